@@ -1,0 +1,1 @@
+"""Where the ports meet real engines. Each adapter stands alone."""

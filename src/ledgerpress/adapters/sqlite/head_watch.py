@@ -1,0 +1,77 @@
+"""Waiting for the head of the log to move, whoever moves it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ledgerpress.eventlog.errors import EventLogError, LogClosed
+
+INTERVAL: Final = 0.02
+"""Seconds between two looks at the log, while somebody waits, for what other processes have recorded."""
+
+
+class HeadWatch:
+    """Wakes those who wait: at once for what this process records, after `INTERVAL` at most for the rest."""
+
+    def __init__(self, look: Callable[[], Awaitable[int]]) -> None:
+        """Take `look`, which returns the head as the log's readers see it."""
+        self._look = look
+        self._head = 0
+        self._waiting: dict[asyncio.Future[bool], int] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def beyond(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109
+        """Wait at most `timeout` seconds until the head is beyond `position`; return whether it is.
+
+        Raises `LogClosed` when the log is closed meanwhile.
+        """
+        if self._head <= position:
+            self.advance(await self._look())
+        if self._head > position:
+            return True
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bool] = loop.create_future()
+        self._waiting[answer] = position
+        if self._poller is None:
+            self._poller = loop.create_task(self._poll())
+        expiry = loop.call_later(timeout, _settle, answer, False)
+        try:
+            return await answer
+        finally:
+            expiry.cancel()
+            self._waiting.pop(answer, None)
+
+    def advance(self, head: int) -> None:
+        """Note that the head is at `head`, or further."""
+        if head > self._head:
+            self._head = head
+            for answer, position in self._waiting.items():
+                if position < head:
+                    _settle(answer, True)
+
+    async def close(self) -> None:
+        """Wake everybody with `LogClosed`."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.wait([self._poller])
+        self._fail("the log was closed", LogClosed)
+
+    async def _poll(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(INTERVAL)
+                self.advance(await self._look())
+        except EventLogError as error:
+            self._fail(str(error), EventLogError)
+        finally:
+            self._poller = None
+
+    def _fail(self, why: str, kind: type[EventLogError]) -> None:
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(kind(why))
+
+
+def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:  # noqa: FBT001
+    if not answer.done():
+        answer.set_result(outcome)

@@ -1,0 +1,135 @@
+"""The event log in one SQLite file, shared by any number of processes on one machine."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ledgerpress.adapters.sqlite import log_rows
+from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection
+from ledgerpress.adapters.sqlite.group_commit import GroupCommit
+from ledgerpress.adapters.sqlite.head_watch import HeadWatch
+from ledgerpress.adapters.sqlite.log_file import open_log_file
+from ledgerpress.adapters.sqlite.log_recording import Command
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnusable
+from ledgerpress.eventlog.log import StreamWrite, check_writes
+
+T = TypeVar("T")
+
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""`read` ends a batch at the event with which its payloads reach this many bytes."""
+
+
+class SqliteEventLog:
+    """An `EventLog` whose order is that of SQLite's one writer at a time (https://sqlite.org/wal.html).
+
+    It belongs to the event loop in which it was opened. Readers have a connection of their own, and never wait
+    for a commit.
+    """
+
+    def __init__(self, writer: SerialConnection, reader: SerialConnection, publication: str) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._publication = publication
+        self._watch = HeadWatch(self.head)
+        self._commits = GroupCommit(writer, self._watch.advance)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
+        """Open the log at `path`; where there is none, make one for the publication that `create_as` names.
+
+        Raises `LogUnusable` for a missing log that is not to be made, for a file that is something else or
+        written by a newer LedgerPress, and for a place that cannot be written to.
+        """
+        writer, publication = await open_log_file(path, create_as)
+        try:
+            reader = await open_connection(path, read_only=True)
+        except BaseException as error:
+            await writer.close()
+            if isinstance(error, sqlite3.Error):
+                raise LogUnusable(f"{path} cannot be read: {error}") from error
+            raise
+        return cls(writer, reader, publication)
+
+    async def aclose(self) -> None:
+        """Finish what was accepted and close the file. Whatever is asked later raises `LogClosed`."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._commits.finish()
+            await self._watch.close()
+        finally:
+            # The last connection to close folds the write-ahead log into the file, so it must be one that writes.
+            await self._reader.close()
+            await self._writer.close()
+
+    @property
+    def publication(self) -> str:
+        """The UUID of the publication whose log this is."""
+        return self._publication
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        """Record all the events of `writes`, in their order, and return the position of the last.
+
+        A cancelled caller does not learn whether they were recorded. Raises `WrongExpectedVersion`,
+        `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge`, or `EventLogError` where the disk is full or fails;
+        nothing is recorded then.
+        """
+        self._check_open()
+        check_writes(writes)
+        return await self._commits.record(Command.of(writes))
+
+    async def head(self) -> int:
+        """Return the position of the last event recorded, 0 for an empty log."""
+        return await self._read(_head)
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
+        return await self._read(partial(self._batch, after=after, limit=limit))
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        """Return the events of a stream with versions greater than `after`, in order."""
+        return await self._read(partial(self._stream, stream=stream, after=after))
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109
+        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
+        self._check_open()
+        return await self._watch.beyond(position, timeout)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogClosed("the log was closed")
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        try:
+            return await self._reader.run(work)
+        except sqlite3.Error as error:
+            raise EventLogError(f"the log could not be read: {error}") from error
+
+    def _batch(self, db: sqlite3.Connection, *, after: int, limit: int) -> list[StoredEvent]:
+        events: list[StoredEvent] = []
+        size = 0
+        with closing(db.execute(log_rows.SELECT_AFTER, (after, max(limit, 0)))) as rows:
+            for row in rows:
+                event = log_rows.from_row(row, self._publication)
+                events.append(event)
+                if event.payload is not None:
+                    size += len(event.payload.plaintext)
+                    if size >= MAX_BATCH_BYTES:
+                        break
+        return events
+
+    def _stream(self, db: sqlite3.Connection, *, stream: str, after: int) -> list[StoredEvent]:
+        rows = db.execute(log_rows.SELECT_STREAM, (stream, after))
+        return [log_rows.from_row(row, self._publication) for row in rows]
+
+
+def _head(db: sqlite3.Connection) -> int:
+    head: int = db.execute(log_rows.SELECT_HEAD).fetchone()[0]
+    return head

@@ -1,0 +1,125 @@
+"""The file of a log: made, recognised and opened. A file that is something else is refused and left as it is."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, uri
+from ledgerpress.eventlog.errors import LogUnusable
+
+APPLICATION_ID: Final = 0x4C64_5072
+"""Marks the file as ours, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
+FORMAT_VERSION: Final = 1
+"""The layout of tables and triggers, kept as `user_version`."""
+DURABLE: Final = {"synchronous": "FULL", "fullfsync": "ON"}
+"""A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
+
+_WRITER: Final = {**DURABLE, "busy_timeout": 0, "journal_size_limit": 64 * 1024 * 1024}
+
+
+async def open_log_file(
+    path: Path, create_as: Callable[[], str] | None
+) -> tuple[SerialConnection, str]:
+    """Return a connection that writes to the log at `path`, and the publication of the log.
+
+    Where there is no file, or an empty one, a log is made for the publication that `create_as` names. Of several
+    processes that do so at once one prevails, and all get its publication. Raises `LogUnusable`.
+    """
+    new = not is_log(path)
+    if new and create_as is None:
+        raise LogUnusable(f"there is no log at {path}")
+    publication = create_as() if new and create_as is not None else None
+    try:
+        connection = await open_connection(path, create=new, pragmas=_WRITER)
+    except sqlite3.Error as error:
+        raise LogUnusable(f"{path} cannot be opened: {error}") from error
+    try:
+        return connection, await connection.run(lambda db: _prepare(db, path, publication))
+    except sqlite3.Error as error:
+        await connection.close()
+        raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
+    except BaseException:
+        await connection.close()
+        raise
+
+
+def is_log(path: Path) -> bool:
+    """Return whether there is a log at `path`: no where the file is missing or empty.
+
+    Looks only at the file's first page and changes nothing, not even a file of another application that awaits
+    recovery. Raises `LogUnusable` for anything else than a log that this program reads.
+    """
+    try:
+        if path.stat().st_size == 0 and path.is_file():
+            return False
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise LogUnusable(f"{path} cannot be read: {error.strerror}") from error
+    if not path.is_file():
+        raise LogUnusable(f"{path} is not a file")
+    try:
+        # A plain read of the file would, on closing it, drop every lock that this process holds on it
+        # (https://sqlite.org/howtocorrupt.html, section 2.2).
+        with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
+            check_format(db, path)
+    except sqlite3.OperationalError as error:
+        raise LogUnusable(f"{path} cannot be read: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise LogUnusable(f"{path} is not an SQLite database") from error
+    return True
+
+
+def check_format(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `LogUnusable` unless the database at `path` is a log in the format of this program."""
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise LogUnusable(f"{path} is a database of another application")
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found > FORMAT_VERSION:
+        raise LogUnusable(
+            f"{path} was written by a newer LedgerPress (format {found}); "
+            f"this one reads format {FORMAT_VERSION}: upgrade"
+        )
+    if found < FORMAT_VERSION:
+        raise LogUnusable(f"{path} has the unknown format {found}")
+
+
+def _prepare(db: sqlite3.Connection, path: Path, publication: str | None) -> str:
+    patiently(db, "BEGIN IMMEDIATE")
+    try:
+        if publication is not None and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+            _create(db, publication)
+        check_format(db, path)
+        found = db.execute("SELECT publication FROM log_meta").fetchone()
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    if found is None:
+        raise LogUnusable(f"{path} does not say whose log it is")
+    patiently(db, "PRAGMA journal_mode = WAL")
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        raise LogUnusable(f"{path} lies on a file system that SQLite cannot share (no write-ahead log)")
+    return str(found[0])
+
+
+def _create(db: sqlite3.Connection, publication: str) -> None:
+    for statement in _statements(resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")):
+        db.execute(statement)
+    db.execute("INSERT INTO log_meta (id, publication) VALUES (1, ?)", (publication,))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of `script` one by one: `executescript` would commit the transaction under way."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,163 @@
+"""What a use case works with while it plans: the time, ids, streams, and facts from the views."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+from ledgerpress.application.streams import Streams
+from ledgerpress.domain import slugs
+from ledgerpress.domain.categories import Category, Taxonomy
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.posts import Post
+from ledgerpress.domain.rejection import ErrorCode, Rejected, version_conflict
+from ledgerpress.domain.slugs import SlugKind
+from ledgerpress.eventlog.ids import uuid8
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """Events for one stream, and the version at which it was loaded."""
+
+    stream: str
+    expected: int
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a use case wants recorded, all or nothing. Without writes there is nothing to do."""
+
+    subject_id: str
+    writes: tuple[PlannedWrite, ...] = ()
+
+    @staticmethod
+    def of(subject_id: str, *writes: PlannedWrite) -> "Plan":
+        """Return the plan of those `writes` that have events."""
+        return Plan(subject_id, tuple(write for write in writes if write.events))
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A command that has been carried out."""
+
+    fingerprint: str | None
+    subject_id: str
+    last_position: int
+
+
+class Views(Protocol):
+    """What commands need of the views. None of it guards a rule: streams do."""
+
+    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
+        """Wait until the named projections, or all, have reached `position`; return whether they have.
+
+        `timeout` is in seconds.
+        """
+        ...
+
+    def carried(self, command_id: str) -> Carried | None:
+        """Return the command with that id, if it has been carried out."""
+        ...
+
+    def category_in_use(self, category_ids: frozenset[str]) -> bool:
+        """Return whether any post is in one of the categories."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRef:
+    """Names a category, by id or by slug."""
+
+    id: str | None = None
+    slug: str | None = None
+
+
+class Desk:
+    """One attempt at one command. `now` is in microseconds since 1970, UTC."""
+
+    def __init__(
+        self,
+        *,
+        streams: Streams,
+        views: Views,
+        name_key: bytes,
+        command_id: str,
+        expected_version: int | None,
+        now: int,
+        catch_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.streams = streams
+        self.views = views
+        self.now = now
+        self.expected_version = expected_version
+        self._name_key = name_key
+        self._command_id = command_id
+        self.catch_up = catch_up
+        """Wait until the views have reached the head of the log. Raises `Rejected` when that takes too long."""
+
+    def new_id(self, kind: str) -> str:
+        """Return the id of what this command creates: the same whenever the command is repeated."""
+        return uuid8(self._command_id, kind)
+
+    def check_version(self, current: int) -> None:
+        """Raise `Rejected` where the caller expects another version than the current one."""
+        if self.expected_version is not None and self.expected_version != current:
+            raise version_conflict(expected=self.expected_version, current=current)
+
+    async def post(self, post_id: str) -> tuple[int, Post]:
+        """Return a post and its version. Raises `Rejected` where it is unknown, or not as the caller expects."""
+        version, post = await self.streams.post(post_id)
+        if post is None:
+            raise Rejected(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+        self.check_version(version)
+        return version, post
+
+    async def check_authors(self, author_ids: Sequence[str]) -> None:
+        """Raise `Rejected` where an author is unknown."""
+        for author_id in author_ids:
+            _, author = await self.streams.author(author_id)
+            if author is None:
+                raise Rejected(ErrorCode.NOT_FOUND, "There is no such author.", field=("authors",))
+
+    def category(self, taxonomy: Taxonomy, ref: CategoryRef, *, field: str) -> Category:
+        """Return the category that `ref` names. Raises `Rejected` where there is none."""
+        if ref.id is not None:
+            found = taxonomy.resolve(ref.id)
+        else:
+            found = taxonomy.by_slug(ref.slug or "")
+        if found is None:
+            named = f" “{ref.slug}”" if ref.slug else ""
+            raise Rejected(ErrorCode.NOT_FOUND, f"There is no such category{named}.", field=(field,))
+        return found
+
+    async def claim_slug(
+        self, kind: SlugKind, slug: str | None, *, derived_from: str, owner_id: str
+    ) -> tuple[str, PlannedWrite]:
+        """Return the slug to use and the write that claims it.
+
+        A slug that the caller gives is taken as it is, or refused; one derived from a title goes on to -2, -3 …
+        until one is free.
+        """
+        if slug is not None:
+            return slug, await self._claim(kind, slugs.checked(slug), owner_id)
+        base = slugs.derive(derived_from, fallback=kind.value)
+        for number in count(1):
+            candidate = slugs.numbered(base, number)
+            try:
+                return candidate, await self._claim(kind, candidate, owner_id)
+            except Rejected as taken:
+                if taken.code is not ErrorCode.SLUG_TAKEN:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def release_slug(self, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
+        """Return the write that gives a slug back."""
+        stream = slugs.stream_name(kind, slug, self._name_key)
+        version, state = await self.streams.slug(stream)
+        return PlannedWrite(stream, version, slugs.release(state, kind=kind, slug=slug, owner_id=owner_id))
+
+    async def _claim(self, kind: SlugKind, slug: str, owner_id: str) -> PlannedWrite:
+        stream = slugs.stream_name(kind, slug, self._name_key)
+        version, state = await self.streams.slug(stream)
+        return PlannedWrite(stream, version, slugs.claim(state, kind=kind, slug=slug, owner_id=owner_id))

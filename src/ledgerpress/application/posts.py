@@ -1,0 +1,181 @@
+"""What can be done with posts."""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET, UnsetType
+
+from ledgerpress.application.desk import CategoryRef, Desk, Plan, PlannedWrite
+from ledgerpress.application.streams import post_stream
+from ledgerpress.domain import posts
+from ledgerpress.domain.slugs import SlugKind
+from ledgerpress.eventlog.log import NO_STREAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePost:
+    """Write a post. Without a slug, one is derived from the title. `published_at` is in microseconds since 1970."""
+
+    title: str
+    body: str = ""
+    teaser: str | None = None
+    slug: str | None = None
+    author_ids: tuple[str, ...] = ()
+    categories: tuple[CategoryRef, ...] = ()
+    publish: bool = False
+    published_at: int | None = None
+
+    queue = None
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Return what to record. Raises `Rejected`."""
+        post_id = desk.new_id("post")
+        desk.check_version(NO_STREAM)
+        await desk.check_authors(self.author_ids)
+        category_ids: tuple[str, ...] = ()
+        if self.categories:
+            _, taxonomy = await desk.streams.taxonomy()
+            category_ids = tuple(desk.category(taxonomy, ref, field="categories").id for ref in self.categories)
+        slug, claim = await desk.claim_slug(
+            SlugKind.POST, self.slug, derived_from=self.title, owner_id=post_id
+        )
+        events = posts.create(
+            posts.CreatePost(
+                post_id=post_id,
+                slug=slug,
+                title=self.title,
+                teaser=self.teaser,
+                body=self.body,
+                author_ids=self.author_ids,
+                category_ids=category_ids,
+                publish=self.publish,
+                published_at=self.published_at,
+                at=desk.now,
+            )
+        )
+        return Plan.of(post_id, PlannedWrite(post_stream(post_id), NO_STREAM, events), claim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PostUseCase:
+    """Something done to one post."""
+
+    post_id: str
+
+    @property
+    def queue(self) -> str | None:
+        """The post's stream."""
+        return post_stream(self.post_id)
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Return what to record. Raises `Rejected`."""
+        version, post = await desk.post(self.post_id)
+        events = posts.decide(await self.command(desk), post)
+        return Plan.of(post.id, PlannedWrite(post_stream(post.id), version, events))
+
+    async def command(self, desk: Desk) -> posts.PostCommand:
+        """Return the command for the post. Raises `Rejected`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPost(_PostUseCase):
+    """Change what is given: absent means unchanged, `None` means cleared."""
+
+    title: str | UnsetType = UNSET
+    teaser: str | None | UnsetType = UNSET
+    body: str | UnsetType = UNSET
+    slug: str | UnsetType = UNSET
+    author_ids: tuple[str, ...] | UnsetType = UNSET
+    publish: bool = False
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Return what to record. Raises `Rejected`."""
+        version, post = await desk.post(self.post_id)
+        if self.author_ids is not UNSET:
+            await desk.check_authors(self.author_ids)
+        events = posts.decide(await self.command(desk), post)
+        writes = [PlannedWrite(post_stream(post.id), version, events)]
+        old = post.content.slug
+        if self.slug is not UNSET and self.slug != old:
+            _, claim = await desk.claim_slug(SlugKind.POST, self.slug, derived_from="", owner_id=post.id)
+            writes.append(claim)
+            if old not in post.published_slugs:
+                writes.append(await desk.release_slug(SlugKind.POST, old, owner_id=post.id))
+        return Plan.of(post.id, *writes)
+
+    async def command(self, desk: Desk) -> posts.PostCommand:
+        """Return the command for the post."""
+        return posts.EditPost(
+            slug=self.slug,
+            title=self.title,
+            teaser=self.teaser,
+            body=self.body,
+            author_ids=self.author_ids,
+            publish=self.publish,
+            at=desk.now,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategorizePost(_PostUseCase):
+    """Put the post into a category; the listings show it at once."""
+
+    category: CategoryRef
+
+    async def command(self, desk: Desk) -> posts.PostCommand:
+        """Return the command for the post. Raises `Rejected`."""
+        _, taxonomy = await desk.streams.taxonomy()
+        category = desk.category(taxonomy, self.category, field="category")
+        return posts.CategorizePost(category_id=category.id, equivalents=taxonomy.equivalents(category.id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncategorizePost(_PostUseCase):
+    """Take the post out of a category."""
+
+    category: CategoryRef
+
+    async def command(self, desk: Desk) -> posts.PostCommand:
+        """Return the command for the post. Raises `Rejected`."""
+        _, taxonomy = await desk.streams.taxonomy()
+        category = desk.category(taxonomy, self.category, field="category")
+        return posts.UncategorizePost(equivalents=taxonomy.equivalents(category.id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPost(_PostUseCase):
+    """Publish the post as it is, with a date in the past or a public correction note where given."""
+
+    published_at: int | None = None
+    correction: str | None = None
+
+    async def command(self, desk: Desk) -> posts.PostCommand:
+        """Return the command for the post."""
+        return posts.PublishPost(published_at=self.published_at, correction=self.correction, at=desk.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpublishPost(_PostUseCase):
+    """Take the article away from readers."""
+
+    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+        """Return the command for the post."""
+        return posts.UnpublishPost()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePost(_PostUseCase):
+    """Put the post away."""
+
+    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+        """Return the command for the post."""
+        return posts.ArchivePost()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnarchivePost(_PostUseCase):
+    """Bring the post back."""
+
+    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+        """Return the command for the post."""
+        return posts.UnarchivePost()

@@ -1,0 +1,190 @@
+"""The press: takes a use case and a request, and records what comes of it.
+
+Load, decide, append, wait. A conflict with another process is decided again up to three times; a version that the
+caller expects is then compared anew, and refused. Nothing is recorded of a command that is refused or has nothing
+to do.
+"""
+
+import asyncio
+import hashlib
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from ledgerpress.application.desk import Carried, Desk, Plan, Views
+from ledgerpress.application.request import Outcome, Request
+from ledgerpress.application.sources import Clock, Randomness
+from ledgerpress.application.streams import Streams
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
+from ledgerpress.eventlog.errors import DuplicateEvent, PayloadTooLarge, WrongExpectedVersion
+from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.eventlog.log import EventLog, StreamWrite
+
+ATTEMPTS: Final = 4
+"""A command is decided once, and again up to three times after a conflict."""
+
+
+class UseCase(Protocol):
+    """Something that a user of the store wants done: a dataclass whose fields are what the user gave."""
+
+    @property
+    def queue(self) -> str | None:
+        """The stream for which such commands queue when no version is expected, if any."""
+        ...
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Return what to record. Raises `Rejected`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Command:
+    """A request under way, and what each of its events will carry."""
+
+    id: str
+    request: Request
+    fingerprint: str
+    reason: str | None
+    idempotency_key: str | None
+
+
+class Press:
+    """Carries out use cases on one publication's log."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        codec: Codec[Event],
+        views: Views,
+        clock: Clock,
+        randomness: Randomness,
+        name_key: bytes,
+        patience: float = 5.0,
+    ) -> None:
+        """Take what it works with. `patience` bounds each wait for the views, in seconds."""
+        self._log = log
+        self._codec = codec
+        self._views = views
+        self._clock = clock
+        self._randomness = randomness
+        self._name_key = name_key
+        self._patience = patience
+        self._streams = Streams(log, codec)
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
+        """Carry out `use_case` and return what came of it. Raises `Rejected`."""
+        command = self._command(use_case, request or Request())
+        async with self._turn(use_case, command.request):
+            subject_id, position, replayed = await self._carry_out(use_case, command)
+        reached = await self._views.wait_for(position, self._patience)
+        return Outcome(subject_id, position, replayed, views_behind=not reached)
+
+    async def _carry_out(self, use_case: UseCase, command: _Command) -> tuple[str, int, bool]:
+        conflict: Exception | None = None
+        for _ in range(ATTEMPTS):
+            if carried := await self._carried(command):
+                return carried.subject_id, carried.last_position, True
+            now = self._clock.now()
+            plan = await use_case.plan(self._desk(command, now))
+            if not plan.writes:
+                return plan.subject_id, await self._log.head(), False
+            try:
+                return plan.subject_id, await self._log.append(self._sealed(plan, command, now)), False
+            except (WrongExpectedVersion, DuplicateEvent) as error:
+                conflict = error
+            except PayloadTooLarge as error:
+                raise Rejected(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
+        raise Rejected(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
+
+    async def _carried(self, command: _Command) -> Carried | None:
+        """Return the command if it has been carried out before, which only one with a key can have been."""
+        if command.idempotency_key is None:
+            return None
+        await self._catch_up("commands")
+        carried = self._views.carried(command.id)
+        if carried and carried.fingerprint not in {None, command.fingerprint}:
+            message = "This idempotency key was used for another command."
+            raise Rejected(ErrorCode.IDEMPOTENCY_KEY_REUSED, message, field=("idempotencyKey",))
+        return carried
+
+    async def _catch_up(self, *names: str) -> None:
+        if not await self._views.wait_for(await self._log.head(), self._patience, names):
+            raise Rejected(ErrorCode.BUSY, "The views are too far behind the log to decide this: try again.")
+
+    def _command(self, use_case: UseCase, request: Request) -> _Command:
+        key = request.checked_key()
+        if key is None:
+            command_id = uuid7(self._clock.now(), self._randomness.bytes(10))
+        else:
+            command_id = uuid8(self._log.publication, request.actor_id, key)
+        asked = (type(use_case).__name__, use_case, request.reason, request.expected_version)
+        try:
+            asked_bytes = msgspec.json.encode(asked, order="deterministic")
+        except UnicodeEncodeError as error:
+            raise Rejected(ErrorCode.INVALID_TEXT, "Some of the text is not Unicode.") from error
+        return _Command(
+            id=command_id,
+            request=request,
+            fingerprint=hashlib.sha256(asked_bytes).hexdigest(),
+            reason=request.checked_reason(),
+            idempotency_key=key,
+        )
+
+    def _turn(self, use_case: UseCase, request: Request) -> AbstractAsyncContextManager[object]:
+        """Let commands on one stream that expect no version wait for one another."""
+        if use_case.queue is None or request.expected_version is not None:
+            return nullcontext()
+        return self._queues.setdefault(use_case.queue, asyncio.Lock())
+
+    def _desk(self, command: _Command, now: int) -> Desk:
+        return Desk(
+            streams=self._streams,
+            views=self._views,
+            name_key=self._name_key,
+            command_id=command.id,
+            expected_version=command.request.expected_version,
+            now=now,
+            catch_up=self._catch_up,
+        )
+
+    def _sealed(self, plan: Plan, command: _Command, now: int) -> list[StreamWrite]:
+        index = 0
+        writes = []
+        for write in plan.writes:
+            events = []
+            for event in write.events:
+                events.append(self._new_event(event, command, index, now))
+                index += 1
+            writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
+        return writes
+
+    def _new_event(self, event: Event, command: _Command, index: int, now: int) -> NewEvent:
+        name, version = self._codec.name_of(event)
+        request = command.request
+        return NewEvent(
+            event_id=uuid8(command.id, index),
+            type=name,
+            schema_version=version,
+            recorded_at=now,
+            actor_id=request.actor_id,
+            on_behalf_of_actor_id=request.on_behalf_of_actor_id,
+            command_id=command.id,
+            correlation_id=request.correlation_id or command.id,
+            causation_id=request.causation_id,
+            payload=self._codec.encode(
+                event,
+                salt=self._randomness.bytes(SALT_BYTES),
+                reason=command.reason,
+                idempotency_key=command.idempotency_key,
+                trace_id=request.trace_id,
+                fingerprint=command.fingerprint,
+            ),
+        )

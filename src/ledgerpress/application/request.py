@@ -1,0 +1,48 @@
+"""What surrounds a command, and what comes of it."""
+
+from dataclasses import dataclass
+
+from ledgerpress.domain import text
+from ledgerpress.domain.actors import OPERATOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Who asks, why, and under which conditions.
+
+    `expected_version` is the version that the caller has seen; a command made for another one is refused, and
+    never tried again. The same `idempotency_key` from the same actor makes a command take effect once.
+    """
+
+    actor_id: str = OPERATOR.id
+    on_behalf_of_actor_id: str | None = None
+    idempotency_key: str | None = None
+    reason: str | None = None
+    expected_version: int | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    trace_id: str | None = None
+
+    def checked_reason(self) -> str | None:
+        """Return the reason as it is recorded. Raises `Rejected`."""
+        return text.optional_text(self.reason, field="reason", limit=text.MAX_NOTE)
+
+    def checked_key(self) -> str | None:
+        """Return the idempotency key. Raises `Rejected`."""
+        if self.idempotency_key is None:
+            return None
+        return text.line(self.idempotency_key, field="idempotencyKey", limit=text.MAX_IDEMPOTENCY_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a command.
+
+    `subject_id` is the id of what it was about. `position` is that of the command's last event, or the head where
+    there was nothing to do. `views_behind` says that the views had not reached it within the time allowed.
+    """
+
+    subject_id: str
+    position: int
+    replayed: bool = False
+    views_behind: bool = False

@@ -1,0 +1,84 @@
+"""The names of streams, and their states: loaded by folding their events."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+from ledgerpress.domain import actors, authors, categories, posts, publication, slugs
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.log import EventLog
+
+S = TypeVar("S")
+
+LOG_STREAM: Final = "log"
+SITE_STREAM: Final = "site"
+TAXONOMY_STREAM: Final = "taxonomy"
+
+
+def post_stream(post_id: str) -> str:
+    """Return the name of a post's stream."""
+    return f"post.{post_id}"
+
+
+def author_stream(author_id: str) -> str:
+    """Return the name of an author's stream."""
+    return f"author.{author_id}"
+
+
+def actor_stream(actor_id: str) -> str:
+    """Return the name of an actor's stream."""
+    return f"actor.{actor_id}"
+
+
+class Loaded(NamedTuple):
+    """A stream's state, and the version at which it is that."""
+
+    version: int
+    state: Any
+
+
+class Streams:
+    """Loads the states of streams. A bounded number is kept, and read on from where it was left."""
+
+    def __init__(self, log: EventLog, codec: Codec[Event], *, kept: int = 1_024) -> None:
+        """Take the log. `kept` bounds the number of states in memory."""
+        self._log = log
+        self._codec = codec
+        self._kept = kept
+        self._states: OrderedDict[str, Loaded] = OrderedDict()
+
+    async def post(self, post_id: str) -> tuple[int, posts.Post | None]:
+        """Return a post with its version, and 0 and `None` where there is none."""
+        return await self._load(post_stream(post_id), None, posts.evolve)
+
+    async def author(self, author_id: str) -> tuple[int, authors.Author | None]:
+        """Return an author with the version, and 0 and `None` where there is none."""
+        return await self._load(author_stream(author_id), None, authors.evolve)
+
+    async def actor(self, actor_id: str) -> tuple[int, actors.Actor | None]:
+        """Return an actor with the version, and 0 and `None` where there is none."""
+        return await self._load(actor_stream(actor_id), None, actors.evolve)
+
+    async def taxonomy(self) -> tuple[int, categories.Taxonomy]:
+        """Return the category tree with its version."""
+        return await self._load(TAXONOMY_STREAM, categories.Taxonomy(), categories.evolve)
+
+    async def site(self) -> tuple[int, publication.Site]:
+        """Return the site with its version."""
+        return await self._load(SITE_STREAM, publication.Site(), publication.evolve)
+
+    async def slug(self, stream: str) -> tuple[int, slugs.Slug]:
+        """Return who has a slug, by the name of its stream, with the version."""
+        return await self._load(stream, slugs.Slug(), slugs.evolve)
+
+    async def _load(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> tuple[int, S]:
+        kept = self._states.pop(stream, None)
+        version, state = (kept.version, kept.state) if kept else (0, initial)
+        for recorded in self._codec.decode_all(await self._log.read_stream(stream, version)):
+            version, state = recorded.header.stream_version, evolve(state, recorded.event)
+        if version:
+            self._states[stream] = Loaded(version, state)
+            while len(self._states) > self._kept:
+                self._states.popitem(last=False)
+        return version, state

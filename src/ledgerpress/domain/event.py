@@ -1,0 +1,28 @@
+"""What all events have in common, and the event that stands for one whose payload was withdrawn."""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A fact. Fields that may be absent are `UNSET` then: unchanged. `None` means cleared."""
+
+
+class Withdrawn(Event, frozen=True):
+    """Stands for an event whose payload is gone: it happened, and nothing is known of it but this.
+
+    `type` is its stored name; `recorded_at` is in microseconds since 1970, UTC.
+    """
+
+    type: str
+    stream: str
+    recorded_at: int
+
+    @property
+    def subject_id(self) -> str:
+        """The id in the stream's name: `post.<id>` belongs to the post with that id."""
+        return self.stream.rpartition(".")[2]
+
+
+def withdrawn(type: str, stream: str, recorded_at: int) -> Withdrawn:  # noqa: A002
+    """Return the event that stands for a withdrawn one."""
+    return Withdrawn(type=type, stream=stream, recorded_at=recorded_at)

@@ -1,0 +1,59 @@
+"""The publication itself: the opening of its log, its site's name, and payloads withdrawn by law."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import msgspec
+
+from ledgerpress.domain import text
+from ledgerpress.domain.event import Event, Withdrawn
+
+
+class LogOpened(Event, frozen=True):
+    """The first event of every log. `name_key` is 32 random bytes in hex, the key of slugs' stream names."""
+
+    format_version: int
+    name_key: str
+
+
+class PayloadWithdrawn(Event, frozen=True):
+    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
+
+    header: msgspec.Raw
+
+
+class SiteNamed(Event, frozen=True):
+    """The site has a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site; it has no name at first."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSite:
+    """Name the site."""
+
+    name: str
+
+
+def evolve(site: Site, event: SiteNamed | Withdrawn) -> Site:
+    """Return the site after `event`."""
+    match event:
+        case SiteNamed(name=name):
+            return Site(name)
+        case Withdrawn():
+            return site
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def decide(command: NameSite, site: Site) -> tuple[SiteNamed, ...]:
+    """Return what happens on `command`. Raises `Rejected`."""
+    name = text.line(command.name, field="name", limit=text.MAX_NAME)
+    return () if name == site.name else (SiteNamed(name=name),)

@@ -1,0 +1,53 @@
+"""Refusals that a person can cause. A rejected command records nothing."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Why a command was rejected: stable names that clients may rely on."""
+
+    BLANK = "BLANK"
+    TOO_LONG = "TOO_LONG"
+    INVALID_TEXT = "INVALID_TEXT"
+    INVALID_VALUE = "INVALID_VALUE"
+    INVALID_ID = "INVALID_ID"
+    NOT_FOUND = "NOT_FOUND"
+    SLUG_MALFORMED = "SLUG_MALFORMED"
+    SLUG_TAKEN = "SLUG_TAKEN"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    POST_ARCHIVED = "POST_ARCHIVED"
+    POST_NOT_PUBLISHED = "POST_NOT_PUBLISHED"
+    PUBLISHED_AT_IN_FUTURE = "PUBLISHED_AT_IN_FUTURE"
+    CATEGORY_CYCLE = "CATEGORY_CYCLE"
+    CATEGORY_NOT_EMPTY = "CATEGORY_NOT_EMPTY"
+    BUSY = "BUSY"
+
+
+class Rejected(Exception):  # noqa: N818 - a refusal is an answer, not an accident
+    """A command is refused. `field` is the path in the caller's input; `current_version` goes with a conflict."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        field: tuple[str, ...] = (),
+        current_version: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.current_version = current_version
+
+
+def version_conflict(*, expected: int, current: int) -> Rejected:
+    """Return the refusal of a command that was made for another version than the current one."""
+    return Rejected(
+        ErrorCode.VERSION_CONFLICT,
+        f"This was made for version {expected}, but the current version is {current}: "
+        "read it again, then repeat the change.",
+        field=("expectedVersion",),
+        current_version=current,
+    )

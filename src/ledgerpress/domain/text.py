@@ -1,0 +1,65 @@
+"""The rules for text that people write: limits, and what no text may hold. Lengths are in characters."""
+
+import unicodedata
+from typing import Final
+
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+
+MAX_TITLE: Final = 300
+MAX_TEASER: Final = 1_000
+MAX_NAME: Final = 200
+MAX_DESCRIPTION: Final = 2_000
+MAX_NOTE: Final = 1_000
+MAX_IDEMPOTENCY_KEY: Final = 200
+MAX_BODY_BYTES: Final = 256 * 1024
+"""A body's limit in bytes of UTF-8. Escaped as JSON it still fits an event's payload."""
+
+
+def line(value: str, *, field: str, limit: int) -> str:
+    """Return `value` trimmed, for text of one line that must not be empty. Raises `Rejected`."""
+    value = unicodedata.normalize("NFC", value).strip()
+    if not value:
+        raise Rejected(ErrorCode.BLANK, f"The {_words(field)} must not be empty.", field=(field,))
+    _check(value, field=field, limit=limit, breaks="")
+    return value
+
+
+def optional_text(value: str | None, *, field: str, limit: int) -> str | None:
+    """Return `value` trimmed, and `None` for text that is empty. Raises `Rejected`."""
+    value = unicodedata.normalize("NFC", value or "").strip()
+    _check(value, field=field, limit=limit, breaks="\n\t")
+    return value or None
+
+
+def body(value: str, *, field: str = "body") -> str:
+    """Return a CommonMark body with its line ends as U+000A. Raises `Rejected`."""
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    _check(value, field=field, limit=None, breaks="\n\t\f")
+    size = len(value.encode())
+    if size > MAX_BODY_BYTES:
+        raise Rejected(
+            ErrorCode.TOO_LONG,
+            f"The body has {size:,} bytes; at most {MAX_BODY_BYTES:,} are allowed.",
+            field=(field,),
+        )
+    return value
+
+
+def _check(value: str, *, field: str, limit: int | None, breaks: str) -> None:
+    if limit is not None and len(value) > limit:
+        raise Rejected(
+            ErrorCode.TOO_LONG,
+            f"The {_words(field)} has {len(value):,} characters; at most {limit:,} are allowed.",
+            field=(field,),
+        )
+    for character in value:
+        if character not in breaks and unicodedata.category(character) in {"Cc", "Cs"}:
+            raise Rejected(
+                ErrorCode.INVALID_TEXT,
+                f"The {_words(field)} holds U+{ord(character):04X}, a character that is not text.",
+                field=(field,),
+            )
+
+
+def _words(field: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in field)

@@ -1,0 +1,1 @@
+"""The log: the envelope of an event, expected versions, the `EventLog` port, the codec, the catch-up subscription."""

@@ -1,0 +1,145 @@
+"""Between facts and stored bytes: the one function that encodes events and the one that decodes them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+
+from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
+from ledgerpress.eventlog.errors import UndecodableEvent
+
+E = TypeVar("E")
+JsonObject: TypeAlias = dict[str, Any]
+Upcaster: TypeAlias = Callable[[JsonObject], JsonObject]
+"""A pure step from one schema version of an event's data to the next."""
+
+
+class PayloadBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The plaintext of a payload. `fingerprint` is that of the command, in hex."""
+
+    data: msgspec.Raw
+    reason: str | None
+    idempotency_key: str | None
+    trace_id: str | None
+    fingerprint: str | None
+
+
+class EventType(NamedTuple, Generic[E]):
+    """One entry of the catalogue: a stored name, a schema version, and the class that reads it."""
+
+    name: str
+    version: int
+    type: type[E]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[E]):
+    """An event of the log, decoded. `reason` and the others are `None` where absent or withdrawn."""
+
+    header: Header
+    event: E
+    reason: str | None = None
+    idempotency_key: str | None = None
+    trace_id: str | None = None
+    fingerprint: str | None = None
+
+    @property
+    def position(self) -> int:
+        """The event's place in the whole log, from 1, without gaps."""
+        return self.header.position
+
+
+class Codec(Generic[E]):
+    """Encodes events of one catalogue, and decodes every version of them that was ever stored.
+
+    `withdrawn` makes the event that stands for one whose payload is gone, from its type, stream and recorded-at.
+    """
+
+    def __init__(
+        self,
+        catalogue: Iterable[EventType[E]],
+        upcasters: Mapping[tuple[str, int], Upcaster],
+        withdrawn: Callable[[str, str, int], E],
+    ) -> None:
+        """Take a catalogue with one entry for each event, that of its newest version.
+
+        `upcasters` maps (name, version) to the step from that version to the next.
+        """
+        entries = list(catalogue)
+        self._names = {entry.type: (entry.name, entry.version) for entry in entries}
+        self._versions = {entry.name: entry.version for entry in entries}
+        self._decoders = {
+            entry.name: msgspec.json.Decoder(entry.type, strict=True) for entry in entries
+        }
+        self._types = {entry.name: entry.type for entry in entries}
+        self._upcasters = dict(upcasters)
+        self._withdrawn = withdrawn
+        self._body = msgspec.json.Decoder(PayloadBody)
+        self._encode = msgspec.json.Encoder().encode
+
+    def name_of(self, event: E) -> tuple[str, int]:
+        """Return the stored name and the schema version under which `event` is recorded."""
+        return self._names[type(event)]
+
+    def encode(
+        self,
+        event: E,
+        *,
+        salt: bytes,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+        trace_id: str | None = None,
+        fingerprint: str | None = None,
+    ) -> SealedPayload:
+        """Return the payload bytes of an event, sealed with `salt`."""
+        body = PayloadBody(
+            data=msgspec.Raw(self._encode(event)),
+            reason=reason,
+            idempotency_key=idempotency_key,
+            trace_id=trace_id,
+            fingerprint=fingerprint,
+        )
+        return SealedPayload(JSON_ENCODING, self._encode(body), salt)
+
+    def decode(self, stored: StoredEvent) -> Recorded[E]:
+        """Return the event that `stored` holds, brought to the newest version of its schema.
+
+        Raises `UndecodableEvent` for a type, version, encoding or data that this program does not know.
+        """
+        header = stored.header
+        known = self._versions.get(header.type)
+        if known is None or header.schema_version > known:
+            raise self._undecodable(header, "is not known here: a newer LedgerPress wrote it")
+        if stored.payload is None:
+            return Recorded(header, self._withdrawn(header.type, header.stream, header.recorded_at))
+        if stored.payload.encoding != JSON_ENCODING:
+            raise self._undecodable(header, f"has an unknown encoding {stored.payload.encoding!r}")
+        try:
+            body = self._body.decode(stored.payload.plaintext)
+            event = self._read(header, body.data, known)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._undecodable(header, f"cannot be read: {error}") from error
+        return Recorded(
+            header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint
+        )
+
+    def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
+        """Return `stored`, each decoded."""
+        return [self.decode(event) for event in stored]
+
+    def _read(self, header: Header, data: msgspec.Raw, newest: int) -> E:
+        if header.schema_version == newest:
+            return self._decoders[header.type].decode(data)
+        fields: JsonObject = msgspec.json.decode(data)
+        for version in range(header.schema_version, newest):
+            step = self._upcasters.get((header.type, version))
+            if step is None:
+                raise self._undecodable(header, f"has no upcaster from version {version}")
+            fields = step(fields)
+        return msgspec.convert(fields, self._types[header.type])
+
+    def _undecodable(self, header: Header, why: str) -> UndecodableEvent:
+        return UndecodableEvent(
+            position=header.position, type=header.type, schema_version=header.schema_version, why=why
+        )

@@ -1,0 +1,144 @@
+"""The envelope of an event, whose bytes never change once stored: a header and a payload.
+
+The header holds only ids that LedgerPress made, numbers and type names. Its canonical JSON (RFC 8785) is the
+leaf of the Merkle tree. The payload holds everything a person wrote. A payload withdrawn by law is gone, and
+the header that stays commits to it without giving it away.
+"""
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+import msgspec
+
+from ledgerpress.eventlog.errors import InvalidEnvelope, PayloadTooLarge
+
+ENVELOPE_VERSION: Final = 1
+MAX_INTEGER: Final = 2**53 - 1
+"""The greatest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
+MAX_PAYLOAD_BYTES: Final = 768 * 1024
+SALT_BYTES: Final = 32
+JSON_ENCODING: Final = "json"
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STREAM = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*")
+_TYPE = re.compile(r"[a-z]+\.[a-z]+")
+
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What is known of an event for ever. Every field is always present, `None` where it does not apply.
+
+    Times are integer microseconds since 1970, UTC; ids are UUIDs in lower case; `position` and `stream_version`
+    count from 1.
+    """
+
+    v: int
+    publication: str
+    position: int
+    event_id: str
+    stream: str
+    stream_version: int
+    type: str
+    schema_version: int
+    recorded_at: int
+    actor_id: str
+    on_behalf_of_actor_id: str | None
+    command_id: str
+    correlation_id: str
+    causation_id: str | None
+    payload_commitment: str
+
+    def leaf(self) -> bytes:
+        """Return the canonical JSON of the header (RFC 8785).
+
+        Keys and strings are ASCII and numbers are integers, so sorting the keys is all that RFC 8785 asks for.
+        """
+        return _canonical.encode(self)
+
+    def leaf_hash(self) -> bytes:
+        """Return SHA-256(0x00 ‖ leaf), the hash of a Merkle tree's leaf (RFC 9162, section 2.1.1)."""
+        return hashlib.sha256(b"\x00" + self.leaf()).digest()
+
+
+class SealedPayload(msgspec.Struct, frozen=True, gc=False):
+    """The bytes of a payload with the salt that its commitment needs."""
+
+    encoding: str
+    plaintext: bytes
+    salt: bytes
+
+    def commitment(self) -> str:
+        """Return HMAC-SHA-256(salt, encoding ‖ 0x00 ‖ plaintext) in lower-case hex (RFC 2104)."""
+        return hmac.digest(self.salt, self.encoding.encode("ascii") + b"\x00" + self.plaintext, "sha256").hex()
+
+
+class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An event before the log has given it a position and a stream version."""
+
+    event_id: str
+    type: str
+    schema_version: int
+    recorded_at: int
+    actor_id: str
+    on_behalf_of_actor_id: str | None = None
+    command_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    payload: SealedPayload
+
+    def check(self) -> None:
+        """Raise `InvalidEnvelope` or `PayloadTooLarge` where the event must not be stored."""
+        ids = (self.event_id, self.actor_id, self.command_id, self.correlation_id)
+        optional = (self.on_behalf_of_actor_id, self.causation_id)
+        for uuid in (*ids, *(one for one in optional if one is not None)):
+            if not _UUID.fullmatch(uuid):
+                raise InvalidEnvelope(f"{uuid!r} is not a UUID in lower case")
+        if not _TYPE.fullmatch(self.type):
+            raise InvalidEnvelope(f"{self.type!r} is not the stored name of an event type")
+        if not (0 < self.schema_version <= MAX_INTEGER and 0 <= self.recorded_at <= MAX_INTEGER):
+            raise InvalidEnvelope("schema version and recorded-at must lie between 0 and 2^53-1")
+        if len(self.payload.salt) != SALT_BYTES:
+            raise InvalidEnvelope(f"a salt has {SALT_BYTES} bytes, not {len(self.payload.salt)}")
+        if len(self.payload.plaintext) > MAX_PAYLOAD_BYTES:
+            raise PayloadTooLarge(size=len(self.payload.plaintext), limit=MAX_PAYLOAD_BYTES)
+
+    def header(self, *, publication: str, position: int, stream: str, stream_version: int) -> Header:
+        """Return the header that the event has once it is recorded at `position`."""
+        return Header(
+            ENVELOPE_VERSION,
+            publication,
+            position,
+            self.event_id,
+            stream,
+            stream_version,
+            self.type,
+            self.schema_version,
+            self.recorded_at,
+            self.actor_id,
+            self.on_behalf_of_actor_id,
+            self.command_id,
+            self.correlation_id,
+            self.causation_id,
+            self.payload.commitment(),
+        )
+
+
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event as the log holds it. `payload` is `None` once it has been withdrawn."""
+
+    header: Header
+    payload: SealedPayload | None
+
+    @property
+    def position(self) -> int:
+        """The event's place in the whole log, from 1, without gaps."""
+        return self.header.position
+
+
+def check_stream_name(stream: str) -> None:
+    """Raise `InvalidEnvelope` unless `stream` is ASCII such as `post.<uuid>` or `taxonomy`."""
+    if not _STREAM.fullmatch(stream):
+        raise InvalidEnvelope(f"{stream!r} is not a stream name")

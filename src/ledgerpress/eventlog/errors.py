@@ -1,0 +1,61 @@
+"""What can go wrong with a log. Each error carries its facts; the message is for a person."""
+
+
+class EventLogError(Exception):
+    """Anything the log refuses or cannot do."""
+
+
+class WrongExpectedVersion(EventLogError):
+    """A stream is not at the version that an append expected. Nothing was recorded."""
+
+    def __init__(self, *, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream} is at version {actual}, not {expected} as expected")
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class DuplicateEvent(EventLogError):
+    """An event id is in the log already. Nothing was recorded."""
+
+    def __init__(self, *, event_id: str) -> None:
+        super().__init__(f"an event with the id {event_id} is recorded already")
+        self.event_id = event_id
+
+
+class InvalidEnvelope(EventLogError, ValueError):
+    """A value that the envelope does not allow."""
+
+
+class PayloadTooLarge(InvalidEnvelope):
+    """A payload beyond the limit, in bytes as encoded."""
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        super().__init__(f"the payload has {size:,} bytes; at most {limit:,} are allowed")
+        self.size = size
+        self.limit = limit
+
+
+class GapInLog(EventLogError):
+    """Positions do not run on. What follows must not be applied."""
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"position {expected} should come next, but the log gave {found}")
+        self.expected = expected
+        self.found = found
+
+
+class UndecodableEvent(EventLogError):
+    """An event that this program does not know or cannot read. It is never skipped."""
+
+    def __init__(self, *, position: int, type: str, schema_version: int, why: str) -> None:  # noqa: A002
+        super().__init__(f"position {position}: {type} version {schema_version} {why}")
+        self.position = position
+
+
+class LogUnusable(EventLogError):
+    """The place that should hold the log holds something else, or a log that this program cannot read."""
+
+
+class LogClosed(EventLogError):
+    """The log was closed before it could answer."""

@@ -1,0 +1,25 @@
+"""UUIDs by RFC 9562: version 7 for what is new, version 8 for what must come out the same again."""
+
+import hashlib
+
+
+def uuid7(now: int, random: bytes) -> str:
+    """Return a version 7 UUID (RFC 9562, section 5.7).
+
+    `now` is in microseconds since 1970, UTC; `random` holds at least 10 bytes.
+    """
+    value = (now // 1000) << 80 | int.from_bytes(random[:10], "big")
+    return _with_version(value, 7)
+
+
+def uuid8(*parts: str | int) -> str:
+    """Return the version 8 UUID (RFC 9562, section 5.8) made of the SHA-256 of `parts`, joined by U+001F."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return _with_version(int.from_bytes(digest[:16], "big"), 8)
+
+
+def _with_version(value: int, version: int) -> str:
+    value = value & ~(0xF << 76) | version << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

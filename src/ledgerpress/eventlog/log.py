@@ -1,0 +1,79 @@
+"""The port to the log: what every adapter promises. One contract suite holds each adapter to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ledgerpress.eventlog.envelope import NewEvent, StoredEvent, check_stream_name
+from ledgerpress.eventlog.errors import InvalidEnvelope
+
+NO_STREAM: Final = 0
+"""Expected version: the stream does not exist yet."""
+ANY_VERSION: Final = -1
+"""Expected version: whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWrite:
+    """Events for one stream, and the version that the stream must be at: exact, `NO_STREAM` or `ANY_VERSION`."""
+
+    stream: str
+    expected: int
+    events: tuple[NewEvent, ...]
+
+
+class EventLog(Protocol):
+    """An append-only log of one publication's events, in one gapless order from position 1.
+
+    An implementation MUST have made an append durable before it answers, MUST record either all events of an
+    append or none, MUST make position order the order of commits, and MUST NOT show an event to any reader
+    before all with a lower position are visible.
+    """
+
+    @property
+    def publication(self) -> str:
+        """The UUID of the publication whose log this is."""
+        ...
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        """Record all the events of `writes`, in their order, and return the position of the last.
+
+        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope` or `PayloadTooLarge`; nothing is
+        recorded then.
+        """
+        ...
+
+    async def head(self) -> int:
+        """Return the position of the last event recorded, 0 for an empty log."""
+        ...
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events, in order, with positions greater than `after`."""
+        ...
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        """Return the events of a stream with versions greater than `after`, in order."""
+        ...
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
+        ...
+
+
+def check_writes(writes: Sequence[StreamWrite]) -> None:
+    """Raise `InvalidEnvelope` where an append breaks a rule that needs no look at the log.
+
+    Every append names at least one exact version, so that two copies of a command cannot both succeed.
+    """
+    if not writes or not all(write.events for write in writes):
+        raise InvalidEnvelope("an append needs at least one event for each stream that it names")
+    if len({write.stream for write in writes}) < len(writes):
+        raise InvalidEnvelope("an append names each stream once")
+    if all(write.expected == ANY_VERSION for write in writes):
+        raise InvalidEnvelope("an append needs an exact expected version for at least one stream")
+    for write in writes:
+        check_stream_name(write.stream)
+        if write.expected < ANY_VERSION:
+            raise InvalidEnvelope(f"{write.expected} is no version to expect")
+        for event in write.events:
+            event.check()

@@ -1,0 +1,101 @@
+"""The lines of a scraped page: made tidy, and told apart by what they look like."""
+
+import re
+import unicodedata
+from typing import Final
+
+_MAX_HEADING: Final = 120
+_MAX_QUESTION: Final = 80
+
+_LINE_ENDS: Final = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_INVISIBLE: Final = re.compile("[\u200b\u2060\ufeff]")
+_NOT_TEXT: Final = re.compile("[\0-\x08\x0e-\x1b\x7f-\x9f\ud800-\udfff]")
+
+_CLOSING: Final = "\"'”’»›)]）」』"
+_SENTENCE_ENDS: Final = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "：", "।", "؟")
+_QUOTED: Final = re.compile("[\"'“‘«„「].*[\"'”’»“」]")
+_CUT: Final = re.compile(r"(…|\.\.\.)[\])]?$")
+_BULLET: Final = re.compile(r"[-*•‣◦·–—]\s")
+_BYLINE: Final = re.compile(r"by\s+\w", re.IGNORECASE)
+_FOOTER: Final = re.compile(r"©|\(c\)\s|copyright\b|all rights reserved", re.IGNORECASE)
+_LOST_LINK: Final = re.compile(
+    r"\b(?:visit|see|follow|use|via) (?:this|the following) link\b"
+    r"|\bvisit this (?:page|website)\b"
+    r"|\bclick here\b"
+    r"|^(?:read|see|learn|find out|discover) more\b.*\bhere\s*(?:[:.!]|$)"
+    r"|^for more (?:on|about|information|details)\b.*\b(?:link|here)\s*(?:[:.!]|$)",
+    re.IGNORECASE,
+)
+_ADDRESS: Final = re.compile(r"\bhttps?://|\bwww\.", re.IGNORECASE)
+
+_SAME: Final = str.maketrans("’‘“”–—‐‑", "''\"\"----")
+
+
+def tidy_lines(text: str) -> list[str]:
+    """Return the lines that hold text, in NFC, without marks nobody sees and with single plain spaces."""
+    lines = []
+    for line in _LINE_ENDS.split(_INVISIBLE.sub("", text)):
+        tidy = " ".join(_NOT_TEXT.sub("", unicodedata.normalize("NFC", line)).split())
+        if tidy:
+            lines.append(tidy)
+    return lines
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two lines say the same, apart from capitals and the shape of quotation marks and dashes."""
+    return one.translate(_SAME).casefold() == other.translate(_SAME).casefold()
+
+
+def ends_sentence(line: str) -> bool:
+    """Whether the line ends as a sentence does, be it inside quotation marks, or is a quotation as a whole."""
+    return line.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) or _QUOTED.fullmatch(line) is not None
+
+
+def is_cut(line: str) -> bool:
+    """Whether the line ends in "…", "..." or either in brackets: somebody left out the rest."""
+    return _CUT.search(line) is not None
+
+
+def is_sentence(line: str) -> bool:
+    """Whether a line of a list is a text rather than a headline, which may end in "?" or "!"."""
+    return is_cut(line) or line.rstrip(_CLOSING).endswith((".", "。")) or len(line) > _MAX_HEADING
+
+
+def is_short_title(line: str) -> bool:
+    """Whether the line could be a heading: at most 120 characters, not no sentence, item or link."""
+    return (
+        len(line) <= _MAX_HEADING
+        and not ends_sentence(line)
+        and not _BULLET.match(line)
+        and not is_lost_link(line)
+        and not _ADDRESS.search(line)
+        and any(map(str.isalnum, line))
+    )
+
+
+def is_question_title(line: str, following: str) -> bool:
+    """Whether one short question stands before a paragraph so long that it is likely its heading."""
+    return (
+        len(line) <= _MAX_QUESTION
+        and line.endswith("?")
+        and not ends_sentence(line[:-1])
+        and ". " not in line
+        and not _BULLET.match(line)
+        and len(following) > _MAX_HEADING
+        and ends_sentence(following)
+    )
+
+
+def is_byline(line: str) -> bool:
+    """Whether the line names the author, as in "By Ada Example"."""
+    return _BYLINE.match(line) is not None and len(line) <= _MAX_QUESTION
+
+
+def is_footer(line: str) -> bool:
+    """Whether the line is the legal foot of a page."""
+    return _FOOTER.match(line) is not None
+
+
+def is_lost_link(line: str) -> bool:
+    """Whether the line sends the reader to a link whose target is not on the page any more."""
+    return _LOST_LINK.search(line) is not None and _ADDRESS.search(line) is None

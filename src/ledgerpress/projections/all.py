@@ -1,0 +1,19 @@
+"""Every projector there is."""
+
+from ledgerpress.projections.categories import CategoriesProjector
+from ledgerpress.projections.commands import CommandsProjector
+from ledgerpress.projections.listings import ListingsProjector
+from ledgerpress.projections.people import PeopleProjector
+from ledgerpress.projections.posts import PostsProjector
+from ledgerpress.projections.projector import Projector
+
+
+def every_projector() -> tuple[Projector, ...]:
+    """Return one of each projector."""
+    return (
+        CategoriesProjector(),
+        CommandsProjector(),
+        ListingsProjector(),
+        PeopleProjector(),
+        PostsProjector(),
+    )

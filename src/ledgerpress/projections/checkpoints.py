@@ -1,0 +1,71 @@
+"""Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Projector
+
+SCHEMA: Final = """
+    CREATE TABLE projection (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,       -- of the last event applied, 0 before the first
+        event_id TEXT,                   -- that event's id: proof that these views belong to this log
+        error TEXT,                      -- why it is paused at the event after `position`; NULL while it runs
+        CHECK (position >= 0)
+    ) STRICT, WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a projection has come; `error` says why it is paused at the next event."""
+
+    position: int
+    event_id: str | None
+    error: str | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the projection waits for an operator."""
+        return self.error is not None
+
+
+def at(recorded: Recorded[Any]) -> Checkpoint:
+    """Return the checkpoint of a projection that has applied `recorded`."""
+    return Checkpoint(recorded.position, recorded.header.event_id)
+
+
+def create(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Write a checkpoint at the beginning of the log for each projector."""
+    rows = [(projector.name, projector.version) for projector in projectors]
+    db.executemany("INSERT INTO projection VALUES (?, ?, 0, NULL, NULL)", rows)
+
+
+def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
+    """Return the checkpoints by the projections' names."""
+    rows = db.execute("SELECT name, position, event_id, error FROM projection ORDER BY name")
+    return {name: Checkpoint(position, event_id, error) for name, position, event_id, error in rows}
+
+
+def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
+    """Let every paused projection try again."""
+    db.execute("UPDATE projection SET error = NULL WHERE error IS NOT NULL")
+    return read(db)
+
+
+def save(db: sqlite3.Connection, name: str, point: Checkpoint) -> Checkpoint:
+    """Write how far a projection has come."""
+    db.execute(
+        "UPDATE projection SET position = ?, event_id = ?, error = ? WHERE name = ?",
+        (point.position, point.event_id, point.error, name),
+    )
+    return point
+
+
+def pause(db: sqlite3.Connection, name: str, reached: Checkpoint, error: Exception) -> Checkpoint:
+    """Write how far a projection has come, and why it goes no further."""
+    return save(db, name, replace(reached, error=f"{type(error).__name__}: {error}"))

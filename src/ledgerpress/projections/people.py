@@ -1,0 +1,51 @@
+"""Authors, actors and the site's name, each with every name it ever had."""
+
+import sqlite3
+from typing import Final
+
+from ledgerpress.domain.actors import ActorRegistered, ActorRenamed
+from ledgerpress.domain.authors import AuthorRegistered, AuthorRenamed
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.publication import SiteNamed
+from ledgerpress.eventlog.codec import Recorded
+
+
+class PeopleProjector:
+    """A row for each name, true from its position to the next row's."""
+
+    name: Final = "people"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE author_name (
+            author_id TEXT NOT NULL, from_pos INTEGER NOT NULL, name TEXT NOT NULL,
+            PRIMARY KEY (author_id, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE author (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE actor_name (
+            actor_id TEXT NOT NULL, from_pos INTEGER NOT NULL, kind TEXT, name TEXT NOT NULL,
+            PRIMARY KEY (actor_id, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE site_name (from_pos INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+    """
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        """Write what the event changes."""
+        position = recorded.position
+        match recorded.event:
+            case AuthorRegistered(author_id=author_id, name=name):
+                db.execute("INSERT INTO author VALUES (?, ?)", (position, author_id))
+                db.execute("INSERT INTO author_name VALUES (?, ?, ?)", (author_id, position, name))
+            case AuthorRenamed(author_id=author_id, name=name):
+                db.execute("INSERT INTO author_name VALUES (?, ?, ?)", (author_id, position, name))
+            case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
+                db.execute("INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name))
+            case ActorRenamed(actor_id=actor_id, name=name):
+                db.execute(
+                    "INSERT INTO actor_name SELECT actor_id, ?, kind, ? FROM actor_name"
+                    " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
+                    (position, name, actor_id),
+                )
+            case SiteNamed(name=name):
+                db.execute("INSERT INTO site_name VALUES (?, ?)", (position, name))
+            case _:
+                pass

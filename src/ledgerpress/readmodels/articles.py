@@ -1,0 +1,101 @@
+"""Articles as readers see them, as of a snapshot: posts as last published."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
+from ledgerpress.readmodels.listings import count
+from ledgerpress.readmodels.temporal import Snapshot
+
+_ARTICLE: Final = """
+    SELECT post.seq, post.id, article.published_at, article.updated_at,
+        content.slug, content.title, content.teaser, content.body, content.author_ids
+    FROM post
+    JOIN article ON article.seq = post.seq
+    JOIN content ON content.position = article.content
+    WHERE {which} AND article.from_pos <= ? AND article.to_pos > ?
+    ORDER BY article.from_pos DESC LIMIT 1
+"""
+_BY_SEQ: Final = _ARTICLE.format(which="post.seq = ?")
+_BY_ID: Final = _ARTICLE.format(which="post.id = ?")
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """An article. `body` is the position of its body's text; times are in microseconds since 1970, UTC."""
+
+    seq: int
+    id: str
+    published_at: int
+    updated_at: int
+    slug: str
+    title: str
+    teaser: str | None
+    body: int
+    author_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A public note on what was corrected, and when: microseconds since 1970, UTC."""
+
+    at: int
+    note: str
+
+
+def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
+    """Return an article by the position of its post's creation, if readers see it."""
+    return _article(snapshot, _BY_SEQ, seq)
+
+
+def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
+    """Return an article by its post's id, if readers see it."""
+    return _article(snapshot, _BY_ID, post_id)
+
+
+def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
+    """Return the article that a slug leads to, present or former; one that was never public leads nowhere."""
+    row = snapshot.db.execute(
+        "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
+        (slug, snapshot.position, snapshot.position, snapshot.position),
+    ).fetchone()
+    return by_seq(snapshot, row[0]) if row else None
+
+
+def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
+    """Return the slugs under which the article was public before, oldest first."""
+    rows = snapshot.db.execute(
+        "SELECT slug FROM post_slug WHERE seq = ? AND public_from <= ? AND slug <> ? ORDER BY public_from",
+        (article.seq, snapshot.position, article.slug),
+    )
+    return [slug for (slug,) in rows]
+
+
+def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
+    """Return the article's public correction notes, oldest first."""
+    rows = snapshot.db.execute(
+        "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
+        (article.seq, snapshot.position),
+    )
+    return [Correction(*row) for row in rows]
+
+
+def markdown(snapshot: Snapshot, body: int) -> str:
+    """Return the text of a body by the position that brought it."""
+    (text,) = snapshot.db.execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
+    return str(text)
+
+
+def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
+    """Return how many articles there are, in all or in an author's listing."""
+    return count(snapshot.db, k, snapshot.position)
+
+
+def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
+    row = snapshot.db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
+    if row is None:
+        return None
+    *fields, author_ids = row
+    return Article(*fields, msgspec.json.decode(author_ids, type=tuple[str, ...]))

@@ -1,0 +1,24 @@
+"""The integer keys under which listings are kept, and the two ways to count a category."""
+
+from typing import Final
+
+from ledgerpress.domain.posts import PostStatus
+
+EVERY_ARTICLE: Final = 0
+"""The listing of all articles. That of a category or an author has the position of its creation as key."""
+
+DIRECT: Final = 0
+"""Count what is in the category itself, and in those merged into it."""
+WITH_DESCENDANTS: Final = 1
+"""Count what is in the category or in any below it."""
+
+_STATUSES: Final = tuple(PostStatus)
+
+
+def status_key(status: PostStatus) -> int:
+    """Return the key of the editors' listing of all posts with a status: a negative number."""
+    return -1 - _STATUSES.index(status)
+
+
+EVERY_POST: Final = tuple(status_key(status) for status in _STATUSES)
+"""The keys that together list every post once."""

@@ -1,0 +1,107 @@
+"""Keyset paging by Relay's cursor connections: a cursor names a place in a listing, not a number of rows.
+
+See the GraphQL Cursor Connections Specification. A post that arrives between two pages shifts nothing.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from ledgerpress.readmodels.listings import ListingKey, list_keys
+from ledgerpress.readmodels.temporal import Snapshot
+
+T = TypeVar("T")
+
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 20
+_CURSOR: Final = re.compile(r"(-?[0-9]{1,19}),([0-9]{1,16})")
+
+
+class BadPageRequest(ValueError):
+    """Paging arguments that make no sense; the message says why, to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a listing is wanted, in Relay's terms."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the part is counted from the end."""
+        return self.last is not None
+
+    @property
+    def size(self) -> int:
+        """How many entries are wanted at most. Raises `BadPageRequest`."""
+        if self.first is not None and self.last is not None:
+            raise BadPageRequest("Give either first or last, not both.")
+        name, size = ("last", self.last) if self.last is not None else ("first", self.first)
+        if size is None:
+            return DEFAULT_PAGE
+        if not 0 <= size <= MAX_PAGE:
+            raise BadPageRequest(f"{name} is {size}; it must lie between 0 and {MAX_PAGE}.")
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a listing, in the listing's order."""
+
+    entries: Sequence[T]
+    has_next: bool
+    has_previous: bool
+
+
+def encode_cursor(key: ListingKey) -> str:
+    """Return the opaque cursor of an entry."""
+    return base64.urlsafe_b64encode(f"{key.published_at},{key.post}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *, name: str) -> ListingKey:
+    """Return the place that a cursor names. Raises `BadPageRequest` for what is no cursor of ours."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        match = _CURSOR.fullmatch(text)
+    except (binascii.Error, ValueError):
+        match = None
+    if match is None or not -(2**63) <= int(match[1]) < 2**63:
+        raise BadPageRequest(f"{name} is not a cursor that this server gave out.")
+    return ListingKey(int(match[1]), int(match[2]))
+
+
+def page_of(
+    snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
+) -> Page[ListingKey]:
+    """Return the keys of one page of the listings `ks` together. Raises `BadPageRequest`."""
+    size = request.size
+    after = decode_cursor(request.after, name="after") if request.after is not None else None
+    before = decode_cursor(request.before, name="before") if request.before is not None else None
+    downwards = newest_first is not request.backwards
+    start, end = (before, after) if request.backwards else (after, before)
+
+    found = list_keys(
+        snapshot.db, ks, snapshot.position, after=start, before=end, limit=size + 1, newest_first=downwards
+    )
+    more = len(found) > size
+    entries = found[:size]
+    behind = start is not None and bool(
+        list_keys(
+            snapshot.db, ks, snapshot.position, after=_just_before(start, downwards), limit=1, newest_first=not downwards
+        )
+    )
+    if request.backwards:
+        return Page(entries[::-1], has_next=behind, has_previous=more)
+    return Page(entries, has_next=more, has_previous=behind)
+
+
+def _just_before(key: ListingKey, downwards: bool) -> ListingKey:
+    """Return the place from which, read the other way, `key` itself is the first to come."""
+    return ListingKey(key.published_at, key.post - 1 if downwards else key.post + 1)

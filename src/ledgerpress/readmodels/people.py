@@ -1,0 +1,47 @@
+"""Authors, actors and the site's name as of a snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledgerpress.readmodels.temporal import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An author; `seq` is the position at which they were registered."""
+
+    seq: int
+    id: str
+    name: str
+
+
+def author(snapshot: Snapshot, author_id: str) -> Author | None:
+    """Return an author by id."""
+    row = snapshot.db.execute(
+        "SELECT seq, id, name FROM author JOIN author_name ON author_id = id"
+        " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+        (author_id, snapshot.position),
+    ).fetchone()
+    return Author(*row) if row else None
+
+
+def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
+    """Return the authors with these ids, in that order."""
+    found = (author(snapshot, author_id) for author_id in author_ids)
+    return [one for one in found if one is not None]
+
+
+def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
+    """Return up to `limit` authors registered after the position `seq`, in the order of registration."""
+    rows = snapshot.db.execute(
+        "SELECT id FROM author WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (seq, snapshot.position, limit)
+    )
+    return authors(snapshot, [author_id for (author_id,) in rows.fetchall()])
+
+
+def site_name(snapshot: Snapshot) -> str | None:
+    """Return the site's name, if it has one."""
+    row = snapshot.db.execute(
+        "SELECT name FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1", (snapshot.position,)
+    ).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,89 @@
+"""Posts as their editors see them, as of a snapshot."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ledgerpress.domain.posts import PostStatus
+from ledgerpress.readmodels.listing_keys import EVERY_POST, status_key
+from ledgerpress.readmodels.listings import count
+from ledgerpress.readmodels.temporal import Snapshot
+
+_POST: Final = """
+    SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
+        content.slug, content.title, content.teaser, content.body, content.author_ids
+    FROM post
+    JOIN post_state AS state ON state.seq = post.seq
+    JOIN content ON content.position = state.content
+    WHERE {which} AND state.from_pos <= ?
+    ORDER BY state.from_pos DESC LIMIT 1
+"""
+_BY_SEQ: Final = _POST.format(which="post.seq = ?")
+_BY_ID: Final = _POST.format(which="post.id = ?")
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post. `body` is the position of its body's text; times are in microseconds since 1970, UTC."""
+
+    seq: int
+    id: str
+    created_at: int
+    version: int
+    status: PostStatus
+    has_unpublished_changes: bool
+    slug: str
+    title: str
+    teaser: str | None
+    body: int
+    author_ids: tuple[str, ...]
+
+
+def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
+    """Return a post by the position of its creation."""
+    return _post(snapshot, _BY_SEQ, seq)
+
+
+def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
+    """Return a post by id."""
+    return _post(snapshot, _BY_ID, post_id)
+
+
+def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
+    """Return the post that a slug, present or former, leads to."""
+    row = snapshot.db.execute(
+        "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
+        (slug, snapshot.position, snapshot.position),
+    ).fetchone()
+    return by_seq(snapshot, row[0]) if row else None
+
+
+def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
+    """Return the keys of the listings that hold the posts with a status, or all posts."""
+    return EVERY_POST if status is None else (status_key(status),)
+
+
+def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:
+    """Return how many posts have a status, or exist at all."""
+    return sum(count(snapshot.db, k, snapshot.position) for k in listing_keys(status))
+
+
+def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
+    row = snapshot.db.execute(query, (key, snapshot.position)).fetchone()
+    if row is None:
+        return None
+    seq, post_id, created_at, version, status, revision, live_revision, slug, title, teaser, body, authors = row
+    return Post(
+        seq=seq,
+        id=post_id,
+        created_at=created_at,
+        version=version,
+        status=PostStatus(status),
+        has_unpublished_changes=revision != live_revision,
+        slug=slug,
+        title=title,
+        teaser=teaser,
+        body=body,
+        author_ids=msgspec.json.decode(authors, type=tuple[str, ...]),
+    )

@@ -1,0 +1,19 @@
+"""Positions between which a row is true, and the snapshot that a query reads."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+OPEN: Final = 2**53 - 1
+"""The `to_pos` of a row that is still true. A row is true at P when `from_pos <= P < to_pos`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The views as of one position: every answer read from it is of that one moment.
+
+    `db` is inside a read transaction; `position` is at most the checkpoint of every projection.
+    """
+
+    db: sqlite3.Connection
+    position: int
