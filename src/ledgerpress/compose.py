@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views import SqliteViews, views_path
 from ledgerpress.application.desk import Carried
-from ledgerpress.application.opening import open_publication
+from ledgerpress.application.opening import FIRST_EVENTS, open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
 from ledgerpress.domain.catalogue import EVENT_TYPES, UPCASTERS
@@ -24,7 +25,7 @@ from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.projections.runner import ProjectionRunner
-from ledgerpress.readmodels import commands
+from ledgerpress.readmodels import commands, people
 from ledgerpress.readmodels.temporal import Snapshot
 
 LOG_FILE: Final = "log.sqlite"
@@ -62,7 +63,7 @@ class _PressViews:
         self._views = views
         self._runner = runner
 
-    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:  # noqa: ASYNC109
+    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return await self._runner.wait_for(position, timeout, names)
 
     def carried(self, command_id: str) -> Carried | None:
@@ -142,6 +143,55 @@ def check_data_directory(data: Path, *, create: bool) -> None:
             data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
+
+
+async def store_is_empty(data: Path) -> bool:
+    """Return whether nothing has happened in the store in `data` yet, or there is none. Raises `LogUnusable`."""
+    check_data_directory(data, create=True)
+    if not (data / LOG_FILE).exists():
+        return True
+    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    try:
+        return await log.head() <= FIRST_EVENTS
+    finally:
+        await log.aclose()
+
+
+async def read_status(data: Path) -> dict[str, Any]:
+    """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
+    async with open_store(data, create=False) as store:
+        head = await store.log.head()
+        with store.snapshot() as snapshot:
+            site = people.site_name(snapshot)
+        return {
+            "publication": store.log.publication,
+            "site": site,
+            "head": head,
+            "projections": [
+                {
+                    "name": name,
+                    "state": "PAUSED" if point.is_paused else "RUNNING",
+                    "checkpoint": point.position,
+                    "lag": max(0, head - point.position),
+                    "error": point.error,
+                }
+                for name, point in store.checkpoints.items()
+            ],
+        }
+
+
+async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
+    """Write a checked copy of the log in `data` to `file`; return its head. Raises `LogUnusable`."""
+    check_data_directory(data, create=False)
+    return await backup(data / LOG_FILE, file, progress=progress)
+
+
+async def restore_log(file: Path, data: Path) -> int:
+    """Make a store in `data` of the copy in `file`; return its head. Raises `LogUnusable`."""
+    if (data / LOG_FILE).exists():
+        raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
+    check_data_directory(data, create=True)
+    return await restore(file, data / LOG_FILE)
 
 
 async def _drop_foreign_views(log: EventLog, views: SqliteViews, projectors: Sequence[Projector]) -> None:

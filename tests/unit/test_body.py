@@ -2,7 +2,6 @@ import time
 import unicodedata
 from collections.abc import Callable
 from html.parser import HTMLParser
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,7 +13,8 @@ from ledgerpress.readmodels.body_text import reading_minutes, word_count
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 ALLOWED = {
     **{tag: {"id"} for tag in HEADINGS},
-    **{tag: set() for tag in "p br hr blockquote pre em strong s ul li table thead tbody tr".split()},
+    **{tag: set() for tag in ("p", "br", "hr", "blockquote", "pre", "em", "strong", "s", "ul", "li")},
+    **{tag: set() for tag in ("table", "thead", "tbody", "tr")},
     "a": {"href", "title", "rel"},
     "img": {"src", "alt", "title"},
     "ol": {"start"},
@@ -142,6 +142,7 @@ def test_anchors(markdown: str, anchors: list[str]) -> None:
     assert [section.anchor for section in render(markdown).sections] == anchors
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.text(alphabet="aA-2 #é潮!\u0301", max_size=6)), max_size=12))
 def test_every_heading_has_an_id_of_its_own(headings: list[tuple[int, str]]) -> None:
     body = render("\n\n".join(f"{'#' * level} {title}" for level, title in headings))
@@ -240,7 +241,7 @@ def test_each_hostile_fragment_is_harmless(fragment: str) -> None:
     assert_harmless(render(fragment).html)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(hostile)
 def test_hostile_html_never_survives(markdown: str) -> None:
     assert_harmless(render(markdown).html)
@@ -255,6 +256,7 @@ def test_an_address_of_another_scheme_stays_text(scheme: str) -> None:
     assert f"[a]({scheme}:b)" in body.text
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("\ud800 \0 \udfff")
 @example("[a]: <>\n[a] &#0; &#xD800; &#1114112;")
@@ -262,11 +264,11 @@ def test_any_string_can_be_rendered(markdown: str) -> None:
     body = render(markdown)
     assert_harmless(body.html)
     assert body.lead in body.text
-    assert body.html.encode()
+    (body.html + body.text).encode()  # raises, were a lone surrogate left
     assert body.reading_minutes == reading_minutes(body.word_count)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(hostile)
 def test_the_text_says_what_the_html_shows(markdown: str) -> None:
     body = render(markdown)
@@ -360,6 +362,7 @@ def test_a_teaser_needs_room() -> None:
         derived_teaser("text", 0)
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(min_value=1, max_value=40))
 def test_a_teaser_is_the_beginning_of_the_text(text: str, limit: int) -> None:
     teaser = derived_teaser(text, limit)

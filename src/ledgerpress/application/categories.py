@@ -65,7 +65,7 @@ class _CategoryUseCase(_OnTaxonomy):
         """Return the command for the taxonomy. Raises `Rejected`."""
         raise NotImplementedError
 
-    async def slug_writes(self, desk: Desk, category: Category) -> tuple[PlannedWrite, ...]:  # noqa: ARG002
+    async def slug_writes(self, desk: Desk, category: Category) -> tuple[PlannedWrite, ...]:
         """Return the slugs that are claimed or released along with it."""
         return ()
 
@@ -77,7 +77,7 @@ class RenameCategory(_CategoryUseCase):
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
 
-    async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:  # noqa: ARG002
+    async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy."""
         return categories.RenameCategory(category_id=category.id, name=self.name, slug=self.slug)
 
@@ -95,7 +95,7 @@ class DescribeCategory(_CategoryUseCase):
 
     description: str | None
 
-    async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:  # noqa: ARG002
+    async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy."""
         return categories.DescribeCategory(category_id=category.id, description=self.description)
 

@@ -122,10 +122,7 @@ class Desk:
 
     def category(self, taxonomy: Taxonomy, ref: CategoryRef, *, field: str) -> Category:
         """Return the category that `ref` names. Raises `Rejected` where there is none."""
-        if ref.id is not None:
-            found = taxonomy.resolve(ref.id)
-        else:
-            found = taxonomy.by_slug(ref.slug or "")
+        found = taxonomy.by_slug(ref.slug or "") if ref.id is None else taxonomy.resolve(ref.id)
         if found is None:
             named = f" “{ref.slug}”" if ref.slug else ""
             raise Rejected(ErrorCode.NOT_FOUND, f"There is no such category{named}.", field=(field,))

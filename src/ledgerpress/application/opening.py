@@ -1,5 +1,8 @@
 """The first events of a publication: the opening of its log, and the actors that every log knows."""
 
+from contextlib import suppress
+from typing import Final
+
 from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.application.streams import LOG_STREAM, actor_stream
 from ledgerpress.domain.actors import RESERVED, SYSTEM, ActorRegistered
@@ -11,7 +14,9 @@ from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 
-NAME_KEY_BYTES = 32
+NAME_KEY_BYTES: Final = 32
+FIRST_EVENTS: Final = 1 + len(RESERVED)
+"""How many events a log has before anything happens in it."""
 
 
 async def open_publication(log: EventLog, codec: Codec[Event], clock: Clock, randomness: Randomness) -> bytes:
@@ -22,10 +27,8 @@ async def open_publication(log: EventLog, codec: Codec[Event], clock: Clock, ran
     """
     first = await log.read(0, 1)
     if not first:
-        try:
+        with suppress(WrongExpectedVersion):
             await log.append(_first_events(codec, clock.now(), randomness))
-        except WrongExpectedVersion:
-            pass
         first = await log.read(0, 1)
     opened = codec.decode(first[0]).event
     if not isinstance(opened, LogOpened):

@@ -34,7 +34,9 @@ class CreatePost:
         category_ids: tuple[str, ...] = ()
         if self.categories:
             _, taxonomy = await desk.streams.taxonomy()
-            category_ids = tuple(desk.category(taxonomy, ref, field="categories").id for ref in self.categories)
+            category_ids = tuple(
+                desk.category(taxonomy, ref, field="categories").id for ref in self.categories
+            )
         slug, claim = await desk.claim_slug(
             SlugKind.POST, self.slug, derived_from=self.title, owner_id=post_id
         )
@@ -82,7 +84,7 @@ class EditPost(_PostUseCase):
     """Change what is given: absent means unchanged, `None` means cleared."""
 
     title: str | UnsetType = UNSET
-    teaser: str | None | UnsetType = UNSET
+    teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
     author_ids: tuple[str, ...] | UnsetType = UNSET
@@ -158,7 +160,7 @@ class PublishPost(_PostUseCase):
 class UnpublishPost(_PostUseCase):
     """Take the article away from readers."""
 
-    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+    async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""
         return posts.UnpublishPost()
 
@@ -167,7 +169,7 @@ class UnpublishPost(_PostUseCase):
 class ArchivePost(_PostUseCase):
     """Put the post away."""
 
-    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+    async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""
         return posts.ArchivePost()
 
@@ -176,6 +178,6 @@ class ArchivePost(_PostUseCase):
 class UnarchivePost(_PostUseCase):
     """Bring the post back."""
 
-    async def command(self, desk: Desk) -> posts.PostCommand:  # noqa: ARG002
+    async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""
         return posts.UnarchivePost()

@@ -23,6 +23,6 @@ class Withdrawn(Event, frozen=True):
         return self.stream.rpartition(".")[2]
 
 
-def withdrawn(type: str, stream: str, recorded_at: int) -> Withdrawn:  # noqa: A002
+def withdrawn(type: str, stream: str, recorded_at: int) -> Withdrawn:
     """Return the event that stands for a withdrawn one."""
     return Withdrawn(type=type, stream=stream, recorded_at=recorded_at)

@@ -32,7 +32,7 @@ class PostEdited(Event, frozen=True):
     post_id: str
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
-    teaser: str | None | UnsetType = UNSET
+    teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
     author_ids: tuple[str, ...] | UnsetType = UNSET
 
@@ -152,7 +152,7 @@ class EditPost:
 
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
-    teaser: str | None | UnsetType = UNSET
+    teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
     author_ids: tuple[str, ...] | UnsetType = UNSET
     publish: bool = False
@@ -199,13 +199,7 @@ class UnarchivePost:
 
 
 PostCommand: TypeAlias = (
-    EditPost
-    | CategorizePost
-    | UncategorizePost
-    | PublishPost
-    | UnpublishPost
-    | ArchivePost
-    | UnarchivePost
+    EditPost | CategorizePost | UncategorizePost | PublishPost | UnpublishPost | ArchivePost | UnarchivePost
 )
 
 
@@ -363,7 +357,9 @@ def _status_out_of_archive(post: Post) -> PostStatus:
 def _evolve_withdrawn(post: Post | None, event: Withdrawn) -> Post | None:
     """Keep what the type alone tells: that there is a post, a revision, a change of status."""
     if event.type == "post.created" or post is None:
-        return Post(event.subject_id, Content(slug=event.subject_id, title="", teaser=None, body="", author_ids=()))
+        return Post(
+            event.subject_id, Content(slug=event.subject_id, title="", teaser=None, body="", author_ids=())
+        )
     match event.type:
         case "post.edited":
             return replace(post, revision=post.revision + 1)

@@ -24,7 +24,7 @@ class ErrorCode(StrEnum):
     BUSY = "BUSY"
 
 
-class Rejected(Exception):  # noqa: N818 - a refusal is an answer, not an accident
+class Rejected(Exception):
     """A command is refused. `field` is the path in the caller's input; `current_version` goes with a conflict."""
 
     def __init__(

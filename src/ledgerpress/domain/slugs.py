@@ -125,7 +125,7 @@ def checked(slug: str, *, field: str = "slug") -> str:
 
 
 def numbered(slug: str, number: int) -> str:
-    """Return the slug to try as the `number`-th: the slug itself first, then with -2, -3 …"""
+    """Return the slug to try as the `number`-th: the slug itself first, then slug-2 and so on."""
     if number == 1:
         return slug
     suffix = f"-{number}"

@@ -69,9 +69,7 @@ class Codec(Generic[E]):
         entries = list(catalogue)
         self._names = {entry.type: (entry.name, entry.version) for entry in entries}
         self._versions = {entry.name: entry.version for entry in entries}
-        self._decoders = {
-            entry.name: msgspec.json.Decoder(entry.type, strict=True) for entry in entries
-        }
+        self._decoders = {entry.name: msgspec.json.Decoder(entry.type, strict=True) for entry in entries}
         self._types = {entry.name: entry.type for entry in entries}
         self._upcasters = dict(upcasters)
         self._withdrawn = withdrawn
@@ -120,9 +118,7 @@ class Codec(Generic[E]):
             event = self._read(header, body.data, known)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
-        return Recorded(
-            header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint
-        )
+        return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
         """Return `stored`, each decoded."""

@@ -72,7 +72,9 @@ class SealedPayload(msgspec.Struct, frozen=True, gc=False):
 
     def commitment(self) -> str:
         """Return HMAC-SHA-256(salt, encoding ‖ 0x00 ‖ plaintext) in lower-case hex (RFC 2104)."""
-        return hmac.digest(self.salt, self.encoding.encode("ascii") + b"\x00" + self.plaintext, "sha256").hex()
+        return hmac.digest(
+            self.salt, self.encoding.encode("ascii") + b"\x00" + self.plaintext, "sha256"
+        ).hex()
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):

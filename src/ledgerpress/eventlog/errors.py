@@ -48,7 +48,7 @@ class GapInLog(EventLogError):
 class UndecodableEvent(EventLogError):
     """An event that this program does not know or cannot read. It is never skipped."""
 
-    def __init__(self, *, position: int, type: str, schema_version: int, why: str) -> None:  # noqa: A002
+    def __init__(self, *, position: int, type: str, schema_version: int, why: str) -> None:
         super().__init__(f"position {position}: {type} version {schema_version} {why}")
         self.position = position
 

@@ -77,7 +77,7 @@ def parse_page(text: str, retrieved_at: datetime) -> ParsedPage:
     if not lines:
         raise PageUnreadable("the page is empty")
 
-    main, below = split_recent(lines, retrieved_at)
+    main, below = split_recent(lines)
     main, below, site_name = _take_site_name(main, below)
     main, categories, guesses = _take_categories(main)
     head = read_head(main)

@@ -35,17 +35,15 @@ class _Entry:
     teaser: str | None = None
 
 
-def split_recent(lines: Sequence[str], retrieved_at: datetime) -> tuple[Sequence[str], Sequence[str]]:
+def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Return the lines above the heading of the recent-posts list, and those below; all and none without one.
 
-    Where several lines could be that heading, it is the first with a dated post below it.
+    A line of those words with a paragraph below it is a heading of the article.
     """
-    headings = [index for index, line in enumerate(lines) if _HEADING.fullmatch(line)]
-    if not headings:
-        return lines, ()
-    dated = [index for index, line in enumerate(lines) if read_when(line, retrieved_at)]
-    index = next((index for index in headings if dated and index < dated[-1]), headings[-1])
-    return lines[:index], [line for line in lines[index + 1 :] if not _HEADING.fullmatch(line)]
+    for index, line in enumerate(lines):
+        if _HEADING.fullmatch(line) and not any(map(is_sentence, lines[index + 1 : index + 2])):
+            return lines[:index], [line for line in lines[index + 1 :] if not _HEADING.fullmatch(line)]
+    return lines, ()
 
 
 def parse_recent(

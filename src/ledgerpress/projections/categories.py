@@ -90,7 +90,8 @@ class CategoriesProjector:
                 if seq := _change(db, category_id, position, version, deleted=1):
                     _close_edge(db, seq, position)
                     db.execute(
-                        "UPDATE category_slug SET to_pos = ? WHERE seq = ? AND to_pos = ?", (position, seq, OPEN)
+                        "UPDATE category_slug SET to_pos = ? WHERE seq = ? AND to_pos = ?",
+                        (position, seq, OPEN),
                     )
             case _:
                 pass
@@ -143,7 +144,9 @@ def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int
 
 
 def _close_edge(db: sqlite3.Connection, category: int, position: int) -> None:
-    db.execute("UPDATE category_edge SET to_pos = ? WHERE category = ? AND to_pos = ?", (position, category, OPEN))
+    db.execute(
+        "UPDATE category_edge SET to_pos = ? WHERE category = ? AND to_pos = ?", (position, category, OPEN)
+    )
 
 
 def _move_edge(db: sqlite3.Connection, category: int, parent: int, position: int, kind: int) -> None:

@@ -122,7 +122,9 @@ def _counted_in(db: sqlite3.Connection, keys: set[int], scope: int) -> set[int]:
         current: int | None = k
         while current is not None and current not in reached:
             reached.add(current)
-            row = db.execute("SELECT above, taken_over FROM listed_category WHERE k = ?", (current,)).fetchone()
+            row = db.execute(
+                "SELECT above, taken_over FROM listed_category WHERE k = ?", (current,)
+            ).fetchone()
             current = row[0] if row and (scope == WITH_DESCENDANTS or row[1]) else None
     return reached
 

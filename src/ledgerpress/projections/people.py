@@ -38,7 +38,9 @@ class PeopleProjector:
             case AuthorRenamed(author_id=author_id, name=name):
                 db.execute("INSERT INTO author_name VALUES (?, ?, ?)", (author_id, position, name))
             case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
-                db.execute("INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name))
+                db.execute(
+                    "INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name)
+                )
             case ActorRenamed(actor_id=actor_id, name=name):
                 db.execute(
                     "INSERT INTO actor_name SELECT actor_id, ?, kind, ? FROM actor_name"

@@ -224,7 +224,8 @@ def _open_slug(db: sqlite3.Connection, slug: str, seq: int, at: int) -> None:
 
 def _enter(db: sqlite3.Connection, seq: int, category_id: str, at: int) -> None:
     inside = db.execute(
-        "SELECT 1 FROM post_category WHERE seq = ? AND category_id = ? AND to_pos = ?", (seq, category_id, OPEN)
+        "SELECT 1 FROM post_category WHERE seq = ? AND category_id = ? AND to_pos = ?",
+        (seq, category_id, OPEN),
     ).fetchone()
     if not inside:
         db.execute("INSERT INTO post_category VALUES (?, ?, ?, ?)", (seq, category_id, at, OPEN))

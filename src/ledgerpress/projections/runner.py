@@ -23,7 +23,14 @@ from ledgerpress.projections.projector import Projector
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_PASSING_FAULTS = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_NOMEM")
+_PASSING_FAULTS = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_NOMEM",
+)
 """Failures of the machine, not of a projector: they are tried again, and pause nothing."""
 
 
@@ -178,5 +185,3 @@ class ProjectionRunner:
 def _is_passing(error: Exception) -> bool:
     name = getattr(error, "sqlite_errorname", None) or ""
     return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)
-
-

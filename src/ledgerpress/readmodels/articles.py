@@ -97,5 +97,4 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     row = snapshot.db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
-    *fields, author_ids = row
-    return Article(*fields, msgspec.json.decode(author_ids, type=tuple[str, ...]))
+    return Article(*row[:-1], msgspec.json.decode(row[-1], type=tuple[str, ...]))

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-OPEN: Final = 2**53 - 1
-"""The `to_pos` of what is still true. No event has this position."""
+from ledgerpress.readmodels.temporal import OPEN
 
 LOWEST: Final = -(2**63)
 """Where the first page of a listing begins: before every time and every post."""
@@ -142,8 +141,10 @@ _RANKED: Final = """
         SELECT newest_published_at FROM newest_step AS n
         WHERE n.k = k.value AND n.pos <= ?2 ORDER BY n.pos DESC LIMIT 1
     ) AS newest
-    FROM json_each(?1) AS k WHERE newest IS NOT NULL ORDER BY newest DESC
+    FROM json_each(?1) AS k ORDER BY newest DESC
 """
+_ARM: Final = "SELECT * FROM ({})"
+_ORDER: Final = " ORDER BY 1 {0}, 2 {0} LIMIT ?2"
 _GROUP: Final = 8  # listings read by one statement; more cost more to sort than another statement does
 
 
@@ -153,7 +154,7 @@ def _query(walk: _Walk, listings: int) -> str:
     if listings == 1:
         return next(arms)
     order = "ASC" if walk == "up" else "DESC"
-    return " UNION ".join(f"SELECT * FROM ({arm})" for arm in arms) + f" ORDER BY 1 {order}, 2 {order} LIMIT ?2"
+    return " UNION ".join(map(_ARM.format, arms)) + _ORDER.format(order)
 
 
 def _groups(
@@ -163,7 +164,8 @@ def _groups(
     if len(ks) <= _GROUP or not newest_first:
         ranked = [(k, OPEN) for k in ks]
     else:
-        ranked = db.execute(_RANKED, (json.dumps(ks), position)).fetchall()
+        rows = db.execute(_RANKED, (json.dumps(ks), position))
+        ranked = [(k, newest_of_k) for k, newest_of_k in rows if newest_of_k is not None]
     for first in range(0, len(ranked), _GROUP):
         group = ranked[first : first + _GROUP]
         yield [k for k, _ in group], group[0][1]

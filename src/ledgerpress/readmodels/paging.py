@@ -68,7 +68,9 @@ def encode_cursor(key: ListingKey) -> str:
 def decode_cursor(cursor: str, *, name: str) -> ListingKey:
     """Return the place that a cursor names. Raises `BadPageRequest` for what is no cursor of ours."""
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
+            "ascii"
+        )
         match = _CURSOR.fullmatch(text)
     except (binascii.Error, ValueError):
         match = None
@@ -94,7 +96,12 @@ def page_of(
     entries = found[:size]
     behind = start is not None and bool(
         list_keys(
-            snapshot.db, ks, snapshot.position, after=_just_before(start, downwards), limit=1, newest_first=not downwards
+            snapshot.db,
+            ks,
+            snapshot.position,
+            after=_just_before(start, downwards),
+            limit=1,
+            newest_first=not downwards,
         )
     )
     if request.backwards:

@@ -34,7 +34,8 @@ def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
 def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
     """Return up to `limit` authors registered after the position `seq`, in the order of registration."""
     rows = snapshot.db.execute(
-        "SELECT id FROM author WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (seq, snapshot.position, limit)
+        "SELECT id FROM author WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (seq, snapshot.position, limit),
     )
     return authors(snapshot, [author_id for (author_id,) in rows.fetchall()])
 
@@ -45,3 +46,11 @@ def site_name(snapshot: Snapshot) -> str | None:
         "SELECT name FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1", (snapshot.position,)
     ).fetchone()
     return row[0] if row else None
+
+
+def count_authors(snapshot: Snapshot) -> int:
+    """Return how many authors are registered."""
+    (count,) = snapshot.db.execute(
+        "SELECT count(*) FROM author WHERE seq <= ?", (snapshot.position,)
+    ).fetchone()
+    return int(count)

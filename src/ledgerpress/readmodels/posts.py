@@ -73,7 +73,9 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
     row = snapshot.db.execute(query, (key, snapshot.position)).fetchone()
     if row is None:
         return None
-    seq, post_id, created_at, version, status, revision, live_revision, slug, title, teaser, body, authors = row
+    seq, post_id, created_at, version, status, revision, live_revision, slug, title, teaser, body, authors = (
+        row
+    )
     return Post(
         seq=seq,
         id=post_id,

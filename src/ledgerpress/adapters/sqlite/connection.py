@@ -29,14 +29,21 @@ _NO_PRAGMAS: Final[Mapping[str, str | int]] = MappingProxyType({})
 class SerialConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs one function at a time, each to its end."""
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
-        """Queue `work` for the connection's thread and return its future result."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((future, partial(work, self._conn)))
-        return future
-
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `work` with the connection, on its thread, and return the result or raise what it raises.
+
+        `work` MUST end every transaction that it begins. Raises `ValueError` once the connection is closed.
+        """
         return await self.submit(work)
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """Queue `work` as `run` does, and return its future outcome, without a task of its own.
+
+        This reaches into aiosqlite's queue as its own `_execute` does, and so leans on the pinned version.
+        """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((answer, partial(work, self._conn)))
+        return answer
 
 
 async def open_connection(

@@ -1,8 +1,7 @@
 """The transaction that records a group of commands."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +12,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
 
 Refusal: TypeAlias = WrongExpectedVersion | DuplicateEvent
 Outcome: TypeAlias = int | Refusal
-"""The position of a command's last event, or why the command alone was not recorded."""
+"""The position of a command's last event, or why this one command was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,71 +25,71 @@ class Command:
 
     @classmethod
     def of(cls, writes: Sequence[StreamWrite]) -> "Command":
-        """Prepare what needs no look at the log."""
+        """Prepare all that needs no look at the log."""
         payloads = [event.payload for write in writes for event in write.events]
         commitments = [bytes.fromhex(payload.commitment()) for payload in payloads]
-        return cls(writes, commitments, sum(len(payload.plaintext) for payload in payloads))
+        return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
 
 
-@contextmanager
-def recording(db: sqlite3.Connection) -> Iterator["Recording"]:
+def record(db: sqlite3.Connection, commands: Sequence[Command]) -> list[Outcome]:
+    """Record `commands` in one durable transaction, and return what became of each, in order.
+
+    A command that is refused leaves no row; the others are recorded. Raises `sqlite3.Error` where the transaction
+    fails: none is recorded then.
+    """
+    try:
+        return _record(db, commands, careful=False)
+    except sqlite3.IntegrityError:
+        # An event id is there already, and the database has refused it. Now look for the command that brought it.
+        return _record(db, commands, careful=True)
+
+
+def _record(db: sqlite3.Connection, commands: Sequence[Command], *, careful: bool) -> list[Outcome]:
     patiently(db, "BEGIN IMMEDIATE")
     try:
-        transaction = Recording(db)
-        yield transaction
-        db.executemany(log_rows.INSERT, transaction.rows)
+        group = _Group(db, careful=careful)
+        outcomes = [group.admit(command) for command in commands]
+        db.executemany(log_rows.INSERT, group.rows)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    return outcomes
 
 
-class Recording:
+class _Group:
     """The rows of the commands admitted so far, on top of what the log holds.
 
     What it reads stays true until the transaction ends, since nobody else can write meanwhile.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, *, careful: bool) -> None:
+        """Begin after the last event. Only with `careful` is each event id looked up, one more look each."""
         self.rows: list[log_rows.Row] = []
         self._db = db
+        self._careful = careful
         self._head: int = db.execute(log_rows.SELECT_HEAD).fetchone()[0]
         self._versions: dict[str, int] = {}
         self._event_ids: set[str] = set()
 
     def admit(self, command: Command) -> Outcome:
-        refusal = self._conflict(command) or self._duplicate(command)
-        if refusal is not None:
-            return refusal
-        commitments = iter(command.commitments)
-        for write in command.writes:
-            version = self._version(write.stream)
-            for version, event in enumerate(write.events, version + 1):  # noqa: B020
-                self._head += 1
-                self.rows.append(
-                    log_rows.to_row(event, next(commitments), self._head, write.stream, version)
-                )
-                self._event_ids.add(event.event_id)
-            self._versions[write.stream] = version
-        return self._head
-
-    def _conflict(self, command: Command) -> WrongExpectedVersion | None:
+        """Add the rows of `command`, all or none; return its last position, or why it is refused."""
         for write in command.writes:
             actual = self._version(write.stream)
             if write.expected not in (ANY_VERSION, actual):
                 return WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
-        return None
-
-    def _duplicate(self, command: Command) -> DuplicateEvent | None:
-        own: set[str] = set()
+        if self._careful and (known := self._known(command)) is not None:
+            return DuplicateEvent(event_id=known)
+        commitments = iter(command.commitments)
         for write in command.writes:
+            stream, version = write.stream, self._versions[write.stream]
             for event in write.events:
-                event_id = event.event_id
-                if event_id in own or event_id in self._event_ids or self._is_recorded(event_id):
-                    return DuplicateEvent(event_id=event_id)
-                own.add(event_id)
-        return None
+                version += 1
+                self._head += 1
+                self.rows.append(log_rows.to_row(event, next(commitments), self._head, stream, version))
+            self._versions[stream] = version
+        return self._head
 
     def _version(self, stream: str) -> int:
         version = self._versions.get(stream)
@@ -99,5 +98,13 @@ class Recording:
             self._versions[stream] = version
         return version
 
-    def _is_recorded(self, event_id: str) -> bool:
-        return self._db.execute(log_rows.SELECT_RECORDED, (event_id,)).fetchone() is not None
+    def _known(self, command: Command) -> str | None:
+        own: set[str] = set()
+        for event in [event for write in command.writes for event in write.events]:
+            event_id = event.event_id
+            recorded = self._db.execute(log_rows.SELECT_RECORDED, (event_id,)).fetchone()
+            if recorded is not None or event_id in self._event_ids or event_id in own:
+                return event_id
+            own.add(event_id)
+        self._event_ids |= own
+        return None

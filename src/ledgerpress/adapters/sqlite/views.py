@@ -8,6 +8,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,7 +23,12 @@ T = TypeVar("T")
 APPLICATION_ID: Final = 0x4C507677
 """Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
 
-_WRITER_PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL", "cache_size": -65_536, "temp_store": "MEMORY"}
+_WRITER_PRAGMAS: Final[dict[str, str | int]] = {
+    "journal_mode": "WAL",
+    "synchronous": "NORMAL",
+    "cache_size": -65_536,
+    "temp_store": "MEMORY",
+}
 
 
 def views_path(data: Path, projectors: Sequence[Projector]) -> Path:
@@ -47,7 +53,7 @@ class SqliteViews:
         writer = await open_connection(path, create=True, pragmas=_WRITER_PRAGMAS)
         views = cls(path, writer)
         try:
-            await views.write(lambda db: _create(db, projectors))
+            await views.write(partial(_create, projectors=projectors))
         except BaseException:
             await views.aclose()
             raise
@@ -55,7 +61,7 @@ class SqliteViews:
 
     async def reset(self, projectors: Sequence[Projector]) -> None:
         """Empty the views, so that they are built again from the beginning of the log."""
-        await self.write(lambda db: (_drop(db), _create(db, projectors)))
+        await self.write(partial(_recreate, projectors=projectors))
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: committed when it returns, rolled back when it raises."""
@@ -119,10 +125,11 @@ def _create(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
     checkpoints.create(db, projectors)
 
 
-def _drop(db: sqlite3.Connection) -> None:
+def _recreate(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in tables.fetchall():
         db.execute(f'DROP TABLE "{name}"')
+    _create(db, projectors)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,0 +1,180 @@
+"""The first page of recent posts and of a category: with 100,000 posts against with 1,000.
+
+Both stores are filled with the same events a post (created, categorized, published), then asked in turn, through
+the whole GraphQL layer and through the read models alone. A tenth of all posts is in the category asked for.
+
+Exits with 1 where the ratio of the medians misses what is promised.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+
+import strawberry
+import uvloop
+
+from ledgerpress.application.categories import CreateCategory
+from ledgerpress.application.streams import post_stream
+from ledgerpress.compose import Store, event_codec, open_store
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.posts import PostCategorized, PostCreated, PostPublished
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.readmodels import articles, categories
+from ledgerpress.readmodels.paging import PageRequest, page_of
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+CATEGORIES = 10
+DAY = 86_400_000_000
+START = 1_700_000_000_000_000
+GREATEST_RATIO = 1.5
+BODY = "A paragraph of some length, as a post has it. " * 8
+RECENT = "{ recentPosts(first: 20) { totalCount nodes { title teaser age categories { name } } } }"
+CATEGORY = (
+    '{ category(slug: "section-3") { articleCount articles { totalCount nodes { title teaser age } } } }'
+)
+
+
+def posts(count: int, category_ids: list[str]) -> Iterator[StreamWrite]:
+    """The stream of each post: created, categorized, published, an hour apart."""
+    codec = event_codec()
+    for number in range(count):
+        post_id = uuid8("post", number)
+        published_at = START + number * DAY // 24
+        facts = (
+            PostCreated(
+                post_id=post_id,
+                slug=f"post-{number}",
+                title=f"Post {number}",
+                teaser=f"What post {number} is about.",
+                body=BODY,
+                author_ids=(),
+            ),
+            PostCategorized(post_id=post_id, category_id=category_ids[number % CATEGORIES]),
+            PostPublished(post_id=post_id, revision=1, published_at=published_at, correction=None),
+        )
+        events = []
+        for index, fact in enumerate(facts):
+            name, version = codec.name_of(fact)
+            events.append(
+                NewEvent(
+                    event_id=uuid8("event", number, index),
+                    type=name,
+                    schema_version=version,
+                    recorded_at=published_at,
+                    actor_id=OPERATOR.id,
+                    command_id=uuid8("command", number),
+                    correlation_id=uuid8("command", number),
+                    payload=codec.encode(fact, salt=index.to_bytes(32, "big")),
+                )
+            )
+        yield StreamWrite(post_stream(post_id), NO_STREAM, tuple(events))
+
+
+async def fill(store: Store, count: int) -> None:
+    """Write the posts straight to the log, in large appends, and let the views catch up."""
+    made = [
+        await store.press.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
+    ]
+    ids = [outcome.subject_id for outcome in made]
+    source, head = posts(count, ids), 0
+    started = time.perf_counter()
+    while batch := list(islice(source, 500)):
+        head = await store.log.append(batch)
+    if not await store.runner.wait_for(head, timeout=1_800):
+        raise SystemExit("the views did not catch up")
+    seconds = time.perf_counter() - started
+    print(f"  {count:,} posts, {head:,} events: written and projected in {seconds:.1f} s")
+
+
+def read_recent(store: Store) -> None:
+    """Read the first page of recent posts through the read models."""
+    with store.snapshot() as snapshot:
+        for key in page_of(snapshot, [0], PageRequest(20)).entries:
+            articles.by_seq(snapshot, key.post)
+        articles.count_articles(snapshot)
+
+
+def read_category(store: Store) -> None:
+    """Read the first page of a category through the read models."""
+    with store.snapshot() as snapshot:
+        category = categories.by_slug(snapshot, "section-3")
+        if category is None:
+            raise SystemExit("the category is missing")
+        keys = categories.listing_keys(snapshot, category, descend=True)
+        for key in page_of(snapshot, keys, PageRequest(20)).entries:
+            articles.by_seq(snapshot, key.post)
+        categories.count_articles(snapshot, category, descend=True)
+
+
+async def ask(schema: strawberry.Schema, store: Store, query: str) -> None:
+    """Execute a query, and make sure that it was answered."""
+    answer = await execute(schema, store, query)
+    if "errors" in answer.body:
+        raise SystemExit(str(answer.body["errors"]))
+
+
+async def compare(
+    name: str, small: Store, large: Store, rounds: int, read: Callable[[Store], object]
+) -> bool:
+    """Read from both in turn, print the medians, and return whether the promise is kept."""
+    times: dict[int, list[float]] = {0: [], 1: []}
+    for number in range(rounds + 20):
+        for which, store in enumerate((small, large) if number % 2 else (large, small)):
+            which = which if number % 2 else 1 - which
+            started = time.perf_counter()
+            result = read(store)
+            if asyncio.iscoroutine(result):
+                await result
+            if number >= 20:
+                times[which].append(time.perf_counter() - started)
+    before, after = (statistics.median(times[which]) * 1e6 for which in (0, 1))
+    kept = after / before <= GREATEST_RATIO
+    verdict = "" if kept else f"   MISSED: at most {GREATEST_RATIO}"
+    print(f"  {name:<28} {before:9.0f} us  {after:9.0f} us   ratio {after / before:.2f}{verdict}")
+    return kept
+
+
+async def measure(few: int, many: int, rounds: int) -> bool:
+    """Fill both stores and compare them."""
+    schema = make_schema()
+    async with AsyncExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
+        small = await stack.enter_async_context(open_store(place / "small"))
+        large = await stack.enter_async_context(open_store(place / "large"))
+        print("filling")
+        await fill(small, few)
+        await fill(large, many)
+        print(f"median of {rounds} reads in turn: {few:,} posts, {many:,} posts")
+        kept = [
+            await compare("recentPosts over GraphQL", small, large, rounds, lambda s: ask(schema, s, RECENT)),
+            await compare(
+                "category page over GraphQL", small, large, rounds, lambda s: ask(schema, s, CATEGORY)
+            ),
+            await compare("recentPosts, read model", small, large, rounds, read_recent),
+            await compare("category page, read model", small, large, rounds, read_category),
+        ]
+        return all(kept)
+
+
+def main() -> None:
+    """Measure, and exit with 1 where a promise is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--few", type=int, default=1_000)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=300)
+    options = parser.parse_args()
+    sys.exit(0 if uvloop.run(measure(options.few, options.many, options.rounds)) else 1)
+
+
+if __name__ == "__main__":
+    main()

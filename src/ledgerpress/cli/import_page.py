@@ -1,0 +1,80 @@
+"""`ledgerpress import page`: a saved article page, carried in through the same commands that editors use."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ledgerpress.cli.terminal import DEFAULT_DATA, MISUSED, DataOption, JsonOption, err, fail, out, run
+from ledgerpress.compose import open_store
+from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
+from ledgerpress.importers.page_import import import_page
+from ledgerpress.importers.page_report import ImportReport
+
+
+def page(
+    file: Annotated[Path, typer.Argument(help="The page, saved as plain text in UTF-8.")],
+    retrieved_at: Annotated[
+        str,
+        typer.Option(
+            "--retrieved-at", help="When it was retrieved: 2024-12-22, or with a time and an offset."
+        ),
+    ],
+    data: DataOption = DEFAULT_DATA,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Record nothing; say what would be made.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Import the article on a page, its categories, and the recent posts that it lists."""
+    moment = _moment(retrieved_at)
+    parsed = _parse(file, moment)
+    with TemporaryDirectory() as nowhere:
+        # A store that does not exist yet is not made for a dry run either.
+        place = Path(nowhere) / "store" if dry_run and not data.exists() else data
+        report = run(_import(place, parsed, moment, dry_run=dry_run))
+    if json:
+        out.print(msgspec.json.encode(report).decode())
+    else:
+        _show(report)
+
+
+def _moment(value: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        fail(f"--retrieved-at {value!r} is not a date such as 2024-12-22, or 2024-12-22T09:00+01:00", MISUSED)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
+    try:
+        return parse_page(file.read_text(encoding="utf-8-sig"), retrieved_at)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+    except UnicodeDecodeError:
+        fail(f"{file} is not text in UTF-8", MISUSED)
+    except PageUnreadable as error:
+        fail(f"{file}: {error}", MISUSED)
+
+
+async def _import(data: Path, parsed: ParsedPage, retrieved_at: datetime, *, dry_run: bool) -> ImportReport:
+    async with open_store(data) as store:
+        return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
+
+
+def _show(report: ImportReport) -> None:
+    would = "would be " if report.dry_run else ""
+    for entries, prefix in ((report.made, would), (report.unchanged, "")):
+        for entry in entries:
+            slug = f"  /{entry.slug}" if entry.slug else ""
+            note = f" ({entry.note})" if entry.note else ""
+            out.print(f"{prefix + entry.action.value:>18}  {entry.kind.value:<11}  {entry.name}{slug}{note}")
+    for label, lines in (("guessed", report.guessed), ("link lost", report.links_without_target)):
+        for line in lines:
+            out.print(f"{label:>18}  {line}")
+    if not report.made:
+        err.print("Nothing was recorded: everything on this page is here already.")

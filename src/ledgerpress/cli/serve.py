@@ -1,0 +1,79 @@
+"""`ledgerpress serve`: the store over HTTP."""
+
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from ledgerpress import __version__
+from ledgerpress.cli.demo import load_demo_into
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run
+from ledgerpress.compose import open_store
+from ledgerpress.http.app import make_app
+
+LOCAL = "127.0.0.1"
+
+
+def serve(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Load the demo newsroom first, into an empty store.")
+    ] = False,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on; 127.0.0.1 for now.")] = LOCAL,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 8000,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Serve the store: a page to look at, GraphQL, and health."""
+    if host != LOCAL:
+        fail(
+            f"--host {host}: there is no access control yet, so LedgerPress listens on {LOCAL} only; "
+            "put a proxy that checks who calls in front of it",
+            REFUSED,
+        )
+    listener = _bind(host, port)
+    try:
+        run(_serve(data, listener, demo=demo))
+    finally:
+        listener.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        fail(f"port {port} cannot be used ({error.strerror}): name another with --port", REFUSED)
+    return listener
+
+
+async def _serve(data: Path, listener: socket.socket, *, demo: bool) -> None:
+    host, port = listener.getsockname()
+    if demo and not await load_demo_into(data):
+        err.print(f"The store in {data} is not empty: it is served as it is, without the demo.")
+    with progress("Building the views") as report:
+        opening = open_store(data, progress=report)
+        store = await opening.__aenter__()
+    try:
+        config = uvicorn.Config(
+            make_app(store, allowed_hosts=(host, "localhost")),
+            http="httptools",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+        )
+        base = f"http://{host}:{port}"
+        err.print(f"LedgerPress {__version__}, store in {data}, position {await store.log.head()}")
+        err.print(f"  front page  {base}/")
+        err.print(f"  GraphQL     {base}/graphql")
+        err.print("Press Ctrl+C to stop.")
+        await uvicorn.Server(config).serve(sockets=[listener])
+    finally:
+        await opening.__aexit__(None, None, None)

@@ -1,0 +1,36 @@
+"""`ledgerpress status`: what is in a store, and how far its views have come."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, out, run
+from ledgerpress.compose import read_status
+
+
+def status(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+    """Show what is in the store. Exits with 1 where a projection is paused."""
+    found = run(read_status(data))
+    if json:
+        out.print(msgspec.json.encode(found).decode())
+    else:
+        _show(data, found)
+    if any(one["state"] == "PAUSED" for one in found["projections"]):
+        raise SystemExit(REFUSED)
+
+
+def _show(data: Path, found: dict[str, Any]) -> None:
+    out.print(f"store        {data}")
+    out.print(f"site         {found['site'] or '(not named yet)'}")
+    out.print(f"publication  {found['publication']}")
+    out.print(f"head         position {found['head']:,}")
+    table = Table(
+        "projection", "state", "checkpoint", "lag", "error", box=None, pad_edge=False, header_style="bold"
+    )
+    for one in found["projections"]:
+        table.add_row(
+            one["name"], one["state"], f"{one['checkpoint']:,}", f"{one['lag']:,}", one["error"] or ""
+        )
+    out.print(table)

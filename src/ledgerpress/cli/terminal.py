@@ -1,0 +1,71 @@
+"""What the commands have in common: options, progress, and how a failure ends the program.
+
+Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory cannot
+be used.
+"""
+
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ledgerpress.domain.rejection import Rejected
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable
+
+T = TypeVar("T")
+
+REFUSED: Final = 1
+MISUSED: Final = 2
+UNUSABLE: Final = 3
+
+out = Console(soft_wrap=True, highlight=False, markup=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+DataOption = Annotated[
+    Path,
+    typer.Option("--data", envvar="LEDGERPRESS_DATA", help="The directory that holds the store."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+DEFAULT_DATA: Final = Path("ledgerpress-data")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end. A failure that a person can mend is one clear line and an exit code."""
+    try:
+        return uvloop.run(work)
+    except LogUnusable as error:
+        fail(str(error), UNUSABLE)
+    except Rejected as refusal:
+        fail(refusal.message, REFUSED)
+    except (EventLogError, sqlite3.Error) as error:
+        fail(str(error), REFUSED)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what was wrong and end the program."""
+    err.print(f"ledgerpress: {message}", style="red")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on standard error; the function that it gives takes what is done and the total."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,1 @@
+"""The GraphQL layer: types, queries and mutations. It translates, and decides nothing."""

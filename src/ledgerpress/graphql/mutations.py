@@ -1,0 +1,222 @@
+"""The mutations, object first: one for each thing that can be done. What an editor can get wrong is data."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import strawberry
+
+from ledgerpress.application.press import UseCase
+from ledgerpress.application.request import Outcome, Request
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.graphql import inputs
+from ledgerpress.graphql.context import PressInfo
+from ledgerpress.graphql.scalars import Position
+from ledgerpress.graphql.types.author import Author, author_of
+from ledgerpress.graphql.types.category import Category, category_of
+from ledgerpress.graphql.types.post import Post, post_of
+from ledgerpress.graphql.types.site import Site
+from ledgerpress.readmodels import categories, people, posts
+from ledgerpress.readmodels.temporal import Snapshot
+
+ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
+
+
+@strawberry.type(description="Why a command was refused: an answer, not a failure.")
+class UserError:
+    """Why a command was refused."""
+
+    code: ErrorCodeEnum  # type: ignore[valid-type]
+    field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
+    message: str
+    current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the version there is.")
+
+
+@strawberry.interface(description="What comes of a command.")
+class Payload:
+    """What comes of a command."""
+
+    position: Position | None = strawberry.field(
+        description="The position of the command's last event; that of the log's head where there was nothing to do."
+    )
+    replayed: bool = strawberry.field(
+        description="Whether the command had been carried out before, under this key."
+    )
+    views_behind: bool = strawberry.field(
+        description="The command has succeeded, but the read models do not show it yet; the object is null."
+    )
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class PostPayload(Payload):
+    """What comes of a command on a post."""
+
+    post: Post | None
+
+
+@strawberry.type
+class CategoryPayload(Payload):
+    """What comes of a command on a category."""
+
+    category: Category | None
+
+
+@strawberry.type
+class AuthorPayload(Payload):
+    """What comes of a command on an author."""
+
+    author: Author | None
+
+
+@strawberry.type
+class SitePayload(Payload):
+    """What comes of a command on the site."""
+
+    site: Site | None
+
+
+class CommandInput(Protocol):
+    """The input of a mutation."""
+
+    def use_case(self) -> UseCase:
+        """Return what is wanted. Raises `Rejected`."""
+        ...
+
+    def request(self) -> Request:
+        """Return what surrounds it."""
+        ...
+
+
+P = TypeVar("P", bound=Payload)
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+async def _carry_out(
+    info: PressInfo,
+    command: CommandInput,
+    payload: Callable[..., P],
+    name: str,
+    read: Callable[[Snapshot, str], T | None],
+) -> P:
+    """Carry out a command, and return a payload whose object, called `name`, is read as the command left it."""
+    context = info.context
+    try:
+        outcome: Outcome = await context.store.press.handle(command.use_case(), command.request())
+    except Rejected as refusal:
+        error = UserError(
+            code=refusal.code,
+            field=["input", *refusal.field] if refusal.field else None,
+            message=refusal.message,
+            current_version=refusal.current_version,
+        )
+        return payload(position=None, replayed=False, views_behind=False, user_errors=[error], **{name: None})
+    snapshot = context.renew()
+    return payload(
+        position=Position(outcome.position),
+        replayed=outcome.replayed,
+        views_behind=outcome.views_behind,
+        user_errors=[],
+        **{name: None if outcome.views_behind else read(snapshot, outcome.subject_id)},
+    )
+
+
+def _post(info: PressInfo, command: CommandInput) -> Awaitable[PostPayload]:
+    return _carry_out(info, command, PostPayload, "post", _read(posts.by_id, post_of))
+
+
+def _category(info: PressInfo, command: CommandInput) -> Awaitable[CategoryPayload]:
+    return _carry_out(info, command, CategoryPayload, "category", _read(categories.by_id, category_of))
+
+
+def _author(info: PressInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
+    return _carry_out(info, command, AuthorPayload, "author", _read(people.author, author_of))
+
+
+def _read(
+    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R], T]
+) -> Callable[[Snapshot, str], T | None]:
+    def read(snapshot: Snapshot, subject_id: str) -> T | None:
+        record = by_id(snapshot, subject_id)
+        return make(record) if record is not None else None
+
+    return read
+
+
+def _site(snapshot: Snapshot, _: str) -> Site:
+    return Site(name=people.site_name(snapshot), position=Position(snapshot.position))
+
+
+@strawberry.type
+class Mutation:
+    """What can be done."""
+
+    @strawberry.mutation(description="Write a post; with publish, publish it in the same step.")
+    async def post_create(self, info: PressInfo, input: inputs.PostCreateInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Change a post; only what differs is recorded.")
+    async def post_edit(self, info: PressInfo, input: inputs.PostEditInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Put a post into a category; the listings show it at once.")
+    async def post_categorize(self, info: PressInfo, input: inputs.PostCategorizeInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Take a post out of a category.")
+    async def post_uncategorize(self, info: PressInfo, input: inputs.PostUncategorizeInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Publish a post as it is, or publish it anew.")
+    async def post_publish(self, info: PressInfo, input: inputs.PostPublishInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Take a post's article away from readers.")
+    async def post_unpublish(self, info: PressInfo, input: inputs.PostUnpublishInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Put a post away: no article, no edits.")
+    async def post_archive(self, info: PressInfo, input: inputs.PostArchiveInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Bring an archived post back, unpublished.")
+    async def post_unarchive(self, info: PressInfo, input: inputs.PostUnarchiveInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(description="Make a category.")
+    async def category_create(self, info: PressInfo, input: inputs.CategoryCreateInput) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Give a category another name, slug or both.")
+    async def category_rename(self, info: PressInfo, input: inputs.CategoryRenameInput) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Say what a category is about.")
+    async def category_describe(
+        self, info: PressInfo, input: inputs.CategoryDescribeInput
+    ) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Put a category under another, or at the top.")
+    async def category_move(self, info: PressInfo, input: inputs.CategoryMoveInput) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Let another category take a category over; the payload has the other.")
+    async def category_merge(self, info: PressInfo, input: inputs.CategoryMergeInput) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Delete an empty category; the payload's category is null.")
+    async def category_delete(self, info: PressInfo, input: inputs.CategoryDeleteInput) -> CategoryPayload:
+        return await _category(info, input)
+
+    @strawberry.mutation(description="Make an author known.")
+    async def author_register(self, info: PressInfo, input: inputs.AuthorRegisterInput) -> AuthorPayload:
+        return await _author(info, input)
+
+    @strawberry.mutation(description="Give an author another name.")
+    async def author_rename(self, info: PressInfo, input: inputs.AuthorRenameInput) -> AuthorPayload:
+        return await _author(info, input)
+
+    @strawberry.mutation(description="Name the site.")
+    async def site_name(self, info: PressInfo, input: inputs.SiteNameInput) -> SitePayload:
+        return await _carry_out(info, input, SitePayload, "site", _site)

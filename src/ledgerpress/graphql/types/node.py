@@ -1,0 +1,10 @@
+"""Relay's object identification: everything that has an id can be asked for by it."""
+
+import strawberry
+
+
+@strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")
+class Node:
+    """An object with a global id."""
+
+    id: strawberry.ID

@@ -1,0 +1,36 @@
+"""The site, and how far its read models have come."""
+
+from enum import Enum
+
+import strawberry
+
+from ledgerpress.graphql.scalars import Position
+
+
+@strawberry.type(description="The site that is being published.")
+class Site:
+    """The site that is being published."""
+
+    name: str | None
+    position: Position = strawberry.field(description="The position of the log as of which this is answered.")
+
+
+@strawberry.enum(description="Whether a projection follows the log.")
+class ProjectionState(Enum):
+    """Whether a projection follows the log."""
+
+    RUNNING = "RUNNING"
+    PAUSED = strawberry.enum_value(
+        "PAUSED", description="It failed at the event after its checkpoint, and waits."
+    )
+
+
+@strawberry.type(description="A projection: what turns the log into one read model.")
+class Projection:
+    """A projection: what turns the log into one read model."""
+
+    name: str
+    state: ProjectionState
+    checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
+    lag: int = strawberry.field(description="How many events it has still to apply.")
+    error: str | None = strawberry.field(description="Why it is paused.")

@@ -1,0 +1,1 @@
+"""The web application: GraphQL over HTTP, a few pages to look at, and health."""

@@ -1,0 +1,39 @@
+"""The Starlette application on an open store."""
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.schema import make_schema
+from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
+from ledgerpress.http.health import Health
+from ledgerpress.http.pages import Pages
+
+
+def make_app(store: Store, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
+    """Return the application. Whoever opened the store closes it when the application has stopped.
+
+    A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
+    name of its own (DNS rebinding).
+    """
+    pages, health = Pages(store), Health(store)
+    endpoint = GraphQLEndpoint(make_schema(), store)
+
+    async def graphql(request: Request) -> Response:
+        return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))
+
+    return Starlette(
+        routes=[
+            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/health/live", health.live),
+            Route("/health/ready", health.ready),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+    )

@@ -1,0 +1,86 @@
+"""GraphQL over HTTP, by the GraphQL-over-HTTP draft specification: POST of JSON, answers as JSON."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.schema import execute
+
+POSITION_HEADER: Final = "LedgerPress-Position"
+MAX_BODY_BYTES: Final = 1_000_000
+_GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+
+
+class GraphQLRequest(msgspec.Struct, rename="camel"):
+    """The JSON of a request (section 5.1 of the draft)."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(GraphQLRequest)
+
+
+class GraphQLEndpoint:
+    """Answers POST requests on one store."""
+
+    def __init__(self, schema: strawberry.Schema, store: Store) -> None:
+        self._schema = schema
+        self._store = store
+
+    async def __call__(self, request: Request) -> Response:
+        """Return the response to a request."""
+        media_type, _, _ = request.headers.get("content-type", "").partition(";")
+        if media_type.strip().lower() != "application/json":
+            return _refusal(415, "Send the request as application/json.")
+        body = await _read(request)
+        if body is None:
+            return _refusal(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes.")
+        try:
+            asked = _decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return _refusal(400, f"The request is not a GraphQL request in JSON: {error}.")
+        answer = await execute(
+            self._schema,
+            self._store,
+            asked.query,
+            variables=asked.variables,
+            operation_name=asked.operation_name,
+        )
+        accepts = request.headers.get("accept", "")
+        media_type = _GRAPHQL_RESPONSE if _GRAPHQL_RESPONSE in accepts else "application/json"
+        return Response(
+            _encode(answer.body),
+            status_code=200 if answer.executed or media_type == "application/json" else 400,
+            media_type=f"{media_type}; charset=utf-8",
+            headers={POSITION_HEADER: str(answer.position), "Vary": "Accept"},
+        )
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body, enc_hook=str)
+    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
+        return json.dumps(body, default=str).encode("ascii")
+
+
+def _refusal(status: int, message: str) -> Response:
+    body = json.dumps({"errors": [{"message": message}]})
+    return Response(body, status_code=status, media_type="application/json; charset=utf-8")
+
+
+async def _read(request: Request) -> bytes | None:
+    """Return the body of a request, or `None` where it is too large."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)

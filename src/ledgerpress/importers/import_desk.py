@@ -1,0 +1,137 @@
+"""Where an import does its work: commands given as the importer, each of which takes effect once.
+
+Every command has an idempotency key made of what it is about, so an import that was broken off is simply run again.
+"""
+
+import hashlib
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Final, Protocol
+
+import msgspec
+
+from ledgerpress.application.categories import CreateCategory
+from ledgerpress.application.people import NameSite
+from ledgerpress.application.press import Press, UseCase
+from ledgerpress.application.request import Outcome, Request
+from ledgerpress.application.sources import Clock
+from ledgerpress.domain import slugs
+from ledgerpress.domain.actors import IMPORTER
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.eventlog.log import NO_STREAM, EventLog
+from ledgerpress.importers.page_report import Action, Kind, ReportEntry
+from ledgerpress.readmodels import categories, people
+from ledgerpress.readmodels.temporal import Snapshot
+
+IMPORTED: Final = "imported from a saved page"
+
+
+class OpenStore(Protocol):
+    """What an import needs of a store that is open."""
+
+    @property
+    def log(self) -> EventLog:
+        """The log."""
+        ...
+
+    @property
+    def press(self) -> Press:
+        """What takes commands."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the store was opened with."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Lend the views as of one position."""
+        ...
+
+
+class ImportDesk:
+    """One import's way to the press. In a dry run no command gets there."""
+
+    def __init__(self, store: OpenStore, correlation_id: str, *, dry_run: bool) -> None:
+        """Take the store; every event of the import will carry `correlation_id`, a UUID."""
+        self._store = store
+        self._correlation_id = correlation_id
+        self._dry_run = dry_run
+
+    async def handle(
+        self,
+        use_case: UseCase,
+        *,
+        key: str | None = None,
+        reason: str = IMPORTED,
+        expected_version: int | None = None,
+    ) -> Outcome | None:
+        """Carry out a command and return what came of it, `None` in a dry run. Raises `Rejected`.
+
+        Without a `key` the idempotency key is made of all that the command holds.
+        """
+        if self._dry_run:
+            return None
+        request = Request(
+            actor_id=IMPORTER.id,
+            idempotency_key=key or _content_key(use_case, expected_version),
+            reason=reason,
+            expected_version=expected_version,
+            correlation_id=self._correlation_id,
+        )
+        return await self._store.press.handle(use_case, request)
+
+    async def site(self, name: str) -> ReportEntry:
+        """Name the site, if it has no name yet."""
+        with self._store.snapshot() as snapshot:
+            present = people.site_name(snapshot)
+        if present is None:
+            try:
+                await self.handle(NameSite(name=name), expected_version=NO_STREAM)
+            except Rejected as refused:
+                if refused.code is not ErrorCode.VERSION_CONFLICT:
+                    raise
+                return ReportEntry(Kind.SITE, name, Action.KEPT, note="the site was given another name")
+            return ReportEntry(Kind.SITE, name, Action.MADE)
+        if present == name:
+            return ReportEntry(Kind.SITE, name, Action.UNCHANGED)
+        return ReportEntry(Kind.SITE, present, Action.KEPT, note=f"the page has “{name}”")
+
+    async def category(self, name: str) -> ReportEntry:
+        """Find the category that a page means, and make it if need be."""
+        with self._store.snapshot() as snapshot:
+            found = _category_named(snapshot, name)
+        if found:
+            note = None if found.name == name else f"the page has “{name}”"
+            return ReportEntry(Kind.CATEGORY, found.name, Action.UNCHANGED, found.slug, found.id, note)
+        for number in count(1):  # beyond 1 where what an earlier import made has been deleted
+            outcome = await self.handle(CreateCategory(name=name), key=_category_key(name, number))
+            if outcome is None:
+                break
+            with self._store.snapshot() as snapshot:
+                made = categories.by_id(snapshot, outcome.subject_id)
+            if made or not outcome.replayed:
+                slug = made.slug if made else None
+                return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, outcome.subject_id)
+        return ReportEntry(Kind.CATEGORY, name, Action.MADE)
+
+
+def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:
+    """Return the category with this name, else the one that the name's slug leads to: renamed or merged since."""
+    total = categories.count_categories(snapshot)
+    for category in categories.categories_after(snapshot, 0, total):
+        if category.name.casefold() == name.casefold():
+            return category
+    slug = slugs.derive(name, fallback="")
+    return categories.by_slug(snapshot, slug) if slug else None
+
+
+def _category_key(name: str, number: int) -> str:
+    return f"page.category.{number}.{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _content_key(use_case: UseCase, expected_version: int | None) -> str:
+    content = msgspec.json.encode(
+        (type(use_case).__name__, use_case, expected_version), order="deterministic"
+    )
+    return f"page.change.{hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,269 @@
+"""A newsroom in plain Python: what readers and editors should see after a sequence of recorded events.
+
+It is written to be read, not to be fast: dictionaries, lists and loops, and no code of the views.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from msgspec import UNSET
+
+from ledgerpress.domain.authors import AuthorRegistered, AuthorRenamed
+from ledgerpress.domain.categories import (
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryDescribed,
+    CategoryMerged,
+    CategoryMoved,
+    CategoryRenamed,
+)
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.posts import (
+    PostArchived,
+    PostCategorized,
+    PostCreated,
+    PostEdited,
+    PostPublished,
+    PostStatus,
+    PostUnarchived,
+    PostUncategorized,
+    PostUnpublished,
+)
+from ledgerpress.domain.publication import SiteNamed
+from ledgerpress.eventlog.codec import Recorded
+
+
+@dataclass
+class Author:
+    seq: int
+    id: str
+    name: str
+
+
+@dataclass
+class Category:
+    seq: int
+    id: str
+    version: int
+    slug: str
+    name: str
+    description: str | None
+    parent: str | None
+    merged_into: str | None = None
+    deleted: bool = False
+
+
+@dataclass
+class Article:
+    """What readers see: copied from the post when it is published."""
+
+    slug: str
+    title: str
+    teaser: str | None
+    body: str
+    authors: tuple[str, ...]
+    published_at: int
+    updated_at: int
+
+
+@dataclass
+class Post:
+    seq: int
+    id: str
+    created_at: int
+    version: int
+    slug: str
+    title: str
+    teaser: str | None
+    body: str
+    authors: tuple[str, ...]
+    status: PostStatus = PostStatus.DRAFT
+    changed: bool = True
+    article: Article | None = None
+    was_published: bool = False
+    categories: set[str] = field(default_factory=set)
+    public_slugs: list[str] = field(default_factory=list)
+    corrections: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Newsroom:
+    """The state after all the events applied so far."""
+
+    def __init__(self, events: Iterable[Recorded[Event]] = ()) -> None:
+        self.site_name: str | None = None
+        self.authors: dict[str, Author] = {}
+        self.categories: dict[str, Category] = {}
+        self.posts: dict[str, Post] = {}
+        self.post_slugs: dict[str, str] = {}
+        self.category_slugs: dict[str, str] = {}
+        for recorded in events:
+            self.apply(recorded)
+
+    # --- what happens ------------------------------------------------------------------------------
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        at, header = recorded.position, recorded.header
+        match recorded.event:
+            case SiteNamed(name=name):
+                self.site_name = name
+            case AuthorRegistered(author_id=author_id, name=name):
+                self.authors[author_id] = Author(at, author_id, name)
+            case AuthorRenamed(author_id=author_id, name=name):
+                self.authors[author_id].name = name
+            case PostCreated() as new:
+                post = Post(
+                    at, new.post_id, header.recorded_at, 0, new.slug, new.title, new.teaser, new.body, new.author_ids
+                )
+                self.posts[post.id] = post
+                self.post_slugs[post.slug] = post.id
+            case (
+                CategoryCreated() | CategoryRenamed() | CategoryDescribed()
+                | CategoryMoved() | CategoryMerged() | CategoryDeleted()
+            ) as event:  # fmt: skip
+                self._change_tree(event, at, header.stream_version)
+            case _:
+                pass
+        if post_id := getattr(recorded.event, "post_id", None):
+            self._change_post(self.posts[post_id], recorded.event, header.recorded_at)
+            self.posts[post_id].version = header.stream_version
+
+    def _change_tree(
+        self,
+        event: CategoryCreated
+        | CategoryRenamed
+        | CategoryDescribed
+        | CategoryMoved
+        | CategoryMerged
+        | CategoryDeleted,
+        at: int,
+        version: int,
+    ) -> None:
+        if isinstance(event, CategoryCreated):
+            self.categories[event.category_id] = Category(
+                at, event.category_id, version, event.slug, event.name, event.description, event.parent_id
+            )
+            self.category_slugs[event.slug] = event.category_id
+            return
+        category = self.categories[event.category_id]
+        category.version = version
+        match event:
+            case CategoryRenamed(name=name, slug=slug):
+                category.name = category.name if name is UNSET else name
+                if slug is not UNSET:
+                    category.slug = slug
+                    self.category_slugs[slug] = category.id
+            case CategoryDescribed(description=description):
+                category.description = description
+            case CategoryMoved(parent_id=parent_id):
+                category.parent = parent_id
+            case CategoryMerged(into_id=into_id):
+                category.merged_into = into_id
+                self.categories[into_id].version = version
+                for child in self.categories.values():
+                    if child.parent == category.id and child.merged_into is None and not child.deleted:
+                        child.parent, child.version = into_id, version
+            case CategoryDeleted():
+                category.deleted = True
+
+    def _change_post(self, post: Post, event: Event, now: int) -> None:
+        match event:
+            case PostEdited(slug=slug, title=title, teaser=teaser, body=body, author_ids=authors):
+                if slug is not UNSET:
+                    if post.slug not in post.public_slugs:
+                        del self.post_slugs[post.slug]
+                    post.slug = slug
+                    self.post_slugs[slug] = post.id
+                post.title = post.title if title is UNSET else title
+                post.teaser = post.teaser if teaser is UNSET else teaser
+                post.body = post.body if body is UNSET else body
+                post.authors = post.authors if authors is UNSET else authors
+                post.changed = True
+            case PostCategorized(category_id=category_id):
+                post.categories.add(category_id)
+            case PostUncategorized(category_id=category_id):
+                post.categories.discard(category_id)
+            case PostPublished(published_at=published_at, correction=correction):
+                updated_at = max(now, published_at) if post.was_published else published_at
+                post.article = Article(
+                    post.slug, post.title, post.teaser, post.body, post.authors, published_at, updated_at
+                )
+                post.status, post.changed, post.was_published = PostStatus.PUBLISHED, False, True
+                if post.slug not in post.public_slugs:
+                    post.public_slugs.append(post.slug)
+                if correction is not None:
+                    post.corrections.append((now, correction))
+            case PostUnpublished():
+                post.status, post.article = PostStatus.UNPUBLISHED, None
+            case PostArchived():
+                post.status, post.article = PostStatus.ARCHIVED, None
+            case PostUnarchived():
+                post.status = PostStatus.UNPUBLISHED if post.was_published else PostStatus.DRAFT
+            case _:
+                pass
+
+    # --- what is seen ------------------------------------------------------------------------------
+
+    def category(self, category_id: str | None) -> Category | None:
+        """The category that an id stands for: itself, or the one that took it over."""
+        found = self.categories.get(category_id or "")
+        while found and found.merged_into:
+            found = self.categories[found.merged_into]
+        return found if found and not found.deleted else None
+
+    def existing_categories(self) -> list[Category]:
+        """In the order in which they were made."""
+        return [one for one in self.categories.values() if one.merged_into is None and not one.deleted]
+
+    def category_by_slug(self, slug: str) -> Category | None:
+        """The category that a slug, present or former, leads to."""
+        return self.category(self.category_slugs.get(slug))
+
+    def children(self, category_id: str | None) -> list[Category]:
+        """By name."""
+        found = [one for one in self.existing_categories() if one.parent == category_id]
+        return sorted(found, key=lambda one: (one.name.casefold(), one.seq))
+
+    def ancestors(self, category: Category) -> list[Category]:
+        """From the top down."""
+        parent = self.category(category.parent)
+        return [*self.ancestors(parent), parent] if parent else []
+
+    def categories_of(self, post: Post) -> list[Category]:
+        """By name, each once."""
+        found = {one.id: one for one in map(self.category, post.categories) if one}
+        return sorted(found.values(), key=lambda one: (one.name.casefold(), one.seq))
+
+    def post_by_slug(self, slug: str) -> Post | None:
+        """The post that a slug, present or formerly public, leads to."""
+        return self.posts.get(self.post_slugs.get(slug, ""))
+
+    def article_by_slug(self, slug: str) -> Post | None:
+        """The published post that a slug leads to which was public once."""
+        post = self.post_by_slug(slug)
+        return post if post and post.article and slug in post.public_slugs else None
+
+    def articles(self) -> list[Post]:
+        """The published posts, the newest first; of equal dates the post made last."""
+        live = [(post.article.published_at, post.seq, post) for post in self.posts.values() if post.article]
+        return [post for _, _, post in sorted(live, key=lambda one: one[:2], reverse=True)]
+
+    def articles_in(self, category: Category, *, descend: bool) -> list[Post]:
+        """The articles in a category, or in one below it."""
+
+        def holds(one: Category) -> bool:
+            return one.id == category.id or (descend and category.id in {up.id for up in self.ancestors(one)})
+
+        return [post for post in self.articles() if any(map(holds, self.categories_of(post)))]
+
+    def articles_by(self, author_id: str) -> list[Post]:
+        """The articles under whose title the author's name stands."""
+        return [post for post in self.articles() if post.article and author_id in post.article.authors]
+
+    def posts_with(self, status: PostStatus | None) -> list[Post]:
+        """The posts with a status, or all, the newest first."""
+        found = [post for post in self.posts.values() if status is None or post.status is status]
+        return sorted(found, key=lambda post: (post.created_at, post.seq), reverse=True)
+
+    def previous_slugs(self, post: Post) -> list[str]:
+        """The slugs under which the article was public before, in the order in which they came to be public."""
+        return [slug for slug in post.public_slugs if post.article and slug != post.article.slug]

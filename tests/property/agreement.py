@@ -1,0 +1,145 @@
+"""Compares every answer of the read models with a newsroom in plain Python."""
+
+from collections.abc import Callable, Sequence
+
+from ledgerpress.domain.posts import PostStatus
+from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
+from ledgerpress.readmodels.paging import Page, PageRequest, encode_cursor, page_of
+from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.temporal import Snapshot
+from tests.newsroom import Author, Category, Newsroom, Post
+
+
+def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: int = 3) -> None:
+    """Fail unless the views, as of the snapshot, say what `room` says.
+
+    `known` is the newsroom at the end of the log: what it knows and `room` does not is asked for as well.
+    """
+    _people(snapshot, room, known)
+    for post_id in known.posts:
+        _post(snapshot, room, post_id)
+    for slug in {*known.post_slugs, *(post.slug for post in known.posts.values()), "unheard-of"}:
+        found, article = posts.by_slug(snapshot, slug), articles.by_slug(snapshot, slug)
+        assert _id(found) == _id(room.post_by_slug(slug)), slug
+        assert _id(article) == _id(room.article_by_slug(slug)), slug
+    for status in (None, *PostStatus):
+        expected = room.posts_with(status)
+        _listing(snapshot, posts.listing_keys(status), expected, page)
+        assert posts.count_posts(snapshot, status) == len(expected)
+    _listing(snapshot, [EVERY_ARTICLE], room.articles(), page)
+    assert articles.count_articles(snapshot) == len(room.articles())
+    _tree(snapshot, room, known, page)
+
+
+def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
+    assert people.site_name(snapshot) == room.site_name
+
+    def expected(author: Author) -> tuple[int, str, str]:
+        return author.seq, author.id, author.name
+
+    found = people.authors_after(snapshot, 0, 1_000)
+    assert [(one.seq, one.id, one.name) for one in found] == [expected(one) for one in room.authors.values()]
+    for author_id, later in known.authors.items():
+        one = people.author(snapshot, author_id)
+        named = room.authors.get(author_id)
+        assert (one and (one.seq, one.id, one.name)) == (named and expected(named))
+        theirs = room.articles_by(author_id)
+        _listing(snapshot, [later.seq], theirs, page=2)
+        assert articles.count_articles(snapshot, later.seq) == len(theirs)
+
+
+def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
+    expected = room.posts.get(post_id)
+    post, article = posts.by_id(snapshot, post_id), articles.by_id(snapshot, post_id)
+    if expected is None or post is None:
+        assert post is expected is None
+        assert article is None
+        return
+    assert (post.seq, post.created_at, post.version) == (expected.seq, expected.created_at, expected.version)
+    assert (post.status, post.has_unpublished_changes) == (expected.status, expected.changed)
+    assert (post.slug, post.title, post.teaser) == (expected.slug, expected.title, expected.teaser)
+    assert (post.author_ids, articles.markdown(snapshot, post.body)) == (expected.authors, expected.body)
+    assert posts.by_seq(snapshot, post.seq) == post
+    found = categories.of_post(snapshot, post.seq)
+    assert [one.id for one in found] == [one.id for one in room.categories_of(expected)]
+
+    if article is None or expected.article is None:
+        assert article is expected.article is None
+        return
+    live = expected.article
+    assert (article.slug, article.title, article.teaser) == (live.slug, live.title, live.teaser)
+    assert (article.author_ids, articles.markdown(snapshot, article.body)) == (live.authors, live.body)
+    assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
+    assert articles.previous_slugs(snapshot, article) == room.previous_slugs(expected)
+    notes = [(one.at, one.note) for one in articles.corrections(snapshot, article)]
+    assert notes == expected.corrections
+    assert articles.by_seq(snapshot, article.seq) == article
+
+
+def _tree(snapshot: Snapshot, room: Newsroom, known: Newsroom, page: int) -> None:
+    existing = room.existing_categories()
+    assert [one.id for one in categories.categories_after(snapshot, 0, 1_000)] == [one.id for one in existing]
+    assert categories.count_categories(snapshot) == len(existing)
+    assert _ids(categories.children(snapshot, 0)) == _ids(room.children(None))
+    for slug in {*known.category_slugs, "unheard-of"}:
+        assert _id(categories.by_slug(snapshot, slug)) == _id(room.category_by_slug(slug)), slug
+    for category_id, later in known.categories.items():
+        expected, found = room.category(category_id), categories.by_id(snapshot, category_id)
+        assert categories.by_seq(snapshot, later.seq) == found
+        if expected is None or found is None:
+            assert expected is found is None
+            continue
+        _category(snapshot, room, found, expected, page)
+
+
+def _category(
+    snapshot: Snapshot, room: Newsroom, found: categories.Category, expected: Category, page: int
+) -> None:
+    assert (found.seq, found.id, found.version) == (expected.seq, expected.id, expected.version)
+    assert (found.slug, found.name, found.description) == (expected.slug, expected.name, expected.description)
+    parent = categories.by_seq(snapshot, found.parent) if found.parent else None
+    assert _id(parent) == _id(room.category(expected.parent))
+    assert _ids(categories.children(snapshot, found.seq)) == _ids(room.children(expected.id))
+    assert _ids(categories.ancestors(snapshot, found)) == _ids(room.ancestors(expected))
+    for descend in (False, True):
+        listed = room.articles_in(expected, descend=descend)
+        _listing(snapshot, categories.listing_keys(snapshot, found, descend=descend), listed, page)
+        assert categories.count_articles(snapshot, found, descend=descend) == len(listed)
+
+
+def _listing(snapshot: Snapshot, ks: Sequence[int], expected: list[Post], page: int) -> None:
+    """Turn the pages of a listing forwards, backwards, and from its other end."""
+    seqs = [post.seq for post in expected]
+
+    def turn(request: Callable[[str | None], PageRequest], *, newest_first: bool, back: bool) -> list[int]:
+        found: list[ListingKey] = []
+        cursor = None
+        more = True
+        while more:
+            part: Page[ListingKey] = page_of(snapshot, ks, request(cursor), newest_first=newest_first)
+            behind = part.has_next if back else part.has_previous
+            assert behind == bool(found)
+            more = part.has_previous if back else part.has_next
+            assert part.entries or not (more or found)
+            found = [*part.entries, *found] if back else [*found, *part.entries]
+            cursor = encode_cursor(found[0] if back else found[-1]) if found else None
+        return [key.post for key in found]
+
+    def forwards(cursor: str | None) -> PageRequest:
+        return PageRequest(first=page, after=cursor)
+
+    def backwards(cursor: str | None) -> PageRequest:
+        return PageRequest(last=page, before=cursor)
+
+    assert turn(forwards, newest_first=True, back=False) == seqs
+    assert turn(backwards, newest_first=True, back=True) == seqs
+    assert turn(forwards, newest_first=False, back=False) == seqs[::-1]
+
+
+def _id(one: articles.Article | posts.Post | categories.Category | Post | Category | None) -> str | None:
+    return one.id if one else None
+
+
+def _ids(many: Sequence[categories.Category] | Sequence[Category]) -> list[str]:
+    return [one.id for one in many]

@@ -1,0 +1,214 @@
+"""Commands of every kind, in any order: some make sense, some are refused, some come twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
+
+from ledgerpress.application import categories, people, posts
+from ledgerpress.application.desk import CategoryRef, Desk, Plan, PlannedWrite
+from ledgerpress.application.press import UseCase
+from ledgerpress.application.streams import post_stream
+from ledgerpress.domain.actors import ActorKind
+from ledgerpress.domain.posts import PostCategorized
+from ledgerpress.eventlog.ids import uuid8
+
+NOW: Final = 1_714_809_600_000_000
+DAY: Final = 86_400_000_000
+UNKNOWN: Final = uuid8("nobody knows it")
+
+TITLES: Final = (
+    "Tide mill", "Night market", "Night Market!", "रात का बाज़ार", "Über die Straße", "İstanbul’da gece", "🎈", "", "x" * 301
+)  # fmt: skip
+SLUGS: Final = (None, "tide-mill", "night-market", "a", "b", "straße", "Not A Slug", "x" * 101)
+TEXTS: Final = ("", "One line.", "# Head\n\nText, *stressed*.\n", "\u0000", "नमस्ते 🌍")
+DATES: Final = (None, NOW - 10 * DAY, NOW - 20 * DAY, -400 * DAY, NOW + 90 * DAY)
+
+
+class Expecting(StrEnum):
+    """Which version the caller expects."""
+
+    ANY = "any"
+    RIGHT = "right"
+    STALE = "stale"
+    AHEAD = "ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class CategorizeTooLate:
+    """What remains where a post is put into a category at the moment of its deletion."""
+
+    post_id: str
+    category_id: str
+
+    queue = None
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Return the event, without a look at the tree."""
+        version, post = await desk.post(self.post_id)
+        event = PostCategorized(post_id=post.id, category_id=self.category_id)
+        return Plan.of(post.id, PlannedWrite(post_stream(post.id), version, (event,)))
+
+
+KINDS: Final = (
+    posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, posts.PublishPost,
+    posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, categories.CreateCategory,
+    categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
+    categories.DeleteCategory, people.RegisterAuthor, people.RenameAuthor, people.RegisterActor,
+    people.RenameActor, people.NameSite, CategorizeTooLate,
+)  # fmt: skip
+_FREQUENT: Final = (
+    posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, posts.PublishPost,
+    posts.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
+    categories.MoveCategory, people.RegisterAuthor,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A command, before it is known which posts, categories and authors there are to choose from."""
+
+    kind: type[UseCase]
+    post: int
+    category: int
+    other: int
+    author: int
+    title: str | None
+    slug: str | None
+    text: str
+    date: int | None
+    flag: bool
+    by_slug: bool
+    expecting: Expecting
+    key: int | None
+    twice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids to choose from, and the slugs of the categories."""
+
+    posts: Sequence[str]
+    categories: Sequence[str]
+    authors: Sequence[str]
+    actors: Sequence[str]
+    slugs: dict[str, str]
+
+
+_numbers = st.integers(0, 20)
+asks: st.SearchStrategy[Ask] = st.builds(
+    Ask,
+    kind=st.sampled_from((*_FREQUENT, *KINDS)),
+    post=_numbers,
+    category=_numbers,
+    other=_numbers,
+    author=_numbers,
+    title=st.sampled_from((*TITLES[:6], None, *TITLES)),
+    slug=st.sampled_from((None, *SLUGS)),
+    text=st.sampled_from(TEXTS) | st.text(max_size=10),
+    date=st.sampled_from(DATES),
+    flag=st.booleans(),
+    by_slug=st.booleans(),
+    expecting=st.sampled_from((Expecting.ANY, Expecting.ANY, *Expecting)),
+    key=st.none() | st.none() | st.integers(0, 3),
+    twice=st.sampled_from((False, False, True)),
+)
+
+
+def use_case(ask: Ask, known: Known) -> UseCase:
+    """Return the use case that `ask` means, now that it is known what there is."""
+    if ask.kind.__module__ == posts.__name__:
+        return _on_posts(ask, known)
+    if ask.kind.__module__ == categories.__name__:
+        return _on_categories(ask, known)
+    author, actor = _pick(known.authors, ask.author), _pick(known.actors, ask.author)
+    name = ask.title or ask.text
+    made: dict[type[UseCase], UseCase] = {
+        people.RegisterAuthor: people.RegisterAuthor(name=name),
+        people.RenameAuthor: people.RenameAuthor(author_id=author, name=name),
+        people.RegisterActor: people.RegisterActor(
+            name=name, kind=ActorKind.TOKEN if ask.flag else ActorKind.HUMAN
+        ),
+        people.RenameActor: people.RenameActor(actor_id=actor, name=name),
+        people.NameSite: people.NameSite(name=name),
+        CategorizeTooLate: CategorizeTooLate(_pick(known.posts, ask.post), _pick(known.categories, ask.category)),
+    }
+    return made[ask.kind]
+
+
+def _on_posts(ask: Ask, known: Known) -> UseCase:
+    post_id, category = _pick(known.posts, ask.post), _ref(ask, known, ask.category)
+    authors = tuple(_pick(known.authors, n) for n in range(ask.author % 3)) if known.authors else ()
+    match ask.kind:
+        case posts.CreatePost:
+            return posts.CreatePost(
+                title=ask.title or "Untitled",
+                body=ask.text,
+                teaser=ask.text if ask.flag else None,
+                slug=ask.slug,
+                author_ids=authors,
+                categories=(category, _ref(ask, known, ask.other))[: ask.other % 3] if known.categories else (),
+                publish=ask.flag,
+                published_at=ask.date if ask.flag else None,
+            )
+        case posts.EditPost:
+            return posts.EditPost(
+                post_id=post_id,
+                title=_given(ask.title),
+                teaser=(ask.text or None) if ask.by_slug else UNSET,
+                body=UNSET if ask.category % 2 else ask.text,
+                slug=_given(ask.slug),
+                author_ids=authors if ask.other % 2 else UNSET,
+                publish=ask.flag,
+            )
+        case posts.CategorizePost:
+            return posts.CategorizePost(post_id=post_id, category=category)
+        case posts.UncategorizePost:
+            return posts.UncategorizePost(post_id=post_id, category=category)
+        case posts.PublishPost:
+            correction = ask.text if ask.flag else None
+            return posts.PublishPost(post_id=post_id, published_at=ask.date, correction=correction)
+        case posts.UnpublishPost:
+            return posts.UnpublishPost(post_id=post_id)
+        case posts.ArchivePost:
+            return posts.ArchivePost(post_id=post_id)
+        case _:
+            return posts.UnarchivePost(post_id=post_id)
+
+
+def _on_categories(ask: Ask, known: Known) -> UseCase:
+    category, other = _ref(ask, known, ask.category), _ref(ask, known, ask.other)
+    beside = other if ask.flag and known.categories else None
+    match ask.kind:
+        case categories.CreateCategory:
+            return categories.CreateCategory(
+                name=ask.title or "Untitled", slug=ask.slug, description=ask.text or None, parent=beside
+            )
+        case categories.RenameCategory:
+            return categories.RenameCategory(category=category, name=_given(ask.title), slug=_given(ask.slug))
+        case categories.DescribeCategory:
+            return categories.DescribeCategory(category=category, description=ask.text or None)
+        case categories.MoveCategory:
+            return categories.MoveCategory(category=category, parent=beside)
+        case categories.MergeCategory:
+            return categories.MergeCategory(category=category, into=other)
+        case _:
+            return categories.DeleteCategory(category=category)
+
+
+def _given(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
+def _pick(ids: Sequence[str], number: int) -> str:
+    """Return one of the ids, or, now and then, one that nobody knows."""
+    return ids[number % len(ids)] if ids and number < 20 else UNKNOWN
+
+
+def _ref(ask: Ask, known: Known, number: int) -> CategoryRef:
+    category_id = _pick(known.categories, number)
+    slug = known.slugs.get(category_id)
+    return CategoryRef(slug=slug) if ask.by_slug and slug else CategoryRef(id=category_id)

@@ -1,0 +1,228 @@
+"""A store in use: commands come in, it is closed and opened again, its views are lost, transactions fail."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from hypothesis import strategies as st
+
+from ledgerpress.application.press import UseCase
+from ledgerpress.application.request import Outcome, Request
+from ledgerpress.compose import Store, event_codec, open_store
+from ledgerpress.domain.actors import ActorRegistered
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+from tests.newsroom import Newsroom
+from tests.property.asks import UNKNOWN, Ask, Expecting, Known, asks, use_case
+from tests.sources import SeededBytes, SetClock
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Close the store, and open it with another batch size; perhaps the views file is gone meanwhile."""
+
+    batch_size: int
+    lose_views: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Let the transaction fail in which the views take in the `after`-th event from here."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMoves:
+    """Set the clock on, or back."""
+
+    seconds: int
+
+
+Action: TypeAlias = Ask | tuple[Ask, ...] | Restart | Fault | ClockMoves
+
+actions: st.SearchStrategy[list[Action]] = st.lists(
+    st.one_of(
+        asks,
+        asks,
+        asks,
+        asks,
+        asks,
+        asks,
+        st.tuples(asks, asks) | st.tuples(asks, asks, asks),
+        st.builds(Restart, st.sampled_from((1, 2, 3, 7, 500)), st.booleans()),
+        st.builds(Fault, st.integers(0, 12)),
+        st.builds(ClockMoves, st.integers(-7_200, 7_200)),
+    ),
+    min_size=8,
+    max_size=50,
+)
+
+
+class _Faulty:
+    """A sound projector on a machine that fails once, when `fuse` has burnt down."""
+
+    def __init__(self, sound: Projector, fuse: list[int]) -> None:
+        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self._sound = sound
+        self._fuse = fuse
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        self._sound.apply(recorded, db)
+        if self._fuse:
+            self._fuse[0] -= 1
+            if self._fuse[0] < 0:
+                self._fuse.clear()
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorname = "SQLITE_IOERR"
+                raise error
+
+
+@dataclass
+class Session:
+    """A store and what is known of it."""
+
+    data: Path
+    clock: SetClock = field(default_factory=SetClock)
+    randomness: SeededBytes = field(default_factory=SeededBytes)
+    history: list[Recorded[Event]] = field(default_factory=list)
+    room: Newsroom = field(default_factory=Newsroom)
+    seen: Counter[str] = field(default_factory=Counter)
+
+    async def __aenter__(self) -> Self:
+        self._answers: dict[str, Outcome] = {}
+        self._versions: dict[str, int] = {}
+        self._fuse: list[int] = []
+        self._open = AsyncExitStack()
+        self.store = await self._opened(500)
+        await self._take_note()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def do(self, action: Action) -> None:
+        """Carry out one action, and check what came of it."""
+        match action:
+            case Ask():
+                await self.ask(action)
+            case tuple():
+                await asyncio.gather(*(self._say(one) for one in action))
+            case Restart(batch_size=batch_size, lose_views=lose_views):
+                await self._open.aclose()
+                if lose_views:
+                    for file in self.data.glob("views-*"):
+                        file.unlink()
+                self.store = await self._opened(batch_size)
+            case Fault(after=after):
+                self._fuse[:] = [after]
+            case ClockMoves(seconds=seconds):
+                self.clock.time += seconds * 1_000_000
+        await self._take_note()
+
+    async def ask(self, ask: Ask) -> None:
+        """Carry out one command alone, and a second time where it is said twice."""
+        command, request, version = self._command(ask)
+        for _ in range(2 if ask.twice else 1):
+            before = await self.store.log.head()
+            try:
+                outcome = await self.store.press.handle(command, request)
+            except Rejected as refusal:
+                self.seen[refusal.code] += 1
+                assert await self.store.log.head() == before
+                if refusal.code is ErrorCode.VERSION_CONFLICT:
+                    assert refusal.current_version == version != request.expected_version
+                continue
+            self._check(outcome, request, before, await self.store.log.head(), version)
+            await self._take_note()
+
+    def _check(self, outcome: Outcome, request: Request, before: int, after: int, version: int | None) -> None:
+        assert not outcome.views_behind
+        key = request.idempotency_key
+        if outcome.replayed:
+            self.seen["replayed"] += 1
+            assert key
+            assert after == before
+            earlier = self._answers[key]
+            assert (outcome.subject_id, outcome.position) == (earlier.subject_id, earlier.position)
+            return
+        assert outcome.position == after
+        assert request.expected_version in {None, version}
+        if after == before:
+            self.seen["nothing to do"] += 1
+        elif key:
+            assert key not in self._answers
+            self._answers[key] = outcome
+
+    async def _say(self, ask: Ask) -> None:
+        command, request, _ = self._command(ask)
+        try:
+            outcome = await self.store.press.handle(command, request)
+        except Rejected as refusal:
+            self.seen[refusal.code] += 1
+        else:
+            if request.idempotency_key:
+                self._answers.setdefault(request.idempotency_key, outcome)
+
+    def _command(self, ask: Ask) -> tuple[UseCase, Request, int | None]:
+        """Return the command with its request, and the version that its subject is at."""
+        command = use_case(ask, self._known())
+        version = self._version(command)
+        expected = {
+            Expecting.ANY: None,
+            Expecting.RIGHT: version,
+            Expecting.STALE: (version or 0) - 1,
+            Expecting.AHEAD: (version or 0) + 1,
+        }[ask.expecting]
+        key = None if ask.key is None else f"key-{ask.key}"
+        return command, Request(expected_version=expected, idempotency_key=key, reason=ask.text or None), version
+
+    def _known(self) -> Known:
+        actors = [one.event.actor_id for one in self.history if isinstance(one.event, ActorRegistered)]
+        existing = {one.id: one.slug for one in self.room.existing_categories()}
+        room = self.room
+        return Known(list(room.posts), list(room.categories), list(room.authors), actors, existing)
+
+    def _version(self, command: UseCase) -> int | None:
+        """Return the version of what the command is about, 0 for what it makes."""
+        if ref := getattr(command, "category", None) if not hasattr(command, "post_id") else None:
+            by_slug = next((one for one in self.room.existing_categories() if one.slug == ref.slug), None)
+            category = self.room.category(ref.id) if ref.id else by_slug
+            return category.version if category else None
+        for kind in ("post", "author", "actor"):
+            if subject_id := getattr(command, f"{kind}_id", None):
+                return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
+        return self._versions.get(command.queue or "", 0) if type(command).__name__ == "NameSite" else 0
+
+    async def _take_note(self) -> None:
+        """Read what has been recorded since."""
+        codec = event_codec()
+        for recorded in codec.decode_all(await self.store.log.read(len(self.history), 10_000)):
+            self.history.append(recorded)
+            self.room.apply(recorded)
+            self._versions[recorded.header.stream] = recorded.header.stream_version
+            self.seen[recorded.header.type] += 1
+
+    async def _opened(self, batch_size: int) -> Store:
+        self._open = AsyncExitStack()
+        projectors = [_Faulty(projector, self._fuse) for projector in every_projector()]
+        while True:
+            try:
+                return await self._open.enter_async_context(
+                    open_store(
+                        self.data,
+                        clock=self.clock,
+                        randomness=self.randomness,
+                        projectors=projectors,
+                        batch_size=batch_size,
+                    )
+                )
+            except sqlite3.OperationalError:
+                self.seen["failed to open"] += 1

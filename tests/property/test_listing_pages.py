@@ -1,0 +1,286 @@
+"""Whatever is put into listings and taken out, every answer as of every position is a plain model's."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, close_membership, open_membership
+from ledgerpress.projections.listing_splits import PageLimits
+from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, newest
+from ledgerpress.readmodels.temporal import OPEN
+
+LISTINGS = range(-2, 11)
+KEYS = [ListingKey(published_at, post) for published_at in range(-32, 32) for post in (2, 3, 5, 9)]
+
+
+@dataclass(frozen=True)
+class Change:
+    position: int
+    k: int
+    key: ListingKey
+    opens: bool
+
+    def apply(self, db: sqlite3.Connection, limits: PageLimits) -> None:
+        change = open_membership if self.opens else close_membership
+        change(db, self.k, self.key.published_at, self.key.post, self.position, limits=limits)
+
+
+@dataclass
+class Model:
+    """Every membership as [from, to), without any cleverness."""
+
+    spans: dict[int, dict[ListingKey, list[list[int]]]] = field(default_factory=dict)
+
+    def toggle(self, k: int, key: ListingKey, position: int) -> Change:
+        spans = self.spans.setdefault(k, {}).setdefault(key, [])
+        opens = not spans or spans[-1][1] != OPEN
+        if opens:
+            spans.append([position, OPEN])
+        else:
+            spans[-1][1] = position
+        return Change(position, k, key, opens)
+
+    def keys(self, ks: Sequence[int], position: int) -> list[ListingKey]:
+        listings = [self.spans.get(k, {}) for k in set(ks)]
+        return sorted(
+            {
+                key
+                for listing in listings
+                for key, spans in listing.items()
+                if any(start <= position < end for start, end in spans)
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Changes one after another: from one key on in even steps, at one position or at rising ones."""
+
+    k: int
+    first: int
+    stride: int
+    length: int
+    wait: int
+    step: int
+
+    def changes(self, model: Model, position: int) -> Iterator[Change]:
+        position += self.wait
+        for i in range(self.length):
+            yield model.toggle(
+                self.k, KEYS[(self.first + i * self.stride) % len(KEYS)], position + i * self.step
+            )
+
+
+@dataclass(frozen=True)
+class Query:
+    ks: list[int]
+    position: int
+    after: ListingKey | None
+    before: ListingKey | None
+    limit: int
+    newest_first: bool
+
+    def expected(self, model: Model) -> list[ListingKey]:
+        keys = model.keys(self.ks, self.position)
+        low, high = (self.before, self.after) if self.newest_first else (self.after, self.before)
+        keys = [key for key in keys if (low is None or low < key) and (high is None or key < high)]
+        return (keys[::-1] if self.newest_first else keys)[: self.limit]
+
+    def answer(self, db: sqlite3.Connection) -> list[ListingKey]:
+        return list_keys(
+            db, self.ks, self.position,
+            after=self.after, before=self.before, limit=self.limit, newest_first=self.newest_first,
+        )  # fmt: skip
+
+
+LIMITS = st.sampled_from([PageLimits(4), PageLimits(8), PageLimits(16)])
+RUNS = st.lists(
+    st.builds(
+        Run,
+        k=st.sampled_from([0, 0, 0, *LISTINGS]),
+        first=st.integers(0, len(KEYS) - 1),
+        stride=st.sampled_from([1, -1, 0, 3, 51]),
+        length=st.sampled_from([1, 2, 7, 30, 100, len(KEYS)]),
+        wait=st.integers(0, 2),
+        step=st.integers(0, 1),
+    ),
+    min_size=1,
+    max_size=10,
+)
+CURSORS = st.none() | st.builds(ListingKey, st.integers(-33, 33), st.integers(1, 10))
+QUERIES = st.lists(
+    st.builds(
+        Query,
+        ks=st.lists(st.sampled_from(LISTINGS), max_size=15),
+        position=st.integers(0, 10_000),
+        after=CURSORS,
+        before=CURSORS,
+        limit=st.integers(0, 30),
+        newest_first=st.booleans(),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def changes_of(runs: Sequence[Run]) -> tuple[list[Change], Model]:
+    model = Model()
+    changes: list[Change] = []
+    for run in runs:
+        changes.extend(run.changes(model, changes[-1].position if changes else 1))
+    return changes, model
+
+
+@contextmanager
+def written(changes: Sequence[Change], limits: PageLimits) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.executescript(SCHEMA)
+        for change in changes:
+            change.apply(db, limits)
+        yield db
+
+
+def moments(changes: Sequence[Change]) -> list[int]:
+    """Return every position there is, or a few dozen of them, with the first, the last and one beyond."""
+    positions = sorted({change.position for change in changes})
+    return [0, *positions[:: len(positions) // 40 + 1], positions[-1], positions[-1] + 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs=RUNS, limits=LIMITS)
+def test_at_every_position_each_listing_is_as_the_model_has_it(runs: list[Run], limits: PageLimits) -> None:
+    changes, model = changes_of(runs)
+    with written(changes, limits) as db:
+        for position in moments(changes):
+            for k in {99, *(change.k for change in changes)}:
+                keys = model.keys([k], position)
+                assert list_keys(db, [k], position, limit=len(KEYS) + 1) == keys[::-1]
+                assert list_keys(db, [k], position, limit=len(KEYS) + 1, newest_first=False) == keys
+                assert count(db, k, position) == len(keys)
+                assert newest(db, k, position) == (keys[-1].published_at if keys else None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(runs=RUNS, queries=QUERIES, limits=LIMITS)
+def test_any_part_of_any_listings_together_is_as_the_model_has_it(
+    runs: list[Run], queries: list[Query], limits: PageLimits
+) -> None:
+    changes, model = changes_of(runs)
+    with written(changes, limits) as db:
+        for query in queries:
+            query = replace(query, position=query.position % (changes[-1].position + 2))
+            assert query.answer(db) == query.expected(model), query
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs=RUNS, limits=LIMITS)
+def test_the_pages_in_use_part_all_keys_and_none_is_overfull(runs: list[Run], limits: PageLimits) -> None:
+    changes, model = changes_of(runs)
+    with written(changes, limits) as db:
+        for table in ("page_directory", "page_row"):
+            assert not db.execute(f"SELECT * FROM {table} WHERE from_pos >= to_pos").fetchall()
+        pages = "SELECT page FROM page_directory UNION ALL SELECT child FROM page_row WHERE child IS NOT NULL"
+        assert not db.execute(f"SELECT * FROM page_row WHERE page NOT IN ({pages})").fetchall()
+        for position in moments(changes)[1:]:
+            now = position >= changes[-1].position
+            for k in {change.k for change in changes if change.position <= position}:
+                assert memberships(db, k, position, limits if now else None) == model.keys([k], position)
+
+
+def memberships(db: sqlite3.Connection, k: int, position: int, limits: PageLimits | None) -> list[ListingKey]:
+    """Walk a listing's pages from the top, and check that each level parts what lies above it."""
+    found = []
+    end = ListingKey(OPEN, OPEN)
+    for branch, first, last in parted(
+        db, "page_directory", "k", k, position, ListingKey(LOWEST, LOWEST), end
+    ):
+        for leaf, low, high in parted(db, "page_row", "page", branch, position, first, last):
+            rows = db.execute("SELECT * FROM page_row WHERE page = ? ORDER BY published_at, post", (leaf,))
+            keys = [ListingKey(row[1], row[2]) for row in rows if row[3] <= position < row[4]]
+            assert all(low <= key < high for key in keys)
+            found += keys
+            if limits is not None:
+                for page in (leaf, branch):
+                    (held,) = db.execute("SELECT count(*) FROM page_row WHERE page = ?", (page,)).fetchone()
+                    assert held <= limits.rows
+    assert found == sorted(set(found))
+    return found
+
+
+def parted(
+    db: sqlite3.Connection,
+    table: str,
+    owner: str,
+    of: int,
+    position: int,
+    first: ListingKey,
+    last: ListingKey,
+) -> list[tuple[int, ListingKey, ListingKey]]:
+    """Return the pages in use, each with its range of keys, which together are exactly `first` to `last`."""
+    child = "page" if table == "page_directory" else "child"
+    rows = db.execute(
+        f"SELECT published_at, post, {child} FROM {table} WHERE {owner} = ? AND from_pos <= ? AND to_pos > ?"
+        " ORDER BY published_at, post",
+        (of, position, position),
+    ).fetchall()
+    lows = [ListingKey(published_at, post) for published_at, post, _ in rows]
+    assert lows[0] == first
+    assert all(low < high for low, high in pairwise([*lows, last]))
+    return [(row[2], low, high) for row, (low, high) in zip(rows, pairwise([*lows, last]), strict=True)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(runs=RUNS, limits=LIMITS, data=st.data())
+def test_the_rows_do_not_depend_on_transactions_or_connections(
+    runs: list[Run], limits: PageLimits, data: st.DataObject
+) -> None:
+    changes, _ = changes_of(runs)
+    cuts = data.draw(st.sets(st.integers(0, len(changes)), max_size=8))
+    bounds = sorted({0, len(changes), *cuts})
+    with written(changes, limits) as db, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "views.db")
+        with closing(sqlite3.connect(path)) as other:
+            other.executescript(SCHEMA)
+        for start, end in pairwise(bounds):
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                for change in changes[start:end]:
+                    change.apply(other, limits)
+                if data.draw(st.booleans()):  # a crash, and then the same again
+                    other.execute("ROLLBACK")
+                    other.execute("BEGIN IMMEDIATE")
+                    for change in changes[start:end]:
+                        change.apply(other, limits)
+                other.execute("COMMIT")
+        with closing(sqlite3.connect(path)) as other:
+            assert list(other.iterdump()) == list(db.iterdump())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    runs=RUNS, limits=LIMITS, k=st.sampled_from(LISTINGS), key=st.sampled_from(KEYS), late=st.integers(-3, 1)
+)
+def test_what_contradicts_the_record_is_refused_and_writes_nothing(
+    runs: list[Run], limits: PageLimits, k: int, key: ListingKey, late: int
+) -> None:
+    changes, model = changes_of(runs)
+    touched = max((change.position for change in changes if change.k == k), default=0)
+    position = touched + late
+    wrong = Change(position, k, key, opens=key in model.keys([k], OPEN - 1))
+    with written(changes, limits) as db:
+        before = list(db.iterdump())
+        with pytest.raises(MembershipRefused) as refused:
+            wrong.apply(db, limits)
+        assert (refused.value.k, refused.value.position) == (k, position)
+        if 0 < position < touched:
+            with pytest.raises(MembershipRefused, match=f"last changed at {touched}"):
+                Change(position, k, key, opens=not wrong.opens).apply(db, limits)
+        assert list(db.iterdump()) == before

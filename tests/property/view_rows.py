@@ -1,0 +1,44 @@
+"""Every row of a views file, and views built anew from a log."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.compose import event_codec
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+
+Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
+
+
+def rows_of(path: Path) -> Rows:
+    """Return all rows of all tables, each table's in the order of its columns."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        return {name: _table(db, name) for (name,) in tables}
+
+
+def _table(db: sqlite3.Connection, name: str) -> list[tuple[Any, ...]]:
+    columns = len(db.execute(f'SELECT * FROM "{name}" LIMIT 0').description)
+    order = ", ".join(str(number + 1) for number in range(columns))
+    return db.execute(f'SELECT * FROM "{name}" ORDER BY {order}').fetchall()
+
+
+async def rebuilt(
+    log: EventLog, path: Path, *, batch_size: int, projectors: Sequence[Projector] | None = None
+) -> Rows:
+    """Build views of the whole log at `path`, where there are none, and return their rows."""
+    projectors = every_projector() if projectors is None else projectors
+    views = await SqliteViews.open(path, projectors)
+    try:
+        runner = ProjectionRunner(log, event_codec(), views, projectors, batch_size=batch_size)
+        await runner.start()
+        await runner.catch_up()
+    finally:
+        await views.aclose()
+    return rows_of(path)

@@ -1,0 +1,26 @@
+"""Time and chance for tests: the same in every run."""
+
+import hashlib
+from itertools import count
+
+
+class SetClock:
+    """A clock that is set, and goes on by a second with each look."""
+
+    def __init__(self, now: int = 1_714_809_600_000_000) -> None:  # 2024-05-04 08:00 UTC
+        self.time = now
+
+    def now(self) -> int:
+        self.time += 1_000_000
+        return self.time
+
+
+class SeededBytes:
+    """Bytes that look random, and follow from the seed."""
+
+    def __init__(self, seed: str = "seed") -> None:
+        self._seed = seed
+        self._draws = count()
+
+    def bytes(self, count: int) -> bytes:
+        return hashlib.shake_256(f"{self._seed} {next(self._draws)}".encode()).digest(count)

@@ -1,0 +1,535 @@
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ledgerpress.domain.text import MAX_TEASER, MAX_TITLE
+from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
+from ledgerpress.importers.page_categories import split_categories
+from ledgerpress.importers.page_dates import When, read_when
+from ledgerpress.importers.page_lines import is_lost_link, is_question_title, is_short_title, tidy_lines
+from ledgerpress.readmodels.body import render
+
+PAGES = Path(__file__).parent.parent / "pages"
+A_DATE = datetime(2025, 3, 4, tzinfo=UTC)
+A_TIME = datetime(2025, 3, 4, 15, 30, tzinfo=UTC)
+
+
+def page(name: str) -> str:
+    return (PAGES / name).read_bytes().decode()
+
+
+def parsed(name: str, retrieved_at: datetime = A_DATE) -> ParsedPage:
+    return parse_page(page(name), retrieved_at)
+
+
+def written(*lines: str, title: str = "A headline") -> str:
+    return "\n\n".join((title, title, *lines))
+
+
+def headings(result: ParsedPage) -> list[str]:
+    return [section.title for section in render(result.article.body_markdown).sections]
+
+
+def blocks(result: ParsedPage) -> list[str]:
+    return render(result.article.body_markdown).text.split("\n\n")
+
+
+# --- four pages, from the first line to the last ---
+
+
+def test_a_page_with_lost_separators_and_eight_sections() -> None:
+    result = parsed("tide-mill.txt")
+    assert result.site_name == "Brack Sound Courier"
+    assert result.article.title == "The Tide Mill at Brack Sound Turns Again: A Town’s Long Repair"
+    assert result.article.categories == ("Heritage", "Energy")
+    assert (result.article.published_at, result.article.published_at_guessed) == (A_DATE, True)
+    assert headings(result) == [
+        "Introduction",
+        "A Mill Between Two Tides: How It Works",
+        "The Years of Silence: Roads, Rollers, and Cheap Flour",
+        "The Survey: Drawing What Was Left",
+        "Who Pays? The Sums Behind the Stones",
+        "Timber and Silt: The Work on the Dam",
+        "Impact on St. Anne and the North Shore",
+        "Conclusion: A Wheel Is a Clock",
+    ]
+    assert {section.level for section in render(result.article.body_markdown).sections} == {2}
+    lines = [line for line in page("tide-mill.txt").splitlines() if line]
+    assert blocks(result) == lines[3 : lines.index("See more Brack Sound Courier")]
+    assert result.links_without_target == (
+        "For more on the opening hours of the mill, visit this link.",
+        "Read more about the other tide mills of the north shore here: Nine Wheels and One Sea.",
+    )
+    listed = lines[lines.index("Recent Posts") + 1 :]
+    assert [post.title for post in result.recent] == listed[0::3]
+    assert [post.teaser for post in result.recent] == listed[1::3]
+    assert [post.teaser_is_cut for post in result.recent] == [True, True, True, False, True, True]
+    assert {(post.published_at, post.age_text) for post in result.recent} == {
+        (datetime(2025, 2, 27, tzinfo=UTC), "5 days ago")
+    }
+    assert result.guesses == (
+        (
+            'the category line "HeritageEnergy" was split where a lower-case letter meets an upper-case one: '
+            "Heritage, Energy"
+        ),
+        "the page gives no date for the article: published at the retrieval date",
+        'the age "5 days ago" was counted back from the retrieval: 2025-02-27',
+    )
+
+
+def test_a_page_with_commas_a_browser_title_and_ages_of_all_kinds() -> None:
+    result = parsed("town-library.txt", A_TIME)
+    assert result.site_name == "The Lindow Letter"
+    assert result.article.title == "Library Opens on Sundays From March"
+    assert result.article.categories == ("Local News", "Books", "iPhone Photos")
+    assert headings(result) == ["What changes at the desk", "Will the reading room stay warm?"]
+    assert blocks(result)[0] == "By Tamsin Orde"
+    assert blocks(result)[-2].endswith("http://library.example/hours")
+    assert result.links_without_target == ("Learn more about the new boiler here.",)
+    assert [
+        (post.title[:15], post.teaser is not None, post.teaser_is_cut, post.published_at, post.age_text)
+        for post in result.recent
+    ] == [
+        ("Bridge Lamps to", True, True, datetime(2025, 3, 4, 12, 30, tzinfo=UTC), "3 hours ago"),
+        ("Frost Takes the", False, False, datetime(2025, 2, 25, 15, 30, tzinfo=UTC), "1 week ago"),
+        ("Who Painted the", True, False, datetime(2024, 12, 12, tzinfo=UTC), "December 12, 2024"),
+        ("Allotment Prize", False, False, A_TIME, None),
+        ("A Footpath Move", True, False, datetime(2025, 2, 18, 15, 30, tzinfo=UTC), "2 weeks ago"),
+    ]
+    assert result.guesses == (
+        'the line "Skip to content" above the headline was left out',
+        'the site name "The Lindow Letter" was read from the browser title',
+        "the page gives no date for the article: published at the retrieval date",
+        'the question "Will the reading room stay warm?" was taken for a heading',
+        'the line "© The Lindow Letter" below the recent posts was taken for the foot of the page: left out',
+        'the age "3 hours ago" was counted back from the retrieval: 2025-03-04 12:30+00:00',
+        'the age "1 week ago" was counted back from the retrieval: 2025-02-25 15:30+00:00',
+        'the age "2 weeks ago" was counted back from the retrieval: 2025-02-18 15:30+00:00',
+        'the recent post "Allotment Prizes Announced" has no date: published at the retrieval date',
+    )
+
+
+def test_a_page_without_recent_posts_or_site_but_with_a_date_and_markdown_signs() -> None:
+    result = parsed("tram-line.txt")
+    assert (result.site_name, result.recent, result.links_without_target) == (None, (), ())
+    assert result.article.title == "Line 7 Reaches the Gasworks at Last"
+    assert result.article.categories == ("Transport",)
+    assert result.article.published_at == datetime(2025, 3, 3, tzinfo=UTC)
+    assert not result.article.published_at_guessed
+    assert headings(result) == ["Four stops, one curve", "# of seats: 48"]
+    assert blocks(result) == [line for line in page("tram-line.txt").splitlines() if line][3:]
+    assert result.guesses == ()
+
+
+def test_a_page_with_bars_a_byte_order_mark_and_carriage_returns() -> None:
+    text = page("night-market.txt")
+    assert text.startswith("\ufeff")
+    assert "\r\n" in text
+    assert "\u00a0" in text
+    result = parse_page(text, A_DATE)
+    assert result.site_name == "Quayside Notes"
+    assert result.article.title == "Night Market Moves to the Old Wharf"
+    assert result.article.categories == ("Food", "Quayside")
+    assert headings(result) == ["Room for eighty stalls"]
+    assert blocks(result)[0].endswith("the old wharf in May.")
+    assert [(post.title, post.teaser, post.published_at) for post in result.recent] == [
+        (
+            "Smokehouse Reopens",
+            "A small fire, a new door, and the same family.",
+            datetime(2025, 3, 3, tzinfo=UTC),
+        ),
+        ("Tide Clock Repaired", None, A_DATE),
+    ]
+
+
+# --- headline and title ---
+
+
+@pytest.mark.parametrize(
+    ("lines", "title", "site_name"),
+    [
+        (["One headline", "Text."], "One headline", None),
+        (["One headline", "One headline", "One headline", "Text."], "One headline", None),
+        (["The town's mill", "The Town’s Mill", "Text."], "The Town’s Mill", None),
+        (["Mill - the end - The Courier", "Mill - the end", "Text."], "Mill - the end", "The Courier"),
+        (["The Courier » Mill", "Mill", "Text."], "Mill", "The Courier"),
+        (["Mill | The Courier", "Categories: News", "Mill", "Text."], "Mill", "The Courier"),
+        (["Home", "Menu", "Mill", "Mill", "Text."], "Mill", None),
+        (["Who turns the mill?", "Text."], "Who turns the mill?", None),
+        (["The mill turns.", "The mill turns.", "Text."], "The mill turns.", None),
+        (["Mill | The Courier", "Mill", "Text.", "See more Sound Courier"], "Mill", "Sound Courier"),
+    ],
+)
+def test_headlines(lines: list[str], title: str, site_name: str | None) -> None:
+    result = parse_page("\n\n".join(lines), A_DATE)
+    assert (result.article.title, result.site_name) == (title, site_name)
+    assert blocks(result) == ["Text."]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the page is empty"),
+        ("\ufeff\r\n \u00a0\r\n\u200b", "the page is empty"),
+        ("<!DOCTYPE html>\n<title>A</title>", "HTML"),
+        ("\ufeff<html>", "HTML"),
+        ("Only a sentence that is no headline.\n\nAnother one.", "no headline"),
+        ("w" * (MAX_TITLE + 1) + "\n\nText.", "no headline"),
+        ("Categories: News", "no headline"),
+        ("Recent Posts\n\nA post\n\n5 days ago", "no headline"),
+        ("A headline\n\nA headline\n\nCategories: News", 'no text below its headline "A headline"'),
+        ("A headline\n\n5 days ago\n\nRecent Posts\n\nA post\n\n5 days ago", "no text"),
+    ],
+)
+def test_unreadable_pages_say_what_is_missing(text: str, message: str) -> None:
+    with pytest.raises(PageUnreadable, match=message):
+        parse_page(text, A_DATE)
+
+
+def test_a_retrieval_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        parse_page(written("Text."), datetime(2025, 3, 4))  # noqa: DTZ001
+
+
+# --- body ---
+
+
+@pytest.mark.parametrize(
+    ("line", "is_title"),
+    [
+        ("Why Now? The Road Ahead", True),
+        ("The “Old Mill”", True),
+        ("Impact on the U.S. and Others", True),
+        ("It ends here.", False),
+        ("“It ends here.”", False),
+        ("“The mill never stopped”", False),
+        ("It goes on…", False),
+        ("As follows:", False),
+        ("Never!", False),
+        ("これで終わり。", False),
+        ("- an item", False),
+        ("* * *", False),
+        ("Read more about it here: The Mill", False),
+        ("w" * 121, False),
+    ],
+)
+def test_which_short_lines_can_be_headings(line: str, is_title: bool) -> None:
+    assert is_short_title(line) is is_title
+
+
+def test_a_heading_needs_a_paragraph_below_it() -> None:
+    result = parse_page(written("A part", "A chapter", "Text.", "The end"), A_DATE)
+    assert result.article.body_markdown == "A part\n\n## A chapter\n\nText.\n\nThe end"
+
+
+def test_a_question_is_a_heading_only_before_a_long_paragraph() -> None:
+    assert is_question_title("Who pays for it?", "w" * 130 + ".")
+    assert not is_question_title("Who pays for it?", "Nobody.")
+    assert not is_question_title("Nobody knew. Who pays for it?", "w" * 130 + ".")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_lost"),
+    [
+        ("For more on the mill, visit this link.", True),
+        ("Read more about the mill here: Nine Wheels", True),
+        ("Click here to subscribe", True),
+        ("Read more about the mill here: https://example.org/mill", False),
+        ("For more than a year people here have waited.", False),
+        ("Learn more about how people live here and there.", False),
+    ],
+)
+def test_links_that_lost_their_target(line: str, is_lost: bool) -> None:
+    assert is_lost_link(line) is is_lost
+
+
+HOSTILE_LINES = [
+    *(
+        "# not a heading.",
+        "## a #",
+        "#hash.",
+        "1. x.",
+        "1) x",
+        "123456789. y.",
+        "* a",
+        "- b",
+        "+ c",
+        "> q",
+        "---",
+        "- - -",
+    ),
+    *(
+        "***",
+        "___",
+        "===",
+        "```",
+        "~~~ x",
+        "`code`",
+        "<b>bold</b>",
+        "<!-- x -->",
+        "<https://example.org>",
+        "a < b > c",
+    ),
+    *(
+        "[x](y)",
+        "![x](y)",
+        "[x]: y",
+        "[x]",
+        "*a* **b** _c_ __d__ ~~e~~",
+        "snake_case_name",
+        "_ a_b __",
+        "a__b__c",
+    ),
+    *(
+        "&amp; &lt; &#35; &nbsp; & x",
+        "\\",
+        "\\*",
+        "C:\\dir\\",
+        "a\\",
+        "|a|b|",
+        "|-|-|",
+        "    indented.",
+        "\ttab.",
+        "Part #",
+    ),
+    *(
+        "http://example.org/a_b_(c)*d*",
+        "5 * 3 * 2 = 30",
+        "“*”_*_",
+        "!",
+        "…",
+        "\u00a0x.",
+        "$a_1$ ^2^ ==m== :x:",
+        "# #",
+        "-",
+        "+",
+    ),
+]
+paragraphs = st.lists(
+    st.one_of(
+        st.sampled_from(HOSTILE_LINES),
+        st.text(alphabet=st.sampled_from("\\`*_[]()<>#+-=.!|~&;:/ \ta1é潮€‿\u0301\u00a0\u2028"), max_size=12),
+        st.text(max_size=20),
+    ),
+    max_size=6,
+)
+
+
+@settings(deadline=None)
+@given(paragraphs)
+@example(HOSTILE_LINES)
+def test_rendering_gives_back_every_line_of_the_page(lines: list[str]) -> None:
+    kept = tidy_lines("\n".join(lines))
+    result = parse_page(
+        "\n".join(["A headline", "A headline", "The first paragraph.", *kept, "The last."]), A_DATE
+    )
+    assert blocks(result) == ["The first paragraph.", *kept, "The last."]
+    assert len(headings(result)) == result.article.body_markdown.count("\n## ")
+
+
+@settings(deadline=None)
+@given(
+    st.text(),
+    st.sampled_from(["Recent Posts", "Categories: A", "See more X", "5 days ago", "Title", "Text."]),
+)
+def test_any_text_is_read_or_refused(text: str, line: str) -> None:
+    for candidate in (text, written(text), written("Text.", line, text), f"{text}\n{line}\n{text}"):
+        try:
+            result = parse_page(candidate, A_DATE)
+        except PageUnreadable:
+            continue
+        assert 0 < len(result.article.title) <= MAX_TITLE
+        assert result.article.body_markdown
+        assert result.article.published_at <= A_DATE
+        assert all(post.published_at <= A_DATE and post.title for post in result.recent)
+
+
+# --- categories ---
+
+
+@pytest.mark.parametrize(
+    ("names", "categories"),
+    [
+        ("BlogPolitics", ("Blog", "Politics")),
+        ("News", ("News",)),
+        ("Local NewsUK PoliticsHealth & Style", ("Local News", "UK Politics", "Health & Style")),
+        ("BlogÉtudes", ("Blog", "Études")),
+        ("iPhone", ("iPhone",)),
+        ("BlogiPhoneNews", ("Blog", "iPhone", "News")),
+        ("YouTubeGames", ("YouTube", "Games")),
+        ("McDonaldNews", ("McDonald", "News")),
+        ("PeopleMcDonald", ("People", "McDonald")),
+        ("eSports", ("eSports",)),
+        ("", ()),
+    ],
+)
+def test_lost_separators(names: str, categories: tuple[str, ...]) -> None:
+    found, guesses = split_categories(names)
+    assert found == categories
+    assert bool(guesses) == (len(categories) > 1)
+
+
+@pytest.mark.parametrize(
+    "names", ["Blog, DevOpsNews , blog,, ", "Blog | DevOpsNews", "Blog; DevOpsNews", "Blog · DevOpsNews"]
+)
+def test_a_separator_wins(names: str) -> None:
+    assert split_categories(names) == (("Blog", "DevOpsNews"), ())
+
+
+@pytest.mark.parametrize(
+    "line", ["Categories: A, B", "category : A | B", "Filed under: A, B", "POSTED IN: A, B"]
+)
+def test_category_lines_above_or_below_the_article(line: str) -> None:
+    for text in (f"{line}\n\n{written('Text.')}", written("Text.", line), written(line, "Text.")):
+        result = parse_page(text, A_DATE)
+        assert (result.article.categories, blocks(result)) == (("A", "B"), ["Text."])
+
+
+def test_a_paragraph_that_begins_like_a_category_line_is_kept() -> None:
+    assert parse_page(written("Categories: a word we avoid."), A_DATE).article.categories == ()
+
+
+# --- dates and ages ---
+
+
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        ("December 12, 2024", datetime(2024, 12, 12, tzinfo=UTC)),
+        ("Dec. 12th 2024", datetime(2024, 12, 12, tzinfo=UTC)),
+        ("Thursday, 12 December 2024", datetime(2024, 12, 12, tzinfo=UTC)),
+        ("Posted on 2024-12-12", datetime(2024, 12, 12, tzinfo=UTC)),
+        ("Published: 3 Sept 2024", datetime(2024, 9, 3, tzinfo=UTC)),
+        ("5 days ago", A_TIME - timedelta(days=5)),
+        ("Posted 3 hours ago", A_TIME - timedelta(hours=3)),
+    ],
+)
+def test_dates_and_ages(line: str, at: datetime) -> None:
+    when = read_when(line, A_TIME)
+    assert when is not None
+    assert when.at == at
+
+
+@pytest.mark.parametrize(
+    "line", ["February 30, 2024", "2024-13-01", "12 Foo 2024", "999999 years ago", "Dec 12", "In 2024"]
+)
+def test_what_is_no_date(line: str) -> None:
+    assert read_when(line, A_TIME) is None
+
+
+def test_a_date_after_the_retrieval_is_not_believed() -> None:
+    when = read_when("March 5, 2025", A_DATE)
+    assert when == When(
+        A_DATE, 'the date "March 5, 2025" lies after the retrieval: published at the retrieval date'
+    )
+
+
+def test_hours_are_not_counted_back_from_a_bare_date() -> None:
+    for age, days in {"3 hours ago": 0, "23 hours ago": 0, "yesterday": 1, "2 weeks ago": 14}.items():
+        when = read_when(age, A_DATE)
+        assert when is not None
+        assert when.at == A_DATE - timedelta(days=days)
+
+
+def test_another_time_zone_is_turned_into_utc() -> None:
+    retrieved_at = datetime(2025, 3, 4, 1, 0, tzinfo=timezone(timedelta(hours=3)))
+    article = parse_page(written("Text."), retrieved_at).article
+    assert article.published_at.isoformat() == "2025-03-03T22:00:00+00:00"
+
+
+def test_the_article_may_carry_an_age() -> None:
+    result = parse_page(written("2 days ago", "Text."), A_DATE)
+    assert (result.article.published_at, result.article.published_at_guessed) == (
+        datetime(2025, 3, 2, tzinfo=UTC),
+        False,
+    )
+    assert result.guesses == ('the age "2 days ago" was counted back from the retrieval: 2025-03-02',)
+
+
+# --- recent posts ---
+
+
+def recent(*lines: str) -> list[tuple[str, str | None, str | None]]:
+    result = parse_page(written("Text.", "Recent Posts", *lines), A_DATE)
+    return [(post.title, post.teaser, post.age_text) for post in result.recent]
+
+
+def test_an_empty_list() -> None:
+    assert recent() == []
+
+
+def test_headlines_with_ages_only() -> None:
+    assert recent("One", "1 day ago", "Two", "2 days ago") == [
+        ("One", None, "1 day ago"),
+        ("Two", None, "2 days ago"),
+    ]
+
+
+def test_headlines_with_nothing() -> None:
+    assert recent("One", "Two", "Two has a teaser.") == [
+        ("One", None, None),
+        ("Two", "Two has a teaser.", None),
+    ]
+
+
+def test_a_teaser_without_a_full_stop_where_teasers_are_usual() -> None:
+    assert recent("One", "A text.", "1 day ago", "Two", "Its text", "2 days ago") == [
+        ("One", "A text.", "1 day ago"),
+        ("Two", "Its text", "2 days ago"),
+    ]
+
+
+def test_a_headline_without_an_age_where_teasers_are_not_usual() -> None:
+    assert recent("One", "1 day ago", "Two", "Three", "2 days ago") == [
+        ("One", None, "1 day ago"),
+        ("Two", None, None),
+        ("Three", None, "2 days ago"),
+    ]
+
+
+def test_a_section_of_the_article_may_be_named_like_the_list() -> None:
+    result = parse_page(
+        written("Recent posts", "The lamp posts are new.", "Recent Posts", "B", "A text.", "1 day ago"),
+        A_DATE,
+    )
+    assert blocks(result) == ["Recent posts", "The lamp posts are new."]
+    assert [post.title for post in result.recent] == ["B"]
+
+
+def test_a_list_that_stands_twice_is_read_once() -> None:
+    entries = ("One", "A text.", "1 day ago")
+    assert recent(*entries, "Recent Posts", *entries) == [entries]
+
+
+def test_the_article_in_its_own_list_is_not_made_twice_and_lends_its_date() -> None:
+    result = parse_page(
+        written("Text.", "Recent Posts", "A Headline", "Text…", "2 days ago", "B", "1 day ago"), A_DATE
+    )
+    assert [post.title for post in result.recent] == ["B"]
+    assert (result.article.published_at, result.article.published_at_guessed) == (
+        datetime(2025, 3, 2, tzinfo=UTC),
+        False,
+    )
+    assert 'the recent post "A Headline" is the article itself: not made twice' in result.guesses
+
+
+def test_entries_too_long_for_a_post_are_cut_or_left_out() -> None:
+    entries = ("B", "w " * 900, "1 day ago", "w" * (MAX_TITLE + 1), "1 day ago")
+    result = parse_page(written("Text.", "Recent Posts", *entries), A_DATE)
+    (post,) = result.recent
+    assert post.title == "B"
+    assert post.teaser is not None
+    assert len(post.teaser) <= MAX_TEASER
+    assert post.teaser_is_cut
+    assert any("too long for a headline" in guess for guess in result.guesses)
+
+
+def test_the_site_may_be_named_below_the_list() -> None:
+    result = parse_page(
+        written("Text.", "Recent Posts", "B", "A text.", "1 day ago", "See more The Courier"), A_DATE
+    )
+    assert [post.title for post in result.recent] == ["B"]
+    assert result.site_name == "The Courier"
