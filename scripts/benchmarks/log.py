@@ -2,10 +2,10 @@
 
 Every round appends to three logs in turn, in an order that rotates, so that a slow moment of the machine hits all
 alike. All three lie on the disk of this checkout and have the schema, triggers, pragmas and columns of the log;
-every append is one event with 1 KB of payload and an exact expected version, over 100 streams a client. Ids, salts and
-payloads are made beforehand for all three. Checking the envelope, the payload's commitment (HMAC) and the look at
-the versions are the append's own work, and are measured in it. The bare loop gets finished rows: BEGIN IMMEDIATE,
-INSERT, COMMIT.
+every append is one event with 1 KB of payload and an exact expected version, over 256 streams: one for each of the
+many clients, all of them in turn for the one. Ids, salts and payloads are made beforehand for all three. Checking the
+envelope, the payload's commitment (HMAC) and the look at the versions are the append's own work, and are measured
+in it. The bare loop gets finished rows: BEGIN IMMEDIATE, INSERT, COMMIT.
 
 Exits with 1 where the median of a ratio over the rounds misses what is promised.
 """
@@ -17,9 +17,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,9 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
-STREAMS: Final = 100
 CLIENTS: Final = 256
-APPENDS_EACH: Final = 10
+STREAMS: Final = [f"post.{uuid8(number)}" for number in range(CLIENTS)]
+APPENDS_EACH: Final = 8
 """Appends of each of the many clients in a round."""
 PAYLOAD: Final = b'{"data":{"body":"' + b"x" * (1024 - 20) + b'"}}'
 ACTOR: Final = uuid8("actor")
@@ -43,12 +43,10 @@ ONE_AGAINST_BARE: Final = 0.6
 MANY_AGAINST_ONE: Final = 4.0
 
 
-def writes(client: int = 0) -> Iterator[StreamWrite]:
+def writes(streams: Sequence[str]) -> Iterator[StreamWrite]:
     """The appends of one client, for ever: one event each, to each of its streams in turn."""
-    streams = [f"post.{uuid8(client, number)}" for number in range(STREAMS)]
-    number = 0
-    while True:
-        command = uuid8("command", client, number)
+    for number in count():
+        command = uuid8("command", streams[0], number)
         event = NewEvent(
             event_id=uuid8(command, 0),
             type="post.edited",
@@ -59,8 +57,7 @@ def writes(client: int = 0) -> Iterator[StreamWrite]:
             correlation_id=command,
             payload=SealedPayload(JSON_ENCODING, PAYLOAD, number.to_bytes(32, "big")),
         )
-        yield StreamWrite(streams[number % STREAMS], number // STREAMS, (event,))
-        number += 1
+        yield StreamWrite(streams[number % len(streams)], number // len(streams), (event,))
 
 
 class BareLoop:
@@ -68,7 +65,7 @@ class BareLoop:
 
     def __init__(self, path: Path) -> None:
         asyncio.run(self._make(path))
-        self._writes = enumerate(writes(), 1)
+        self._writes = enumerate(writes(STREAMS), 1)
         self._db = sqlite3.connect(path, isolation_level=None)
         for name, value in DURABLE.items():
             self._db.execute(f"PRAGMA {name} = {value}")
@@ -102,10 +99,11 @@ class BareLoop:
 class Clients:
     """Clients of one `EventLog` under uvloop, each of which appends again as soon as it is answered."""
 
-    def __init__(self, path: Path, count: int) -> None:
+    def __init__(self, path: Path, streams: Sequence[Sequence[str]]) -> None:
+        """Begin a client for each sequence of streams."""
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._log = self._runner.run(new_log(path))
-        self._writes = [writes(client) for client in range(count)]
+        self._writes = [writes(each) for each in streams]
 
     def rate(self, appends: int) -> float:
         """Append, `appends` in all, and return how many appends were made a second."""
@@ -138,8 +136,8 @@ def measure(folder: Path, rounds: int, appends: int) -> list[dict[str, float]]:
     """Figures of each round by name, in appends a second; the first round warms up and is not among them."""
     with (
         closing(BareLoop(folder / "bare.db")) as bare,
-        closing(Clients(folder / "one.db", 1)) as one,
-        closing(Clients(folder / "many.db", CLIENTS)) as many,
+        closing(Clients(folder / "one.db", [STREAMS])) as one,
+        closing(Clients(folder / "many.db", [[stream] for stream in STREAMS])) as many,
     ):
         turns: list[tuple[str, Callable[[], float]]] = [
             ("bare", lambda: bare.rate(appends)),

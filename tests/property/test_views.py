@@ -18,6 +18,8 @@ from tests.property.agreement import assert_agree
 from tests.property.session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of
 
+import os
+MAX=int(os.environ.get('MAXE','80'))
 NOT_COMMANDED = {"payload.withdrawn"}
 """Events that no use case records so far."""
 
@@ -25,22 +27,27 @@ NOT_COMMANDED = {"payload.withdrawn"}
 def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsroom_in_plain_python() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=80, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
-    @given(actions, st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
-    def holds(wanted: list[Action], moments: list[float], page: int) -> None:
-        asyncio.run(_holds(wanted, moments, page, seen))
+    @settings(max_examples=MAX, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+    @given(actions, st.booleans(), st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
+    def holds(wanted: list[Action], empty: bool, moments: list[float], page: int) -> None:
+        asyncio.run(_holds(wanted, empty, moments, page, seen))
 
     holds()
+    print(seen)
     assert {name for name, _, _ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
     assert {"replayed", "nothing to do", "failed to open"} <= seen.keys()
     assert {ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.IDEMPOTENCY_KEY_REUSED} <= seen.keys()
     assert {ErrorCode.CATEGORY_CYCLE, ErrorCode.CATEGORY_NOT_EMPTY, ErrorCode.NOT_FOUND} <= seen.keys()
 
 
-async def _holds(wanted: list[Action], moments: list[float], page: int, seen: Counter[str]) -> None:
+async def _holds(
+    wanted: list[Action], empty: bool, moments: list[float], page: int, seen: Counter[str]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         async with Session(data, seen=seen) as session:
+            if not empty:
+                await session.begin()
             for action in wanted:
                 await session.do(action)
             head = await session.store.log.head()

@@ -9,6 +9,7 @@ from ledgerpress.application.streams import TAXONOMY_STREAM
 from ledgerpress.domain import categories
 from ledgerpress.domain.categories import Category, Taxonomy, TaxonomyCommand
 from ledgerpress.domain.slugs import SlugKind
+from ledgerpress.eventlog.log import NO_STREAM
 
 
 class _OnTaxonomy:
@@ -29,6 +30,7 @@ class CreateCategory(_OnTaxonomy):
 
     async def plan(self, desk: Desk) -> Plan:
         """Return what to record. Raises `Rejected`."""
+        desk.check_version(NO_STREAM)
         version, taxonomy = await desk.streams.taxonomy()
         category_id = desk.new_id("category")
         parent = desk.category(taxonomy, self.parent, field="parent") if self.parent else None

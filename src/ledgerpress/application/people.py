@@ -20,6 +20,7 @@ class RegisterAuthor:
 
     async def plan(self, desk: Desk) -> Plan:
         """Return what to record. Raises `Rejected`."""
+        desk.check_version(NO_STREAM)
         author_id = desk.new_id("author")
         events = authors.decide(authors.RegisterAuthor(author_id=author_id, name=self.name), None)
         return Plan.of(author_id, PlannedWrite(author_stream(author_id), NO_STREAM, events))
@@ -58,6 +59,7 @@ class RegisterActor:
 
     async def plan(self, desk: Desk) -> Plan:
         """Return what to record. Raises `Rejected`."""
+        desk.check_version(NO_STREAM)
         actor_id = desk.new_id("actor")
         events = actors.decide(actors.RegisterActor(actor_id=actor_id, kind=self.kind, name=self.name), None)
         return Plan.of(actor_id, PlannedWrite(actor_stream(actor_id), NO_STREAM, events))

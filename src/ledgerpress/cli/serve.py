@@ -1,8 +1,9 @@
 """`ledgerpress serve`: the store over HTTP."""
 
+import signal
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvicorn
@@ -13,7 +14,9 @@ from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fai
 from ledgerpress.compose import open_store
 from ledgerpress.http.app import make_app
 
-LOCAL = "127.0.0.1"
+LOCAL: Final = "127.0.0.1"
+LAST_ANSWERS_SECONDS: Final = 5
+"""How long a server that is to stop waits for requests under way: less than supervisors wait for it."""
 
 
 def serve(
@@ -68,12 +71,18 @@ async def _serve(data: Path, listener: socket.socket, *, demo: bool) -> None:
             access_log=False,
             server_header=False,
             lifespan="off",
+            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
         )
+        server = uvicorn.Server(config)
+        # When it has stopped, uvicorn sends itself the signal once more, for the handler that was there before. The
+        # default one would end the program then and there, with the store open.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, server.handle_exit)
         base = f"http://{host}:{port}"
         err.print(f"LedgerPress {__version__}, store in {data}, position {await store.log.head()}")
         err.print(f"  front page  {base}/")
         err.print(f"  GraphQL     {base}/graphql")
         err.print("Press Ctrl+C to stop.")
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await server.serve(sockets=[listener])
     finally:
         await opening.__aexit__(None, None, None)

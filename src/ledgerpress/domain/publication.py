@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-import msgspec
-
 from ledgerpress.domain import text
 from ledgerpress.domain.event import Event, Withdrawn
 
@@ -19,7 +17,7 @@ class LogOpened(Event, frozen=True):
 class PayloadWithdrawn(Event, frozen=True):
     """The payload of one event is withdrawn by law. `header` is that event's whole header."""
 
-    header: msgspec.Raw
+    header: dict[str, str | int | None]
 
 
 class SiteNamed(Event, frozen=True):

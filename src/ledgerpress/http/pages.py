@@ -1,22 +1,150 @@
-"""Pages to look at."""
+"""Pages for readers, which work without JavaScript, and the page with GraphiQL."""
 
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from ledgerpress.graphql.context import Store
+from ledgerpress.http import page_content
+from ledgerpress.http.assets import Assets
+from ledgerpress.http.graphiql_examples import example_values
+from ledgerpress.http.page_headers import GRAPHIQL_POLICY, SITE_POLICY, page_headers
+from ledgerpress.readmodels import articles, categories
+from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
+from ledgerpress.readmodels.paging import BadPageRequest
+from ledgerpress.readmodels.temporal import Snapshot
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Pages:
-    """The pages of the site."""
+    """The pages of the site. Each is read from one snapshot, and says in a header of which position."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._assets = Assets()
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["asset"] = self._assets.href
 
     def routes(self) -> list[BaseRoute]:
-        """Return the routes of the pages."""
-        return []
+        """Return the routes of the pages. The last one takes every path, so they come after all others."""
+        return [
+            Route("/", self._front),
+            Route("/articles/{slug}", self._article),
+            Route("/categories/{slug}", self._category),
+            Route("/static/{path:path}", self._assets.serve),
+            Route("/{path:path}", self._missing),
+        ]
 
-    async def graphiql(self, _: Request) -> Response:
-        """Return the page with GraphiQL."""
-        return PlainTextResponse("POST a GraphQL request here.")
+    async def graphiql(self, request: Request) -> Response:
+        """Return the page with GraphiQL to a browser; to any other client, that GraphQL is asked for by POST."""
+        if not _accepts_html(request):
+            return JSONResponse(
+                {"errors": [{"message": "Send GraphQL requests by POST, as application/json."}]},
+                status_code=405,
+                headers={"Allow": "GET, POST", "Vary": "Accept"},
+            )
+        with self._store.snapshot() as snapshot:
+            examples = example_values(snapshot)
+            page = self._page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
+        page.headers["Vary"] = "Accept"
+        return page
+
+    async def _front(self, request: Request) -> Response:
+        with self._store.snapshot() as snapshot:
+            try:
+                listing = self._cards(snapshot, [EVERY_ARTICLE], request)
+            except BadPageRequest:
+                return self._not_found(snapshot)
+            tree = page_content.category_tree(snapshot)
+            is_first = not request.query_params
+            return self._page(snapshot, "front.html", listing=listing, tree=tree, is_first=is_first)
+
+    async def _article(self, request: Request) -> Response:
+        slug = request.path_params["slug"]
+        with self._store.snapshot() as snapshot:
+            found = articles.by_slug(snapshot, slug)
+            if found is None:
+                return self._not_found(snapshot)
+            if found.slug != slug:
+                return _moved(snapshot, page_content.article_href(found.slug))
+            content = page_content.article_content(snapshot, found, self._store.clock.now())
+            return self._page(snapshot, "article.html", article=content)
+
+    async def _category(self, request: Request) -> Response:
+        slug = request.path_params["slug"]
+        with self._store.snapshot() as snapshot:
+            found = categories.by_slug(snapshot, slug)
+            if found is None:
+                return self._not_found(snapshot)
+            if found.slug != slug:
+                return _moved(snapshot, page_content.category_href(found.slug))
+            try:
+                keys = categories.listing_keys(snapshot, found, descend=True)
+                listing = self._cards(snapshot, keys, request)
+            except BadPageRequest:
+                return self._not_found(snapshot)
+            return self._page(
+                snapshot,
+                "category.html",
+                category=found,
+                count=categories.count_articles(snapshot, found, descend=True),
+                ancestors=page_content.ancestors(snapshot, found),
+                children=page_content.category_tree(snapshot, found.seq),
+                listing=listing,
+            )
+
+    async def _missing(self, _: Request) -> Response:
+        with self._store.snapshot() as snapshot:
+            return self._not_found(snapshot)
+
+    def _cards(self, snapshot: Snapshot, ks: list[int], request: Request) -> page_content.Cards:
+        asked = request.query_params
+        now = self._store.clock.now()
+        return page_content.article_cards(
+            snapshot, ks, now, after=asked.get("after"), before=asked.get("before")
+        )
+
+    def _not_found(self, snapshot: Snapshot) -> Response:
+        return self._page(snapshot, "missing.html", status=404)
+
+    def _page(
+        self,
+        snapshot: Snapshot,
+        template: str,
+        *,
+        status: int = 200,
+        policy: str = SITE_POLICY,
+        **values: Any,
+    ) -> Response:
+        html = self._templates.get_template(template).render(
+            site_name=page_content.site_name(snapshot),
+            main_categories=page_content.main_categories(snapshot),
+            position=snapshot.position,
+            **values,
+        )
+        return HTMLResponse(html, status_code=status, headers=page_headers(snapshot.position, policy))
+
+
+def _moved(snapshot: Snapshot, href: str) -> Response:
+    # Asked again each time ("no-cache"): a slug may come back, and a browser would go round in circles.
+    return RedirectResponse(href, status_code=301, headers=page_headers(snapshot.position))
+
+
+def _accepts_html(request: Request) -> bool:
+    """Whether the client names text/html among what it accepts (RFC 9110, 12.5.1); `*/*` is what programs send."""
+    for media_range in request.headers.get("accept", "").split(","):
+        media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+        if media_type in {"text/html", "application/xhtml+xml"} and not {"q=0", "q=0.0"} & set(parameters):
+            return True
+    return False

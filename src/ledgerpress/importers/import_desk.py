@@ -83,19 +83,18 @@ class ImportDesk:
 
     async def site(self, name: str) -> ReportEntry:
         """Name the site, if it has no name yet."""
-        with self._store.snapshot() as snapshot:
-            present = people.site_name(snapshot)
-        if present is None:
+        if self._site_name() is None:
             try:
                 await self.handle(NameSite(name=name), expected_version=NO_STREAM)
             except Rejected as refused:
                 if refused.code is not ErrorCode.VERSION_CONFLICT:
                     raise
-                return ReportEntry(Kind.SITE, name, Action.KEPT, note="the site was given another name")
-            return ReportEntry(Kind.SITE, name, Action.MADE)
+            else:
+                return ReportEntry(Kind.SITE, name, Action.MADE)
+        present = self._site_name()
         if present == name:
             return ReportEntry(Kind.SITE, name, Action.UNCHANGED)
-        return ReportEntry(Kind.SITE, present, Action.KEPT, note=f"the page has “{name}”")
+        return ReportEntry(Kind.SITE, present or "", Action.KEPT, note=f"the page has “{name}”")
 
     async def category(self, name: str) -> ReportEntry:
         """Find the category that a page means, and make it if need be."""
@@ -114,6 +113,10 @@ class ImportDesk:
                 slug = made.slug if made else None
                 return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, outcome.subject_id)
         return ReportEntry(Kind.CATEGORY, name, Action.MADE)
+
+    def _site_name(self) -> str | None:
+        with self._store.snapshot() as snapshot:
+            return people.site_name(snapshot)
 
 
 def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:

@@ -97,4 +97,15 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     row = snapshot.db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
-    return Article(*row[:-1], msgspec.json.decode(row[-1], type=tuple[str, ...]))
+    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
+    return Article(
+        seq=seq,
+        id=post_id,
+        published_at=published_at,
+        updated_at=updated_at,
+        slug=slug,
+        title=title,
+        teaser=teaser,
+        body=body,
+        author_ids=msgspec.json.decode(authors, type=tuple[str, ...]),
+    )

@@ -17,7 +17,15 @@ FORMAT_VERSION: Final = 1
 DURABLE: Final = {"synchronous": "FULL", "fullfsync": "ON"}
 """A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
 
-_WRITER: Final = {**DURABLE, "busy_timeout": 0, "journal_size_limit": 64 * 1024 * 1024}
+_WRITER: Final = {
+    **DURABLE,
+    "busy_timeout": 0,  # see `patiently`
+    "cache_size": -16 * 1024,
+    "wal_autocheckpoint": 4_000,
+    "journal_size_limit": 64 * 1024 * 1024,
+}
+"""Event ids are spread at random over their index, so the pages of a group are many (4 KB each): they fit the cache,
+and more commits than by default share one checkpoint, which writes each changed page once."""
 
 
 async def open_log_file(

@@ -1,0 +1,23 @@
+"""A clock that is set by hand, so that three weeks can pass in seconds."""
+
+
+class DemoClock:
+    """Stands still until it is moved, and never goes backwards. Times are in microseconds since 1970, UTC."""
+
+    def __init__(self, start: int) -> None:
+        """Begin at `start`."""
+        self._now = start
+
+    def now(self) -> int:
+        """Return the time that the clock shows."""
+        return self._now
+
+    def set(self, at: int) -> None:
+        """Show `at` from now on. Raises ValueError where that is earlier than what the clock shows."""
+        if at < self._now:
+            raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
+        self._now = at
+
+    def advance(self, by: int) -> None:
+        """Let `by` microseconds pass. Raises ValueError where they are negative."""
+        self.set(self._now + by)

@@ -1,0 +1,57 @@
+"""The files that pages load: style sheets, scripts and pictures, each under an address that changes with its content."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+FOLDER: Final = Path(__file__).parent / "static"
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_ASK_AGAIN: Final = "public, no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    content: bytes
+    media_type: str
+    digest: str
+
+
+class Assets:
+    """Serves what is under `static/`; everything is read once, when the application is made."""
+
+    def __init__(self) -> None:
+        files = (path for path in FOLDER.rglob("*") if path.suffix in _MEDIA_TYPES)
+        self._assets = {path.relative_to(FOLDER).as_posix(): _read(path) for path in files}
+
+    def href(self, name: str) -> str:
+        """Return the address of a file; what is answered there may be kept for ever. Raises `KeyError`."""
+        return f"/static/{name}?v={self._assets[name].digest}"
+
+    async def serve(self, request: Request) -> Response:
+        """Return the file that the path names."""
+        asset = self._assets.get(request.path_params["path"])
+        if asset is None:
+            return PlainTextResponse("There is no such file.\n", status_code=404)
+        etag = f'"{asset.digest}"'
+        headers = {
+            "Cache-Control": _FOR_GOOD if request.query_params.get("v") == asset.digest else _ASK_AGAIN,
+            "ETag": etag,
+            "X-Content-Type-Options": "nosniff",
+        }
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(asset.content, headers={**headers, "Content-Type": asset.media_type})
+
+
+def _read(path: Path) -> _Asset:
+    content = path.read_bytes()
+    return _Asset(content, _MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:16])

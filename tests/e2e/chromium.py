@@ -1,0 +1,178 @@
+"""A real browser for tests: Chromium without a screen, driven by the Chrome DevTools Protocol over two pipes."""
+
+import asyncio
+import base64
+import fcntl
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+"""How long anything may take, in seconds."""
+
+# No service that a browser likes to talk to is asked, and no name but this machine's is looked up.
+OPTIONS = (
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--remote-debugging-pipe",
+)
+# The protocol's pipes are the browser's descriptors 3 and 4.
+_LAUNCH = "import os, sys; os.dup2({0}, 3); os.dup2({1}, 4); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def find() -> str | None:
+    """The browser's path, if it is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+class Page:
+    """A tab. `requests` holds the addresses it asked for, `complaints` what it wrote to the console or threw."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._writer = writer
+        self._session: str | None = None
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._listening = asyncio.create_task(self._listen(reader))
+
+    async def open(self) -> None:
+        target = await self._call("Target.createTarget", url="about:blank")
+        attached = await self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            await self._call(f"{domain}.enable")
+
+    async def go(self, url: str, *, width: int = 1200, height: int = 900) -> None:
+        """Load an address, in a window of this size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        await self._call("Emulation.setDeviceMetricsOverride", **size)
+        await self._call("Page.navigate", url=url)
+        await self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+
+    async def value(self, expression: str) -> Any:
+        """What a JavaScript expression comes to."""
+        answer = await self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    async def until(self, expression: str) -> None:
+        """Wait until a JavaScript expression is truthy."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self.value(f"Boolean({expression})"):
+                await asyncio.sleep(0.05)
+
+    async def screenshot(self, path: Path) -> None:
+        """Write what is in the window to a PNG file."""
+        shot = await self._call("Page.captureScreenshot")
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    async def close(self) -> None:
+        """Close the browser."""
+        self._session = None
+        await self._call("Browser.close")
+        self._listening.cancel()
+        self._writer.close()
+
+    async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = len(self._answers) + 1
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        message = {"id": number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        self._writer.write(json.dumps(message).encode() + b"\0")
+        async with asyncio.timeout(PATIENCE):
+            return await answer
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                message = json.loads((await reader.readuntil(b"\0"))[:-1])
+            except asyncio.IncompleteReadError:
+                return  # the browser has gone
+            if "id" in message:
+                answer = self._answers[message["id"]]
+                if "error" in message:
+                    answer.set_exception(RuntimeError(message["error"]["message"]))
+                else:
+                    answer.set_result(message["result"])
+            else:
+                self._note(message["method"], message["params"])
+
+    def _note(self, event: str, about: dict[str, Any]) -> None:
+        match event:
+            case "Network.requestWillBeSent":
+                self.requests.append(about["request"]["url"])
+            case "Log.entryAdded":
+                self.complaints.append(about["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.complaints.append(about["exceptionDetails"]["text"])
+            case "Runtime.consoleAPICalled" if about["type"] in {"error", "warning"}:
+                self.complaints.append(" ".join(str(one.get("value")) for one in about["args"]))
+            case _:
+                pass
+
+
+@asynccontextmanager
+async def browser(path: str, profile: Path) -> AsyncIterator[Page]:
+    """Start the browser at `path` with an empty profile, and lend its one page."""
+    browser_reads, we_write = _pipe()
+    we_read, browser_writes = _pipe()
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", _LAUNCH.format(browser_reads, browser_writes),
+        path, *OPTIONS, *root, f"--user-data-dir={profile}", "about:blank",
+        pass_fds=(browser_reads, browser_writes),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(browser_reads)
+    os.close(browser_writes)
+    try:
+        page = await _connect(we_read, we_write)
+        await page.open()
+        yield page
+        await page.close()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _connect(we_read: int, we_write: int) -> Page:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=2**26)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(we_read, "rb"))
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(we_write, "wb")
+    )
+    return Page(reader, asyncio.StreamWriter(transport, protocol, None, loop))
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose descriptors are out of the way of the browser's 3 and 4."""
+    low = os.pipe()
+    high = tuple(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in low)
+    for one in low:
+        os.close(one)
+    return high[0], high[1]

@@ -1,0 +1,64 @@
+"""A client at the door: GraphQL over HTTP against an application on a real store."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from ledgerpress.compose import Store, open_store
+from ledgerpress.http.app import make_app
+from tests.sources import SeededBytes, SetClock
+
+
+class Client:
+    """Sends GraphQL requests, and unpacks answers."""
+
+    def __init__(self, http: httpx2.AsyncClient, store: Store) -> None:
+        self.http = http
+        self.store = store
+
+    async def post(self, query: str, **variables: Any) -> httpx2.Response:
+        body = json.dumps({"query": query, "variables": variables})
+        return await self.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+
+    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Return the data of an answer that has no errors."""
+        response = await self.post(query, **variables)
+        body = response.json()
+        assert "errors" not in body, body["errors"]
+        data: dict[str, Any] = body["data"]
+        return data
+
+    async def errors(self, query: str, **variables: Any) -> list[dict[str, Any]]:
+        """Return the top-level errors of an answer that has some."""
+        found: list[dict[str, Any]] = (await self.post(query, **variables)).json()["errors"]
+        return found
+
+    async def do(self, mutation: str, fields: str = "", **given: Any) -> dict[str, Any]:
+        """Carry out a mutation and return its payload."""
+        kind = mutation[0].upper() + mutation[1:] + "Input"
+        query = (
+            f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ position replayed viewsBehind"
+            f" userErrors {{ code field message currentVersion }} {fields} }} }}"
+        )
+        payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
+        return payload
+
+    async def write(self, title: str, **given: Any) -> dict[str, Any]:
+        """Write a post and return it."""
+        payload = await self.do("postCreate", "post { id slug version status }", title=title, **given)
+        assert payload["userErrors"] == []
+        post: dict[str, Any] = payload["post"]
+        return post
+
+
+@asynccontextmanager
+async def client(data: Path) -> AsyncIterator[Client]:
+    """Open the store in `data` and lend a client of its application."""
+    async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
+        transport = httpx2.ASGITransport(app=make_app(store))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Client(http, store)

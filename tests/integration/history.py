@@ -1,0 +1,52 @@
+"""What a log holds, read beside the servers that write it, and what must be true of every log."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TypeAlias
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.compose import LOG_FILE, event_codec
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.ids import uuid8
+
+History: TypeAlias = list[Recorded[Event]]
+
+
+async def recorded(data: Path, after: int = 0) -> History:
+    """Return the events with positions greater than `after`."""
+    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    try:
+        codec, events = event_codec(), History()
+        while batch := await log.read(after, 10_000):
+            events += codec.decode_all(batch)
+            after = events[-1].position
+        return events
+    finally:
+        await log.aclose()
+
+
+def assert_gapless(events: Sequence[Recorded[Event]]) -> None:
+    """Fail unless `events`, a whole log, have every position from 1, and each stream every version from 1."""
+    assert [event.position for event in events] == list(range(1, len(events) + 1))
+    versions: dict[str, int] = {}
+    for header in (event.header for event in events):
+        versions[header.stream] = versions.get(header.stream, 0) + 1
+        assert header.stream_version == versions[header.stream], header
+
+
+def by_command(events: Sequence[Recorded[Event]]) -> dict[str, History]:
+    """Return the events of each command. Fails unless they stand together, in their order, from the first on."""
+    commands: dict[str, History] = {}
+    for command_id, group in groupby(events, key=lambda event: event.header.command_id):
+        assert command_id not in commands, f"the events of command {command_id} are torn apart"
+        commands[command_id] = list(group)
+        ids = [event.header.event_id for event in commands[command_id]]
+        assert ids == [uuid8(command_id, index) for index in range(len(ids))]
+    return commands
+
+
+def of_stream(events: Sequence[Recorded[Event]], stream: str) -> History:
+    """Return the events of one stream."""
+    return [event for event in events if event.header.stream == stream]

@@ -1,0 +1,127 @@
+"""Real server processes on a data directory: started, waited for, stopped, killed, and never left behind."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final, Self
+
+from tests.integration.wire import Client, ConnectionLost
+
+PROGRAM: Final = (sys.executable, "-m", "ledgerpress")
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 10.0
+
+_ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
+_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |Press Ctrl\+C")
+
+
+class Server:
+    """One server process, the leader of a process group of its own. What it says goes to the file `output`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
+        self._process = process
+        self._output = output
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet, as far as has been noticed."""
+        return self._process.returncode is None
+
+    async def address(self) -> tuple[str, int]:
+        """Wait until it has said where it listens, and return that."""
+        async with asyncio.timeout(START_SECONDS):
+            while not (said := _ADDRESS.search(self._output.read_bytes())):
+                assert self.is_running, self.words()
+                await asyncio.sleep(0.01)
+        return said[1].decode(), int(said[2])
+
+    async def connect(self) -> Client:
+        """Open a connection to it."""
+        return await Client.connect(*await self.address())
+
+    async def ready(self) -> Self:
+        """Wait until it takes requests and its views have caught up with the log."""
+        await self.address()
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._says_ready():
+                assert self.is_running, self.words()
+                await asyncio.sleep(0.02)
+        return self
+
+    async def terminate(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_SECONDS):
+            return await self._process.wait()
+
+    async def kill(self) -> None:
+        """End it, and whatever it has started, at once and without a word."""
+        if self.is_running:
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    def words(self) -> str:
+        """Return what it has said so far beyond its greeting: nothing, while all goes well."""
+        lines = self._output.read_text("utf-8").splitlines()
+        return "\n".join(line for line in lines if line and not _BANNER.match(line))
+
+    async def _says_ready(self) -> bool:
+        try:
+            async with await self.connect() as client:
+                return await client.get("/health/ready") == 200
+        except ConnectionLost:
+            return False
+
+
+class Servers:
+    """Starts servers; on the way out it kills those that still run."""
+
+    def __init__(self, outputs: Path) -> None:
+        """Keep what the servers say in the directory `outputs`."""
+        self._outputs = outputs
+        self._numbers = count(1)
+        self._started: list[Server] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(server.kill() for server in self._started))
+
+    async def launch(self, data: Path, *, program: Sequence[str | Path] = PROGRAM) -> Server:
+        """Start a server, and do not wait for it."""
+        output = self._outputs / f"server-{next(self._numbers)}.log"
+        with output.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                *program, "serve", "--port", "0", "--data", data,
+                stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+        server = Server(process, output)
+        self._started.append(server)
+        return server
+
+    async def start(self, data: Path, *, program: Sequence[str | Path] = PROGRAM) -> Server:
+        """Start a server, and wait until it is ready."""
+        return await (await self.launch(data, program=program)).ready()
+
+
+@asynccontextmanager
+async def serving(data: Path, processes: int) -> AsyncIterator[list[Server]]:
+    """Lend that many servers on one data directory; at the end none of them may have had anything to say."""
+    async with Servers(data.parent) as servers:
+        first = await servers.start(data)
+        others = await asyncio.gather(*(servers.start(data) for _ in range(processes - 1)))
+        yield [first, *others]
+        for server in (first, *others):
+            assert server.words() == ""

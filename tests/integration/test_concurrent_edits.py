@@ -1,0 +1,159 @@
+"""Many clients at once, on one server process and on four that share a data directory."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.application.streams import post_stream
+from ledgerpress.domain.posts import PostEdited
+from ledgerpress.graphql import ids
+from tests.integration.history import assert_gapless, by_command, of_stream, recorded
+from tests.integration.server import serving
+from tests.integration.wire import Client, Outcome, close_all
+
+pytestmark = pytest.mark.serial
+
+on_one_and_on_four_processes = pytest.mark.parametrize("processes", [1, 4])
+
+
+@asynccontextmanager
+async def connected(data: Path, *, processes: int, clients: int) -> AsyncIterator[list[Client]]:
+    """Lend that many clients, spread evenly over that many servers."""
+    async with serving(data, processes) as servers:
+        lent = [await servers[number % processes].connect() for number in range(clients)]
+        try:
+            yield lent
+        finally:
+            await close_all(lent)
+
+
+async def all_at_once(clients: Sequence[Client], name: str, /, **input: object) -> list[Outcome]:
+    """Let every client send the same mutation, with its own number in each text."""
+    inputs = [
+        {key: value.format(number) if isinstance(value, str) else value for key, value in input.items()}
+        for number in range(len(clients))
+    ]
+    return await asyncio.gather(
+        *(client.mutate(name, **given) for client, given in zip(clients, inputs, strict=True))
+    )
+
+
+def stream_of(post: dict[str, object]) -> str:
+    return post_stream(ids.argument(str(post["id"]), "Post"))
+
+
+@on_one_and_on_four_processes
+async def test_of_64_edits_for_one_version_one_succeeds(tmp_path: Path, processes: int) -> None:
+    data, winners = tmp_path / "data", {}
+    async with connected(data, processes=processes, clients=64) as clients:
+        for round_number in range(5):
+            post = (await clients[0].mutate("postCreate", title=f"Round {round_number}")).done
+            seen = post["version"]
+            outcomes = await all_at_once(
+                clients, "postEdit", id=post["id"], title="Title {}", expectedVersion=seen
+            )
+            codes = Counter(outcome.code for outcome in outcomes)
+            assert codes == {None: 1, "VERSION_CONFLICT": 63}
+            assert {one.errors[0]["currentVersion"] for one in outcomes if one.errors} == {seen + 1}
+            (winner,) = (outcome.done for outcome in outcomes if not outcome.errors)
+            assert winner["version"] == seen + 1
+            winners[stream_of(post)] = winner["title"]
+        events = await recorded(data)
+    assert_gapless(events)
+    for stream, title in winners.items():
+        edits = [one.event for one in of_stream(events, stream) if isinstance(one.event, PostEdited)]
+        assert [edit.title for edit in edits] == [title]
+
+
+@on_one_and_on_four_processes
+async def test_edits_without_a_version_are_all_recorded(tmp_path: Path, processes: int) -> None:
+    data = tmp_path / "data"
+    async with connected(data, processes=processes, clients=64) as clients:
+        post = (await clients[0].mutate("postCreate", title="Much edited")).done
+        outcomes = await all_at_once(clients, "postEdit", id=post["id"], title="Title {}")
+        codes = Counter(outcome.code for outcome in outcomes)
+        print(f"{processes} processes: {dict(codes)}")
+        assert codes == {None: 64}
+        events = await recorded(data)
+    assert_gapless(events)
+    edits = [one for one in of_stream(events, stream_of(post)) if isinstance(one.event, PostEdited)]
+    assert {edit.position for edit in edits} == {outcome.position for outcome in outcomes}
+    by_position = {edit.position: edit.event for edit in edits}
+    for number, outcome in enumerate(outcomes):
+        edit = by_position[outcome.position or 0]
+        assert isinstance(edit, PostEdited)
+        assert edit.title == f"Title {number}"
+
+
+@on_one_and_on_four_processes
+@pytest.mark.parametrize("expecting", [True, False], ids=["a version expected", "no version expected"])
+async def test_a_key_sent_everywhere_at_once_takes_effect_once(
+    tmp_path: Path, processes: int, expecting: bool
+) -> None:
+    data = tmp_path / "data"
+    async with connected(data, processes=processes, clients=16) as clients:
+        before = len(by_command(await recorded(data)))
+        for round_number in range(10):
+            named = f"Round {round_number}"
+            created = await all_at_once(clients, "postCreate", title=named, idempotencyKey=f"post {named}")
+            post = assert_carried_out_once(created)
+            filed = await all_at_once(clients, "categoryCreate", name=named, idempotencyKey=f"cat {named}")
+            assert_carried_out_once(filed)
+            version = {"expectedVersion": post["version"]} if expecting else {}
+            edited = await all_at_once(
+                clients, "postEdit", id=post["id"], title=f"{named}!", idempotencyKey=f"edit {named}", **version
+            )
+            assert assert_carried_out_once(edited)["version"] == 2
+        events = await recorded(data)
+    assert_gapless(events)
+    assert len(by_command(events)) == before + 30
+
+
+def assert_carried_out_once(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    assert Counter(outcome.code for outcome in outcomes) == {None: len(outcomes)}
+    assert Counter(outcome.replayed for outcome in outcomes) == {False: 1, True: len(outcomes) - 1}
+    assert len({outcome.position for outcome in outcomes}) == 1
+    assert len({outcome.done["id"] for outcome in outcomes}) == 1
+    return outcomes[0].done
+
+
+async def test_a_client_reads_its_own_writes_where_it_wrote(tmp_path: Path) -> None:
+    query = "query ($id: ID!) { post(id: $id) { title version } }"
+
+    async def write_and_read(client: Client, number: int) -> None:
+        post = (await client.mutate("postCreate", title=f"Post {number}")).done
+        for version in range(2, 12):
+            title = f"Post {number}, version {version}"
+            written = await client.mutate("postEdit", id=post["id"], title=title)
+            assert written.done["title"] == title
+            assert written.seen_at >= (written.position or 0)
+            data, seen_at = await client.execute(query, id=post["id"])
+            assert data["post"] == {"title": title, "version": version}
+            assert seen_at >= (written.position or 0)
+
+    async with connected(tmp_path / "data", processes=4, clients=16) as clients:
+        await asyncio.gather(*(write_and_read(client, number) for number, client in enumerate(clients)))
+
+
+@on_one_and_on_four_processes
+async def test_posts_of_one_title_get_slugs_of_their_own(tmp_path: Path, processes: int) -> None:
+    data = tmp_path / "data"
+    async with connected(data, processes=processes, clients=32) as clients:
+        outcomes = await all_at_once(clients, "postCreate", title="Tide Mill")
+        assert Counter(outcome.code for outcome in outcomes) == {None: 32}
+        slugs = {outcome.done["slug"] for outcome in outcomes}
+        assert slugs == {"tide-mill", *(f"tide-mill-{number}" for number in range(2, 33))}
+        assert_gapless(await recorded(data))
+
+
+@on_one_and_on_four_processes
+async def test_a_slug_asked_for_by_many_goes_to_one(tmp_path: Path, processes: int) -> None:
+    data = tmp_path / "data"
+    async with connected(data, processes=processes, clients=32) as clients:
+        outcomes = await all_at_once(clients, "postCreate", title="Post {}", slug="tide-mill")
+        assert Counter(outcome.code for outcome in outcomes) == {None: 1, "SLUG_TAKEN": 31}
+        assert_gapless(await recorded(data))

@@ -1,0 +1,203 @@
+"""Queries and paging, over HTTP, on a real store."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.desk import Client
+
+PAGE = "nodes { title } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
+
+
+def titles(connection: dict[str, Any]) -> list[str]:
+    return [node["title"] for node in connection["nodes"]]
+
+
+@pytest.fixture
+async def seven(door: Client) -> Client:
+    for number in range(1, 8):
+        at = f"2024-02-0{number}T12:00:00Z"
+        await door.write(f"No {number}", publish=True, publishedAt=at, body=f"## Part\n\nBody {number}.")
+    return door
+
+
+async def test_the_recent_posts_come_newest_first(seven: Client) -> None:
+    found = await seven.ask("{ recentPosts { nodes { title teaser age teaserIsCut categories { name } } } }")
+    first = found["recentPosts"]["nodes"][0]
+    assert titles(found["recentPosts"]) == ["No 7", "No 6", "No 5", "No 4", "No 3", "No 2"]
+    assert first == {
+        "title": "No 7",
+        "teaser": "Body 7.",
+        "age": "2 months ago",
+        "teaserIsCut": False,
+        "categories": [],
+    }
+
+
+async def test_pages_follow_one_another_both_ways(seven: Client) -> None:
+    first = (await seven.ask(f"{{ articles(first: 3) {{ {PAGE} }} }}"))["articles"]
+    assert (titles(first), first["totalCount"]) == (["No 7", "No 6", "No 5"], 7)
+    assert (first["pageInfo"]["hasNextPage"], first["pageInfo"]["hasPreviousPage"]) == (True, False)
+
+    after = first["pageInfo"]["endCursor"]
+    await seven.write("Latest", publish=True)
+    second = (
+        await seven.ask(f"query ($a: String) {{ articles(first: 3, after: $a) {{ {PAGE} }} }}", a=after)
+    )["articles"]
+    assert titles(second) == ["No 4", "No 3", "No 2"], "a post that arrives shifts nothing"
+    assert second["pageInfo"]["hasPreviousPage"] is True
+
+    last = (await seven.ask(f"{{ articles(last: 2) {{ {PAGE} }} }}"))["articles"]
+    assert titles(last) == ["No 2", "No 1"]
+    before = last["pageInfo"]["startCursor"]
+    back = (
+        await seven.ask(f"query ($b: String) {{ articles(last: 2, before: $b) {{ {PAGE} }} }}", b=before)
+    )["articles"]
+    assert titles(back) == ["No 4", "No 3"]
+    assert (back["pageInfo"]["hasNextPage"], back["pageInfo"]["hasPreviousPage"]) == (True, True)
+
+    oldest = (await seven.ask(f"{{ articles(first: 2, orderBy: PUBLISHED_AT_ASC) {{ {PAGE} }} }}"))[
+        "articles"
+    ]
+    assert titles(oldest) == ["No 1", "No 2"]
+
+
+async def test_a_category_lists_what_is_below_it_unless_told_not_to(door: Client) -> None:
+    await door.do("categoryCreate", name="Sea")
+    await door.do("categoryCreate", name="Tides", parent={"slug": "sea"})
+    await door.write("Both", publish=True, categories=[{"slug": "sea"}, {"slug": "tides"}])
+    await door.write("Below", publish=True, categories=[{"slug": "tides"}])
+    query = (
+        '{ category(slug: "sea") { articleCount children { name } all: articles { nodes { title } totalCount }'
+        " own: articles(includeDescendants: false) { nodes { title } totalCount } } }"
+    )
+    found = (await door.ask(query))["category"]
+    assert found == {
+        "articleCount": 2,
+        "children": [{"name": "Tides"}],
+        "all": {"nodes": [{"title": "Below"}, {"title": "Both"}], "totalCount": 2},
+        "own": {"nodes": [{"title": "Both"}], "totalCount": 1},
+    }
+    filtered = await door.ask(
+        '{ articles(filter: { categorySlug: "tides" }) { nodes { title } totalCount } }'
+    )
+    assert filtered["articles"] == {"nodes": [{"title": "Below"}, {"title": "Both"}], "totalCount": 2}
+    nothing = await door.ask('{ articles(filter: { categorySlug: "none" }) { nodes { title } totalCount } }')
+    assert nothing["articles"] == {"nodes": [], "totalCount": 0}
+
+
+async def test_everything_with_an_id_is_found_by_it(door: Client) -> None:
+    await door.do("categoryCreate", name="Sea")
+    author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    post = (await door.write("Found", publish=True))["id"]
+    article = (await door.ask('{ article(slug: "found") { id } }'))["article"]["id"]
+    category = (await door.ask('{ category(slug: "sea") { id } }'))["category"]["id"]
+    found = await door.ask(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=[post, article, category, author]
+    )
+    assert [node["__typename"] for node in found["nodes"]] == ["Post", "Article", "Category", "Author"]
+    assert [node["id"] for node in found["nodes"]] == [post, article, category, author]
+    await door.do("postUnpublish", id=post)
+    gone = await door.ask("query ($id: ID!) { node(id: $id) { id } }", id=article)
+    assert gone["node"] is None
+
+
+async def test_posts_are_listed_by_status(door: Client) -> None:
+    await door.write("Draft")
+    await door.write("Out", publish=True)
+    found = await door.ask(
+        "{ all: posts { nodes { title } totalCount } drafts: posts(filter: { status: DRAFT }) { nodes { title } } }"
+    )
+    assert found["all"] == {"nodes": [{"title": "Out"}, {"title": "Draft"}], "totalCount": 2}
+    assert titles(found["drafts"]) == ["Draft"]
+
+
+async def test_categories_and_authors_are_paged_in_order_of_making(door: Client) -> None:
+    for name in ("One", "Two", "Three"):
+        await door.do("categoryCreate", name=name)
+        await door.do("authorRegister", name=name)
+    for listing in ("categories", "authors"):
+        query = f"query ($a: String) {{ {listing}(first: 2, after: $a) {{ nodes {{ name }} totalCount pageInfo {{ hasNextPage endCursor }} }} }}"
+        first = (await door.ask(query))[listing]
+        assert ([node["name"] for node in first["nodes"]], first["totalCount"]) == (["One", "Two"], 3)
+        rest = (await door.ask(query, a=first["pageInfo"]["endCursor"]))[listing]
+        assert [node["name"] for node in rest["nodes"]] == ["Three"]
+
+
+async def test_projections_and_position_are_told(door: Client) -> None:
+    response = await door.post("{ projections { name state checkpoint lag error } site { name position } }")
+    data = response.json()["data"]
+    head = await door.store.log.head()
+    assert {one["name"] for one in data["projections"]} >= {"posts", "listings", "categories"}
+    assert all(one["state"] == "RUNNING" and one["checkpoint"] == head for one in data["projections"])
+    assert response.headers["LedgerPress-Position"] == str(head)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("{ articles(first: 101) { totalCount } }", "between 0 and 100"),
+        ("{ articles(first: -1) { totalCount } }", "between 0 and 100"),
+        ("{ articles(first: 1, last: 1) { totalCount } }", "either first or last"),
+        ('{ articles(after: "???") { totalCount } }', "not a cursor"),
+        ('{ articles(after: "AAAA") { totalCount } }', "not a cursor"),
+        ('{ categories(after: "?") { totalCount } }', "not a cursor"),
+        ("{ article { title } }", "either id or slug"),
+        ('{ article(id: "UG9zdA") { title } }', "not that of a Article"),
+        ('{ node(id: "x") { id } }', "not an id"),
+        ('{ articles(filter: { author: "a", categorySlug: "b" }) { totalCount } }', "one of"),
+        ("{ nothing }", "Cannot query field"),
+        ("{", "Syntax Error"),
+        (
+            'mutation { postPublish(input: { id: "x", publishedAt: "2024-01-01T00:00:00" }) { position } }',
+            "offset",
+        ),
+        (
+            'mutation { postPublish(input: { id: "x", publishedAt: "yesterday" }) { position } }',
+            "not a DateTime",
+        ),
+    ],
+)
+async def test_a_senseless_question_is_answered_with_what_was_wrong(
+    door: Client, query: str, says: str
+) -> None:
+    (error, *_) = await door.errors(query)
+    assert says in error["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"7",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"query": 7}',
+        b"[" * 100_000,
+        b'{"query": "{ site { name } }", "variables": {"lone surrogate": "\\ud800"}}',
+    ],
+)
+async def test_a_body_that_is_no_request_gets_a_400(door: Client, body: bytes) -> None:
+    response = await door.http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert "errors" in response.json()
+
+
+async def test_only_json_of_a_bounded_size_is_taken(door: Client) -> None:
+    form = await door.http.post("/graphql", content="query=1", headers={"Content-Type": "text/plain"})
+    assert form.status_code == 415
+    huge = await door.http.post(
+        "/graphql", content=b" " * 1_000_001, headers={"Content-Type": "application/json"}
+    )
+    assert huge.status_code == 413
+
+
+async def test_a_failure_of_ours_tells_nothing(door: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the password is 1234")
+
+    monkeypatch.setattr("ledgerpress.readmodels.people.site_name", broken)
+    (error,) = await door.errors("{ site { name } }")
+    assert error["message"] == "Something went wrong on the server."
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}

@@ -1,0 +1,148 @@
+"""A GraphQL client on one keep-alive connection, small enough that what it has received is beyond doubt."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+ANSWER_SECONDS: Final = 60.0
+
+SELECTIONS: Final = {
+    "post": "post { id version slug title status categories { slug } }",
+    "category": "category { id slug name }",
+    "author": "author { id name }",
+}
+
+
+class ConnectionLost(Exception):
+    """The server went away before it had answered in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a mutation. `seen_at` is the position of the views from which the answer was read."""
+
+    position: int | None
+    replayed: bool
+    views_behind: bool
+    errors: tuple[dict[str, Any], ...]
+    object: dict[str, Any] | None
+    seen_at: int
+
+    @property
+    def code(self) -> str | None:
+        """The code of the error, `None` where the mutation succeeded."""
+        return self.errors[0]["code"] if self.errors else None
+
+    @property
+    def done(self) -> dict[str, Any]:
+        """The object as the mutation left it. Fails unless the mutation succeeded and its effect is visible."""
+        assert not self.errors, self.errors
+        assert not self.views_behind
+        assert self.object is not None
+        return self.object
+
+
+class Client:
+    """One connection, with one request at a time. Raises `ConnectionLost` where the server goes away."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, host: str, port: int) -> "Client":
+        """Open a connection."""
+        try:
+            return cls(*await asyncio.open_connection(host, port))
+        except OSError as error:
+            raise ConnectionLost from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def mutate(self, name: str, /, **input: Any) -> Outcome:
+        """Carry out one mutation by its name, such as `postEdit`, with the fields of its input."""
+        kind = next(kind for kind in SELECTIONS if name.startswith(kind))
+        query = (
+            f"mutation ($input: {name[0].upper()}{name[1:]}Input!) {{ outcome: {name}(input: $input) {{"
+            f" position replayed viewsBehind userErrors {{ code field message currentVersion }} {SELECTIONS[kind]}"
+            " } }"
+        )
+        data, seen_at = await self.execute(query, input=input)
+        found = data["outcome"]
+        return Outcome(
+            position=found["position"],
+            replayed=found["replayed"],
+            views_behind=found["viewsBehind"],
+            errors=tuple(found["userErrors"]),
+            object=found[kind],
+            seen_at=seen_at,
+        )
+
+    async def execute(self, query: str, **variables: Any) -> tuple[dict[str, Any], int]:
+        """Return the data of the answer, and the position of the views that it was read from."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        status, headers, answer = await self._ask("POST", "/graphql", body)
+        assert status == 200, answer
+        found = json.loads(answer)
+        assert "errors" not in found, found["errors"]
+        data: dict[str, Any] = found["data"]
+        return data, int(headers["ledgerpress-position"])
+
+    async def get(self, path: str) -> int:
+        """Return the status of the answer to a GET request."""
+        status, _, _ = await self._ask("GET", path, b"")
+        return status
+
+    async def send_part_of_a_request(self) -> None:
+        """Send the head of a request whose body never comes."""
+        self._writer.write(_head("POST", "/graphql", 1_000))
+        await self._writer.drain()
+
+    async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._writer.write(_head(method, path, len(body)) + body)
+                await self._writer.drain()
+                start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("ascii").splitlines()
+                headers = dict(_header(line) for line in lines if line)
+                return int(start.split()[1]), headers, await self._body(int(headers["content-length"]))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise ConnectionLost from error
+
+    async def _body(self, length: int) -> bytes:
+        return await self._reader.readexactly(length)
+
+
+async def close_all(clients: Sequence[Client]) -> None:
+    """Close many connections."""
+    await asyncio.gather(*(client.aclose() for client in clients))
+
+
+def _head(method: str, path: str, length: int) -> bytes:
+    lines = (
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join((*lines, "", "")).encode("ascii")
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.lower(), value.strip()
