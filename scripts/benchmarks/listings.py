@@ -22,7 +22,8 @@ import uvloop
 
 from ledgerpress.application.categories import CreateCategory
 from ledgerpress.application.streams import post_stream
-from ledgerpress.compose import Store, event_codec, open_store
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose import Store, open_store
 from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.posts import PostCategorized, PostCreated, PostPublished
 from ledgerpress.eventlog.envelope import NewEvent

@@ -12,12 +12,10 @@ from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views import SqliteViews, views_path
 from ledgerpress.application.desk import Carried
-from ledgerpress.application.opening import FIRST_EVENTS, open_publication
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
-from ledgerpress.domain.catalogue import EVENT_TYPES, UPCASTERS
-from ledgerpress.domain.event import Event, withdrawn
-from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log import EventLog
@@ -29,11 +27,6 @@ from ledgerpress.readmodels import commands, people
 from ledgerpress.readmodels.temporal import Snapshot
 
 LOG_FILE: Final = "log.sqlite"
-
-
-def event_codec() -> Codec[Event]:
-    """Return the codec of the catalogue."""
-    return Codec([EventType(*entry) for entry in EVENT_TYPES], UPCASTERS, withdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +138,10 @@ def check_data_directory(data: Path, *, create: bool) -> None:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
-async def store_is_empty(data: Path) -> bool:
-    """Return whether nothing has happened in the store in `data` yet, or there is none. Raises `LogUnusable`."""
+def is_vacant(data: Path) -> bool:
+    """Return whether there is no store in `data` yet, but could be. Raises `LogUnusable` where there could not."""
     check_data_directory(data, create=True)
-    if not (data / LOG_FILE).exists():
-        return True
-    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
-    try:
-        return await log.head() <= FIRST_EVENTS
-    finally:
-        await log.aclose()
+    return not (data / LOG_FILE).exists()
 
 
 async def read_status(data: Path) -> dict[str, Any]:

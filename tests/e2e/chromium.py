@@ -1,7 +1,6 @@
 """A real browser for tests: Chromium without a screen, driven by the Chrome DevTools Protocol over two pipes."""
 
 import asyncio
-import base64
 import fcntl
 import json
 import os
@@ -77,19 +76,20 @@ class Page:
     async def until(self, expression: str) -> None:
         """Wait until a JavaScript expression is truthy."""
         async with asyncio.timeout(PATIENCE):
-            while not await self.value(f"Boolean({expression})"):
+            while not await self.value(f"Boolean({expression})"):  # noqa: ASYNC110 - it changes in another process
                 await asyncio.sleep(0.05)
 
-    async def screenshot(self, path: Path) -> None:
-        """Write what is in the window to a PNG file."""
-        shot = await self._call("Page.captureScreenshot")
-        path.write_bytes(base64.b64decode(shot["data"]))
+    async def prefer(self, scheme: str) -> None:
+        """Let the user prefer a colour scheme, light or dark."""
+        await self._call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
 
     async def close(self) -> None:
         """Close the browser."""
         self._session = None
         await self._call("Browser.close")
-        self._listening.cancel()
+        await self._listening
         self._writer.close()
 
     async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -99,8 +99,7 @@ class Page:
         if self._session:
             message["sessionId"] = self._session
         self._writer.write(json.dumps(message).encode() + b"\0")
-        async with asyncio.timeout(PATIENCE):
-            return await answer
+        return await asyncio.wait_for(answer, PATIENCE)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:

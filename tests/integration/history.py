@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.compose import LOG_FILE, event_codec
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose import LOG_FILE
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.ids import uuid8

@@ -225,3 +225,25 @@ async def test_bad_input_is_answered_with_what_was_wrong_and_records_nothing(
     assert path is not None
     assert path[:2] == ["input", field]
     assert await door.store.log.head() == head
+
+
+async def test_deleting_a_category_frees_every_slug_that_led_to_it(door: Client) -> None:
+    for name in ("Food", "Drink"):
+        await door.do("categoryCreate", name=name)
+    await door.do("categoryRename", category={"slug": "food"}, slug="table")
+    await door.do("categoryMerge", category={"slug": "drink"}, into={"slug": "table"})
+    gone = await door.do("categoryDelete", category={"slug": "table"})
+    assert gone["userErrors"] == []
+    for name, slug in (("Food", "food"), ("Drink", "drink"), ("Table", "table")):
+        made = await door.do("categoryCreate", "category { slug }", name=name)
+        assert made["category"] == {"slug": slug}
+        assert (await door.ask(f'{{ category(slug: "{slug}") {{ name }} }}'))["category"] == {"name": name}
+
+
+async def test_a_category_may_take_the_slug_of_one_that_it_took_over(door: Client) -> None:
+    for name in ("News", "Reports"):
+        await door.do("categoryCreate", name=name)
+    await door.do("categoryMerge", category={"slug": "reports"}, into={"slug": "news"})
+    renamed = await door.do("categoryRename", "category { slug }", category={"slug": "news"}, slug="reports")
+    assert (renamed["userErrors"], renamed["category"]) == ([], {"slug": "reports"})
+    assert (await door.ask('{ category(slug: "reports") { name } }'))["category"] == {"name": "News"}

@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 ANSWER_SECONDS: Final = 60.0
 
 SELECTIONS: Final = {
-    "post": "post { id version slug title status categories { slug } }",
-    "category": "category { id slug name }",
+    "post": "post { id version slug title status categories { id } }",
+    "category": "category { id slug name parent { id } }",
     "author": "author { id name }",
 }
 

@@ -14,7 +14,8 @@ from ledgerpress.application import categories, people, posts
 from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
-from ledgerpress.compose import Store, event_codec, open_store
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose import Store, open_store
 from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected

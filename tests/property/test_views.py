@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite.views import views_path
@@ -17,6 +17,7 @@ from tests.newsroom import Newsroom
 from tests.property.agreement import assert_agree
 from tests.property.session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of
+from tests.property.whole_day import WHOLE_DAY
 
 import os
 MAX=int(os.environ.get('MAXE','80'))
@@ -28,6 +29,7 @@ def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsro
     seen: Counter[str] = Counter()
 
     @settings(max_examples=MAX, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+    @example(WHOLE_DAY, False, [0.2, 0.4, 0.6, 0.8], 2)
     @given(actions, st.booleans(), st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 5))
     def holds(wanted: list[Action], empty: bool, moments: list[float], page: int) -> None:
         asyncio.run(_holds(wanted, empty, moments, page, seen))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.compose import event_codec
+from ledgerpress.application.event_codec import event_codec
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.projector import Projector

@@ -60,14 +60,16 @@ class _CategoryUseCase(_OnTaxonomy):
         category = desk.category(taxonomy, self.category, field="category")
         command = await self.command(desk, taxonomy, category)
         events = categories.decide(command, taxonomy, expected_version=desk.expected_version)
-        others = await self.slug_writes(desk, category) if events else ()
+        others = await self.slug_writes(desk, taxonomy, category) if events else ()
         return Plan.of(category.id, PlannedWrite(TAXONOMY_STREAM, version, events), *others)
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy. Raises `Rejected`."""
         raise NotImplementedError
 
-    async def slug_writes(self, desk: Desk, category: Category) -> tuple[PlannedWrite, ...]:
+    async def slug_writes(
+        self, desk: Desk, taxonomy: Taxonomy, category: Category
+    ) -> tuple[PlannedWrite, ...]:
         """Return the slugs that are claimed or released along with it."""
         return ()
 
@@ -83,9 +85,11 @@ class RenameCategory(_CategoryUseCase):
         """Return the command for the taxonomy."""
         return categories.RenameCategory(category_id=category.id, name=self.name, slug=self.slug)
 
-    async def slug_writes(self, desk: Desk, category: Category) -> tuple[PlannedWrite, ...]:
-        """Claim the new slug."""
-        if self.slug is UNSET:
+    async def slug_writes(
+        self, desk: Desk, taxonomy: Taxonomy, category: Category
+    ) -> tuple[PlannedWrite, ...]:
+        """Claim the new slug, unless it leads to the category already."""
+        if self.slug is UNSET or self.slug in taxonomy.slugs_of(category.id):
             return ()
         _, claim = await desk.claim_slug(SlugKind.CATEGORY, self.slug, derived_from="", owner_id=category.id)
         return (claim,)
@@ -128,7 +132,7 @@ class MergeCategory(_CategoryUseCase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCategory(_CategoryUseCase):
-    """Delete an empty category; its slug is free again."""
+    """Delete an empty category; its slugs, present and former, are free again."""
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy."""
@@ -136,6 +140,11 @@ class DeleteCategory(_CategoryUseCase):
         in_use = desk.views.category_in_use(taxonomy.equivalents(category.id))
         return categories.DeleteCategory(category_id=category.id, has_posts=in_use)
 
-    async def slug_writes(self, desk: Desk, category: Category) -> tuple[PlannedWrite, ...]:
-        """Release the slug."""
-        return (await desk.release_slug(SlugKind.CATEGORY, category.slug, owner_id=category.id),)
+    async def slug_writes(
+        self, desk: Desk, taxonomy: Taxonomy, category: Category
+    ) -> tuple[PlannedWrite, ...]:
+        """Release every slug that leads to the category."""
+        held = sorted(taxonomy.slugs_of(category.id).items())
+        return tuple(
+            [await desk.release_slug(SlugKind.CATEGORY, slug, owner_id=owner) for slug, owner in held]
+        )

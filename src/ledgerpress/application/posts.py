@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.application.desk import CategoryRef, Desk, Plan, PlannedWrite
 from ledgerpress.application.streams import post_stream
-from ledgerpress.domain import posts
+from ledgerpress.domain import posts, slugs
 from ledgerpress.domain.slugs import SlugKind
 from ledgerpress.eventlog.log import NO_STREAM
 
@@ -24,7 +24,12 @@ class CreatePost:
     publish: bool = False
     published_at: int | None = None
 
-    queue = None
+    @property
+    def queue(self) -> str | None:
+        """The words that the slug is derived from, so that of many posts with one title none gets in another's way."""
+        if self.slug is not None:
+            return None
+        return f"slug.{SlugKind.POST}.{slugs.derive(self.title, fallback=SlugKind.POST)}"
 
     async def plan(self, desk: Desk) -> Plan:
         """Return what to record. Raises `Rejected`."""

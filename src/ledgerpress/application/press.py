@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ledgerpress.application.desk import Carried, Desk, Plan, Views
+from ledgerpress.application.desk import Desk, Plan, Views
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.application.streams import Streams
@@ -35,7 +35,7 @@ class UseCase(Protocol):
 
     @property
     def queue(self) -> str | None:
-        """The stream for which such commands queue when no version is expected, if any."""
+        """What such commands queue for when no version is expected, if anything: most often a stream."""
         ...
 
     async def plan(self, desk: Desk) -> Plan:
@@ -91,11 +91,17 @@ class Press:
         conflict: Exception | None = None
         for _ in range(ATTEMPTS):
             if carried := await self._carried(command):
-                return carried.subject_id, carried.last_position, True
+                return carried
             now = self._clock.now()
-            plan = await use_case.plan(self._desk(command, now))
+            try:
+                plan = await use_case.plan(self._desk(command, now))
+            except Rejected:
+                # Perhaps because a copy of the command, here or in another process, was carried out meanwhile.
+                if carried := await self._carried(command):
+                    return carried
+                raise
             if not plan.writes:
-                return plan.subject_id, await self._log.head(), False
+                return await self._carried(command) or (plan.subject_id, await self._log.head(), False)
             try:
                 return plan.subject_id, await self._log.append(self._sealed(plan, command, now)), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
@@ -104,16 +110,18 @@ class Press:
                 raise Rejected(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
         raise Rejected(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
 
-    async def _carried(self, command: _Command) -> Carried | None:
-        """Return the command if it has been carried out before, which only one with a key can have been."""
+    async def _carried(self, command: _Command) -> tuple[str, int, bool] | None:
+        """Return what came of the command if it has been carried out, which only one with a key can have been."""
         if command.idempotency_key is None:
             return None
         await self._catch_up("commands")
         carried = self._views.carried(command.id)
-        if carried and carried.fingerprint not in {None, command.fingerprint}:
+        if carried is None:
+            return None
+        if carried.fingerprint not in {None, command.fingerprint}:
             message = "This idempotency key was used for another command."
             raise Rejected(ErrorCode.IDEMPOTENCY_KEY_REUSED, message, field=("idempotencyKey",))
-        return carried
+        return carried.subject_id, carried.last_position, True
 
     async def _catch_up(self, *names: str) -> None:
         if not await self._views.wait_for(await self._log.head(), self._patience, names):

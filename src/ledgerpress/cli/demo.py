@@ -1,28 +1,45 @@
 """`ledgerpress demo`: a small newsroom with three weeks of history."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ledgerpress.application.sources import SystemClock
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run
-from ledgerpress.compose import open_store, store_is_empty
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
+from ledgerpress.compose import is_vacant, open_store
 from ledgerpress.demo import DEMO_WEEKS, DemoClock, load_demo
 
 
 def demo(data: DataOption = DEFAULT_DATA) -> None:
-    """Load the demo newsroom into an empty store."""
-    if not run(load_demo_into(data)):
-        fail(f"the store in {data} is not empty; the demo loads into an empty one", REFUSED)
+    """Make a store with the demo newsroom in it, in a directory that is empty or new."""
+    if not load_demo_into(data):
+        fail(f"there is a store in {data} already; the demo needs a directory that is empty or new", REFUSED)
     err.print(f"The demo newsroom is in {data}; serve it with: ledgerpress serve --data {data}")
 
 
-async def load_demo_into(data: Path) -> bool:
-    """Load the demo, and return whether it was: only an empty store takes it. Raises `LogUnusable`."""
-    if not await store_is_empty(data):
+def load_demo_into(data: Path) -> bool:
+    """Make a store with the demo in `data`; return whether that was done: not where there is a store already.
+
+    A directory that holds something else ends the program.
+    """
+    with clear_errors():
+        vacant = is_vacant(data)
+    if not vacant:
         return False
+    with clear_errors(), TemporaryDirectory(prefix=".demo-", dir=data.parent) as aside:
+        # Written aside and moved into place, so that an interrupted load leaves no half newsroom behind.
+        place = Path(aside) / "store"
+        run(_write_demo(place))
+        with suppress(FileNotFoundError):
+            data.rmdir()
+        place.rename(data)
+    return True
+
+
+async def _write_demo(place: Path) -> None:
     start = SystemClock().now() - timedelta(weeks=DEMO_WEEKS) // timedelta(microseconds=1)
     clock = DemoClock(start)
     with progress("Writing the demo newsroom") as report:
-        async with open_store(data, clock=clock) as store:
+        async with open_store(place, clock=clock) as store:
             await load_demo(store.press, clock, progress=report)
-    return True

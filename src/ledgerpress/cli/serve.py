@@ -21,7 +21,7 @@ LAST_ANSWERS_SECONDS: Final = 5
 
 def serve(
     demo: Annotated[
-        bool, typer.Option("--demo", help="Load the demo newsroom first, into an empty store.")
+        bool, typer.Option("--demo", help="Make a store with the demo newsroom first, where there is none.")
     ] = False,
     host: Annotated[str, typer.Option("--host", help="The address to listen on; 127.0.0.1 for now.")] = LOCAL,
     port: Annotated[
@@ -38,7 +38,9 @@ def serve(
         )
     listener = _bind(host, port)
     try:
-        run(_serve(data, listener, demo=demo))
+        if demo and not load_demo_into(data):
+            err.print(f"There is a store in {data} already: it is served as it is.")
+        run(_serve(data, listener))
     finally:
         listener.close()
 
@@ -55,10 +57,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(data: Path, listener: socket.socket, *, demo: bool) -> None:
+async def _serve(data: Path, listener: socket.socket) -> None:
     host, port = listener.getsockname()
-    if demo and not await load_demo_into(data):
-        err.print(f"The store in {data} is not empty: it is served as it is, without the demo.")
     with progress("Building the views") as report:
         opening = open_store(data, progress=report)
         store = await opening.__aenter__()

@@ -36,15 +36,24 @@ DEFAULT_DATA: Final = Path("ledgerpress-data")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command to its end. A failure that a person can mend is one clear line and an exit code."""
-    try:
+    """Run a command to its end, with clear errors."""
+    with clear_errors():
         return uvloop.run(work)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn a failure that a person can mend into one line and an exit code."""
+    try:
+        yield
     except LogUnusable as error:
         fail(str(error), UNUSABLE)
     except Rejected as refusal:
         fail(refusal.message, REFUSED)
     except (EventLogError, sqlite3.Error) as error:
         fail(str(error), REFUSED)
+    except OSError as error:
+        fail(f"{error.filename or 'the data directory'}: {error.strerror}", UNUSABLE)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -84,11 +84,15 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """All categories that exist, by id, and into which one each merged category went."""
+    """All categories that exist, by id, and into which one each merged category went.
+
+    `slugs` holds the id of the category that claimed each slug, present or former.
+    """
 
     version: int = 0
     categories: Mapping[str, Category] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
+    slugs: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, category_id: str) -> Category | None:
         """Return the category that `category_id` stands for today, if any."""
@@ -106,6 +110,11 @@ class Taxonomy:
     def by_slug(self, slug: str) -> Category | None:
         """Return the category that has the slug today."""
         return next((one for one in self.categories.values() if one.slug == slug), None)
+
+    def slugs_of(self, category_id: str) -> dict[str, str]:
+        """Return every slug that leads to the category, with the id that claimed it."""
+        equivalents = self.equivalents(category_id)
+        return {slug: owner for slug, owner in self.slugs.items() if owner in equivalents}
 
     def is_within(self, category_id: str | None, ancestor_id: str) -> bool:
         """Whether a category is `ancestor_id` or stands below it."""
@@ -184,13 +193,16 @@ def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
         categories[event.category_id] = Category(
             event.category_id, event.slug, event.name, event.description, event.parent_id, version
         )
-        return replace(taxonomy, version=version, categories=categories)
+        slugs = {**taxonomy.slugs, event.slug: event.category_id}
+        return replace(taxonomy, version=version, categories=categories, slugs=slugs)
     old = categories.get(event.category_id)
     if old is None:
         return replace(taxonomy, version=version)
-    merged = taxonomy.merged
+    merged, slugs = taxonomy.merged, dict(taxonomy.slugs)
     match event:
         case CategoryRenamed(name=name, slug=slug):
+            if slug is not UNSET:
+                slugs = {slug: old.id, **slugs}
             categories[old.id] = replace(
                 old,
                 name=old.name if name is UNSET else name,
@@ -210,9 +222,11 @@ def evolve(taxonomy: Taxonomy, event: TaxonomyEvent) -> Taxonomy:
                 categories[into_id] = replace(categories[into_id], version=version)
         case CategoryDeleted():
             del categories[old.id]
+            gone = taxonomy.slugs_of(old.id)
+            slugs = {slug: owner for slug, owner in slugs.items() if slug not in gone}
         case _ as unreachable:
             assert_never(unreachable)
-    return Taxonomy(version, categories, merged)
+    return Taxonomy(version, categories, merged, slugs)
 
 
 def decide(

@@ -14,13 +14,13 @@ from typing import Final, cast
 
 from msgspec import UNSET
 
+from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.streams import post_stream
 from ledgerpress.domain import posts
 from ledgerpress.domain.actors import IMPORTER
-from ledgerpress.domain.catalogue import EVENT_TYPES, UPCASTERS
-from ledgerpress.domain.event import Event, Withdrawn, withdrawn
+from ledgerpress.domain.event import Event, Withdrawn
 from ledgerpress.domain.posts import Post, PostCreated, PostEdited, PostEvent, PostPublished
-from ledgerpress.eventlog.codec import Codec, EventType, Recorded
+from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.importers.import_desk import OpenStore
 from ledgerpress.readmodels import commands
@@ -53,7 +53,7 @@ class ImportedPosts:
     def __init__(self, store: OpenStore) -> None:
         """Take the store to look in."""
         self._store = store
-        self._codec: Codec[Event] = Codec([EventType(*entry) for entry in EVENT_TYPES], UPCASTERS, withdrawn)
+        self._codec: Codec[Event] = event_codec()
 
     async def find(
         self, title: str, teaser: str | None, *, others: frozenset[str]

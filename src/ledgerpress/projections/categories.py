@@ -89,10 +89,7 @@ class CategoriesProjector:
             case CategoryDeleted(category_id=category_id):
                 if seq := _change(db, category_id, position, version, deleted=1):
                     _close_edge(db, seq, position)
-                    db.execute(
-                        "UPDATE category_slug SET to_pos = ? WHERE seq = ? AND to_pos = ?",
-                        (position, seq, OPEN),
-                    )
+                    _close_slugs(db, seq, position)
             case _:
                 pass
 
@@ -130,7 +127,8 @@ def _change_state(
 
 def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: int) -> None:
     _move_edge(db, seq, into, position, TAKEN_OVER)
-    _change_state(db, into, position, version)
+    if into:
+        _change_state(db, into, position, version)
     children = db.execute(
         "SELECT category FROM category_edge WHERE parent = ? AND to_pos = ? AND kind = ?", (seq, OPEN, CHILD)
     ).fetchall()
@@ -159,3 +157,13 @@ def _open_slug(db: sqlite3.Connection, slug: str, seq: int, position: int) -> No
     held = db.execute("SELECT 1 FROM category_slug WHERE slug = ? AND to_pos = ?", (slug, OPEN)).fetchone()
     if not held:
         db.execute("INSERT INTO category_slug VALUES (?, ?, ?, ?)", (slug, position, seq, OPEN))
+
+
+def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
+    """Let no slug lead to the category any more, nor to one that it took over."""
+    db.execute(
+        "WITH RECURSIVE gone (seq) AS (VALUES (:seq) UNION SELECT edge.category FROM category_edge AS edge"
+        " JOIN gone ON edge.parent = gone.seq WHERE edge.kind = :kind AND edge.to_pos = :open)"
+        " UPDATE category_slug SET to_pos = :position WHERE seq IN gone AND to_pos = :open",
+        {"seq": seq, "kind": TAKEN_OVER, "position": position, "open": OPEN},
+    )

@@ -1,2 +1,165 @@
-async def backup(source, target, *, progress=None): raise RuntimeError
-async def restore(source, target): raise RuntimeError
+"""Copies of a log: `backup` of one in use, and `restore` of a backup to where a log should be.
+
+SQLite's backup copies page by page. Left to itself it begins anew whenever another process writes, and so never
+ends under constant writing. Here the source stays inside one read transaction, which fixes what is seen of it:
+writers go on meanwhile, and only the write-ahead log cannot be emptied before the copy is done. (VACUUM INTO would
+end as surely, but builds every index anew, and says nothing of its progress.)
+
+The copy is written under another name in the target's folder, synced and checked. Only then it gets its name, by a
+link, which fails where the name is taken. So there is never a part of a copy under the target's name.
+"""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from ledgerpress.adapters.sqlite.connection import PATIENCE, uri
+from ledgerpress.adapters.sqlite.log_file import check_format, is_log
+from ledgerpress.adapters.sqlite.log_rows import SELECT_HEAD
+from ledgerpress.eventlog.errors import LogUnusable
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Takes the pages copied so far, and all pages."""
+
+STEP: Final = 256
+"""Pages copied between two reports of progress."""
+
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+
+
+async def backup(source: Path, target: Path, *, progress: Progress | None = None) -> int:
+    """Copy the log at `source`, which may be in use, to the new file `target`; return the position it reaches.
+
+    Every event acknowledged before the call is in the copy. Raises `LogUnusable` where `source` is no log or
+    damaged, where `target` exists, or where it cannot be written; no file is left behind then.
+    """
+    return await _in_thread(partial(_copy, source, target), progress)
+
+
+async def restore(backup: Path, data_log: Path, *, progress: Progress | None = None) -> int:
+    """Make the log `data_log` from a backup, and return its head.
+
+    Raises `LogUnusable` where `backup` is no log or damaged, where there is a log already, or a part of one, or where
+    it cannot be written; no file is left behind then.
+    """
+    return await _in_thread(partial(_copy, backup, data_log), progress)
+
+
+class _Cancelled(Exception):
+    """The caller does not wait any more."""
+
+
+async def _in_thread(work: Callable[[Progress], int], progress: Progress | None) -> int:
+    """Run `work` in a thread of its own, with a report of progress that arrives in the event loop."""
+    loop = asyncio.get_running_loop()
+    cancelled = threading.Event()
+
+    def report(copied: int, pages: int) -> None:
+        if cancelled.is_set():
+            raise _Cancelled
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, copied, pages)
+
+    try:
+        return await asyncio.to_thread(work, report)
+    except asyncio.CancelledError:
+        cancelled.set()
+        raise
+
+
+def _copy(source: Path, target: Path, report: Progress) -> int:
+    if not is_log(source):
+        raise LogUnusable(f"there is no log at {source}")
+    _check_free(target)
+    try:
+        with _unfinished(target) as copy:
+            _copy_pages(source, copy, report)
+            _sync(copy)
+            head = _check(copy, source)
+            _give_name(copy, target)
+    except sqlite3.Error as error:
+        raise LogUnusable(f"{source} cannot be copied to {target}: {error}") from error
+    except FileExistsError as error:
+        raise LogUnusable(f"{target} exists already, and is left as it is") from error
+    except OSError as error:
+        raise LogUnusable(f"{target} cannot be written: {error.strerror}") from error
+    return head
+
+
+def _check_free(target: Path) -> None:
+    """Raise `LogUnusable` where there is `target`, or what a lost log of that name left, which SQLite would add to it."""
+    for path in (target, *(target.with_name(target.name + end) for end in _SIDE_FILES)):
+        if os.path.lexists(path):
+            raise LogUnusable(f"{path} exists already, and is left as it is")
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """Yield the path of a new, empty file in the folder of `target`, which is gone at the end."""
+    path = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.unfinished")
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _copy_pages(source: Path, copy: Path, report: Progress) -> None:
+    def step(_status: int, remaining: int, pages: int) -> None:
+        report(pages - remaining, pages)
+
+    with (
+        closing(sqlite3.connect(uri(source, mode="ro"), uri=True, isolation_level=None, timeout=PATIENCE)) as db,
+        closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as to,
+    ):
+        to.execute("PRAGMA synchronous = OFF")
+        to.execute("PRAGMA journal_mode = OFF")
+        db.execute("BEGIN")
+        db.execute(SELECT_HEAD).fetchone()
+        db.backup(to, pages=STEP, progress=step)
+        db.execute("COMMIT")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(copy: Path, source: Path) -> int:
+    """Return the head of the log in `copy`. Raises `LogUnusable` where it is damaged."""
+    # No other process knows this file: `immutable` spares the side files that a write-ahead log would need.
+    with closing(sqlite3.connect(uri(copy, mode="ro", immutable=1), uri=True)) as db:
+        check_format(db, source)
+        findings = [finding for (finding,) in db.execute("PRAGMA integrity_check(3)")]
+        if findings != ["ok"]:
+            raise LogUnusable(f"{source} is damaged: {'; '.join(findings)}")
+        head: int
+        events, first, head = db.execute(
+            "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM event"
+        ).fetchone()
+    if first != 1 or events != head:
+        raise LogUnusable(f"{source} has a gap: {events} events from position {first} to {head}")
+    return head
+
+
+def _give_name(copy: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(copy)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without links, such as that of many a memory stick.
+        with target.open("xb"):
+            pass
+        copy.replace(target)
+    with suppress(OSError):
+        _sync(target.parent)

@@ -5,10 +5,9 @@ which begins and commits it itself. A caller that is cancelled while it waits le
 runs to its end all the same.
 """
 
-import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -34,16 +33,16 @@ class SerialConnection(aiosqlite.Connection):
 
         `work` MUST end every transaction that it begins. Raises `ValueError` once the connection is closed.
         """
-        return await self.submit(work)
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
-        """Queue `work` as `run` does, and return its future outcome, without a task of its own.
+    def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Queue `work` and do not wait: it MUST NOT raise, and says itself what came of it, from that thread.
 
-        This reaches into aiosqlite's queue as its own `_execute` does, and so leans on the pinned version.
+        It takes no task and no turn of the event loop more than it must. Like aiosqlite's own methods it puts the
+        work into the thread's queue, and so leans on the pinned version.
         """
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((answer, partial(work, self._conn)))
-        return answer
+        self._tx.put_nowait((None, partial(work, self._conn)))
 
 
 async def open_connection(
@@ -67,19 +66,19 @@ def uri(path: Path, **parameters: str | int) -> str:
     return f"{path.absolute().as_uri()}?" + "&".join(f"{key}={value}" for key, value in parameters.items())
 
 
-def patiently(db: sqlite3.Connection, statement: str) -> None:
+def patiently(db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
     """Execute `statement`, again and again while another connection holds the lock that it needs.
 
     SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves whoever has waited longest.
     Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, after `PATIENCE` also
     for a lock.
     """
-    give_up = time.monotonic() + PATIENCE
+    give_up: float | None = None
     while True:
         try:
-            db.execute(statement)
-            return
+            return db.execute(statement, parameters)
         except sqlite3.OperationalError as error:
+            give_up = give_up or time.monotonic() + PATIENCE
             if not is_busy(error) or time.monotonic() > give_up:
                 raise
         time.sleep(RETRY)

@@ -1,6 +1,7 @@
 """Group commit: all appends that wait are recorded in one transaction, so that they share one sync."""
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +29,7 @@ class GroupCommit:
         self._connection = connection
         self._committed = committed
         self._waiting: deque[_Waiting] = deque()
+        self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -37,13 +39,12 @@ class GroupCommit:
         It fails with `WrongExpectedVersion`, `DuplicateEvent`, or `EventLogError` where the whole group failed.
         One that is cancelled leaves open whether the command is recorded.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[int] = loop.create_future()
+        answer: asyncio.Future[int] = self._loop.create_future()
         self._waiting.append(_Waiting(command, answer))
         if self._idle.is_set():
             self._idle.clear()
             # Not at once, so that all who are about to append in this turn of the loop are in the group.
-            loop.call_soon(self._write)
+            self._loop.call_soon(self._write)
         return answer
 
     async def finish(self) -> None:
@@ -52,12 +53,10 @@ class GroupCommit:
 
     def _write(self) -> None:
         group = self._next_group()
-        if not group:
+        if group:
+            self._connection.post(partial(self._record, group))
+        else:
             self._idle.set()
-            return
-        commands = [waiting.command for waiting in group]
-        recorded = self._connection.submit(partial(record, commands=commands))
-        recorded.add_done_callback(partial(self._answer, group))
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -69,25 +68,28 @@ class GroupCommit:
             group.append(self._waiting.popleft())
         return group
 
-    def _answer(self, group: Sequence[_Waiting], recorded: "asyncio.Future[list[Outcome]]") -> None:
-        error = recorded.exception()
-        if error is not None:
-            for waiting in group:
-                failure = EventLogError(f"nothing was recorded: {error}")
-                failure.__cause__ = error
-                _settle(waiting.answer, failure)
-        else:
-            outcomes = recorded.result()
-            self._committed(max((one for one in outcomes if isinstance(one, int)), default=0))
-            for waiting, outcome in zip(group, outcomes, strict=True):
-                _settle(waiting.answer, outcome)
+    def _record(self, group: Sequence[_Waiting], db: sqlite3.Connection) -> None:
+        """Record a group, on the connection's thread."""
+        outcomes: Sequence[Outcome | EventLogError]
+        try:
+            outcomes = record(db, [waiting.command for waiting in group])
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may be left waiting
+            outcomes = [_failure(error) for _ in group]
+        self._loop.call_soon_threadsafe(self._answer, group, outcomes)
+
+    def _answer(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | EventLogError]) -> None:
+        self._committed(max((one for one in outcomes if isinstance(one, int)), default=0))
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(outcome, int):
+                waiting.answer.set_result(outcome)
+            else:
+                waiting.answer.set_exception(outcome)
         self._write()
 
 
-def _settle(answer: asyncio.Future[int], outcome: Outcome | EventLogError) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, int):
-        answer.set_result(outcome)
-    else:
-        answer.set_exception(outcome)
+def _failure(error: Exception) -> EventLogError:
+    failure = EventLogError(f"nothing was recorded: {error}")
+    failure.__cause__ = error
+    return failure

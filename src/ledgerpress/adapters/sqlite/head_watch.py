@@ -20,7 +20,7 @@ class HeadWatch:
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
 
-    async def beyond(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109
+    async def beyond(self, position: int, timeout: float) -> bool:
         """Wait at most `timeout` seconds until the head is beyond `position`; return whether it is.
 
         Raises `LogClosed` when the log is closed meanwhile.
@@ -72,6 +72,6 @@ class HeadWatch:
                 answer.set_exception(kind(why))
 
 
-def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:  # noqa: FBT001
+def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:
     if not answer.done():
         answer.set_result(outcome)

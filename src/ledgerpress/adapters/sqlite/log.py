@@ -96,7 +96,7 @@ class SqliteEventLog:
         """Return the events of a stream with versions greater than `after`, in order."""
         return await self._read(partial(self._stream, stream=stream, after=after))
 
-    async def wait_beyond(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
         self._check_open()
         return await self._watch.beyond(position, timeout)

@@ -6,12 +6,15 @@ from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, Header, NewEvent, Se
 
 Row: TypeAlias = tuple[Any, ...]
 
+_REST: Final = ", ".join("?" * 16)
 COLUMNS: Final = (
     "position, v, event_id, stream, stream_version, type, schema_version, recorded_at, actor_id, "
     "on_behalf_of_actor_id, command_id, correlation_id, causation_id, payload_commitment, encoding, payload, salt"
 )
-INSERT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 SELECT_HEAD: Final = "SELECT coalesce(max(position), 0) FROM event"
+INSERT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (?, {_REST})"  # noqa: S608
+INSERT_NEXT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (1 + ({SELECT_HEAD}), {_REST})"  # noqa: S608
+"""Takes a row without its position."""
 SELECT_AFTER: Final = f"SELECT {COLUMNS} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608
 SELECT_STREAM: Final = (
     f"SELECT {COLUMNS} FROM event WHERE stream = ? AND stream_version > ? ORDER BY stream_version"  # noqa: S608

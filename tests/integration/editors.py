@@ -1,0 +1,200 @@
+"""Editors who keep working while servers come and go, and a book of what they sent and what was acknowledged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Any, TypeAlias
+
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.graphql import ids
+from tests.integration.history import History
+from tests.integration.server import Server
+from tests.integration.wire import SELECTIONS, Client, ConnectionLost, Outcome
+
+Fact: TypeAlias = tuple[str, dict[str, Any]]
+"""The type of an event, and some of what it says."""
+
+TYPE_NAMES = {event_type: name for name, _, event_type in EVENT_TYPES}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A mutation, with the events that it leads to if it leads to any, in their order."""
+
+    key: str
+    mutation: str
+    input: dict[str, Any]
+    facts: tuple[Fact, ...]
+
+
+@dataclass
+class Book:
+    """What all editors have sent and had acknowledged, by idempotency key, and the categories that they share."""
+
+    sent: dict[str, Order] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
+    categories: list[str] = field(default_factory=list)
+
+    def check(self, publication: str, commands: dict[str, History]) -> None:
+        """Fail unless `commands` are what was sent, each in full, and hold all that was acknowledged."""
+        keys = {uuid8(publication, OPERATOR.id, key): key for key in self.sent}
+        for command_id, events in commands.items():
+            order = self.sent[keys[command_id]]
+            assert [one.idempotency_key for one in events] == [order.key] * len(order.facts), order
+            assert [TYPE_NAMES[type(one.event)] for one in events] == [name for name, _ in order.facts], order
+            for one, (_, said) in zip(events, order.facts, strict=True):
+                assert {name: getattr(one.event, name) for name in said} == said
+        recorded = {keys[command_id]: events[-1].position for command_id, events in commands.items()}
+        assert {key: recorded.get(key) for key in self.positions} == self.positions
+
+
+class Editor:
+    """Sends one mutation after another. What was under way when the server went is sent again to the next one."""
+
+    def __init__(self, name: str, book: Book, random: Random) -> None:
+        self._name = name
+        self._book = book
+        self._random = random
+        self._orders = self._new_orders()
+        self._posts: dict[str, dict[str, Any]] = {}
+        self._public: set[str] = set()
+        self._last: Order | None = None
+        self.pending: Order | None = None
+        """What was sent and has not been answered."""
+
+    async def work(self, server: Server) -> None:
+        """Work until the server goes away."""
+        try:
+            async with await server.connect() as client:
+                await self.make_sure(client)
+                while True:
+                    await self._carry_out(client, next(self._orders))
+        except ConnectionLost:
+            pass
+
+    async def make_sure(self, client: Client) -> None:
+        """Send again what was acknowledged last, and what was under way."""
+        if self._last is not None:
+            again = await client.mutate(self._last.mutation, **self._last.input)
+            assert (again.replayed, again.position) == (True, self._book.positions[self._last.key])
+        if self.pending is not None:
+            await self._carry_out(client, self.pending)
+
+    async def look(self, client: Client) -> None:
+        """Fail unless each of the editor's posts, which nobody else touches, is as it was left."""
+        query = f"query ($id: ID!) {{ {SELECTIONS['post'].replace('post', 'post(id: $id)', 1)} }}"
+        for post_id, left in self._posts.items():
+            data, _ = await client.execute(query, id=post_id)
+            assert _sorted(data["post"]) == left
+
+    async def _carry_out(self, client: Client, order: Order) -> None:
+        self._book.sent[order.key] = self.pending = order
+        outcome = await client.mutate(order.mutation, **order.input)
+        while outcome.code == "BUSY":
+            outcome = await client.mutate(order.mutation, **order.input)
+        self._take_note(order, outcome)
+        self._last, self.pending = order, None
+
+    def _take_note(self, order: Order, outcome: Outcome) -> None:
+        done = outcome.done
+        assert outcome.position is not None
+        self._book.positions[order.key] = outcome.position
+        if order.mutation.startswith("post"):
+            self._posts[done["id"]] = _sorted(done)
+            if done["status"] == "PUBLISHED":
+                self._public.add(done["id"])
+        elif order.mutation == "categoryCreate" and done["id"] not in self._book.categories:
+            self._book.categories.append(done["id"])
+
+    # --- what there is to do -------------------------------------------------------------------------
+
+    def _new_orders(self) -> Iterator[Order]:
+        for number in count(1):
+            text = f"{self._name}, order {number}"
+            mutation, input, *facts = self._choose(text)
+            key = f"key of {text}"
+            yield Order(key, mutation, {**input, "idempotencyKey": key}, tuple(facts))
+
+    def _choose(self, text: str) -> tuple[Any, ...]:
+        pick = self._random
+        if not self._book.categories or pick.random() < 0.08:
+            named = {"name": text}
+            return "categoryCreate", named, ("category.created", named), ("slug.claimed", {})
+        if len(self._posts) < 3 or pick.random() < 0.25:
+            return self._write(text)
+        post = pick.choice(list(self._posts.values()))
+        choices = (
+            self._edit,
+            self._edit,
+            self._edit_and_publish,
+            self._readdress,
+            self._correct,
+            self._categorize,
+        )
+        return pick.choice((*choices, self._rename_category, self._register))(text, post)
+
+    def _write(self, text: str) -> tuple[Any, ...]:
+        content = {"title": text, "body": self._body(text)}
+        category_ids = self._random.sample(self._book.categories, k=min(2, len(self._book.categories)))
+        publish = self._random.random() < 0.7
+        input = {**content, "publish": publish, "categories": [{"id": one} for one in category_ids]}
+        filed = [("post.categorized", {"category_id": _plain(one)}) for one in category_ids]
+        published: list[Fact] = [("post.published", {"revision": 1})] if publish else []
+        return "postCreate", input, ("post.created", content), *filed, *published, ("slug.claimed", {})
+
+    def _edit(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
+        content = {"title": text, "body": self._body(text)}
+        return "postEdit", {"id": post["id"], **content}, ("post.edited", content)
+
+    def _edit_and_publish(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
+        edit = ("post.edited", {"title": text})
+        return "postEdit", {"id": post["id"], "title": text, "publish": True}, edit, ("post.published", {})
+
+    def _readdress(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
+        slug = {"slug": text.replace(",", "").replace(" ", "-").lower()}
+        released: list[Fact] = (
+            [("slug.released", {"slug": post["slug"]})] if post["id"] not in self._public else []
+        )
+        return (
+            "postEdit",
+            {"id": post["id"], **slug},
+            ("post.edited", slug),
+            ("slug.claimed", slug),
+            *released,
+        )
+
+    def _correct(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
+        noted = {"correction": text}
+        return "postPublish", {"id": post["id"], **noted}, ("post.published", noted)
+
+    def _categorize(self, _: str, post: dict[str, Any]) -> tuple[Any, ...]:
+        category_id = self._random.choice(self._book.categories)
+        is_in = category_id in {one["id"] for one in post["categories"]}
+        mutation, name = (
+            ("postUncategorize", "post.uncategorized") if is_in else ("postCategorize", "post.categorized")
+        )
+        input = {"id": post["id"], "category": {"id": category_id}}
+        return mutation, input, (name, {"category_id": _plain(category_id)})
+
+    def _rename_category(self, text: str, _: dict[str, Any]) -> tuple[Any, ...]:
+        new = {"name": text, "slug": text.replace(",", "").replace(" ", "-").lower()}
+        input = {"category": {"id": self._random.choice(self._book.categories)}, **new}
+        return "categoryRename", input, ("category.renamed", new), ("slug.claimed", {"slug": new["slug"]})
+
+    def _register(self, text: str, _: dict[str, Any]) -> tuple[Any, ...]:
+        return "authorRegister", {"name": text}, ("author.registered", {"name": text})
+
+    def _body(self, text: str) -> str:
+        return f"{text} says a lot. " * self._random.choice((1, 20, 200, 1_000))
+
+
+def _sorted(post: dict[str, Any]) -> dict[str, Any]:
+    """Return the post with its categories in the order of their ids: by name, others may have changed it."""
+    return {**post, "categories": sorted(post["categories"], key=lambda one: str(one["id"]))}
+
+
+def _plain(global_id: str) -> str:
+    return ids.argument(global_id, "Category")

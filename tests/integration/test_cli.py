@@ -1,0 +1,143 @@
+"""The command line: what it prints, what it leaves behind, and its exit codes."""
+
+import json
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerpress.cli import app
+
+PAGE = Path(__file__).parent.parent / "pages" / "tide-mill.txt"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def head(data: Path) -> int:
+    result = run("status", "--data", data, "--json")
+    assert result.exit_code == 0, result.stderr
+    position: int = json.loads(result.stdout)["head"]
+    return position
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with an imported page in it."""
+    data = tmp_path / "store"
+    assert run("import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", data).exit_code == 0
+    return data
+
+
+def test_an_import_reports_what_it_made_and_a_second_one_records_nothing(store: Path) -> None:
+    before = head(store)
+    again = run("import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", store)
+    assert again.exit_code == 0
+    assert "Nothing was recorded" in again.stderr
+    assert head(store) == before
+    report = json.loads(
+        run("import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", store, "--json").stdout
+    )
+    assert report["made"] == []
+    assert {entry["action"] for entry in report["unchanged"]} == {"unchanged"}
+
+
+def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    result = run(
+        "import", "page", PAGE, "--retrieved-at", "2024-12-22", "--data", tmp_path / "no", "--dry-run"
+    )
+    assert result.exit_code == 0
+    assert "would be made" in result.stdout
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), (b"", "empty"), (b"\xff\xfe\x00", "not text in UTF-8")]
+)
+def test_a_page_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
+    page = tmp_path / "page.txt"
+    if content is not None:
+        page.write_bytes(content)
+    result = run("import", "page", page, "--retrieved-at", "2024-12-22", "--data", tmp_path / "store")
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(("moment", "code"), [("yesterday", 2), ("2999-01-01", 1)])
+def test_a_senseless_date_of_retrieval_is_refused(tmp_path: Path, moment: str, code: int) -> None:
+    result = run("import", "page", PAGE, "--retrieved-at", moment, "--data", tmp_path / "store")
+    assert result.exit_code == code
+    assert moment[:4] in result.stderr or "future" in result.stderr
+
+
+def test_the_demo_loads_into_an_empty_store_only(store: Path, tmp_path: Path) -> None:
+    assert run("demo", "--data", tmp_path / "new").exit_code == 0
+    before = head(store)
+    refused = run("demo", "--data", store)
+    assert (refused.exit_code, "already" in refused.stderr) == (1, True)
+    assert head(store) == before
+
+
+def test_a_directory_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "holiday.txt").write_text("sun")
+    for command in (("status",), ("demo",), ("serve", "--port", "0")):
+        result = run(*command, "--data", tmp_path)
+        assert result.exit_code == 3, (command, result.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.txt"]
+
+
+def test_a_log_written_by_a_newer_version_is_refused(store: Path) -> None:
+    with sqlite3.connect(store / "log.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    result = run("status", "--data", store)
+    assert (result.exit_code, "newer LedgerPress" in result.stderr) == (3, True)
+
+
+def test_a_port_in_use_is_named(store: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("serve", "--port", str(port), "--data", store)
+    assert result.exit_code == 1
+    assert f"port {port}" in result.stderr
+    assert "--port" in result.stderr
+
+
+def test_only_the_local_address_is_served(tmp_path: Path) -> None:
+    result = run("serve", "--host", "0.0.0.0", "--data", tmp_path / "store")
+    assert (result.exit_code, "access control" in result.stderr) == (1, True)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_backup_makes_the_same_store_elsewhere(store: Path, tmp_path: Path) -> None:
+    copy, restored = tmp_path / "copy.sqlite", tmp_path / "restored"
+    assert run("backup", copy, "--data", store).exit_code == 0
+    again = run("backup", copy, "--data", store)
+    assert again.exit_code == 3, "a backup overwrites nothing"
+    assert run("restore", copy, "--data", restored).exit_code == 0
+    assert head(restored) == head(store)
+    assert run("restore", copy, "--data", store).exit_code == 3
+    assert run("restore", PAGE, "--data", tmp_path / "third").exit_code == 3
+
+
+def test_deleting_the_views_loses_nothing(store: Path) -> None:
+    before = json.loads(run("status", "--data", store, "--json").stdout)
+    for views in store.glob("views-*"):
+        views.unlink()
+    assert json.loads(run("status", "--data", store, "--json").stdout) == before
+
+
+def test_the_schema_is_checked_for_drift(tmp_path: Path) -> None:
+    assert run("schema", "--directory", tmp_path).exit_code == 0
+    assert run("schema", "--directory", tmp_path, "--check").exit_code == 0
+    (tmp_path / "events" / "post.created.v1.schema.json").write_text("{}")
+    (tmp_path / "schema.graphql").write_text("")
+    drifted = run("schema", "--directory", tmp_path, "--check")
+    assert drifted.exit_code == 1
+    assert "post.created" in drifted.stderr
+    assert "schema.graphql" in drifted.stderr

@@ -1,0 +1,329 @@
+"""The pages that readers see, asked for over HTTP from an application on a real store."""
+
+import hashlib
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx2
+import pytest
+
+import ledgerpress.http
+from tests.integration.desk import Client
+
+STATIC = Path(ledgerpress.http.__file__).parent / "static"
+HOSTILE = "\"><script>alert('x')</script> & {{ 7 * 7 }}"
+
+
+class Outline(HTMLParser):
+    """What a page is made of: elements with their attributes, and headings by level."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.feed(response.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def count(self, tag: str) -> int:
+        return sum(one == tag for one, _ in self.elements)
+
+    @property
+    def levels(self) -> list[int]:
+        return [int(tag[1]) for tag, _ in self.elements if re.fullmatch("h[1-6]", tag)]
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+    @property
+    def links(self) -> list[str]:
+        return [
+            attributes["href"] for tag, attributes in self.elements if tag == "a" and "href" in attributes
+        ]
+
+    @property
+    def loaded(self) -> list[str]:
+        """The addresses that a browser fetches for the page by itself."""
+        fetched = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
+        return [
+            attributes[fetched[tag]]
+            for tag, attributes in self.elements
+            if tag in fetched and fetched[tag] in attributes and attributes.get("rel") != "canonical"
+        ]
+
+
+def titles(response: httpx2.Response) -> list[str]:
+    """The titles of the articles in a list, in its order."""
+    return [unescape(title) for title in re.findall(r'<h3><a href="[^"]*">(.*?)</a></h3>', response.text)]
+
+
+def following(response: httpx2.Response, rel: str) -> str | None:
+    found = re.search(rf'<a rel="{rel}" href="([^"]*)"', response.text)
+    return unescape(found[1]) if found else None
+
+
+@pytest.fixture
+async def newsroom(door: Client) -> Client:
+    """A site with two categories, a corrected article under its second slug, and a draft."""
+    await door.do("siteName", name="The Courier")
+    author = await door.do("authorRegister", "author { id }", name="Ines Okafor")
+    town = await door.do(
+        "categoryCreate", "category { id slug }", name="Town", description="Bridge to breakwater."
+    )
+    parent = {"id": town["category"]["id"]}
+    await door.do("categoryCreate", "category { id }", name="Council", parent=parent)
+    mill = await door.write(
+        "The tide mill",
+        body="It turns.\n\n## Oak\n\n## Iron\n\n### Rust\n\n> *Quite.*",
+        teaser="After ninety years.",
+        authors=[author["author"]["id"]],
+        categories=[{"slug": "council"}],
+        publish=True,
+    )
+    await door.do("postEdit", id=mill["id"], slug="mill", publish=True)
+    await door.do("postPublish", id=mill["id"], correction="It closed in 1931.")
+    await door.write("A secret draft", body="Not yet.")
+    return door
+
+
+async def test_the_front_page_lists_articles_and_the_tree_of_categories(newsroom: Client) -> None:
+    page = await newsroom.http.get("/")
+    assert page.status_code == 200
+    assert titles(page) == ["The tide mill"]
+    assert '<h1 class="site-name"><a href="/">The Courier</a></h1>' in page.text
+    for shown in ("After ninety years.", "just now", "Ines Okafor", 'href="/articles/mill"'):
+        assert shown in page.text
+    assert "secret" not in page.text
+    counts = re.findall(
+        r'href="(/categories/[a-z]+)">\w+</a>\s*<span class="count">.*?</span>(\d+)</span>', page.text
+    )
+    assert counts == [("/categories/town", "1"), ("/categories/council", "1")]
+    head = await newsroom.store.log.head()
+    assert page.headers["LedgerPress-Position"] == str(head)
+    assert f"position {head} of the log" in page.text
+
+
+async def test_a_site_without_anything_has_a_front_page(door: Client) -> None:
+    page = await door.http.get("/")
+    assert page.status_code == 200
+    assert "Nothing has been published yet." in page.text
+    assert (await door.http.get("/graphql", headers={"Accept": "text/html"})).status_code == 200
+
+
+async def test_an_article_has_its_by_line_dates_corrections_contents_and_body(newsroom: Client) -> None:
+    page = await newsroom.http.get("/articles/mill")
+    assert page.status_code == 200
+    for shown in (
+        "<h1>The tide mill</h1>",
+        'By <span class="author">Ines Okafor</span>',
+        ">4 May 2024</time>",
+        "Updated <time",
+        "It closed in 1931.",
+        'href="/categories/council">Council</a>',
+        "<blockquote>\n<p><em>Quite.</em></p>\n</blockquote>",
+        "1 minute to read",
+        "<title>The tide mill · The Courier</title>",
+    ):
+        assert shown in page.text
+    outline = Outline(page)
+    contents = [link for link in outline.links if link.startswith("#") and link != "#page_main"]
+    assert contents == ["#oak", "#iron", "#rust"]
+    assert {link[1:] for link in [*contents, "#page_main"]} <= set(outline.ids)
+
+
+async def test_a_category_has_its_place_in_the_tree_and_its_articles(newsroom: Client) -> None:
+    town, council = [await newsroom.http.get(f"/categories/{slug}") for slug in ("town", "council")]
+    assert titles(town) == titles(council) == ["The tide mill"]
+    assert "Bridge to breakwater." in town.text
+    assert "Within Town" in town.text
+    trail = council.text.partition('<ol class="trail">')[2].partition("</ol>")[0]
+    assert 'href="/categories/town">Town</a>' in trail
+    assert "1 article<" in council.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/articles/a-secret-draft",
+        "/articles/nobody-wrote-this",
+        "/categories/none",
+        "/nowhere/at/all",
+        "/articles/",
+        "/?after=nonsense",
+        "/categories/town?before=%FF%FE",
+        "/articles/%ED%A0%80%00",
+    ],
+)
+async def test_what_is_not_there_or_not_public_is_a_friendly_404(newsroom: Client, path: str) -> None:
+    page = await newsroom.http.get(path)
+    assert page.status_code == 404
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "There is nothing at this address" in page.text
+    assert "secret" not in page.text
+
+
+async def test_an_unpublished_article_is_gone_under_every_slug(newsroom: Client) -> None:
+    post = (await newsroom.ask('{ post(slug: "mill") { id } }'))["post"]
+    await newsroom.do("postUnpublish", id=post["id"])
+    for slug in ("mill", "the-tide-mill"):
+        assert (await newsroom.http.get(f"/articles/{slug}")).status_code == 404
+
+
+async def test_former_slugs_lead_to_the_present_one(newsroom: Client) -> None:
+    await newsroom.do("categoryRename", category={"slug": "council"}, slug="城議会")
+    for old, new in {
+        "/articles/the-tide-mill": "/articles/mill",
+        "/categories/council": "/categories/%E5%9F%8E%E8%AD%B0%E4%BC%9A",
+    }.items():
+        moved = await newsroom.http.get(old)
+        assert (moved.status_code, moved.headers["location"]) == (301, new)
+        assert moved.headers["cache-control"] == "no-cache"
+        assert (await newsroom.http.get(new)).status_code == 200
+
+
+async def test_pages_lead_through_the_whole_list_and_back(door: Client) -> None:
+    await door.do("categoryCreate", name="Town")
+    written = [f"Article {number}" for number in range(25)]
+    for title in written:
+        await door.write(title, categories=[{"slug": "town"}], publish=True)
+    for path in ("/", "/categories/town"):
+        page = await door.http.get(path)
+        assert following(page, "prev") is None
+        pages = [titles(page)]
+        while older := following(page, "next"):
+            page = await door.http.get(page.url.join(older))
+            pages.append(titles(page))
+        assert [len(one) for one in pages] == [10, 10, 5]
+        assert [title for one in pages for title in one] == written[::-1]
+        newer = following(page, "prev")
+        assert newer
+        assert titles(await door.http.get(page.url.join(newer))) == pages[1]
+
+
+async def test_what_people_write_is_never_markup(door: Client) -> None:
+    await door.do("siteName", name=HOSTILE)
+    author = await door.do("authorRegister", "author { id }", name=HOSTILE)
+    await door.do("categoryCreate", name=HOSTILE, slug="bad", description=HOSTILE)
+    post = await door.write(
+        HOSTILE,
+        body=f"{HOSTILE}\n\n# {HOSTILE}\n\n# Two\n\n# Three",
+        teaser=HOSTILE,
+        slug="bad",
+        authors=[author["author"]["id"]],
+        categories=[{"slug": "bad"}],
+        publish=True,
+    )
+    await door.do("postPublish", id=post["id"], correction=HOSTILE)
+    for path in ("/", "/articles/bad", "/categories/bad", "/graphql"):
+        page = await door.http.get(path, headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+        assert "{{ 7 * 7 }}" in page.text
+        scripts = [attributes for tag, attributes in Outline(page).elements if tag == "script"]
+        assert all("src" in attributes for attributes in scripts)
+
+
+async def test_every_page_is_bounded_by_its_policy_and_loads_nothing_foreign(newsroom: Client) -> None:
+    for path in ("/", "/articles/mill", "/categories/town", "/nowhere", "/graphql"):
+        page = await newsroom.http.get(path, headers={"Accept": "text/html"})
+        policy = dict(
+            part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";")
+        )
+        assert policy["default-src"] == ("'none'" if path == "/graphql" else "'self'")
+        assert policy["script-src"] == ("'self'" if path == "/graphql" else "'none'")
+        assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+        assert "unsafe" not in page.headers["content-security-policy"]
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert page.headers["ledgerpress-position"].isdecimal()
+        loaded = Outline(page).loaded
+        assert loaded
+        for address in loaded:
+            assert address.startswith("/static/")
+            asset = await newsroom.http.get(address)
+            assert asset.status_code == 200
+            assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_every_page_has_one_main_part_and_headings_in_order(newsroom: Client) -> None:
+    for path in ("/", "/articles/mill", "/categories/council", "/nowhere"):
+        outline = Outline(await newsroom.http.get(path))
+        assert [outline.count(tag) for tag in ("main", "h1", "footer")] == [1, 1, 1], path
+        assert all(
+            after <= before + 1 for before, after in zip([0, *outline.levels], outline.levels, strict=False)
+        )
+        assert len(outline.ids) == len(set(outline.ids))
+
+
+async def test_files_are_asked_for_again_only_where_they_may_have_changed(door: Client) -> None:
+    plain = await door.http.get("/static/site.css")
+    assert plain.headers["content-type"] == "text/css; charset=utf-8"
+    assert plain.headers["cache-control"] == "public, no-cache"
+    etag = plain.headers["etag"]
+    again = await door.http.get("/static/site.css", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+    for path in ("none.css", "graphiql/README.md", "../pages.py", "%2e%2e/pages.py", "graphiql"):
+        assert (await door.http.get(f"/static/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html;q=0, application/json"])
+async def test_graphql_by_get_is_only_a_page_for_browsers(door: Client, accept: str) -> None:
+    refused = await door.http.get("/graphql?query={site{name}}", headers={"Accept": accept})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+    assert refused.json()["errors"][0]["message"]
+
+    page = await door.http.get("/graphql", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    assert (page.status_code, page.headers["vary"]) == (200, "Accept")
+
+
+async def test_the_examples_in_graphiql_are_about_what_is_there(newsroom: Client) -> None:
+    page = await newsroom.http.get("/graphql", headers={"Accept": "text/html"})
+    post = (await newsroom.ask('{ post(slug: "mill") { id version } }'))["post"]
+    about = next(attributes for tag, attributes in Outline(page).elements if tag == "main")
+    assert about["data-site"] == "The Courier"
+    assert about["data-slug"] == "mill"
+    assert (about["data-post"], about["data-version"]) == (post["id"], str(post["version"]))
+
+    script = (STATIC / "explorer.js").read_text("utf-8")
+    examples = re.findall(r"const \w+ = `(.*?)`;", script, re.DOTALL)
+    assert len(examples) == 4
+    variables: list[dict[str, object]] = [{}, {"slug": "mill"}, {}]
+    variables.append({"input": {"id": post["id"], "expectedVersion": post["version"], "teaser": "New."}})
+    answers = [
+        await newsroom.ask(example, **given) for example, given in zip(examples, variables, strict=True)
+    ]
+    assert all(all(answer.values()) for answer in answers), answers
+    assert answers[-1]["postEdit"]["userErrors"] == []
+
+
+def test_graphiqls_files_are_those_that_its_table_names() -> None:
+    folder = STATIC / "graphiql"
+    rows = re.findall(
+        r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    assert {name: found[name] for name in found if name not in {"README.md", "LICENSES.txt"}} == dict(rows)
+
+
+def test_text_stands_out_from_what_is_behind_it_in_both_themes() -> None:
+    """WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1."""
+    light, dark = [
+        {name: luminance(colour) for name, colour in re.findall(r"--(\w+): #([0-9a-f]{6});", block)}
+        for block in re.findall(r":root \{(.*?)\}", (STATIC / "site.css").read_text("utf-8"), re.DOTALL)
+    ]
+    for theme in (light, dark):
+        for text in ("ink", "faded", "accent"):
+            for behind in ("paper", "tint"):
+                low, high = sorted((theme[text], theme[behind]))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (text, behind)
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of a colour in sRGB."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
