@@ -1,6 +1,7 @@
 """The only place where adapters meet ports: opens a data directory as a store that commands and queries can use."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -133,9 +134,27 @@ def check_data_directory(data: Path, *, create: bool) -> None:
                 raise LogUnusable(
                     f"{data} holds other files and no {LOG_FILE}: name an empty directory, or a new one"
                 )
-            data.mkdir(parents=True, exist_ok=True)
+            _make_directory(data)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory, and those above it that are missing, to stay: SQLite syncs no directory but the log's own.
+
+    Like SQLite, it does without where a file system cannot sync a directory.
+    """
+    directory = directory.absolute()
+    if directory.is_dir():
+        return
+    _make_directory(directory.parent)
+    directory.mkdir(exist_ok=True)
+    above = os.open(directory.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(above)
+    finally:
+        os.close(above)
 
 
 def is_vacant(data: Path) -> bool:
@@ -187,7 +206,7 @@ async def _drop_foreign_views(log: EventLog, views: SqliteViews, projectors: Seq
         if point.position == 0:
             continue
         last = await log.read(point.position - 1, 1)
-        if not last or last[0].header.event_id != point.event_id:
+        if not last or last[0].header.leaf_hash().hex() != point.leaf_hash:
             await views.reset(projectors)
             return
 

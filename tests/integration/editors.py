@@ -26,8 +26,8 @@ class Order:
 
     key: str
     mutation: str
-    input: dict[str, Any]
-    facts: tuple[Fact, ...]
+    input: dict[str, Any] = field(repr=False)
+    facts: tuple[Fact, ...] = field(repr=False)
 
 
 @dataclass
@@ -38,8 +38,12 @@ class Book:
     positions: dict[str, int] = field(default_factory=dict)
     categories: list[str] = field(default_factory=list)
 
-    def check(self, publication: str, commands: dict[str, History]) -> None:
-        """Fail unless `commands` are what was sent, each in full, and hold all that was acknowledged."""
+    def check(self, commands: dict[str, History]) -> set[str]:
+        """Fail unless `commands` are what was sent, each in full, and hold all that was acknowledged.
+
+        Return the keys of what they hold.
+        """
+        publication = next(iter(commands.values()))[0].header.publication
         keys = {uuid8(publication, OPERATOR.id, key): key for key in self.sent}
         for command_id, events in commands.items():
             order = self.sent[keys[command_id]]
@@ -49,6 +53,7 @@ class Book:
                 assert {name: getattr(one.event, name) for name in said} == said
         recorded = {keys[command_id]: events[-1].position for command_id, events in commands.items()}
         assert {key: recorded.get(key) for key in self.positions} == self.positions
+        return set(recorded)
 
 
 class Editor:
@@ -60,7 +65,7 @@ class Editor:
         self._random = random
         self._orders = self._new_orders()
         self._posts: dict[str, dict[str, Any]] = {}
-        self._public: set[str] = set()
+        self._public_slugs: set[str] = set()
         self._last: Order | None = None
         self.pending: Order | None = None
         """What was sent and has not been answered."""
@@ -104,8 +109,8 @@ class Editor:
         self._book.positions[order.key] = outcome.position
         if order.mutation.startswith("post"):
             self._posts[done["id"]] = _sorted(done)
-            if done["status"] == "PUBLISHED":
-                self._public.add(done["id"])
+            if "post.published" in dict(order.facts):
+                self._public_slugs.add(done["slug"])
         elif order.mutation == "categoryCreate" and done["id"] not in self._book.categories:
             self._book.categories.append(done["id"])
 
@@ -156,7 +161,7 @@ class Editor:
     def _readdress(self, text: str, post: dict[str, Any]) -> tuple[Any, ...]:
         slug = {"slug": text.replace(",", "").replace(" ", "-").lower()}
         released: list[Fact] = (
-            [("slug.released", {"slug": post["slug"]})] if post["id"] not in self._public else []
+            [("slug.released", {"slug": post["slug"]})] if post["slug"] not in self._public_slugs else []
         )
         return (
             "postEdit",

@@ -59,9 +59,9 @@ class Server:
                 await asyncio.sleep(0.02)
         return self
 
-    async def terminate(self) -> int:
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop, and return its exit code."""
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
         async with asyncio.timeout(STOP_SECONDS):
             return await self._process.wait()
 

@@ -99,7 +99,7 @@ class Session:
         self._fuse: list[int] = []
         self._open = AsyncExitStack()
         self.store = await self._opened(500)
-        await self._take_note()
+        await self.take_note()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -118,7 +118,7 @@ class Session:
                     title=title, publish=publish, author_ids=(author.subject_id,), categories=(town,)
                 )
             )
-        await self._take_note()
+        await self.take_note()
 
     async def do(self, action: Action) -> None:
         """Carry out one action, and check what came of it."""
@@ -128,19 +128,24 @@ class Session:
             case tuple():
                 await asyncio.gather(*(self._say(one) for one in action))
             case Restart(batch_size=batch_size, lose_views=lose_views):
-                await self._open.aclose()
-                if lose_views:
-                    for file in self.data.glob("views-*"):
-                        file.unlink()
-                self.store = await self._opened(batch_size)
+                await self.restart(batch_size=batch_size, lose_views=lose_views)
             case Fault(after=after):
                 self._fuse[:] = [after]
             case ClockMoves(seconds=seconds):
                 self.clock.time += seconds * 1_000_000
-        await self._take_note()
+        await self.take_note()
+
+    async def restart(self, *, batch_size: int = 500, lose_views: bool = False) -> None:
+        """Close the store, and open it again, with or without the views file."""
+        await self._open.aclose()
+        if lose_views:
+            for file in self.data.glob("views-*"):
+                file.unlink()
+        self.store = await self._opened(batch_size)
 
     async def ask(self, ask: Ask) -> None:
         """Carry out one command alone, and a second time where it is said twice."""
+        self.seen[ask.kind.__name__] += 1
         command, request = self._command(ask)
         for _ in range(2 if ask.twice else 1):
             before, version = await self.store.log.head(), self._version(command)
@@ -153,7 +158,7 @@ class Session:
                     assert refusal.current_version == version != request.expected_version
                 continue
             self._check(outcome, request, before, await self.store.log.head(), version)
-            await self._take_note()
+            await self.take_note()
 
     def _check(self, outcome: Outcome, request: Request, before: int, after: int, version: int | None) -> None:
         assert not outcome.views_behind
@@ -174,6 +179,7 @@ class Session:
             self._subjects[key] = outcome.subject_id
 
     async def _say(self, ask: Ask) -> None:
+        self.seen[ask.kind.__name__] += 1
         command, request = self._command(ask)
         try:
             await self.store.press.handle(command, request)
@@ -210,7 +216,7 @@ class Session:
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
         return self._versions.get(command.queue or "", 0) if type(command).__name__ == "NameSite" else 0
 
-    async def _take_note(self) -> None:
+    async def take_note(self) -> None:
         """Read what has been recorded since."""
         codec = event_codec()
         for recorded in codec.decode_all(await self.store.log.read(len(self.history), 10_000)):

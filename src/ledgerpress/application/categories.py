@@ -136,8 +136,7 @@ class DeleteCategory(_CategoryUseCase):
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy."""
-        await desk.catch_up()
-        in_use = desk.views.category_in_use(taxonomy.equivalents(category.id))
+        in_use = await desk.category_in_use(taxonomy, category)
         return categories.DeleteCategory(category_id=category.id, has_posts=in_use)
 
     async def slug_writes(

@@ -74,7 +74,11 @@ class CategoryRef:
 
 
 class Desk:
-    """One attempt at one command. `now` is in microseconds since 1970, UTC."""
+    """One attempt at one command. `now` is in microseconds since 1970, UTC.
+
+    `catch_up` waits until the projection that it is given has reached the head of the log, and raises `Rejected`
+    when that takes too long.
+    """
 
     def __init__(
         self,
@@ -85,16 +89,15 @@ class Desk:
         command_id: str,
         expected_version: int | None,
         now: int,
-        catch_up: Callable[[], Awaitable[None]],
+        catch_up: Callable[[str], Awaitable[None]],
     ) -> None:
         self.streams = streams
-        self.views = views
         self.now = now
         self.expected_version = expected_version
         self._name_key = name_key
         self._command_id = command_id
-        self.catch_up = catch_up
-        """Wait until the views have reached the head of the log. Raises `Rejected` when that takes too long."""
+        self._views = views
+        self._catch_up = catch_up
 
     def new_id(self, kind: str) -> str:
         """Return the id of what this command creates: the same whenever the command is repeated."""
@@ -127,6 +130,11 @@ class Desk:
             named = f" “{ref.slug}”" if ref.slug else ""
             raise Rejected(ErrorCode.NOT_FOUND, f"There is no such category{named}.", field=(field,))
         return found
+
+    async def category_in_use(self, taxonomy: Taxonomy, category: Category) -> bool:
+        """Return whether any post is in the category, as far as the listings know. Raises `Rejected`."""
+        await self._catch_up("listings")
+        return self._views.category_in_use(taxonomy.equivalents(category.id))
 
     async def claim_slug(
         self, kind: SlugKind, slug: str | None, *, derived_from: str, owner_id: str

@@ -96,7 +96,9 @@ class Taxonomy:
 
     def resolve(self, category_id: str) -> Category | None:
         """Return the category that `category_id` stands for today, if any."""
-        while category_id in self.merged:
+        seen: set[str] = set()
+        while category_id in self.merged and category_id not in seen:
+            seen.add(category_id)
             category_id = self.merged[category_id]
         return self.categories.get(category_id)
 
@@ -117,10 +119,15 @@ class Taxonomy:
         return {slug: owner for slug, owner in self.slugs.items() if owner in equivalents}
 
     def is_within(self, category_id: str | None, ancestor_id: str) -> bool:
-        """Whether a category is `ancestor_id` or stands below it."""
-        while category_id is not None:
+        """Whether a category is `ancestor_id` or stands below it.
+
+        It ends in any tree: where a move was withdrawn, the later ones can make a cycle.
+        """
+        seen: set[str] = set()
+        while category_id is not None and category_id not in seen:
             if category_id == ancestor_id:
                 return True
+            seen.add(category_id)
             category = self.categories.get(category_id)
             category_id = category.parent_id if category else None
         return False

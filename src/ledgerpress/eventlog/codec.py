@@ -132,7 +132,10 @@ class Codec(Generic[E]):
             step = self._upcasters.get((header.type, version))
             if step is None:
                 raise self._undecodable(header, f"has no upcaster from version {version}")
-            fields = step(fields)
+            try:
+                fields = step(fields)
+            except Exception as error:
+                raise self._undecodable(header, f"failed in the upcaster from version {version}: {error!r}") from error
         return msgspec.convert(fields, self._types[header.type])
 
     def _undecodable(self, header: Header, why: str) -> UndecodableEvent:

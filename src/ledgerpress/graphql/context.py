@@ -1,6 +1,7 @@
 """What resolvers work with: the store, and one snapshot of the views for the whole answer."""
 
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import Protocol
 
 from strawberry.types import Info
@@ -40,32 +41,42 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment as of which objects are read, they and what hangs below them.
+
+    `now` is the time that ages are told by, in microseconds since 1970, UTC.
+    """
+
+    snapshot: Snapshot
+    now: int
+
+
 class Context:
     """The context of one request. Close it when the answer is ready."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.now = store.clock.now()
         self._stack = ExitStack()
-        self._snapshot: Snapshot | None = None
+        self._today: Moment | None = None
 
     @property
-    def snapshot(self) -> Snapshot:
-        """The views as the answer sees them: of one moment, until a command moves it on."""
-        if self._snapshot is None:
-            self._snapshot = self._stack.enter_context(self.store.snapshot())
-        return self._snapshot
+    def today(self) -> Moment:
+        """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
+        if self._today is None:
+            now = self.store.clock.now()
+            self._today = Moment(self._stack.enter_context(self.store.snapshot()), now)
+        return self._today
 
-    def renew(self) -> Snapshot:
+    def renew(self) -> Moment:
         """Take a new snapshot, which shows what a command has just done."""
         self.close()
-        self.now = self.store.clock.now()
-        return self.snapshot
+        return self.today
 
     def close(self) -> None:
         """Give the snapshot back."""
         self._stack.close()
-        self._snapshot = None
+        self._today = None
 
 
 PressInfo = Info[Context, None]

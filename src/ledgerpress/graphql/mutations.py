@@ -9,12 +9,12 @@ from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import inputs
-from ledgerpress.graphql.context import PressInfo
+from ledgerpress.graphql.context import Moment, PressInfo
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.graphql.types.post import Post, post_of
-from ledgerpress.graphql.types.site import Site
+from ledgerpress.graphql.types.site import Site, site_of
 from ledgerpress.readmodels import categories, people, posts
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -97,7 +97,7 @@ async def _carry_out(
     command: CommandInput,
     payload: Callable[..., P],
     name: str,
-    read: Callable[[Snapshot, str], T | None],
+    read: Callable[[Moment, str], T | None],
 ) -> P:
     """Carry out a command, and return a payload whose object, called `name`, is read as the command left it."""
     context = info.context
@@ -111,13 +111,13 @@ async def _carry_out(
             current_version=refusal.current_version,
         )
         return payload(position=None, replayed=False, views_behind=False, user_errors=[error], **{name: None})
-    snapshot = context.renew()
+    moment = context.renew()
     return payload(
         position=Position(outcome.position),
         replayed=outcome.replayed,
         views_behind=outcome.views_behind,
         user_errors=[],
-        **{name: None if outcome.views_behind else read(snapshot, outcome.subject_id)},
+        **{name: None if outcome.views_behind else read(moment, outcome.subject_id)},
     )
 
 
@@ -134,17 +134,17 @@ def _author(info: PressInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
 
 
 def _read(
-    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R], T]
-) -> Callable[[Snapshot, str], T | None]:
-    def read(snapshot: Snapshot, subject_id: str) -> T | None:
-        record = by_id(snapshot, subject_id)
-        return make(record) if record is not None else None
+    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T]
+) -> Callable[[Moment, str], T | None]:
+    def read(moment: Moment, subject_id: str) -> T | None:
+        record = by_id(moment.snapshot, subject_id)
+        return make(record, moment) if record is not None else None
 
     return read
 
 
-def _site(snapshot: Snapshot, _: str) -> Site:
-    return Site(name=people.site_name(snapshot), position=Position(snapshot.position))
+def _site(moment: Moment, _: str) -> Site:
+    return site_of(moment)
 
 
 @strawberry.type

@@ -108,7 +108,7 @@ async def execute(
             body["data"] = result.data
         if result.extensions:
             body["extensions"] = result.extensions
-        return Answer(body, context.snapshot.position, executed)
+        return Answer(body, context.today.snapshot.position, executed)
     finally:
         context.close()
 

@@ -13,7 +13,7 @@ SCHEMA: Final = """
         name TEXT PRIMARY KEY,
         version INTEGER NOT NULL,
         position INTEGER NOT NULL,       -- of the last event applied, 0 before the first
-        event_id TEXT,                   -- that event's id: proof that these views belong to this log
+        leaf_hash TEXT,                  -- that event's, in hex: proof that these views belong to this log
         error TEXT,                      -- why it is paused at the event after `position`; NULL while it runs
         CHECK (position >= 0)
     ) STRICT, WITHOUT ROWID;
@@ -25,7 +25,7 @@ class Checkpoint:
     """How far a projection has come; `error` says why it is paused at the next event."""
 
     position: int
-    event_id: str | None
+    leaf_hash: str | None
     error: str | None = None
 
     @property
@@ -36,7 +36,7 @@ class Checkpoint:
 
 def at(recorded: Recorded[Any]) -> Checkpoint:
     """Return the checkpoint of a projection that has applied `recorded`."""
-    return Checkpoint(recorded.position, recorded.header.event_id)
+    return Checkpoint(recorded.position, recorded.header.leaf_hash().hex())
 
 
 def create(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
@@ -47,8 +47,8 @@ def create(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
 
 def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
     """Return the checkpoints by the projections' names."""
-    rows = db.execute("SELECT name, position, event_id, error FROM projection ORDER BY name")
-    return {name: Checkpoint(position, event_id, error) for name, position, event_id, error in rows}
+    rows = db.execute("SELECT name, position, leaf_hash, error FROM projection ORDER BY name")
+    return {name: Checkpoint(position, leaf_hash, error) for name, position, leaf_hash, error in rows}
 
 
 def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
@@ -60,8 +60,8 @@ def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
 def save(db: sqlite3.Connection, name: str, point: Checkpoint) -> Checkpoint:
     """Write how far a projection has come."""
     db.execute(
-        "UPDATE projection SET position = ?, event_id = ?, error = ? WHERE name = ?",
-        (point.position, point.event_id, point.error, name),
+        "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
+        (point.position, point.leaf_hash, point.error, name),
     )
     return point
 

@@ -67,6 +67,8 @@ class ListingsProjector:
         match recorded.event:
             case AuthorRegistered(author_id=author_id):
                 db.execute("INSERT INTO listed_author VALUES (?, ?)", (author_id, at))
+            case Withdrawn(type="author.registered") as gone:
+                db.execute("INSERT INTO listed_author VALUES (?, ?)", (gone.subject_id, at))
             case CategoryCreated(category_id=category_id, parent_id=parent_id):
                 listing_counts.add_category(db, category_id, at, parent_id)
             case CategoryMoved(category_id=category_id, parent_id=parent_id):

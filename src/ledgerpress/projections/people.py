@@ -5,13 +5,13 @@ from typing import Final
 
 from ledgerpress.domain.actors import ActorRegistered, ActorRenamed
 from ledgerpress.domain.authors import AuthorRegistered, AuthorRenamed
-from ledgerpress.domain.event import Event
+from ledgerpress.domain.event import Event, Withdrawn
 from ledgerpress.domain.publication import SiteNamed
 from ledgerpress.eventlog.codec import Recorded
 
 
 class PeopleProjector:
-    """A row for each name, true from its position to the next row's."""
+    """A row for each name, true from its position to the next row's; a name withdrawn at the start is empty."""
 
     name: Final = "people"
     version: Final = 1
@@ -47,6 +47,11 @@ class PeopleProjector:
                     " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
                     (position, name, actor_id),
                 )
+            case Withdrawn(type="author.registered") as gone:
+                db.execute("INSERT INTO author VALUES (?, ?)", (position, gone.subject_id))
+                db.execute("INSERT INTO author_name VALUES (?, ?, '')", (gone.subject_id, position))
+            case Withdrawn(type="actor.registered") as gone:
+                db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (gone.subject_id, position))
             case SiteNamed(name=name):
                 db.execute("INSERT INTO site_name VALUES (?, ?)", (position, name))
             case _:

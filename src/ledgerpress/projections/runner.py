@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec, Recorded
@@ -32,6 +32,8 @@ _PASSING_FAULTS = (
     "SQLITE_NOMEM",
 )
 """Failures of the machine, not of a projector: they are tried again, and pause nothing."""
+_LOOK_AGAIN: Final = 1.0
+"""Seconds between two looks at the log, or at projections that are all paused."""
 
 
 class ViewsWriter(Protocol):
@@ -78,11 +80,11 @@ class ProjectionRunner:
         while True:
             try:
                 if not await self.step():
-                    await self._log.wait_beyond(self._reached(), timeout=1.0)
+                    await self._wait()
                 delay = 0.05
             except LogClosed:
                 return
-            except (EventLogError, sqlite3.OperationalError, OSError) as fault:
+            except (EventLogError, sqlite3.Error, OSError) as fault:
                 logger.warning("the views cannot follow the log, trying again: %s", fault)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -96,7 +98,7 @@ class ProjectionRunner:
     async def step(self) -> bool:
         """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
         after = self._reached()
-        if all(point.is_paused for point in self._checkpoints.values()):
+        if self._all_paused:
             return False
         batch = await self._log.read(after, self._batch_size)
         if not batch:
@@ -124,6 +126,18 @@ class ProjectionRunner:
                 return False
         points = [point for name, point in self._checkpoints.items() if not names or name in names]
         return all(point.position >= position for point in points)
+
+    async def _wait(self) -> None:
+        """Wait for new events; where all is paused, for another process to have let a projection try again."""
+        if not self._all_paused:
+            await self._log.wait_beyond(self._reached(), timeout=_LOOK_AGAIN)
+            return
+        await asyncio.sleep(_LOOK_AGAIN)
+        self._checkpoints = await self._views.write(checkpoints.read)
+
+    @property
+    def _all_paused(self) -> bool:
+        return all(point.is_paused for point in self._checkpoints.values())
 
     def _reached(self) -> int:
         """Return how far the slowest projection that is not paused has come."""

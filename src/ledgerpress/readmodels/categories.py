@@ -66,9 +66,9 @@ def children(snapshot: Snapshot, seq: int) -> list[Category]:
 
 
 def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
-    """Return the categories above one, from the top down."""
+    """Return the categories above one, from the top down; of a cycle, left by a withdrawn move, each once."""
     found: list[Category] = []
-    while category.parent and (parent := by_seq(snapshot, category.parent)):
+    while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in found:
         found.insert(0, parent)
         category = parent
     return found

@@ -10,11 +10,13 @@ link, which fails where the name is taken. So there is never a part of a copy un
 """
 
 import asyncio
+import fcntl
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -56,7 +58,10 @@ class _Cancelled(Exception):
 
 
 async def _in_thread(work: Callable[[Progress], int], progress: Progress | None) -> int:
-    """Run `work` in a thread of its own, with a report of progress that arrives in the event loop."""
+    """Run `work` in a thread of its own, with a report of progress that arrives in the event loop.
+
+    Once the caller is cancelled the next report raises, and so ends the work.
+    """
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
 
@@ -79,9 +84,10 @@ def _copy(source: Path, target: Path, report: Progress) -> int:
     _check_free(target)
     try:
         with _unfinished(target) as copy:
-            _copy_pages(source, copy, report)
+            pages = _copy_pages(source, copy, report)
             _sync(copy)
             head = _check(copy, source)
+            report(pages, pages)
             _give_name(copy, target)
     except sqlite3.Error as error:
         raise LogUnusable(f"{source} cannot be copied to {target}: {error}") from error
@@ -110,26 +116,36 @@ def _unfinished(target: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _copy_pages(source: Path, copy: Path, report: Progress) -> None:
+def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
     def step(_status: int, remaining: int, pages: int) -> None:
         report(pages - remaining, pages)
 
+    # Opened to write, though it never does: SQLite then clears away the side files if nobody else has the log open.
+    # A file that may only be read is opened so all the same.
     with (
-        closing(sqlite3.connect(uri(source, mode="ro"), uri=True, isolation_level=None, timeout=PATIENCE)) as db,
+        closing(
+            sqlite3.connect(uri(source, mode="rw"), uri=True, isolation_level=None, timeout=PATIENCE)
+        ) as db,
         closing(sqlite3.connect(uri(copy, mode="rw"), uri=True, isolation_level=None)) as to,
     ):
+        db.execute("PRAGMA query_only = ON")
         to.execute("PRAGMA synchronous = OFF")
-        to.execute("PRAGMA journal_mode = OFF")
         db.execute("BEGIN")
         db.execute(SELECT_HEAD).fetchone()
         db.backup(to, pages=STEP, progress=step)
         db.execute("COMMIT")
+        # One file and no others beside it, so that it can be moved about, and read where nothing can be written.
+        to.execute("PRAGMA journal_mode = DELETE")
+        return int(to.execute("PRAGMA page_count").fetchone()[0])
 
 
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        if sys.platform == "darwin":
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -161,5 +177,4 @@ def _give_name(copy: Path, target: Path) -> None:
         with target.open("xb"):
             pass
         copy.replace(target)
-    with suppress(OSError):
-        _sync(target.parent)
+    _sync(target.parent)

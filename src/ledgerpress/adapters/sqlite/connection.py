@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 PATIENCE: Final = 30.0
 """Seconds that a connection waits for a lock before it gives up."""
-RETRY: Final = 0.0005
+RETRY: Final = 0.001
 """Seconds between two attempts to get the lock for writing."""
 
 _NO_PRAGMAS: Final[Mapping[str, str | int]] = MappingProxyType({})
@@ -58,7 +58,9 @@ async def open_connection(
     and not to be created; nothing is left open then.
     """
     mode = "ro" if read_only else "rwc" if create else "rw"
-    return await SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    connection = SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    _ = await connection
+    return connection
 
 
 def uri(path: Path, **parameters: str | int) -> str:

@@ -1,7 +1,7 @@
 """The file of a log: made, recognised and opened. A file that is something else is refused and left as it is."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -14,10 +14,10 @@ APPLICATION_ID: Final = 0x4C64_5072
 """Marks the file as ours, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
 FORMAT_VERSION: Final = 1
 """The layout of tables and triggers, kept as `user_version`."""
-DURABLE: Final = {"synchronous": "FULL", "fullfsync": "ON"}
+DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
 """A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
 
-_WRITER: Final = {
+_WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
     "busy_timeout": 0,  # see `patiently`
     "cache_size": -16 * 1024,
@@ -28,9 +28,7 @@ _WRITER: Final = {
 and more commits than by default share one checkpoint, which writes each changed page once."""
 
 
-async def open_log_file(
-    path: Path, create_as: Callable[[], str] | None
-) -> tuple[SerialConnection, str]:
+async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
     """Return a connection that writes to the log at `path`, and the publication of the log.
 
     Where there is no file, or an empty one, a log is made for the publication that `create_as` names. Of several

@@ -1,7 +1,7 @@
 """The views: one SQLite file beside the log, made anew from it whenever it is gone.
 
-Its name holds a digest of the projectors' versions, so that a newer program builds its own beside the older one's
-and neither writes into the other's.
+Its name holds a digest of the projectors' versions and tables, so that a newer program builds its own beside the
+older one's and neither writes into the other's.
 """
 
 import hashlib
@@ -33,8 +33,9 @@ _WRITER_PRAGMAS: Final[dict[str, str | int]] = {
 
 def views_path(data: Path, projectors: Sequence[Projector]) -> Path:
     """Return where the views of these projectors lie in a data directory."""
-    versions = ",".join(sorted(f"{projector.name}:{projector.version}" for projector in projectors))
-    return data / f"views-{hashlib.sha256(versions.encode()).hexdigest()[:8]}.sqlite"
+    made_by = sorted(f"{projector.name} {projector.version} {projector.schema}" for projector in projectors)
+    digest = hashlib.sha256("\n".join((checkpoints.SCHEMA, *made_by)).encode()).hexdigest()
+    return data / f"views-{digest[:8]}.sqlite"
 
 
 class SqliteViews:

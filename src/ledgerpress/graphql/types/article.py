@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import Context, PressInfo
+from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.body import Body
@@ -34,69 +34,76 @@ class Article(Node):
     """What a reader sees: a post as last published."""
 
     record: strawberry.Private[articles.Article]
+    moment: strawberry.Private[Moment]
     slug: str
     title: str
     published_at: DateTime = strawberry.field(description="The date that the article bears.")
     updated_at: DateTime = strawberry.field(description="When it was last published anew.")
 
     @strawberry.field(description="Slugs under which the article was public before; they still lead to it.")
-    def previous_slugs(self, info: PressInfo) -> list[str]:
+    def previous_slugs(self) -> list[str]:
         """Return the former slugs, oldest first."""
-        return articles.previous_slugs(info.context.snapshot, self.record)
+        return articles.previous_slugs(self.moment.snapshot, self.record)
 
     @strawberry.field(description="The teaser; where none was written, the beginning of the text.")
-    def teaser(self, info: PressInfo) -> str:
+    def teaser(self) -> str:
         """Return the teaser, written or derived."""
-        return self._teaser(info.context)
+        return self._teaser()
 
     @strawberry.field(description="Whether the teaser ends in an ellipsis: there is more to read.")
-    def teaser_is_cut(self, info: PressInfo) -> bool:
+    def teaser_is_cut(self) -> bool:
         """Return whether the teaser ends in an ellipsis."""
-        return self._teaser(info.context).endswith(("…", "..."))
+        return self._teaser().endswith(("…", "..."))
 
     @strawberry.field
-    def body(self, info: PressInfo) -> Body:
+    def body(self) -> Body:
         """Return the body."""
-        return Body(markdown=articles.markdown(info.context.snapshot, self.record.body))
+        return Body(markdown=articles.markdown(self.moment.snapshot, self.record.body))
 
     @strawberry.field
     def categories(
-        self, info: PressInfo
+        self,
     ) -> list[Annotated["Category", strawberry.lazy("ledgerpress.graphql.types.category")]]:
         """Return the categories, by name."""
         from ledgerpress.graphql.types.category import category_of  # noqa: PLC0415 - categories list articles
 
-        return [category_of(one) for one in categories.of_post(info.context.snapshot, self.record.seq)]
+        return [
+            category_of(one, self.moment) for one in categories.of_post(self.moment.snapshot, self.record.seq)
+        ]
 
     @strawberry.field
-    def authors(self, info: PressInfo) -> list[Author]:
+    def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
-        return [author_of(one) for one in people.authors(info.context.snapshot, self.record.author_ids)]
+        return [
+            author_of(one, self.moment)
+            for one in people.authors(self.moment.snapshot, self.record.author_ids)
+        ]
 
     @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
-    def age(self, info: PressInfo) -> str:
+    def age(self) -> str:
         """Return how long ago it was published."""
-        return age_text(self.record.published_at, info.context.now)
+        return age_text(self.record.published_at, self.moment.now)
 
     @strawberry.field(description="Public notes on what was corrected, oldest first.")
-    def corrections(self, info: PressInfo) -> list[Correction]:
+    def corrections(self) -> list[Correction]:
         """Return the public correction notes, oldest first."""
         return [
             Correction(at=DateTime(one.at), note=one.note)
-            for one in articles.corrections(info.context.snapshot, self.record)
+            for one in articles.corrections(self.moment.snapshot, self.record)
         ]
 
-    def _teaser(self, context: Context) -> str:
+    def _teaser(self) -> str:
         if self.record.teaser is not None:
             return self.record.teaser
-        return derived_teaser(render(articles.markdown(context.snapshot, self.record.body)).lead)
+        return derived_teaser(render(articles.markdown(self.moment.snapshot, self.record.body)).lead)
 
 
-def article_of(record: articles.Article) -> Article:
-    """Return the article that a record holds."""
+def article_of(record: articles.Article, moment: Moment) -> Article:
+    """Return the article that a record of `moment` holds."""
     return Article(
         id=ids.encode("Article", record.id),
         record=record,
+        moment=moment,
         slug=record.slug,
         title=record.title,
         published_at=DateTime(record.published_at),
@@ -105,7 +112,7 @@ def article_of(record: articles.Article) -> Article:
 
 
 def listed_articles(
-    context: Context,
+    moment: Moment,
     ks: Sequence[int],
     request: PageRequest,
     *,
@@ -113,8 +120,8 @@ def listed_articles(
     newest_first: bool = True,
 ) -> Connection[Article]:
     """Return a page of the listings `ks` together; without `count`, the first of them tells the total."""
-    snapshot = context.snapshot
+    snapshot = moment.snapshot
     page = read_page(snapshot, ks, request, newest_first=newest_first)
     records = [articles.by_seq(snapshot, key.post) for key in page.entries]
-    nodes = [article_of(record) if record else None for record in records]
+    nodes = [article_of(record, moment) if record else None for record in records]
     return connect(page, nodes, count or (lambda: articles.count_articles(snapshot, ks[0])))

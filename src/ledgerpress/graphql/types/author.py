@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import PressInfo
+from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.readmodels import people
@@ -20,12 +20,12 @@ class Author(Node):
     """Whose name stands above an article."""
 
     seq: strawberry.Private[int]
+    moment: strawberry.Private[Moment]
     name: str
 
     @strawberry.field(description="The articles under this name, newest first.")
     def articles(
         self,
-        info: PressInfo,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -34,9 +34,9 @@ class Author(Node):
         """Return a page of the author's articles."""
         from ledgerpress.graphql.types.article import listed_articles  # noqa: PLC0415 - articles have authors
 
-        return listed_articles(info.context, [self.seq], PageRequest(first, after, last, before))
+        return listed_articles(self.moment, [self.seq], PageRequest(first, after, last, before))
 
 
-def author_of(record: people.Author) -> Author:
-    """Return the author that a record holds."""
-    return Author(id=ids.encode("Author", record.id), seq=record.seq, name=record.name)
+def author_of(record: people.Author, moment: Moment) -> Author:
+    """Return the author that a record of `moment` holds."""
+    return Author(id=ids.encode("Author", record.id), seq=record.seq, moment=moment, name=record.name)

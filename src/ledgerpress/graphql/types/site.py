@@ -4,7 +4,9 @@ from enum import Enum
 
 import strawberry
 
+from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.scalars import Position
+from ledgerpress.readmodels import people
 
 
 @strawberry.type(description="The site that is being published.")
@@ -13,6 +15,12 @@ class Site:
 
     name: str | None
     position: Position = strawberry.field(description="The position of the log as of which this is answered.")
+
+
+def site_of(moment: Moment) -> Site:
+    """Return the site as of a moment."""
+    snapshot = moment.snapshot
+    return Site(name=people.site_name(snapshot), position=Position(snapshot.position))
 
 
 @strawberry.enum(description="Whether a projection follows the log.")

@@ -1,0 +1,34 @@
+"""Events to fill a log with, all different, the same in every run."""
+
+from itertools import count
+
+from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import StreamWrite
+
+PUBLICATION = uuid8("sample", "publication")
+ACTOR = uuid8("sample", "actor")
+_numbers = count(1)
+
+
+def sample_event(
+    name: str | int | None = None, *, plaintext: bytes = b'{"data":{}}', event_type: str = "post.edited"
+) -> NewEvent:
+    """An event with ids made of `name`: the same name gives the same event id."""
+    number = next(_numbers)
+    command = uuid8("sample", "command", number)
+    return NewEvent(
+        event_id=uuid8("sample", "event", number if name is None else f"name {name}"),
+        type=event_type,
+        schema_version=1,
+        recorded_at=1_734_000_000_000_000 + number,
+        actor_id=ACTOR,
+        command_id=command,
+        correlation_id=command,
+        payload=SealedPayload(JSON_ENCODING, plaintext, number.to_bytes(32, "big")),
+    )
+
+
+def sample_write(stream: str, expected: int, events: int = 1) -> StreamWrite:
+    """A write of new events."""
+    return StreamWrite(stream, expected, tuple(sample_event() for _ in range(events)))

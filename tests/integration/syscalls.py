@@ -1,0 +1,134 @@
+"""The system calls of a server, as strace(1) tells them, and the one question asked of them: what was durable when?
+
+strace sees a call begin before the kernel carries it out, and end after that, and lets no thread go on before it has
+written this down. So where one call's end stands before another's beginning, it was really over before.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+WRITES: Final = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg")
+SYNCS: Final = ("fsync", "fdatasync")
+FRAME_HEADER_BYTES: Final = 24
+"""A page in the write-ahead log follows a header of this size (https://sqlite.org/fileformat.html, section 4.1)."""
+
+_LINE = re.compile(r"(?P<thread>\d+) +(?P<call>.*)")
+_BEGUN = re.compile(r"(?P<name>\w+)\((?P<fd>\d+)<(?P<file>.*?)>(?=[,)]| <unfinished)")
+_RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>")
+_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_RESULT = re.compile(r"= (-?\d+)[^)]*$")
+
+
+def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
+    """Return the command that runs `program` and writes its calls to `output`.
+
+    The program stays the process that was started; strace watches from the side (-D).
+    """
+    calls = ",".join((*WRITES, *SYNCS))
+    options = ["-D", "-f", "-q", "-yy", "-s", "65536", "-e", f"trace={calls}", "-e", "signal=none"]
+    return ["strace", *options, "-o", output, *program]
+
+
+@dataclass
+class Call:
+    """A call on the open file, directory or socket `file`. `began` and `ended` are places in the order of things."""
+
+    name: str
+    file: str
+    data: bytes
+    began: int
+    ended: int | None = None
+    result: int | None = None
+
+
+def has_seen_the_end(trace: Path, pid: int) -> bool:
+    """Return whether the trace is complete: whether the process exited, and strace has written this down."""
+    return f"{pid} +++ exited with 0 +++" in trace.read_text("ascii")
+
+
+def calls_in(trace: Path) -> list[Call]:
+    """Return the calls of a trace, in the order in which they began."""
+    calls: list[Call] = []
+    unfinished: dict[str, Call] = {}
+    for place, line in enumerate(trace.read_text("ascii").splitlines()):
+        thread, text = _fields(line)
+        if _RESUMED.match(text):
+            call = unfinished.pop(thread)
+        elif begun := _BEGUN.match(text):
+            call = Call(begun["name"], begun["file"], _bytes_in(text), began=place)
+            calls.append(call)
+        else:
+            continue
+        if text.endswith("<unfinished ...>"):
+            unfinished[thread] = call
+        elif result := _RESULT.search(text):
+            call.ended, call.result = place, int(result[1])
+    return calls
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What happened to one write-ahead log: which frames came when, and which syncs succeeded."""
+
+    frames: list[tuple[Call, Call]]
+    syncs: list[Call]
+
+    @classmethod
+    def of(cls, calls: Iterable[Call], file: Path) -> "Journal":
+        """Pick the calls on `file`, and put each page with the header before it."""
+        own = [call for call in calls if call.file == str(file)]
+        writes = [call for call in own if call.name in WRITES]
+        frames = [
+            (header, page) for header, page in pairwise(writes) if len(header.data) == FRAME_HEADER_BYTES
+        ]
+        return cls(frames, [call for call in own if call.name in SYNCS and call.result == 0])
+
+    def durable(self, words: bytes) -> int | None:
+        """Return the place at which the first transaction with `words` in it was durable; `None` if it never was.
+
+        It is durable at the end of a sync that began when its last frame had been written.
+        """
+        first = next((number for number, (_, page) in enumerate(self.frames) if words in page.data), None)
+        if first is None:
+            return None
+        last = next((page for header, page in self.frames[first:] if is_commit(header)), None)
+        if last is None or last.ended is None:
+            return None
+        ends = [sync.ended for sync in self.syncs if sync.began > last.ended and sync.ended is not None]
+        return min(ends, default=None)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions it holds."""
+        return sum(is_commit(header) for header, _ in self.frames)
+
+
+def is_commit(frame_header: Call) -> bool:
+    """Return whether a frame ends a transaction: then its header holds the size of the database, else zero."""
+    return frame_header.data[4:8] != b"\0\0\0\0"
+
+
+def answers(calls: Iterable[Call], words: bytes) -> Iterator[int]:
+    """Yield the places at which responses with `words` in them began to go out to a client."""
+    heads: dict[str, int] = {}
+    for call in calls:
+        if call.file.startswith("TCP:") and call.name in WRITES:
+            if call.data.startswith(b"HTTP/1.1 "):
+                heads[call.file] = call.began
+            if words in call.data:
+                yield heads[call.file]
+
+
+def _fields(line: str) -> tuple[str, str]:
+    match = _LINE.fullmatch(line)
+    return (match["thread"], match["call"]) if match else ("", "")
+
+
+def _bytes_in(text: str) -> bytes:
+    """Return the bytes that a call writes: strace escapes them as C does, and so as Python does."""
+    return b"".join(ast.literal_eval(f'b"{one}"') for one in _TEXT.findall(text))

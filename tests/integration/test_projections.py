@@ -1,0 +1,295 @@
+"""What becomes of the views when a projector, the log, or the program is not as it should be."""
+
+import asyncio
+import logging
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite.views import SqliteViews, views_path
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.people import NameSite, RegisterAuthor
+from ledgerpress.application.posts import CreatePost
+from ledgerpress.application.press import UseCase
+from ledgerpress.application.request import Request
+from ledgerpress.compose import LOG_FILE, Store, open_store
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.domain.event import Event, withdrawn
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.eventlog.codec import Codec, EventType, Recorded
+from ledgerpress.eventlog.envelope import NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.errors import GapInLog
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.projections import checkpoints
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels import posts
+from tests.property.altered_logs import AlteredLog, without
+from tests.property.session import Session
+from tests.property.view_rows import Rows, rebuilt, rows_of
+from tests.property.whole_day import WHOLE_DAY
+from tests.sources import SeededBytes, SetClock
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the runner not tell of the faults that are made here by the hundred."""
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections.runner")
+
+
+OPENINGS = count()
+
+
+class Failing:
+    """A projector that cannot take in one event."""
+
+    def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
+        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self._sound = sound
+        self._cannot = cannot
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        self._sound.apply(recorded, db)
+        if self._cannot(recorded):
+            raise ValueError("this cannot be")
+
+
+def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
+    """Every projector, of which one fails."""
+    return [Failing(one, cannot) if one.name == name else one for one in every_projector()]
+
+
+@pytest.fixture
+async def session(tmp_path: Path) -> AsyncIterator[Session]:
+    """A store in which much has happened."""
+    async with Session(tmp_path / "data") as session:
+        await session.begin()
+        for action in WHOLE_DAY:
+            await session.do(action)
+        yield session
+
+
+@asynccontextmanager
+async def running(
+    log: EventLog,
+    path: Path,
+    *,
+    projectors: list[Projector] | None = None,
+    batch_size: int = 500,
+    codec: Codec[Event] | None = None,
+) -> AsyncIterator[ProjectionRunner]:
+    """Open, or make, views at `path`, with a runner that is driven by hand."""
+    projectors = list(every_projector()) if projectors is None else projectors
+    views = await SqliteViews.open(path, projectors)
+    try:
+        runner = ProjectionRunner(log, codec or event_codec(), views, projectors, batch_size=batch_size)
+        await runner.start()
+        yield runner
+    finally:
+        await views.aclose()
+
+
+def tables_of(name: str, rows: Rows) -> Rows:
+    """The rows of one projection's tables."""
+    (projector,) = [one for one in every_projector() if one.name == name]
+    return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
+
+
+async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "views.sqlite"
+    log = AlteredLog(session.store.log, without(17))
+    async with running(log, path, batch_size=10) as runner:
+        assert await runner.step()
+        before = rows_of(path)
+        with pytest.raises(GapInLog) as gap:
+            await runner.step()
+        assert (gap.value.expected, gap.value.found) == (17, 18)
+        assert rows_of(path) == before
+        assert {point.position for point in runner.checkpoints.values()} == {10}
+
+
+async def test_a_gap_that_closes_is_passed(session: Session, tmp_path: Path) -> None:
+    log, path = AlteredLog(session.store.log, without(17)), tmp_path / "views.sqlite"
+    async with running(log, path) as runner:
+        following = asyncio.create_task(runner.run())
+        assert not await runner.wait_for(17, timeout=0.2)
+        log.alter = list
+        assert await runner.wait_for(await log.head(), timeout=10)
+        following.cancel()
+        await asyncio.wait([following])
+    assert rows_of(path) == await rebuilt(session.store.log, tmp_path / "again.sqlite", batch_size=500)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+@pytest.mark.parametrize("name", [projector.name for projector in every_projector()])
+async def test_a_projection_pauses_where_its_projector_fails_and_the_others_go_on(
+    session: Session, tmp_path: Path, name: str, batch_size: int
+) -> None:
+    log, head, fails_at = session.store.log, await session.store.log.head(), 41
+    sound = await rebuilt(log, tmp_path / "sound.sqlite", batch_size=batch_size)
+    short = AlteredLog(log, lambda events: [event for event in events if event.position < fails_at])
+    up_to_it = await rebuilt(short, tmp_path / "short.sqlite", batch_size=batch_size)
+
+    path = tmp_path / "views.sqlite"
+    broken = with_failing(name, lambda recorded: recorded.position == fails_at)
+    async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        paused = runner.checkpoints[name]
+        assert (paused.position, paused.error) == (fails_at - 1, "ValueError: this cannot be")
+        others = {other: point for other, point in runner.checkpoints.items() if other != name}
+        assert {(point.position, point.error) for point in others.values()} == {(head, None)}
+        assert not await runner.wait_for(head, timeout=60)
+        assert await runner.wait_for(head, timeout=60, names=list(others))
+    assert tables_of(name, rows_of(path)) == tables_of(name, up_to_it)
+    for other in others:
+        assert tables_of(other, rows_of(path)) == tables_of(other, sound)
+
+    async with running(log, path, batch_size=batch_size) as repaired:
+        await repaired.catch_up()
+        assert {point.position for point in repaired.checkpoints.values()} == {head}
+    assert rows_of(path) == sound
+
+
+async def test_commands_go_on_while_a_projection_is_paused(tmp_path: Path) -> None:
+    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
+    async with store_in(tmp_path / "data", projectors=broken) as store:
+        named = await store.press.handle(NameSite(name="The Tide"))
+        made = await store.press.handle(CreatePost(title="Tide mill"), Request(idempotency_key="once"))
+        again = await store.press.handle(CreatePost(title="Tide mill"), Request(idempotency_key="once"))
+        assert named.views_behind
+        assert made.views_behind
+        assert (again.replayed, again.position) == (True, made.position)
+        with store.snapshot() as snapshot:
+            assert snapshot.position == named.position - 1
+            assert posts.by_id(snapshot, made.subject_id) is None
+    async with store_in(tmp_path / "data") as store:
+        with store.snapshot() as snapshot:
+            assert posts.by_id(snapshot, made.subject_id)
+
+
+class PostSparkled(Event, frozen=True):
+    """Something that a later version of the program records."""
+
+    post_id: str
+
+
+async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with store_in(data) as store:
+        head = (await store.press.handle(CreatePost(title="Tide mill"))).position
+        await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
+        async with asyncio.timeout(10):
+            await store.log.wait_beyond(head, 5)
+            assert not await store.runner.wait_for(head + 1, 5)
+            late = await store.press.handle(NameSite(name="The Tide"))
+        assert late.views_behind
+        for point in store.checkpoints.values():
+            assert point.position == head
+            assert point.error
+            assert "post.sparkled version 1 is not known here" in point.error
+        with pytest.raises(Rejected) as refused:
+            await store.press.handle(NameSite(name="The Tides"), Request(idempotency_key="once"))
+        assert refused.value.code is ErrorCode.BUSY
+        log = store.log
+        newer = Codec(
+            [*(EventType(*entry) for entry in EVENT_TYPES), EventType("post.sparkled", 1, PostSparkled)],
+            {},
+            withdrawn,
+        )
+        async with running(log, views_path(data, every_projector()), codec=newer) as upgraded:
+            await upgraded.catch_up()
+            assert {point.position for point in upgraded.checkpoints.values()} == {late.position}
+        async with asyncio.timeout(10):
+            while any(point.is_paused for point in store.checkpoints.values()):
+                await asyncio.sleep(0.05)
+
+
+def sparkled() -> NewEvent:
+    """An event that only a later version of the program knows."""
+    event_id = uuid8("sparkled")
+    return NewEvent(
+        event_id=event_id,
+        type="post.sparkled",
+        schema_version=1,
+        recorded_at=1,
+        actor_id=OPERATOR.id,
+        command_id=event_id,
+        correlation_id=event_id,
+        payload=SealedPayload("json", SPARKLED, b"s" * 32),
+    )
+
+
+SPARKLED = (
+    b'{"data":{"postId":"sparks"},"reason":null,"idempotencyKey":null,"traceId":null,"fingerprint":null}'
+)
+
+
+async def test_deleting_the_views_loses_nothing(session: Session) -> None:
+    path = views_path(session.data, every_projector())
+    before = rows_of(path)
+    await session.restart(lose_views=True)
+    assert rows_of(path) == before
+
+
+async def test_views_of_another_log_are_built_anew(tmp_path: Path) -> None:
+    data, saved = tmp_path / "data", tmp_path / "saved"
+    saved.mkdir()
+    await do_in(data, NameSite(name="The Tide"))
+    shutil.copy(data / LOG_FILE, saved)
+
+    await do_in(data, NameSite(name="The Ebb"), once=RegisterAuthor(name="Ada Brook"))
+    left_over = views_path(data, every_projector())
+    shutil.copy(left_over, saved)
+    await restored(data, saved / LOG_FILE)
+    await do_in(data, NameSite(name="The Flood"), once=RegisterAuthor(name="Ada Brook"))
+    shutil.copy(saved / left_over.name, left_over)
+
+    async with store_in(data) as store:
+        last = (await store.log.read(await store.log.head() - 1, 1))[0]
+        with closing(sqlite3.connect(saved / left_over.name)) as db:
+            assert {point.position for point in checkpoints.read(db).values()} == {last.position}
+        assert rows_of(left_over) == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
+        assert ("The Flood",) in [row[1:] for row in rows_of(left_over)["site_name"]]
+
+
+async def test_views_ahead_of_a_restored_log_are_built_anew(tmp_path: Path) -> None:
+    data, saved = tmp_path / "data", tmp_path / LOG_FILE
+    await do_in(data, NameSite(name="The Tide"))
+    shutil.copy(data / LOG_FILE, saved)
+    await do_in(data, NameSite(name="The Ebb"))
+    shutil.copy(saved, data / LOG_FILE)
+    async with store_in(data) as store:
+        path = views_path(data, every_projector())
+        assert rows_of(path) == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
+
+
+async def restored(data: Path, log: Path) -> None:
+    """Put a saved log into the place of the one in use."""
+    shutil.rmtree(data)
+    data.mkdir()
+    shutil.copy(log, data / LOG_FILE)
+
+
+async def do_in(data: Path, *commands: UseCase, once: UseCase | None = None) -> None:
+    """Carry out commands in a store that is then closed; the last one with an idempotency key."""
+    async with store_in(data) as store:
+        for command in commands:
+            await store.press.handle(command)
+        if once:
+            await store.press.handle(once, Request(idempotency_key="once"))
+
+
+@asynccontextmanager
+async def store_in(data: Path, projectors: list[Projector] | None = None) -> AsyncIterator[Store]:
+    """Open a store whose chance differs from opening to opening, as it does in life."""
+    chance = SeededBytes(f"opening {next(OPENINGS)}")
+    async with open_store(data, clock=SetClock(), randomness=chance, projectors=projectors) as store:
+        yield store

@@ -1,0 +1,38 @@
+"""A log seen through something that alters it: events missing, payloads withdrawn."""
+
+from collections.abc import Callable, Sequence
+
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.log import EventLog, StreamWrite
+
+
+class AlteredLog:
+    """Reads another log, and alters what it reads. `alter` takes and returns a batch."""
+
+    def __init__(self, log: EventLog, alter: Callable[[list[StoredEvent]], list[StoredEvent]]) -> None:
+        self._log = log
+        self.alter = alter
+
+    @property
+    def publication(self) -> str:
+        return self._log.publication
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        return await self._log.append(writes)
+
+    async def head(self) -> int:
+        return await self._log.head()
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return self.alter(await self._log.read(after, limit))
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        return self.alter(await self._log.read_stream(stream, after))
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        return await self._log.wait_beyond(position, timeout)
+
+
+def without(position: int) -> Callable[[list[StoredEvent]], list[StoredEvent]]:
+    """Lose one event."""
+    return lambda events: [event for event in events if event.position != position]

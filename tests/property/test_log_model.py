@@ -1,0 +1,143 @@
+"""The log beside a model of it in plain Python: whatever is done, in any order, both hold the same."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TypeAlias
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.errors import DuplicateEvent, WrongExpectedVersion
+from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
+from tests.contract.samples import PUBLICATION, sample_event
+
+Outcome: TypeAlias = int | type[WrongExpectedVersion] | type[DuplicateEvent]
+
+STREAMS = ["taxonomy", "post.a", "post.b", "slug.c"]
+EVENT_IDS = st.one_of(st.none(), st.none(), st.integers(0, 5))
+"""Mostly new ids, and some that come again."""
+
+
+class Model:
+    """What the log should hold: (stream, version, event) at each position."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int, NewEvent]] = []
+
+    def version(self, stream: str) -> int:
+        return sum(1 for name, _, _ in self.events if name == stream)
+
+    def append(self, writes: list[StreamWrite]) -> Outcome:
+        if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
+            return WrongExpectedVersion
+        ids = [event.event_id for _, _, event in self.events]
+        new = [event.event_id for write in writes for event in write.events]
+        if len({*ids, *new}) < len(ids) + len(new):
+            return DuplicateEvent
+        for write in writes:
+            for event in write.events:
+                self.events.append((write.stream, self.version(write.stream) + 1, event))
+        return len(self.events)
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> list[tuple[str, str, list[int | None]]]:
+    """Streams, each with what to expect of it and the names of its events' ids."""
+    streams = draw(st.lists(st.sampled_from(STREAMS), min_size=1, max_size=3, unique=True))
+    kinds = [draw(st.sampled_from(["exact", "exact", "exact", "any", "stale", "ahead"])) for _ in streams]
+    if set(kinds) == {"any"}:
+        kinds[0] = "exact"
+    names = [draw(st.lists(EVENT_IDS, min_size=1, max_size=3)) for _ in streams]
+    return list(zip(streams, kinds, names, strict=True))
+
+
+class LogBesideModel(RuleBasedStateMachine):
+    """Two connections to one file, as two processes would have, and the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "log.db"
+        self.runner = asyncio.Runner()
+        self.model = Model()
+        self.logs = [self.open(), self.open()]
+
+    def open(self) -> SqliteEventLog:
+        return self.runner.run(SqliteEventLog.open(self.path, create_as=lambda: PUBLICATION))
+
+    def writes(self, command: list[tuple[str, str, list[int | None]]]) -> list[StreamWrite]:
+        shift = {"exact": 0, "stale": -1, "ahead": 1}
+        return [
+            StreamWrite(
+                stream,
+                ANY_VERSION if kind == "any" else max(0, self.model.version(stream) + shift[kind]),
+                tuple(sample_event(name) for name in names),
+            )
+            for stream, kind, names in command
+        ]
+
+    @rule(which=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
+    def append_at_once(self, which: int, group: list[list[tuple[str, str, list[int | None]]]]) -> None:
+        """Commands that are appended at the same moment are recorded in turn."""
+        appends = [self.writes(command) for command in group]
+
+        async def append_all() -> list[int | BaseException]:
+            log = self.logs[which]
+            return await asyncio.gather(*(log.append(writes) for writes in appends), return_exceptions=True)
+
+        outcomes = self.runner.run(append_all())
+        expected = [self.model.append(writes) for writes in appends]
+        assert [one if isinstance(one, int) else type(one) for one in outcomes] == expected
+
+    @rule(which=st.integers(0, 1))
+    def open_again(self, which: int) -> None:
+        self.runner.run(self.logs[which].aclose())
+        self.logs[which] = self.open()
+
+    @rule(which=st.integers(0, 1), after=st.integers(0, 30), limit=st.integers(0, 10))
+    def read(self, which: int, after: int, limit: int) -> None:
+        events = self.runner.run(self.logs[which].read(after, limit))
+        assert [event.position for event in events] == list(
+            range(after + 1, min(len(self.model.events), after + limit) + 1)
+        )
+
+    @rule(which=st.integers(0, 1), stream=st.sampled_from(STREAMS), after=st.integers(0, 5))
+    def read_stream(self, which: int, stream: str, after: int) -> None:
+        events = self.runner.run(self.logs[which].read_stream(stream, after))
+        assert [event.header.event_id for event in events] == [
+            event.event_id for name, version, event in self.model.events if name == stream and version > after
+        ]
+
+    @rule(which=st.integers(0, 1), ahead=st.integers(-2, 1))
+    def wait(self, which: int, ahead: int) -> None:
+        head = len(self.model.events)
+        assert self.runner.run(self.logs[which].wait_beyond(head + ahead, 0)) == (ahead < 0)
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        for log in self.logs:
+            assert self.runner.run(log.head()) == len(self.model.events)
+        stored = self.runner.run(self.logs[0].read(0, 10_000))
+        assert [(event.header, event.payload) for event in stored] == [
+            (
+                event.header(
+                    publication=PUBLICATION, position=position, stream=stream, stream_version=version
+                ),
+                event.payload,
+            )
+            for position, (stream, version, event) in enumerate(self.model.events, 1)
+        ]
+
+    def teardown(self) -> None:
+        for log in self.logs:
+            self.runner.run(log.aclose())
+        self.runner.close()
+        self.folder.cleanup()
+
+
+TestLogBesideModel = LogBesideModel.TestCase
+TestLogBesideModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
