@@ -1,8 +1,8 @@
 """A process that appends to a log: `log_appender.py PATH NAME APPENDS`, for tests with several processes.
 
 Every append writes two events: one to a stream of its own, with an exact version, and one to a stream that all
-processes share, with any version. Prints the positions that were acknowledged, as they are, then a line "done" with
-the slowest append in seconds.
+processes share, with any version. Prints the positions that were acknowledged, then a line "done" with the slowest
+append in seconds.
 """
 
 import asyncio
@@ -42,10 +42,10 @@ async def run(path: Path, name: str, appends: int) -> None:
                 ]
             )
             slowest = max(slowest, time.perf_counter() - start)
-            print(position, flush=True)
+            sys.stdout.write(f"{position}\n")
     finally:
         await log.aclose()
-    print("done", slowest, flush=True)
+    sys.stdout.write(f"done {slowest}\n")
 
 
 if __name__ == "__main__":

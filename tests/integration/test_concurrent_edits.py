@@ -112,7 +112,9 @@ async def test_a_key_sent_everywhere_at_once_takes_effect_once(tmp_path: Path, p
             named, keyed = f"Round {number}", f"round {number}"
             posts = await all_at_once(clients, "postCreate", title=named, idempotencyKey=f"{keyed} post")
             post = assert_carried_out_once(posts)
-            filed = await all_at_once(clients, "categoryCreate", name=named, idempotencyKey=f"{keyed} category")
+            filed = await all_at_once(
+                clients, "categoryCreate", name=named, idempotencyKey=f"{keyed} category"
+            )
             assert_carried_out_once(filed)
             edit = {"id": post["id"], "title": f"{named}!", "idempotencyKey": f"{keyed} edit"}
             if number % 2:

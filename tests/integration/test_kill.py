@@ -139,6 +139,7 @@ async def work_until_all_are_killed(
             await asyncio.sleep(random.uniform(0.02, LONGEST_RUN_SECONDS))
             victim = left.pop(random.randrange(len(left)))
             await victim.kill()
+            assert victim.words() == ""
             tally.kills += 1
     return {editor.pending.key for editor in editors if editor.pending is not None}
 

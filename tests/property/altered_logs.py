@@ -36,3 +36,30 @@ class AlteredLog:
 def without(position: int) -> Callable[[list[StoredEvent]], list[StoredEvent]]:
     """Lose one event."""
     return lambda events: [event for event in events if event.position != position]
+
+
+class KeptLog:
+    """A log in memory that can only be read."""
+
+    def __init__(self, events: Sequence[StoredEvent]) -> None:
+        self._events = list(events)
+
+    @property
+    def publication(self) -> str:
+        return self._events[0].header.publication
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        raise NotImplementedError
+
+    async def head(self) -> int:
+        return len(self._events)
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return self._events[after : after + limit]
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        found = [event for event in self._events if event.header.stream == stream]
+        return [event for event in found if event.header.stream_version > after]
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        return len(self._events) > position

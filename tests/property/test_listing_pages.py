@@ -163,7 +163,7 @@ NEVER_SEEN = """
     UNION ALL SELECT page, r.from_pos, r.to_pos FROM page_row AS r LEFT JOIN life USING (page)
     WHERE life.page IS NULL OR max(r.from_pos, life.from_pos) >= min(r.to_pos, life.to_pos)
 """
-"""Pages that nobody asks for as of any position, and rows that are true only while their page is not in use."""
+"""Pages that are never in use, and rows that are true only while their page is not."""
 
 
 def moments(changes: Sequence[Change]) -> list[int]:

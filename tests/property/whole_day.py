@@ -66,4 +66,8 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(posts.UncategorizePost, post=0, category=1),
     Ask(posts.UnpublishPost, post=0),
     Ask(posts.PublishPost, post=0),
+    Ask(categories.CreateCategory, title="Ferries", flag=True, other=1),
+    Ask(posts.CategorizePost, post=0, category=6),
+    Ask(categories.CreateCategory, title="Boats"),
+    Ask(categories.MergeCategory, category=6, other=7),
 ]

@@ -183,7 +183,10 @@ def test_many_changes_pay_for_each_copy(db: sqlite3.Connection, order: Callable[
         close_membership(db, 0, order(0), 1, 1 + 2 * n + i)
         open_membership(db, 0, order(0), 1, 1 + 2 * n + i + i % 2)
     assert db.total_changes - before < 10 * n
-    leaves = "SELECT count(*) FROM page_directory AS d JOIN page_row AS b USING (page) WHERE d.to_pos = ?1 AND b.to_pos = ?1"
+    leaves = """
+        SELECT count(*) FROM page_directory AS d JOIN page_row AS b USING (page)
+        WHERE d.to_pos = ?1 AND b.to_pos = ?1
+    """
     assert db.execute(leaves, (OPEN,)).fetchone()[0] < 4
     assert len(list_keys(db, [0], NOW, limit=n)) == n // 100
 

@@ -4,6 +4,7 @@ Every slug has a stream of its own, named by a keyed hash, so that claiming it i
 """
 
 import hmac
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,11 @@ from ledgerpress.domain.rejection import ErrorCode, Rejected
 
 MAX_SLUG: Final = 100
 _DERIVED_LENGTH: Final = 80
+_APOSTROPHES: Final = "'’ʼ"
+_NO_TRACE: Final = frozenset({"Cf", "Me"})
+"""Categories of what cannot be seen, such as a soft hyphen or a joiner, and of frames around a character."""
+_VARIATIONS: Final = re.compile(r"[\u180B-\u180F\uFE00-\uFE0F\U000E0100-\U000E01EF]")
+"""Marks that only choose how the character before them looks, such as that of an emoji."""
 
 
 class SlugKind(StrEnum):
@@ -87,24 +93,26 @@ def stream_name(kind: SlugKind, slug: str, name_key: bytes) -> str:
 
 def derive(text: str, *, fallback: str) -> str:
     """Return a slug made from a title or a name: NFC, lower case, letters of any script, digits, hyphens."""
-    words = "".join(
-        character if _is_letter_or_digit(character) else ("" if character in "'’ʼ" else " ")
-        for character in unicodedata.normalize("NFC", text.lower())
-    ).split()
-    slug = "-".join(words)
+    words = "".join(map(_in_slug, unicodedata.normalize("NFC", text.lower()))).split()
+    slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
-        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or slug[:_DERIVED_LENGTH]
-    slug = unicodedata.normalize("NFC", slug)
-    return slug if slug and is_well_formed(slug) else fallback
+        slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or _cut(slug)
+    return slug if is_well_formed(slug) else fallback
 
 
 def is_well_formed(slug: str) -> bool:
-    """Whether `slug` may be one: NFC, lower case, words of letters and digits joined by single hyphens."""
+    """Whether `slug` may be one: NFC, lower case, words of letters and digits joined by single hyphens.
+
+    Marks may follow a letter, as in Devanagari; those that only choose how a character looks may not.
+    """
     return (
         0 < len(slug) <= MAX_SLUG
         and slug == unicodedata.normalize("NFC", slug)
         and slug == unicodedata.normalize("NFC", slug.lower())
-        and all(word and all(map(_is_letter_or_digit, word)) for word in slug.split("-"))
+        and all(
+            word and word == _without_leading_marks(word) and all(_in_slug(one) == one for one in word)
+            for word in slug.split("-")
+        )
     )
 
 
@@ -132,5 +140,23 @@ def numbered(slug: str, number: int) -> str:
     return slug[: MAX_SLUG - len(suffix)].rstrip("-") + suffix
 
 
-def _is_letter_or_digit(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+def _in_slug(character: str) -> str:
+    """Return what a slug has for a character: itself, nothing, or the space that parts words."""
+    category = unicodedata.category(character)
+    if category in _NO_TRACE or character in _APOSTROPHES or _VARIATIONS.search(character):
+        return ""
+    return character if category[0] in "LMN" else " "
+
+
+def _without_leading_marks(word: str) -> str:
+    while word and unicodedata.category(word[0])[0] == "M":
+        word = word[1:]
+    return word
+
+
+def _cut(slug: str) -> str:
+    """Shorten a slug of one word, but not between a letter and its marks."""
+    end = _DERIVED_LENGTH
+    while unicodedata.category(slug[end])[0] == "M":
+        end -= 1
+    return slug[:end]

@@ -14,13 +14,18 @@ MAX_IDEMPOTENCY_KEY: Final = 200
 MAX_BODY_BYTES: Final = 256 * 1024
 """A body's limit in bytes of UTF-8. Escaped as JSON it still fits an event's payload."""
 
+# Unicode's general categories.
+_NOT_TEXT: Final = frozenset({"Cc", "Cs"})
+_NOT_IN_LINES: Final = _NOT_TEXT | {"Zl", "Zp"}
+_UNSEEN: Final = frozenset({"Zs", "Zl", "Zp", "Cf"})
+
 
 def line(value: str, *, field: str, limit: int) -> str:
-    """Return `value` trimmed, for text of one line that must not be empty. Raises `Rejected`."""
+    """Return `value` trimmed, for text of one line in which something is to be seen. Raises `Rejected`."""
     value = unicodedata.normalize("NFC", value).strip()
-    if not value:
+    if all(unicodedata.category(character) in _UNSEEN for character in value):
         raise Rejected(ErrorCode.BLANK, f"The {_words(field)} must not be empty.", field=(field,))
-    _check(value, field=field, limit=limit, breaks="")
+    _check(value, field=field, limit=limit, breaks="", never=_NOT_IN_LINES)
     return value
 
 
@@ -45,7 +50,9 @@ def body(value: str, *, field: str = "body") -> str:
     return value
 
 
-def _check(value: str, *, field: str, limit: int | None, breaks: str) -> None:
+def _check(
+    value: str, *, field: str, limit: int | None, breaks: str, never: frozenset[str] = _NOT_TEXT
+) -> None:
     if limit is not None and len(value) > limit:
         raise Rejected(
             ErrorCode.TOO_LONG,
@@ -53,7 +60,7 @@ def _check(value: str, *, field: str, limit: int | None, breaks: str) -> None:
             field=(field,),
         )
     for character in value:
-        if character not in breaks and unicodedata.category(character) in {"Cc", "Cs"}:
+        if character not in breaks and unicodedata.category(character) in never:
             raise Rejected(
                 ErrorCode.INVALID_TEXT,
                 f"The {_words(field)} holds U+{ord(character):04X}, a character that is not text.",

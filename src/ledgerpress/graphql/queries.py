@@ -4,6 +4,7 @@ import strawberry
 
 from ledgerpress.graphql import finding
 from ledgerpress.graphql import ids as global_ids
+from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter, ArticleOrder, PostFilter
@@ -39,9 +40,9 @@ class Query:
         return [finding.node(info.context.today, one) for one in ids]
 
     @strawberry.field
-    def site(self, info: PressInfo) -> Site:
+    def site(self, info: PressInfo, as_of: AsOf | None = None) -> Site:
         """Return the site."""
-        return site_of(info.context.today)
+        return site_of(moment_of(info.context, as_of))
 
     @strawberry.field(description="An article by its id, or by any slug under which it was ever public.")
     def article(
@@ -49,9 +50,10 @@ class Query:
         info: PressInfo,
         id: strawberry.ID | None = None,
         slug: str | None = None,
+        as_of: AsOf | None = None,
     ) -> Article | None:
         """Return an article."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         found = finding.by_id_or_slug(
             id,
             slug,
@@ -71,21 +73,22 @@ class Query:
         before: str | None = None,
         filter: ArticleFilter | None = None,
         order_by: ArticleOrder | None = None,
+        as_of: AsOf | None = None,
     ) -> Connection[Article]:
         """Return a page of articles."""
         request = PageRequest(first, after, last, before)
         newest_first = order_by is not ArticleOrder.PUBLISHED_AT_ASC
         return finding.filtered_articles(
-            info.context.today, filter or ArticleFilter(), request, newest_first=newest_first
+            moment_of(info.context, as_of), filter or ArticleFilter(), request, newest_first=newest_first
         )
 
     @strawberry.field(description="The articles published last.")
     def recent_posts(
-        self, info: PressInfo, first: int | None = 6, after: str | None = None
+        self, info: PressInfo, first: int | None = 6, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Article]:
         """Return the articles published last."""
         request = PageRequest(6 if first is None else first, after)
-        return listed_articles(info.context.today, [EVERY_ARTICLE], request)
+        return listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
 
     @strawberry.field(description="A category by its id, or by any slug that leads to it.")
     def category(
@@ -93,18 +96,19 @@ class Query:
         info: PressInfo,
         id: strawberry.ID | None = None,
         slug: str | None = None,
+        as_of: AsOf | None = None,
     ) -> Category | None:
         """Return a category."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         found = finding.category(moment, id, slug)
         return category_of(found, moment) if found else None
 
     @strawberry.field(description="All categories, in the order in which they were made.")
     def categories(
-        self, info: PressInfo, first: int | None = None, after: str | None = None
+        self, info: PressInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Category]:
         """Return a page of categories."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         return finding.in_order_of_making(
             first,
             after,
@@ -114,18 +118,18 @@ class Query:
         )
 
     @strawberry.field
-    def author(self, info: PressInfo, id: strawberry.ID) -> Author | None:
+    def author(self, info: PressInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
         """Return an author."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         found = people.author(moment.snapshot, global_ids.argument(id, "Author"))
         return author_of(found, moment) if found else None
 
     @strawberry.field(description="All authors, in the order in which they were registered.")
     def authors(
-        self, info: PressInfo, first: int | None = None, after: str | None = None
+        self, info: PressInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Author]:
         """Return a page of authors."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         return finding.in_order_of_making(
             first,
             after,
@@ -140,9 +144,10 @@ class Query:
         info: PressInfo,
         id: strawberry.ID | None = None,
         slug: str | None = None,
+        as_of: AsOf | None = None,
     ) -> Post | None:
         """Return a post."""
-        moment = info.context.today
+        moment = moment_of(info.context, as_of)
         found = finding.by_id_or_slug(
             id,
             slug,
@@ -161,10 +166,16 @@ class Query:
         last: int | None = None,
         before: str | None = None,
         filter: PostFilter | None = None,
+        as_of: AsOf | None = None,
     ) -> Connection[Post]:
         """Return a page of posts."""
         status = filter.status if filter else None
-        return listed_posts(info.context.today, status, PageRequest(first, after, last, before))
+        return listed_posts(moment_of(info.context, as_of), status, PageRequest(first, after, last, before))
+
+    @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
+    def moment(self, info: PressInfo, as_of: AsOf | None = None) -> MomentType:
+        """Return a moment."""
+        return describe(moment_of(info.context, as_of))
 
     @strawberry.field(description="How far each projection has come.")
     async def projections(self, info: PressInfo) -> list[Projection]:

@@ -3,6 +3,7 @@
 from ledgerpress.projections.categories import CategoriesProjector
 from ledgerpress.projections.commands import CommandsProjector
 from ledgerpress.projections.listings import ListingsProjector
+from ledgerpress.projections.moments import MomentsProjector
 from ledgerpress.projections.people import PeopleProjector
 from ledgerpress.projections.posts import PostsProjector
 from ledgerpress.projections.projector import Projector
@@ -14,6 +15,7 @@ def every_projector() -> tuple[Projector, ...]:
         CategoriesProjector(),
         CommandsProjector(),
         ListingsProjector(),
+        MomentsProjector(),
         PeopleProjector(),
         PostsProjector(),
     )

@@ -60,9 +60,9 @@ def move_category(db: sqlite3.Connection, category_id: str, parent_id: str | Non
 
 
 def merge_category(db: sqlite3.Connection, category_id: str, into_id: str, at: int) -> None:
-    """Let another category take a category over, its children with it."""
+    """Let another category take a category over, its children with it; an unknown one takes it out of the tree."""
     k, into = category_key(db, category_id), category_key(db, into_id)
-    if k is None or into is None:
+    if k is None:
         return
     affected = _upwards(db, k)
     db.execute("UPDATE listed_category SET above = ? WHERE above = ? AND NOT taken_over", (into, k))

@@ -1,10 +1,10 @@
 """Who is in which listing, as of every position: pages of membership, split by key and by time.
 
-A membership is the stretch of positions through which a post was in a listing. Memberships are the rows of leaf
-pages, leaves are the rows of branch pages, and branches stand in a directory: a multiversion B-tree of three
-levels. The pages in use at a position part all keys among them without gap or overlap, so whoever reads as of that
-position walks as if there had never been any other page; `ledgerpress.readmodels.listings` has the queries, and
-`ledgerpress.projections.listing_splits` says when a page gives way to new ones.
+A membership is the stretch of positions through which a post was in a listing. Memberships are the rows of
+leaf pages, leaves are the rows of branch pages, and branches stand in a directory: a multiversion B-tree of
+three levels. The pages in use at a position part all keys among them without gap or overlap, so whoever reads
+as of that position walks as if there had never been any other page. `ledgerpress.readmodels.listings` has the
+queries, and `ledgerpress.projections.listing_splits` says when a page gives way to new ones.
 
 Nothing is remembered between calls, and the caller owns the transaction: the rows depend on the order of the
 changes alone, not on how they were batched.
@@ -124,7 +124,7 @@ def close_membership(
 
 
 class _Place(NamedTuple):
-    """How the listing stands, the leaf in use for a key, and from where to where its latest row there is true.
+    """How the listing stands, the leaf in use for a key, and the bounds of the key's latest row there.
 
     `rows` counts the leaf's: all of them before opening, the live ones before closing.
     """

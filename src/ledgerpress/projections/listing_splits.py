@@ -1,9 +1,9 @@
 """When a page of a listing is rewritten, and how: full pages are split, sparse ones joined with a neighbour.
 
-A page is never changed beyond recognition. It is closed at the position that fills or empties it, so that readers
-as of earlier positions still find it, and what is live in it is copied to one new page or two. A page that came
-into use at that very position is deleted instead, since nobody can ask for it. A new page is neither nearly full
-nor nearly empty, unless it is the only one under its parent, so that many changes pay for each copy.
+A page that is full, or has hardly a live row left, is closed at that position, so that readers as of earlier
+ones still find it, and its live rows are copied to one new page or two. A page that came into use at the very
+same position is deleted instead, since nobody can ask for it. A new page is neither nearly full nor nearly
+empty, unless it is the only one under its parent, so that many changes pay for each copy.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ _Row = tuple[int, int, int, int | None]  # published_at, post, from_pos, child
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How many rows a page may hold, at least 4, and what follows. It must not change for pages that exist."""
+    """How many rows a page may hold, at least 4, and what follows from that number."""
 
     rows: int = 64
 
@@ -71,10 +71,11 @@ LIVE_PATH: Final = """
     WHERE l.k = ?1
         AND d.k = ?1 AND (d.published_at, d.post) <= (?2, ?3) AND d.to_pos = 9007199254740991
         AND (b.published_at, b.post) <= (?2, ?3) AND b.to_pos = 9007199254740991
-    ORDER BY d.published_at DESC, d.post DESC, b.published_at DESC, b.post DESC, b.from_pos DESC, r.from_pos DESC
+    ORDER BY d.published_at DESC, d.post DESC, b.published_at DESC, b.post DESC, b.from_pos DESC,
+        r.from_pos DESC
     LIMIT 1
 """
-"""From a listing (?1) to the branch and the leaf in use now for a key (?2, ?3), and the key's latest row there."""
+"""From a listing (?1) to the branch and the leaf in use now for a key (?2, ?3), and its latest row there."""
 
 _SLOTS: Final = (
     "SELECT d.published_at, d.post, d.from_pos, d.page, b.published_at, b.post, b.from_pos, b.child"

@@ -4,8 +4,8 @@ The tables are written, and described, by `ledgerpress.projections.listing_pages
 same for every position, however much has happened before or since: it visits the pages that were in use at
 that position, and the rows that were in them.
 
-`k` is a listing: 0 for every article, otherwise the position at which the category or the author was created.
-`position` is a position of the log, and an answer includes what the event at that position did.
+`k` is the key of a listing, as in `ledgerpress.readmodels.listing_keys`. `position` is a position of the log,
+and an answer includes what the event at that position did.
 """
 
 import json
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from ledgerpress.readmodels.temporal import OPEN
-
 LOWEST: Final = -(2**63)
 """Where the first page of a listing begins: before every time and every post."""
+
+_HIGHEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,8 +45,8 @@ def list_keys(
 ) -> list[ListingKey]:
     """Return at most `limit` keys of the listings `ks` taken together, as of `position`, each key once.
 
-    Keys lie strictly after `after` and strictly before `before` in the direction of reading, which is from the
-    newest to the oldest unless `newest_first` is false. Raises `ValueError` where `limit` is negative.
+    Keys lie strictly after `after` and strictly before `before` in the direction of reading, which is from
+    newest to oldest unless `newest_first` is false. Raises `ValueError` where `limit` is negative.
     """
     if limit < 0:
         raise ValueError(f"at most {limit} keys were asked for; that cannot be negative")
@@ -74,7 +74,7 @@ def count(db: sqlite3.Connection, k: int, position: int) -> int:
 
 
 def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
-    """Return the greatest publishing time in the listing as of `position`, in microseconds; `None` if empty."""
+    """Return the greatest publishing time in a listing as of `position`, in microseconds; `None` if empty."""
     row = db.execute(
         "SELECT newest_published_at FROM newest_step WHERE k = ? AND pos <= ? ORDER BY pos DESC LIMIT 1",
         (k, position),
@@ -109,7 +109,8 @@ _LEAF_OF_START: Final = """
     SELECT b.published_at, b.post FROM page_directory AS d CROSS JOIN page_row AS b ON b.page = d.page
     WHERE d.k = :k AND d.from_pos <= ?1 AND d.to_pos > ?1 AND (d.published_at, d.post) <= (?3, ?4)
         AND b.from_pos <= ?1 AND b.to_pos > ?1 AND (b.published_at, b.post) <= (?3, ?4)
-    ORDER BY d.published_at DESC, d.post DESC, d.from_pos DESC, b.published_at DESC, b.post DESC, b.from_pos DESC
+    ORDER BY d.published_at DESC, d.post DESC, d.from_pos DESC,
+        b.published_at DESC, b.post DESC, b.from_pos DESC
     LIMIT 1
 """
 _WALKS: Final[dict[_Walk, str]] = {
@@ -162,7 +163,7 @@ def _groups(
 ) -> Iterator[tuple[list[int], int]]:
     """Part the listings into groups, each with a time that no key in it or in later groups is newer than."""
     if len(ks) <= _GROUP or not newest_first:
-        ranked = [(k, OPEN) for k in ks]
+        ranked = [(k, _HIGHEST) for k in ks]
     else:
         rows = db.execute(_RANKED, (json.dumps(ks), position))
         ranked = [(k, newest_of_k) for k, newest_of_k in rows if newest_of_k is not None]

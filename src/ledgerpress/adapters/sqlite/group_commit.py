@@ -25,13 +25,13 @@ class GroupCommit:
     """The one writer of a log in this process. Commands are recorded in the order in which they came."""
 
     def __init__(self, connection: SerialConnection, committed: Callable[[int], None]) -> None:
-        """Write through `connection`; after each commit call `committed` with the greatest position in it."""
+        """Write through `connection`; after each group call `committed` with the greatest position in it, or 0."""
         self._connection = connection
         self._committed = committed
         self._waiting: deque[_Waiting] = deque()
         self._loop = asyncio.get_running_loop()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._writing = False
+        self._finished: asyncio.Future[None] | None = None
 
     def record(self, command: Command) -> asyncio.Future[int]:
         """Return the future position of the command's last event, which is there once the command is durable.
@@ -41,22 +41,27 @@ class GroupCommit:
         """
         answer: asyncio.Future[int] = self._loop.create_future()
         self._waiting.append(_Waiting(command, answer))
-        if self._idle.is_set():
-            self._idle.clear()
+        if not self._writing:
+            self._writing = True
             # Not at once, so that all who are about to append in this turn of the loop are in the group.
             self._loop.call_soon(self._write)
         return answer
 
     async def finish(self) -> None:
         """Wait until all that was accepted has been answered."""
-        await self._idle.wait()
+        if self._writing:
+            self._finished = self._finished or self._loop.create_future()
+            await asyncio.shield(self._finished)
 
     def _write(self) -> None:
         group = self._next_group()
         if group:
             self._connection.post(partial(self._record, group))
         else:
-            self._idle.set()
+            self._writing = False
+            if self._finished is not None:
+                self._finished.set_result(None)
+                self._finished = None
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -78,14 +83,15 @@ class GroupCommit:
         self._loop.call_soon_threadsafe(self._answer, group, outcomes)
 
     def _answer(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | EventLogError]) -> None:
-        self._committed(max((one for one in outcomes if isinstance(one, int)), default=0))
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            if waiting.answer.done():
-                continue
+        head = 0
+        for (_, answer), outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, int):
-                waiting.answer.set_result(outcome)
-            else:
-                waiting.answer.set_exception(outcome)
+                head = outcome
+                if not answer.done():
+                    answer.set_result(outcome)
+            elif not answer.done():
+                answer.set_exception(outcome)
+        self._committed(head)
         self._write()
 
 

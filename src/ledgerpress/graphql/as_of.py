@@ -1,0 +1,69 @@
+"""Any answer as of any past moment: a position of the log, or a time."""
+
+from dataclasses import replace
+
+import strawberry
+
+from ledgerpress.graphql.context import Context, Moment
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.scalars import DateTime, Position, iso_time
+from ledgerpress.readmodels import moments
+
+
+@strawberry.input(
+    one_of=True,
+    description="A past moment. The whole answer is of that one moment, categories' names, tree and slugs included.",
+)
+class AsOf:
+    """A past moment."""
+
+    position: Position | None = strawberry.field(
+        default=strawberry.UNSET, description="A position of the log."
+    )
+    time: DateTime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="A time: what the store would have answered then, by the recorded times of events.",
+    )
+
+
+@strawberry.type(name="Moment", description="A moment of the log.")
+class MomentType:
+    """A moment of the log."""
+
+    position: Position = strawberry.field(
+        description="What a client should keep: it names this moment for ever."
+    )
+    time: DateTime | None = strawberry.field(
+        description="The greatest recorded-at up to the position; null before the first event."
+    )
+
+
+def moment_of(context: Context, as_of: AsOf | None) -> Moment:
+    """Return the moment that an argument names, or today's. Raises `BadRequest` for one in the future."""
+    today = context.today
+    if as_of is None:
+        return today
+    if as_of.position:
+        position, now = int(as_of.position), None
+        if position > today.snapshot.position:
+            raise BadRequest(
+                f"Position {position} lies in the future: the store is at {today.snapshot.position}."
+            )
+    elif as_of.time:
+        position, now = moments.position_at(today.snapshot, as_of.time), int(as_of.time)
+        if now > today.now:
+            raise BadRequest(f"{iso_time(now)} lies in the future.")
+    else:
+        position, now = 0, None
+    snapshot = replace(today.snapshot, position=position)
+    if now is None:
+        now = moments.time_of(snapshot)
+    return Moment(snapshot, today.now if now is None else now)
+
+
+def describe(moment: Moment) -> MomentType:
+    """Return a moment as a client sees it."""
+    time = moments.time_of(moment.snapshot)
+    return MomentType(
+        position=Position(moment.snapshot.position), time=None if time is None else DateTime(time)
+    )

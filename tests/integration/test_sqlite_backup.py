@@ -1,0 +1,172 @@
+"""Copies of a log in use, and back."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite.backup import backup, restore
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from tests.contract.samples import PUBLICATION, sample_event, sample_write
+
+Copy = Callable[[Path, Path], Awaitable[int]]
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipe (name TEXT)")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+async def log(path: Path) -> AsyncIterator[SqliteEventLog]:
+    log = await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
+    yield log
+    await log.aclose()
+
+
+@pytest.fixture
+async def writers(log: SqliteEventLog) -> AsyncIterator[None]:
+    """Eight clients that append as fast as they can for as long as the test runs."""
+
+    async def write(name: int) -> None:
+        for number in range(1_000_000):
+            await log.append([sample_write(f"post.{name}", number)])
+
+    tasks = [asyncio.ensure_future(write(name)) for name in range(8)]
+    await log.wait_beyond(300, 30)
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@pytest.mark.usefixtures("writers")
+async def test_a_backup_while_the_log_is_written_to(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
+    target = folder(tmp_path / "copies") / "backup.db"
+    steps: list[tuple[int, int]] = []
+    before = await log.head()
+    head = await backup(path, target, progress=lambda done, pages: steps.append((done, pages)))
+    assert before <= head <= await log.head()
+    assert await log.wait_beyond(head, 5)
+    assert steps
+    assert steps == sorted(steps)
+    assert steps[-1][0] == steps[-1][1] > 0
+    assert names(target.parent) == ["backup.db"]
+
+    restored_to = folder(tmp_path / "restored") / "log.db"
+    assert await restore(target, restored_to) == head
+    assert names(restored_to.parent) == ["log.db"]
+    again = await SqliteEventLog.open(restored_to, create_as=None)
+    assert again.publication == log.publication
+    assert await again.read(0, head + 1) == await log.read(0, head)
+    assert await again.append([sample_write("taxonomy", NO_STREAM)]) == head + 1
+    await again.aclose()
+
+
+@pytest.fixture
+async def copy(log: SqliteEventLog, path: Path, tmp_path: Path) -> Path:
+    """A backup of three events."""
+    await log.append([sample_write("post.a", NO_STREAM, events=3)])
+    copy = tmp_path / "backup.db"
+    assert await backup(path, copy) == 3
+    return copy
+
+
+async def test_a_backup_can_be_read_where_nothing_can_be_written(copy: Path) -> None:
+    with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
+        assert db.execute("SELECT count(*) FROM event").fetchone() == (3,)
+        assert names(copy.parent) == ["backup.db", "log.db", "log.db-shm", "log.db-wal"]
+
+
+async def test_a_backup_of_a_log_that_nobody_has_open_leaves_no_trace(path: Path) -> None:
+    log = await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
+    await log.append([sample_write("post.a", NO_STREAM)])
+    await log.aclose()
+    assert await backup(path, path.with_name("backup.db")) == 1
+    assert names(path.parent) == ["backup.db", "log.db"]
+
+
+@pytest.mark.parametrize("taken", ["new.db", "new.db-wal", "new.db-journal"])
+@pytest.mark.parametrize("action", [backup, restore])
+async def test_nothing_is_ever_overwritten(copy: Path, taken: str, action: Copy) -> None:
+    copy.with_name(taken).symlink_to("nowhere")
+    before = names(copy.parent)
+    with pytest.raises(LogUnusable, match=f"{taken} exists already"):
+        await action(copy, copy.with_name("new.db"))
+    assert names(copy.parent) == before
+
+
+@pytest.mark.parametrize("action", [backup, restore])
+async def test_only_a_log_is_copied(tmp_path: Path, action: Copy) -> None:
+    foreign(tmp_path / "foreign.db")
+    (tmp_path / "text.db").write_text("Dear diary")
+    (tmp_path / "empty.db").touch()
+    before = names(tmp_path)
+    for name, why in [
+        ("foreign.db", "another application"),
+        ("text.db", "not an SQLite database"),
+        ("empty.db", "there is no log"),
+        ("missing.db", "there is no log"),
+    ]:
+        with pytest.raises(LogUnusable, match=why):
+            await action(tmp_path / name, tmp_path / "new.db")
+    assert names(tmp_path) == before
+
+
+async def test_a_folder_that_is_missing_is_named(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(LogUnusable, match=r"missing/new\.db cannot be written"):
+        await backup(copy, tmp_path / "missing" / "new.db")
+
+
+@pytest.fixture
+def tampered(copy: Path) -> Iterator[sqlite3.Connection]:
+    """The backup, with the triggers taken away that would keep it as it is."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        yield db
+
+
+@pytest.mark.parametrize("position", [1, 2])
+async def test_a_backup_with_a_gap_is_not_restored(
+    copy: Path, tampered: sqlite3.Connection, position: int, tmp_path: Path
+) -> None:
+    tampered.execute("DELETE FROM event WHERE position = ?", (position,))
+    with pytest.raises(LogUnusable, match="has a gap"):
+        await restore(copy, tmp_path / "new.db")
+    assert "new.db" not in names(tmp_path)
+
+
+async def test_a_cancelled_backup_leaves_nothing(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
+    for number in range(20):
+        await log.append([StreamWrite("post.a", number, (sample_event(plaintext=b"x" * 700_000),))])
+    target = tmp_path / "backup.db"
+    started = asyncio.Event()
+    copying = asyncio.ensure_future(backup(path, target, progress=lambda done, pages: started.set()))
+    await started.wait()
+    copying.cancel()
+    await asyncio.wait([copying])
+    for _ in range(500):
+        if not any("backup" in name for name in names(tmp_path)):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"left behind: {names(tmp_path)}")

@@ -1,0 +1,313 @@
+"""What SQLite itself, the file and the operating system have to do with the log."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite import group_commit
+from ledgerpress.adapters.sqlite.backup import backup
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.log_file import APPLICATION_ID
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.eventlog.subscription import check_gapless
+from tests.contract.samples import PUBLICATION, sample_event, sample_write
+
+APPENDER = Path(__file__).with_name("log_appender.py")
+
+
+async def open_log(path: Path) -> SqliteEventLog:
+    return await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
+
+
+async def everything(log: SqliteEventLog) -> list[StoredEvent]:
+    events: list[StoredEvent] = []
+    while batch := await log.read(len(events), 1_000):
+        events += batch
+    check_gapless(events, 0)
+    return events
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+async def log(path: Path) -> AsyncIterator[SqliteEventLog]:
+    log = await open_log(path)
+    yield log
+    await log.aclose()
+
+
+# --- files that are something else ----------------------------------------------------------------
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipe (name TEXT)")
+
+
+def foreign_in_use(path: Path) -> None:
+    """Another application's database, left behind with a write-ahead log."""
+    made = path.with_name("made.db")
+    with closing(sqlite3.connect(made)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE recipe (name TEXT)")
+        db.commit()
+        for end in ("", "-wal"):
+            shutil.copy(f"{made}{end}", f"{path}{end}")
+
+
+def marked(path: Path, format_version: int) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {format_version}")
+        db.execute("CREATE TABLE something (else_ TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        pytest.param(lambda path: path.write_text("Dear diary"), "is not an SQLite database", id="text"),
+        pytest.param(
+            lambda path: path.write_bytes(os.urandom(9_000)), "is not an SQLite database", id="noise"
+        ),
+        pytest.param(foreign, "is a database of another application", id="foreign"),
+        pytest.param(foreign_in_use, "is a database of another application", id="foreign and in use"),
+        pytest.param(
+            lambda path: marked(path, 2),
+            "was written by a newer LedgerPress (format 2); this one reads format 1: upgrade",
+            id="newer",
+        ),
+        pytest.param(lambda path: marked(path, 0), "has the unknown format 0", id="format 0"),
+        pytest.param(lambda path: marked(path, 1), "cannot be used as a log", id="without tables"),
+        pytest.param(lambda path: path.mkdir(), "is not a file", id="folder"),
+    ],
+)
+@pytest.mark.parametrize("create", [True, False])
+async def test_a_file_that_is_something_else_is_refused_and_left_alone(
+    path: Path, make: Callable[[Path], object], why: str, create: bool
+) -> None:
+    make(path)
+    before = contents(path.parent)
+    with pytest.raises(LogUnusable) as refusal:
+        await SqliteEventLog.open(path, create_as=(lambda: PUBLICATION) if create else None)
+    assert why in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert contents(path.parent) == before
+
+
+@pytest.fixture
+def empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+async def test_a_missing_log_is_not_made_unasked(path: Path) -> None:
+    with pytest.raises(LogUnusable, match="there is no log at"):
+        await SqliteEventLog.open(path, create_as=None)
+    assert contents(path.parent) == {}
+
+
+async def test_an_empty_file_is_no_log(empty: Path) -> None:
+    with pytest.raises(LogUnusable, match="there is no log at"):
+        await SqliteEventLog.open(empty, create_as=None)
+    assert contents(empty.parent) == {empty.name: b""}
+
+
+async def test_an_empty_file_becomes_a_log(empty: Path) -> None:
+    log = await open_log(empty)
+    assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
+    await log.aclose()
+
+
+async def test_a_place_that_cannot_hold_a_log_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (
+        tmp_path / "missing" / "log.db",
+        tmp_path / "file" / "log.db",
+        Path("/proc/ledgerpress.db"),
+    ):
+        with pytest.raises(LogUnusable, match="cannot be"):
+            await open_log(place)
+
+
+def protect(path: Path) -> None:
+    path.chmod(0o400)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+async def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
+    await (await open_log(path)).aclose()
+    protect(path)
+    with pytest.raises(LogUnusable, match="readonly"):
+        await open_log(path)
+
+
+def damage(path: Path) -> None:
+    """Overwrite all pages but the first eight and the last."""
+    content = bytearray(path.read_bytes())
+    content[8 * 4096 : -4096] = b"\xff" * (len(content) - 9 * 4096)
+    path.write_bytes(content)
+
+
+async def test_a_damaged_log_says_so(path: Path) -> None:
+    log = await open_log(path)
+    for number in range(50):
+        await log.append([StreamWrite("post.a", number, (sample_event(plaintext=b"x" * 3_000),))])
+    await log.aclose()
+    damage(path)
+    log = await open_log(path)
+    with pytest.raises(EventLogError, match="could not be read"):
+        await everything(log)
+    await log.aclose()
+    with pytest.raises(LogUnusable, match=r"damaged|malformed"):
+        await backup(path, path.with_name("backup.db"))
+    assert list(contents(path.parent)) == ["log.db"]
+
+
+async def test_closing_leaves_one_file(path: Path) -> None:
+    log = await open_log(path)
+    await log.append([sample_write("post.a", NO_STREAM)])
+    await log.aclose()
+    assert list(contents(path.parent)) == ["log.db"]
+
+
+# --- many processes, a full disk, groups ----------------------------------------------------------
+
+
+async def appender(path: Path, name: str, appends: int) -> tuple[list[int], float]:
+    """Run a process that appends; return the positions that it was told, and its slowest append in seconds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(APPENDER), str(path), name, str(appends), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    *positions, (_, slowest) = [line.split() for line in output.decode().splitlines()]
+    return [int(position) for (position,) in positions], float(slowest)
+
+
+async def test_several_processes_append_to_one_log(path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    told = dict(zip(names, await asyncio.gather(*(appender(path, name, 150) for name in names)), strict=True))
+    log = await SqliteEventLog.open(path, create_as=None)
+    events = await everything(log)
+    assert len(events) == 2 * 4 * 150
+    assert log.publication in {uuid8("publication", name) for name in names}
+    for name, (positions, slowest) in told.items():
+        own = [event.header for event in events if event.header.stream == f"post.{name}"]
+        assert [header.stream_version for header in own] == list(range(1, 151))
+        assert [header.position + 1 for header in own] == positions
+        assert slowest < 10
+    shared = [event.header.stream_version for event in events if event.header.stream == "journal"]
+    assert shared == list(range(1, 601))
+    await log.aclose()
+
+
+async def test_appends_of_another_process_wake_those_who_wait(log: SqliteEventLog, path: Path) -> None:
+    running = asyncio.ensure_future(appender(path, "a", 5))
+    seen = 0
+    while seen < 10:
+        assert await log.wait_beyond(seen, 20)
+        seen = (await log.read(seen, 100))[-1].position
+    assert (await running)[0][-1] == 10
+
+
+async def test_a_full_disk_fails_the_group_and_no_more(log: SqliteEventLog) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    pages: int = await log._writer.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+    await log._writer.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 30}").fetchall())
+    large = sample_event(plaintext=b"x" * 200_000)
+    outcomes = await asyncio.gather(
+        log.append([sample_write("post.b", NO_STREAM)]),
+        log.append([StreamWrite("post.c", NO_STREAM, (large,))]),
+        log.append([sample_write("post.d", NO_STREAM)]),
+        return_exceptions=True,
+    )
+    for outcome in outcomes:
+        assert type(outcome) is EventLogError
+        assert "full" in str(outcome)
+    assert await log.head() == 1
+    with pytest.raises(EventLogError, match="full"):
+        await log.append([StreamWrite("post.c", NO_STREAM, (large,))])
+    assert await log.append([sample_write("post.d", NO_STREAM)]) == 2
+    await log._writer.run(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchall())
+    assert await log.append([StreamWrite("post.c", NO_STREAM, (large,))]) == 3
+    await everything(log)
+
+
+async def test_a_group_that_cannot_be_committed_is_not_recorded(log: SqliteEventLog) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+
+    def refuse(action: int, name: str | None, *_: object) -> int:
+        commit = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if commit else sqlite3.SQLITE_OK
+
+    await log._writer.run(lambda db: db.set_authorizer(refuse))
+    failed = await asyncio.gather(
+        *(log.append([sample_write(f"post.b{n}", NO_STREAM)]) for n in range(5)), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in failed} == {EventLogError}
+    await log._writer.run(lambda db: db.set_authorizer(None))
+    assert await log.append([sample_write("post.a", 1)]) == 2
+
+
+async def test_a_writer_elsewhere_holds_up_appends_but_no_reads(log: SqliteEventLog, path: Path) -> None:
+    await log.append([sample_write("post.a", NO_STREAM)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        append = asyncio.ensure_future(log.append([sample_write("post.a", 1)]))
+        assert not await log.wait_beyond(1, 0.1)
+        assert [event.position for event in await log.read(0, 10)] == [1]
+        assert not append.done()
+        db.execute("ROLLBACK")
+    assert await append == 2
+
+
+async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "MAX_COMMANDS", 10)
+    monkeypatch.setattr(group_commit, "MAX_BYTES", 2_500)
+    groups: list[int] = []
+
+    def counted(db: sqlite3.Connection, commands: list[object]) -> list[int]:
+        groups.append(len(commands))
+        return list(range(len(commands)))
+
+    monkeypatch.setattr(group_commit, "record", counted)
+    small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
+    large = [
+        StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))
+        for n, size in enumerate([1_000, 1_000, 1_000, 9_000, 1_000])
+    ]
+    await asyncio.gather(*(log.append([write]) for write in small + large))
+    assert groups == [10, 10, 7, 1, 1, 1]
+
+
+async def test_cancelled_appends_do_not_stop_the_log(log: SqliteEventLog) -> None:
+    recorded = 0
+    for number in range(30):
+        append = asyncio.ensure_future(log.append([sample_write("post.a", recorded)]))
+        await asyncio.sleep(number * 0.000_05)
+        append.cancel()
+        await asyncio.wait([append])
+        await log.append([sample_write("taxonomy", number)])
+        recorded = len(await log.read_stream("post.a"))
+        if not append.cancelled():
+            assert recorded > 0
+    with pytest.raises(WrongExpectedVersion):
+        await log.append([sample_write("post.a", recorded + 1)])
+    assert len(await everything(log)) == 30 + recorded
