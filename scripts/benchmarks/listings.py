@@ -21,8 +21,8 @@ import strawberry
 import uvloop
 
 from ledgerpress.application.categories import CreateCategory
-from ledgerpress.application.streams import post_stream
 from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.streams import post_stream
 from ledgerpress.compose import Store, open_store
 from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.posts import PostCategorized, PostCreated, PostPublished
