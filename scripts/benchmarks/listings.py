@@ -12,89 +12,31 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from itertools import islice
 from pathlib import Path
 
 import strawberry
 import uvloop
 
-from ledgerpress.application.categories import CreateCategory
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.streams import post_stream
 from ledgerpress.compose import Store, open_store
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.posts import PostCategorized, PostCreated, PostPublished
-from ledgerpress.eventlog.envelope import NewEvent
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.graphql.schema import execute, make_schema
 from ledgerpress.readmodels import articles, categories
 from ledgerpress.readmodels.paging import PageRequest, page_of
+from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-CATEGORIES = 10
-DAY = 86_400_000_000
-START = 1_700_000_000_000_000
 GREATEST_RATIO = 1.5
-BODY = "A paragraph of some length, as a post has it. " * 8
 RECENT = "{ recentPosts(first: 20) { totalCount nodes { title teaser age categories { name } } } }"
 CATEGORY = (
     '{ category(slug: "section-3") { articleCount articles { totalCount nodes { title teaser age } } } }'
 )
 
 
-def posts(count: int, category_ids: list[str]) -> Iterator[StreamWrite]:
-    """The stream of each post: created, categorized, published, an hour apart."""
-    codec = event_codec()
-    for number in range(count):
-        post_id = uuid8("post", number)
-        published_at = START + number * DAY // 24
-        facts = (
-            PostCreated(
-                post_id=post_id,
-                slug=f"post-{number}",
-                title=f"Post {number}",
-                teaser=f"What post {number} is about.",
-                body=BODY,
-                author_ids=(),
-            ),
-            PostCategorized(post_id=post_id, category_id=category_ids[number % CATEGORIES]),
-            PostPublished(post_id=post_id, revision=1, published_at=published_at, correction=None),
-        )
-        events = []
-        for index, fact in enumerate(facts):
-            name, version = codec.name_of(fact)
-            events.append(
-                NewEvent(
-                    event_id=uuid8("event", number, index),
-                    type=name,
-                    schema_version=version,
-                    recorded_at=published_at,
-                    actor_id=OPERATOR.id,
-                    command_id=uuid8("command", number),
-                    correlation_id=uuid8("command", number),
-                    payload=codec.encode(fact, salt=index.to_bytes(32, "big")),
-                )
-            )
-        yield StreamWrite(post_stream(post_id), NO_STREAM, tuple(events))
-
-
 async def fill(store: Store, count: int) -> None:
-    """Write the posts straight to the log, in large appends, and let the views catch up."""
-    made = [
-        await store.press.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
-    ]
-    ids = [outcome.subject_id for outcome in made]
-    source, head = posts(count, ids), 0
-    started = time.perf_counter()
-    while batch := list(islice(source, 500)):
-        head = await store.log.append(batch)
-    if not await store.runner.wait_for(head, timeout=1_800):
-        raise SystemExit("the views did not catch up")
-    seconds = time.perf_counter() - started
-    print(f"  {count:,} posts, {head:,} events: written and projected in {seconds:.1f} s")
+    """Write the posts, an hour apart."""
+    generator = Generator(await make_categories(store))
+    await record(store, (generator.post(number, START + number * HOUR) for number in range(count)))
 
 
 def read_recent(store: Store) -> None:

@@ -1,0 +1,93 @@
+"""Generated posts for measuring: written straight to the log, in large appends, through the ordinary codec."""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from ledgerpress.application.categories import CreateCategory
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.streams import post_stream
+from ledgerpress.compose import Store
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.posts import PostCategorized, PostCreated, PostEdited, PostPublished
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+
+CATEGORIES = 10
+HOUR = 3_600_000_000
+START = 1_700_000_000_000_000
+BODY = "A paragraph of some length, as a post has it. " * 8
+
+
+async def make_categories(store: Store) -> list[str]:
+    """Make the categories and return their ids."""
+    made = [
+        await store.press.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
+    ]
+    return [outcome.subject_id for outcome in made]
+
+
+class Generator:
+    """Makes events of numbered posts. Ids, salts and times follow from the numbers."""
+
+    def __init__(self, category_ids: Sequence[str]) -> None:
+        self._codec = event_codec()
+        self._category_ids = category_ids
+        self._events = 0
+
+    def post(self, number: int, published_at: int) -> StreamWrite:
+        """Return a post's beginning: created, categorized and published."""
+        post_id = uuid8("post", number)
+        category_id = self._category_ids[number % len(self._category_ids)]
+        created = PostCreated(
+            post_id=post_id,
+            slug=f"post-{number}",
+            title=f"Post {number}",
+            teaser=f"What post {number} is about.",
+            body=BODY,
+            author_ids=(),
+        )
+        categorized = PostCategorized(post_id=post_id, category_id=category_id)
+        published = PostPublished(post_id=post_id, revision=1, published_at=published_at, correction=None)
+        return self._write(post_id, NO_STREAM, (created, categorized, published))
+
+    def edit(self, number: int, version: int, published_at: int) -> StreamWrite:
+        """Return one more edit, and its publication, of a post at `version`."""
+        post_id = uuid8("post", number)
+        edited = PostEdited(post_id=post_id, title=f"Post {number}, version {version}")
+        revision = 2 + (version - 3) // 2
+        published = PostPublished(
+            post_id=post_id, revision=revision, published_at=published_at, correction=None
+        )
+        return self._write(post_id, version, (edited, published))
+
+    def _write(self, post_id: str, expected: int, facts: Sequence[Event]) -> StreamWrite:
+        return StreamWrite(post_stream(post_id), expected, tuple(self._new(fact) for fact in facts))
+
+    def _new(self, fact: Event) -> NewEvent:
+        self._events += 1
+        number = self._events
+        name, version = self._codec.name_of(fact)
+        return NewEvent(
+            event_id=uuid8("event", number),
+            type=name,
+            schema_version=version,
+            recorded_at=START + number * 1_000_000,
+            actor_id=OPERATOR.id,
+            command_id=uuid8("command", number),
+            correlation_id=uuid8("command", number),
+            payload=self._codec.encode(fact, salt=number.to_bytes(32, "big")),
+        )
+
+
+async def record(store: Store, writes: Iterable[StreamWrite]) -> int:
+    """Append `writes`, let the views catch up, say how long it took, and return the head."""
+    started, head, source = time.perf_counter(), 0, iter(writes)
+    while batch := list(islice(source, 500)):
+        head = await store.log.append(batch)
+    if not await store.runner.wait_for(head, timeout=3_600):
+        raise SystemExit("the views did not catch up")
+    print(f"  head {head:,}: {time.perf_counter() - started:.1f} s to write and project", flush=True)
+    return head
