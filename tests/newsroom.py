@@ -19,10 +19,10 @@ from ledgerpress.domain.categories import (
 )
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.posts import (
+    ContentChanged,
     PostArchived,
     PostCategorized,
     PostCreated,
-    PostEdited,
     PostPublished,
     PostStatus,
     PostUnarchived,
@@ -90,6 +90,7 @@ class Newsroom:
     """The state after all the events applied so far."""
 
     def __init__(self, events: Iterable[Recorded[Event]] = ()) -> None:
+        self.times: list[int] = []
         self.site_name: str | None = None
         self.authors: dict[str, Author] = {}
         self.categories: dict[str, Category] = {}
@@ -103,6 +104,7 @@ class Newsroom:
 
     def apply(self, recorded: Recorded[Event]) -> None:
         at, header = recorded.position, recorded.header
+        self.times.append(max(header.recorded_at, *self.times[-1:], 0))
         match recorded.event:
             case SiteNamed(name=name):
                 self.site_name = name
@@ -112,7 +114,15 @@ class Newsroom:
                 self.authors[author_id].name = name
             case PostCreated() as new:
                 post = Post(
-                    at, new.post_id, header.recorded_at, 0, new.slug, new.title, new.teaser, new.body, new.author_ids
+                    at,
+                    new.post_id,
+                    header.recorded_at,
+                    0,
+                    new.slug,
+                    new.title,
+                    new.teaser,
+                    new.body,
+                    new.author_ids,
                 )
                 self.posts[post.id] = post
                 self.post_slugs[post.slug] = post.id
@@ -167,7 +177,7 @@ class Newsroom:
 
     def _change_post(self, post: Post, event: Event, now: int) -> None:
         match event:
-            case PostEdited(slug=slug, title=title, teaser=teaser, body=body, author_ids=authors):
+            case ContentChanged(slug=slug, title=title, teaser=teaser, body=body, author_ids=authors):
                 if slug is not UNSET:
                     if post.slug not in post.public_slugs:
                         del self.post_slugs[post.slug]
@@ -202,6 +212,10 @@ class Newsroom:
                 pass
 
     # --- what is seen ------------------------------------------------------------------------------
+
+    def position_at(self, time: int) -> int:
+        """The last position that had been recorded by then; recorded time never goes back."""
+        return len([one for one in self.times if one <= time])
 
     def category(self, category_id: str | None) -> Category | None:
         """The category that an id stands for: itself, or the one that took it over."""

@@ -418,13 +418,20 @@ async def test_all_who_open_a_new_log_at_once_get_one_publication(logs: Logs) ->
 async def test_closing_finishes_what_was_accepted(logs: Logs) -> None:
     log = await logs.open()
     appends = [asyncio.ensure_future(log.append([sample_write(f"post.{n}", 0)])) for n in range(10)]
-    waiting = asyncio.ensure_future(log.wait_beyond(100, 30))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
     await logs.close(log)
     assert sorted(await asyncio.gather(*appends)) == list(range(1, 11))
-    with pytest.raises(LogClosed):
-        await waiting
     assert await (await logs.open()).head() == 10
+
+
+@pytest.mark.parametrize("moment", [0, 0.000_1, 0.001, 0.05])
+async def test_closing_wakes_those_who_wait(logs: Logs, moment: float) -> None:
+    log = await logs.open()
+    waiting = [asyncio.ensure_future(log.wait_beyond(100, 30)) for _ in range(3)]
+    await asyncio.sleep(moment)
+    await logs.close(log)
+    for outcome in await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5):
+        assert type(outcome) is LogClosed
 
 
 async def test_a_closed_log_says_so(logs: Logs) -> None:

@@ -5,12 +5,17 @@ written this down. So where one call's end stands before another's beginning, it
 """
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 WRITES: Final = ("write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg")
 SYNCS: Final = ("fsync", "fdatasync")
@@ -24,6 +29,21 @@ _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _RESULT = re.compile(r"= (-?\d+)[^)]*$")
 
 
+def require_strace() -> None:
+    """Skip the test where strace is not at hand; where CI is set, fail it."""
+    reason = "strace is not installed"
+    if shutil.which("strace"):
+        probe = subprocess.run(
+            ["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False
+        )
+        if probe.returncode == 0:
+            return
+        reason = f"strace may not trace here: {probe.stderr.strip()}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
     """Return the command that runs `program` and writes its calls to `output`.
 
@@ -32,6 +52,15 @@ def traced(program: Sequence[str | Path], output: Path) -> list[str | Path]:
     calls = ",".join((*WRITES, *SYNCS))
     options = ["-D", "-f", "-q", "-yy", "-s", "65536", "-e", f"trace={calls}", "-e", "signal=none"]
     return ["strace", *options, "-o", output, *program]
+
+
+def killed_at(step: int, program: Sequence[str | Path], *files: Path) -> list[str | Path]:
+    """Return the command that runs `program` and kills it at its `step`-th change to the files, or sync of them."""
+    calls = ",".join((*WRITES, *SYNCS, "ftruncate", "unlink"))
+    options: list[str | Path] = ["-f", "-qq", "-e", f"inject={calls}:signal=KILL:when={step}"]
+    for file in files:
+        options += ["-P", file]
+    return ["strace", *options, "-o", os.devnull, *program]
 
 
 @dataclass
@@ -48,7 +77,7 @@ class Call:
 
 def has_seen_the_end(trace: Path, pid: int) -> bool:
     """Return whether the trace is complete: whether the process exited, and strace has written this down."""
-    return f"{pid} +++ exited with 0 +++" in trace.read_text("ascii")
+    return re.search(rf"^{pid} +\+\+\+ exited with 0 ", trace.read_text("ascii"), re.MULTILINE) is not None
 
 
 def calls_in(trace: Path) -> list[Call]:

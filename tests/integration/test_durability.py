@@ -4,9 +4,6 @@ A killed process leaves what it wrote to the kernel, so a kill cannot show this.
 """
 
 import asyncio
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +12,16 @@ import pytest
 
 from ledgerpress.compose import LOG_FILE
 from tests.integration.server import PROGRAM, Servers
-from tests.integration.syscalls import SYNCS, Call, Journal, answers, calls_in, has_seen_the_end, traced
+from tests.integration.syscalls import (
+    SYNCS,
+    Call,
+    Journal,
+    answers,
+    calls_in,
+    has_seen_the_end,
+    require_strace,
+    traced,
+)
 from tests.integration.wire import Client, close_all
 
 pytestmark = pytest.mark.serial
@@ -31,23 +37,11 @@ main()
 """A server that leaves syncing to SQLite's weaker settings."""
 
 
-@pytest.fixture
-def strace() -> None:
-    reason = "strace is not installed"
-    if shutil.which("strace"):
-        probe = subprocess.run(["strace", "-f", "-o", os.devnull, "true"], capture_output=True, check=False)
-        if probe.returncode == 0:
-            return
-        reason = f"strace may not trace here: {probe.stderr.decode(errors='replace').strip()}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 async def trace_of_mutations(
     data: Path, marks: Sequence[str], outputs: Path, *, at_once: bool, program: Sequence[str | Path] = PROGRAM
 ) -> list[Call]:
     """Let a server on a new store carry out a mutation with each mark in it, and return its system calls."""
+    require_strace()
     trace = outputs / "trace.txt"
     async with Servers(outputs) as servers:
         server = await servers.start(data, program=traced(program, trace))
@@ -89,7 +83,6 @@ def answered_too_early(calls: Sequence[Call], data: Path, marks: Sequence[str]) 
     return early
 
 
-@pytest.mark.usefixtures("strace")
 async def test_each_mutation_is_answered_after_its_sync(tmp_path: Path) -> None:
     marks, data = marked(30), tmp_path / "new" / "data"
     calls = await trace_of_mutations(data, marks, tmp_path, at_once=False)
@@ -103,7 +96,6 @@ async def test_each_mutation_is_answered_after_its_sync(tmp_path: Path) -> None:
         assert min(synced) < first_answer
 
 
-@pytest.mark.usefixtures("strace")
 async def test_mutations_that_share_a_sync_are_answered_after_it(tmp_path: Path) -> None:
     marks, data = marked(64), tmp_path / "data"
     calls = await trace_of_mutations(data, marks, tmp_path, at_once=True)
@@ -111,7 +103,6 @@ async def test_mutations_that_share_a_sync_are_answered_after_it(tmp_path: Path)
     assert Journal.of(calls, data / f"{LOG_FILE}-wal").commits < len(marks)
 
 
-@pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
 async def test_a_server_that_does_not_sync_is_found_out(tmp_path: Path, synchronous: str) -> None:
     marks, data = marked(5), tmp_path / "data"

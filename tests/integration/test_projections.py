@@ -23,7 +23,7 @@ from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.event import Event, withdrawn
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
-from ledgerpress.eventlog.envelope import NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
@@ -103,7 +103,9 @@ def tables_of(name: str, rows: Rows) -> Rows:
     return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
 
 
-async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(session: Session, tmp_path: Path) -> None:
+async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(
+    session: Session, tmp_path: Path
+) -> None:
     path = tmp_path / "views.sqlite"
     log = AlteredLog(session.store.log, without(17))
     async with running(log, path, batch_size=10) as runner:
@@ -208,7 +210,7 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
             await upgraded.catch_up()
             assert {point.position for point in upgraded.checkpoints.values()} == {late.position}
         async with asyncio.timeout(10):
-            while any(point.is_paused for point in store.checkpoints.values()):
+            while any(point.is_paused for point in store.checkpoints.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
 
@@ -248,7 +250,7 @@ async def test_views_of_another_log_are_built_anew(tmp_path: Path) -> None:
     await do_in(data, NameSite(name="The Ebb"), once=RegisterAuthor(name="Ada Brook"))
     left_over = views_path(data, every_projector())
     shutil.copy(left_over, saved)
-    await restored(data, saved / LOG_FILE)
+    put_back(data, saved / LOG_FILE)
     await do_in(data, NameSite(name="The Flood"), once=RegisterAuthor(name="Ada Brook"))
     shutil.copy(saved / left_over.name, left_over)
 
@@ -271,7 +273,7 @@ async def test_views_ahead_of_a_restored_log_are_built_anew(tmp_path: Path) -> N
         assert rows_of(path) == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
 
 
-async def restored(data: Path, log: Path) -> None:
+def put_back(data: Path, log: Path) -> None:
     """Put a saved log into the place of the one in use."""
     shutil.rmtree(data)
     data.mkdir()

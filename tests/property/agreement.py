@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from ledgerpress.domain.posts import PostStatus
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels import articles, categories, moments, people, posts
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
-from ledgerpress.readmodels.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.readmodels.temporal import Snapshot
 from tests.newsroom import Author, Category, Newsroom, Post
 
@@ -16,6 +16,9 @@ def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: i
 
     `known` is the newsroom at the end of the log: what it knows and `room` does not is asked for as well.
     """
+    assert moments.time_of(snapshot) == (room.times[-1] if room.times else None)
+    for time in {near for one in known.times for near in (one - 1, one)}:
+        assert moments.position_at(snapshot, time) == room.position_at(time)
     _people(snapshot, room, known)
     for post_id in known.posts:
         _post(snapshot, room, post_id)
@@ -53,7 +56,8 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     expected = room.posts.get(post_id)
     post, article = posts.by_id(snapshot, post_id), articles.by_id(snapshot, post_id)
     if expected is None or post is None:
-        assert post is expected is None
+        assert expected is None
+        assert post is None
         assert article is None
         return
     assert (post.seq, post.created_at, post.version) == (expected.seq, expected.created_at, expected.version)
@@ -65,7 +69,8 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert [one.id for one in found] == [one.id for one in room.categories_of(expected)]
 
     if article is None or expected.article is None:
-        assert article is expected.article is None
+        assert expected.article is None
+        assert article is None
         return
     live = expected.article
     assert (article.slug, article.title, article.teaser) == (live.slug, live.title, live.teaser)
@@ -88,7 +93,8 @@ def _tree(snapshot: Snapshot, room: Newsroom, known: Newsroom, page: int) -> Non
         expected, found = room.category(category_id), categories.by_id(snapshot, category_id)
         assert categories.by_seq(snapshot, later.seq) == found
         if expected is None or found is None:
-            assert expected is found is None
+            assert expected is None
+            assert found is None
             continue
         _category(snapshot, room, found, expected, page)
 

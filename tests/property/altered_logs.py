@@ -20,6 +20,9 @@ class AlteredLog:
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         return await self._log.append(writes)
 
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        return await self._log.withdraw(position, writes)
+
     async def head(self) -> int:
         return await self._log.head()
 
@@ -49,6 +52,9 @@ class KeptLog:
         return self._events[0].header.publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
+        raise NotImplementedError
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         raise NotImplementedError
 
     async def head(self) -> int:

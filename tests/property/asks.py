@@ -8,7 +8,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.application import categories, people, posts
+from ledgerpress.application import categories, people, post_history, posts
 from ledgerpress.application.desk import CategoryRef, Desk, Plan, PlannedWrite
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.streams import post_stream
@@ -55,7 +55,8 @@ class CategorizeTooLate:
 
 KINDS: Final = (
     posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, posts.PublishPost,
-    posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, categories.CreateCategory,
+    posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, post_history.RestorePost,
+    post_history.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, people.RegisterAuthor, people.RenameAuthor, people.RegisterActor,
     people.RenameActor, people.NameSite, CategorizeTooLate,
@@ -86,10 +87,12 @@ class Ask:
     key: int | None = None
     twice: bool = False
 
-    def _repr_pretty_(self, printer: Any, _: bool) -> None:  # noqa: FBT001
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
         """Show what differs from the simplest command of the kind; Hypothesis asks for it by this name."""
         told = [
-            f"{field.name}={value!r}" for field in fields(self)[1:] if (value := getattr(self, field.name)) != field.default
+            f"{field.name}={value!r}"
+            for field in fields(self)[1:]
+            if (value := getattr(self, field.name)) != field.default
         ]
         printer.text(f"{self.kind.__name__}({', '.join(told)})")
 
@@ -137,6 +140,14 @@ def use_case(ask: Ask, known: Known) -> UseCase:
     """Return the use case that `ask` means, now that it is known what there is."""
     if ask.kind.__module__ == posts.__name__:
         return _on_posts(ask, known)
+    if ask.kind is post_history.RestorePost:
+        return post_history.RestorePost(
+            post_id=_pick(known.posts, ask.post), to_version=ask.other % 12, publish=ask.flag
+        )
+    if ask.kind is post_history.RevertPost:
+        return post_history.RevertPost(
+            post_id=_pick(known.posts, ask.post), version=ask.other % 12, publish=ask.flag
+        )
     if ask.kind.__module__ == categories.__name__:
         return _on_categories(ask, known)
     author, actor = _pick(known.authors, ask.author), _pick(known.actors, ask.author)
@@ -149,7 +160,9 @@ def use_case(ask: Ask, known: Known) -> UseCase:
         ),
         people.RenameActor: people.RenameActor(actor_id=actor, name=name),
         people.NameSite: people.NameSite(name=name),
-        CategorizeTooLate: CategorizeTooLate(_pick(known.posts, ask.post), _pick(known.categories, ask.category)),
+        CategorizeTooLate: CategorizeTooLate(
+            _pick(known.posts, ask.post), _pick(known.categories, ask.category)
+        ),
     }
     return made[ask.kind]
 
@@ -165,7 +178,9 @@ def _on_posts(ask: Ask, known: Known) -> UseCase:
                 teaser=ask.text if ask.flag else None,
                 slug=ask.slug,
                 author_ids=authors,
-                categories=(category, _ref(ask, known, ask.other))[: ask.other % 3] if known.categories else (),
+                categories=(category, _ref(ask, known, ask.other))[: ask.other % 3]
+                if known.categories
+                else (),
                 publish=ask.flag,
                 published_at=ask.date if ask.flag else None,
             )
@@ -200,7 +215,10 @@ def _on_categories(ask: Ask, known: Known) -> UseCase:
     match ask.kind:
         case categories.CreateCategory:
             return categories.CreateCategory(
-                name="Untitled" if ask.title is None else ask.title, slug=ask.slug, description=ask.text or None, parent=beside
+                name="Untitled" if ask.title is None else ask.title,
+                slug=ask.slug,
+                description=ask.text or None,
+                parent=beside,
             )
         case categories.RenameCategory:
             return categories.RenameCategory(category=category, name=_given(ask.title), slug=_given(ask.slug))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ledgerpress.application import categories, people, posts
 from ledgerpress.application.desk import CategoryRef
+from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
-from ledgerpress.application.event_codec import event_codec
 from ledgerpress.compose import Store, open_store
 from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
@@ -126,7 +126,7 @@ class Session:
             case Ask():
                 await self.ask(action)
             case tuple():
-                await asyncio.gather(*(self._say(one) for one in action))
+                await asyncio.gather(*(self._say(one, *self._command(one)) for one in action))
             case Restart(batch_size=batch_size, lose_views=lose_views):
                 await self.restart(batch_size=batch_size, lose_views=lose_views)
             case Fault(after=after):
@@ -145,22 +145,30 @@ class Session:
 
     async def ask(self, ask: Ask) -> None:
         """Carry out one command alone, and a second time where it is said twice."""
-        self.seen[ask.kind.__name__] += 1
         command, request = self._command(ask)
         for _ in range(2 if ask.twice else 1):
             before, version = await self.store.log.head(), self._version(command)
-            try:
-                outcome = await self.store.press.handle(command, request)
-            except Rejected as refusal:
-                self.seen[refusal.code] += 1
-                assert await self.store.log.head() == before
-                if refusal.code is ErrorCode.VERSION_CONFLICT:
-                    assert refusal.current_version == version != request.expected_version
+            answer = await self._say(ask, command, request)
+            after = await self.store.log.head()
+            if isinstance(answer, Outcome):
+                self._check(answer, request, before, after, version)
+                await self.take_note()
                 continue
-            self._check(outcome, request, before, await self.store.log.head(), version)
-            await self.take_note()
+            assert after == before
+            if answer.code is ErrorCode.VERSION_CONFLICT:
+                assert answer.current_version == version != request.expected_version
 
-    def _check(self, outcome: Outcome, request: Request, before: int, after: int, version: int | None) -> None:
+    async def _say(self, ask: Ask, command: UseCase, request: Request) -> Outcome | Rejected:
+        self.seen[ask.kind.__name__] += 1
+        try:
+            return await self.store.press.handle(command, request)
+        except Rejected as refusal:
+            self.seen[refusal.code] += 1
+            return refusal
+
+    def _check(
+        self, outcome: Outcome, request: Request, before: int, after: int, version: int | None
+    ) -> None:
         assert not outcome.views_behind
         key = request.idempotency_key
         if outcome.replayed:
@@ -177,14 +185,6 @@ class Session:
         elif key:
             assert key not in self._keys
             self._subjects[key] = outcome.subject_id
-
-    async def _say(self, ask: Ask) -> None:
-        self.seen[ask.kind.__name__] += 1
-        command, request = self._command(ask)
-        try:
-            await self.store.press.handle(command, request)
-        except Rejected as refusal:
-            self.seen[refusal.code] += 1
 
     def _command(self, ask: Ask) -> tuple[UseCase, Request]:
         """Return the command, and a request that expects what `ask` says."""

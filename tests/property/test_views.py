@@ -87,6 +87,18 @@ async def _assert_sound(session: Session, folder: Path, moments: list[float], pa
             assert_agree(Snapshot(snapshot.db, position), room, known=session.room, page=page)
 
 
+async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Path) -> None:
+    async with Session(tmp_path / "data") as session:
+        await session.begin()
+        for action in WHOLE_DAY:
+            await session.do(action)
+        room = Newsroom()
+        with session.store.snapshot() as snapshot:
+            for recorded in session.history:
+                room.apply(recorded)
+                assert_agree(Snapshot(snapshot.db, recorded.position), room, known=session.room)
+
+
 async def test_listings_of_many_pages_agree_too(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()

@@ -30,10 +30,21 @@ from ledgerpress.readmodels.temporal import Snapshot
 from tests.property.altered_logs import KeptLog
 from tests.property.session import Session
 from tests.property.test_views import EXAMPLES
-from tests.property.view_rows import rebuilt
+from tests.property.view_rows import rebuilt, rows_of
 from tests.property.whole_day import WHOLE_DAY
 
-WRITTEN: Final = ("Ada Brook", "Tide", "tide", "One line.", "desk", "रात", "What is new", "Town", "town", "operator")
+WRITTEN: Final = (
+    "Ada Brook",
+    "Tide",
+    "tide",
+    "One line.",
+    "desk",
+    "रात",
+    "What is new",
+    "Town",
+    "town",
+    "operator",
+)
 """What people wrote on the whole day: after everything is withdrawn, none of it is left."""
 
 
@@ -56,7 +67,7 @@ def test_views_and_deciders_agree_whatever_is_withdrawn(tmp_path: Path) -> None:
     log = asyncio.run(whole_day(tmp_path / "data"))
     everything = set(range(1, len(log) + 1))
 
-    @settings(max_examples=EXAMPLES, deadline=None, print_blob=True)
+    @settings(max_examples=EXAMPLES // 2, deadline=None, print_blob=True)
     @example(set())
     @example(everything)
     @given(st.sets(st.sampled_from(sorted(everything))))
@@ -64,6 +75,8 @@ def test_views_and_deciders_agree_whatever_is_withdrawn(tmp_path: Path) -> None:
         left = [replace(one, payload=None) if one.position in positions else one for one in log]
         with TemporaryDirectory() as folder:
             asyncio.run(_agree(left, Path(folder)))
+            rows = asyncio.run(rebuilt(KeptLog(left), Path(folder) / "one-by-one.sqlite", batch_size=1))
+            assert rows == rows_of(Path(folder) / "views.sqlite")
 
     holds()
 
@@ -88,8 +101,7 @@ def test_no_text_is_left_in_the_views_where_everything_is_withdrawn(tmp_path: Pa
 
 async def _agree(left: Sequence[StoredEvent], folder: Path) -> None:
     path = folder / "views.sqlite"
-    rows = await rebuilt(KeptLog(left), path, batch_size=500)
-    assert await rebuilt(KeptLog(left), folder / "one-by-one.sqlite", batch_size=1) == rows
+    await rebuilt(KeptLog(left), path, batch_size=500)
     streams: dict[str, list[Any]] = defaultdict(list)
     for recorded in event_codec().decode_all(left):
         streams[recorded.header.stream].append(recorded.event)
@@ -142,7 +154,9 @@ def _assert_tree(snapshot: Snapshot, taxonomy: Taxonomy) -> None:
         assert (parent.id if parent else None) == (
             category.parent_id if category.parent_id in taxonomy.categories else None
         )
-        assert shown not in categories.ancestors(snapshot, shown) or taxonomy.is_within(category.parent_id, category.id)
+        assert shown not in categories.ancestors(snapshot, shown) or taxonomy.is_within(
+            category.parent_id, category.id
+        )
         for descend in (False, True):
             ks = categories.listing_keys(snapshot, shown, descend=descend)
             listed = list_keys(snapshot.db, ks, snapshot.position, limit=1_000)

@@ -12,7 +12,9 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(people.RenameAuthor, author=0, title="Ada Brook-Lind"),
     Ask(people.RegisterActor, title="Night desk"),
     Ask(people.RenameActor, author=3, title="Late desk"),
-    Ask(posts.CreatePost, title="रात का बाज़ार", text="One line.", flag=True, date=DATES[1], author=2, other=2),
+    Ask(
+        posts.CreatePost, title="रात का बाज़ार", text="One line.", flag=True, date=DATES[1], author=2, other=2
+    ),
     Ask(posts.EditPost, post=0, title="Tide mill turns", slug="a", flag=True),
     Ask(posts.EditPost, post=0, title=None, slug="b", text="Two.", flag=True),
     Ask(posts.EditPost, post=0, title=None, slug="tide-mill", other=1, author=1),
@@ -70,4 +72,14 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(posts.CategorizePost, post=0, category=6),
     Ask(categories.CreateCategory, title="Boats"),
     Ask(categories.MergeCategory, category=6, other=7),
+    Ask(posts.EditPost, post=0, title=None, slug="unseen"),
+    Ask(posts.CreatePost, title="Fog", flag=True, key=2, twice=True),
+    Ask(categories.CreateCategory, title="Parks"),
+    Ask(categories.CreateCategory, title="Ponds", flag=True, other=8),
+    Ask(categories.CreateCategory, title="Woods"),
+    Ask(categories.MergeCategory, category=8, other=10),
+    Ask(categories.DeleteCategory, category=10),
+    Ask(categories.MoveCategory, category=9),
+    Ask(categories.DeleteCategory, category=10),
+    Ask(categories.CreateCategory, title="Parks"),
 ]

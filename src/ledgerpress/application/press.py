@@ -29,6 +29,9 @@ from ledgerpress.eventlog.log import EventLog, StreamWrite
 ATTEMPTS: Final = 4
 """A command is decided once, and again up to three times after a conflict."""
 
+LONGEST_PAUSE: Final = 0.1
+"""Seconds that a command waits at most before it is first decided anew; each further time at most twice as long."""
+
 
 class UseCase(Protocol):
     """Something that a user of the store wants done: a dataclass whose fields are what the user gave."""
@@ -81,6 +84,10 @@ class Press:
         self._streams = Streams(log, codec)
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    def forget(self) -> None:
+        """Keep nothing in memory of what was read from the log before now."""
+        self._streams.forget()
+
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
         """Carry out `use_case` and return what came of it. Raises `Rejected`."""
         command = self._command(use_case, request or Request())
@@ -91,7 +98,9 @@ class Press:
 
     async def _carry_out(self, use_case: UseCase, command: _Command) -> tuple[str, int, bool]:
         conflict: Exception | None = None
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if attempt and command.request.expected_version is None:
+                await asyncio.sleep(self._pause(attempt))
             if carried := await self._carried(command):
                 return carried
             now = self._clock.now()
@@ -111,6 +120,10 @@ class Press:
             except PayloadTooLarge as error:
                 raise Rejected(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
         raise Rejected(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
+
+    def _pause(self, attempt: int) -> float:
+        """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""
+        return int.from_bytes(self._randomness.bytes(2)) / 2**16 * LONGEST_PAUSE * 2.0 ** (attempt - 1)
 
     async def _carried(self, command: _Command) -> tuple[str, int, bool] | None:
         """Return what came of the command if it has been carried out, which only one with a key can have been."""
@@ -202,7 +215,9 @@ def _fingerprint(use_case: UseCase, request: Request) -> str:
     same fingerprint for a command that is repeated across an upgrade.
     """
     given = {
-        field.name: value for field in fields(use_case) if (value := getattr(use_case, field.name)) != field.default
+        field.name: value
+        for field in fields(use_case)
+        if (value := getattr(use_case, field.name)) != field.default
     }
     asked = (type(use_case).__name__, given, request.reason, request.expected_version)
     try:

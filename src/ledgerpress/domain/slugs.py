@@ -110,7 +110,7 @@ def is_well_formed(slug: str) -> bool:
         and slug == unicodedata.normalize("NFC", slug)
         and slug == unicodedata.normalize("NFC", slug.lower())
         and all(
-            word and word == _without_leading_marks(word) and all(_in_slug(one) == one for one in word)
+            word and word == _without_leading_marks(word) and all(_in_slug(one) == one != " " for one in word)
             for word in slug.split("-")
         )
     )

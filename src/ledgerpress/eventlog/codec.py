@@ -135,7 +135,9 @@ class Codec(Generic[E]):
             try:
                 fields = step(fields)
             except Exception as error:
-                raise self._undecodable(header, f"failed in the upcaster from version {version}: {error!r}") from error
+                raise self._undecodable(
+                    header, f"failed in the upcaster from version {version}: {error!r}"
+                ) from error
         return msgspec.convert(fields, self._types[header.type])
 
     def _undecodable(self, header: Header, why: str) -> UndecodableEvent:

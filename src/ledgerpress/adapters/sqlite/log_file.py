@@ -1,5 +1,6 @@
 """The file of a log: made, recognised and opened. A file that is something else is refused and left as it is."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -20,12 +21,14 @@ DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "
 _WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
     "busy_timeout": 0,  # see `patiently`
+    "secure_delete": "FAST",
     "cache_size": -16 * 1024,
     "wal_autocheckpoint": 4_000,
     "journal_size_limit": 64 * 1024 * 1024,
 }
 """Event ids are spread at random over their index, so the pages of a group are many (4 KB each): they fit the cache,
-and more commits than by default share one checkpoint, which writes each changed page once."""
+and more commits than by default share one checkpoint, which writes each changed page once. What moves from one page to
+another leaves no copy behind, which a later withdrawal would miss."""
 
 
 async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
@@ -37,13 +40,15 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
     new = not is_log(path)
     if new and create_as is None:
         raise LogUnusable(f"there is no log at {path}")
-    publication = create_as() if new and create_as is not None else None
+    if not new and not os.access(path, os.W_OK):
+        # SQLite would open it for reading only, and say so at the first append.
+        raise LogUnusable(f"{path} cannot be written to")
     try:
         connection = await open_connection(path, create=new, pragmas=_WRITER)
     except sqlite3.Error as error:
         raise LogUnusable(f"{path} cannot be opened: {error}") from error
     try:
-        return connection, await connection.run(lambda db: _prepare(db, path, publication))
+        return connection, await connection.run(lambda db: _prepare(db, path, create_as))
     except sqlite3.Error as error:
         await connection.close()
         raise LogUnusable(f"{path} cannot be used as a log: {error}") from error
@@ -71,6 +76,9 @@ def is_log(path: Path) -> bool:
         # A plain read of the file would, on closing it, drop every lock that this process holds on it
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
+            # A checkpoint writes the first page first. Where it was cut short, the rest of the pages that this one
+            # counts are in the write-ahead log, and only with `writable_schema` does SQLite not mind that here.
+            db.execute("PRAGMA writable_schema = ON")
             check_format(db, path)
     except sqlite3.OperationalError as error:
         raise LogUnusable(f"{path} cannot be read: {error}") from error
@@ -93,11 +101,14 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
         raise LogUnusable(f"{path} has the unknown format {found}")
 
 
-def _prepare(db: sqlite3.Connection, path: Path, publication: str | None) -> str:
+def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | None) -> str:
     patiently(db, "BEGIN IMMEDIATE")
     try:
-        if publication is not None and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-            _create(db, publication)
+        # Also where there seemed to be a log: SQLite has just taken back what a process wrote that was killed making it.
+        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+            if create_as is None:
+                raise LogUnusable(f"there is no log at {path}")
+            _create(db, create_as())
         check_format(db, path)
         found = db.execute("SELECT publication FROM log_meta").fetchone()
         db.execute("COMMIT")

@@ -1,0 +1,125 @@
+"""The golden log: what a fixed sequence of commands stores, to the byte. It binds every later version.
+
+`tests/golden/log.jsonl` holds a line for each event. A test that fails here means that new logs would differ from
+old ones, or that old ones would no longer be read as they were written. If that is really wanted, and nobody has a
+log yet, the lines are written anew by
+
+    .venv/bin/python -m tests.golden.record > tests/golden/log.jsonl
+
+Nothing does so by itself.
+"""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
+from tests.golden.lines import FILE, line_of
+from tests.golden.newsroom import PUBLICATION, happen
+
+HEADER = {
+    "v", "publication", "position", "eventId", "stream", "streamVersion", "type", "schemaVersion", "recordedAt",
+    "actorId", "onBehalfOfActorId", "commandId", "correlationId", "causationId", "payloadCommitment",
+}  # fmt: skip
+PAYLOAD = {"data", "reason", "idempotencyKey", "traceId", "fingerprint"}
+NOT_COMMANDED = {"payload.withdrawn"}
+"""Events that no use case records so far."""
+
+
+def pinned() -> list[dict[str, Any]]:
+    """Return the lines of the file, read with nothing of the program's."""
+    return [json.loads(line) for line in FILE.read_bytes().splitlines()]
+
+
+async def test_the_same_commands_store_the_same_bytes(tmp_path: Path) -> None:
+    log = await SqliteEventLog.open(tmp_path / "log.sqlite", create_as=lambda: PUBLICATION)
+    try:
+        await happen(log, tmp_path / "views.sqlite")
+        lines = [line_of(stored) for stored in await log.read(0, 10_000)]
+    finally:
+        await log.aclose()
+    expected = FILE.read_bytes().splitlines()
+    for line, pinned_line in zip(lines, expected, strict=False):
+        assert line == pinned_line.decode()
+    assert len(lines) == len(expected)
+
+
+def test_every_kind_of_event_that_commands_record_is_in_it() -> None:
+    kinds = {json.loads(line["leaf"])["type"] for line in pinned()}
+    assert {name for name, _, _ in EVENT_TYPES} - kinds == NOT_COMMANDED
+
+
+def test_commitments_and_leaf_hashes_follow_from_the_bytes_alone() -> None:
+    for line in pinned():
+        leaf = line["leaf"].encode("ascii")
+        header = json.loads(leaf)
+        assert rfc8785.dumps(header) == leaf
+        assert hashlib.sha256(b"\x00" + leaf).hexdigest() == line["leafHash"]
+        salt, encoding, plaintext = (
+            bytes.fromhex(line["salt"]),
+            line["encoding"].encode(),
+            line["payload"].encode(),
+        )
+        commitment = hmac.new(salt, encoding + b"\x00" + plaintext, hashlib.sha256).hexdigest()
+        assert commitment == header["payloadCommitment"]
+        assert len(salt) == 32
+
+
+def test_headers_hold_every_field_and_nothing_that_a_person_wrote() -> None:
+    written = {
+        "Tide",
+        "Town",
+        "town",
+        "Ada",
+        "Lind",
+        "desk",
+        "mill",
+        "market",
+        "author-1",
+        "page:",
+        "4bf92f35",
+    }
+    positions, versions = [], dict[str, int]()
+    for line in pinned():
+        header = json.loads(line["leaf"])
+        assert header.keys() == HEADER
+        assert header["v"] == 1
+        assert not any(word in line["leaf"] for word in written)
+        assert json.loads(line["payload"]).keys() == PAYLOAD
+        positions.append(header["position"])
+        versions[header["stream"]] = versions.get(header["stream"], 0) + 1
+        assert header["streamVersion"] == versions[header["stream"]]
+    assert positions == list(range(1, len(positions) + 1))
+
+
+def test_what_is_pinned_is_read_and_written_again_as_it_is() -> None:
+    codec = event_codec()
+    for line in pinned():
+        fields = json.loads(line["leaf"])
+        header = Header(*(fields[_camel(name)] for name in Header.__struct_fields__))
+        payload = SealedPayload(line["encoding"], line["payload"].encode(), bytes.fromhex(line["salt"]))
+        recorded = codec.decode(StoredEvent(header, payload))
+        if codec.name_of(recorded.event) != (header.type, header.schema_version):
+            continue  # of an older version: its golden sample is decoded elsewhere
+        again = codec.encode(
+            recorded.event,
+            salt=payload.salt,
+            reason=recorded.reason,
+            idempotency_key=recorded.idempotency_key,
+            trace_id=recorded.trace_id,
+            fingerprint=recorded.fingerprint,
+        )
+        assert again == payload
+        assert line_of(StoredEvent(header, payload)) == json.dumps(line, ensure_ascii=False)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

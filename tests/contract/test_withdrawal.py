@@ -1,0 +1,74 @@
+"""What every log promises of a payload that is withdrawn."""
+
+import asyncio
+
+import pytest
+
+from ledgerpress.eventlog.errors import InvalidEnvelope, WrongExpectedVersion
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from tests.contract.conftest import Logs
+from tests.contract.samples import sample_event, sample_write
+
+
+async def withdrawal_of(log: EventLog, position: int) -> StreamWrite:
+    (event,) = await log.read(position - 1, 1)
+    record = sample_event(event_type="payload.withdrawn")
+    return StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (record,))
+
+
+async def test_the_payload_is_gone_and_all_else_stays(log: EventLog, logs: Logs) -> None:
+    await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
+    before = await log.read(0, 10)
+    record = await withdrawal_of(log, 2)
+    assert await log.withdraw(2, [record]) == 4
+    for reader in (log, await logs.open()):
+        after = await reader.read(0, 10)
+        assert [event.header for event in after[:3]] == [event.header for event in before]
+        assert [event.payload is None for event in after] == [False, True, False, False]
+        assert (await reader.read_stream("taxonomy"))[1].payload is None
+        assert after[3].header.type == "payload.withdrawn"
+        assert after[0].payload == before[0].payload
+        assert await reader.head() == 4
+
+
+async def test_what_is_withdrawn_already_can_be_finished_and_is_not_recorded_twice(log: EventLog) -> None:
+    await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
+    await log.withdraw(2, [await withdrawal_of(log, 2)])
+    assert await log.withdraw(2, []) == 4
+    with pytest.raises(WrongExpectedVersion):
+        await log.withdraw(2, [await withdrawal_of(log, 2)])
+    assert await log.head() == 4
+
+
+async def test_nothing_is_erased_or_recorded_without_a_record_of_that_very_withdrawal(log: EventLog) -> None:
+    await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
+    before = await log.read(0, 10)
+    other = await withdrawal_of(log, 1)
+    with pytest.raises(InvalidEnvelope):
+        await log.withdraw(2, [])
+    with pytest.raises(InvalidEnvelope):
+        await log.withdraw(2, [other])
+    with pytest.raises(InvalidEnvelope):
+        await log.withdraw(2, [sample_write("withdrawal.other", NO_STREAM)])
+    with pytest.raises(WrongExpectedVersion):
+        await log.withdraw(2, [await withdrawal_of(log, 2), sample_write("taxonomy", 9)])
+    assert await log.read(0, 10) == before
+
+
+async def test_of_two_withdrawals_of_one_payload_one_is_recorded(log: EventLog, logs: Logs) -> None:
+    other = await logs.open()
+    await log.append([sample_write("taxonomy", NO_STREAM, events=3)])
+    records = [await withdrawal_of(log, 2) for _ in range(2)]
+    outcomes = await asyncio.gather(
+        log.withdraw(2, [records[0]]), other.withdraw(2, [records[1]]), return_exceptions=True
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["WrongExpectedVersion", "int"]
+    assert await log.head() == 4
+
+
+async def test_whoever_waits_learns_of_a_withdrawal(log: EventLog) -> None:
+    await log.append([sample_write("taxonomy", NO_STREAM)])
+    waiting = asyncio.create_task(log.wait_beyond(1, 10))
+    await asyncio.sleep(0)
+    await log.withdraw(1, [await withdrawal_of(log, 1)])
+    assert await waiting

@@ -1,0 +1,24 @@
+"""How the golden log is written down: a line of JSON for each event, with all its bytes."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.eventlog.envelope import StoredEvent
+
+FILE: Final = Path(__file__).with_name("log.jsonl")
+
+
+def line_of(stored: StoredEvent) -> str:
+    """Return the line of an event: its leaf and its payload as text, its salt and its leaf's hash in hex."""
+    assert stored.payload
+    return json.dumps(
+        {
+            "leaf": stored.header.leaf().decode("ascii"),
+            "leafHash": stored.header.leaf_hash().hex(),
+            "encoding": stored.payload.encoding,
+            "payload": stored.payload.plaintext.decode("utf-8"),
+            "salt": stored.payload.salt.hex(),
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,163 @@
+"""The fixed sequence of commands behind the golden log. It stays as it is: what was stored once is stored for ever.
+
+A new kind of event gets a sequence, and a golden log, of its own.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.application.categories import (
+    CreateCategory,
+    DeleteCategory,
+    DescribeCategory,
+    MergeCategory,
+    MoveCategory,
+    RenameCategory,
+)
+from ledgerpress.application.desk import Carried, CategoryRef
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.opening import open_publication
+from ledgerpress.application.people import NameSite, RegisterActor, RegisterAuthor, RenameActor, RenameAuthor
+from ledgerpress.application.posts import (
+    ArchivePost,
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    PublishPost,
+    UnarchivePost,
+    UncategorizePost,
+    UnpublishPost,
+)
+from ledgerpress.application.press import Press
+from ledgerpress.application.request import Request
+from ledgerpress.domain.actors import IMPORTER, ActorKind
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels import commands
+from tests.sources import SeededBytes, SetClock
+
+PUBLICATION: Final = uuid8("golden", "publication")
+NIGHT: Final = CategoryRef(slug="night")
+TOWN: Final = CategoryRef(slug="town")
+
+
+class _Views:
+    """The views, caught up whenever they are asked for: nothing depends on when a task runs."""
+
+    def __init__(self, views: SqliteViews, runner: ProjectionRunner) -> None:
+        self._views = views
+        self._runner = runner
+
+    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
+        await self._runner.catch_up()
+        return await self._runner.wait_for(position, timeout, names)
+
+    def carried(self, command_id: str) -> Carried | None:
+        with self._views.snapshot() as snapshot:
+            found = commands.carried(snapshot, command_id)
+        return Carried(*found) if found else None
+
+    def category_in_use(self, category_ids: frozenset[str]) -> bool:
+        with self._views.snapshot() as snapshot:
+            return commands.category_in_use(snapshot, category_ids)
+
+
+@asynccontextmanager
+async def _opened(log: EventLog, views_file: Path) -> AsyncIterator[Press]:
+    codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
+    name_key = await open_publication(log, codec, clock, randomness)
+    views = await SqliteViews.open(views_file, every_projector())
+    try:
+        runner = ProjectionRunner(log, codec, views, every_projector())
+        await runner.start()
+        yield Press(
+            log=log,
+            codec=codec,
+            views=_Views(views, runner),
+            clock=clock,
+            randomness=randomness,
+            name_key=name_key,
+        )
+    finally:
+        await views.aclose()
+
+
+async def happen(log: EventLog, views_file: Path) -> None:
+    """Carry out the sequence on an empty log."""
+    async with _opened(log, views_file) as press:
+        await _people(press)
+        await _tree(press)
+        await _posts(press)
+
+
+async def _people(press: Press) -> None:
+    do = press.handle
+    await do(NameSite(name="The Tide — प्रवाह"), Request(reason="So that it has a name."))
+    desk = await do(RegisterActor(name="Night desk", kind=ActorKind.TOKEN))
+    await do(RenameActor(actor_id=desk.subject_id, name="Late desk"))
+    author = await do(
+        RegisterAuthor(name="Ada Brook"), Request(idempotency_key="author-1", trace_id="4bf92f35")
+    )
+    await do(RenameAuthor(author_id=author.subject_id, name="Ada Brook-Łukasz"), Request(expected_version=1))
+
+
+async def _tree(press: Press) -> None:
+    do = press.handle
+    await do(CreateCategory(name="Town", description="Streets, squares\nand the people in them."))
+    await do(CreateCategory(name="Night"))
+    await do(CreateCategory(name="Über uns", slug="about", parent=TOWN))
+    await do(RenameCategory(category=CategoryRef(slug="about"), name="About us"))
+    await do(RenameCategory(category=CategoryRef(slug="about"), slug="us"), Request(reason="Shorter 🎈"))
+    await do(DescribeCategory(category=TOWN, description=None))
+    await do(MoveCategory(category=NIGHT, parent=TOWN))
+    await do(MoveCategory(category=CategoryRef(slug="us"), parent=None))
+    await do(MergeCategory(category=CategoryRef(slug="us"), into=NIGHT))
+    await do(CreateCategory(name="Weather"))
+    await do(DeleteCategory(category=CategoryRef(slug="weather")))
+
+
+async def _posts(press: Press) -> None:
+    do = press.handle
+    author = await do(RegisterAuthor(name="Bo Lind"))
+    mill = await do(
+        CreatePost(
+            title="The tide mill turns again",
+            body='# Wheels\r\n\r\nTwo of them, *each* with 24 “buckets”.\n\n```py\nprint("\\t")\n```\n',
+            teaser="After forty years.",
+            author_ids=(author.subject_id,),
+            categories=(TOWN, NIGHT),
+            publish=True,
+            published_at=1_714_000_000_000_000,
+        ),
+        Request(
+            actor_id=IMPORTER.id, idempotency_key="page:tide-mill", correlation_id=uuid8("golden", "import")
+        ),
+    )
+    market = await do(CreatePost(title="रात का बाज़ार", body="नमस्ते 🌍"))
+    namesake = await do(CreatePost(title="रात का बाज़ार"))
+    await do(
+        EditPost(
+            post_id=market.subject_id, title="Night market", slug="night-market", teaser="Open till two."
+        )
+    )
+    await do(
+        EditPost(post_id=mill.subject_id, teaser=None, author_ids=(), body="Three wheels.", publish=True),
+        Request(
+            on_behalf_of_actor_id=uuid8("golden", "editor"),
+            causation_id=uuid8("golden", "cause"),
+            expected_version=4,
+        ),
+    )
+    await do(CategorizePost(post_id=market.subject_id, category=NIGHT))
+    await do(PublishPost(post_id=market.subject_id))
+    await do(PublishPost(post_id=mill.subject_id, correction="The mill has three wheels, not two."))
+    await do(UncategorizePost(post_id=mill.subject_id, category=TOWN))
+    await do(PublishPost(post_id=market.subject_id, published_at=-86_400_000_000))
+    await do(UnpublishPost(post_id=market.subject_id))
+    await do(ArchivePost(post_id=namesake.subject_id), Request(reason="Written twice."))
+    await do(UnarchivePost(post_id=namesake.subject_id))

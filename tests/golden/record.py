@@ -1,0 +1,25 @@
+"""Writes the golden log to standard output: see `tests/contract/test_golden_log.py`, and think twice."""
+
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from tests.golden.lines import line_of
+from tests.golden.newsroom import PUBLICATION, happen
+
+
+async def record() -> list[str]:
+    """Return the lines."""
+    with TemporaryDirectory() as folder:
+        log = await SqliteEventLog.open(Path(folder) / "log.sqlite", create_as=lambda: PUBLICATION)
+        try:
+            await happen(log, Path(folder) / "views.sqlite")
+            return [line_of(stored) for stored in await log.read(0, 10_000)]
+        finally:
+            await log.aclose()
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in asyncio.run(record()))

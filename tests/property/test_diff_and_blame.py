@@ -1,0 +1,160 @@
+"""For any sequence of edits: differences lead from each version to any other, and blame names who inserted what."""
+
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ledgerpress.domain.differences import SpanKind, applied, difference, lines
+from ledgerpress.readmodels.blame import Blamed, Piece, blame, follow
+from ledgerpress.readmodels.diffs import unified
+
+PARAGRAPHS = (
+    "The tide mill turns again.", "After forty years, the wheel was oiled.", "- one\n- two\n- three", "# Head",
+    "रात का बाज़ार खुला है।", "夜の市場は遅くまで開いています。", "One word", "word", "a b a b a b",
+)  # fmt: skip
+_words = st.sampled_from(
+    ["tide", "mill", "the", "wheel", "turns", ",", ".", "again", "two", "夜", "रात", "का\u200d", "\t", "\x0c"]
+)
+_paragraphs = st.sampled_from(PARAGRAPHS) | st.lists(_words, max_size=8).map(" ".join)
+_breaks = st.sampled_from(("\n\n", "\n", "\n\n\n", " \n\n"))
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> list[str]:
+    """Bodies, each made of the one before: paragraphs added, dropped, moved, copied, changed within, or all anew."""
+    parts = draw(st.lists(_paragraphs, max_size=6))
+    bodies = [draw(_breaks).join(parts)]
+    for _ in range(draw(st.integers(1, 8))):
+        match draw(st.sampled_from(("add", "drop", "move", "copy", "words", "anew", "any"))):
+            case "add":
+                parts.insert(draw(st.integers(0, len(parts))), draw(_paragraphs))
+            case "drop" if parts:
+                parts.pop(draw(st.integers(0, len(parts) - 1)))
+            case "move" if parts:
+                part = parts.pop(draw(st.integers(0, len(parts) - 1)))
+                parts.insert(draw(st.integers(0, len(parts))), part)
+            case "copy" if parts:
+                parts.insert(draw(st.integers(0, len(parts))), draw(st.sampled_from(parts)))
+            case "words" if parts:
+                number = draw(st.integers(0, len(parts) - 1))
+                words = parts[number].split(" ")
+                low, high = sorted((draw(st.integers(0, len(words))), draw(st.integers(0, len(words)))))
+                words[low:high] = draw(st.lists(_words, max_size=3))
+                parts[number] = " ".join(words)
+            case "anew":
+                parts = draw(st.lists(_paragraphs, max_size=6))
+            case _:
+                parts = [draw(st.text(max_size=30))]
+        bodies.append(draw(_breaks).join(parts))
+    return bodies
+
+
+def inserted(before: str, after: str) -> list[tuple[int, int]]:
+    """The ranges of `after` that the difference inserts."""
+    at, ranges = 0, []
+    for kind, text in difference(before, after):
+        if kind is not SpanKind.DELETE:
+            if kind is SpanKind.INSERT:
+                ranges.append((at, at + len(text)))
+            at += len(text)
+    return ranges
+
+
+@given(edits())
+@example(["", "a", ""])
+def test_the_difference_of_any_two_versions_leads_from_one_to_the_other(bodies: list[str]) -> None:
+    for before in bodies:
+        for after in bodies:
+            spans = difference(before, after)
+            assert applied(spans, before) == after
+            assert all(span.text for span in spans)
+            assert all(one.kind is not other.kind for one, other in pairwise(spans))
+            if before == after:
+                assert {span.kind for span in spans} <= {SpanKind.EQUAL}
+
+
+@given(edits())
+def test_blame_joined_gives_the_body_and_names_who_inserted_each_span(bodies: list[str]) -> None:
+    blamed = Blamed()
+    before = ""
+    for version, body in enumerate(bodies, start=1):
+        blamed = follow(blamed, version, body)
+        assert blamed.body == body
+        assert "".join(span.text for span in blamed.spans) == body
+        assert all(one.version != other.version for one, other in pairwise(blamed.spans))
+        at = 0
+        for piece in blamed.pieces:
+            _assert_inserted(piece, body[at : at + piece.length], bodies)
+            at += piece.length
+        assert at == len(body)
+        if body == before:
+            assert all(piece.version < version for piece in blamed.pieces)
+        before = body
+    assert blame(enumerate(bodies, start=1)) == blamed
+
+
+def _assert_inserted(piece: Piece, text: str, bodies: list[str]) -> None:
+    """Fail unless the version that the piece names inserted just this text, at just that place."""
+    earlier = bodies[piece.version - 2] if piece.version > 1 else ""
+    assert bodies[piece.version - 1][piece.start : piece.start + piece.length] == text
+    ranges = inserted(earlier, bodies[piece.version - 1])
+    assert any(low <= piece.start and piece.start + piece.length <= high for low, high in ranges)
+
+
+@given(st.lists(_paragraphs.filter(lambda one: one.strip()), min_size=2, max_size=6, unique=True), st.data())
+def test_a_moved_paragraph_is_not_new(parts: list[str], data: st.DataObject) -> None:
+    parts = [re.sub(r"\n\s*", " ", part.strip()) for part in parts]
+    moved = data.draw(st.permutations(parts))
+    blamed = blame([(1, "\n\n".join(parts)), (2, "\n\n".join(moved))])
+    new = [span.text for span in blamed.spans if span.version == 2]
+    assert not "".join(new).strip()
+
+
+@given(edits())
+def test_the_unified_difference_is_what_patch_takes(bodies: list[str]) -> None:
+    before, after = bodies[0], bodies[-1]
+    told = unified(before, after)
+    assert (told == "") == (before == after)
+    assert _patched(told, before) == after
+
+
+def _patched(difference: str, before: str) -> str:
+    """Apply a unified difference as its description says (GNU diffutils manual, "Detailed Unified")."""
+    old, new = lines(before), list[str]()
+    at = 0
+    rows = difference.split("\n")[2:]
+    for row, following in pairwise(rows):
+        text = row[1:] if following.startswith("\\") else f"{row[1:]}\n"
+        if hunk := re.fullmatch(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@", row):
+            start = int(hunk[1]) - (0 if hunk[2] == "0" else 1)
+            new += old[at:start]
+            at = start
+        elif row[:1] == "+":
+            new.append(text)
+        elif not row.startswith("\\"):
+            assert old[at] == text
+            new += [text] if row[0] == " " else []
+            at += 1
+    return "".join([*new, *old[at:]])
+
+
+def test_patch_itself_takes_a_unified_difference(tmp_path: Path) -> None:
+    before, after = (
+        "one\ntwo\nthree\n" + "same\n" * 20 + "end",
+        "one\n2\nthree\n" + "same\n" * 20 + "the end\n",
+    )
+    file = tmp_path / "body"
+    file.write_text(before, encoding="utf-8")
+    done = subprocess.run(
+        ["patch", "--quiet", str(file)],
+        input=unified(before, after),
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert file.read_text(encoding="utf-8") == after

@@ -1,0 +1,341 @@
+from functools import reduce
+from typing import Final
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
+
+from ledgerpress.domain import categories, text
+from ledgerpress.domain.categories import (
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryDescribed,
+    CategoryMerged,
+    CategoryMoved,
+    CategoryRenamed,
+    CreateCategory,
+    DeleteCategory,
+    DescribeCategory,
+    MergeCategory,
+    MoveCategory,
+    RenameCategory,
+    Taxonomy,
+    TaxonomyCommand,
+    TaxonomyEvent,
+)
+from ledgerpress.domain.event import Withdrawn
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from tests.refusals import refused
+
+
+def made(category_id: str, parent_id: str | None = None) -> CategoryCreated:
+    return CategoryCreated(
+        category_id=category_id,
+        slug=f"{category_id}-slug",
+        name=category_id.title(),
+        description=None,
+        parent_id=parent_id,
+    )
+
+
+NEWS: Final = made("news")
+TOWN: Final = made("town", "news")
+STREETS: Final = made("streets", "town")
+SPORT: Final = made("sport")
+TREE: Final = (NEWS, TOWN, STREETS, SPORT)
+"""news > town > streets, and sport beside it."""
+
+
+def given(*events: TaxonomyEvent) -> Taxonomy:
+    return reduce(categories.evolve, events, Taxonomy())
+
+
+def when(
+    taxonomy: Taxonomy, command: TaxonomyCommand, expected_version: int | None = None
+) -> list[TaxonomyEvent]:
+    return list(categories.decide(command, taxonomy, expected_version=expected_version))
+
+
+def create(
+    parent_id: str | None = None, name: str = " Weather ", description: str | None = None
+) -> CreateCategory:
+    return CreateCategory(
+        category_id="new", slug="weather", name=name, description=description, parent_id=parent_id
+    )
+
+
+def rename(category_id: str, name: str | UnsetType = UNSET, slug: str | UnsetType = UNSET) -> RenameCategory:
+    return RenameCategory(category_id=category_id, name=name, slug=slug)
+
+
+# --- creating, renaming, describing --------------------------------------------------------------
+
+
+def test_a_category_is_made_at_the_top_or_under_a_parent() -> None:
+    top = CategoryCreated(category_id="new", slug="weather", name="Weather", description=None, parent_id=None)
+    assert when(given(), create()) == [top]
+    (below,) = when(given(*TREE), create("town", description=" Rain.\n "))
+    assert below == CategoryCreated(
+        category_id="new", slug="weather", name="Weather", description="Rain.", parent_id="town"
+    )
+    assert when(given(top), create()) == []
+
+
+def test_a_category_under_a_merged_one_is_put_under_the_one_that_took_it_over() -> None:
+    taxonomy = given(*TREE, CategoryMerged(category_id="town", into_id="sport"))
+    (event,) = when(taxonomy, create("town"))
+    assert isinstance(event, CategoryCreated)
+    assert event.parent_id == "sport"
+
+
+@pytest.mark.parametrize("parent", ["unknown", "gone"])
+def test_an_unknown_or_deleted_parent_is_refused(parent: str) -> None:
+    taxonomy = given(*TREE, made("gone"), CategoryDeleted(category_id="gone"))
+    with refused(ErrorCode.NOT_FOUND, "parent"):
+        when(taxonomy, create(parent))
+    with refused(ErrorCode.NOT_FOUND, "parent"):
+        when(taxonomy, MoveCategory(category_id="sport", parent_id=parent))
+
+
+def test_names_and_descriptions_have_limits() -> None:
+    for name, code in (
+        ("", ErrorCode.BLANK),
+        ("x" * (text.MAX_NAME + 1), ErrorCode.TOO_LONG),
+        ("a\nb", ErrorCode.INVALID_TEXT),
+    ):
+        with refused(code, "name"):
+            when(given(), create(name=name))
+        with refused(code, "name"):
+            when(given(*TREE), rename("news", name))
+    long = "x" * (text.MAX_DESCRIPTION + 1)
+    with refused(ErrorCode.TOO_LONG, "description"):
+        when(given(), create(description=long))
+    with refused(ErrorCode.TOO_LONG, "description"):
+        when(given(*TREE), DescribeCategory(category_id="news", description=long))
+
+
+def test_renaming_records_what_changed() -> None:
+    taxonomy = given(*TREE)
+    assert when(taxonomy, rename("news", " Latest ")) == [CategoryRenamed(category_id="news", name="Latest")]
+    assert when(taxonomy, rename("news", "News", "latest")) == [
+        CategoryRenamed(category_id="news", slug="latest")
+    ]
+    assert when(taxonomy, rename("news", "News", "news-slug")) == []
+    assert when(taxonomy, rename("news")) == []
+
+
+def test_a_description_is_set_and_cleared() -> None:
+    described = CategoryDescribed(category_id="news", description="What is new.")
+    assert when(given(*TREE), DescribeCategory(category_id="news", description=" What is new. ")) == [
+        described
+    ]
+    assert (
+        when(given(*TREE, described), DescribeCategory(category_id="news", description="What is new.")) == []
+    )
+    for nothing in (None, " "):
+        assert when(given(*TREE), DescribeCategory(category_id="news", description=nothing)) == []
+        assert when(given(*TREE, described), DescribeCategory(category_id="news", description=nothing)) == [
+            CategoryDescribed(category_id="news", description=None)
+        ]
+
+
+# --- moving --------------------------------------------------------------------------------------
+
+
+def test_a_category_moves_with_all_below_it() -> None:
+    (moved,) = when(given(*TREE), MoveCategory(category_id="town", parent_id="sport"))
+    assert moved == CategoryMoved(category_id="town", parent_id="sport")
+    after = given(*TREE, moved)
+    assert after.is_within("streets", "sport")
+    assert not after.is_within("streets", "news")
+
+
+def test_a_category_that_is_there_already_stays() -> None:
+    assert when(given(*TREE), MoveCategory(category_id="town", parent_id="news")) == []
+    assert when(given(*TREE), MoveCategory(category_id="news", parent_id=None)) == []
+    assert when(given(*TREE), MoveCategory(category_id="town", parent_id=None)) == [
+        CategoryMoved(category_id="town", parent_id=None)
+    ]
+
+
+@pytest.mark.parametrize("target", ["news", "town", "streets"])
+def test_no_category_goes_into_itself_or_below_itself(target: str) -> None:
+    with refused(ErrorCode.CATEGORY_CYCLE, "parent"):
+        when(given(*TREE), MoveCategory(category_id="news", parent_id=target))
+    with refused(ErrorCode.CATEGORY_CYCLE, "into"):
+        when(given(*TREE), MergeCategory(category_id="news", into_id=target))
+
+
+# --- merging -------------------------------------------------------------------------------------
+
+
+def test_a_merge_takes_over_children_id_and_slugs() -> None:
+    (merged,) = when(given(*TREE), MergeCategory(category_id="town", into_id="sport"))
+    after = given(*TREE, merged)
+    assert "town" not in after.categories
+    assert after.resolve("town") == after.categories["sport"]
+    assert after.categories["streets"].parent_id == "sport"
+    assert after.equivalents("sport") == {"sport", "town"}
+    assert after.slugs_of("sport") == {"sport-slug": "sport", "town-slug": "town"}
+    assert after.by_slug("town-slug") is None
+
+
+def test_ids_of_merged_categories_lead_on_through_every_later_merge() -> None:
+    taxonomy = given(
+        *TREE,
+        CategoryMerged(category_id="streets", into_id="town"),
+        CategoryMerged(category_id="town", into_id="sport"),
+    )
+    assert taxonomy.resolve("streets") == taxonomy.categories["sport"]
+    assert taxonomy.equivalents("sport") == {"sport", "town", "streets"}
+    assert when(taxonomy, rename("streets", "Games")) == [CategoryRenamed(category_id="sport", name="Games")]
+    with refused(ErrorCode.CATEGORY_CYCLE, "into"):
+        when(taxonomy, MergeCategory(category_id="sport", into_id="streets"))
+
+
+def test_a_merge_into_the_unknown_is_refused() -> None:
+    with refused(ErrorCode.NOT_FOUND, "into"):
+        when(given(*TREE), MergeCategory(category_id="town", into_id="unknown"))
+
+
+# --- deleting ------------------------------------------------------------------------------------
+
+
+def test_an_empty_category_is_deleted_and_its_slugs_are_free() -> None:
+    taxonomy = given(
+        *TREE,
+        CategoryRenamed(category_id="sport", slug="games"),
+        made("chess"),
+        CategoryMerged(category_id="chess", into_id="sport"),
+    )
+    (deleted,) = when(taxonomy, DeleteCategory(category_id="sport", has_posts=False))
+    assert taxonomy.slugs_of("sport").keys() == {"sport-slug", "games", "chess-slug"}
+    after = categories.evolve(taxonomy, deleted)
+    assert after.slugs_of("sport") == {}
+    assert after.slugs.keys() == {"news-slug", "town-slug", "streets-slug"}
+    assert after.resolve("sport") is after.resolve("chess") is None
+
+
+def test_a_category_with_posts_or_with_others_below_it_is_not_deleted() -> None:
+    with refused(ErrorCode.CATEGORY_NOT_EMPTY, "id") as posts:
+        when(given(*TREE), DeleteCategory(category_id="sport", has_posts=True))
+    assert "posts" in posts.value.message
+    with refused(ErrorCode.CATEGORY_NOT_EMPTY, "id") as below:
+        when(given(*TREE), DeleteCategory(category_id="town", has_posts=False))
+    assert "categories below it" in below.value.message
+
+
+# --- versions and unknown ids --------------------------------------------------------------------
+
+ON_NEWS: Final[list[TaxonomyCommand]] = [
+    rename("news", "Latest"),
+    DescribeCategory(category_id="news", description="What is new."),
+    MoveCategory(category_id="news", parent_id="sport"),
+    MergeCategory(category_id="news", into_id="sport"),
+    DeleteCategory(category_id="news", has_posts=False),
+]
+
+
+@pytest.mark.parametrize("command", ON_NEWS)
+def test_a_command_for_another_version_of_the_category_is_refused(command: TaxonomyCommand) -> None:
+    taxonomy = given(NEWS, SPORT, CategoryRenamed(category_id="news", name="New"), made("later"))
+    assert taxonomy.version == 4
+    assert when(taxonomy, command, expected_version=3)
+    for other in (0, 1, 2, 4):
+        with refused(ErrorCode.VERSION_CONFLICT, "expectedVersion") as conflict:
+            when(taxonomy, command, expected_version=other)
+        assert conflict.value.current_version == 3
+
+
+@pytest.mark.parametrize("command", ON_NEWS)
+def test_a_category_that_is_unknown_or_deleted_is_refused(command: TaxonomyCommand) -> None:
+    for taxonomy in (given(), given(NEWS, SPORT, CategoryDeleted(category_id="news"))):
+        with refused(ErrorCode.NOT_FOUND, "id"):
+            when(taxonomy, command)
+
+
+def test_a_category_has_the_version_of_the_tree_at_its_own_last_change() -> None:
+    def versions(*events: TaxonomyEvent) -> dict[str, int]:
+        return {one.id: one.version for one in given(*TREE, *events).categories.values()}
+
+    first = {"news": 1, "town": 2, "streets": 3, "sport": 4}
+    assert versions() == first
+    assert versions(CategoryRenamed(category_id="town", name="City")) == first | {"town": 5}
+    assert versions(CategoryDescribed(category_id="news", description="New.")) == first | {"news": 5}
+    assert versions(CategoryMoved(category_id="town", parent_id=None)) == first | {"town": 5}
+    merged = versions(CategoryMerged(category_id="town", into_id="sport"))
+    assert merged == {"news": 1, "streets": 5, "sport": 5}
+
+
+# --- for all histories ---------------------------------------------------------------------------
+
+_ids = st.sampled_from(["news", "town", "streets", "sport"])
+_parents = st.none() | _ids
+_words = st.sampled_from(["a", "b", "c"])
+events: Final[st.SearchStrategy[TaxonomyEvent]] = st.one_of(
+    st.builds(
+        CategoryCreated, category_id=_ids, slug=_words, name=_words, description=st.none(), parent_id=_parents
+    ),
+    st.builds(CategoryRenamed, category_id=_ids, name=st.just(UNSET) | _words, slug=st.just(UNSET) | _words),
+    st.builds(CategoryDescribed, category_id=_ids, description=st.none() | _words),
+    st.builds(CategoryMoved, category_id=_ids, parent_id=_parents),
+    st.builds(CategoryMerged, category_id=_ids, into_id=_ids),
+    st.builds(CategoryDeleted, category_id=_ids),
+    st.sampled_from(["created", "renamed", "described", "moved", "merged", "deleted"]).map(
+        lambda kind: Withdrawn(type=f"category.{kind}", stream="taxonomy", recorded_at=0)
+    ),
+)
+commands: Final[st.SearchStrategy[TaxonomyCommand]] = st.one_of(
+    st.builds(CreateCategory, category_id=st.just("new"), slug=_words, name=_words, description=st.none(), parent_id=_parents),
+    st.builds(RenameCategory, category_id=_ids, name=st.just(UNSET) | _words, slug=st.just(UNSET) | _words),
+    st.builds(DescribeCategory, category_id=_ids, description=st.none() | _words),
+    st.builds(MoveCategory, category_id=_ids, parent_id=_parents),
+    st.builds(MergeCategory, category_id=_ids, into_id=_ids),
+    st.builds(DeleteCategory, category_id=_ids, has_posts=st.booleans()),
+)  # fmt: skip
+
+
+@for_all(st.lists(events))
+def test_no_history_is_refused_and_every_question_is_answered(history: list[TaxonomyEvent]) -> None:
+    taxonomy = given(*history)
+    assert taxonomy.version == len(history)
+    for category_id in ("news", "town", "unknown"):
+        taxonomy.resolve(category_id)
+        taxonomy.equivalents(category_id)
+        taxonomy.is_within(category_id, "sport")
+        taxonomy.slugs_of(category_id)
+
+
+@for_all(st.lists(events), commands)
+def test_deciding_is_pure(history: list[TaxonomyEvent], command: TaxonomyCommand) -> None:
+    taxonomy = given(*history)
+    try:
+        first = when(taxonomy, command)
+    except Rejected as refusal:
+        with refused(refusal.code, *refusal.field):
+            when(taxonomy, command)
+    else:
+        assert when(taxonomy, command) == first
+
+
+@for_all(st.lists(commands, max_size=30))
+def test_whatever_is_commanded_no_cycle_comes_of_it(wanted: list[TaxonomyCommand]) -> None:
+    taxonomy = given(*TREE)
+    for command in wanted:
+        try:
+            happened = when(taxonomy, command)
+        except Rejected:
+            continue
+        taxonomy = reduce(categories.evolve, happened, taxonomy)
+        for category in taxonomy.categories.values():
+            assert category.parent_id is None or category.parent_id in taxonomy.categories
+            assert not taxonomy.is_within(category.parent_id, category.id)
+
+
+def test_a_cycle_left_by_a_withdrawn_move_hangs_nothing() -> None:
+    gone = Withdrawn(type="category.moved", stream="taxonomy", recorded_at=0)
+    taxonomy = given(NEWS, TOWN, gone, CategoryMoved(category_id="news", parent_id="town"))
+    assert taxonomy.is_within("news", "town")
+    assert not taxonomy.is_within("news", "sport")
+    assert when(taxonomy, MoveCategory(category_id="town", parent_id=None))

@@ -1,0 +1,165 @@
+import hashlib
+import hmac
+import unicodedata
+from functools import reduce
+from typing import Final
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from ledgerpress.domain import slugs
+from ledgerpress.domain.event import Withdrawn
+from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.domain.slugs import Slug, SlugClaimed, SlugEvent, SlugKind, SlugReleased
+from tests.refusals import refused
+
+POST: Final = SlugKind.POST
+TAKEN: Final = SlugClaimed(kind=POST, slug="mill", owner_id="me")
+FREED: Final = SlugReleased(kind=POST, slug="mill", owner_id="me")
+
+DERIVED: Final = {
+    "The tide mill turns again": "the-tide-mill-turns-again",
+    "  Ends -- & begins!? ": "ends-begins",
+    "Don’t stop, it's O'Brien": "dont-stop-its-obrien",
+    "C++ in 2024/25": "c-in-2024-25",
+    "Über die Straße": "über-die-straße",
+    "E\u0301te\u0301": "été",
+    "रात का बाज़ार": unicodedata.normalize("NFC", "रात-का-बाज़ार"),
+    "क्\u200dष": "क्ष",
+    "İstanbul’da gece": "i\u0307stanbulda-gece",
+    "ISPARTA": "isparta",
+    "ΟΔΥΣΣΕΥΣ": "οδυσσευς",
+    "Ночной рынок": "ночной-рынок",
+    "夜市，开到两点": "夜市-开到两点",
+    "سوق الليل ١٢": "سوق-الليل-١٢",
+    "می\u200cخواهم": "میخواهم",
+    "ตลาดกลางคืน": "ตลาดกลางคืน",
+    "한밤의 시장": "한밤의-시장",
+    "Zei\u00adtung": "zeitung",
+    "❤\ufe0f Love 👩🏽\u200d🚀 space": "love-space",
+    "1\ufe0f\u20e3 First": "1-first",
+    "\u0301accent first": "accent-first",
+}
+MALFORMED: Final = [
+    "", "-", "a-", "-a", "a--b", "A", "Straße", "a b", "a_b", "a/b", "a.b", "é\u0301 ", "e\u0301", "É", "🎈", "a-🎈", "a\u200db",
+    "a\ufe0f", "\u0301a", "a-\u0301b", "1\u20e3", "İ", "a\n", "%61",
+]  # fmt: skip
+
+
+# --- how slugs are written -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("title", "slug"), DERIVED.items())
+def test_a_slug_is_derived_from_a_title_in_any_script(title: str, slug: str) -> None:
+    assert slugs.derive(title, fallback="post") == slug
+    assert slugs.checked(slug) == slug
+
+
+@pytest.mark.parametrize("title", ["", "🎈", "!?", "\u200b", "\ufe0f", "’", "\ud800"])
+def test_a_title_without_letters_gets_the_fallback(title: str) -> None:
+    assert slugs.derive(title, fallback="post") == "post"
+
+
+def test_a_long_title_is_cut_between_words() -> None:
+    assert slugs.derive("tide " * 40, fallback="post") == "-".join(["tide"] * 16)
+    assert slugs.derive("x" * 200, fallback="post") == "x" * 80
+    assert slugs.derive("x" * 79 + " yz", fallback="post") == "x" * 79
+
+
+def test_a_long_word_is_not_cut_between_a_letter_and_its_marks() -> None:
+    slug = slugs.derive("x" + "กำ้" * 60, fallback="post")
+    assert len(slug) <= 80
+    assert not unicodedata.category(("x" + "กำ้" * 60)[len(slug)]).startswith("M")
+
+
+@for_all(st.text(max_size=200))
+def test_what_is_derived_is_well_formed_and_stays_as_it_is(title: str) -> None:
+    slug = slugs.derive(title, fallback="post")
+    assert slugs.is_well_formed(slug)
+    assert slugs.derive(slug, fallback="other") == slug
+    for number in (1, 2, 10, 12_345):
+        assert slugs.is_well_formed(slugs.numbered(slug, number))
+
+
+@pytest.mark.parametrize("slug", MALFORMED)
+def test_what_is_malformed_is_refused_with_a_proposal_where_there_is_one(slug: str) -> None:
+    with refused(ErrorCode.SLUG_MALFORMED, "slug") as refusal:
+        slugs.checked(slug)
+    proposal = slugs.derive(slug, fallback="")
+    assert (f"Try “{proposal}”." in refusal.value.message) == bool(proposal)
+
+
+def test_a_slug_has_at_most_100_characters() -> None:
+    assert slugs.checked("x" * 100)
+    with refused(ErrorCode.TOO_LONG, "slug"):
+        slugs.checked("x" * 101)
+    assert slugs.numbered("x" * 100, 12) == "x" * 97 + "-12"
+    assert slugs.numbered("x" * 97 + "-yz", 12) == "x" * 97 + "-12"
+    assert slugs.numbered("mill", 1) == "mill"
+
+
+# --- whose they are ------------------------------------------------------------------------------
+
+
+def given(*events: SlugEvent) -> Slug:
+    return reduce(slugs.evolve, events, Slug())
+
+
+def claim(state: Slug, owner_id: str) -> tuple[SlugEvent, ...]:
+    return slugs.claim(state, kind=POST, slug="mill", owner_id=owner_id)
+
+
+def release(state: Slug, owner_id: str) -> tuple[SlugEvent, ...]:
+    return slugs.release(state, kind=POST, slug="mill", owner_id=owner_id)
+
+
+def test_a_free_slug_can_be_claimed_by_anybody() -> None:
+    assert claim(given(), "me") == (TAKEN,)
+    assert claim(given(TAKEN, FREED), "me") == (TAKEN,)
+    assert claim(given(SlugClaimed(kind=POST, slug="mill", owner_id="you"), FREED), "me") == (TAKEN,)
+
+
+def test_a_slug_that_is_taken_is_refused_but_not_to_its_owner() -> None:
+    assert claim(given(TAKEN), "me") == ()
+    with refused(ErrorCode.SLUG_TAKEN, "slug"):
+        claim(given(TAKEN), "you")
+
+
+def test_only_the_owner_gives_a_slug_back() -> None:
+    assert release(given(TAKEN), "me") == (FREED,)
+    assert release(given(TAKEN), "you") == ()
+    assert release(given(), "me") == ()
+
+
+def test_a_withdrawn_claim_leaves_the_slug_to_somebody_unknown() -> None:
+    def gone(kind: str) -> Withdrawn:
+        return Withdrawn(type=kind, stream="slug.post.00", recorded_at=0)
+
+    with refused(ErrorCode.SLUG_TAKEN, "slug"):
+        claim(given(gone("slug.claimed")), "me")
+    assert claim(given(TAKEN, gone("slug.released")), "me") == (TAKEN,)
+    assert given(gone("slug.claimed"), gone("slug.released")) == Slug(None)
+
+
+@for_all(
+    st.lists(
+        st.sampled_from([TAKEN, FREED, SlugClaimed(kind=POST, slug="mill", owner_id="you")])
+        | st.sampled_from(["slug.claimed", "slug.released", "slug.new"]).map(
+            lambda kind: Withdrawn(type=kind, stream="slug.post.00", recorded_at=0)
+        )
+    )
+)
+def test_no_history_is_refused(history: list[SlugEvent]) -> None:
+    given(*history)
+
+
+# --- their streams -------------------------------------------------------------------------------
+
+
+def test_the_stream_of_a_slug_gives_nothing_away() -> None:
+    key = bytes(range(32))
+    digest = hmac.new(key, "रात".encode(), hashlib.sha256).hexdigest()
+    assert slugs.stream_name(POST, "रात", key) == f"slug.post.{digest}"
+    assert slugs.stream_name(SlugKind.CATEGORY, "रात", key) == f"slug.category.{digest}"
+    assert slugs.stream_name(POST, "रात", bytes(32)) != f"slug.post.{digest}"
