@@ -21,6 +21,7 @@ from ledgerpress.application.desk import Carried, CategoryRef
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.people import NameSite, RegisterActor, RegisterAuthor, RenameActor, RenameAuthor
+from ledgerpress.application.post_history import RestorePost, RevertPost
 from ledgerpress.application.posts import (
     ArchivePost,
     CategorizePost,
@@ -93,6 +94,7 @@ async def happen(log: EventLog, views_file: Path) -> None:
         await _people(press)
         await _tree(press)
         await _posts(press)
+        await _past(press)
 
 
 async def _people(press: Press) -> None:
@@ -161,3 +163,12 @@ async def _posts(press: Press) -> None:
     await do(UnpublishPost(post_id=market.subject_id))
     await do(ArchivePost(post_id=namesake.subject_id), Request(reason="Written twice."))
     await do(UnarchivePost(post_id=namesake.subject_id))
+
+
+async def _past(press: Press) -> None:
+    do = press.handle
+    ferry = await do(CreatePost(title="Ferry", body="At nine.\n\nAnd at ten.\n", teaser="Twice."))
+    await do(EditPost(post_id=ferry.subject_id, title="The ferry", body="At eight.\n\nAnd at ten.\n"))
+    await do(EditPost(post_id=ferry.subject_id, body="At eight.\n\nAnd at noon.\n", slug="the-ferry"))
+    await do(RevertPost(post_id=ferry.subject_id, version=2), Request(reason="It is nine after all."))
+    await do(RestorePost(post_id=ferry.subject_id, to_version=1, publish=True))

@@ -141,3 +141,51 @@ def test_the_schema_is_checked_for_drift(tmp_path: Path) -> None:
     assert drifted.exit_code == 1
     assert "post.created" in drifted.stderr
     assert "schema.graphql" in drifted.stderr
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "a table dropped", "checkpoints deleted"])
+def test_damaged_views_are_made_anew(store: Path, damage: str) -> None:
+    before = json.loads(run("status", "--data", store, "--json").stdout)
+    (views,) = store.glob("views-*.sqlite")
+    if damage == "garbage":
+        views.write_bytes(b"garbage" * 1_000)
+    elif damage == "cut":
+        views.write_bytes(views.read_bytes()[:5_000])
+    else:
+        with sqlite3.connect(views) as db:
+            db.execute("DROP TABLE projection" if damage == "a table dropped" else "DELETE FROM projection")
+        db.close()
+    assert json.loads(run("status", "--data", store, "--json").stdout) == before
+
+
+def test_a_log_that_was_emptied_is_no_new_publication(store: Path) -> None:
+    (store / "log.sqlite").write_bytes(b"")
+    for command in (("serve", "--port", "0"), ("status",)):
+        result = run(*command, "--data", store)
+        assert (result.exit_code, "backup" in result.stderr) == (3, True), result.stderr
+    assert list(store.glob("views-*.sqlite"))
+
+
+def test_the_demo_takes_any_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("demo", "--data", ".").exit_code == 0
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert run("demo", "--data", tmp_path / "link").exit_code == 0
+    assert head(tmp_path / "link") == head(tmp_path / "real") > 100
+
+
+def test_json_is_not_embellished(tmp_path: Path) -> None:
+    page = tmp_path / "page.txt"
+    page.write_text(
+        "Categories: :fire: Stuff\n\nA headline\n\nSome text that is a paragraph, and ends in a stop.\n"
+    )
+    result = run(
+        "import", "page", page, "--retrieved-at", "2024-12-22", "--data", tmp_path / "store", "--json"
+    )
+    assert result.exit_code == 0
+    assert ":fire: Stuff" in result.stdout
+    odd = run(
+        "import", "page", page, "--retrieved-at", "0001-01-01T00:00+14:00", "--data", tmp_path / "store"
+    )
+    assert odd.exit_code == 2

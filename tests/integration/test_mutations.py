@@ -1,5 +1,6 @@
 """Every mutation, over HTTP, on a real store."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -247,3 +248,59 @@ async def test_a_category_may_take_the_slug_of_one_that_it_took_over(door: Clien
     renamed = await door.do("categoryRename", "category { slug }", category={"slug": "news"}, slug="reports")
     assert (renamed["userErrors"], renamed["category"]) == ([], {"slug": "reports"})
     assert (await door.ask('{ category(slug: "reports") { name } }'))["category"] == {"name": "News"}
+
+
+async def test_no_operation_is_carried_out_where_it_is_not_said_which(door: Client) -> None:
+    head = await door.store.log.head()
+    query = (
+        'mutation A { siteName(input: { name: "A" }) { position } }'
+        ' mutation B { siteName(input: { name: "B" }) { position } }'
+    )
+    (error,) = await door.errors(query)
+    assert "operationName" in error["message"]
+    assert await door.store.log.head() == head
+
+
+async def test_expected_versions_of_different_categories_do_not_get_in_each_others_way(door: Client) -> None:
+    made = [
+        (await door.do("categoryCreate", "category { version slug }", name=f"Section {number}"))["category"]
+        for number in range(20)
+    ]
+    renamed = await asyncio.gather(
+        *(
+            door.do(
+                "categoryRename",
+                category={"slug": one["slug"]},
+                expectedVersion=one["version"],
+                name=f"New {number}",
+            )
+            for number, one in enumerate(made)
+        )
+    )
+    assert [payload["userErrors"] for payload in renamed] == [[]] * 20
+
+
+async def test_categories_do_not_stand_deeper_than_a_page_can_show(door: Client) -> None:
+    await door.do("categoryCreate", name="Level 1")
+    for level in range(2, 21):
+        made = await door.do("categoryCreate", name=f"Level {level}", parent={"slug": f"level-{level - 1}"})
+        assert made["userErrors"] == []
+    deep = await door.do("categoryCreate", name="Level 21", parent={"slug": "level-20"})
+    assert refused(deep) == ("CATEGORY_TOO_DEEP", ["input", "parent"])
+    await door.do("categoryCreate", name="Top")
+    await door.do("categoryCreate", name="Below", parent={"slug": "top"})
+    moved = await door.do("categoryMove", category={"slug": "top"}, parent={"slug": "level-19"})
+    assert refused(moved) == ("CATEGORY_TOO_DEEP", ["input", "parent"])
+    merged = await door.do("categoryMerge", category={"slug": "top"}, into={"slug": "level-20"})
+    assert refused(merged) == ("CATEGORY_TOO_DEEP", ["input", "into"])
+    fits = await door.do("categoryMove", category={"slug": "top"}, parent={"slug": "level-18"})
+    assert fits["userErrors"] == []
+
+
+async def test_inputs_take_former_slugs_too(door: Client) -> None:
+    await door.do("categoryCreate", name="Films")
+    await door.do("categoryRename", category={"slug": "films"}, slug="cinema")
+    described = await door.do("categoryDescribe", category={"slug": "films"}, description="On screen")
+    assert described["userErrors"] == []
+    silent = await door.do("categoryDescribe", category={"slug": "films"})
+    assert refused(silent) == ("INVALID_VALUE", ["input", "description"])

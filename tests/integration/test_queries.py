@@ -201,3 +201,21 @@ async def test_a_failure_of_ours_tells_nothing(door: Client, monkeypatch: pytest
     (error,) = await door.errors("{ site { name } }")
     assert error["message"] == "Something went wrong on the server."
     assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "says"),
+    [
+        ("", None, "no query"),
+        ("fragment F on Query { site { name } }", None, "no operation"),
+        ("query A { site { name } } query B { site { name } }", None, "several operations"),
+        ("query A { site { name } }", "C", "no operation of the name"),
+    ],
+)
+async def test_a_request_that_names_no_one_operation_is_refused(
+    door: Client, query: str, name: str | None, says: str
+) -> None:
+    response = await door.http.post("/graphql", json={"query": query, "operationName": name})
+    assert response.status_code == 200
+    assert says in response.json()["errors"][0]["message"]
+    assert "data" not in response.json()

@@ -25,6 +25,7 @@ from ledgerpress.readmodels.temporal import Snapshot
 from tests.newsroom import Newsroom
 from tests.property.agreement import assert_agree
 from tests.property.asks import KINDS, NOW
+from tests.property.history_agreement import assert_history_agrees
 from tests.property.session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of
 from tests.property.whole_day import WHOLE_DAY
@@ -35,7 +36,7 @@ NOT_COMMANDED: Final = {"payload.withdrawn"}
 REFUSALS: Final = {
     ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
     ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.POST_ARCHIVED, ErrorCode.POST_NOT_PUBLISHED,
-    ErrorCode.CATEGORY_CYCLE, ErrorCode.CATEGORY_NOT_EMPTY, ErrorCode.PUBLISHED_AT_IN_FUTURE,
+    ErrorCode.CATEGORY_CYCLE, ErrorCode.CATEGORY_NOT_EMPTY, ErrorCode.REVERT_CONFLICT, ErrorCode.PUBLISHED_AT_IN_FUTURE,
 }  # fmt: skip
 
 
@@ -82,9 +83,12 @@ async def _assert_sound(session: Session, folder: Path, moments: list[float], pa
     with session.store.snapshot() as snapshot:
         assert snapshot.position == head
         assert_agree(snapshot, session.room, known=session.room, page=page)
+        assert_history_agrees(snapshot, session.history, page=page)
         for position in sorted({round(moment * head) for moment in moments}):
             room = Newsroom(session.history[:position])
-            assert_agree(Snapshot(snapshot.db, position), room, known=session.room, page=page)
+            then = Snapshot(snapshot.db, position)
+            assert_agree(then, room, known=session.room, page=page)
+            assert_history_agrees(then, session.history[:position], page=page + 3)
 
 
 async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Path) -> None:

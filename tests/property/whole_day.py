@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from ledgerpress.application import categories, people, posts
+from ledgerpress.application import categories, people, post_history, posts
 from tests.property.asks import DATES, Ask, CategorizeTooLate, Expecting
 from tests.property.session import Action, ClockMoves, Fault, Restart
 
+PAST: Final = 6
+"""The number of the post whose past is asked for."""
 WHOLE_DAY: Final[list[Action]] = [
     Ask(people.NameSite, title="The Tide"),
     Ask(people.RegisterAuthor, title="Bo Lind"),
@@ -82,4 +84,13 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(categories.MoveCategory, category=9),
     Ask(categories.DeleteCategory, category=10),
     Ask(categories.CreateCategory, title="Parks"),
+    Ask(posts.CreatePost, title="Locks", text="Two.", slug="locks"),
+    Ask(posts.EditPost, post=PAST, title="Sluices", slug="sluices", text="Three.", by_slug=True),
+    Ask(posts.EditPost, post=PAST, title="Weirs", category=1),
+    Ask(post_history.RevertPost, post=PAST, other=2),
+    Ask(post_history.RevertPost, post=PAST, other=3, flag=True),
+    Ask(post_history.RevertPost, post=PAST, other=2),
+    Ask(post_history.RestorePost, post=PAST, other=3, flag=True),
+    Ask(post_history.RestorePost, post=PAST, other=1, twice=True),
+    Ask(post_history.RestorePost, post=PAST, other=11),
 ]

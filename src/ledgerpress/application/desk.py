@@ -156,6 +156,16 @@ class Desk:
                     raise
         raise AssertionError("unreachable")
 
+    async def change_slug(self, post: Post, slug: str) -> tuple[PlannedWrite, ...]:
+        """Return the writes by which a post goes from its slug to another. Raises `Rejected` where that is taken."""
+        old = post.content.slug
+        if slug == old:
+            return ()
+        _, claim = await self.claim_slug(SlugKind.POST, slug, derived_from="", owner_id=post.id)
+        if old in post.published_slugs:
+            return (claim,)
+        return claim, await self.release_slug(SlugKind.POST, old, owner_id=post.id)
+
     async def release_slug(self, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
         """Return the write that gives a slug back."""
         stream = slugs.stream_name(kind, slug, self._name_key)

@@ -101,14 +101,12 @@ class EditPost(_PostUseCase):
         if self.author_ids is not UNSET:
             await desk.check_authors(self.author_ids)
         events = posts.decide(await self.command(desk), post)
-        writes = [PlannedWrite(post_stream(post.id), version, events)]
-        old = post.content.slug
-        if self.slug is not UNSET and self.slug != old:
-            _, claim = await desk.claim_slug(SlugKind.POST, self.slug, derived_from="", owner_id=post.id)
-            writes.append(claim)
-            if old not in post.published_slugs:
-                writes.append(await desk.release_slug(SlugKind.POST, old, owner_id=post.id))
-        return Plan.of(post.id, *writes)
+        slug = post.content.slug if self.slug is UNSET else self.slug
+        return Plan.of(
+            post.id,
+            PlannedWrite(post_stream(post.id), version, events),
+            *await desk.change_slug(post, slug),
+        )
 
     async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""

@@ -40,7 +40,7 @@ class UseCase(Protocol):
 
     @property
     def queue(self) -> str | None:
-        """What such commands queue for when no version is expected, if anything: most often a stream."""
+        """What such commands queue for, if anything: most often a stream."""
         ...
 
     async def plan(self, desk: Desk) -> Plan:
@@ -91,7 +91,7 @@ class Press:
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
         """Carry out `use_case` and return what came of it. Raises `Rejected`."""
         command = self._command(use_case, request or Request())
-        async with self._turn(use_case, command.request):
+        async with self._turn(use_case):
             subject_id, position, replayed = await self._carry_out(use_case, command)
         reached = await self._views.wait_for(position, self._patience)
         return Outcome(subject_id, position, replayed, views_behind=not reached)
@@ -156,9 +156,9 @@ class Press:
             idempotency_key=key,
         )
 
-    def _turn(self, use_case: UseCase, request: Request) -> AbstractAsyncContextManager[object]:
-        """Let commands on one stream that expect no version wait for one another."""
-        if use_case.queue is None or request.expected_version is not None:
+    def _turn(self, use_case: UseCase) -> AbstractAsyncContextManager[object]:
+        """Let commands on one stream wait for one another, so that none of this process gets in another's way."""
+        if use_case.queue is None:
             return nullcontext()
         return self._queues.setdefault(use_case.queue, asyncio.Lock())
 

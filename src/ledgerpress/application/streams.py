@@ -31,6 +31,11 @@ def actor_stream(actor_id: str) -> str:
     return f"actor.{actor_id}"
 
 
+def withdrawal_stream(event_id: str) -> str:
+    """Return the name of the stream that says that an event's payload was withdrawn."""
+    return f"withdrawal.{event_id}"
+
+
 class Loaded(NamedTuple):
     """A stream's state, and the version at which it is that."""
 
@@ -47,10 +52,21 @@ class Streams:
         self._codec = codec
         self._kept = kept
         self._states: OrderedDict[str, Loaded] = OrderedDict()
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Keep no state that was folded before now: a payload in it may have been withdrawn."""
+        self._states.clear()
+        self._forgotten += 1
 
     async def post(self, post_id: str) -> tuple[int, posts.Post | None]:
         """Return a post with its version, and 0 and `None` where there is none."""
         return await self._load(post_stream(post_id), None, posts.evolve)
+
+    async def post_events(self, post_id: str) -> list[Event]:
+        """Return everything that ever happened to a post, in order: the event of version 1 first."""
+        stored = await self._log.read_stream(post_stream(post_id))
+        return [recorded.event for recorded in self._codec.decode_all(stored)]
 
     async def author(self, author_id: str) -> tuple[int, authors.Author | None]:
         """Return an author with the version, and 0 and `None` where there is none."""
@@ -73,11 +89,11 @@ class Streams:
         return await self._load(stream, slugs.Slug(), slugs.evolve)
 
     async def _load(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> tuple[int, S]:
-        kept = self._states.pop(stream, None)
+        forgotten, kept = self._forgotten, self._states.pop(stream, None)
         version, state = (kept.version, kept.state) if kept else (0, initial)
         for recorded in self._codec.decode_all(await self._log.read_stream(stream, version)):
             version, state = recorded.header.stream_version, evolve(state, recorded.event)
-        if version:
+        if version and forgotten == self._forgotten:
             self._states[stream] = Loaded(version, state)
             while len(self._states) > self._kept:
                 self._states.popitem(last=False)

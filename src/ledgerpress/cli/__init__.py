@@ -2,7 +2,7 @@
 
 import typer
 
-from ledgerpress.cli import backup, demo, import_page, schema, serve, status
+from ledgerpress.cli import backup, demo, events, head, import_page, schema, serve, status, verify, withdraw
 
 app = typer.Typer(
     name="ledgerpress",
@@ -14,14 +14,25 @@ app = typer.Typer(
 )
 imports = typer.Typer(help="Bring content in.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+log_events = typer.Typer(
+    help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True
+)
+app.add_typer(log_events, name="events")
 
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("head")(head.head)
+app.command("verify")(verify.verify)
+app.command("withdraw")(withdraw.withdraw)
 app.command("schema")(schema.schema)
 imports.command("page")(import_page.page)
+log_events.command("tail")(events.tail)
+log_events.command("show")(events.show)
+log_events.command("export")(events.export_file)
+log_events.command("import")(events.import_file)
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """`ledgerpress demo`: a small newsroom with three weeks of history."""
 
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ledgerpress.application.sources import SystemClock
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
-from ledgerpress.compose import is_vacant, open_store
+from ledgerpress.compose import ASIDE, LOG_FILE, is_vacant, open_store
 from ledgerpress.demo import DEMO_WEEKS, DemoClock, load_demo
 
 
@@ -27,13 +26,12 @@ def load_demo_into(data: Path) -> bool:
         vacant = is_vacant(data)
     if not vacant:
         return False
-    with clear_errors(), TemporaryDirectory(prefix=".demo-", dir=data.parent) as aside:
-        # Written aside and moved into place, so that an interrupted load leaves no half newsroom behind.
+    with clear_errors(), TemporaryDirectory(prefix=ASIDE, dir=data) as aside:
+        # Written aside and then moved, the log last, so that an interrupted load leaves no half newsroom behind.
         place = Path(aside) / "store"
         run(_write_demo(place))
-        with suppress(FileNotFoundError):
-            data.rmdir()
-        place.rename(data)
+        for file in sorted(place.iterdir(), key=lambda file: file.name == LOG_FILE):
+            file.rename(data / file.name)
     return True
 
 

@@ -47,7 +47,10 @@ def _moment(value: str) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError:
         fail(f"--retrieved-at {value!r} is not a date such as 2024-12-22, or 2024-12-22T09:00+01:00", MISUSED)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        fail(f"--retrieved-at {value!r} lies before the year 1 in UTC", MISUSED)
 
 
 def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:

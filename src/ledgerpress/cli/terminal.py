@@ -24,8 +24,8 @@ REFUSED: Final = 1
 MISUSED: Final = 2
 UNUSABLE: Final = 3
 
-out = Console(soft_wrap=True, highlight=False, markup=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 DataOption = Annotated[
     Path,
@@ -52,6 +52,9 @@ def clear_errors() -> Iterator[None]:
         fail(refusal.message, REFUSED)
     except (EventLogError, sqlite3.Error) as error:
         fail(str(error), REFUSED)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; typer ends the program without a word.
+        raise
     except OSError as error:
         fail(f"{error.filename or 'the data directory'}: {error.strerror}", UNUSABLE)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from ledgerpress.domain.event import Event
 EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     ("log.opened", 1, publication.LogOpened),
     ("site.named", 1, publication.SiteNamed),
-    ("payload.withdrawn", 1, publication.PayloadWithdrawn),
+    (publication.WITHDRAWAL, 1, publication.PayloadWithdrawn),
     ("actor.registered", 1, actors.ActorRegistered),
     ("actor.renamed", 1, actors.ActorRenamed),
     ("author.registered", 1, authors.AuthorRegistered),
@@ -34,6 +34,8 @@ EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     ("post.unpublished", 1, posts.PostUnpublished),
     ("post.archived", 1, posts.PostArchived),
     ("post.unarchived", 1, posts.PostUnarchived),
+    ("post.restored", 1, posts.PostRestored),
+    ("post.reverted", 1, posts.PostReverted),
 )
 
 UPCASTERS: Final[dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]]] = {}

@@ -5,13 +5,16 @@ A category's version is the version that the stream had at the category's last c
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.domain import text
 from ledgerpress.domain.event import Event, Withdrawn
 from ledgerpress.domain.rejection import ErrorCode, Rejected, version_conflict
+
+MAX_DEPTH: Final = 20
+"""So many categories stand one below another at most."""
 
 
 class CategoryCreated(Event, frozen=True):
@@ -110,8 +113,9 @@ class Taxonomy:
         return frozenset(ids)
 
     def by_slug(self, slug: str) -> Category | None:
-        """Return the category that has the slug today."""
-        return next((one for one in self.categories.values() if one.slug == slug), None)
+        """Return the category that a slug, present or former, leads to."""
+        owner = self.slugs.get(slug)
+        return None if owner is None else self.resolve(owner)
 
     def slugs_of(self, category_id: str) -> dict[str, str]:
         """Return every slug that leads to the category, with the id that claimed it."""
@@ -261,10 +265,13 @@ def decide(
             if parent == old.parent_id:
                 return ()
             _refuse_cycle(taxonomy, old, parent, field="parent")
+            _refuse_depth(taxonomy, old.id, parent, field="parent")
             return (CategoryMoved(category_id=old.id, parent_id=parent),)
         case MergeCategory(into_id=into_id):
             into = known(taxonomy, into_id, field="into")
             _refuse_cycle(taxonomy, old, into.id, field="into")
+            for child in [one for one in taxonomy.categories.values() if one.parent_id == old.id]:
+                _refuse_depth(taxonomy, child.id, into.id, field="into")
             return (CategoryMerged(category_id=old.id, into_id=into.id),)
         case DeleteCategory(has_posts=has_posts):
             if has_posts or any(one.parent_id == old.id for one in taxonomy.categories.values()):
@@ -274,6 +281,22 @@ def decide(
             return (CategoryDeleted(category_id=old.id),)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _refuse_depth(taxonomy: Taxonomy, category_id: str | None, target: str | None, *, field: str) -> None:
+    """Raise `Rejected` where a category, with what is below it, would stand too deep under `target`."""
+    depth = 0
+    while target is not None and depth <= MAX_DEPTH:
+        above = taxonomy.categories.get(target)
+        depth, target = depth + 1, above.parent_id if above else None
+    below = {category_id} if category_id is not None else set()
+    depth += 1
+    while depth <= MAX_DEPTH and below:
+        below = {one.id for one in taxonomy.categories.values() if one.parent_id in below}
+        depth += bool(below)
+    if depth > MAX_DEPTH:
+        message = f"The tree of categories would be more than {MAX_DEPTH} deep."
+        raise Rejected(ErrorCode.CATEGORY_TOO_DEEP, message, field=(field,))
 
 
 def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
@@ -288,6 +311,7 @@ def _create(command: CreateCategory, taxonomy: Taxonomy) -> tuple[TaxonomyEvent,
     if command.category_id in taxonomy.categories:
         return ()
     parent_id = command.parent_id
+    _refuse_depth(taxonomy, None, parent_id, field="parent")
     created = CategoryCreated(
         category_id=command.category_id,
         slug=command.slug,

@@ -1,10 +1,13 @@
 """The publication itself: the opening of its log, its site's name, and payloads withdrawn by law."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from ledgerpress.domain import text
 from ledgerpress.domain.event import Event, Withdrawn
+
+WITHDRAWAL: Final = "payload.withdrawn"
+"""The stored name of `PayloadWithdrawn`."""
 
 
 class LogOpened(Event, frozen=True):

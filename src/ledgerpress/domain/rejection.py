@@ -19,13 +19,18 @@ class ErrorCode(StrEnum):
     POST_ARCHIVED = "POST_ARCHIVED"
     POST_NOT_PUBLISHED = "POST_NOT_PUBLISHED"
     PUBLISHED_AT_IN_FUTURE = "PUBLISHED_AT_IN_FUTURE"
+    REVERT_CONFLICT = "REVERT_CONFLICT"
     CATEGORY_CYCLE = "CATEGORY_CYCLE"
     CATEGORY_NOT_EMPTY = "CATEGORY_NOT_EMPTY"
+    CATEGORY_TOO_DEEP = "CATEGORY_TOO_DEEP"
     BUSY = "BUSY"
 
 
 class Rejected(Exception):
-    """A command is refused. `field` is the path in the caller's input; `current_version` goes with a conflict."""
+    """A command is refused. `field` is the path in the caller's input; `current_version` goes with a conflict.
+
+    `conflicts` are the fields of the object that stand in the way of a revert.
+    """
 
     def __init__(
         self,
@@ -34,12 +39,14 @@ class Rejected(Exception):
         *,
         field: tuple[str, ...] = (),
         current_version: int | None = None,
+        conflicts: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
         self.current_version = current_version
+        self.conflicts = conflicts
 
 
 def version_conflict(*, expected: int, current: int) -> Rejected:

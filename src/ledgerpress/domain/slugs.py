@@ -15,6 +15,8 @@ from ledgerpress.domain.rejection import ErrorCode, Rejected
 
 MAX_SLUG: Final = 100
 _DERIVED_LENGTH: Final = 80
+_READ: Final = 1_000
+"""So many characters of a text are looked at; a slug needs no more."""
 _APOSTROPHES: Final = "'’ʼ"
 _NO_TRACE: Final = frozenset({"Cf", "Me"})
 """Categories of what cannot be seen, such as a soft hyphen or a joiner, and of frames around a character."""
@@ -93,7 +95,7 @@ def stream_name(kind: SlugKind, slug: str, name_key: bytes) -> str:
 
 def derive(text: str, *, fallback: str) -> str:
     """Return a slug made from a title or a name: NFC, lower case, letters of any script, digits, hyphens."""
-    words = "".join(map(_in_slug, unicodedata.normalize("NFC", text.lower()))).split()
+    words = "".join(map(_in_slug, unicodedata.normalize("NFC", text[:_READ].lower()))).split()
     slug = unicodedata.normalize("NFC", "-".join(filter(None, map(_without_leading_marks, words))))
     if len(slug) > _DERIVED_LENGTH:
         slug = slug[: _DERIVED_LENGTH + 1].rpartition("-")[0] or _cut(slug)

@@ -57,5 +57,9 @@ class LogUnusable(EventLogError):
     """The place that should hold the log holds something else, or a log that this program cannot read."""
 
 
+class WithdrawalUnfinished(EventLogError):
+    """A payload is withdrawn, and whoever asks for it does not get it, but its bytes are not all overwritten yet."""
+
+
 class LogClosed(EventLogError):
     """The log was closed before it could answer."""

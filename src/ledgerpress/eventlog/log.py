@@ -43,6 +43,17 @@ class EventLog(Protocol):
         """
         ...
 
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
+
+        Returns the position of the last event recorded. One of `writes` MUST be `payload.withdrawn` in the stream
+        `withdrawal.<event id>`, unless that is recorded already: then there may be none, and only what an earlier call
+        could not finish is done. When it returns, no copy of the payload is left in the files that the
+        implementation wrote; backups are beyond it. Raises what `append` raises, and nothing is recorded then; and
+        `WithdrawalUnfinished` where all is recorded, and a copy may be left.
+        """
+        ...
+
     async def head(self) -> int:
         """Return the position of the last event recorded, 0 for an empty log."""
         ...

@@ -6,6 +6,7 @@ import strawberry
 
 from ledgerpress.graphql.context import Context, Moment
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.permission import require_history
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
 from ledgerpress.readmodels import moments
 
@@ -43,6 +44,7 @@ def moment_of(context: Context, as_of: AsOf | None) -> Moment:
     today = context.today
     if as_of is None:
         return today
+    require_history(context)
     if as_of.position:
         position, now = int(as_of.position), None
         if position > today.snapshot.position:

@@ -4,11 +4,14 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock
+from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.graphql.recorded_events import event_loader
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -59,6 +62,7 @@ class Context:
         self.store = store
         self._stack = ExitStack()
         self._today: Moment | None = None
+        self.events: DataLoader[int, StoredEvent] = event_loader(store.log)
 
     @property
     def today(self) -> Moment:

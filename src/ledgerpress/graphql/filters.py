@@ -21,7 +21,9 @@ class ArticleFilter:
 
     category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
     category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
-    include_descendants: bool = strawberry.field(default=True, description="With the categories below it.")
+    include_descendants: bool | None = strawberry.field(
+        default=True, description="With the categories below it."
+    )
     author: strawberry.ID | None = strawberry.field(default=None, description="An author, by id.")
 
 

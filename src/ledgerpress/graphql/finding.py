@@ -7,6 +7,7 @@ from ledgerpress.graphql import ids
 from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter
+from ledgerpress.graphql.types.actor import actor_of
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.author import author_of
 from ledgerpress.graphql.types.category import category_of
@@ -27,6 +28,16 @@ def node(moment: Moment, global_id: str) -> Node | None:
     named = ids.decode(global_id)
     if named is None:
         raise BadRequest("This is not an id that this server gave out.")
+    return _named(moment, named)
+
+
+def subject(moment: Moment, name: str) -> Node | None:
+    """Return what an event was about, by its stream's kind and the id; `None` for what is no object of its own."""
+    kind, _, subject_id = name.partition(".")
+    return _named(moment, ids.GlobalId(kind.capitalize(), subject_id))
+
+
+def _named(moment: Moment, named: ids.GlobalId) -> Node | None:
     snapshot = moment.snapshot
     match named.type:
         case "Article":
@@ -35,6 +46,8 @@ def node(moment: Moment, global_id: str) -> Node | None:
             return post_of(post, moment) if (post := posts.by_id(snapshot, named.id)) else None
         case "Category":
             return category_of(one, moment) if (one := categories.by_id(snapshot, named.id)) else None
+        case "Actor":
+            return actor_of(named.id, moment) if people.actor(snapshot, named.id) else None
         case "Author":
             return author_of(author, moment) if (author := people.author(snapshot, named.id)) else None
         case _:
@@ -81,7 +94,7 @@ def filtered_articles(
         keys = [author.seq] if author else []
     elif given:
         found = category(moment, which.category, which.category_slug)
-        descend = which.include_descendants
+        descend = which.include_descendants is not False
         keys = categories.listing_keys(snapshot, found, descend=descend) if found else []
         return listed_articles(
             moment,

@@ -3,7 +3,7 @@
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.application import categories, people, posts
+from ledgerpress.application import categories, people, post_history, posts
 from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.request import Request
 from ledgerpress.domain.rejection import ErrorCode, Rejected
@@ -78,7 +78,7 @@ class PostCreateInput(_Command):
     slug: str | None = strawberry.field(default=None, description="Derived from the title where absent.")
     authors: list[strawberry.ID] = strawberry.field(default_factory=list)
     categories: list[CategoryBy] = strawberry.field(default_factory=list)
-    publish: bool = strawberry.field(default=False, description="Publish it in the same step.")
+    publish: bool | None = strawberry.field(default=False, description="Publish it in the same step.")
     published_at: DateTime | None = strawberry.field(
         default=None, description="A date in the past that the article is to bear; only with publish."
     )
@@ -92,7 +92,7 @@ class PostCreateInput(_Command):
             slug=self.slug,
             author_ids=_author_ids(self.authors),
             categories=tuple(category_ref(one, "categories") for one in self.categories),
-            publish=self.publish,
+            publish=bool(self.publish),
             published_at=self.published_at,
         )
 
@@ -106,7 +106,9 @@ class PostEditInput(_PostChange):
     body: str | None = strawberry.UNSET
     slug: str | None = strawberry.UNSET
     authors: list[strawberry.ID] | None = strawberry.UNSET
-    publish: bool = strawberry.field(default=False, description="Publish the outcome in the same step.")
+    publish: bool | None = strawberry.field(
+        default=False, description="Publish the outcome in the same step."
+    )
 
     def use_case(self) -> posts.EditPost:
         """Return the use case. Raises `Rejected`."""
@@ -118,7 +120,7 @@ class PostEditInput(_PostChange):
             body=_given(self.body, "body"),
             slug=_given(self.slug, "slug"),
             author_ids=UNSET if authors is strawberry.UNSET else _author_ids(authors or []),
-            publish=self.publish,
+            publish=bool(self.publish),
         )
 
 
@@ -190,6 +192,36 @@ class PostUnarchiveInput(_PostChange):
 
 
 @strawberry.input
+class PostRestoreInput(_PostChange):
+    """A post, and the version whose content it is to have again: title, teaser, body, authors, and slug if it is free."""
+
+    to_version: int = strawberry.field(description="A version of the post's history.")
+    publish: bool | None = strawberry.field(
+        default=False, description="Publish the outcome in the same step."
+    )
+
+    def use_case(self) -> post_history.RestorePost:
+        """Return the use case. Raises `Rejected`."""
+        return post_history.RestorePost(
+            post_id=self.post_id, to_version=self.to_version, publish=bool(self.publish)
+        )
+
+
+@strawberry.input
+class PostRevertInput(_PostChange):
+    """A post, and the version whose change of the content or of a category is to be taken back."""
+
+    version: int = strawberry.field(description="The version that the change brought the post to.")
+    publish: bool = strawberry.field(
+        default=False, description="Publish the outcome in the same step, where the content changes."
+    )
+
+    def use_case(self) -> post_history.RevertPost:
+        """Return the use case. Raises `Rejected`."""
+        return post_history.RevertPost(post_id=self.post_id, version=self.version, publish=bool(self.publish))
+
+
+@strawberry.input
 class CategoryCreateInput(_Command):
     """A new category."""
 
@@ -226,10 +258,13 @@ class CategoryRenameInput(_CategoryChange):
 class CategoryDescribeInput(_CategoryChange):
     """Another description; null clears it."""
 
-    description: str | None
+    description: str | None = strawberry.UNSET
 
     def use_case(self) -> categories.DescribeCategory:
         """Return the use case. Raises `Rejected`."""
+        if self.description is strawberry.UNSET:
+            message = "Give a description, or null to clear it."
+            raise Rejected(ErrorCode.INVALID_VALUE, message, field=("description",))
         return categories.DescribeCategory(category=self.ref, description=self.description)
 
 

@@ -1,6 +1,7 @@
 """The mutations, object first: one for each thing that can be done. What an editor can get wrong is data."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import strawberry
@@ -13,7 +14,7 @@ from ledgerpress.graphql.context import Moment, PressInfo
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
-from ledgerpress.graphql.types.post import Post, post_of
+from ledgerpress.graphql.types.post import Post, post_of, slug_kept
 from ledgerpress.graphql.types.site import Site, site_of
 from ledgerpress.readmodels import categories, people, posts
 from ledgerpress.readmodels.temporal import Snapshot
@@ -29,6 +30,9 @@ class UserError:
     field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
     message: str
     current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the version there is.")
+    conflicts: list[str] | None = strawberry.field(
+        description="With REVERT_CONFLICT: the fields in which the change no longer applies; the message says where."
+    )
 
 
 @strawberry.interface(description="What comes of a command.")
@@ -52,6 +56,23 @@ class PostPayload(Payload):
     """What comes of a command on a post."""
 
     post: Post | None
+
+
+@strawberry.type
+class PostRestorePayload(Payload):
+    """What comes of restoring a post."""
+
+    post: Post | None
+    to_version: strawberry.Private[int]
+
+    @strawberry.field(
+        description="Whether the post kept its slug because that of the version belongs to another post by now."
+    )
+    def slug_kept(self) -> bool | None:
+        """Return whether the slug is not the version's; `None` without a post to tell by."""
+        if self.post is None or self.position is None:
+            return None
+        return slug_kept(self.post, self.position, self.to_version)
 
 
 @strawberry.type
@@ -109,6 +130,7 @@ async def _carry_out(
             field=["input", *refusal.field] if refusal.field else None,
             message=refusal.message,
             current_version=refusal.current_version,
+            conflicts=list(refusal.conflicts) or None,
         )
         return payload(position=None, replayed=False, views_behind=False, user_errors=[error], **{name: None})
     moment = context.renew()
@@ -181,6 +203,20 @@ class Mutation:
 
     @strawberry.mutation(description="Bring an archived post back, unpublished.")
     async def post_unarchive(self, info: PressInfo, input: inputs.PostUnarchiveInput) -> PostPayload:
+        return await _post(info, input)
+
+    @strawberry.mutation(
+        description="Give a post the content that it had at a version, as a new version. Status and categories stay."
+    )
+    async def post_restore(self, info: PressInfo, input: inputs.PostRestoreInput) -> PostRestorePayload:
+        payload = partial(PostRestorePayload, to_version=input.to_version)
+        return await _carry_out(info, input, payload, "post", _read(posts.by_id, post_of))
+
+    @strawberry.mutation(
+        description="Take back what one version changed, as a new version that keeps what came since; refused with "
+        "REVERT_CONFLICT where that no longer applies."
+    )
+    async def post_revert(self, info: PressInfo, input: inputs.PostRevertInput) -> PostPayload:
         return await _post(info, input)
 
     @strawberry.mutation(description="Make a category.")

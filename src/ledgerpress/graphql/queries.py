@@ -5,13 +5,16 @@ import strawberry
 from ledgerpress.graphql import finding
 from ledgerpress.graphql import ids as global_ids
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
+from ledgerpress.graphql.change_lists import ChangeFilter, ChangeOrder, listed_changes
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter, ArticleOrder, PostFilter
+from ledgerpress.graphql.permission import require_history
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
+from ledgerpress.graphql.types.change import Change
 from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
@@ -171,6 +174,23 @@ class Query:
         """Return a page of posts."""
         status = filter.status if filter else None
         return listed_posts(moment_of(info.context, as_of), status, PageRequest(first, after, last, before))
+
+    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
+    def changes(
+        self,
+        info: PressInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: ChangeFilter | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the changes of the whole log."""
+        require_history(info.context)
+        moment = info.context.today
+        which = (filter or ChangeFilter()).which(moment)
+        return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
     def moment(self, info: PressInfo, as_of: AsOf | None = None) -> MomentType:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -20,17 +20,16 @@ from strawberry.types import ExecutionContext
 
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.mutations import Mutation
+from ledgerpress.graphql.operations import MAX_TOKENS, unexecutable
 from ledgerpress.graphql.queries import Query
 from ledgerpress.graphql.scalars import SCALARS
+from ledgerpress.graphql.types.actor import Actor
 from ledgerpress.graphql.types.article import Article
 from ledgerpress.graphql.types.author import Author
 from ledgerpress.graphql.types.category import Category
 from ledgerpress.graphql.types.post import Post
 
 logger = logging.getLogger(__name__)
-
-MAX_TOKENS: Final = 10_000
-"""A longer document is refused before it is parsed."""
 
 
 class PressSchema(strawberry.Schema):
@@ -47,7 +46,7 @@ def make_schema() -> strawberry.Schema:
     schema = PressSchema(
         query=Query,
         mutation=Mutation,
-        types=[Article, Author, Category, Post],
+        types=[Actor, Article, Author, Category, Post],
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
@@ -93,6 +92,8 @@ async def execute(
     """Execute a request. It does not raise: what fails stands in the answer's `errors`."""
     context = Context(store)
     try:
+        if refusal := unexecutable(query, operation_name):
+            return Answer({"errors": [{"message": refusal}]}, context.today.snapshot.position, executed=False)
         result = await schema.execute(
             query,
             variable_values=dict(variables) if variables else None,

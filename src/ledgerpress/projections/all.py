@@ -1,7 +1,9 @@
 """Every projector there is."""
 
 from ledgerpress.projections.categories import CategoriesProjector
+from ledgerpress.projections.changes import ChangesProjector
 from ledgerpress.projections.commands import CommandsProjector
+from ledgerpress.projections.integrity import IntegrityProjector
 from ledgerpress.projections.listings import ListingsProjector
 from ledgerpress.projections.moments import MomentsProjector
 from ledgerpress.projections.people import PeopleProjector
@@ -13,7 +15,9 @@ def every_projector() -> tuple[Projector, ...]:
     """Return one of each projector."""
     return (
         CategoriesProjector(),
+        ChangesProjector(),
         CommandsProjector(),
+        IntegrityProjector(),
         ListingsProjector(),
         MomentsProjector(),
         PeopleProjector(),

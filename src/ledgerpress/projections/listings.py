@@ -15,10 +15,10 @@ from ledgerpress.domain.authors import AuthorRegistered
 from ledgerpress.domain.categories import CategoryCreated, CategoryDeleted, CategoryMerged, CategoryMoved
 from ledgerpress.domain.event import Event, Withdrawn
 from ledgerpress.domain.posts import (
+    ContentChanged,
     PostArchived,
     PostCategorized,
     PostCreated,
-    PostEdited,
     PostPublished,
     PostStatus,
     PostUnarchived,
@@ -82,7 +82,7 @@ class ListingsProjector:
             case Withdrawn(type=type_) if type_.startswith("post."):
                 _withdrawn(db, recorded, recorded.event)
             case (
-                PostEdited() | PostCategorized() | PostUncategorized() | PostPublished() | PostUnpublished()
+                ContentChanged() | PostCategorized() | PostUncategorized() | PostPublished() | PostUnpublished()
                 | PostArchived() | PostUnarchived()
             ) as event:  # fmt: skip
                 if old := _load(db, event.post_id):
@@ -100,7 +100,7 @@ def _create(
 
 def _after(
     old: Listed,
-    event: PostEdited
+    event: ContentChanged
     | PostCategorized
     | PostUncategorized
     | PostPublished
@@ -110,7 +110,7 @@ def _after(
 ) -> Listed:
     change = msgspec.structs.replace
     match event:
-        case PostEdited(author_ids=author_ids):
+        case ContentChanged(author_ids=author_ids):
             return old if author_ids is UNSET else change(old, author_ids=author_ids)
         case PostCategorized(category_id=category_id):
             return change(old, category_ids=tuple(sorted({*old.category_ids, category_id})))

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import UNSET
 
 from ledgerpress.domain.event import Event, Withdrawn
+from ledgerpress.domain.post_events import CONTENT_EVENTS
 from ledgerpress.domain.posts import (
+    ContentChanged,
     PostArchived,
     PostCategorized,
     PostCreated,
@@ -29,7 +31,7 @@ _Row: TypeAlias = tuple[int, int, str, int, int, int | None, int | None]
 
 _POST_EVENTS = (
     PostCreated,
-    PostEdited,
+    ContentChanged,
     PostCategorized,
     PostUncategorized,
     PostPublished,
@@ -111,7 +113,7 @@ def _changed(db: sqlite3.Connection, recorded: Recorded[Event], event: Event, ro
     at = recorded.position
     seq, _, status, content, revision, live_revision, published_at = row
     match event:
-        case PostEdited():
+        case ContentChanged():
             _edit(db, seq, at, content, event)
             content, revision = at, revision + 1
         case PostCategorized(category_id=category_id):
@@ -143,7 +145,7 @@ def _withdrawn(db: sqlite3.Connection, recorded: Recorded[Event], event: Withdra
             _created(db, recorded, blank)
         return
     known: dict[str, Event] = {
-        "post.edited": PostEdited(post_id=post_id),
+        **dict.fromkeys(CONTENT_EVENTS, PostEdited(post_id=post_id)),
         "post.published": PostPublished(
             post_id=post_id,
             revision=row[4],
@@ -171,7 +173,7 @@ def _write(db: sqlite3.Connection, at: int, row: _Row) -> None:
     db.execute("INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, at, *rest))
 
 
-def _edit(db: sqlite3.Connection, seq: int, at: int, content: int, event: PostEdited) -> None:
+def _edit(db: sqlite3.Connection, seq: int, at: int, content: int, event: ContentChanged) -> None:
     slug, title, teaser, body, author_ids = db.execute(
         "SELECT slug, title, teaser, body, author_ids FROM content WHERE position = ?", (content,)
     ).fetchone()

@@ -8,9 +8,12 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from ledgerpress.domain.event import Event
+from ledgerpress.domain.publication import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, UndecodableEvent
@@ -43,6 +46,26 @@ class ViewsWriter(Protocol):
         """Return what `work` returns."""
         ...
 
+    def renewal(self) -> AbstractAsyncContextManager["Renewal"]:
+        """Lend one long transaction, in which the views are emptied and written anew."""
+        ...
+
+    async def sweep(self) -> bool:
+        """Overwrite what the last renewal deleted; return whether that is done."""
+        ...
+
+
+class Renewal(Protocol):
+    """One transaction on the views file, in which they are emptied and written anew."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns."""
+        ...
+
+    async def empty(self) -> None:
+        """Delete all rows and checkpoints, for ever."""
+        ...
+
 
 class ProjectionRunner:
     """Applies the log to the views, batch by batch, and tells who waits how far it has come."""
@@ -55,8 +78,14 @@ class ProjectionRunner:
         projectors: Sequence[Projector],
         *,
         batch_size: int = 500,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what it connects. `batch_size` is the greatest number of events in one transaction."""
+        """Take what it connects. `batch_size` is the greatest number of events in one transaction.
+
+        `forget` is called for payloads that were withdrawn: what is in memory may hold them.
+        """
+        self._forget = forget
+        self._swept = False
         self._log = log
         self._codec = codec
         self._views = views
@@ -70,9 +99,9 @@ class ProjectionRunner:
         """How far each projection has come, by its name."""
         return dict(self._checkpoints)
 
-    async def start(self) -> None:
-        """Read the checkpoints; a projection that was paused is tried again, as after a repair."""
-        self._checkpoints = await self._views.write(checkpoints.resume_all)
+    async def start(self, *, resume: bool = True) -> None:
+        """Read the checkpoints; with `resume`, a projection that was paused is tried again, as after a repair."""
+        self._checkpoints = await self._views.write(checkpoints.resume_all if resume else checkpoints.read)
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -97,6 +126,8 @@ class ProjectionRunner:
 
     async def step(self) -> bool:
         """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
+        if not self._swept:
+            self._swept = await self._views.sweep()
         after = self._reached()
         if self._all_paused:
             return False
@@ -104,7 +135,14 @@ class ProjectionRunner:
         if not batch:
             return False
         check_gapless(batch, after)
-        self._checkpoints = await self._views.write(lambda db: self._apply(db, batch))
+        if withdrawn := self._withdrawn(batch):
+            self._checkpoints = await self._renew(batch, withdrawn)
+            self._forget()
+            self._swept = await self._views.sweep()
+            # Whoever had begun to read before may have remembered something since.
+            self._forget()
+        else:
+            self._checkpoints = await self._views.write(lambda db: self._apply(db, batch))
         async with self._moved:
             self._moved.notify_all()
         return True
@@ -163,6 +201,38 @@ class ProjectionRunner:
                 elif fresh:
                     points[projector.name] = checkpoints.save(db, projector.name, reached)
         return points
+
+    def _withdrawn(self, batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
+        """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
+        events, _ = self._decoded([event for event in batch if event.header.type == WITHDRAWAL])
+        return [
+            (position, recorded.position)
+            for recorded in events
+            if isinstance(recorded.event, PayloadWithdrawn)
+            and isinstance(position := recorded.event.header.get("position"), int)
+        ]
+
+    async def _renew(
+        self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
+    ) -> dict[str, Checkpoint]:
+        """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
+
+        Rows that were made of such a payload may have led to others, so all are made anew, from the log as it is now.
+        That is not needed where no projection had come to those events yet, or where another process was faster.
+        """
+        async with self._views.renewal() as views:
+            points = await views.run(checkpoints.read)
+            positions = [point.position for point in points.values()]
+            if not any(gone <= position < by for gone, by in withdrawn for position in positions):
+                return await views.run(lambda db: self._apply(db, batch))
+            await views.empty()
+            after, end = 0, await self._log.head()
+            while after < end:
+                events = await self._log.read(after, min(self._batch_size, end - after))
+                check_gapless(events, after)
+                points = await views.run(partial(self._apply, batch=events))
+                after = events[-1].position
+            return points
 
     def _decoded(self, batch: Sequence[StoredEvent]) -> tuple[list[Recorded[Event]], UndecodableEvent | None]:
         events: list[Recorded[Event]] = []

@@ -85,6 +85,12 @@ def render(markdown: str) -> RenderedBody:
     return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)
 
 
+def forget() -> None:
+    """Remember no body that was rendered before now."""
+    _remember_short.cache_clear()
+    _remember_long.cache_clear()
+
+
 def _render(markdown: str) -> RenderedBody:
     parsed = parse(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", markdown))
     sections = _anchor_headings(parsed)

@@ -21,6 +21,14 @@ _BELOW: Final = """
     )
     SELECT k FROM below
 """
+_TAKEN_OVER: Final = """
+    WITH RECURSIVE one (k) AS (
+        VALUES (:seq)
+        UNION SELECT edge.category FROM category_edge AS edge JOIN one ON edge.parent = one.k
+        WHERE edge.from_pos <= :position AND edge.kind = 1
+    )
+    SELECT seq, id FROM category JOIN one ON seq = k
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,16 @@ def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> li
     """Return the keys of the listings that together are the category's, with those below it or without."""
     below = {"seq": category.seq, "position": snapshot.position, "descend": descend}
     return [k for (k,) in snapshot.db.execute(_BELOW, below)]
+
+
+def standing_for(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
+    """Return seq and id of the category that an id stands for, deleted or not, and of those that it took over."""
+    row = snapshot.db.execute(_BY_ID, (category_id, snapshot.position)).fetchone()
+    while row is not None and row[7] is not None:
+        row = snapshot.db.execute(_BY_SEQ, (row[7], snapshot.position)).fetchone()
+    if row is None:
+        return []
+    return snapshot.db.execute(_TAKEN_OVER, {"seq": row[0], "position": snapshot.position}).fetchall()
 
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:

@@ -15,6 +15,25 @@ class Author:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something, as registered; `kind` is `None` and the name empty where that was withdrawn."""
+
+    id: str
+    kind: str | None
+    name: str
+
+
+def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
+    """Return an actor by id."""
+    row = snapshot.db.execute(
+        "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
+        " ORDER BY from_pos DESC LIMIT 1",
+        (actor_id, snapshot.position),
+    ).fetchone()
+    return Actor(*row) if row else None
+
+
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
     """Return an author by id."""
     row = snapshot.db.execute(

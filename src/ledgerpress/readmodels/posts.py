@@ -12,7 +12,7 @@ from ledgerpress.readmodels.temporal import Snapshot
 
 _POST: Final = """
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
-        content.slug, content.title, content.teaser, content.body, content.author_ids
+        state.published_at, content.slug, content.title, content.teaser, content.body, content.author_ids
     FROM post
     JOIN post_state AS state ON state.seq = post.seq
     JOIN content ON content.position = state.content
@@ -25,7 +25,10 @@ _BY_ID: Final = _POST.format(which="post.id = ?")
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post. `body` is the position of its body's text; times are in microseconds since 1970, UTC."""
+    """A post. `body` is the position of its body's text; times are in microseconds since 1970, UTC.
+
+    `live_revision` is that of the content last published, and `published_at` the date that it bears.
+    """
 
     seq: int
     id: str
@@ -33,6 +36,8 @@ class Post:
     version: int
     status: PostStatus
     has_unpublished_changes: bool
+    live_revision: int | None
+    published_at: int | None
     slug: str
     title: str
     teaser: str | None
@@ -59,6 +64,34 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
     return by_seq(snapshot, row[0]) if row else None
 
 
+def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
+    """Return the position that brought a post to a version."""
+    row = snapshot.db.execute(
+        "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
+        (seq, version, snapshot.position),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
+    """Return the versions that brought a post another body, in order, each with its position: the body's key."""
+    rows = snapshot.db.execute(
+        "SELECT version, from_pos FROM post_state JOIN content ON content.position = content"
+        " WHERE seq = ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos",
+        (seq, snapshot.position),
+    )
+    return rows.fetchall()
+
+
+def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
+    """Return the ids under which a post was put into its categories, whatever has become of these."""
+    rows = snapshot.db.execute(
+        "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ? ORDER BY from_pos",
+        (seq, snapshot.position, snapshot.position),
+    )
+    return tuple(category_id for (category_id,) in rows)
+
+
 def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
     """Return the keys of the listings that hold the posts with a status, or all posts."""
     return EVERY_POST if status is None else (status_key(status),)
@@ -73,9 +106,8 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
     row = snapshot.db.execute(query, (key, snapshot.position)).fetchone()
     if row is None:
         return None
-    seq, post_id, created_at, version, status, revision, live_revision, slug, title, teaser, body, authors = (
-        row
-    )
+    seq, post_id, created_at, version, status, revision, live_revision, published_at, *content = row
+    slug, title, teaser, body, authors = content
     return Post(
         seq=seq,
         id=post_id,
@@ -83,6 +115,8 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
         version=version,
         status=PostStatus(status),
         has_unpublished_changes=revision != live_revision,
+        live_revision=live_revision,
+        published_at=published_at,
         slug=slug,
         title=title,
         teaser=teaser,

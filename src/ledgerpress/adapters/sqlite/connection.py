@@ -59,7 +59,12 @@ async def open_connection(
     """
     mode = "ro" if read_only else "rwc" if create else "rw"
     connection = SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
-    _ = await connection
+    try:
+        _ = await connection
+    except sqlite3.Error:
+        # aiosqlite has told the thread to end, but does not wait: the event loop might be closed before it has.
+        connection._thread.join()
+        raise
     return connection
 
 

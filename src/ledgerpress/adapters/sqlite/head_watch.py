@@ -19,6 +19,7 @@ class HeadWatch:
         self._head = 0
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def beyond(self, position: int, timeout: float) -> bool:
         """Wait at most `timeout` seconds until the head is beyond `position`; return whether it is.
@@ -29,6 +30,8 @@ class HeadWatch:
             self.advance(await self._look())
         if self._head > position:
             return True
+        if self._closed:
+            raise LogClosed("the log was closed")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bool] = loop.create_future()
         self._waiting[answer] = position
@@ -50,11 +53,12 @@ class HeadWatch:
                     _settle(answer, True)
 
     async def close(self) -> None:
-        """Wake everybody with `LogClosed`."""
+        """Wake everybody with `LogClosed`, also whoever is only about to wait."""
+        self._closed = True
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.wait([self._poller])
-        self._fail("the log was closed", LogClosed)
+        self._fail(LogClosed("the log was closed"))
 
     async def _poll(self) -> None:
         try:
@@ -62,14 +66,14 @@ class HeadWatch:
                 await asyncio.sleep(INTERVAL)
                 self.advance(await self._look())
         except EventLogError as error:
-            self._fail(str(error), EventLogError)
+            self._fail(error)
         finally:
             self._poller = None
 
-    def _fail(self, why: str, kind: type[EventLogError]) -> None:
+    def _fail(self, error: EventLogError) -> None:
         for answer in self._waiting:
             if not answer.done():
-                answer.set_exception(kind(why))
+                answer.set_exception(type(error)(str(error)))
 
 
 def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:

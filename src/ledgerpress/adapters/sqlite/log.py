@@ -13,6 +13,7 @@ from ledgerpress.adapters.sqlite.group_commit import GroupCommit
 from ledgerpress.adapters.sqlite.head_watch import HeadWatch
 from ledgerpress.adapters.sqlite.log_file import open_log_file
 from ledgerpress.adapters.sqlite.log_recording import Command
+from ledgerpress.adapters.sqlite.withdrawal import withdraw
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnusable
 from ledgerpress.eventlog.log import StreamWrite, check_writes
@@ -61,8 +62,8 @@ class SqliteEventLog:
             return
         self._closed = True
         try:
-            await self._commits.finish()
             await self._watch.close()
+            await self._commits.finish()
         finally:
             # The last connection to close folds the write-ahead log into the file, so it must be one that writes.
             await self._reader.close()
@@ -83,6 +84,25 @@ class SqliteEventLog:
         self._check_open()
         check_writes(writes)
         return await self._commits.record(Command.of(writes))
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
+
+        Returns the position of the last event recorded, or the head where `writes` is empty. Raises as
+        `EventLog.withdraw` does.
+        """
+        self._check_open()
+        if writes:
+            check_writes(writes)
+        command = Command.of(writes) if writes else None
+        try:
+            recorded = await self._writer.run(partial(withdraw, position=position, command=command))
+        except sqlite3.Error as error:
+            raise EventLogError(f"the payload could not be withdrawn: {error}") from error
+        if recorded is None:
+            return await self.head()
+        self._watch.advance(recorded)
+        return recorded
 
     async def head(self) -> int:
         """Return the position of the last event recorded, 0 for an empty log."""

@@ -21,14 +21,13 @@ DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "
 _WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
     "busy_timeout": 0,  # see `patiently`
-    "secure_delete": "FAST",
+    "secure_delete": "ON",  # see `withdrawal`
     "cache_size": -16 * 1024,
     "wal_autocheckpoint": 4_000,
     "journal_size_limit": 64 * 1024 * 1024,
 }
 """Event ids are spread at random over their index, so the pages of a group are many (4 KB each): they fit the cache,
-and more commits than by default share one checkpoint, which writes each changed page once. What moves from one page to
-another leaves no copy behind, which a later withdrawal would miss."""
+and more commits than by default share one checkpoint, which writes each changed page once."""
 
 
 async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:

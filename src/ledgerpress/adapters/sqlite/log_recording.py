@@ -62,14 +62,23 @@ def _record_one(db: sqlite3.Connection, command: Command) -> int:
 def _record(db: sqlite3.Connection, commands: Sequence[Command], *, careful: bool) -> list[Outcome]:
     patiently(db, "BEGIN IMMEDIATE")
     try:
-        group = _Group(db, careful=careful)
-        outcomes = [group.admit(command) for command in commands]
-        db.executemany(log_rows.INSERT, group.rows)
+        outcomes = insert(db, commands, careful=careful)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    return outcomes
+
+
+def insert(db: sqlite3.Connection, commands: Sequence[Command], *, careful: bool) -> list[Outcome]:
+    """Do as `record` does, in the transaction under way.
+
+    Only with `careful` is each event id looked up first; without, one that is taken makes the database raise.
+    """
+    group = _Group(db, careful=careful)
+    outcomes = [group.admit(command) for command in commands]
+    db.executemany(log_rows.INSERT, group.rows)
     return outcomes
 
 

@@ -5,11 +5,15 @@ from typing import Annotated
 import strawberry
 
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import Moment
+from ledgerpress.graphql.change_lists import ChangeOrder, listed_changes
+from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.permission import require_history
 from ledgerpress.graphql.types.article import Article, listed_articles
+from ledgerpress.graphql.types.change import Change
 from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.readmodels import categories
+from ledgerpress.readmodels.changes import Which
 from ledgerpress.readmodels.paging import PageRequest
 
 
@@ -64,17 +68,37 @@ class Category(Node):
         last: int | None = None,
         before: str | None = None,
         include_descendants: Annotated[
-            bool, strawberry.argument(description="Whether to take in the categories below.")
+            bool | None, strawberry.argument(description="Whether to take in the categories below.")
         ] = True,
     ) -> Connection[Article]:
         """Return a page of the category's articles."""
         snapshot = self.moment.snapshot
         return listed_articles(
             self.moment,
-            categories.listing_keys(snapshot, self.record, descend=include_descendants),
+            categories.listing_keys(snapshot, self.record, descend=include_descendants is not False),
             PageRequest(first, after, last, before),
-            count=lambda: categories.count_articles(snapshot, self.record, descend=include_descendants),
+            count=lambda: categories.count_articles(
+                snapshot, self.record, descend=include_descendants is not False
+            ),
         )
+
+    @strawberry.field(
+        description="Everything that was done to the category and to those that it took over, the newest first unless "
+        "asked otherwise. `changes` with a filter by category has the posts that entered or left it as well."
+    )
+    def history(
+        self,
+        info: PressInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the category's changes."""
+        require_history(info.context)
+        which = Which(category_id=self.record.id, members=False)
+        return listed_changes(self.moment, which, PageRequest(first, after, last, before), order_by)
 
 
 def category_of(record: categories.Category, moment: Moment) -> Category:

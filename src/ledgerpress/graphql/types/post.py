@@ -1,19 +1,28 @@
 """Posts: what editors work on."""
 
+from typing import Annotated
+
 import strawberry
 
 from ledgerpress.domain.posts import PostStatus
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import Moment
+from ledgerpress.graphql.change_lists import ChangeOrder, listed_changes
+from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.permission import require_history
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.types.article import Article, article_of
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.body import Body
 from ledgerpress.graphql.types.category import Category, category_of
+from ledgerpress.graphql.types.change import Change
 from ledgerpress.graphql.types.connection import Connection, connect, read_page
+from ledgerpress.graphql.types.diff import BlameSpan, PostDiff, blame_of, diff_of
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels.changes import Which
+from ledgerpress.readmodels.diffs import version_of
 from ledgerpress.readmodels.paging import PageRequest
+from ledgerpress.readmodels.temporal import Snapshot
 
 PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Where a post stands.")
 
@@ -58,6 +67,42 @@ class Post(Node):
         found = articles.by_seq(self.moment.snapshot, self.record.seq)
         return article_of(found, self.moment) if found else None
 
+    @strawberry.field(
+        description="Everything that was done to the post, the newest first unless asked otherwise."
+    )
+    def history(
+        self,
+        info: PressInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the post's changes."""
+        require_history(info.context)
+        which = Which(subject=f"post.{self.record.id}")
+        return listed_changes(self.moment, which, PageRequest(first, after, last, before), order_by)
+
+    @strawberry.field(
+        description="What differs between two versions, which are those of its history; 0 is before it was made."
+    )
+    def diff(
+        self,
+        info: PressInfo,
+        from_: Annotated[int, strawberry.argument(name="from")],
+        to: int,
+    ) -> PostDiff:
+        """Return what differs between two versions."""
+        require_history(info.context)
+        return diff_of(self.record, self.moment, from_, to)
+
+    @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
+    async def blame(self, info: PressInfo) -> list[BlameSpan]:
+        """Return who put which part of the body there."""
+        require_history(info.context)
+        return await blame_of(self.record, self.moment, info.context)
+
 
 def post_of(record: posts.Post, moment: Moment) -> Post:
     """Return the post that a record of `moment` holds."""
@@ -73,6 +118,14 @@ def post_of(record: posts.Post, moment: Moment) -> Post:
         created_at=DateTime(record.created_at),
         has_unpublished_changes=record.has_unpublished_changes,
     )
+
+
+def slug_kept(post: Post, position: int, version: int) -> bool:
+    """Return whether a post had, at a position, another slug than at a version."""
+    db, seq = post.moment.snapshot.db, post.record.seq
+    restored = posts.by_seq(Snapshot(db, position), seq)
+    wanted = version_of(post.moment.snapshot, post.record, version)
+    return bool(restored and wanted and wanted.post and restored.slug != wanted.post.slug)
 
 
 def listed_posts(moment: Moment, status: PostStatus | None, request: PageRequest) -> Connection[Post]:

@@ -1,0 +1,103 @@
+"""`ledgerpress events`: the recorded events as lines of JSON (CloudEvents 1.0), out of a log and into an empty store."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import msgspec
+import typer
+
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
+from ledgerpress.compose import import_events, reading_log
+from ledgerpress.eventlog.cloud_events import to_line
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.subscription import catch_up, check_gapless
+
+BATCH: Final = 1_000
+
+
+def tail(
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=0, help="How many of the last events to print.")
+    ] = 10,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")
+    ] = False,
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Print the last events, one a line."""
+    run(_tail(data, count, follow=follow))
+
+
+def show(
+    position: Annotated[int, typer.Argument(min=1, help="The position of the event.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Print one event, formatted to be read."""
+    event = run(_event_at(data, position))
+    if event is None:
+        fail(f"there is no event at position {position:,}", REFUSED)
+    _print([msgspec.json.format(to_line(event), indent=2)])
+
+
+def export_file(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist. - is standard output.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Write every event to FILE, one a line, in the order in which they were recorded."""
+    if str(file) == "-":
+        run(_export(data, sys.stdout.buffer, lambda _done, _all: None))
+        return
+    with progress("Writing the events") as report, clear_errors(), file.open("xb") as target:
+        try:
+            written = run(_export(data, target, report))
+        except BaseException:
+            file.unlink()
+            raise
+    err.print(f"{file} holds {written:,} events.")
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A file that `ledgerpress events export` wrote.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Make a store of the events in FILE, in a directory that is empty or new, once each of them is checked."""
+    with progress("Checking the events") as report:
+        head = run(import_events(file, data, progress=report))
+    err.print(f"{data} holds {head.size:,} events, root {head.root}; the views are built when it is opened.")
+
+
+async def _tail(data: Path, count: int, *, follow: bool) -> None:
+    async with reading_log(data) as log:
+        after, head = max(0, await log.head() - count), await log.head()
+        while after < head and (batch := await log.read(after, min(BATCH, head - after))):
+            _print(map(to_line, batch))
+            after = batch[-1].position
+        if follow:
+            async for fresh in catch_up(log, after):
+                _print(map(to_line, fresh))
+
+
+async def _event_at(data: Path, position: int) -> StoredEvent | None:
+    async with reading_log(data) as log:
+        found = await log.read(position - 1, 1)
+        return found[0] if found and found[0].position == position else None
+
+
+async def _export(data: Path, target: BinaryIO, report: Callable[[int, int], None]) -> int:
+    async with reading_log(data) as log:
+        after, head = 0, await log.head()
+        while after < head:
+            batch = await log.read(after, min(BATCH, head - after))
+            check_gapless(batch, after)
+            target.writelines(to_line(event) + b"\n" for event in batch)
+            after = batch[-1].position
+            report(after, head)
+        return head
+
+
+def _print(lines: Iterable[bytes]) -> None:
+    # As they are: a console would format them.
+    sys.stdout.buffer.writelines(line + b"\n" for line in lines)
+    sys.stdout.buffer.flush()

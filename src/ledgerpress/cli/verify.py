@@ -1,0 +1,108 @@
+"""`ledgerpress verify`: whether the log is what was recorded, and the views what follows from it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ledgerpress.adapters.sqlite.views_check import ViewsChecked
+from ledgerpress.application.log_check import LogChecked
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    MISUSED,
+    REFUSED,
+    DataOption,
+    JsonOption,
+    err,
+    fail,
+    out,
+    progress,
+    run,
+)
+from ledgerpress.compose import verify_log, verify_views
+from ledgerpress.eventlog.tree_head import TreeHead
+
+
+def verify(
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", help="A file with what `ledgerpress head --json` printed earlier."),
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    json: JsonOption = False,
+) -> None:
+    """Check every stored event, and compare the views with ones made anew. Exits with 1 where something is wrong."""
+    kept = _read(head) if head else None
+    with progress("Checking the log") as report:
+        checked = run(verify_log(data, kept, progress=report))
+    views = None
+    if checked.finding is None:
+        with progress("Making the views anew") as report:
+            views = run(verify_views(data, progress=report))
+    wrong = _wrong(checked, views)
+    if json:
+        out.print(msgspec.json.encode(_as_data(checked, views, wrong, kept)).decode())
+    elif wrong is None:
+        out.print(_summary(checked, views, kept))
+    if wrong is not None:
+        fail(wrong, REFUSED)
+    for name, why in (views.paused if views else {}).items():
+        err.print(f"Projection {name} is paused, and was compared as far as it came: {why}")
+
+
+def _read(file: Path) -> TreeHead:
+    try:
+        return TreeHead.from_json(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+    except ValueError as error:
+        fail(f"{file} is not a head that `ledgerpress head --json` printed: {error}", MISUSED)
+
+
+def _wrong(checked: LogChecked, views: ViewsChecked | None) -> str | None:
+    if (finding := checked.finding) is not None:
+        return finding.what if finding.position is None else f"position {finding.position}: {finding.what}"
+    if views is not None and views.failure is not None:
+        return views.failure
+    if views is not None and views.differing:
+        return f"the views are not what follows from the log: {', '.join(views.differing)}"
+    return None
+
+
+def _summary(checked: LogChecked, views: ViewsChecked | None, kept: TreeHead | None) -> str:
+    head = checked.head
+    lines = [
+        f"The log is intact: {head.size:,} events, {checked.withdrawn:,} payloads withdrawn, root {head.root}."
+    ]
+    if kept is not None:
+        lines.append(f"It extends the head kept at position {kept.size:,}.")
+    if views is None:
+        lines.append("There are no views yet.")
+    else:
+        rows = sum(table.rows for table in views.tables.values())
+        lines.append(
+            f"The views are what follows from it: {rows:,} rows in {len(views.tables)} tables, at position {views.position:,}."
+        )
+    return "\n".join(lines)
+
+
+def _as_data(
+    checked: LogChecked, views: ViewsChecked | None, wrong: str | None, kept: TreeHead | None
+) -> dict[str, object]:
+    finding = checked.finding
+    return {
+        "intact": wrong is None,
+        "wrong": wrong,
+        "position": finding.position if finding else None,
+        "head": checked.head,
+        "withdrawn": checked.withdrawn,
+        "extends": kept,
+        "views": views
+        and {
+            "position": views.position,
+            "tables": {name: table._asdict() for name, table in views.tables.items()},
+            "differing": views.differing,
+            "paused": views.paused,
+        },
+    }

@@ -1,0 +1,24 @@
+"""`ledgerpress withdraw`: one payload is erased by law, for ever."""
+
+from typing import Annotated
+
+import typer
+
+from ledgerpress import compose
+from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, err, progress, run
+
+
+def withdraw(
+    position: Annotated[
+        int, typer.Argument(min=1, help="The position of the event; see `ledgerpress events`.")
+    ],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; it is kept, so it must not repeat what is withdrawn.")
+    ],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
+    with progress("Building the views") as report:
+        found = run(compose.withdraw(data, position, reason, progress=report))
+    err.print(f"The payload at position {position:,} is withdrawn; the log is at position {found:,}.")
+    err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

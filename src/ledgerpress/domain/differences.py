@@ -1,0 +1,151 @@
+"""What differs between two texts, word by word.
+
+Lines that are the same are found first, then the words that are the same within the lines that are not. The comparing
+is rapidfuzz's.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from rapidfuzz.distance import Indel, Levenshtein
+
+
+class SpanKind(StrEnum):
+    """What has become of a span of text."""
+
+    EQUAL = "EQUAL"
+    INSERT = "INSERT"
+    DELETE = "DELETE"
+
+
+class Span(NamedTuple):
+    """Consecutive text with one fate. Equal and deleted spans make up the old text, equal and inserted ones the new."""
+
+    kind: SpanKind
+    text: str
+
+
+class Replaced(NamedTuple):
+    """`before[low_before:high_before]` gave way to `after[low_after:high_after]`; either may be empty."""
+
+    low_before: int
+    high_before: int
+    low_after: int
+    high_after: int
+
+
+_MARKS: Final = r"!-/:-@\[-`{-~¡-¿‐-⁞、-〿！-／：-＠"
+_UNSPACED: Final = r"぀-ヿ㐀-䶿一-鿿豈-﫿"
+_WORD: Final = re.compile(rf"\s+|[{_MARKS}]|[{_UNSPACED}]|[^\s{_MARKS}{_UNSPACED}]+")
+"""White space, a punctuation mark, a character of a script that has no spaces, or a word."""
+
+_SMALL: Final = 2**28
+"""The product of two lengths up to which as much as can be is kept, in an eighth of as many bytes.
+
+Beyond, as little as can be is replaced, which needs next to no memory and keeps a little less.
+"""
+
+
+def difference(before: str, after: str) -> list[Span]:
+    """Return the spans that lead from one text to the other, none empty, deleted text before what takes its place."""
+    old, new = lines(before), lines(after)
+    spans: list[Span] = []
+    at = 0
+    for gap in replaced(old, new):
+        spans.append(Span(SpanKind.EQUAL, "".join(old[at : gap.low_before])))
+        spans += _in_words(
+            "".join(old[gap.low_before : gap.high_before]), "".join(new[gap.low_after : gap.high_after])
+        )
+        at = gap.high_before
+    spans.append(Span(SpanKind.EQUAL, "".join(old[at:])))
+    return list(_joined(spans))
+
+
+def applied(spans: Iterable[Span], before: str) -> str:
+    """Return the text that `spans` make of `before`. Raises `ValueError` where they belong to another text."""
+    at, after = 0, []
+    for kind, text in spans:
+        if kind is not SpanKind.INSERT:
+            if not before.startswith(text, at):
+                raise ValueError(f"the difference does not fit this text at character {at}")
+            at += len(text)
+        if kind is not SpanKind.DELETE:
+            after.append(text)
+    if at != len(before):
+        raise ValueError(f"the difference ends at character {at} of {len(before)}")
+    return "".join(after)
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text, each with the U+000A that ends it."""
+    *ended, last = text.split("\n")
+    found = [f"{line}\n" for line in ended]
+    return [*found, last] if last else found
+
+
+def words(text: str) -> list[str]:
+    """Return white space, words and marks; joined they give the text."""
+    return _WORD.findall(text)
+
+
+def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
+    """Yield what gave way to what, in order; between two of them everything is the same, and something is."""
+    numbers: dict[str, int] = {}
+    old, new = (
+        "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
+    )
+    gap: Replaced | None = None
+    compare = Indel.opcodes if len(old) * len(new) <= _SMALL else Levenshtein.opcodes
+    for step in compare(old, new):
+        if step.tag == "equal":
+            continue
+        if gap and (gap.high_before, gap.high_after) == (step.src_start, step.dest_start):
+            gap = gap._replace(high_before=step.src_end, high_after=step.dest_end)
+        else:
+            if gap:
+                yield gap
+            gap = Replaced(step.src_start, step.src_end, step.dest_start, step.dest_end)
+    if gap:
+        yield gap
+
+
+def _in_words(before: str, after: str) -> Iterator[Span]:
+    old, new = words(before), words(after)
+    at = 0
+    for gap in replaced(old, new):
+        yield Span(SpanKind.EQUAL, "".join(old[at : gap.low_before]))
+        yield Span(SpanKind.DELETE, "".join(old[gap.low_before : gap.high_before]))
+        yield Span(SpanKind.INSERT, "".join(new[gap.low_after : gap.high_after]))
+        at = gap.high_before
+    yield Span(SpanKind.EQUAL, "".join(old[at:]))
+
+
+def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield `spans` without empty ones, neighbours of one kind as one, white space between two changes as part of them."""
+    merged = [
+        Span(kind, "".join(span.text for span in group))
+        for kind, group in groupby((span for span in spans if span.text), key=lambda span: span.kind)
+    ]
+    deleted = inserted = ""
+    for number, (kind, text) in enumerate(merged):
+        if kind is SpanKind.DELETE:
+            deleted += text
+        elif kind is SpanKind.INSERT:
+            inserted += text
+        elif 0 < number < len(merged) - 1 and text.isspace() and "\n" not in text:
+            deleted, inserted = deleted + text, inserted + text
+        else:
+            yield from _change(deleted, inserted)
+            deleted = inserted = ""
+            yield Span(kind, text)
+    yield from _change(deleted, inserted)
+
+
+def _change(deleted: str, inserted: str) -> Iterator[Span]:
+    if deleted:
+        yield Span(SpanKind.DELETE, deleted)
+    if inserted:
+        yield Span(SpanKind.INSERT, inserted)

@@ -1,0 +1,164 @@
+"""Events as lines of JSON: CloudEvents 1.0 in its JSON format, with nothing of the envelope lost.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and formats/json-format.md. What CloudEvents has
+no attribute for is in extension attributes, whose names are lower-case letters; as its integers end at 2^31-1, ours are
+strings of digits. An attribute that does not apply is left out.
+
+`data` is the payload's own JSON, byte for byte: a line that was formatted anew does not fit its commitment any more.
+"""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
+
+SPEC_VERSION: Final = "1.0"
+SOURCE: Final = "urn:uuid:"
+"""Comes before the publication's id."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")]
+
+
+class NotAnEvent(ValueError):
+    """A line is not an event that `to_line` wrote."""
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The attributes of an event in the order in which a line has them. Other attributes are passed over."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str | UnsetType = UNSET
+    position: _Digits
+    streamversion: _Digits
+    schemaversion: _Digits
+    actorid: str
+    onbehalfofactorid: str | UnsetType = UNSET
+    commandid: str
+    correlationid: str
+    causationid: str | UnsetType = UNSET
+    envelopeversion: _Digits
+    payloadcommitment: str
+    payloadencoding: str | UnsetType = UNSET
+    salt: str | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    data_base64: str | UnsetType = UNSET
+
+
+def to_line(event: StoredEvent) -> bytes:
+    """Return an event as one line of JSON, without the line's end. A withdrawn one has neither data nor salt."""
+    header, payload = event.header, event.payload
+    attributes = CloudEvent(
+        specversion=SPEC_VERSION,
+        id=header.event_id,
+        source=SOURCE + header.publication,
+        type=header.type,
+        subject=header.stream,
+        time=_rfc3339(header.recorded_at),
+        position=str(header.position),
+        streamversion=str(header.stream_version),
+        schemaversion=str(header.schema_version),
+        actorid=header.actor_id,
+        onbehalfofactorid=_optional(header.on_behalf_of_actor_id),
+        commandid=header.command_id,
+        correlationid=header.correlation_id,
+        causationid=_optional(header.causation_id),
+        envelopeversion=str(header.v),
+        payloadcommitment=header.payload_commitment,
+    )
+    if payload is not None:
+        plain = _is_plain_json(payload)
+        attributes = msgspec.structs.replace(
+            attributes,
+            datacontenttype="application/json" if plain else "application/octet-stream",
+            payloadencoding=payload.encoding,
+            salt=base64.b64encode(payload.salt).decode(),
+            data=msgspec.Raw(payload.plaintext) if plain else UNSET,
+            data_base64=UNSET if plain else base64.b64encode(payload.plaintext).decode(),
+        )
+    return msgspec.json.encode(attributes)
+
+
+def from_line(line: bytes) -> StoredEvent:
+    """Return the event of a line that `to_line` wrote. Raises `NotAnEvent`.
+
+    Whether the event is one that may be stored is not looked at.
+    """
+    try:
+        given = msgspec.json.decode(line, type=CloudEvent)
+        if given.specversion != SPEC_VERSION or not given.source.startswith(SOURCE):
+            raise NotAnEvent(f"its specversion is not {SPEC_VERSION}, or its source is no publication")
+        return StoredEvent(_header(given), _payload(given))
+    except NotAnEvent:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise NotAnEvent(str(error)) from error
+
+
+def _header(given: CloudEvent) -> Header:
+    return Header(
+        int(given.envelopeversion),
+        given.source.removeprefix(SOURCE),
+        int(given.position),
+        given.id,
+        given.subject,
+        int(given.streamversion),
+        given.type,
+        int(given.schemaversion),
+        _microseconds(given.time),
+        given.actorid,
+        given.onbehalfofactorid or None,
+        given.commandid,
+        given.correlationid,
+        given.causationid or None,
+        given.payloadcommitment,
+    )
+
+
+def _payload(given: CloudEvent) -> SealedPayload | None:
+    parts = (given.payloadencoding, given.salt, given.data if given.data is not UNSET else given.data_base64)
+    if all(part is UNSET for part in parts):
+        return None
+    encoding, salt, _ = parts
+    if encoding is UNSET or salt is UNSET or (given.data is UNSET) == (given.data_base64 is UNSET):
+        raise NotAnEvent("of payloadencoding, salt, and data or data_base64, it has some and not the others")
+    data_base64 = given.data_base64
+    plaintext = bytes(given.data) if data_base64 is UNSET else base64.b64decode(data_base64, validate=True)  # type: ignore[arg-type]
+    return SealedPayload(str(encoding), plaintext, base64.b64decode(str(salt), validate=True))
+
+
+def _is_plain_json(payload: SealedPayload) -> bool:
+    """Return whether the payload comes out of a line as the bytes that went in."""
+    if payload.encoding != JSON_ENCODING or b"\n" in payload.plaintext:
+        return False
+    try:
+        payload.plaintext.decode()
+        return bytes(msgspec.json.decode(payload.plaintext, type=msgspec.Raw)) == payload.plaintext
+    except ValueError:
+        return False
+
+
+def _optional(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
+def _rfc3339(time: int) -> str:
+    return (
+        f"{(_EPOCH + timedelta(microseconds=time)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    )
+
+
+def _microseconds(time: str) -> int:
+    moment = datetime.fromisoformat(time)
+    if moment.tzinfo is None:
+        raise NotAnEvent(f"the time {time!r} has no offset")
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,190 @@
+"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs, and how they are checked.
+
+A tree is told by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
+counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never changes, so whoever
+keeps these hashes can give the root and the proofs of the tree at any size that it ever had, in O(log n).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
+"""The root of a tree without leaves."""
+
+
+class Subtree(NamedTuple):
+    """A complete subtree: that of `2**level` leaves, from `number * 2**level` on."""
+
+    level: int
+    number: int
+
+
+Subtrees: TypeAlias = Callable[[int, int], bytes]
+"""Returns the hash of the complete subtree with a level and a number."""
+
+
+class ProofInvalid(Exception):
+    """A proof does not show what it should; the message says how."""
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return SHA-256(0x01 ‖ left ‖ right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def completed_by(leaf: int) -> Iterator[Subtree]:
+    """Yield the inner subtrees that the leaf with index `leaf` makes complete, from the bottom up."""
+    size, level = leaf + 1, 0
+    while not size >> level & 1:
+        level += 1
+        yield Subtree(level, leaf >> level)
+
+
+def root(size: int, subtrees: Subtrees) -> bytes:
+    """Return the root of the tree of the first `size` leaves."""
+    return _range_hash(0, size, subtrees) if size else EMPTY_ROOT
+
+
+def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
+    """Return the proof that the leaf with index `leaf` is in the tree of size `size` (section 2.1.3.1).
+
+    Raises `ValueError` where it is not.
+    """
+    if not 0 <= leaf < size:
+        raise ValueError(f"a tree of {size} leaves has no leaf {leaf}")
+    start, end = 0, size
+    path: list[bytes] = []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if leaf < middle:
+            path.append(_range_hash(middle, end, subtrees))
+            end = middle
+        else:
+            path.append(_range_hash(start, middle, subtrees))
+            start = middle
+    return path[::-1]
+
+
+def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
+    """Return the proof that the tree of size `size` extends that of its first `old` leaves (section 2.1.4.1).
+
+    It is empty where `old` is 0 or `size`. Raises `ValueError` for an `old` that is not between them.
+    """
+    if not 0 <= old <= size:
+        raise ValueError(f"a tree of {size} leaves never had {old}")
+    if old in (0, size):
+        return []
+    start, end = 0, size
+    path: list[bytes] = []
+    while end != old:
+        middle = start + _split(end - start)
+        if old <= middle:
+            path.append(_range_hash(middle, end, subtrees))
+            end = middle
+        else:
+            path.append(_range_hash(start, middle, subtrees))
+            start = middle
+    if start:
+        path.append(_range_hash(start, end, subtrees))
+    return path[::-1]
+
+
+def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Raise `ProofInvalid` unless `proof` shows that a leaf is in the tree with this root (section 2.1.3.2)."""
+    if not 0 <= leaf < size:
+        raise ProofInvalid(f"a tree of {size} leaves has no leaf {leaf}")
+    found = leaf_hash
+    for sibling, on_the_left in _climb(leaf, size - 1, proof):
+        found = node_hash(sibling, found) if on_the_left else node_hash(found, sibling)
+    if found != root:
+        raise ProofInvalid("the proof leads to another root")
+
+
+def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    """Raise `ProofInvalid` unless `proof` shows that one tree extends the other (section 2.1.4.2).
+
+    Every tree extends the empty one, by an empty proof.
+    """
+    if not 0 <= old <= size:
+        raise ProofInvalid(f"a tree of {size} leaves never had {old}")
+    if old in (0, size):
+        if proof:
+            raise ProofInvalid("the proof is too long")
+        if old_root != (root if old == size else EMPTY_ROOT):
+            raise ProofInvalid("the roots differ")
+        return
+    rest = [old_root, *proof] if not old & (old - 1) else list(proof)
+    if not rest:
+        raise ProofInvalid("the proof is too short")
+    number, last = old - 1, size - 1
+    while number & 1:
+        number, last = number >> 1, last >> 1
+    found_old = found = rest[0]
+    for sibling, on_the_left in _climb(number, last, rest[1:]):
+        if on_the_left:
+            found_old, found = node_hash(sibling, found_old), node_hash(sibling, found)
+        else:
+            found = node_hash(found, sibling)
+    if (found_old, found) != (old_root, root):
+        raise ProofInvalid("the proof leads to another root")
+
+
+class Frontier:
+    """A tree that only grows: the hashes of the O(log n) subtrees that make it up, the greatest first."""
+
+    def __init__(self) -> None:
+        """Begin with no leaf."""
+        self.size = 0
+        self._peaks: list[bytes] = []
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Add a leaf by its hash."""
+        for _ in completed_by(self.size):
+            leaf_hash = node_hash(self._peaks.pop(), leaf_hash)
+        self._peaks.append(leaf_hash)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree as it is."""
+        return _fold(self._peaks) if self._peaks else EMPTY_ROOT
+
+
+def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each hash of a proof, and whether it stands on the left, from a subtree up to the root.
+
+    `number` is the subtree's among those of its level, `last` that of the level's last (sections 2.1.3.2 and 2.1.4.2:
+    fn and sn). Raises `ProofInvalid` unless the proof ends at the root.
+    """
+    for sibling in proof:
+        if last == 0:
+            raise ProofInvalid("the proof is too long")
+        on_the_left = bool(number & 1) or number == last
+        yield sibling, on_the_left
+        while on_the_left and not number & 1 and number:
+            number, last = number >> 1, last >> 1
+        number, last = number >> 1, last >> 1
+    if last:
+        raise ProofInvalid("the proof is too short")
+
+
+def _split(size: int) -> int:
+    """Return the greatest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:
+    """Return MTH(D[start:end]), where `start` is a multiple of every power of two up to the range's length."""
+    peaks: list[bytes] = []
+    while start < end:
+        level = (end - start).bit_length() - 1
+        peaks.append(subtrees(level, start >> level))
+        start += 1 << level
+    return _fold(peaks)
+
+
+def _fold(peaks: Sequence[bytes]) -> bytes:
+    found = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        found = node_hash(peak, found)
+    return found

@@ -1,0 +1,37 @@
+"""A tree head: what a log was at one size, small enough to be kept elsewhere and compared later."""
+
+import re
+from typing import Final
+
+import msgspec
+
+TREE_HEAD_VERSION: Final = 1
+
+_ROOT = re.compile(r"[0-9a-f]{64}")
+
+
+class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The root (in hex) of the Merkle tree over the first `size` events of a publication (RFC 9162, section 2.1).
+
+    `recorded_time` is the greatest recorded-at of them, in microseconds since 1970, UTC; `None` where there is none.
+    """
+
+    v: int
+    publication: str
+    size: int
+    root: str
+    recorded_time: int | None
+
+    def to_json(self) -> str:
+        """Return the head as one line of JSON."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "TreeHead":
+        """Read what `to_json` wrote. Raises `ValueError` for anything else."""
+        head = msgspec.json.decode(text, type=cls)
+        if head.v != TREE_HEAD_VERSION:
+            raise ValueError(f"version {head.v} of tree heads is not known here")
+        if head.size < 0 or not _ROOT.fullmatch(head.root):
+            raise ValueError("a tree head has a size, and a root of 64 hexadecimal digits")
+        return head

@@ -1,0 +1,131 @@
+"""Lists of changes: of the whole log, of a post, of a category."""
+
+from dataclasses import replace
+from enum import Enum
+from typing import Final
+
+import strawberry
+
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.graphql import ids
+from ledgerpress.graphql.context import Moment
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.graphql.types.change import Change, change_of
+from ledgerpress.graphql.types.connection import Connection, connect
+from ledgerpress.readmodels import changes, moments
+from ledgerpress.readmodels.changes import Which
+from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.paging import BadPageRequest, Page, PageRequest, decode_cursor
+
+_TYPES: Final = frozenset(name for name, _, _ in EVENT_TYPES)
+_SUBJECTS: Final = {
+    "Post": "post",
+    "Article": "post",
+    "Category": "category",
+    "Author": "author",
+    "Actor": "actor",
+}
+
+
+@strawberry.enum(description="The order of changes.")
+class ChangeOrder(Enum):
+    """The order of changes."""
+
+    NEWEST = strawberry.enum_value("NEWEST", description="The newest first.")
+    OLDEST = strawberry.enum_value("OLDEST", description="The oldest first.")
+
+
+@strawberry.input(description="Which changes: those for which everything that is given holds.")
+class ChangeFilter:
+    """Which changes."""
+
+    stream: strawberry.ID | None = strawberry.field(
+        default=None, description="Those of one post, category, author or actor, by its id."
+    )
+    types: list[str] | None = strawberry.field(
+        default=None, description="Events of these stored names, such as post.edited."
+    )
+    actor: strawberry.ID | None = strawberry.field(default=None, description="Done by an actor, by id.")
+    category: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Those of a category and of what it took over, and those by which posts entered or left it.",
+    )
+    recorded_from: DateTime | None = strawberry.field(
+        default=None, description="Recorded at this time or later, by recorded time, which never goes back."
+    )
+    recorded_to: DateTime | None = strawberry.field(
+        default=None, description="Recorded at this time or earlier, by recorded time."
+    )
+    position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
+    position_to: Position | None = strawberry.field(default=None, description="The highest position.")
+
+    def which(self, moment: Moment) -> Which:
+        """Return which changes are wanted. Raises `BadRequest`."""
+        low, high = self.position_from or 1, moment.snapshot.position
+        if self.position_to is not None:
+            high = min(high, self.position_to)
+        if self.recorded_from is not None:
+            low = max(low, moments.position_at(moment.snapshot, self.recorded_from - 1) + 1)
+        if self.recorded_to is not None:
+            high = min(high, moments.position_at(moment.snapshot, self.recorded_to))
+        if unknown := sorted({*(self.types or ())} - _TYPES):
+            raise BadRequest(f"There is no type of event “{unknown[0]}”.")
+        return Which(
+            subject=None if self.stream is None else _subject(self.stream),
+            types=self.types,
+            actor_id=None if self.actor is None else ids.argument(self.actor, "Actor"),
+            category_id=None if self.category is None else ids.argument(self.category, "Category"),
+            low=low,
+            high=high,
+        )
+
+
+def listed_changes(
+    moment: Moment, which: Which, request: PageRequest, order: ChangeOrder
+) -> Connection[Change]:
+    """Return a page of changes. Raises `BadRequest` for arguments that make no sense."""
+    newest_first = order is ChangeOrder.NEWEST
+    try:
+        page = _page(moment, which, request, newest_first=newest_first)
+    except BadPageRequest as error:
+        raise BadRequest(str(error)) from None
+    records = [changes.by_position(moment.snapshot, key.post) for key in page.entries]
+    nodes = [change_of(record, moment) if record else None for record in records]
+    return connect(page, nodes, lambda: changes.count(moment.snapshot, which))
+
+
+def _page(moment: Moment, which: Which, request: PageRequest, *, newest_first: bool) -> Page[ListingKey]:
+    """Return the positions of a page; a cursor names one."""
+    size, snapshot = request.size, moment.snapshot
+    after = decode_cursor(request.after, name="after").post if request.after is not None else None
+    before = decode_cursor(request.before, name="before").post if request.before is not None else None
+    oldest, newest = (before, after) if newest_first else (after, before)
+    within = replace(
+        which,
+        low=which.low if oldest is None else max(which.low, oldest + 1),
+        high=which.high if newest is None else min(which.high, newest - 1),
+    )
+    downwards = newest_first is not request.backwards
+    found = changes.positions(snapshot, within, limit=size + 1, newest_first=downwards)
+    entries, more = found[:size], len(found) > size
+    start = before if request.backwards else after
+    behind = False
+    if start is not None:
+        beyond = (
+            replace(which, low=max(which.low, start))
+            if downwards
+            else replace(which, high=min(which.high, start))
+        )
+        behind = bool(changes.positions(snapshot, beyond, limit=1, newest_first=not downwards))
+    keys = [ListingKey(0, position) for position in (entries[::-1] if request.backwards else entries)]
+    if request.backwards:
+        return Page(keys, has_next=behind, has_previous=more)
+    return Page(keys, has_next=more, has_previous=behind)
+
+
+def _subject(global_id: str) -> str:
+    named = ids.decode(global_id)
+    if named is None or named.type not in _SUBJECTS:
+        raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
+    return f"{_SUBJECTS[named.type]}.{named.id}"

@@ -1,0 +1,123 @@
+"""Changes: who changed what, when and why."""
+
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from ledgerpress.graphql import ids
+from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.recorded_events import plaintext, presentable
+from ledgerpress.graphql.scalars import DateTime, Position, iso_time
+from ledgerpress.graphql.types.actor import Actor, actor_of
+from ledgerpress.graphql.types.node import Node
+from ledgerpress.readmodels import changes, posts
+from ledgerpress.readmodels.change_values import Changed, Reference, Values, changed
+from ledgerpress.readmodels.temporal import Snapshot
+
+
+@strawberry.type(description="A recorded event, and what it changed.")
+class Change:
+    """A recorded event, and what it changed."""
+
+    record: strawberry.Private[changes.Change]
+    moment: strawberry.Private[Moment]
+    position: Position
+    version: int = strawberry.field(description="The version that its stream has since.")
+    type: str = strawberry.field(description="The event's stored name, such as post.edited.")
+    recorded_at: DateTime = strawberry.field(description="When it was recorded.")
+    withdrawn: bool = strawberry.field(
+        description="Whether what was written then has been withdrawn by law: it is gone, and what is left is told."
+    )
+
+    @strawberry.field(description="Who did it.")
+    def actor(self) -> Actor:
+        """Return who did it."""
+        return actor_of(self.record.actor_id, self.moment)
+
+    @strawberry.field(description="On whose behalf, where that is another.")
+    def on_behalf_of(self) -> Actor | None:
+        """Return on whose behalf it was done."""
+        represented = self.record.on_behalf_of_id
+        return actor_of(represented, self.moment) if represented is not None else None
+
+    @strawberry.field(
+        description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
+    )
+    def subject(self) -> Node | None:
+        """Return what was changed."""
+        from ledgerpress.graphql.finding import subject  # noqa: PLC0415 - posts have changes
+
+        return subject(self.moment, self.record.subject)
+
+    @strawberry.field(
+        description="When it is said to have happened, where the fact has a time of its own: a post's publishedAt."
+    )
+    def occurred_at(self) -> DateTime | None:
+        """Return the time that the fact itself bears."""
+        if self.record.type != "post.published":
+            return None
+        then = Snapshot(self.moment.snapshot.db, self.record.position)
+        post = posts.by_id(then, self.record.subject.partition(".")[2])
+        return DateTime(post.published_at) if post and post.published_at is not None else None
+
+    @strawberry.field(description="Why, where a reason was given.")
+    async def reason(self, info: PressInfo) -> str | None:
+        """Return the reason."""
+        payload = plaintext(await info.context.events.load(self.record.position))
+        return payload["reason"] if payload else None
+
+    @strawberry.field(description="The names of the fields that have another value since.")
+    def changed_fields(self) -> list[str]:
+        """Return the names of the changed fields."""
+        return self._changed.fields
+
+    @strawberry.field(description="The changed fields' values before; absent where there was none.")
+    def before(self) -> JSON:
+        """Return the values before."""
+        return JSON(_shown(self._changed.before))
+
+    @strawberry.field(description="The changed fields' values after; absent where there is none.")
+    def after(self) -> JSON:
+        """Return the values after."""
+        return JSON(_shown(self._changed.after))
+
+    @strawberry.field(
+        description="The event as it is recorded: header and payload. The payload may be withdrawn."
+    )
+    async def event(self, info: PressInfo) -> JSON:
+        """Return the recorded event."""
+        return JSON(presentable(await info.context.events.load(self.record.position)))
+
+    @property
+    def _changed(self) -> Changed:
+        return changed(self.moment.snapshot, self.record)
+
+
+def change_of(record: changes.Change, moment: Moment) -> Change:
+    """Return the change that a record of `moment` holds."""
+    return Change(
+        record=record,
+        moment=moment,
+        position=Position(record.position),
+        version=record.version,
+        type=record.type,
+        recorded_at=DateTime(record.recorded_at),
+        withdrawn=record.withdrawn is not None,
+    )
+
+
+def _shown(values: Values) -> dict[str, Any]:
+    return {name: _json(name, value.show()) for name, value in values.items()}
+
+
+def _json(name: str, value: Any) -> Any:
+    match value:
+        case Reference(type=type_, id=id_, name=called):
+            return {"id": ids.encode(type_, id_), "name": called}
+        case list():
+            return [_json(name, one) for one in value]
+        case int() if name == "publishedAt":
+            return iso_time(value)
+        case _:
+            return value

@@ -1,0 +1,91 @@
+"""The index of the history: who changed what, when, and where in the log it stands.
+
+It holds no text. What was written is read from the log by position, and what it changed from the other read models,
+so that a payload withdrawn by law leaves nothing behind here.
+"""
+
+import sqlite3
+from typing import Final
+
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.publication import PayloadWithdrawn
+from ledgerpress.eventlog.codec import Recorded
+
+_OWN_STREAMS: Final = ("post", "author", "actor")
+"""Kinds of streams of which each is a subject of its own; of the others the kind is."""
+
+
+class ChangesProjector:
+    """Writes a row an event, and one more for each category that a post enters or leaves.
+
+    `position` is the row id, and so the last column of every index: each lists positions in order. Names that come
+    again and again (subjects, types, actors, categories) are kept once, under a number.
+    """
+
+    name: Final = "changes"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE change_key (k INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE change (
+            position INTEGER PRIMARY KEY,
+            subject INTEGER NOT NULL,     -- 'post.<id>', 'category.<id>', 'author.<id>', 'actor.<id>', or 'site', 'slug' …
+            version INTEGER NOT NULL,     -- of the event's stream
+            type INTEGER NOT NULL,
+            actor INTEGER NOT NULL,
+            on_behalf_of INTEGER,
+            recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC
+            withdrawn INTEGER             -- the position at which its payload was withdrawn
+        ) STRICT;
+        CREATE INDEX change_of_subject ON change (subject);
+        CREATE INDEX change_of_type ON change (type);
+        CREATE INDEX change_by_actor ON change (actor, type);
+        CREATE TABLE change_in_category (
+            category INTEGER NOT NULL, type INTEGER NOT NULL, position INTEGER NOT NULL, actor INTEGER NOT NULL,
+            PRIMARY KEY (category, type, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX change_in_category_by_actor ON change_in_category (category, actor, type, position);
+    """
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        """Write what the event changes."""
+        header, event = recorded.header, recorded.event
+        type_, actor = _key(db, header.type), _key(db, header.actor_id)
+        represented = header.on_behalf_of_actor_id
+        db.execute(
+            "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                header.position,
+                _key(db, _subject(header.stream, event)),
+                header.stream_version,
+                type_,
+                actor,
+                None if represented is None else _key(db, represented),
+                header.recorded_at,
+            ),
+        )
+        category_id = getattr(event, "category_id", None)
+        if category_id is not None and header.stream.startswith("post."):
+            category = _key(db, f"category.{category_id}")
+            row = (category, type_, header.position, actor)
+            db.execute("INSERT INTO change_in_category VALUES (?, ?, ?, ?)", row)
+        if isinstance(event, PayloadWithdrawn):
+            gone = event.header.get("position")
+            db.execute("UPDATE change SET withdrawn = ? WHERE position = ?", (header.position, gone))
+
+
+def _subject(stream: str, event: Event) -> str:
+    """Return the name of what the event is a change of; a withdrawal is one of what the lost event had changed."""
+    if isinstance(event, PayloadWithdrawn):
+        stream = str(event.header.get("stream"))
+    kind = stream.partition(".")[0]
+    if kind in _OWN_STREAMS:
+        return stream
+    category_id = getattr(event, "category_id", None)
+    return kind if category_id is None else f"category.{category_id}"
+
+
+def _key(db: sqlite3.Connection, name: str) -> int:
+    found = db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        found = db.execute("INSERT INTO change_key (name) VALUES (?) RETURNING k", (name,)).fetchone()
+    return int(found[0])

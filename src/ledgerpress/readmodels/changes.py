@@ -1,0 +1,189 @@
+"""The history as of a snapshot: changes by subject, type, actor, category, time and position, in order of position.
+
+Every combination of filters is answered from indexes that list positions in order, so that a page costs the same
+however long the log is, and however rare what is asked for.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.readmodels import categories
+from ledgerpress.readmodels.temporal import OPEN, Snapshot
+
+MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")
+"""The events by which a post enters or leaves a category."""
+_ENTERED: Final = """
+    AND EXISTS (
+        SELECT 1 FROM change_in_category AS entered
+        WHERE entered.category = ? AND entered.type = ? AND entered.position = change.position
+    )"""
+_EVERY_TYPE: Final = tuple(name for name, _, _ in EVENT_TYPES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Which:
+    """Which changes are wanted; what is `None` does not matter.
+
+    `subject` names what was changed, such as `post.<id>`. `category_id` asks for the changes of a category, and of
+    those that it took over; with `members`, also for the posts that entered or left it. `low` and `high` are
+    positions, both included.
+    """
+
+    subject: str | None = None
+    types: Sequence[str] | None = None
+    actor_id: str | None = None
+    category_id: str | None = None
+    members: bool = True
+    low: int = 1
+    high: int = OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One recorded event. `recorded_at` is in microseconds since 1970, UTC; `version` is that of its stream.
+
+    `withdrawn` is the position at which its payload was withdrawn, if it was.
+    """
+
+    position: int
+    subject: str
+    version: int
+    type: str
+    actor_id: str
+    on_behalf_of_id: str | None
+    recorded_at: int
+    withdrawn: int | None
+
+
+class _Run(NamedTuple):
+    """A part of the answer that an index gives in order: its table, its condition, and the values for that.
+
+    Runs share no position. `place` is the column as the range is put to it.
+    """
+
+    table: str
+    where: str
+    values: tuple[object, ...]
+    place: str = "position"
+
+
+def by_position(snapshot: Snapshot, position: int) -> Change | None:
+    """Return the change at a position."""
+    row = snapshot.db.execute(
+        "SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn"
+        " FROM change JOIN change_key AS subject ON subject.k = subject"
+        " JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor"
+        " LEFT JOIN change_key AS represented ON represented.k = on_behalf_of"
+        " WHERE position = ? AND position <= ?",
+        (position, snapshot.position),
+    ).fetchone()
+    return Change(*row) if row else None
+
+
+def positions(snapshot: Snapshot, which: Which, *, limit: int, newest_first: bool) -> list[int]:
+    """Return the first `limit` positions of the changes that are wanted."""
+    order = "DESC" if newest_first else "ASC"
+    found: list[int] = []
+    for run in _runs(snapshot, which):
+        rows = snapshot.db.execute(
+            f"SELECT position FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?"  # noqa: S608
+            f" ORDER BY {run.place} {order} LIMIT ?",
+            (*run.values, which.low, min(which.high, snapshot.position), limit),
+        )
+        found += [position for (position,) in rows]
+    return sorted(found, reverse=newest_first)[:limit]
+
+
+def count(snapshot: Snapshot, which: Which) -> int:
+    """Return how many changes are wanted; it looks at each of them, unless nothing but positions is asked for."""
+    high = min(which.high, snapshot.position)
+    if which == Which(low=which.low, high=which.high):
+        return max(0, high - which.low + 1)
+    found = 0
+    for run in _runs(snapshot, which):
+        (many,) = snapshot.db.execute(
+            f"SELECT count(*) FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?",  # noqa: S608
+            (*run.values, which.low, high),
+        ).fetchone()
+        found += many
+    return found
+
+
+def _runs(snapshot: Snapshot, which: Which) -> Iterator[_Run]:
+    """Yield runs that together hold every change that is wanted, none twice."""
+    actor = types = subject = None
+    if which.types is not None:
+        types = _keys(snapshot, dict.fromkeys(which.types))
+    if which.actor_id is not None and (actor := _key(snapshot, which.actor_id)) is None:
+        return
+    if which.subject is not None and (subject := _key(snapshot, which.subject)) is None:
+        return
+    if which.category_id is not None:
+        yield from _of_category(snapshot, which, types, actor, subject)
+    elif subject is not None:
+        where, values = _rest(types, actor, None)
+        yield _Run("change", f"subject = ?{where}", (subject, *values))
+    elif actor is not None:
+        for type_ in _keys(snapshot, _EVERY_TYPE) if types is None else types:
+            yield _Run("change", "actor = ? AND type = ?", (actor, type_))
+    elif types is not None:
+        for type_ in types:
+            yield _Run("change", "type = ?", (type_,))
+    else:
+        yield _Run("change", "true", ())
+
+
+def _of_category(
+    snapshot: Snapshot, which: Which, types: Sequence[int] | None, actor: int | None, subject: int | None
+) -> Iterator[_Run]:
+    """Yield the changes of a category itself, which are few, and the runs of posts that entered or left it."""
+    standing = categories.standing_for(snapshot, which.category_id or "")
+    seqs = [seq for seq, _ in standing]
+    where, values = _rest(types, actor, subject)
+    own = f"position IN (SELECT from_pos FROM category_state WHERE seq IN ({_marks(seqs)})){where}"  # noqa: S608
+    yield _Run("change", own, (*seqs, *values), place="+position")
+    if not which.members:
+        return
+    membership = [k for k in _keys(snapshot, MEMBERSHIP) if types is None or k in types]
+    for category in _keys(snapshot, [f"category.{category_id}" for _, category_id in standing]):
+        for type_ in membership:
+            if subject is not None:
+                where, values = _rest(None, actor, None)
+                yield _Run("change", f"subject = ?{where}{_ENTERED}", (subject, *values, category, type_))
+            elif actor is None:
+                yield _Run("change_in_category", "category = ? AND type = ?", (category, type_))
+            else:
+                by_actor = "category = ? AND actor = ? AND type = ?"
+                yield _Run("change_in_category", by_actor, (category, actor, type_))
+
+
+def _rest(
+    types: Sequence[int] | None, actor: int | None, subject: int | None
+) -> tuple[str, tuple[object, ...]]:
+    """Return conditions for which no index is to be chosen, and their values."""
+    where, values = "", list[object]()
+    if types is not None:
+        where += f" AND +type IN ({_marks(types)})"
+        values += types
+    if actor is not None:
+        where += " AND +actor = ?"
+        values.append(actor)
+    if subject is not None:
+        where += " AND +subject = ?"
+        values.append(subject)
+    return where, tuple(values)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _key(snapshot: Snapshot, name: str) -> int | None:
+    row = snapshot.db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def _keys(snapshot: Snapshot, names: Iterable[str]) -> list[int]:
+    return [k for name in names if (k := _key(snapshot, name)) is not None]
