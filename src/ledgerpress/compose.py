@@ -194,9 +194,9 @@ def is_vacant(data: Path) -> bool:
     return not (data / LOG_FILE).exists()
 
 
-async def read_status(data: Path) -> dict[str, Any]:
+async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
-    async with open_store(data, create=False, resume=False) as store:
+    async with open_store(data, create=False, resume=False, progress=progress) as store:
         head = await store.log.head()
         with store.snapshot() as snapshot:
             site = people.site_name(snapshot)
@@ -223,12 +223,12 @@ async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], N
     return await backup(data / LOG_FILE, file, progress=progress)
 
 
-async def restore_log(file: Path, data: Path) -> int:
+async def restore_log(file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
     """Make a store in `data` of the copy in `file`; return its head. Raises `LogUnusable`."""
     if (data / LOG_FILE).exists():
         raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
     check_data_directory(data, create=True)
-    return await restore(file, data / LOG_FILE)
+    return await restore(file, data / LOG_FILE, progress=progress)
 
 
 async def read_head(data: Path) -> TreeHead:

@@ -304,3 +304,15 @@ async def test_inputs_take_former_slugs_too(door: Client) -> None:
     assert described["userErrors"] == []
     silent = await door.do("categoryDescribe", category={"slug": "films"})
     assert refused(silent) == ("INVALID_VALUE", ["input", "description"])
+
+
+async def test_authors_and_the_site_have_versions_to_expect(door: Client) -> None:
+    author = (await door.do("authorRegister", "author { id version }", name="Ada", expectedVersion=0))["author"]
+    assert author["version"] == 1
+    await door.do("authorRename", id=author["id"], name="Ada Lee", expectedVersion=1)
+    stale = await door.do("authorRename", id=author["id"], name="Ada Marsh", expectedVersion=1)
+    assert refused(stale)[0] == "VERSION_CONFLICT"
+    named = await door.do("siteName", "site { version }", name="The Pier", expectedVersion=0)
+    assert named["site"] == {"version": 1}
+    assert refused(await door.do("siteName", name="The Quay", expectedVersion=0))[0] == "VERSION_CONFLICT"
+    assert refused(await door.do("postCreate", title="New", expectedVersion=3))[0] == "VERSION_CONFLICT"

@@ -413,9 +413,7 @@ def test_dates_and_ages(line: str, at: datetime) -> None:
     assert when.at == at
 
 
-@pytest.mark.parametrize(
-    "line", ["February 30, 2024", "2024-13-01", "12 Foo 2024", "999999 years ago", "Dec 12", "In 2024"]
-)
+@pytest.mark.parametrize("line", ["February 30, 2024", "2024-13-01", "12 Foo 2024", "Dec 12", "In 2024"])
 def test_what_is_no_date(line: str) -> None:
     assert read_when(line, A_TIME) is None
 
@@ -533,3 +531,12 @@ def test_the_site_may_be_named_below_the_list() -> None:
     )
     assert [post.title for post in result.recent] == ["B"]
     assert result.site_name == "The Courier"
+
+
+@pytest.mark.parametrize("age", ["in 3 days", "999999 years ago", "99999999999999999999 weeks ago"])
+def test_what_is_shaped_like_an_age_is_never_a_headline(age: str) -> None:
+    text = f"A headline\n\nSome text that is a paragraph, and ends in a stop.\n\nRecent Posts\n\nAnother one\n\n{age}\n"
+    page = parse_page(text, datetime(2024, 12, 22, tzinfo=UTC))
+    assert [post.title for post in page.recent] == ["Another one"]
+    assert page.recent[0].published_at == datetime(2024, 12, 22, tzinfo=UTC)
+    assert any(age in guess for guess in page.guesses)

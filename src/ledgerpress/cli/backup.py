@@ -24,5 +24,6 @@ def restore(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Make a store of the copy in FILE, in a directory that is empty or new."""
-    head = run(compose.restore_log(file, data))
+    with progress("Copying the log") as report:
+        head = run(compose.restore_log(file, data, progress=report))
     err.print(f"{data} holds the log up to position {head:,}; the views are built when it is opened.")

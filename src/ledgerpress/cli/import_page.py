@@ -1,5 +1,6 @@
 """`ledgerpress import page`: a saved article page, carried in through the same commands that editors use."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,17 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, MISUSED, DataOption, JsonOption, err, fail, out, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    MISUSED,
+    DataOption,
+    JsonOption,
+    err,
+    fail,
+    out,
+    progress,
+    run,
+)
 from ledgerpress.compose import open_store
 from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.importers.page_import import import_page
@@ -35,7 +46,8 @@ def page(
     with TemporaryDirectory() as nowhere:
         # A store that does not exist yet is not made for a dry run either.
         place = Path(nowhere) / "store" if dry_run and not data.exists() else data
-        report = run(_import(place, parsed, moment, dry_run=dry_run))
+        with progress("Building the views") as reached:
+            report = run(_import(place, parsed, moment, dry_run=dry_run, reached=reached))
     if json:
         out.print(msgspec.json.encode(report).decode())
     else:
@@ -64,8 +76,15 @@ def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
         fail(f"{file}: {error}", MISUSED)
 
 
-async def _import(data: Path, parsed: ParsedPage, retrieved_at: datetime, *, dry_run: bool) -> ImportReport:
-    async with open_store(data) as store:
+async def _import(
+    data: Path,
+    parsed: ParsedPage,
+    retrieved_at: datetime,
+    *,
+    dry_run: bool,
+    reached: Callable[[int, int], None],
+) -> ImportReport:
+    async with open_store(data, progress=reached) as store:
         return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
 
 

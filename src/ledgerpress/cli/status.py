@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, out, run
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, out, progress, run
 from ledgerpress.compose import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """Show what is in the store. Exits with 1 where a projection is paused."""
-    found = run(read_status(data))
+    with progress("Building the views") as report:
+        found = run(read_status(data, progress=report))
     if json:
         out.print(msgspec.json.encode(found).decode())
     else:

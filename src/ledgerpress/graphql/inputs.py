@@ -12,7 +12,10 @@ from ledgerpress.graphql.scalars import DateTime
 
 _KEY = "The same key makes a repeated command take effect once; at most 200 characters."
 _REASON = "Why: kept in the history for ever."
-_VERSION = "The version that you have seen. Where it is no longer the current one, nothing is changed."
+_VERSION = (
+    "The version that you have seen, 0 for what does not exist yet."
+    " Where it is no longer the current one, nothing is changed."
+)
 
 
 @strawberry.input(one_of=True, description="Names a category, by id or by slug.")
@@ -29,16 +32,6 @@ class _Command:
 
     idempotency_key: str | None = strawberry.field(default=None, description=_KEY)
     reason: str | None = strawberry.field(default=None, description=_REASON)
-
-    def request(self) -> Request:
-        """Return what surrounds the command."""
-        return Request(idempotency_key=self.idempotency_key, reason=self.reason)
-
-
-@strawberry.input
-class _Change(_Command):
-    """What every command on something that exists may carry."""
-
     expected_version: int | None = strawberry.field(default=None, description=_VERSION)
 
     def request(self) -> Request:
@@ -49,7 +42,7 @@ class _Change(_Command):
 
 
 @strawberry.input
-class _PostChange(_Change):
+class _PostChange(_Command):
     id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
 
     @property
@@ -59,7 +52,7 @@ class _PostChange(_Change):
 
 
 @strawberry.input
-class _CategoryChange(_Change):
+class _CategoryChange(_Command):
     category: CategoryBy
 
     @property
@@ -313,7 +306,7 @@ class AuthorRegisterInput(_Command):
 
 
 @strawberry.input
-class AuthorRenameInput(_Change):
+class AuthorRenameInput(_Command):
     """Another name for an author."""
 
     id: strawberry.ID
@@ -325,7 +318,7 @@ class AuthorRenameInput(_Change):
 
 
 @strawberry.input
-class SiteNameInput(_Change):
+class SiteNameInput(_Command):
     """The site's name."""
 
     name: str

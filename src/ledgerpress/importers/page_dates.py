@@ -18,6 +18,10 @@ _DAY_FIRST: Final = re.compile(
     r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?\s+(?P<month>[A-Za-z]{3,9})\.?,?\s+(?P<year>\d{4})"
 )
 _ISO: Final = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})")
+_AGE_SHAPED: Final = re.compile(
+    r"(?:in )?\d+ (?:second|minute|hour|day|week|month|year)s?(?: ago)?", re.IGNORECASE
+)
+"""What no headline looks like, though it is no age that could be counted back."""
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -43,6 +47,8 @@ def read_when(line: str, retrieved_at: datetime) -> When | None:
     age = parse_age(bare)
     if age is not None:
         return _counted_back(bare, age, retrieved_at)
+    if _AGE_SHAPED.fullmatch(bare):
+        return When(retrieved_at, f'the age "{line}" makes no sense here: published at the retrieval date')
     at = _date(bare)
     if at is None:
         return None
@@ -53,12 +59,14 @@ def read_when(line: str, retrieved_at: datetime) -> When | None:
     return When(at)
 
 
-def _counted_back(text: str, age: timedelta, retrieved_at: datetime) -> When | None:
+def _counted_back(text: str, age: timedelta, retrieved_at: datetime) -> When:
     whole_days = retrieved_at.time() == time(0)
     try:
         at = retrieved_at - (timedelta(days=age.days) if whole_days else age)
     except OverflowError:
-        return None
+        return When(
+            retrieved_at, f'the age "{text}" goes back beyond the year 1: published at the retrieval date'
+        )
     shown = at.date().isoformat() if whole_days else at.isoformat(sep=" ", timespec="minutes")
     return When(at, f'the age "{text}" was counted back from the retrieval: {shown}')
 

@@ -18,6 +18,7 @@ class PeopleProjector:
     schema: Final = """
         CREATE TABLE author_name (
             author_id TEXT NOT NULL, from_pos INTEGER NOT NULL, name TEXT NOT NULL,
+            version INTEGER NOT NULL,
             PRIMARY KEY (author_id, from_pos)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE author (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
@@ -25,18 +26,24 @@ class PeopleProjector:
             actor_id TEXT NOT NULL, from_pos INTEGER NOT NULL, kind TEXT, name TEXT NOT NULL,
             PRIMARY KEY (actor_id, from_pos)
         ) STRICT, WITHOUT ROWID;
-        CREATE TABLE site_name (from_pos INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+        CREATE TABLE site_name (
+            from_pos INTEGER PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL
+        ) STRICT;
     """
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""
-        position = recorded.position
+        position, version = recorded.position, recorded.header.stream_version
         match recorded.event:
             case AuthorRegistered(author_id=author_id, name=name):
                 db.execute("INSERT INTO author VALUES (?, ?)", (position, author_id))
-                db.execute("INSERT INTO author_name VALUES (?, ?, ?)", (author_id, position, name))
+                db.execute(
+                    "INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version)
+                )
             case AuthorRenamed(author_id=author_id, name=name):
-                db.execute("INSERT INTO author_name VALUES (?, ?, ?)", (author_id, position, name))
+                db.execute(
+                    "INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version)
+                )
             case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
                 db.execute(
                     "INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name)
@@ -49,10 +56,23 @@ class PeopleProjector:
                 )
             case Withdrawn(type="author.registered") as gone:
                 db.execute("INSERT INTO author VALUES (?, ?)", (position, gone.subject_id))
-                db.execute("INSERT INTO author_name VALUES (?, ?, '')", (gone.subject_id, position))
+                db.execute(
+                    "INSERT INTO author_name VALUES (?, ?, '', ?)", (gone.subject_id, position, version)
+                )
+            case Withdrawn(type="author.renamed") as gone:
+                db.execute(
+                    "INSERT INTO author_name SELECT author_id, ?, name, ? FROM author_name"
+                    " WHERE author_id = ? ORDER BY from_pos DESC LIMIT 1",
+                    (position, version, gone.subject_id),
+                )
             case Withdrawn(type="actor.registered") as gone:
                 db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (gone.subject_id, position))
             case SiteNamed(name=name):
-                db.execute("INSERT INTO site_name VALUES (?, ?)", (position, name))
+                db.execute("INSERT INTO site_name VALUES (?, ?, ?)", (position, name, version))
+            case Withdrawn(type="site.named"):
+                db.execute(
+                    "INSERT INTO site_name SELECT ?, name, ? FROM site_name ORDER BY from_pos DESC LIMIT 1",
+                    (position, version),
+                )
             case _:
                 pass

@@ -82,7 +82,10 @@ def parse_age(text: str) -> timedelta | None:
     length = _LENGTHS.get(_SHORT_FORMS.get(name, name))
     if length is None:
         return None
-    return timedelta(microseconds=length) * (int(count) if count.isdigit() else 1)
+    try:
+        return timedelta(microseconds=length) * (int(count) if count.isdigit() else 1)
+    except OverflowError:
+        return None
 
 
 def _microseconds(instant: Instant) -> int:

@@ -13,6 +13,7 @@ class Author:
     seq: int
     id: str
     name: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
     """Return an author by id."""
     row = snapshot.db.execute(
-        "SELECT seq, id, name FROM author JOIN author_name ON author_id = id"
+        "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
         " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
         (author_id, snapshot.position),
     ).fetchone()
@@ -65,6 +66,15 @@ def site_name(snapshot: Snapshot) -> str | None:
         "SELECT name FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1", (snapshot.position,)
     ).fetchone()
     return row[0] if row else None
+
+
+def site_version(snapshot: Snapshot) -> int:
+    """Return how often the site has been named."""
+    row = snapshot.db.execute(
+        "SELECT version FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+        (snapshot.position,),
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def count_authors(snapshot: Snapshot) -> int:

@@ -21,6 +21,7 @@ class Author(Node):
 
     seq: strawberry.Private[int]
     moment: strawberry.Private[Moment]
+    version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
     name: str
 
     @strawberry.field(description="The articles under this name, newest first.")
@@ -39,4 +40,10 @@ class Author(Node):
 
 def author_of(record: people.Author, moment: Moment) -> Author:
     """Return the author that a record of `moment` holds."""
-    return Author(id=ids.encode("Author", record.id), seq=record.seq, moment=moment, name=record.name)
+    return Author(
+        id=ids.encode("Author", record.id),
+        seq=record.seq,
+        moment=moment,
+        version=record.version,
+        name=record.name,
+    )

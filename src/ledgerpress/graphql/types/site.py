@@ -14,13 +14,18 @@ class Site:
     """The site that is being published."""
 
     name: str | None
+    version: int = strawberry.field(description="Raised with every change; for expectedVersion. 0 at first.")
     position: Position = strawberry.field(description="The position of the log as of which this is answered.")
 
 
 def site_of(moment: Moment) -> Site:
     """Return the site as of a moment."""
     snapshot = moment.snapshot
-    return Site(name=people.site_name(snapshot), position=Position(snapshot.position))
+    return Site(
+        name=people.site_name(snapshot),
+        version=people.site_version(snapshot),
+        position=Position(snapshot.position),
+    )
 
 
 @strawberry.enum(description="Whether a projection follows the log.")
