@@ -307,7 +307,9 @@ async def test_inputs_take_former_slugs_too(door: Client) -> None:
 
 
 async def test_authors_and_the_site_have_versions_to_expect(door: Client) -> None:
-    author = (await door.do("authorRegister", "author { id version }", name="Ada", expectedVersion=0))["author"]
+    author = (await door.do("authorRegister", "author { id version }", name="Ada", expectedVersion=0))[
+        "author"
+    ]
     assert author["version"] == 1
     await door.do("authorRename", id=author["id"], name="Ada Lee", expectedVersion=1)
     stale = await door.do("authorRename", id=author["id"], name="Ada Marsh", expectedVersion=1)
