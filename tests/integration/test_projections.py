@@ -259,7 +259,7 @@ async def test_views_of_another_log_are_built_anew(tmp_path: Path) -> None:
         with closing(sqlite3.connect(saved / left_over.name)) as db:
             assert {point.position for point in checkpoints.read(db).values()} == {last.position}
         assert rows_of(left_over) == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
-        assert ("The Flood",) in [row[1:] for row in rows_of(left_over)["site_name"]]
+        assert "The Flood" in [row[1] for row in rows_of(left_over)["site_name"]]
 
 
 async def test_views_ahead_of_a_restored_log_are_built_anew(tmp_path: Path) -> None:
