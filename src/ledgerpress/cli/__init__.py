@@ -2,7 +2,19 @@
 
 import typer
 
-from ledgerpress.cli import backup, demo, events, head, import_page, schema, serve, status, verify, withdraw
+from ledgerpress.cli import (
+    backup,
+    demo,
+    events,
+    head,
+    history,
+    import_page,
+    schema,
+    serve,
+    status,
+    verify,
+    withdraw,
+)
 
 app = typer.Typer(
     name="ledgerpress",
@@ -22,6 +34,7 @@ app.add_typer(log_events, name="events")
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
+app.command("history")(history.history)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("head")(head.head)

@@ -100,7 +100,7 @@ def count(snapshot: Snapshot, which: Which) -> int:
     """Return how many changes are wanted; it looks at each of them, unless nothing but positions is asked for."""
     high = min(which.high, snapshot.position)
     if which == Which(low=which.low, high=which.high):
-        return max(0, high - which.low + 1)
+        return max(0, high - max(which.low, 1) + 1)
     found = 0
     for run in _runs(snapshot, which):
         (many,) = snapshot.db.execute(

@@ -1,0 +1,141 @@
+"""`ledgerpress history`: who changed a post or a category, when and why, with what differs."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+from rich.text import Text
+
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, fail, out, run
+from ledgerpress.compose import open_store
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.readmodels.diffs import unified
+
+PAGE: Final = 20
+"""How many changes are read at a time: each may hold a body before and after, of up to 256 KiB."""
+_QUERY: Final = """
+query ($slug: String!, $first: Int!, $after: String) {
+  %s(slug: $slug) { history(first: $first, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      position version type recordedAt occurredAt reason changedFields before after withdrawn
+      actor { id kind name } onBehalfOf { id kind name }
+    }
+  } }
+}
+"""
+
+
+def history(
+    slug: Annotated[str, typer.Argument(help="A slug, present or former, of a post or of a category.")],
+    data: DataOption = DEFAULT_DATA,
+    json: JsonOption = False,
+) -> None:
+    """Print the history of a post or a category, the newest change first, with what differs.
+
+    Where a post and a category have one slug, it is the post's. With --json, each change is a line.
+    """
+    if not run(_print(data, slug, json=json)):
+        fail(f"no post and no category has or had the slug “{slug}”", REFUSED)
+
+
+async def _print(data: Path, slug: str, *, json: bool) -> bool:
+    """Print every change; return whether there is anything of that slug."""
+    async with open_store(data, create=False) as store:
+        for kind in ("post", "category"):
+            found = False
+            async for change in _changes(store, kind, slug):
+                if json:
+                    out.print(msgspec.json.encode(change).decode())
+                else:
+                    if found:
+                        out.print()
+                    _show(change)
+                found = True
+            if found:
+                return True
+    return False
+
+
+async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str, Any]]:
+    schema = make_schema()
+    after: str | None = None
+    while True:
+        variables = {"slug": slug, "first": PAGE, "after": after}
+        answer = await execute(schema, store, _QUERY % kind, variables=variables)
+        if answer.body.get("errors"):
+            fail(answer.body["errors"][0]["message"], REFUSED)
+        subject = answer.body["data"][kind]
+        if subject is None:
+            return
+        page = subject["history"]
+        for change in page["nodes"]:
+            yield change
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def _show(change: dict[str, Any]) -> None:
+    title = Text(f"{change['type']}", style="bold yellow")
+    title.append(f"  version {change['version']}, position {change['position']:,}", style="dim")
+    out.print(title)
+    by = _name(change["actor"])
+    if change["onBehalfOf"]:
+        by += f", for {_name(change['onBehalfOf'])}"
+    out.print(f"{_time(change['recordedAt'])}  {by}")
+    if change["occurredAt"]:
+        out.print(f"dated    {_time(change['occurredAt'])}")
+    if change["reason"]:
+        out.print(Text(f"because  {change['reason']}", style="italic"))
+    if change["withdrawn"]:
+        out.print(Text("What was written here has been withdrawn by law.", style="red"))
+    for field in change["changedFields"]:
+        _show_field(field, change["before"].get(field), change["after"].get(field))
+
+
+def _show_field(field: str, before: Any, after: Any) -> None:
+    old, new = _text(field, before), _text(field, after)
+    if "\n" in old or "\n" in new or field == "body":
+        out.print(f"  {field}")
+        for line in unified(old, new).split("\n")[2:-1]:
+            out.print(Text(f"    {line}", style=_style(line)))
+        return
+    shown = Text(f"  {field:<18}")
+    if old:
+        shown.append(f"-{old}", style="red")
+    if old and new:
+        shown.append("  ")
+    if new:
+        shown.append(f"+{new}", style="green")
+    out.print(shown)
+
+
+def _text(field: str, value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case list():
+            return ", ".join(_text(field, one) for one in value)
+        case {"name": name}:
+            return str(name)
+        case str() if field == "publishedAt":
+            return _time(value)
+        case _:
+            return str(value)
+
+
+def _name(actor: dict[str, Any]) -> str:
+    return str(actor["name"] or actor["id"])
+
+
+def _time(value: str) -> str:
+    return datetime.fromisoformat(value).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _style(line: str) -> str:
+    return {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}.get(line[:1], "")

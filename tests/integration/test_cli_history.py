@@ -1,0 +1,110 @@
+"""`ledgerpress history`: what a terminal shows of a post's and a category's past."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerpress.application.categories import CreateCategory, RenameCategory
+from ledgerpress.application.desk import CategoryRef
+from ledgerpress.application.post_history import RestorePost, RevertPost
+from ledgerpress.application.posts import CreatePost, EditPost
+from ledgerpress.application.request import Request
+from ledgerpress.cli import app
+from ledgerpress.compose import open_store
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.readmodels import posts
+from tests.sources import SeededBytes, SetClock
+
+
+def history(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["history", *(str(argument) for argument in arguments)])
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """A store with a post of 30 versions, and a category."""
+    place = tmp_path / "store"
+    async with open_store(place, clock=SetClock(), randomness=SeededBytes()) as store:
+        do = store.press.handle
+        await do(CreateCategory(name="News"))
+        await do(RenameCategory(category=CategoryRef(slug="news"), slug="town"))
+        post = (await do(CreatePost(title="Tide mill", body="One.\n\nTwo.\n"))).subject_id
+        for number in range(28):
+            await do(EditPost(post_id=post, title=f"Tide mill {number}"))
+        await do(EditPost(post_id=post, body="One.\n\nThree.\n"), Request(reason="[bold]It is three[/bold]"))
+    return place
+
+
+def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) -> None:
+    shown = history("tide-mill", "--data", data)
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith(
+        "post.edited  version 30, position 39\n"
+        "2024-05-04 08:01:06 UTC  Local operator\n"
+        "because  [bold]It is three[/bold]\n"
+        "  body\n"
+        "    @@ -1,3 +1,3 @@\n"
+        "     One.\n"
+        "     \n"
+        "    -Two.\n"
+        "    +Three.\n"
+        "\n"
+        "post.edited  version 29, position 38\n"
+    )
+    assert "  title             -Tide mill  +Tide mill 0\n" in shown.stdout
+    assert "  title             +Tide mill\n" in shown.stdout
+
+
+def test_for_programs_each_change_is_a_line_of_json(data: Path) -> None:
+    lines = [json.loads(line) for line in history("tide-mill", "--data", data, "--json").stdout.splitlines()]
+    assert [line["version"] for line in lines] == list(range(30, 0, -1))
+    assert lines[0]["after"] == {"body": "One.\n\nThree.\n"}
+
+
+def test_a_category_is_found_by_any_slug_of_its_own(data: Path) -> None:
+    shown = history("news", "--data", data).stdout
+    assert "  slug              -news  +town\n" in shown
+    assert shown.count("category.") == 2
+
+
+def test_what_there_is_not_is_said(data: Path, tmp_path: Path) -> None:
+    missing = history("fog", "--data", data)
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert "“fog”" in missing.stderr
+    assert history("fog", "--data", tmp_path / "nowhere").exit_code == 3
+
+
+def test_what_was_withdrawn_is_said_and_cannot_be_restored_or_reverted(data: Path) -> None:
+    (newest, *_) = map(json.loads, history("tide-mill", "--data", data, "--json").stdout.splitlines())
+    withdraw = ["withdraw", str(newest["position"]), "--reason", "An order.", "--data", str(data)]
+    assert CliRunner().invoke(app, withdraw).exit_code == 0
+    shown = history("tide-mill", "--data", data).stdout
+    assert shown.startswith("payload.withdrawn  version 1, position 40\n")
+    assert "because  An order.\n" in shown
+    assert "post.edited  version 30, position 39\n" in shown
+    assert "What was written here has been withdrawn by law.\n" in shown
+    assert "Three" not in shown
+    asyncio.run(_refuse_what_is_gone(data))
+
+
+async def _refuse_what_is_gone(data: Path) -> None:
+    async with open_store(
+        data, clock=SetClock(1_714_896_000_000_000), randomness=SeededBytes("later")
+    ) as store:
+        do = store.press.handle
+        with store.snapshot() as snapshot:
+            post = posts.by_slug(snapshot, "tide-mill")
+        assert post
+        for command in (
+            RestorePost(post_id=post.id, to_version=30),
+            RevertPost(post_id=post.id, version=30),
+        ):
+            with pytest.raises(Rejected, match="withdrawn by law") as refusal:
+                await do(command)
+            assert refusal.value.code is ErrorCode.NOT_FOUND
+        restored = await do(RestorePost(post_id=post.id, to_version=29))
+        reverted = await do(RevertPost(post_id=post.id, version=29))
+        assert reverted.position == restored.position + 1
