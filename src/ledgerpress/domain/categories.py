@@ -265,7 +265,8 @@ def decide(
             if parent == old.parent_id:
                 return ()
             _refuse_cycle(taxonomy, old, parent, field="parent")
-            _refuse_depth(taxonomy, old.id, parent, field="parent")
+            if parent is not None:
+                _refuse_depth(taxonomy, old.id, parent, field="parent")
             return (CategoryMoved(category_id=old.id, parent_id=parent),)
         case MergeCategory(into_id=into_id):
             into = known(taxonomy, into_id, field="into")
@@ -283,12 +284,11 @@ def decide(
             assert_never(unreachable)
 
 
-def _refuse_depth(taxonomy: Taxonomy, category_id: str | None, target: str | None, *, field: str) -> None:
+def _refuse_depth(taxonomy: Taxonomy, category_id: str | None, target: str, *, field: str) -> None:
     """Raise `Rejected` where a category, with what is below it, would stand too deep under `target`."""
-    depth = 0
-    while target is not None and depth <= MAX_DEPTH:
-        above = taxonomy.categories.get(target)
-        depth, target = depth + 1, above.parent_id if above else None
+    depth, above = 0, taxonomy.categories.get(target)
+    while above is not None and depth <= MAX_DEPTH:
+        depth, above = depth + 1, taxonomy.categories.get(above.parent_id or "")
     below = {category_id} if category_id is not None else set()
     depth += 1
     while depth <= MAX_DEPTH and below:
@@ -311,7 +311,8 @@ def _create(command: CreateCategory, taxonomy: Taxonomy) -> tuple[TaxonomyEvent,
     if command.category_id in taxonomy.categories:
         return ()
     parent_id = command.parent_id
-    _refuse_depth(taxonomy, None, parent_id, field="parent")
+    if parent_id is not None:
+        _refuse_depth(taxonomy, None, parent_id, field="parent")
     created = CategoryCreated(
         category_id=command.category_id,
         slug=command.slug,
