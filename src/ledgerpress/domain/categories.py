@@ -260,43 +260,22 @@ def decide(
             if description == old.description:
                 return ()
             return (CategoryDescribed(category_id=old.id, description=description),)
-        case MoveCategory(parent_id=parent_id):
-            parent = None if parent_id is None else known(taxonomy, parent_id, field="parent").id
-            if parent == old.parent_id:
-                return ()
-            _refuse_cycle(taxonomy, old, parent, field="parent")
-            if parent is not None:
-                _refuse_depth(taxonomy, old.id, parent, field="parent")
-            return (CategoryMoved(category_id=old.id, parent_id=parent),)
+        case MoveCategory():
+            return _move(command, taxonomy, old)
         case MergeCategory(into_id=into_id):
             into = known(taxonomy, into_id, field="into")
             _refuse_cycle(taxonomy, old, into.id, field="into")
-            for child in [one for one in taxonomy.categories.values() if one.parent_id == old.id]:
-                _refuse_depth(taxonomy, child.id, into.id, field="into")
+            for child in _children(taxonomy, {old.id}):
+                _refuse_depth(taxonomy, child, into.id, field="into")
             return (CategoryMerged(category_id=old.id, into_id=into.id),)
         case DeleteCategory(has_posts=has_posts):
-            if has_posts or any(one.parent_id == old.id for one in taxonomy.categories.values()):
+            if has_posts or _children(taxonomy, {old.id}):
                 what = "posts" if has_posts else "categories below it"
                 message = f"“{old.name}” still has {what}; move them, or merge it into another category."
                 raise Rejected(ErrorCode.CATEGORY_NOT_EMPTY, message, field=("id",))
             return (CategoryDeleted(category_id=old.id),)
         case _ as unreachable:
             assert_never(unreachable)
-
-
-def _refuse_depth(taxonomy: Taxonomy, category_id: str | None, target: str, *, field: str) -> None:
-    """Raise `Rejected` where a category, with what is below it, would stand too deep under `target`."""
-    depth, above = 0, taxonomy.categories.get(target)
-    while above is not None and depth <= MAX_DEPTH:
-        depth, above = depth + 1, taxonomy.categories.get(above.parent_id or "")
-    below = {category_id} if category_id is not None else set()
-    depth += 1
-    while depth <= MAX_DEPTH and below:
-        below = {one.id for one in taxonomy.categories.values() if one.parent_id in below}
-        depth += bool(below)
-    if depth > MAX_DEPTH:
-        message = f"The tree of categories would be more than {MAX_DEPTH} deep."
-        raise Rejected(ErrorCode.CATEGORY_TOO_DEEP, message, field=(field,))
 
 
 def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
@@ -310,17 +289,27 @@ def known(taxonomy: Taxonomy, category_id: str, *, field: str) -> Category:
 def _create(command: CreateCategory, taxonomy: Taxonomy) -> tuple[TaxonomyEvent, ...]:
     if command.category_id in taxonomy.categories:
         return ()
-    parent_id = command.parent_id
+    parent_id = None if command.parent_id is None else known(taxonomy, command.parent_id, field="parent").id
     if parent_id is not None:
-        _refuse_depth(taxonomy, None, parent_id, field="parent")
+        _refuse_depth(taxonomy, command.category_id, parent_id, field="parent")
     created = CategoryCreated(
         category_id=command.category_id,
         slug=command.slug,
         name=text.line(command.name, field="name", limit=text.MAX_NAME),
         description=text.optional_text(command.description, field="description", limit=text.MAX_DESCRIPTION),
-        parent_id=None if parent_id is None else known(taxonomy, parent_id, field="parent").id,
+        parent_id=parent_id,
     )
     return (created,)
+
+
+def _move(command: MoveCategory, taxonomy: Taxonomy, old: Category) -> tuple[TaxonomyEvent, ...]:
+    parent_id = None if command.parent_id is None else known(taxonomy, command.parent_id, field="parent").id
+    if parent_id == old.parent_id:
+        return ()
+    _refuse_cycle(taxonomy, old, parent_id, field="parent")
+    if parent_id is not None:
+        _refuse_depth(taxonomy, old.id, parent_id, field="parent")
+    return (CategoryMoved(category_id=old.id, parent_id=parent_id),)
 
 
 def _rename(command: RenameCategory, old: Category) -> tuple[TaxonomyEvent, ...]:
@@ -339,3 +328,20 @@ def _refuse_cycle(taxonomy: Taxonomy, category: Category, target: str | None, *,
     if taxonomy.is_within(target, category.id):
         message = f"“{category.name}” cannot go into itself or into a category below it."
         raise Rejected(ErrorCode.CATEGORY_CYCLE, message, field=(field,))
+
+
+def _refuse_depth(taxonomy: Taxonomy, category_id: str, target: str, *, field: str) -> None:
+    """Refuse where a category, with what is below it, would stand too deep under `target`."""
+    depth, above = 1, taxonomy.categories.get(target)
+    while above is not None and depth <= MAX_DEPTH:
+        depth, above = depth + 1, taxonomy.categories.get(above.parent_id or "")
+    below = {category_id}
+    while depth <= MAX_DEPTH and (below := _children(taxonomy, below)):
+        depth += 1
+    if depth > MAX_DEPTH:
+        message = f"The tree of categories would be more than {MAX_DEPTH} deep."
+        raise Rejected(ErrorCode.CATEGORY_TOO_DEEP, message, field=(field,))
+
+
+def _children(taxonomy: Taxonomy, category_ids: set[str]) -> set[str]:
+    return {one.id for one in taxonomy.categories.values() if one.parent_id in category_ids}
