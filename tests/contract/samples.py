@@ -1,10 +1,11 @@
-"""Events to fill a log with, all different, the same in every run."""
+"""Events to fill a log with, all different, the same in every run; and what a log holds then."""
 
 from itertools import count
 
-from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
+from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import StreamWrite
+from ledgerpress.eventlog.log import EventLog, StreamWrite
+from ledgerpress.eventlog.subscription import check_gapless
 
 PUBLICATION = uuid8("sample", "publication")
 ACTOR = uuid8("sample", "actor")
@@ -32,3 +33,17 @@ def sample_event(
 def sample_write(stream: str, expected: int, events: int = 1) -> StreamWrite:
     """A write of new events."""
     return StreamWrite(stream, expected, tuple(sample_event() for _ in range(events)))
+
+
+async def everything(log: EventLog) -> list[StoredEvent]:
+    """All events, read in small steps."""
+    events: list[StoredEvent] = []
+    while batch := await log.read(len(events), 97):
+        events += batch
+    check_gapless(events, 0)
+    return events
+
+
+async def places(log: EventLog) -> list[tuple[str, int]]:
+    """The stream and the version of each event."""
+    return [(event.header.stream, event.header.stream_version) for event in await everything(log)]
