@@ -1,5 +1,6 @@
 """What can be done with categories."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
@@ -49,7 +50,7 @@ class CreateCategory(_OnTaxonomy):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _CategoryUseCase(_OnTaxonomy):
+class _CategoryUseCase(_OnTaxonomy, ABC):
     """Something done to one category."""
 
     category: CategoryRef
@@ -63,9 +64,9 @@ class _CategoryUseCase(_OnTaxonomy):
         others = await self.slug_writes(desk, taxonomy, category) if events else ()
         return Plan.of(category.id, PlannedWrite(TAXONOMY_STREAM, version, events), *others)
 
+    @abstractmethod
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy. Raises `Rejected`."""
-        raise NotImplementedError
 
     async def slug_writes(
         self, desk: Desk, taxonomy: Taxonomy, category: Category

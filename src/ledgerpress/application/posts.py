@@ -1,5 +1,6 @@
 """What can be done with posts."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
@@ -63,7 +64,7 @@ class CreatePost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PostUseCase:
+class _PostUseCase(ABC):
     """Something done to one post."""
 
     post_id: str
@@ -79,9 +80,9 @@ class _PostUseCase:
         events = posts.decide(await self.command(desk), post)
         return Plan.of(post.id, PlannedWrite(post_stream(post.id), version, events))
 
+    @abstractmethod
     async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post. Raises `Rejected`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ runs to its end all the same.
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -105,3 +105,13 @@ def _connect(where: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection
         db.close()
         raise
     return db
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of `script` one by one: `executescript` would commit the transaction under way."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

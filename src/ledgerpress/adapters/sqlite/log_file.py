@@ -2,13 +2,19 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, uri
+from ledgerpress.adapters.sqlite.connection import (
+    SerialConnection,
+    open_connection,
+    patiently,
+    statements,
+    uri,
+)
 from ledgerpress.eventlog.errors import LogUnusable
 
 APPLICATION_ID: Final = 0x4C64_5072
@@ -124,18 +130,8 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
 
 
 def _create(db: sqlite3.Connection, publication: str) -> None:
-    for statement in _statements(resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")):
+    for statement in statements(resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")):
         db.execute(statement)
     db.execute("INSERT INTO log_meta (id, publication) VALUES (1, ?)", (publication,))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of `script` one by one: `executescript` would commit the transaction under way."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

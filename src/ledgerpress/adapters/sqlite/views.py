@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently
+from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, statements
 from ledgerpress.adapters.sqlite.withdrawal import empty_write_ahead_log
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.projections import checkpoints
@@ -223,7 +223,7 @@ def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> No
         return
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for script in (checkpoints.SCHEMA, *(projector.schema for projector in projectors)):
-        for statement in _statements(script):
+        for statement in statements(script):
             db.execute(statement)
     checkpoints.create(db, projectors)
 
@@ -261,13 +261,3 @@ def _recreate(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
     for (name,) in tables.fetchall():
         db.execute(f'DROP TABLE "{name}"')
     create_tables(db, projectors)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script one by one: `executescript` would commit the transaction first."""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
