@@ -1,0 +1,91 @@
+"""A log in memory, for histories that are long and made in no time, and a press that writes to it."""
+
+from collections.abc import Sequence
+
+from ledgerpress.application.desk import Carried
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.opening import open_publication
+from ledgerpress.application.press import Press
+from ledgerpress.application.sources import Clock, Randomness
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import WrongExpectedVersion
+from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
+from tests.newsroom import Newsroom
+
+
+class MemoryLog:
+    """An `EventLog` that forgets everything in the end."""
+
+    def __init__(self, publication: str) -> None:
+        self.publication = publication
+        self.events: list[StoredEvent] = []
+        self._streams: dict[str, list[StoredEvent]] = {}
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        check_writes(writes)
+        for write in writes:
+            actual = len(self._streams.get(write.stream, ()))
+            if write.expected not in (ANY_VERSION, actual):
+                raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
+        for write in writes:
+            stream = self._streams.setdefault(write.stream, [])
+            for event in write.events:
+                header = event.header(
+                    publication=self.publication,
+                    position=len(self.events) + 1,
+                    stream=write.stream,
+                    stream_version=len(stream) + 1,
+                )
+                stored = StoredEvent(header, event.payload)
+                self.events.append(stored)
+                stream.append(stored)
+        return len(self.events)
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        raise NotImplementedError
+
+    async def head(self) -> int:
+        return len(self.events)
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return self.events[after : after + limit]
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        return self._streams.get(stream, [])[after:]
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        return len(self.events) > position
+
+
+class MemoryPress:
+    """A press on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+        self.room = Newsroom()
+        self.history: list[Recorded[Event]] = []
+        self._codec = event_codec()
+
+    async def opened(self, clock: Clock, randomness: Randomness) -> Press:
+        name_key = await open_publication(self.log, self._codec, clock, randomness)
+        self.take_note()
+        return Press(
+            log=self.log, codec=self._codec, views=self, clock=clock, randomness=randomness, name_key=name_key
+        )
+
+    def take_note(self) -> None:
+        """Fold what has been recorded since into `room`."""
+        for recorded in self._codec.decode_all(self.log.events[len(self.history) :]):
+            self.history.append(recorded)
+            self.room.apply(recorded)
+
+    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
+        return True
+
+    def carried(self, command_id: str) -> Carried | None:
+        return None
+
+    def category_in_use(self, category_ids: frozenset[str]) -> bool:
+        return any(not category_ids.isdisjoint(post.categories) for post in self.room.posts.values())

@@ -1,0 +1,369 @@
+"""What GraphQL should answer, worked out of a newsroom in plain Python."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.posts import PostStatus
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.graphql import ids
+from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.readmodels.age import age_text
+from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.paging import encode_cursor
+from tests.newsroom import Article, Author, Category, Newsroom, Post
+
+T = TypeVar("T")
+Json: TypeAlias = dict[str, Any]
+
+QUESTIONS: Final = """
+query ($at: AsOf, $readers: Boolean!, $article: ID!, $slug: String!, $category: ID!, $categorySlug: String!,
+    $author: ID!, $post: ID!, $postSlug: String!, $status: PostStatus, $place: String!, $within: String!,
+    $made: String!, $draft: String!) {
+  moment(asOf: $at) { position time }
+  site(asOf: $at) { name version position }
+  article(id: $article, asOf: $at) { ...Whole }
+  recent: recentPosts(first: 5, asOf: $at) { ...Listed }
+  recentBeyond: recentPosts(first: 3, after: $place, asOf: $at) { ...Listed }
+  category(id: $category, asOf: $at) { ...Section }
+  categories(first: 4, after: $made, asOf: $at) { ...Made }
+  ... @include(if: $readers) {
+    articleBySlug: article(slug: $slug, asOf: $at) { ...Whole }
+    recentBack: articles(last: 3, before: $place, asOf: $at) { ...Listed }
+    oldest: articles(first: 3, after: $place, orderBy: PUBLISHED_AT_ASC, asOf: $at) { ...Listed }
+    categoryBySlug: category(slug: $categorySlug, asOf: $at) { ...Section }
+    inCategory: articles(first: 2, filter: { category: $category }, orderBy: PUBLISHED_AT_ASC, asOf: $at) {
+      ...Listed
+    }
+    author(id: $author, asOf: $at) { id name version articles(first: 2) { ...Listed } }
+  }
+  ... @skip(if: $readers) {
+    firstCategories: categories(first: 4, asOf: $at) { ...Made }
+    post(id: $post, asOf: $at) { ...Draft }
+    postBySlug: post(slug: $postSlug, asOf: $at) { ...Draft }
+    posts(first: 3, filter: { status: $status }, asOf: $at) { ...Drafts }
+    postsBeyond: posts(first: 3, after: $draft, filter: { status: $status }, asOf: $at) { ...Drafts }
+    postsBack: posts(last: 3, before: $draft, asOf: $at) { ...Drafts }
+  }
+}
+fragment Line on Article { id slug title age publishedAt }
+fragment Whole on Article {
+  ...Line updatedAt teaser previousSlugs body { markdown } categories { id slug name }
+  authors { id name version } corrections { at note }
+}
+fragment Listed on ArticleConnection {
+  totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { ...Line } }
+}
+fragment Name on Category { id slug name }
+fragment Section on Category {
+  ...Name version description articleCount parent { ...Name } children { ...Name articleCount } ancestors { ...Name }
+  articles(first: 3) { ...Listed }
+  beyond: articles(first: 3, after: $within) { ...Listed }
+  back: articles(last: 2, before: $within) { ...Listed }
+  own: articles(first: 2, includeDescendants: false) { ...Listed }
+}
+fragment Made on CategoryConnection {
+  totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  edges { cursor node { ...Name version articleCount parent { id } children { id } } }
+}
+fragment Draft on Post {
+  id slug title teaser version status createdAt hasUnpublishedChanges body { markdown }
+  categories { ...Name } authors { id name } article { ...Line updatedAt }
+}
+fragment Drafts on PostConnection {
+  totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  edges { cursor node { id slug title version status article { slug title } } }
+}
+"""
+"""Without `$at` they are asked about today."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whom and what is asked about; `place` and `within` are places among articles, `draft` among posts.
+
+    What is asked always is joined by what else readers see, or by what editors do.
+    """
+
+    readers: bool
+
+    article: str
+    slug: str
+    category: str
+    category_slug: str
+    author: str
+    post: str
+    post_slug: str
+    status: PostStatus | None
+    place: ListingKey
+    within: ListingKey
+    made: int
+    draft: ListingKey
+
+    def variables(self) -> Json:
+        return {
+            "readers": self.readers,
+            "article": ids.encode("Article", self.article),
+            "slug": self.slug,
+            "category": ids.encode("Category", self.category),
+            "categorySlug": self.category_slug,
+            "author": ids.encode("Author", self.author),
+            "post": ids.encode("Post", self.post),
+            "postSlug": self.post_slug,
+            "status": self.status and self.status.name,
+            "place": encode_cursor(self.place),
+            "within": encode_cursor(self.within),
+            "made": encode_cursor(ListingKey(0, self.made)),
+            "draft": encode_cursor(self.draft),
+        }
+
+
+class VersionedNewsroom(Newsroom):
+    """A newsroom that also knows the version of every stream."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, int] = {}
+        super().__init__()
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        super().apply(recorded)
+        self.versions[recorded.header.stream] = recorded.header.stream_version
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """Keys with what they stand for, in their order."""
+
+    entries: Sequence[tuple[ListingKey, T]]
+    node: Callable[[T], Json]
+    newest_first: bool = True
+
+    def first(self, size: int, after: ListingKey | None = None) -> Json:
+        rest = [one for one in self.entries if after is None or self._beyond(one[0], after)]
+        return self._page(rest[:size], more=len(rest) > size, behind=len(rest) < len(self.entries))
+
+    def last(self, size: int, before: ListingKey) -> Json:
+        rest = [one for one in self.entries if self._beyond(before, one[0])]
+        behind = len(rest) < len(self.entries)
+        return self._page(rest[-size:], more=behind, behind=len(rest) > size)
+
+    def _beyond(self, key: ListingKey, place: ListingKey) -> bool:
+        return key < place if self.newest_first else key > place
+
+    def _page(self, part: Sequence[tuple[ListingKey, T]], *, more: bool, behind: bool) -> Json:
+        cursors = [encode_cursor(key) for key, _ in part]
+        return {
+            "totalCount": len(self.entries),
+            "pageInfo": {
+                "hasNextPage": more,
+                "hasPreviousPage": behind,
+                "startCursor": cursors[0] if cursors else None,
+                "endCursor": cursors[-1] if cursors else None,
+            },
+            "edges": [
+                {"cursor": cursor, "node": self.node(one)}
+                for cursor, (_, one) in zip(cursors, part, strict=True)
+            ],
+        }
+
+
+class Then:
+    """The answers of a newsroom at one moment; `now` is what ages are told by."""
+
+    def __init__(self, room: VersionedNewsroom, now: int) -> None:
+        self._room = room
+        self._now = now
+        self._articles = [(ListingKey(a.published_at, post.seq), post) for post, a in _live(room.articles())]
+        self._own: dict[str, list[tuple[ListingKey, Post]]] = {}
+        self._within: dict[str, list[tuple[ListingKey, Post]]] = {}
+        self._sort_into_categories()
+
+    def answers(self, asked: Asked) -> Json:
+        """Return the data of the answer to `QUESTIONS`."""
+        room, position = self._room, len(self._room.times)
+        category = room.category(asked.category)
+        recent = Listing(self._articles, self._line)
+        return {
+            "moment": {"position": position, "time": iso_time(room.times[-1])},
+            "site": {
+                "name": room.site_name,
+                "version": room.versions.get("site", 0),
+                "position": position,
+            },
+            "article": self._whole(room.posts.get(asked.article)),
+            "recent": recent.first(5),
+            "recentBeyond": recent.first(3, asked.place),
+            "category": self._section(category, asked.within),
+            "categories": self._made(asked.made),
+            **(self._to_readers(asked, category, recent) if asked.readers else self._to_editors(asked)),
+        }
+
+    def _to_readers(self, asked: Asked, category: Category | None, recent: Listing[Post]) -> Json:
+        room = self._room
+        within = self._within.get(category.id, []) if category else []
+        author = room.authors.get(asked.author)
+        return {
+            "articleBySlug": self._whole(room.article_by_slug(asked.slug)),
+            "recentBack": recent.last(3, asked.place),
+            "oldest": self._oldest(self._articles).first(3, asked.place),
+            "categoryBySlug": self._section(room.category_by_slug(asked.category_slug), asked.within),
+            "inCategory": self._oldest(within).first(2),
+            "author": self._author(author) if author else None,
+        }
+
+    def _to_editors(self, asked: Asked) -> Json:
+        room, drafts = self._room, self._drafts(asked.status)
+        return {
+            "firstCategories": self._made(0),
+            "post": self._draft(room.posts.get(asked.post)),
+            "postBySlug": self._draft(room.post_by_slug(asked.post_slug)),
+            "posts": drafts.first(3),
+            "postsBeyond": drafts.first(3, asked.draft),
+            "postsBack": self._drafts(None).last(3, asked.draft),
+        }
+
+    def _sort_into_categories(self) -> None:
+        """Put each article into the lists of its categories, and into those of all that are above one of them."""
+        room = self._room
+
+        @cache
+        def sections(category_ids: frozenset[str]) -> tuple[set[str], set[str]]:
+            own = [one for one in map(room.category, category_ids) if one]
+            above = {one.id for category in own for one in room.ancestors(category)}
+            return {one.id for one in own}, {one.id for one in own} | above
+
+        for entry in self._articles:
+            own, within = sections(frozenset(entry[1].categories))
+            for category_id in own:
+                self._own.setdefault(category_id, []).append(entry)
+            for category_id in within:
+                self._within.setdefault(category_id, []).append(entry)
+
+    def _oldest(self, entries: Sequence[tuple[ListingKey, Post]]) -> Listing[Post]:
+        return Listing(entries[::-1], self._line, newest_first=False)
+
+    # --- articles ----------------------------------------------------------------------------------
+
+    def _line(self, post: Post) -> Json:
+        ((_, article),) = _live([post])
+        return {
+            "id": ids.encode("Article", post.id),
+            "slug": article.slug,
+            "title": article.title,
+            "age": age_text(article.published_at, self._now),
+            "publishedAt": iso_time(article.published_at),
+        }
+
+    def _whole(self, post: Post | None) -> Json | None:
+        if post is None or post.article is None:
+            return None
+        article = post.article
+        authors = [self._room.authors[one] for one in article.authors]
+        return {
+            **self._line(post),
+            "updatedAt": iso_time(article.updated_at),
+            "teaser": article.body.partition("\n\n")[0] if article.teaser is None else article.teaser,
+            "previousSlugs": self._room.previous_slugs(post),
+            "body": {"markdown": article.body},
+            "categories": [_name(one) for one in self._room.categories_of(post)],
+            "authors": [self._byline(one) for one in authors],
+            "corrections": [{"at": iso_time(at), "note": note} for at, note in post.corrections],
+        }
+
+    def _byline(self, author: Author) -> Json:
+        version = self._room.versions[f"author.{author.id}"]
+        return {"id": ids.encode("Author", author.id), "name": author.name, "version": version}
+
+    def _author(self, author: Author) -> Json:
+        theirs = [entry for entry in self._articles if author.id in _by(entry[1])]
+        return {**self._byline(author), "articles": Listing(theirs, self._line).first(2)}
+
+    # --- the tree ----------------------------------------------------------------------------------
+
+    def _section(self, category: Category | None, place: ListingKey) -> Json | None:
+        if category is None:
+            return None
+        room = self._room
+        within = Listing(self._within.get(category.id, []), self._line)
+        return {
+            **_name(category),
+            "version": category.version,
+            "description": category.description,
+            "articleCount": len(within.entries),
+            "parent": _name(parent) if (parent := room.category(category.parent)) else None,
+            "children": [
+                {**_name(one), "articleCount": self._count(one)} for one in room.children(category.id)
+            ],
+            "ancestors": [_name(one) for one in room.ancestors(category)],
+            "articles": within.first(3),
+            "beyond": within.first(3, place),
+            "back": within.last(2, place),
+            "own": Listing(self._own.get(category.id, []), self._line).first(2),
+        }
+
+    def _count(self, category: Category) -> int:
+        return len(self._within.get(category.id, []))
+
+    def _made(self, after: int) -> Json:
+        existing = [(ListingKey(0, one.seq), one) for one in self._room.existing_categories()]
+        page = Listing(existing, self._in_list, newest_first=False).first(4, ListingKey(0, after))
+        page["pageInfo"]["hasPreviousPage"] = after != 0
+        return page
+
+    def _in_list(self, category: Category) -> Json:
+        parent = self._room.category(category.parent)
+        return {
+            **_name(category),
+            "version": category.version,
+            "articleCount": self._count(category),
+            "parent": {"id": ids.encode("Category", parent.id)} if parent else None,
+            "children": [{"id": ids.encode("Category", one.id)} for one in self._room.children(category.id)],
+        }
+
+    # --- posts -------------------------------------------------------------------------------------
+
+    def _draft(self, post: Post | None) -> Json | None:
+        if post is None:
+            return None
+        authors = [self._room.authors[one] for one in post.authors]
+        return {
+            **self._in_drafts(post),
+            "teaser": post.teaser,
+            "createdAt": iso_time(post.created_at),
+            "hasUnpublishedChanges": post.changed,
+            "body": {"markdown": post.body},
+            "categories": [_name(one) for one in self._room.categories_of(post)],
+            "authors": [{"id": ids.encode("Author", one.id), "name": one.name} for one in authors],
+            "article": {**self._line(post), "updatedAt": iso_time(post.article.updated_at)}
+            if post.article
+            else None,
+        }
+
+    def _in_drafts(self, post: Post) -> Json:
+        article = post.article
+        return {
+            "id": ids.encode("Post", post.id),
+            "slug": post.slug,
+            "title": post.title,
+            "version": post.version,
+            "status": post.status.name,
+            "article": {"slug": article.slug, "title": article.title} if article else None,
+        }
+
+    def _drafts(self, status: PostStatus | None) -> Listing[Post]:
+        found = self._room.posts_with(status)
+        return Listing([(ListingKey(one.created_at, one.seq), one) for one in found], self._in_drafts)
+
+
+def _live(posts: Iterable[Post]) -> list[tuple[Post, Article]]:
+    return [(post, post.article) for post in posts if post.article]
+
+
+def _by(post: Post) -> tuple[str, ...]:
+    return post.article.authors if post.article else ()
+
+
+def _name(category: Category) -> Json:
+    return {"id": ids.encode("Category", category.id), "slug": category.slug, "name": category.name}
