@@ -27,7 +27,7 @@ from ledgerpress.graphql.schema import execute, make_schema
 from ledgerpress.readmodels.listings import ListingKey
 from tests.newsroom import Newsroom, Post
 from tests.property.busy_year import BusyYear, StandingClock
-from tests.property.then import QUESTIONS, Asked, Json, Then, VersionedNewsroom
+from tests.property.expected_answers import QUESTIONS, Asked, Json, Then, VersionedNewsroom
 
 T = TypeVar("T")
 
