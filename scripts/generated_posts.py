@@ -7,7 +7,7 @@ from itertools import islice
 from ledgerpress.application.categories import CreateCategory
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.streams import post_stream
-from ledgerpress.compose import Store
+from ledgerpress.compose.store import Store
 from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.posts import PostCategorized, PostCreated, PostEdited, PostPublished

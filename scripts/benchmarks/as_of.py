@@ -18,7 +18,7 @@ from pathlib import Path
 import strawberry
 import uvloop
 
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.eventlog.log import StreamWrite
 from ledgerpress.graphql.schema import execute, make_schema
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record

@@ -19,7 +19,7 @@ from pathlib import Path
 import strawberry
 import uvloop
 
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.schema import execute, make_schema
 from ledgerpress.readmodels import articles, categories
 from ledgerpress.readmodels.paging import PageRequest, page_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 from tests.sources import SeededBytes, SetClock
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose import LOG_FILE
+from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.ids import uuid8

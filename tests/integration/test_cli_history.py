@@ -13,7 +13,7 @@ from ledgerpress.application.post_history import RestorePost, RevertPost
 from ledgerpress.application.posts import CreatePost, EditPost
 from ledgerpress.application.request import Request
 from ledgerpress.cli import app
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.readmodels import posts
 from tests.sources import SeededBytes, SetClock

@@ -14,7 +14,7 @@ import pytest
 from ledgerpress.application.categories import CreateCategory
 from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.application.sources import Randomness, SystemClock
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.demo import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
 from ledgerpress.demo.story import STORY
 from ledgerpress.demo.texts import text

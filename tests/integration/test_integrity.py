@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.readmodels import integrity

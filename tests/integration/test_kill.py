@@ -15,7 +15,7 @@ import pytest
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose import LOG_FILE
+from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.projections.all import every_projector
 from tests.integration.editors import Book, Editor
 from tests.integration.history import History, assert_gapless, by_command, recorded

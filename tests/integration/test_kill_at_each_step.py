@@ -12,7 +12,8 @@ import pytest
 
 from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose import LOG_FILE, open_store
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.store import open_store
 from ledgerpress.domain.posts import PostCreated
 from ledgerpress.projections.all import every_projector
 from tests.integration.history import assert_gapless, by_command, recorded
@@ -25,7 +26,7 @@ LIFE: Final = """
 import asyncio, sys
 from pathlib import Path
 from ledgerpress.application.posts import CreatePost
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 
 async def live(data):
     async with open_store(data) as store:

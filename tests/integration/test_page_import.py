@@ -19,7 +19,7 @@ from ledgerpress.application.posts import (
     PublishPost,
     UncategorizePost,
 )
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.actors import IMPORTER
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.importers.page import parse_page

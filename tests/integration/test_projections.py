@@ -17,7 +17,8 @@ from ledgerpress.application.people import NameSite, RegisterAuthor
 from ledgerpress.application.posts import CreatePost
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Request
-from ledgerpress.compose import LOG_FILE, Store, open_store
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.event import Event, withdrawn

@@ -7,7 +7,7 @@ import pytest
 from ledgerpress.application import posts
 from ledgerpress.application.desk import Desk, Plan
 from ledgerpress.application.request import Outcome, Request
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from tests.sources import SeededBytes, SetClock
 

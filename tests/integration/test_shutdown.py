@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose import LOG_FILE
+from ledgerpress.compose.data_directory import LOG_FILE
 from tests.integration.editors import Book, Editor
 from tests.integration.history import assert_gapless, by_command, recorded
 from tests.integration.server import Servers

@@ -17,7 +17,7 @@ from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.request import Request
 from ledgerpress.application.withdrawal import withdraw
 from ledgerpress.cli import app
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.domain.event import Withdrawn
 from ledgerpress.domain.publication import PayloadWithdrawn
 from ledgerpress.eventlog.errors import InvalidEnvelope

@@ -15,7 +15,7 @@ from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
-from ledgerpress.compose import Store, open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected

@@ -18,7 +18,8 @@ from strawberry import Schema
 
 from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.compose import LOG_FILE, Store, open_store
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.posts import PostStatus
 from ledgerpress.eventlog.envelope import StoredEvent

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress import compose
 from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, err, progress, run
+from ledgerpress.compose import upkeep
 
 
 def backup(
@@ -15,7 +15,7 @@ def backup(
 ) -> None:
     """Write a checked copy of the log to FILE. The views are not in it: they are made from the log."""
     with progress("Copying the log") as report:
-        head = run(compose.backup_log(data, file, progress=report))
+        head = run(upkeep.backup_log(data, file, progress=report))
     err.print(f"{file} holds the log up to position {head:,}.")
 
 
@@ -25,5 +25,5 @@ def restore(
 ) -> None:
     """Make a store of the copy in FILE, in a directory that is empty or new."""
     with progress("Copying the log") as report:
-        head = run(compose.restore_log(file, data, progress=report))
+        head = run(upkeep.restore_log(file, data, progress=report))
     err.print(f"{data} holds the log up to position {head:,}; the views are built when it is opened.")

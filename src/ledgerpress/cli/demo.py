@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 from ledgerpress.application.sources import SystemClock
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
-from ledgerpress.compose import ASIDE, LOG_FILE, is_vacant, open_store
+from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, is_vacant
+from ledgerpress.compose.store import open_store
 from ledgerpress.demo import DEMO_WEEKS, DemoClock, load_demo
 
 

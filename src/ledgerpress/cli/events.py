@@ -9,7 +9,8 @@ import msgspec
 import typer
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
-from ledgerpress.compose import import_events, reading_log
+from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.upkeep import import_events
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.subscription import catch_up, check_gapless

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, out, run
-from ledgerpress.compose import read_head
+from ledgerpress.compose.proofs import read_head
 
 
 def head(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:

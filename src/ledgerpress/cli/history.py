@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, fail, out, run
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.schema import execute, make_schema
 from ledgerpress.readmodels.diffs import unified

@@ -20,7 +20,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.importers.page_import import import_page
 from ledgerpress.importers.page_report import ImportReport

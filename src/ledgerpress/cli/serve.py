@@ -11,7 +11,7 @@ import uvicorn
 from ledgerpress import __version__
 from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run
-from ledgerpress.compose import open_store
+from ledgerpress.compose.store import open_store
 from ledgerpress.http.app import make_app
 
 LOCAL: Final = "127.0.0.1"

@@ -7,7 +7,7 @@ import msgspec
 from rich.table import Table
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, out, progress, run
-from ledgerpress.compose import read_status
+from ledgerpress.compose.upkeep import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:

@@ -20,7 +20,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose import verify_log, verify_views
+from ledgerpress.compose.proofs import verify_log, verify_views
 from ledgerpress.eventlog.tree_head import TreeHead
 
 

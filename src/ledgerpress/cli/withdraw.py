@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress import compose
 from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, err, progress, run
+from ledgerpress.compose import upkeep
 
 
 def withdraw(
@@ -19,6 +19,6 @@ def withdraw(
 ) -> None:
     """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
     with progress("Building the views") as report:
-        found = run(compose.withdraw(data, position, reason, progress=report))
+        found = run(upkeep.withdraw(data, position, reason, progress=report))
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {found:,}.")
     err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

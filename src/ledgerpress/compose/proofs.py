@@ -1,0 +1,64 @@
+"""What shows that a store is what was recorded: its head, and the checks of its log and its views."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ledgerpress.adapters.sqlite.views import views_path
+from ledgerpress.adapters.sqlite.views_check import ViewsChecked, check_views, reading
+from ledgerpress.application import earlier_head
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.log_check import LogCheck, LogChecked
+from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.store import open_store
+from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.projections.all import every_projector
+from ledgerpress.readmodels import integrity
+from ledgerpress.readmodels.integrity import tree_head
+
+
+async def read_head(data: Path) -> TreeHead:
+    """Return the head of the log in `data`. Raises `LogUnusable`, and `EventLogError` while a projection is paused."""
+    async with open_store(data, create=False) as store:
+        with store.snapshot() as snapshot:
+            head = await store.log.head()
+            if snapshot.position < head:
+                raise EventLogError(
+                    f"the views are at position {snapshot.position:,} and the log at {head:,}: see ledgerpress status"
+                )
+            return tree_head(snapshot, store.log.publication)
+
+
+async def verify_log(
+    data: Path, kept: TreeHead | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> LogChecked:
+    """Check every event in `data` by its bytes, and that the log extends what the views have seen and `kept`.
+
+    Raises `LogUnusable` where there is no log that can be opened.
+    """
+    async with reading_log(data) as log:
+        path = views_path(data, every_projector())
+        with reading(path) as snapshot:
+            seen = None if snapshot is None else tree_head(snapshot, log.publication)
+        earlier = [
+            (head, whose) for head, whose in ((kept, "the head kept"), (seen, "what the views saw")) if head
+        ]
+
+        def kept_leaves(after: int, limit: int) -> dict[int, bytes]:
+            with reading(path) as snapshot:
+                return {} if snapshot is None else integrity.leaf_hashes(snapshot, after, limit)
+
+        check = LogCheck(log, event_codec(), kept=kept_leaves, roots_at={head.size for head, _ in earlier})
+        checked = await check.run(progress)
+        for head, whose in earlier:
+            checked.finding = checked.finding or earlier_head.compare(checked, head, whose)
+        return checked
+
+
+async def verify_views(
+    data: Path, *, progress: Callable[[int, int], None] | None = None
+) -> ViewsChecked | None:
+    """Compare the views in `data` with ones made anew from the log; `None` where there are none. Raises `LogUnusable`."""
+    projectors = every_projector()
+    async with reading_log(data) as log:
+        return await check_views(views_path(data, projectors), log, event_codec(), projectors, progress)

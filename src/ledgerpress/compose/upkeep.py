@@ -1,0 +1,109 @@
+"""What an operator does with a store as a whole: look at it, back it up, move it, withdraw from it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ledgerpress.adapters.sqlite.backup import backup, restore
+from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.log_check import LogCheck
+from ledgerpress.application.request import Request
+from ledgerpress.application.sources import SystemRandomness
+from ledgerpress.application.withdrawal import withdraw as withdraw_payload
+from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, is_vacant, put_in_place
+from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.store import open_store
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
+from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.importers.event_lines import batches_of, publication_of
+from ledgerpress.readmodels import people
+
+
+async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
+    async with open_store(data, create=False, resume=False, progress=progress) as store:
+        head = await store.log.head()
+        with store.snapshot() as snapshot:
+            site = people.site_name(snapshot)
+        return {
+            "publication": store.log.publication,
+            "site": site,
+            "head": head,
+            "projections": [
+                {
+                    "name": name,
+                    "state": "PAUSED" if point.is_paused else "RUNNING",
+                    "checkpoint": point.position,
+                    "lag": max(0, head - point.position),
+                    "error": point.error,
+                }
+                for name, point in store.checkpoints.items()
+            ],
+        }
+
+
+async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
+    """Write a checked copy of the log in `data` to `file`; return its head. Raises `LogUnusable`."""
+    check_data_directory(data, create=False)
+    return await backup(data / LOG_FILE, file, progress=progress)
+
+
+async def restore_log(file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
+    """Make a store in `data` of the copy in `file`; return its head. Raises `LogUnusable`."""
+    if (data / LOG_FILE).exists():
+        raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
+    check_data_directory(data, create=True)
+    return await restore(file, data / LOG_FILE, progress=progress)
+
+
+async def import_events(
+    file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None
+) -> TreeHead:
+    """Make a store in `data`, which must be empty or new, of the events in `file`; return its head.
+
+    The log is made aside and checked from its first event to its last before it is put in its place. Raises
+    `LogUnusable` where there is a store already, and `EventLogError` where anything is wrong with an event.
+    """
+    if not is_vacant(data):
+        raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
+    with TemporaryDirectory(prefix=".import-", dir=data.parent) as aside:
+        place = Path(aside) / "store"
+        place.mkdir()
+        publication = publication_of(file)
+        await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
+        async with reading_log(place) as log:
+            checked = await LogCheck(log, event_codec()).run(progress)
+        if checked.finding is not None:
+            raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
+        put_in_place(place, data)
+    return checked.head
+
+
+async def withdraw(
+    data: Path, position: int, reason: str, *, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Withdraw the payload of the event at `position`: from the log, and from all views. Returns the record's position.
+
+    Raises `LogUnusable`, `Rejected`, `WithdrawalUnfinished`.
+    """
+    async with open_store(data, create=False, progress=progress) as store:
+        request = Request(reason=reason)
+        found = await withdraw_payload(
+            store.log, event_codec(), store.clock, SystemRandomness(), position, request
+        )
+        _delete_other_views(store.views.path)
+        while not (await store.runner.wait_for(found, 1.0) and await store.views.sweep()):
+            if any(point.is_paused and point.position < found for point in store.checkpoints.values()):
+                raise WithdrawalUnfinished(
+                    "a projection is paused before the withdrawal: see ledgerpress status"
+                )
+        return found
+
+
+def _delete_other_views(views: Path) -> None:
+    """Delete the views of other versions of the program, which nobody may be keeping up with the log."""
+    for file in views.parent.glob("views-*"):
+        if not file.name.startswith(views.name):
+            file.unlink(missing_ok=True)
