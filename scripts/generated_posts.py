@@ -87,7 +87,7 @@ async def record(store: Store, writes: Iterable[StreamWrite]) -> int:
     started, head, source = time.perf_counter(), 0, iter(writes)
     while batch := list(islice(source, 500)):
         head = await store.log.append(batch)
-    if not await store.runner.wait_for(head, timeout=3_600):
+    if not await store.views.wait_for(head, timeout=3_600):
         raise SystemExit("the views did not catch up")
     print(f"  head {head:,}: {time.perf_counter() - started:.1f} s to write and project", flush=True)
     return head

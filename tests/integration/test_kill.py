@@ -13,14 +13,12 @@ from typing import Final
 import pytest
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.projections.all import every_projector
 from tests.integration.editors import Book, Editor
 from tests.integration.history import History, assert_gapless, by_command, recorded
 from tests.integration.server import Server, Servers
-from tests.property.view_rows import Rows, rebuilt, rows_of
+from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 EDITORS: Final = 12
 LONGEST_RUN_SECONDS: Final = 0.8
@@ -62,7 +60,7 @@ class Survey:
         assert await recorded(self.data) == self.history
         for batch_size in (1, 10_000):
             await self._compare(f"rebuilt-{batch_size}", batch_size=batch_size)
-        for file in (self.data / LOG_FILE, views_path(self.data, every_projector())):
+        for file in (self.data / LOG_FILE, views_in_use(self.data)):
             with closing(sqlite3.connect(file)) as db:
                 assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -72,7 +70,7 @@ class Survey:
             wanted = await rebuilt(log, self.data.parent / f"{name}.sqlite", batch_size=batch_size)
         finally:
             await log.aclose()
-        assert tables_that_differ(rows_of(views_path(self.data, every_projector())), wanted) == []
+        assert tables_that_differ(rows_of(views_in_use(self.data)), wanted) == []
 
 
 def tables_that_differ(found: Rows, wanted: Rows) -> list[str]:

@@ -10,15 +10,13 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import open_store
 from ledgerpress.domain.posts import PostCreated
-from ledgerpress.projections.all import every_projector
 from tests.integration.history import assert_gapless, by_command, recorded
 from tests.integration.syscalls import killed_at, require_strace
-from tests.property.view_rows import rebuilt, rows_of
+from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 pytestmark = pytest.mark.serial
 
@@ -45,7 +43,7 @@ async def test_no_write_to_the_log_is_a_bad_moment(tmp_path: Path) -> None:
 
 
 async def test_no_write_to_the_views_is_a_bad_moment(tmp_path: Path) -> None:
-    name = views_path(tmp_path, every_projector()).name
+    name = views_in_use(tmp_path).name
     steps = [step async for step in lives(tmp_path, name, every=11)]
     assert len(steps) > 10
 
@@ -89,7 +87,7 @@ async def life(program: Path, data: Path, name: str, step: int) -> tuple[int, li
 async def check(data: Path, acknowledged: list[str]) -> None:
     """Fail unless the store opens, with all posts acknowledged and at most one more, whole, and the right views."""
     async with open_store(data) as store:
-        views = rows_of(views_path(data, every_projector()))
+        views = rows_of(views_in_use(data))
         assert await rebuilt(store.log, data.with_suffix(".views"), batch_size=1) == views
     events = await recorded(data)
     assert_gapless(events)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.views import SqliteViews, views_path
+from ledgerpress.adapters.sqlite.views import SqliteViews
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.people import NameSite, RegisterAuthor
 from ledgerpress.application.posts import CreatePost
@@ -35,7 +35,7 @@ from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import posts
 from tests.property.altered_logs import AlteredLog, without
 from tests.property.session import Session
-from tests.property.view_rows import Rows, rebuilt, rows_of
+from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
 from tests.sources import SeededBytes, SetClock
 
@@ -54,6 +54,7 @@ class Failing:
 
     def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
         self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self.indexes = sound.indexes
         self._sound = sound
         self._cannot = cannot
 
@@ -191,7 +192,7 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
         await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
         async with asyncio.timeout(10):
             await store.log.wait_beyond(head, 5)
-            assert not await store.runner.wait_for(head + 1, 5)
+            assert not await store.views.wait_for(head + 1, 5)
             late = await store.press.handle(NameSite(name="The Tide"))
         assert late.views_behind
         for point in store.checkpoints.values():
@@ -207,7 +208,7 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
             {},
             withdrawn,
         )
-        async with running(log, views_path(data, every_projector()), codec=newer) as upgraded:
+        async with running(log, views_in_use(data), codec=newer) as upgraded:
             await upgraded.catch_up()
             assert {point.position for point in upgraded.checkpoints.values()} == {late.position}
         async with asyncio.timeout(10):
@@ -236,7 +237,7 @@ SPARKLED = (
 
 
 async def test_deleting_the_views_loses_nothing(session: Session) -> None:
-    path = views_path(session.data, every_projector())
+    path = views_in_use(session.data)
     before = rows_of(path)
     await session.restart(lose_views=True)
     assert rows_of(path) == before
@@ -249,7 +250,7 @@ async def test_views_of_another_log_are_built_anew(tmp_path: Path) -> None:
     shutil.copy(data / LOG_FILE, saved)
 
     await do_in(data, NameSite(name="The Ebb"), once=RegisterAuthor(name="Ada Brook"))
-    left_over = views_path(data, every_projector())
+    left_over = views_in_use(data)
     shutil.copy(left_over, saved)
     put_back(data, saved / LOG_FILE)
     await do_in(data, NameSite(name="The Flood"), once=RegisterAuthor(name="Ada Brook"))
@@ -270,7 +271,7 @@ async def test_views_ahead_of_a_restored_log_are_built_anew(tmp_path: Path) -> N
     await do_in(data, NameSite(name="The Ebb"))
     shutil.copy(saved, data / LOG_FILE)
     async with store_in(data) as store:
-        path = views_path(data, every_projector())
+        path = views_in_use(data)
         assert rows_of(path) == await rebuilt(store.log, tmp_path / "again.sqlite", batch_size=500)
 
 

@@ -75,7 +75,7 @@ async def article(one: Client, slug: str, **variables: Any) -> str:
 
 async def followed(one: Client) -> None:
     """Wait until the views have come to the head."""
-    assert await one.store.runner.wait_for(await one.store.log.head(), 10)
+    assert await one.store.views.wait_for(await one.store.log.head(), 10)
 
 
 async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path: Path) -> None:

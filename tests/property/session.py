@@ -20,6 +20,7 @@ from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.projector import Projector
 from tests.newsroom import Newsroom
@@ -67,6 +68,7 @@ class _Faulty:
 
     def __init__(self, sound: Projector, fuse: list[int]) -> None:
         self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self.indexes = sound.indexes
         self._sound = sound
         self._fuse = fuse
 
@@ -241,5 +243,5 @@ class Session:
                         batch_size=batch_size,
                     )
                 )
-            except sqlite3.OperationalError:
+            except (sqlite3.OperationalError, LogUnusable):
                 self.seen["failed to open"] += 1

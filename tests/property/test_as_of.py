@@ -132,7 +132,7 @@ async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
         "WHERE position > ? AND position <= ? ORDER BY position",
         (await store.log.head(), position),
     )
-    await store.runner.catch_up()
+    await store.views.catch_up()
     assert {point.position for point in store.checkpoints.values()} == {position}
 
 

@@ -15,19 +15,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.posts import CategorizePost, CreatePost, EditPost, PublishPost, UnpublishPost
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.rejection import ErrorCode
-from ledgerpress.projections.all import every_projector
 from ledgerpress.readmodels.temporal import Snapshot
 from tests.newsroom import Newsroom
 from tests.property.agreement import assert_agree
 from tests.property.asks import KINDS, NOW
 from tests.property.history_agreement import assert_history_agrees
 from tests.property.session import Action, Session, actions
-from tests.property.view_rows import rebuilt, rows_of
+from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_EXAMPLES", "60"))
@@ -76,7 +74,7 @@ async def _holds(
 async def _assert_sound(session: Session, folder: Path, moments: list[float], page: int) -> None:
     head = await session.store.log.head()
     assert {point.position for point in session.store.checkpoints.values()} == {head}
-    rows = rows_of(views_path(session.data, every_projector()))
+    rows = rows_of(views_in_use(session.data))
     for batch_size in (1, 10_000):
         path = folder / f"rebuilt-{batch_size}.sqlite"
         assert await rebuilt(session.store.log, path, batch_size=batch_size) == rows

@@ -37,6 +37,7 @@ class Forgetful:
 
     def __init__(self, sound: Projector, position: int) -> None:
         self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self.indexes = sound.indexes
         self._sound = sound
         self._position = position
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections.all import every_projector
@@ -16,11 +17,18 @@ from ledgerpress.projections.runner import ProjectionRunner
 Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 
 
+def views_in_use(data: Path) -> Path:
+    """Return the views file that a data directory's processes use."""
+    path = ViewsDirectory(data, every_projector()).current
+    assert path
+    return path
+
+
 def rows_of(path: Path) -> Rows:
-    """Return all rows of all tables, each table's in the order of its columns."""
+    """Return all rows of all tables, each table's in the order of its columns; not what says when they were made."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-        return {name: _table(db, name) for (name,) in tables}
+        return {name: _table(db, name) for (name,) in tables if name not in ("views", "projection_digest")}
 
 
 def _table(db: sqlite3.Connection, name: str) -> list[tuple[Any, ...]]:

@@ -9,10 +9,12 @@ from ledgerpress.cli import (
     head,
     history,
     import_page,
+    rebuild,
     schema,
     serve,
     status,
     verify,
+    views,
     withdraw,
 )
 
@@ -30,6 +32,8 @@ log_events = typer.Typer(
     help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True
 )
 app.add_typer(log_events, name="events")
+views_files = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)
+app.add_typer(views_files, name="views")
 
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
@@ -40,12 +44,16 @@ app.command("restore")(backup.restore)
 app.command("head")(head.head)
 app.command("verify")(verify.verify)
 app.command("withdraw")(withdraw.withdraw)
+app.command("rebuild")(rebuild.rebuild)
 app.command("schema")(schema.schema)
 imports.command("page")(import_page.page)
 log_events.command("tail")(events.tail)
 log_events.command("show")(events.show)
 log_events.command("export")(events.export_file)
 log_events.command("import")(events.import_file)
+views_files.command("list")(views.show)
+views_files.command("rollback")(views.rollback)
+views_files.command("drop")(views.drop)
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite.views import views_path
 from ledgerpress.adapters.sqlite.views_check import ViewsChecked, check_views, reading
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application import earlier_head
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.log_check import LogCheck, LogChecked
@@ -37,7 +37,7 @@ async def verify_log(
     Raises `LogUnusable` where there is no log that can be opened.
     """
     async with reading_log(data) as log:
-        path = views_path(data, every_projector())
+        path = ViewsDirectory(data, every_projector()).current
         with reading(path) as snapshot:
             seen = None if snapshot is None else tree_head(snapshot, log.publication)
         earlier = [
@@ -61,4 +61,5 @@ async def verify_views(
     """Compare the views in `data` with ones made anew from the log; `None` where there are none. Raises `LogUnusable`."""
     projectors = every_projector()
     async with reading_log(data) as log:
-        return await check_views(views_path(data, projectors), log, event_codec(), projectors, progress)
+        path = ViewsDirectory(data, projectors).current
+        return await check_views(path, log, event_codec(), projectors, progress) if path else None

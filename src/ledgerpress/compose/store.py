@@ -6,23 +6,28 @@ from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views import SqliteViews, views_path
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.desk import Carried
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
 from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
+from ledgerpress.compose.served_views import ServedViews
+from ledgerpress.compose.views_making import ViewsMaking
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
-from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import body, commands
 from ledgerpress.readmodels.temporal import Snapshot
+
+FOLLOWED_AT_ONCE: Final = 500
+"""Events that are applied in one transaction while requests go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,7 @@ class Store:
     """An open store: the press takes commands, snapshots answer queries."""
 
     log: EventLog
-    views: SqliteViews
-    runner: ProjectionRunner
+    views: ServedViews
     press: Press
     clock: Clock
 
@@ -42,18 +46,17 @@ class Store:
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """How far each projection has come, by name."""
-        return self.runner.checkpoints
+        return self.views.checkpoints
 
 
 class _PressViews:
     """What the press needs of the views."""
 
-    def __init__(self, views: SqliteViews, runner: ProjectionRunner) -> None:
+    def __init__(self, views: ServedViews) -> None:
         self._views = views
-        self._runner = runner
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
-        return await self._runner.wait_for(position, timeout, names)
+        return await self._views.wait_for(position, timeout, names)
 
     def carried(self, command_id: str) -> Carried | None:
         with self._views.snapshot() as snapshot:
@@ -74,13 +77,14 @@ async def open_store(
     randomness: Randomness | None = None,
     projectors: Sequence[Projector] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     resume: bool = True,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log.
 
     With `create`, a directory that is missing or empty becomes a new store. `progress` is called with the position
-    reached and the head while the views catch up. With `resume`, paused projections are tried again. Raises `LogUnusable` for a directory that holds something else.
+    reached and the head while the views are made or catch up, at most `batch_size` events at a time. With `resume`,
+    paused projections are tried again. Raises `LogUnusable` for a directory that holds something else.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = every_projector() if projectors is None else projectors
@@ -90,32 +94,38 @@ async def open_store(
     try:
         codec = event_codec()
         name_key = await open_publication(log, codec, clock, randomness)
-        views = await SqliteViews.open(views_path(data, projectors), projectors)
+        directory = ViewsDirectory(data, projectors)
+        memories = [body.forget]
+        views = ServedViews(
+            log,
+            codec,
+            directory,
+            projectors,
+            batch_size=batch_size or FOLLOWED_AT_ONCE,
+            forget=partial(_forget, memories),
+        )
+        making = ViewsMaking(log, codec, directory, projectors, batch_size=batch_size)
+        await views.start(partial(making.make, progress), resume=resume)
         try:
-            await _drop_foreign_views(log, views, projectors)
-            memories = [body.forget]
-            runner = ProjectionRunner(
-                log, codec, views, projectors, batch_size=batch_size, forget=partial(_forget, memories)
-            )
-            await runner.start(resume=resume)
             head = await log.head()
-            await runner.catch_up(partial(_report, progress, head))
+            await views.catch_up(partial(_report, progress, head))
             press = Press(
                 log=log,
                 codec=codec,
-                views=_PressViews(views, runner),
+                views=_PressViews(views),
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
             )
             memories.append(press.forget)
-            following = asyncio.create_task(runner.run(), name="projections")
+            views.follow()
+            watching = asyncio.create_task(views.watch(), name="views in use")
             try:
-                yield Store(log, views, runner, press, clock)
+                yield Store(log, views, press, clock)
             finally:
-                following.cancel()
+                watching.cancel()
                 with suppress(asyncio.CancelledError):
-                    await following
+                    await watching
         finally:
             await views.aclose()
     finally:
@@ -125,17 +135,6 @@ async def open_store(
 def _forget(memories: Sequence[Callable[[], None]]) -> None:
     for forget in memories:
         forget()
-
-
-async def _drop_foreign_views(log: EventLog, views: SqliteViews, projectors: Sequence[Projector]) -> None:
-    """Empty views that were built from another log than this one, such as one restored from a backup."""
-    for point in views.checkpoints().values():
-        if point.position == 0:
-            continue
-        last = await log.read(point.position - 1, 1)
-        if not last or last[0].header.leaf_hash().hex() != point.leaf_hash:
-            await views.reset(projectors)
-            return
 
 
 def _new_publication(clock: Clock, randomness: Randomness) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.log_check import LogCheck
 from ledgerpress.application.request import Request
@@ -18,6 +19,7 @@ from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.importers.event_lines import batches_of, publication_of
+from ledgerpress.projections.all import every_projector
 from ledgerpress.readmodels import people
 
 
@@ -93,17 +95,14 @@ async def withdraw(
         found = await withdraw_payload(
             store.log, event_codec(), store.clock, SystemRandomness(), position, request
         )
-        _delete_other_views(store.views.path)
-        while not (await store.runner.wait_for(found, 1.0) and await store.views.sweep()):
+        directory = ViewsDirectory(data, every_projector())
+        while True:
+            # What is kept for a roll-back, or is being made, goes with all that it holds; a rebuild begins anew.
+            directory.drop()
+            reached = await store.views.wait_for(found, 1.0) and await store.views.sweep()
+            if reached and directory.current == store.views.path and directory.former is None:
+                return found
             if any(point.is_paused and point.position < found for point in store.checkpoints.values()):
                 raise WithdrawalUnfinished(
                     "a projection is paused before the withdrawal: see ledgerpress status"
                 )
-        return found
-
-
-def _delete_other_views(views: Path) -> None:
-    """Delete the views of other versions of the program, which nobody may be keeping up with the log."""
-    for file in views.parent.glob("views-*"):
-        if not file.name.startswith(views.name):
-            file.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ledgerpress.domain.event import Event
+from ledgerpress.domain.publication import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
@@ -40,6 +41,17 @@ def decode(
         except UndecodableEvent as error:
             return events, error
     return events, None
+
+
+def withdrawn_by(codec: Codec[Event], batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
+    """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
+    events, _ = decode(codec, [event for event in batch if event.header.type == WITHDRAWAL])
+    return [
+        (position, recorded.position)
+        for recorded in events
+        if isinstance(recorded.event, PayloadWithdrawn)
+        and isinstance(position := recorded.event.header.get("position"), int)
+    ]
 
 
 def apply_batch(

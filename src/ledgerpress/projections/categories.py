@@ -55,6 +55,7 @@ class CategoriesProjector:
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""

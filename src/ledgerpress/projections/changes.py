@@ -36,13 +36,15 @@ class ChangesProjector:
             recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC
             withdrawn INTEGER             -- the position at which its payload was withdrawn
         ) STRICT;
-        CREATE INDEX change_of_subject ON change (subject);
-        CREATE INDEX change_of_type ON change (type);
-        CREATE INDEX change_by_actor ON change (actor, type);
         CREATE TABLE change_in_category (
             category INTEGER NOT NULL, type INTEGER NOT NULL, position INTEGER NOT NULL, actor INTEGER NOT NULL,
             PRIMARY KEY (category, type, position)
         ) STRICT, WITHOUT ROWID;
+    """
+    indexes: Final = """
+        CREATE INDEX change_of_subject ON change (subject);
+        CREATE INDEX change_of_type ON change (type);
+        CREATE INDEX change_by_actor ON change (actor, type);
         CREATE INDEX change_in_category_by_actor ON change_in_category (category, actor, type, position);
     """
 

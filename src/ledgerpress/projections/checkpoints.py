@@ -1,7 +1,7 @@
 """Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,7 +17,19 @@ SCHEMA: Final = """
         error TEXT,                      -- why it is paused at the event after `position`; NULL while it runs
         CHECK (position >= 0)
     ) STRICT, WITHOUT ROWID;
+
+    -- What came out when the rows of a projection were last digested: SHA-256, in hex.
+    CREATE TABLE projection_digest (
+        name TEXT PRIMARY KEY, position INTEGER NOT NULL, sha256 TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE views (
+        began_at INTEGER NOT NULL,       -- the head of the log when they were begun: what was withdrawn by then was never here
+        taken_over TEXT NOT NULL         -- the projections whose rows were copied from other views, a JSON array
+    ) STRICT;
 """
+BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
+"""The tables that belong to no projection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,9 @@ def at(recorded: Recorded[Any]) -> Checkpoint:
     return Checkpoint(recorded.position, recorded.header.leaf_hash().hex())
 
 
-def create(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Write a checkpoint at the beginning of the log for each projector."""
+def create(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
+    """Write a checkpoint at the beginning of the log for each projector; `began_at` is the head of the log now."""
+    db.execute("INSERT INTO views VALUES (?, '[]')", (began_at,))
     rows = [(projector.name, projector.version) for projector in projectors]
     db.executemany("INSERT INTO projection VALUES (?, ?, 0, NULL, NULL)", rows)
 
@@ -49,6 +62,28 @@ def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
     """Return the checkpoints by the projections' names."""
     rows = db.execute("SELECT name, position, leaf_hash, error FROM projection ORDER BY name")
     return {name: Checkpoint(position, leaf_hash, error) for name, position, leaf_hash, error in rows}
+
+
+def versions(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the version of the projector that made each projection's rows, by its name."""
+    return dict(db.execute("SELECT name, version FROM projection"))
+
+
+def began_at(db: sqlite3.Connection) -> int:
+    """Return the head of the log when these views were begun."""
+    return int(db.execute("SELECT began_at FROM views").fetchone()[0])
+
+
+def digests(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Return the digest last taken of each projection's rows, with the position as of which it was taken."""
+    rows = db.execute("SELECT name, position, sha256 FROM projection_digest")
+    return {name: (position, sha256) for name, position, sha256 in rows}
+
+
+def keep_digests(db: sqlite3.Connection, position: int, found: Mapping[str, str]) -> None:
+    """Write the digests of the projections' rows as of `position`."""
+    rows = [(name, position, sha256) for name, sha256 in found.items()]
+    db.executemany("INSERT OR REPLACE INTO projection_digest VALUES (?, ?, ?)", rows)
 
 
 def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:

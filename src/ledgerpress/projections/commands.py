@@ -20,6 +20,7 @@ class CommandsProjector:
             last_position INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""

@@ -20,6 +20,7 @@ class IntegrityProjector:
             hash BLOB NOT NULL          -- SHA-256, 32 bytes
         ) STRICT;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Add the event's leaf, and the subtrees that it makes complete."""

@@ -21,6 +21,7 @@ class MomentsProjector:
             position INTEGER NOT NULL UNIQUE
         ) STRICT;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""

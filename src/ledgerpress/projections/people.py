@@ -30,6 +30,7 @@ class PeopleProjector:
             from_pos INTEGER PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL
         ) STRICT;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""

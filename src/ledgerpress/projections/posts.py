@@ -83,6 +83,7 @@ class PostsProjector:
             PRIMARY KEY (seq, category_id, from_pos)
         ) STRICT, WITHOUT ROWID;
     """
+    indexes: Final = ""
 
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes."""

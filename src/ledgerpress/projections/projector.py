@@ -29,6 +29,11 @@ class Projector(Protocol):
         """The SQL that creates the tables."""
         ...
 
+    @property
+    def indexes(self) -> str:
+        """The SQL that creates the indexes which only readers use: in a rebuild they are made last."""
+        ...
+
     def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         """Write what the event changes. It is called once for each event, in order of position."""
         ...

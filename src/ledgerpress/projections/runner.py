@@ -13,14 +13,13 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from ledgerpress.domain.event import Event
-from ledgerpress.domain.publication import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
-from ledgerpress.projections.applying import apply_batch, decode
+from ledgerpress.projections.applying import apply_batch, decode, withdrawn_by
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 
@@ -54,8 +53,8 @@ class Renewal(Protocol):
         """Return what `work` returns."""
         ...
 
-    async def empty(self) -> None:
-        """Delete all rows and checkpoints, for ever."""
+    async def empty(self, began_at: int) -> None:
+        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
         ...
 
 
@@ -85,6 +84,7 @@ class ProjectionRunner:
         self._batch_size = batch_size
         self._checkpoints: dict[str, Checkpoint] = {}
         self._moved = asyncio.Condition()
+        self._released = False
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
@@ -127,7 +127,7 @@ class ProjectionRunner:
         if not batch:
             return False
         check_gapless(batch, after)
-        if withdrawn := self._withdrawn(batch):
+        if withdrawn := withdrawn_by(self._codec, batch):
             self._checkpoints = await self._renew(batch, withdrawn)
             self._forget()
             self._swept = await self._views.sweep()
@@ -139,6 +139,12 @@ class ProjectionRunner:
             self._moved.notify_all()
         return True
 
+    async def release(self) -> None:
+        """Let nobody wait any longer: it has stopped following."""
+        self._released = True
+        async with self._moved:
+            self._moved.notify_all()
+
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
 
@@ -147,7 +153,7 @@ class ProjectionRunner:
 
         def settled() -> bool:
             points = [point for name, point in self._checkpoints.items() if not names or name in names]
-            return all(point.position >= position or point.is_paused for point in points)
+            return self._released or all(point.position >= position or point.is_paused for point in points)
 
         async with self._moved:
             try:
@@ -177,31 +183,23 @@ class ProjectionRunner:
     def _apply(self, db: sqlite3.Connection, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
         return apply_batch(db, self._projectors, *decode(self._codec, batch))
 
-    def _withdrawn(self, batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
-        """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
-        events, _ = decode(self._codec, [event for event in batch if event.header.type == WITHDRAWAL])
-        return [
-            (position, recorded.position)
-            for recorded in events
-            if isinstance(recorded.event, PayloadWithdrawn)
-            and isinstance(position := recorded.event.header.get("position"), int)
-        ]
-
     async def _renew(
         self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
     ) -> dict[str, Checkpoint]:
         """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
 
         Rows that were made of such a payload may have led to others, so all are made anew, from the log as it is now.
-        That is not needed where no projection had come to those events yet, or where another process was faster.
+        That is not needed where no projection had come to those events yet, where the views were begun when the
+        payloads had gone already, or where another process was faster.
         """
         async with self._views.renewal() as views:
             points = await views.run(checkpoints.read)
             positions = [point.position for point in points.values()]
-            if not any(gone <= position < by for gone, by in withdrawn for position in positions):
+            began = await views.run(checkpoints.began_at)
+            if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
                 return await views.run(lambda db: self._apply(db, batch))
-            await views.empty()
             after, end = 0, await self._log.head()
+            await views.empty(end)
             while after < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))
                 check_gapless(events, after)

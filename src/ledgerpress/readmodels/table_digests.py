@@ -1,7 +1,8 @@
-"""A digest of each table of the views, by which two files made from one log are compared."""
+"""A digest of each table of the views, by which two files made from one log are compared, and the order of its rows."""
 
 import hashlib
 import sqlite3
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -14,26 +15,55 @@ class TableDigest(NamedTuple):
     sha256: str
 
 
-def table_digests(db: sqlite3.Connection) -> dict[str, TableDigest]:
-    """Return the digest of each table by its name, but for the checkpoints and SQLite's own tables.
+class KeyColumn(NamedTuple):
+    """A column of a table's primary key, and whether the key has its greatest value first."""
+
+    name: str
+    descending: bool
+
+
+def table_digests(db: sqlite3.Connection, but: Collection[str] = ()) -> dict[str, TableDigest]:
+    """Return the digest of each table by its name, but for SQLite's own tables and those named.
 
     Memory does not grow with the tables: rows come in the order of the primary key, which is an index.
     """
     tables = db.execute(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
-        " AND name NOT LIKE 'sqlite_%' AND name <> 'projection' ORDER BY name"
+        " AND name NOT LIKE 'sqlite_%' ORDER BY name"
     )
-    return {name: _digest(db, name) for (name,) in tables.fetchall()}
+    return {name: _digest(db, name) for (name,) in tables.fetchall() if name not in but}
+
+
+def columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """Return the names of a table's columns, in their order; none where there is no such table."""
+    return [name for (name,) in db.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,))]
+
+
+def key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
+    """Return the columns by which a table's rows are told apart and ordered; all, where it has no primary key."""
+    found = db.execute(
+        'SELECT x.name, x."desc" FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS x'
+        " WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno",
+        (table,),
+    ).fetchall()
+    found = found or db.execute("SELECT name, 0 FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
+    return [KeyColumn(name, bool(desc)) for name, desc in found] or [
+        KeyColumn(name, descending=False) for name in columns(db, table)
+    ]
+
+
+def rows(db: sqlite3.Connection, table: str, wanted: Collection[str]) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table in the order of its key, with the columns `wanted`."""
+    order = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in key(db, table))
+    names = ", ".join(f'"{name}"' for name in wanted)
+    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {order}')  # noqa: S608
 
 
 def _digest(db: sqlite3.Connection, table: str) -> TableDigest:
-    columns = db.execute("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (table,)).fetchall()
-    key = [name for pk, name in sorted((pk, name) for name, pk in columns if pk)]
-    order = ", ".join(f'"{name}"' for name in key or [name for name, _ in columns])
     encode = msgspec.msgpack.Encoder().encode
     digest = hashlib.sha256()
     count = 0
-    for row in db.execute(f'SELECT * FROM "{table}" ORDER BY {order}'):  # noqa: S608
+    for row in rows(db, table, columns(db, table)):
         digest.update(encode(row))
         count += 1
     return TableDigest(count, digest.hexdigest())

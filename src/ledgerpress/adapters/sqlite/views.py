@@ -1,53 +1,34 @@
-"""The views: one SQLite file beside the log, made anew from it whenever it is gone.
-
-Its name holds a digest of the projectors' versions and tables, so that a newer program builds its own beside the
-older one's and neither writes into the other's.
-"""
+"""A views file: one writing connection on a thread of its own, and reading ones on the caller's."""
 
 import asyncio
-import hashlib
-import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, statements
+from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently
+from ledgerpress.adapters.sqlite.views_tables import check_tables, create_indexes, create_tables, recreate
 from ledgerpress.adapters.sqlite.withdrawal import empty_write_ahead_log
-from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.readmodels.temporal import Snapshot
 
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
-
-APPLICATION_ID: Final = 0x4C507677
-"""Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
-
-_TABLES: Final = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 SWEPT: Final = 0
 UNSWEPT: Final = 1
 """Kept as `user_version`: pages that a renewal deleted may still lie in the write-ahead log, or under it."""
 
-_WRITER_PRAGMAS: Final[dict[str, str | int]] = {
+WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_mode": "WAL",
     "synchronous": "NORMAL",
     "secure_delete": "ON",  # see `withdrawal`
     "cache_size": -65_536,
     "temp_store": "MEMORY",
 }
-
-
-def views_path(data: Path, projectors: Sequence[Projector]) -> Path:
-    """Return where the views of these projectors lie in a data directory."""
-    made_by = sorted(f"{projector.name} {projector.version} {projector.schema}" for projector in projectors)
-    digest = hashlib.sha256("\n".join((checkpoints.SCHEMA, *made_by)).encode()).hexdigest()
-    return data / f"views-{digest[:8]}.sqlite"
 
 
 class SqliteViews:
@@ -60,33 +41,20 @@ class SqliteViews:
         self._projectors = tuple(projectors)
         self._turn = asyncio.Lock()
         self._idle: list[sqlite3.Connection] = []
-        self._readers: list[sqlite3.Connection] = []
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path, projectors: Sequence[Projector]) -> "SqliteViews":
-        """Open the views at `path`, and create them, empty, where there are none, or where they are damaged.
+        """Open the views at `path`, and create them, empty, where there are none.
 
-        Raises `LogUnusable` where the file can be neither read nor made.
+        Raises `ViewsDamaged` or `ViewsOfAnotherKind` where the tables are not those of `projectors`, and
+        `sqlite3.Error`.
         """
-        try:
-            try:
-                return await cls._open(path, projectors)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                logger.warning("%s is damaged (%s): the views are made anew from the log", path, error)
-                _delete(path)
-                return await cls._open(path, projectors)
-        except (sqlite3.Error, OSError) as error:
-            raise LogUnusable(f"the views in {path} cannot be used: {error}") from error
-
-    @classmethod
-    async def _open(cls, path: Path, projectors: Sequence[Projector]) -> "SqliteViews":
-        writer = await open_connection(path, create=True, pragmas=_WRITER_PRAGMAS)
+        writer = await open_connection(path, create=True, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)
         try:
-            await views.write(partial(create_tables, projectors=projectors))
-            await views.write(partial(_check_tables, projectors=projectors))
+            await views.write(views._create)
+            await views.write(partial(check_tables, projectors=projectors))
         except BaseException:
             await views.aclose()
             raise
@@ -96,10 +64,6 @@ class SqliteViews:
     def path(self) -> Path:
         """Where the file is."""
         return self._path
-
-    async def reset(self, projectors: Sequence[Projector]) -> None:
-        """Empty the views, so that they are built again from the beginning of the log."""
-        await self.write(partial(_recreate, projectors=projectors))
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: committed when it returns, rolled back when it raises."""
@@ -156,7 +120,10 @@ class SqliteViews:
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            self._idle.append(db)
+            if self._closed:
+                db.close()
+            else:
+                self._idle.append(db)
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         """Return how far each projection has come."""
@@ -164,17 +131,21 @@ class SqliteViews:
             return checkpoints.read(snapshot.db)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for reader in self._readers:
+        """Close every connection; one that is lent is closed when it is given back."""
+        self._closed = True
+        for reader in self._idle:
             reader.close()
-        self._readers.clear()
         self._idle.clear()
         await self._writer.close()
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        if not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            create_tables(db, self._projectors)
+            create_indexes(db, self._projectors)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         db.execute("PRAGMA query_only = 1")
-        self._readers.append(db)
         return db
 
 
@@ -189,9 +160,9 @@ class Renewal:
         """Return what `work` returns."""
         return await self._writer.run(work)
 
-    async def empty(self) -> None:
-        """Delete all rows and checkpoints, for ever."""
-        await self._writer.run(partial(_empty, projectors=self._projectors))
+    async def empty(self, began_at: int) -> None:
+        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
+        await self._writer.run(partial(_empty, projectors=self._projectors, began_at=began_at))
 
 
 def _begin_renewal(db: sqlite3.Connection) -> None:
@@ -203,8 +174,8 @@ def _end(db: sqlite3.Connection, statement: str) -> None:
         db.execute(statement)
 
 
-def _empty(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    _recreate(db, projectors)
+def _empty(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
+    recreate(db, projectors, began_at=began_at)
     db.execute(f"PRAGMA user_version = {UNSWEPT}")
 
 
@@ -215,49 +186,3 @@ def _sweep(db: sqlite3.Connection) -> bool:
         return False
     db.execute(f"PRAGMA user_version = {SWEPT}")
     return True
-
-
-def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Make the projectors' tables, empty, and their checkpoints, in a file that has none."""
-    if db.execute(_TABLES).fetchone():
-        return
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    for script in (checkpoints.SCHEMA, *(projector.schema for projector in projectors)):
-        for statement in statements(script):
-            db.execute(statement)
-    checkpoints.create(db, projectors)
-
-
-def _delete(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-class _ViewsDamaged(sqlite3.DatabaseError):
-    """The file is a database, and not whole."""
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file's content is at fault (SQLITE_CORRUPT, SQLITE_NOTADB), and not what surrounds it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, _ViewsDamaged) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def _check_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Raise `_ViewsDamaged` unless every table and every checkpoint is there."""
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise _ViewsDamaged("it does not say that it holds views")
-    with closing(sqlite3.connect(":memory:")) as whole:
-        create_tables(whole, projectors)
-        expected = set(whole.execute(_TABLES))
-    if set(db.execute(_TABLES)) != expected:
-        raise _ViewsDamaged("its tables are not those of the projectors")
-    if {name for (name,) in db.execute("SELECT name FROM projection")} != {one.name for one in projectors}:
-        raise _ViewsDamaged("it lacks the checkpoint of a projection")
-
-
-def _recreate(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    for (name,) in tables.fetchall():
-        db.execute(f'DROP TABLE "{name}"')
-    create_tables(db, projectors)

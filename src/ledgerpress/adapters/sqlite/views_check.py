@@ -9,13 +9,13 @@ from tempfile import NamedTemporaryFile
 from typing import Final
 
 from ledgerpress.adapters.sqlite.connection import uri
-from ledgerpress.adapters.sqlite.views import create_tables
+from ledgerpress.adapters.sqlite.views_tables import create_tables
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
-from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.projections.checkpoints import BOOKKEEPING, Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.readmodels.table_digests import TableDigest, table_digests
 from ledgerpress.readmodels.temporal import Snapshot
@@ -39,9 +39,9 @@ class ViewsChecked:
 
 
 @contextmanager
-def reading(views: Path) -> Iterator[Snapshot | None]:
+def reading(views: Path | None) -> Iterator[Snapshot | None]:
     """Lend the views as they are, without a change to them; `None` where there are none."""
-    if not views.exists():
+    if views is None or not views.exists():
         yield None
         return
     with closing(sqlite3.connect(uri(views, mode="ro"), uri=True, isolation_level=None)) as db:
@@ -96,7 +96,8 @@ def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _compared(snapshot: Snapshot, points: Mapping[str, Checkpoint], anew: sqlite3.Connection) -> ViewsChecked:
-    tables, expected = table_digests(snapshot.db), table_digests(anew)
+    tables = table_digests(snapshot.db, BOOKKEEPING)
+    expected = table_digests(anew, BOOKKEEPING)
     return ViewsChecked(
         snapshot.position,
         tables,

@@ -1,0 +1,109 @@
+"""`ledgerpress rebuild`: read models made anew beside those in use, compared, and switched to."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.table import Table
+
+from ledgerpress.adapters.sqlite.views_comparison import RowDifference
+from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, err, out, progress, run
+from ledgerpress.compose.rebuild import rebuild as make_anew
+from ledgerpress.compose.views_making import Compared
+
+NICE: Final = 10
+"""How far a rebuild stands back behind the processes that serve (nice(2))."""
+
+
+def rebuild(
+    projection: Annotated[
+        list[str] | None,
+        typer.Option("--projection", help="Make only this one anew; may be given more than once."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare, and leave the views in use as they are.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="How many rows that differ to show; 0 shows all.")
+    ] = 100,
+    data: DataOption = DEFAULT_DATA,
+    json: JsonOption = False,
+) -> None:
+    """Make the views anew from the log, beside those in use, show what differs, and switch to them."""
+    os.nice(NICE)
+    shown: list[RowDifference] = []
+
+    def keep(row: RowDifference) -> None:
+        if not limit or len(shown) < limit:
+            shown.append(row)
+
+    with progress("Making views beside those in use") as report:
+        compared = run(make_anew(data, projection or (), check=check, report=keep, progress=report))
+    if json:
+        out.print(msgspec.json.encode(_as_data(compared, shown, switched=not check)).decode())
+        return
+    if compared is None:
+        out.print("There were no views to compare with.")
+    else:
+        _show(compared, shown)
+    if check:
+        out.print(
+            "The views in use stay. `ledgerpress rebuild` switches, `ledgerpress views drop` throws these away."
+        )
+    else:
+        out.print(
+            "The views made anew are in use. `ledgerpress views rollback` goes back, `ledgerpress views drop` deletes the former."
+        )
+
+
+def _as_data(compared: Compared | None, rows: list[RowDifference], *, switched: bool) -> dict[str, object]:
+    return {"switched": switched, "compared": compared, "rows": rows}
+
+
+def _show(compared: Compared, rows: list[RowDifference]) -> None:
+    out.print(
+        f"Compared at position {compared.position:,}: {compared.before.name} in use, {compared.after.name} made anew."
+    )
+    for name, why in compared.paused.items():
+        err.print(f"Projection {name} is paused in the views in use, and was not compared: {why}")
+    if not compared.tables:
+        out.print("Every row is the same.")
+        return
+    table = Table(
+        "table", "rows", "anew", "added", "removed", "changed", box=None, pad_edge=False, header_style="bold"
+    )
+    for one in compared.tables:
+        sizes = (f"{digest.rows:,}" if digest else "none" for digest in (one.before, one.after))
+        table.add_row(one.table, *sizes, f"{one.added:,}", f"{one.removed:,}", f"{one.changed:,}")
+    out.print(table)
+    for row in rows:
+        out.print(_line(row))
+    for one in compared.tables:
+        for sign, columns in (("-", one.columns_before), ("+", one.columns_after)):
+            if columns:
+                out.print(f"{sign} {one.table}: column {', '.join(columns)}")
+    left = sum(one.added + one.removed + one.changed for one in compared.tables) - len(rows)
+    if left > 0:
+        out.print(f"… and {left:,} more rows; --limit 0 shows all.")
+
+
+def _line(row: RowDifference) -> str:
+    which = f"{row.table} {_values(row.key)}"
+    if row.before is None:
+        return f"+ {which}: {_values(row.after or {})}"
+    if row.after is None:
+        return f"- {which}: {_values(row.before)}"
+    changes = (
+        f"{name} {_value(value)} → {_value((row.after or {})[name])}" for name, value in row.before.items()
+    )
+    return f"~ {which}: {', '.join(changes)}"
+
+
+def _values(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={_value(value)}" for name, value in values.items())
+
+
+def _value(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else repr(value) if isinstance(value, str) else str(value)

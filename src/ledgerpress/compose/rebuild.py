@@ -1,0 +1,103 @@
+"""What an operator does with views: make them anew beside those in use, go back to the former, drop what is kept."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.adapters.sqlite.connection import uri
+from ledgerpress.adapters.sqlite.views_build import TextWithdrawn
+from ledgerpress.adapters.sqlite.views_comparison import RowDifference
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, ViewsGone
+from ledgerpress.adapters.sqlite.views_tables import ViewsDamaged, ViewsOfAnotherKind, check_tables
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose.data_directory import check_data_directory
+from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.views_making import Compared, NotRebuilt, Progress, ViewsMaking
+from ledgerpress.projections import checkpoints
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+
+ATTEMPTS: Final = 3
+"""How often views are begun, where payloads are withdrawn while they are being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsFile:
+    """A views file of a data directory. `state` is `in use`, `former` or `unfinished`; `size` is in bytes."""
+
+    name: str
+    state: str
+    position: int | None
+    size: int
+
+
+async def rebuild(
+    data: Path,
+    names: Collection[str] = (),
+    *,
+    check: bool = False,
+    report: Callable[[RowDifference], None] = lambda _: None,
+    progress: Progress | None = None,
+    projectors: Sequence[Projector] | None = None,
+) -> Compared | None:
+    """Make the views in `data` anew beside those in use, compare them, and have every process use them.
+
+    With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken over. `report`
+    takes each row that differs. Returns how they compare, `None` where there were no views in use. Raises
+    `LogUnusable`, `ViewsBusy`, `NotRebuilt`.
+    """
+    projectors = every_projector() if projectors is None else projectors
+    async with reading_log(data) as log:
+        directory = ViewsDirectory(data, projectors)
+        making = ViewsMaking(log, event_codec(), directory, projectors)
+        with directory.building():
+            for _ in range(ATTEMPTS):
+                try:
+                    return await making.beside(names, report, check=check, progress=progress)
+                except (TextWithdrawn, ViewsGone):
+                    continue
+            raise NotRebuilt("payloads are being withdrawn; try again when that is done")
+
+
+def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
+    """Have every process on `data` use the former views again; return where they are.
+
+    Raises `LogUnusable`, `NoFormerViews`, and `NotRebuilt` where this program cannot read them.
+    """
+    check_data_directory(data, create=False)
+    projectors = every_projector() if projectors is None else projectors
+    directory = ViewsDirectory(data, projectors)
+    if former := directory.former:
+        with closing(sqlite3.connect(uri(former, mode="ro"), uri=True)) as db:
+            try:
+                check_tables(db, projectors)
+            except (ViewsOfAnotherKind, ViewsDamaged) as error:
+                raise NotRebuilt(f"{former.name} cannot be used by this version: {error}") from error
+    return directory.roll_back()
+
+
+def drop_views(data: Path) -> list[Path]:
+    """Delete the views in `data` that are not in use, and return them. Raises `LogUnusable`."""
+    check_data_directory(data, create=False)
+    return ViewsDirectory(data, every_projector()).drop()
+
+
+def list_views(data: Path) -> list[ViewsFile]:
+    """Return the views files in `data`, those in use first. Raises `LogUnusable`."""
+    check_data_directory(data, create=False)
+    directory = ViewsDirectory(data, every_projector())
+    kept = [(directory.current, "in use"), (directory.former, "former")]
+    files = [(path, state) for path, state in kept if path]
+    files += [(path, "unfinished") for path in directory.unfinished()]
+    return [ViewsFile(path.name, state, _position(path), path.stat().st_size) for path, state in files]
+
+
+def _position(views: Path) -> int | None:
+    try:
+        with closing(sqlite3.connect(uri(views, mode="ro"), uri=True)) as db:
+            return min((point.position for point in checkpoints.read(db).values()), default=None)
+    except sqlite3.Error:
+        return None

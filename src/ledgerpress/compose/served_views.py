@@ -1,0 +1,214 @@
+"""The views that a process answers from: followed, and exchanged for others in one step while requests go on."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, delete
+from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, is_damage
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels.temporal import Snapshot
+
+logger = logging.getLogger(__name__)
+
+LOOK: Final = 0.1
+"""Seconds between two looks at which views are to be used."""
+
+
+class _ViewsOfAnotherLog(Exception):
+    """The views were made of another log, such as one that was restored from a backup."""
+
+
+class ServedViews:
+    """The views in use, by whatever file they are in now."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        codec: Codec[Event],
+        directory: ViewsDirectory,
+        projectors: Sequence[Projector],
+        *,
+        batch_size: int,
+        forget: Callable[[], None],
+    ) -> None:
+        """Take what it works with; `start` opens the views. `forget` is called when memories of them may be wrong."""
+        self._log = log
+        self._codec = codec
+        self._directory = directory
+        self._projectors = projectors
+        self._batch_size = batch_size
+        self._forget = forget
+        self._live: _Live
+        self._inode = 0
+        self._refused: Path | None = None
+
+    async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
+        """Open the views in use; where there are none that this program can use, `make` them first.
+
+        With `resume`, paused projections are tried again. Raises `LogUnusable` where that cannot be done.
+        """
+        while True:
+            path = self._directory.current
+            if path is not None and await self._opened(path, resume=resume):
+                return
+            try:
+                with self._directory.building():
+                    if self._directory.current in (path, None):
+                        await make()
+            except ViewsBusy:
+                await asyncio.sleep(LOOK)
+            except (sqlite3.Error, OSError) as error:
+                raise LogUnusable(f"the views in {self._directory.data} cannot be made: {error}") from error
+
+    def follow(self) -> None:
+        """Follow the log from now on."""
+        self._live.follow()
+
+    async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
+        """Apply everything up to the head. `progress` is called with each position reached."""
+        await self._live.runner.catch_up(progress)
+
+    @property
+    def path(self) -> Path:
+        """The file in use."""
+        return self._live.views.path
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """How far each projection has come, by name."""
+        return self._live.runner.checkpoints
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Lend the views as of the position that every projection has reached."""
+        return self._live.views.snapshot()
+
+    async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
+        """Wait until the named projections, or all, have reached `position`; return whether they have.
+
+        `timeout` is in seconds. It does not wait for a projection that is paused.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            live = self._live
+            reached = await live.runner.wait_for(position, max(0.0, deadline - time.monotonic()), names)
+            if live is self._live:
+                return reached
+
+    async def sweep(self) -> bool:
+        """Overwrite what a withdrawal deleted; return whether that is done."""
+        return await self._live.views.sweep()
+
+    async def watch(self) -> None:
+        """Use other views as soon as an operator says so, or the file has been replaced, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            path = self._directory.current
+            if path is None or path == self._refused:
+                continue
+            try:
+                inode = self._directory.identity(path)
+                if (path, inode) != (self.path, self._inode):
+                    await self._exchange(path, inode)
+            except (EventLogError, _ViewsOfAnotherLog, ViewsOfAnotherKind, sqlite3.Error, OSError) as error:
+                logger.warning("the views in use stay %s: %s cannot be used: %s", self.path.name, path, error)
+                self._refused = path
+
+    async def aclose(self) -> None:
+        """Stop following, and close the file."""
+        await self._live.aclose()
+
+    async def _exchange(self, path: Path, inode: int) -> None:
+        """Answer from the views at `path`, once they have come as far as those in use."""
+        coming = await self._open(path, resume=False)
+        try:
+            while not coming.is_level_with(self._live):
+                if not await coming.runner.step():
+                    raise EventLogError("a projection is paused there: see ledgerpress status")
+        except BaseException:
+            await coming.aclose()
+            raise
+        # Nothing awaits between that comparison and this: whoever has seen a position sees no older one.
+        going, self._live, self._inode = self._live, coming, inode
+        coming.follow()
+        self._forget()
+        logger.info("the views in use are %s from position %d on", path.name, coming.position)
+        await going.aclose()
+
+    async def _opened(self, path: Path, *, resume: bool) -> bool:
+        """Open the views at `path`; return whether this program can use them. Damaged ones are deleted."""
+        try:
+            self._live = await self._open(path, resume=resume)
+            self._inode = self._directory.identity(path)
+        except ViewsOfAnotherKind as error:
+            logger.warning("%s is not for this version (%s): views are made beside it", path, error)
+        except (_ViewsOfAnotherLog, sqlite3.Error, OSError) as error:
+            if not (isinstance(error, _ViewsOfAnotherLog) or is_damage(error)):
+                raise LogUnusable(f"the views in {path} cannot be used: {error}") from error
+            logger.warning("%s cannot be used (%s): the views are made anew from the log", path, error)
+            delete(path)
+        else:
+            return True
+        return False
+
+    async def _open(self, path: Path, *, resume: bool) -> "_Live":
+        views = await SqliteViews.open(path, self._projectors)
+        try:
+            for point in views.checkpoints().values():
+                last = await self._log.read(point.position - 1, 1) if point.position else []
+                if point.position and (not last or last[0].header.leaf_hash().hex() != point.leaf_hash):
+                    raise _ViewsOfAnotherLog("they were made of another log")
+            runner = ProjectionRunner(
+                self._log,
+                self._codec,
+                views,
+                self._projectors,
+                batch_size=self._batch_size,
+                forget=self._forget,
+            )
+            await runner.start(resume=resume)
+        except BaseException:
+            await views.aclose()
+            raise
+        return _Live(views, runner)
+
+
+class _Live:
+    """A views file with what follows the log into it."""
+
+    def __init__(self, views: SqliteViews, runner: ProjectionRunner) -> None:
+        self.views = views
+        self.runner = runner
+        self._following: asyncio.Task[None] | None = None
+
+    def follow(self) -> None:
+        self._following = asyncio.create_task(self.runner.run(), name="projections")
+
+    @property
+    def position(self) -> int:
+        return min(point.position for point in self.runner.checkpoints.values())
+
+    def is_level_with(self, other: "_Live") -> bool:
+        """Whether no projection has come less far than in `other`."""
+        ours = self.runner.checkpoints
+        return all(ours[name].position >= point.position for name, point in other.runner.checkpoints.items())
+
+    async def aclose(self) -> None:
+        if self._following:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+        await self.runner.release()
+        await self.views.aclose()

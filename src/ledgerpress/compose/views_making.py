@@ -1,0 +1,240 @@
+"""Makes views beside those in use: from the log, in a file of their own, compared before anybody uses them."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledgerpress.adapters.sqlite.connection import uri
+from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.adapters.sqlite.views_build import BATCH, TextWithdrawn, ViewsBuild
+from ledgerpress.adapters.sqlite.views_comparison import RowDifference, TableDifference, compare
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, ViewsGone, delete
+from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, is_damage, tables_of
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.projections import checkpoints
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels.table_digests import table_digests
+
+Progress = Callable[[int, int], None]
+
+
+class NotRebuilt(EventLogError):
+    """Views cannot be made as asked for; those in use stay."""
+
+
+@dataclass(slots=True)
+class Compared:
+    """How views made anew come out against those in use, at one position.
+
+    `paused` says why a projection is paused in the views in use, by its name: its tables are left out.
+    """
+
+    before: Path
+    after: Path
+    position: int
+    tables: list[TableDifference] = field(default_factory=list)
+    paused: dict[str, str] = field(default_factory=dict)
+
+
+class ViewsMaking:
+    """Makes views in one data directory. The caller holds the directory's `building` lock."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        codec: Codec[Event],
+        directory: ViewsDirectory,
+        projectors: Sequence[Projector],
+        *,
+        batch_size: int | None = None,
+    ) -> None:
+        """Take what it works with. `batch_size` is the greatest number of events in one transaction."""
+        self._log = log
+        self._codec = codec
+        self._directory = directory
+        self._projectors = tuple(projectors)
+        self._batch_size = batch_size or BATCH
+
+    async def make(self, progress: Progress | None = None) -> None:
+        """Make views of the whole log, and put them to use; a projection that fails is paused in them."""
+        while True:
+            build = await self._begun(())
+            try:
+                await self._follow(build, await self._log.head(), progress)
+                build.finish()
+                build.keep_digests(table_digests(build.db, checkpoints.BOOKKEEPING))
+                self._directory.switch(build.path)
+            except (TextWithdrawn, ViewsGone):
+                delete(build.path)
+            else:
+                return
+            finally:
+                build.close()
+
+    async def beside(
+        self,
+        names: Collection[str],
+        report: Callable[[RowDifference], None],
+        *,
+        check: bool,
+        progress: Progress | None = None,
+    ) -> Compared | None:
+        """Make views beside those in use and compare them; unless it is a `check`, put them to use.
+
+        Only the projections `names` are made anew where some are named, and the others are taken over. Returns
+        `None` where there were no views to compare with. Raises `NotRebuilt`, `TextWithdrawn`, `ViewsGone`.
+        """
+        unknown = set(names) - {projector.name for projector in self._projectors}
+        if unknown:
+            known = ", ".join(projector.name for projector in self._projectors)
+            raise NotRebuilt(f"there is no projection {', '.join(sorted(unknown))}; there are {known}")
+        current = await self._caught_up()
+        if current is None and names:
+            raise NotRebuilt("there are no views from which the other projections could be taken over")
+        build = await self._begun(names)
+        try:
+            compared = await self._compared(build, current, report, progress) if current else None
+            if not check:
+                await self._follow(build, await self._log.head(), progress)
+                self._check_running(build)
+                build.finish()
+                self._directory.switch(build.path)
+        except (TextWithdrawn, ViewsGone):
+            delete(build.path)
+            raise
+        else:
+            return compared
+        finally:
+            build.close()
+
+    async def _caught_up(self) -> Path | None:
+        """Return the views in use, brought to the head where this program can; `None` where there are none, or damaged."""
+        current = self._directory.current
+        if current is None:
+            return None
+        try:
+            views = await SqliteViews.open(current, self._projectors)
+        except ViewsOfAnotherKind:
+            return current
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            return None
+        try:
+            runner = ProjectionRunner(self._log, self._codec, views, self._projectors)
+            await runner.start(resume=False)
+            await runner.catch_up()
+        finally:
+            await views.aclose()
+        return current
+
+    async def _begun(self, names: Collection[str]) -> ViewsBuild:
+        """Open the file that was begun in the same way, or begin one; delete what else was left behind."""
+        over = {one.name for one in self._projectors} - set(names) if names else set()
+        head = await self._log.head()
+        for path in self._directory.unfinished():
+            build = await self._resumed(path, frozenset(over))
+            if build is not None:
+                return build
+            delete(path)
+        path = self._directory.vacant()
+        build = ViewsBuild.open(path, self._projectors, began_at=head)
+        current = self._directory.current
+        if over and current:
+            try:
+                self._check_versions(current, over)
+                build.take_over(current, over)
+            except BaseException:
+                build.close()
+                delete(path)
+                raise
+        return build
+
+    async def _resumed(self, path: Path, over: frozenset[str]) -> ViewsBuild | None:
+        if path != self._directory.resumable():
+            return None
+        try:
+            build = ViewsBuild.open(path, self._projectors, began_at=0)
+        except (sqlite3.Error, ViewsOfAnotherKind) as error:
+            if isinstance(error, sqlite3.Error) and not is_damage(error):
+                raise
+            return None
+        points = build.checkpoints.values()
+        head = await self._log.head()
+        if build.taken_over == over and all(point.position <= head for point in points):
+            hashes = [
+                (await self._log.read(point.position - 1, 1))[0].header.leaf_hash().hex()
+                for point in points
+                if point.position
+            ]
+            if hashes == [point.leaf_hash for point in points if point.position]:
+                checkpoints.resume_all(build.db)
+                return build
+        build.close()
+        return None
+
+    def _check_versions(self, current: Path, over: Collection[str]) -> None:
+        with closing(sqlite3.connect(uri(current, mode="ro"), uri=True)) as db:
+            made_by = checkpoints.versions(db)
+        newer = [
+            one.name for one in self._projectors if one.name in over and made_by.get(one.name) != one.version
+        ]
+        if newer:
+            raise NotRebuilt(
+                f"the views in use were made by another version of {', '.join(newer)}: name them too, or none"
+            )
+
+    async def _follow(self, build: ViewsBuild, until: int, progress: Progress | None) -> None:
+        skipped: set[tuple[str, int]] = set()
+        await build.follow(self._log, self._codec, until, progress, skipped=skipped, batch=self._batch_size)
+
+    async def _compared(
+        self,
+        build: ViewsBuild,
+        current: Path,
+        report: Callable[[RowDifference], None],
+        progress: Progress | None,
+    ) -> Compared:
+        with closing(sqlite3.connect(uri(current, mode="ro"), uri=True, isolation_level=None)) as before:
+            # As far as those in use have come by now, and again what they came further meanwhile. Only then is what
+            # others write held back from view: the longer that lasts, the larger their file grows.
+            for _ in range(2):
+                await self._follow(build, _position(before), progress)
+            before.execute("BEGIN")
+            position = _position(before)
+            await self._follow(build, position, progress)
+            self._check_running(build)
+            if build.position != position:
+                delete(build.path)
+                raise NotRebuilt(f"the views in use have only come to position {position:,}: try again")
+            points = checkpoints.read(before)
+            compared = Compared(current, build.path, build.position)
+            compared.paused = {name: point.error for name, point in points.items() if point.error is not None}
+            left_out = [
+                table
+                for projector in self._projectors
+                if projector.name in compared.paused
+                for table in tables_of(projector)
+            ]
+            compared.tables, digests = compare(before, build.db, report, left_out)
+            build.keep_digests(digests)
+            return compared
+
+    def _check_running(self, build: ViewsBuild) -> None:
+        for name, point in build.checkpoints.items():
+            if point.is_paused:
+                raise NotRebuilt(
+                    f"projection {name} fails at position {point.position + 1:,}: {point.error}; the views in use stay"
+                )
+
+
+def _position(db: sqlite3.Connection) -> int:
+    """Return how far the projections that are not paused have come."""
+    points = checkpoints.read(db).values()
+    return max((point.position for point in points if not point.is_paused), default=0)
