@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import open_store
@@ -43,7 +44,7 @@ async def test_no_write_to_the_log_is_a_bad_moment(tmp_path: Path) -> None:
 
 
 async def test_no_write_to_the_views_is_a_bad_moment(tmp_path: Path) -> None:
-    name = views_in_use(tmp_path).name
+    name = ViewsDirectory(tmp_path, every_projector()).vacant().name
     steps = [step async for step in lives(tmp_path, name, every=11)]
     assert len(steps) > 10
 
@@ -67,7 +68,7 @@ async def lives(folder: Path, name: str, *, every: int) -> AsyncIterator[int]:
 
 async def life(program: Path, data: Path, name: str, step: int) -> tuple[int, list[str]]:
     """Let a store live in `data` until the step; return the exit code, and the titles of the posts acknowledged."""
-    files = [data / f"{name}{end}" for end in ("", "-wal", "-journal")]
+    files = [data / f"{name}{end}" for end in ("", "-wal", "-journal")] + [data / "views.new"]
     process = await asyncio.create_subprocess_exec(
         *killed_at(step, (sys.executable, program, data), *files),
         stdout=asyncio.subprocess.PIPE,
