@@ -15,6 +15,7 @@ from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import open_store
 from ledgerpress.domain.posts import PostCreated
+from ledgerpress.projections.all import every_projector
 from tests.integration.history import assert_gapless, by_command, recorded
 from tests.integration.syscalls import killed_at, require_strace
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
