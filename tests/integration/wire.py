@@ -106,6 +106,11 @@ class Client:
         status, _, _ = await self._ask("GET", path, b"")
         return status
 
+    async def fetch(self, path: str) -> bytes:
+        """Return the body of the answer to a GET request, whatever its status."""
+        _, _, body = await self._ask("GET", path, b"")
+        return body
+
     async def send_part_of_a_request(self) -> None:
         """Send the head of a request whose body never comes."""
         self._writer.write(_head("POST", "/graphql", 1_000))

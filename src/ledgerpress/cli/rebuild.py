@@ -64,7 +64,7 @@ def _as_data(compared: Compared | None, rows: list[RowDifference], *, switched: 
 
 def _show(compared: Compared, rows: list[RowDifference]) -> None:
     out.print(
-        f"Compared at position {compared.position:,}: {compared.before.name} in use, {compared.after.name} made anew."
+        f"Compared at position {compared.position:,}: {compared.before} in use, {compared.after} made anew."
     )
     for name, why in compared.paused.items():
         err.print(f"Projection {name} is paused in the views in use, and was not compared: {why}")

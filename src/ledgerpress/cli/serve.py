@@ -1,7 +1,9 @@
 """`ledgerpress serve`: the store over HTTP."""
 
+import asyncio
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,7 +12,8 @@ import uvicorn
 
 from ledgerpress import __version__
 from ledgerpress.cli.demo import load_demo_into
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run
+from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run, this_program
+from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import open_store
 from ledgerpress.http.app import make_app
 
@@ -83,6 +86,12 @@ async def _serve(data: Path, listener: socket.socket) -> None:
         err.print(f"  front page  {base}/")
         err.print(f"  GraphQL     {base}/graphql")
         err.print("Press Ctrl+C to stop.")
-        await server.serve(sockets=[listener])
+        rebuilding = asyncio.create_task(rebuild_beside(data, this_program()), name="rebuild beside")
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            rebuilding.cancel()
+            with suppress(asyncio.CancelledError):
+                await rebuilding
     finally:
         await opening.__aexit__(None, None, None)

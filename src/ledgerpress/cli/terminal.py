@@ -5,6 +5,7 @@ be used.
 """
 
 import sqlite3
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,12 @@ def clear_errors() -> Iterator[None]:
         fail(f"{error.filename or 'the data directory'}: {error.strerror}", UNUSABLE)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def this_program() -> list[str]:
+    """Return how this program was started, without its arguments: so it can start itself once more."""
+    arguments = len(sys.argv) - 1
+    return sys.orig_argv[: len(sys.orig_argv) - arguments]
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import Final
 from ledgerpress.adapters.sqlite.views import SqliteViews
 from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, is_damage
+from ledgerpress.application.sources import Clock
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
@@ -40,6 +41,7 @@ class ServedViews:
         codec: Codec[Event],
         directory: ViewsDirectory,
         projectors: Sequence[Projector],
+        clock: Clock,
         *,
         batch_size: int,
         forget: Callable[[], None],
@@ -49,10 +51,12 @@ class ServedViews:
         self._codec = codec
         self._directory = directory
         self._projectors = projectors
+        self._clock = clock
         self._batch_size = batch_size
         self._forget = forget
         self._live: _Live
         self._inode = 0
+        self._since = 0
         self._refused: Path | None = None
 
     async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
@@ -85,6 +89,11 @@ class ServedViews:
     def path(self) -> Path:
         """The file in use."""
         return self._live.views.path
+
+    @property
+    def since(self) -> int:
+        """Since when this process has answered from that file, in microseconds since 1970, UTC."""
+        return self._since
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
@@ -141,7 +150,7 @@ class ServedViews:
             await coming.aclose()
             raise
         # Nothing awaits between that comparison and this: whoever has seen a position sees no older one.
-        going, self._live, self._inode = self._live, coming, inode
+        going, self._live, self._inode, self._since = self._live, coming, inode, self._clock.now()
         coming.follow()
         self._forget()
         logger.info("the views in use are %s from position %d on", path.name, coming.position)
@@ -151,7 +160,7 @@ class ServedViews:
         """Open the views at `path`; return whether this program can use them. Damaged ones are deleted."""
         try:
             self._live = await self._open(path, resume=resume)
-            self._inode = self._directory.identity(path)
+            self._inode, self._since = self._directory.identity(path), self._clock.now()
         except ViewsOfAnotherKind as error:
             logger.warning("%s is not for this version (%s): views are made beside it", path, error)
         except (_ViewsOfAnotherLog, sqlite3.Error, OSError) as error:

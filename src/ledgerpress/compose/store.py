@@ -101,6 +101,7 @@ async def open_store(
             codec,
             directory,
             projectors,
+            clock,
             batch_size=batch_size or FOLLOWED_AT_ONCE,
             forget=partial(_forget, memories),
         )

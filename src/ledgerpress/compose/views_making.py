@@ -32,11 +32,11 @@ class NotRebuilt(EventLogError):
 class Compared:
     """How views made anew come out against those in use, at one position.
 
-    `paused` says why a projection is paused in the views in use, by its name: its tables are left out.
+    `before` and `after` are the names of their files. `paused` says why a projection is paused in the views in use, by its name: its tables are left out.
     """
 
-    before: Path
-    after: Path
+    before: str
+    after: str
     position: int
     tables: list[TableDifference] = field(default_factory=list)
     paused: dict[str, str] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class ViewsMaking:
                 delete(build.path)
                 raise NotRebuilt(f"the views in use have only come to position {position:,}: try again")
             points = checkpoints.read(before)
-            compared = Compared(current, build.path, build.position)
+            compared = Compared(current.name, build.path.name, build.position)
             compared.paused = {name: point.error for name, point in points.items() if point.error is not None}
             left_out = [
                 table

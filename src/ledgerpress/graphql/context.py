@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from strawberry.dataloader import DataLoader
@@ -14,6 +15,20 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.readmodels.temporal import Snapshot
+
+
+class Views(Protocol):
+    """What is said of the views in use."""
+
+    @property
+    def path(self) -> Path:
+        """The file in use."""
+        ...
+
+    @property
+    def since(self) -> int:
+        """Since when this process has answered from that file, in microseconds since 1970, UTC."""
+        ...
 
 
 class Store(Protocol):
@@ -32,6 +47,11 @@ class Store(Protocol):
     @property
     def clock(self) -> Clock:
         """What tells ages."""
+        ...
+
+    @property
+    def views(self) -> Views:
+        """The views in use."""
         ...
 
     @property

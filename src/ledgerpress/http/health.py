@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.scalars import iso_time
 
 
 class Health:
@@ -23,5 +24,6 @@ class Health:
         paused = {name: point.error for name, point in points.items() if point.is_paused}
         behind = {name: head - point.position for name, point in points.items() if point.position < head}
         status = "paused" if paused else "behind" if behind else "ready"
-        body = {"status": status, "head": head, "paused": paused, "behind": behind}
+        views = {"file": self._store.views.path.name, "since": iso_time(self._store.views.since)}
+        body = {"status": status, "head": head, "paused": paused, "behind": behind, "views": views}
         return JSONResponse(body, status_code=200 if status == "ready" else 503)

@@ -27,7 +27,7 @@ from ledgerpress.readmodels.table_digests import TableDigest
 
 READ: Final = 1_000
 """Events read at once."""
-BATCH: Final = 20_000
+BATCH: Final = 10_000
 """Events written in one transaction."""
 
 

@@ -1,0 +1,51 @@
+"""Has outdated views made anew while the old ones are served: by a process of its own, so that requests do not wait."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.projections.all import every_projector
+
+logger = logging.getLogger(__name__)
+
+LOOK: Final = 1.0
+"""Seconds between two looks at whether the views in use are outdated."""
+AGAIN: Final = 60.0
+"""Seconds until a rebuild that has failed is tried again."""
+
+
+async def rebuild_beside(data: Path, program: Sequence[str]) -> None:
+    """Run `program rebuild` whenever the views in `data` are outdated, or gone, until cancelled.
+
+    Views that an operator has gone back to are left in use.
+    """
+    directory = ViewsDirectory(data, every_projector())
+    while True:
+        failed = False
+        if directory.is_outdated or directory.current is None:
+            logger.warning("the views in use are not those of this version: they are made anew beside")
+            failed = not await _run([*program, "rebuild", "--data", str(data)])
+        await asyncio.sleep(AGAIN if failed else LOOK)
+
+
+async def _run(command: Sequence[str]) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
+    if process.returncode:
+        logger.warning("the views could not be made anew: %s", errors.decode(errors="replace").strip())
+    return process.returncode == 0

@@ -1,0 +1,36 @@
+"""Views are made anew, and switched to, while clients query and edit: nobody notices."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.compose.store import open_store
+from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from tests.integration.rebuild_load import clients, rebuild
+from tests.integration.server import serving
+
+pytestmark = pytest.mark.serial
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_rebuild_is_not_noticed(
+    tmp_path: Path, processes: int, record_property: Callable[[str, object], None]
+) -> None:
+    data = tmp_path / "store"
+    async with open_store(data) as store:
+        generator = Generator(await make_categories(store))
+        await record(store, (generator.post(number, START + number * HOUR) for number in range(6_000)))
+    kills: Sequence[float] = (0.2, 0.3) if processes == 1 else ()
+    async with serving(data, processes) as servers, clients(servers[-1], pause=0.05) as load:
+        await asyncio.sleep(0.5)
+        rebuilt = await rebuild(data, servers[-1], kills)
+        await asyncio.sleep(0.5)
+    assert load.wrong == []
+    assert rebuilt.answer["compared"]["tables"] == []
+    within = load.within(rebuilt.switched_from, rebuilt.switched_to)
+    assert within["query"], "no query was under way in the switch"
+    assert load.within(rebuilt.switched_to, rebuilt.switched_to + 0.5)["edit"], "no edit after the switch"
+    record_property("queries in the switch", within["query"])
+    record_property("edits in the switch", within["edit"])
