@@ -12,6 +12,7 @@ from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.replica import write_replica
 from ledgerpress.compose import LOG_FILE, Store, open_store
 from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.graphql.context import Store as AskedStore
 from ledgerpress.graphql.context import Viewer
 from ledgerpress.graphql.schema import execute
 from tests.property.busy_year import StandingClock
@@ -49,7 +50,7 @@ async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
 
 async def answers(
     schema: Schema,
-    store: Store,
+    store: AskedStore,
     variables: Json,
     *,
     questions: str = QUESTIONS,
