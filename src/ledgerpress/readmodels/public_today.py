@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, NO_LONGER_PUBLIC
-from ledgerpress.readmodels.listings import ListingKey, count, list_keys
+from ledgerpress.readmodels.listings import members
 
 _Hidden: TypeAlias = dict[int, set[int]]
 
@@ -60,11 +60,10 @@ class PublicToday:
 
     def _hidden_at(self, position: int) -> _Hidden:
         if self._candidates is None:
-            self._candidates = json.dumps([key.post for k in NO_LONGER_PUBLIC for key in self._listed(k)])
+            self._candidates = json.dumps(
+                [post for k in NO_LONGER_PUBLIC for post in members(self._db, k, self._today)]
+            )
         found: _Hidden = {}
         for k, seq in self._db.execute(_HIDDEN, (self._candidates, position, EVERY_ARTICLE)):
             found.setdefault(k, set()).add(seq)
         return found
-
-    def _listed(self, k: int) -> list[ListingKey]:
-        return list_keys(self._db, [k], self._today, limit=count(self._db, k, self._today))
