@@ -71,7 +71,7 @@ class Generator:
         number = self._events
         name, version = self._codec.name_of(fact)
         return NewEvent(
-            event_id=uuid8("event", number),
+            event_id=uuid8(uuid8("command", number), 0),
             type=name,
             schema_version=version,
             recorded_at=START + number * 1_000_000,

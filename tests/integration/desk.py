@@ -56,9 +56,9 @@ class Client:
 
 
 @asynccontextmanager
-async def client(data: Path) -> AsyncIterator[Client]:
+async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
-        transport = httpx2.ASGITransport(app=make_app(store))
+        transport = httpx2.ASGITransport(app=make_app(store, open_past=open_past))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Client(http, store)

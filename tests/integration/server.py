@@ -99,21 +99,21 @@ class Servers:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(server.kill() for server in self._started))
 
-    async def launch(self, data: Path, *, program: Sequence[str | Path] = PROGRAM) -> Server:
+    async def launch(self, data: Path, *options: str, program: Sequence[str | Path] = PROGRAM) -> Server:
         """Start a server, and do not wait for it."""
         output = self._outputs / f"server-{next(self._numbers)}.log"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *program, "serve", "--port", "0", "--data", data,
+                *program, "serve", "--port", "0", "--data", data, *options,
                 stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
         server = Server(process, output)
         self._started.append(server)
         return server
 
-    async def start(self, data: Path, *, program: Sequence[str | Path] = PROGRAM) -> Server:
+    async def start(self, data: Path, *options: str, program: Sequence[str | Path] = PROGRAM) -> Server:
         """Start a server, and wait until it is ready."""
-        return await (await self.launch(data, program=program)).ready()
+        return await (await self.launch(data, *options, program=program)).ready()
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """What GraphQL should answer, worked out of a newsroom in plain Python."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -170,12 +170,17 @@ class Listing(Generic[T]):
 
 
 class Then:
-    """The answers of a newsroom at one moment; `now` is what ages are told by."""
+    """The answers of a newsroom at one moment; `now` is what ages are told by.
 
-    def __init__(self, room: VersionedNewsroom, now: int) -> None:
+    `hidden` are the ids of the posts whose articles are not shown.
+    """
+
+    def __init__(self, room: VersionedNewsroom, now: int, hidden: Collection[str] = ()) -> None:
         self._room = room
         self._now = now
-        self._articles = [(ListingKey(a.published_at, post.seq), post) for post, a in _live(room.articles())]
+        self._hidden = hidden
+        shown = [post for post in room.articles() if post.id not in hidden]
+        self._articles = [(ListingKey(a.published_at, post.seq), post) for post, a in _live(shown)]
         self._own: dict[str, list[tuple[ListingKey, Post]]] = {}
         self._within: dict[str, list[tuple[ListingKey, Post]]] = {}
         self._sort_into_categories()
@@ -257,7 +262,7 @@ class Then:
         }
 
     def _whole(self, post: Post | None) -> Json | None:
-        if post is None or post.article is None:
+        if post is None or post.article is None or post.id in self._hidden:
             return None
         article = post.article
         authors = [self._room.authors[one] for one in article.authors]

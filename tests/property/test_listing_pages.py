@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, close_membership, open_membership
 from ledgerpress.projections.listing_splits import PageLimits
-from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, newest
+from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, members, newest
 from ledgerpress.readmodels.temporal import OPEN
 
 LISTINGS = range(-2, 11)
@@ -183,6 +183,7 @@ def test_at_every_position_each_listing_is_as_the_model_has_it(runs: list[Run], 
                 assert list_keys(db, [k], position, limit=len(KEYS) + 1) == keys[::-1]
                 assert list_keys(db, [k], position, limit=len(KEYS) + 1, newest_first=False) == keys
                 assert count(db, k, position) == len(keys)
+                assert sorted(members(db, k, position)) == sorted(key.post for key in keys)
                 assert newest(db, k, position) == (keys[-1].published_at if keys else None)
 
 

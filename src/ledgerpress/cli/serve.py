@@ -30,6 +30,14 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 8000,
+    open_past: Annotated[
+        bool,
+        typer.Option(
+            "--open-past",
+            envvar="LEDGERPRESS_OPEN_PAST",
+            help="Let everyone see the past, but for articles that are not public today.",
+        ),
+    ] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Serve the store: a page to look at, GraphQL, and health."""
@@ -43,7 +51,7 @@ def serve(
     try:
         if demo and not load_demo_into(data):
             err.print(f"There is a store in {data} already: it is served as it is.")
-        run(_serve(data, listener))
+        run(_serve(data, listener, open_past=open_past))
     finally:
         listener.close()
 
@@ -60,14 +68,14 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(data: Path, listener: socket.socket) -> None:
+async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> None:
     host, port = listener.getsockname()
     with progress("Building the views") as report:
         opening = open_store(data, progress=report)
         store = await opening.__aenter__()
     try:
         config = uvicorn.Config(
-            make_app(store, allowed_hosts=(host, "localhost")),
+            make_app(store, allowed_hosts=(host, "localhost"), open_past=open_past),
             http="httptools",
             ws="none",
             log_level="warning",

@@ -6,7 +6,7 @@ import strawberry
 
 from ledgerpress.graphql.context import Context, Moment
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.permission import articles_shown_of_the_past, require_history
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
 from ledgerpress.readmodels import moments
 
@@ -40,11 +40,13 @@ class MomentType:
 
 
 def moment_of(context: Context, as_of: AsOf | None) -> Moment:
-    """Return the moment that an argument names, or today's. Raises `BadRequest` for one in the future."""
+    """Return the moment that an argument names, or today's, as the caller may see it.
+
+    Raises `BadRequest` for one in the future, and `Forbidden`.
+    """
     today = context.today
     if as_of is None:
         return today
-    require_history(context)
     if as_of.position:
         position, now = int(as_of.position), None
         if position > today.snapshot.position:
@@ -57,10 +59,20 @@ def moment_of(context: Context, as_of: AsOf | None) -> Moment:
             raise BadRequest(f"{iso_time(now)} lies in the future.")
     else:
         position, now = 0, None
-    snapshot = replace(today.snapshot, position=position)
+    snapshot = today.snapshot
+    if position != snapshot.position:
+        snapshot = replace(snapshot, position=position, only=articles_shown_of_the_past(context))
     if now is None:
         now = moments.time_of(snapshot)
     return Moment(snapshot, today.now if now is None else now)
+
+
+def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
+    """Return the same for an answer about posts, whose past is part of the history, open to everyone or not."""
+    moment = moment_of(context, as_of)
+    if moment.snapshot.position != context.today.snapshot.position:
+        require_history(context)
+    return moment
 
 
 def describe(moment: Moment) -> MomentType:

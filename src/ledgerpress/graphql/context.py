@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
 from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.readmodels.public_today import PublicToday
 from ledgerpress.readmodels.temporal import Snapshot
 
 
@@ -29,6 +31,15 @@ class Views(Protocol):
     def since(self) -> int:
         """Since when this process has answered from that file, in microseconds since 1970, UTC."""
         ...
+
+
+class Viewer(Enum):
+    """Who asks, as far as it decides what they may see."""
+
+    STAFF = "staff"
+    """Who edits or audits, or runs the store."""
+    READER = "reader"
+    """Anyone."""
 
 
 class Store(Protocol):
@@ -76,12 +87,18 @@ class Moment:
 
 
 class Context:
-    """The context of one request. Close it when the answer is ready."""
+    """The context of one request. Close it when the answer is ready.
 
-    def __init__(self, store: Store) -> None:
+    `open_past` is the setting by which everyone may see the past of the articles that are public today.
+    """
+
+    def __init__(self, store: Store, viewer: Viewer = Viewer.STAFF, *, open_past: bool = False) -> None:
         self.store = store
+        self.viewer = viewer
+        self.open_past = open_past
         self._stack = ExitStack()
         self._today: Moment | None = None
+        self._public_today: PublicToday | None = None
         self.events: DataLoader[int, StoredEvent] = event_loader(store.log)
 
     @property
@@ -92,6 +109,14 @@ class Context:
             self._today = Moment(self._stack.enter_context(self.store.snapshot()), now)
         return self._today
 
+    @property
+    def public_today(self) -> PublicToday:
+        """The articles that are public at the moment `today`."""
+        if self._public_today is None:
+            snapshot = self.today.snapshot
+            self._public_today = PublicToday(snapshot.db, snapshot.position)
+        return self._public_today
+
     def renew(self) -> Moment:
         """Take a new snapshot, which shows what a command has just done."""
         self.close()
@@ -101,6 +126,7 @@ class Context:
         """Give the snapshot back."""
         self._stack.close()
         self._today = None
+        self._public_today = None
 
 
 PressInfo = Info[Context, None]

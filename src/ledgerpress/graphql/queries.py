@@ -4,7 +4,7 @@ import strawberry
 
 from ledgerpress.graphql import finding
 from ledgerpress.graphql import ids as global_ids
-from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
+from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of, moment_of_posts
 from ledgerpress.graphql.change_lists import ChangeFilter, ChangeOrder, listed_changes
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
@@ -150,7 +150,7 @@ class Query:
         as_of: AsOf | None = None,
     ) -> Post | None:
         """Return a post."""
-        moment = moment_of(info.context, as_of)
+        moment = moment_of_posts(info.context, as_of)
         found = finding.by_id_or_slug(
             id,
             slug,
@@ -173,7 +173,8 @@ class Query:
     ) -> Connection[Post]:
         """Return a page of posts."""
         status = filter.status if filter else None
-        return listed_posts(moment_of(info.context, as_of), status, PageRequest(first, after, last, before))
+        moment = moment_of_posts(info.context, as_of)
+        return listed_posts(moment, status, PageRequest(first, after, last, before))
 
     @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
     def changes(

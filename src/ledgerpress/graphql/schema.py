@@ -18,7 +18,7 @@ from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from ledgerpress.graphql.context import Context, Store
+from ledgerpress.graphql.context import Context, Store, Viewer
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.operations import MAX_TOKENS, unexecutable
 from ledgerpress.graphql.queries import Query
@@ -88,9 +88,11 @@ async def execute(
     *,
     variables: Mapping[str, Any] | None = None,
     operation_name: str | None = None,
+    viewer: Viewer = Viewer.STAFF,
+    open_past: bool = False,
 ) -> Answer:
     """Execute a request. It does not raise: what fails stands in the answer's `errors`."""
-    context = Context(store)
+    context = Context(store, viewer, open_past=open_past)
     try:
         if refusal := unexecutable(query, operation_name):
             return Answer({"errors": [{"message": refusal}]}, context.today.snapshot.position, executed=False)

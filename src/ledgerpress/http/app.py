@@ -16,14 +16,14 @@ from ledgerpress.http.health import Health
 from ledgerpress.http.pages import Pages
 
 
-def make_app(store: Store, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
+def make_app(store: Store, *, allowed_hosts: Sequence[str] = ("*",), open_past: bool = False) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
-    name of its own (DNS rebinding).
+    name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     """
     pages, health = Pages(store), Health(store)
-    endpoint = GraphQLEndpoint(make_schema(), store)
+    endpoint = GraphQLEndpoint(make_schema(), store, open_past=open_past)
 
     async def graphql(request: Request) -> Response:
         return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.permission import viewer_at_the_door
 from ledgerpress.graphql.schema import execute
 
 POSITION_HEADER: Final = "LedgerPress-Position"
@@ -31,9 +32,10 @@ _decoder = msgspec.json.Decoder(GraphQLRequest)
 class GraphQLEndpoint:
     """Answers POST requests on one store."""
 
-    def __init__(self, schema: strawberry.Schema, store: Store) -> None:
+    def __init__(self, schema: strawberry.Schema, store: Store, *, open_past: bool = False) -> None:
         self._schema = schema
         self._store = store
+        self._open_past = open_past
 
     async def __call__(self, request: Request) -> Response:
         """Return the response to a request."""
@@ -53,6 +55,8 @@ class GraphQLEndpoint:
             asked.query,
             variables=asked.variables,
             operation_name=asked.operation_name,
+            viewer=viewer_at_the_door(open_past=self._open_past),
+            open_past=self._open_past,
         )
         accepts = request.headers.get("accept", "")
         media_type = _GRAPHQL_RESPONSE if _GRAPHQL_RESPONSE in accepts else "application/json"

@@ -90,7 +90,8 @@ def markdown(snapshot: Snapshot, body: int) -> str:
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
     """Return how many articles there are, in all or in an author's listing."""
-    return count(snapshot.db, k, snapshot.position)
+    found = count(snapshot.db, k, snapshot.position)
+    return found - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else found
 
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
@@ -98,6 +99,8 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     if row is None:
         return None
     seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
+    if snapshot.only and not snapshot.only.among([seq]):
+        return None
     return Article(
         seq=seq,
         id=post_id,

@@ -133,7 +133,12 @@ def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> 
         "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
         (category.seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
     ).fetchone()
-    return int(row[0]) if row else 0
+    found = int(row[0]) if row else 0
+    if snapshot.only and found:
+        found -= snapshot.only.count_hidden(
+            listing_keys(snapshot, category, descend=descend), snapshot.position
+        )
+    return found
 
 
 def _follow(snapshot: Snapshot, query: str, key: int | str) -> Category | None:

@@ -22,3 +22,6 @@ def status_key(status: PostStatus) -> int:
 
 EVERY_POST: Final = tuple(status_key(status) for status in _STATUSES)
 """The keys that together list every post once."""
+
+NO_LONGER_PUBLIC: Final = (status_key(PostStatus.UNPUBLISHED), status_key(PostStatus.ARCHIVED))
+"""The keys that together list every post that was public once and is not; archived drafts are among them."""

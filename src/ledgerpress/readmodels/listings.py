@@ -73,6 +73,11 @@ def count(db: sqlite3.Connection, k: int, position: int) -> int:
     return 0 if row is None else int(row[0])
 
 
+def members(db: sqlite3.Connection, k: int, position: int) -> list[int]:
+    """Return the posts in the listing as of `position`, all of them, in no order, by where they were created."""
+    return [post for (post,) in db.execute(_MEMBERS, (k, position))]
+
+
 def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
     """Return the greatest publishing time in a listing as of `position`, in microseconds; `None` if empty."""
     row = db.execute(
@@ -143,6 +148,15 @@ _RANKED: Final = """
         WHERE n.k = k.value AND n.pos <= ?2 ORDER BY n.pos DESC LIMIT 1
     ) AS newest
     FROM json_each(?1) AS k ORDER BY newest DESC
+"""
+_MEMBERS: Final = """
+    SELECT r.post
+    FROM page_directory AS d
+    CROSS JOIN page_row AS b ON b.page = d.page
+    CROSS JOIN page_row AS r ON r.page = b.child
+    WHERE d.k = ?1 AND d.from_pos <= ?2 AND d.to_pos > ?2
+        AND b.from_pos <= ?2 AND b.to_pos > ?2
+        AND r.from_pos <= ?2 AND r.to_pos > ?2
 """
 _ARM: Final = "SELECT * FROM ({})"
 _ORDER: Final = " ORDER BY 1 {0}, 2 {0} LIMIT ?2"

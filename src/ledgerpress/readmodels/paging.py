@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from ledgerpress.readmodels.listings import ListingKey, list_keys
@@ -89,24 +90,39 @@ def page_of(
     downwards = newest_first is not request.backwards
     start, end = (before, after) if request.backwards else (after, before)
 
-    found = list_keys(
-        snapshot.db, ks, snapshot.position, after=start, before=end, limit=size + 1, newest_first=downwards
-    )
+    found = _keys(snapshot, ks, after=start, before=end, limit=size + 1, newest_first=downwards)
     more = len(found) > size
     entries = found[:size]
     behind = start is not None and bool(
-        list_keys(
-            snapshot.db,
-            ks,
-            snapshot.position,
-            after=_just_before(start, downwards),
-            limit=1,
-            newest_first=not downwards,
-        )
+        _keys(snapshot, ks, after=_just_before(start, downwards), limit=1, newest_first=not downwards)
     )
     if request.backwards:
         return Page(entries[::-1], has_next=behind, has_previous=more)
     return Page(entries, has_next=more, has_previous=behind)
+
+
+def _keys(
+    snapshot: Snapshot,
+    ks: Sequence[int],
+    *,
+    after: ListingKey | None,
+    before: ListingKey | None = None,
+    limit: int,
+    newest_first: bool,
+) -> list[ListingKey]:
+    """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
+    read = partial(list_keys, snapshot.db, ks, snapshot.position, before=before, newest_first=newest_first)
+    if snapshot.only is None:
+        return read(after=after, limit=limit)
+    found: list[ListingKey] = []
+    part_size = limit
+    while True:
+        part = read(after=after, limit=part_size)
+        shown = snapshot.only.among(key.post for key in part)
+        found += [key for key in part if key.post in shown]
+        if len(found) >= limit or len(part) < part_size:
+            return found[:limit]
+        after, part_size = part[-1], part_size * 2
 
 
 def _just_before(key: ListingKey, downwards: bool) -> ListingKey:

@@ -1,0 +1,287 @@
+"""Who may see the past, and what of it where it is open to everyone."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerpress.graphql import ids
+from ledgerpress.graphql.context import Viewer
+from ledgerpress.graphql.schema import execute, make_schema
+from tests.integration.desk import Client, client
+from tests.integration.server import Servers
+
+FRONT = """
+query ($at: AsOf, $author: ID!) {
+  moment(asOf: $at) { position }
+  site(asOf: $at) { name position }
+  recentPosts(asOf: $at) { totalCount nodes { title } }
+  articles(asOf: $at, filter: { categorySlug: "sport" }) { totalCount nodes { title } }
+  byAuthor: articles(asOf: $at, filter: { author: $author }) { totalCount nodes { title } }
+  author(id: $author, asOf: $at) { articles { totalCount nodes { title } } }
+  category(slug: "news", asOf: $at) {
+    articleCount
+    articles { totalCount nodes { title categories { slug articleCount } authors { articles { totalCount } } } }
+    own: articles(includeDescendants: false) { totalCount nodes { title } }
+    children { slug articleCount articles { totalCount nodes { title } } }
+  }
+}
+"""
+PAGE = """
+query ($at: AsOf, $first: Int, $after: String, $last: Int, $before: String) {
+  articles(asOf: $at, first: $first, after: $after, last: $last, before: $before) {
+    totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } nodes { title }
+  }
+}
+"""
+OF_THE_HISTORY = (
+    "{ changes { totalCount } }",
+    '{ post(slug: "one", asOf: { position: 10 }) { title } }',
+    "{ posts(asOf: { position: 10 }) { totalCount } }",
+    '{ post(slug: "one") { history { totalCount } } }',
+    '{ post(slug: "one") { diff(from: 0, to: 1) { from } } }',
+    '{ post(slug: "one") { blame { text } } }',
+    '{ category(slug: "news") { history { totalCount } } }',
+)
+"""What needs the permission to see the history, however open the past is."""
+OF_THE_PAST = (
+    "{ recentPosts(asOf: { position: 10 }) { totalCount } }",
+    '{ article(slug: "one", asOf: { position: 10 }) { title } }',
+    '{ category(slug: "news", asOf: { position: 10 }) { articleCount } }',
+    "{ site(asOf: { position: 10 }) { name } }",
+    "{ moment(asOf: { position: 10 }) { position } }",
+    '{ recentPosts(asOf: { time: "2024-01-01T00:00:00Z" }) { totalCount } }',
+)
+
+
+@pytest.fixture
+async def open_door(tmp_path: Path) -> AsyncIterator[Client]:
+    """A client of an application that opens the past to everyone, on a new store."""
+    async with client(tmp_path / "open", open_past=True) as one:
+        yield one
+
+
+async def moment(door: Client) -> dict[str, int]:
+    found: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+    return found
+
+
+def titles(listing: Mapping[str, Any]) -> tuple[int, set[str]]:
+    return listing["totalCount"], {node["title"] for node in listing["nodes"]}
+
+
+def article_id(post_id: str) -> str:
+    post = ids.decode(post_id)
+    assert post
+    return ids.encode("Article", post.id)
+
+
+async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
+    """Publish four articles, then hide two; return the author, the posts' ids and the moment between."""
+    await door.do("siteName", name="The Pier")
+    await door.do("categoryCreate", name="News")
+    for name in ("Sport", "Town"):
+        await door.do("categoryCreate", name=name, parent={"slug": "news"})
+    author = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    places: dict[str, Sequence[str]] = {
+        "One": ("sport",),
+        "Two": ("sport", "town"),
+        "Three": ("news", "town"),
+        "Four": (),
+    }
+    posts = {}
+    for title, slugs in places.items():
+        given = {"categories": [{"slug": slug} for slug in slugs], "authors": [author]}
+        posts[title] = (await door.write(title, publish=True, **given))["id"]
+    await door.do("postEdit", id=posts["Two"], slug="deux", publish=True)
+    at = await moment(door)
+    await door.do("postUnpublish", id=posts["Two"])
+    await door.do("postArchive", id=posts["Three"])
+    await door.write("Draft")
+    return author, posts, at
+
+
+async def test_an_article_that_is_not_public_today_is_hidden_at_every_moment(open_door: Client) -> None:
+    author, posts, at = await newsroom(open_door)
+    found = await open_door.ask(FRONT, at=at, author=author)
+    assert found["moment"] == at
+    assert found["site"] == {"name": "The Pier", **at}
+    assert titles(found["recentPosts"]) == (2, {"One", "Four"})
+    assert titles(found["articles"]) == (1, {"One"})
+    assert titles(found["byAuthor"]) == titles(found["author"]["articles"]) == (2, {"One", "Four"})
+    category = found["category"]
+    assert category["articleCount"] == 1
+    assert category["own"] == {"totalCount": 0, "nodes": []}
+    one = {"title": "One", "categories": [{"slug": "sport", "articleCount": 1}]}
+    (node,) = category["articles"]["nodes"]
+    assert node == {**one, "authors": [{"articles": {"totalCount": 2}}]}
+    assert category["articles"]["totalCount"] == 1
+    assert category["children"] == [
+        {"slug": "sport", "articleCount": 1, "articles": {"totalCount": 1, "nodes": [{"title": "One"}]}},
+        {"slug": "town", "articleCount": 0, "articles": {"totalCount": 0, "nodes": []}},
+    ]
+    query = "query ($id: ID, $slug: String, $at: AsOf) { article(id: $id, slug: $slug, asOf: $at) { title } }"
+    for slug, title in (("one", "One"), ("two", None), ("deux", None), ("three", None), ("four", "Four")):
+        asked = await open_door.ask(query, slug=slug, at=at)
+        assert asked["article"] == (title and {"title": title}), slug
+    for title, post in posts.items():
+        asked = await open_door.ask(query, id=article_id(post), at=at)
+        assert asked["article"] == ({"title": title} if title in {"One", "Four"} else None)
+
+
+async def test_it_is_hidden_by_its_id_too_and_comes_back_when_it_is_public_again(open_door: Client) -> None:
+    post = await open_door.write("One", publish=True)
+    first = await moment(open_door)
+    article = article_id(post["id"])
+    await open_door.do("postEdit", id=post["id"], title="Uno", publish=True)
+    second = await moment(open_door)
+    query = """
+        query ($id: ID!, $at: AsOf) {
+          article(id: $id, asOf: $at) { title } recentPosts(asOf: $at) { totalCount nodes { title } }
+        }
+    """
+    gone = {"article": None, "recentPosts": {"totalCount": 0, "nodes": []}}
+
+    def there(title: str) -> dict[str, Any]:
+        return {"article": {"title": title}, "recentPosts": {"totalCount": 1, "nodes": [{"title": title}]}}
+
+    for hide, show in (("postUnpublish", "postPublish"), ("postArchive", "postUnarchive")):
+        assert await open_door.ask(query, id=article, at=first) == there("One")
+        assert await open_door.ask(query, id=article, at=second) == there("Uno")
+        await open_door.do(hide, id=post["id"])
+        between = await moment(open_door)
+        for at in (first, second, between, None):
+            assert await open_door.ask(query, id=article, at=at) == gone
+        await open_door.do(show, id=post["id"])
+        if show == "postUnarchive":
+            assert await open_door.ask(query, id=article, at=first) == gone
+            await open_door.do("postPublish", id=post["id"])
+        assert await open_door.ask(query, id=article, at=between) == gone
+
+
+async def test_pages_are_full_and_say_rightly_whether_there_is_more(open_door: Client) -> None:
+    posts = [await open_door.write(f"Post {number}", publish=True) for number in range(60)]
+    at = await moment(open_door)
+    visible = [number for number in range(60) if number in {0, 3, 7} or number > 50]
+    for number in range(60):
+        if number not in visible:
+            await open_door.do("postArchive" if number % 2 else "postUnpublish", id=posts[number]["id"])
+    expected = [f"Post {number}" for number in visible][::-1]
+
+    async def page(**asked: Any) -> tuple[list[str], dict[str, Any]]:
+        found = (await open_door.ask(PAGE, at=at, **asked))["articles"]
+        assert found["totalCount"] == len(expected)
+        return [node["title"] for node in found["nodes"]], found["pageInfo"]
+
+    assert (await page(first=12))[0] == expected
+    assert not (await page(first=12))[1]["hasNextPage"]
+    assert (await page(first=11))[1]["hasNextPage"]
+    for size in (1, 2, 5, 10):
+        for count, cursor, edge, ahead, behind in (
+            ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
+            ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
+        ):
+            seen: list[str] = []
+            place = None
+            more = True
+            while more:
+                part, info = await page(**{count: size, cursor: place})
+                assert info[behind] == bool(seen)
+                seen = seen + part if count == "first" else part + seen
+                assert len(part) == min(size, len(expected) - (len(seen) - len(part)))
+                place, more = info[edge], info[ahead]
+            assert seen == expected, (size, count)
+
+
+async def test_where_the_past_is_open_the_history_is_not(open_door: Client) -> None:
+    await newsroom(open_door)
+    for query in OF_THE_HISTORY:
+        (error, *_) = await open_door.errors(query)
+        assert error["extensions"]["code"] == "FORBIDDEN", query
+    for query in OF_THE_PAST:
+        await open_door.ask(query)
+
+
+async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_past(door: Client) -> None:
+    author, _, at = await newsroom(door)
+    found = await door.ask(FRONT, at=at, author=author)
+    assert titles(found["recentPosts"]) == (4, {"One", "Two", "Three", "Four"})
+    assert found["category"]["articleCount"] == 3
+    for query in (*OF_THE_HISTORY, *OF_THE_PAST):
+        await door.ask(query)
+
+
+async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
+    author, _, at = await newsroom(door)
+    schema = make_schema()
+
+    async def ask(query: str, viewer: Viewer, *, open_past: bool = False, **variables: Any) -> dict[str, Any]:
+        answer = await execute(
+            schema, door.store, query, variables=variables, viewer=viewer, open_past=open_past
+        )
+        return answer.body
+
+    async def code(query: str, **seeing: Any) -> str | None:
+        body = await ask(query, **seeing)
+        found: str | None = body["errors"][0]["extensions"]["code"] if "errors" in body else None
+        return found
+
+    for query in OF_THE_PAST:
+        assert await code(query, viewer=Viewer.READER) == "FORBIDDEN", query
+        assert await code(query, viewer=Viewer.READER, open_past=True) is None, query
+        assert await code(query, viewer=Viewer.STAFF) is None, query
+    for query in OF_THE_HISTORY:
+        for open_past in (False, True):
+            assert await code(query, viewer=Viewer.READER, open_past=open_past) == "FORBIDDEN", query
+            assert await code(query, viewer=Viewer.STAFF, open_past=open_past) is None, query
+
+    front: dict[str, Any] = {"at": at, "author": author}
+    everything = (await ask(FRONT, Viewer.STAFF, **front))["data"]
+    assert titles(everything["recentPosts"])[0] == 4
+    assert (await ask(FRONT, Viewer.STAFF, open_past=True, **front))["data"] == everything
+    part = (await ask(FRONT, Viewer.READER, open_past=True, **front))["data"]
+    assert titles(part["recentPosts"]) == (2, {"One", "Four"})
+
+    today = await moment(door)
+    now = await door.ask(FRONT, author=author)
+    for open_past in (False, True):
+        for at_today in (None, today):
+            body = await ask(FRONT, Viewer.READER, open_past=open_past, at=at_today, author=author)
+            assert body == {"data": now}
+    (error,) = (await ask(OF_THE_PAST[0].replace("10", "10000"), Viewer.READER))["errors"]
+    assert "lies in the future" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "is_open"),
+    [
+        ((), None, False),
+        (("--open-past",), None, True),
+        ((), "1", True),
+        ((), "true", True),
+        ((), "0", False),
+        (("--open-past",), "0", True),
+    ],
+)
+async def test_a_server_opens_the_past_by_an_option_or_by_the_environment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    variable: str | None,
+    is_open: bool,
+) -> None:
+    monkeypatch.delenv("LEDGERPRESS_OPEN_PAST", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("LEDGERPRESS_OPEN_PAST", variable)
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "store", *options)
+        async with await server.connect() as door:
+            post = (await door.mutate("postCreate", title="One", publish=True)).done
+            data, position = await door.execute("{ recentPosts { totalCount } }")
+            assert data["recentPosts"]["totalCount"] == 1
+            await door.mutate("postUnpublish", id=post["id"])
+            then, _ = await door.execute(
+                "query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at={"position": position}
+            )
+    assert then["recentPosts"]["totalCount"] == (0 if is_open else 1)

@@ -1,0 +1,77 @@
+"""When, whom and what to ask about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from ledgerpress.domain.posts import PostStatus
+from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.readmodels.listings import ListingKey
+from tests.newsroom import Newsroom, Post
+from tests.property.expected_answers import Asked, Json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A position, and a time at which it was the last one where a time is asked for instead."""
+
+    position: int
+    time: int | None
+
+    @property
+    def as_of(self) -> Json:
+        return {"position": self.position} if self.time is None else {"time": iso_time(self.time)}
+
+
+def moments(chance: Random, times: Sequence[int], count: int) -> list[Moment]:
+    """Return `count` positions in their order; every other one that was ever the last for a while is asked for by time."""
+    found = []
+    for position in sorted(chance.sample(range(1, len(times) + 1), count)):
+        lasted = range(times[position - 1], times[position] if position < len(times) else times[-1] + 1)
+        by_time = len(lasted) > 0 and chance.random() < 0.5
+        found.append(Moment(position, chance.choice(lasted) if by_time else None))
+    return found
+
+
+class Chooser:
+    """Chooses whom and what to ask about: mostly what is there at the time, sometimes what only comes later."""
+
+    def __init__(self, chance: Random, known: Newsroom) -> None:
+        self._chance = chance
+        self._known = known
+        self._posts = list(known.posts.values())
+        self._places = places(known.articles())
+
+    def choose(self, room: Newsroom, *, readers: bool | None = None) -> Asked:
+        chance, known, pick = self._chance, self._known, self._pick
+        articles, existing = room.articles(), room.existing_categories()
+        category = pick([one.id for one in existing], list(known.categories))
+        post = pick(list(room.posts.values()), self._posts)
+        slugs = [slug for one in room.posts.values() for slug in one.public_slugs]
+        inside = [one for one in articles if category in one.categories]
+        recent = articles[:12] if chance.random() < 0.5 else articles
+        return Asked(
+            readers=chance.random() < 0.5 if readers is None else readers,
+            article=pick(articles, self._posts).id,
+            slug=pick(slugs, [one.slug for one in self._posts]),
+            category=category,
+            category_slug=pick(list(room.category_slugs), list(known.category_slugs)),
+            author=pick(list(room.authors), list(known.authors)),
+            post=post.id,
+            post_slug=pick(list(room.post_slugs), list(known.post_slugs)),
+            status=chance.choice((None, *PostStatus)),
+            place=pick(places(recent), self._places),
+            within=pick(places(inside), self._places),
+            made=pick([one.seq for one in existing], [one.seq for one in known.categories.values()]),
+            draft=ListingKey(post.created_at, post.seq),
+        )
+
+    def _pick(self, there: Sequence[T], ever: Sequence[T]) -> T:
+        return self._chance.choice(there if there and self._chance.random() < 0.85 else ever)
+
+
+def places(articles: Sequence[Post]) -> list[ListingKey]:
+    return [ListingKey(one.article.published_at, one.seq) for one in articles if one.article]

@@ -1,0 +1,64 @@
+"""Stores that are given a history, or as much of it as they are to know, and asked about it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from strawberry import Schema
+
+from ledgerpress.adapters.sqlite import log_rows
+from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.graphql.context import Store as AskedStore
+from ledgerpress.graphql.context import Viewer
+from ledgerpress.graphql.schema import execute
+from tests.property.busy_year import StandingClock
+from tests.property.expected_answers import QUESTIONS, Json
+
+
+@asynccontextmanager
+async def store_of(data: Path, events: Sequence[StoredEvent], clock: StandingClock) -> AsyncIterator[Store]:
+    """Open a store that has been given `events`."""
+    await asyncio.to_thread(data.mkdir)
+    await write_replica(data / LOG_FILE, events[0].header.publication, [events])
+    async with open_store(data, create=False, clock=clock, batch_size=5_000) as store:
+        yield store
+
+
+@contextmanager
+def copying(source: Path, to: Path) -> Iterator[sqlite3.Connection]:
+    """Open one log to write to, and another, as `source`, to copy from."""
+    with closing(sqlite3.connect(to / LOG_FILE, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("ATTACH ? AS source", (str(source / LOG_FILE),))
+        yield db
+
+
+async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
+    """Copy the events up to `position` forward, as they are, and let the views of `store` follow."""
+    logs.execute(
+        f"INSERT INTO main.event ({log_rows.COLUMNS}) SELECT {log_rows.COLUMNS} FROM source.event "
+        "WHERE position > ? AND position <= ? ORDER BY position",
+        (await store.log.head(), position),
+    )
+    await store.views.catch_up()
+    assert {point.position for point in store.checkpoints.values()} == {position}
+
+
+async def answers(
+    schema: Schema,
+    store: AskedStore,
+    variables: Json,
+    *,
+    questions: str = QUESTIONS,
+    viewer: Viewer = Viewer.STAFF,
+    open_past: bool = False,
+) -> Json:
+    answer = await execute(schema, store, questions, variables=variables, viewer=viewer, open_past=open_past)
+    assert "errors" not in answer.body, answer.body["errors"]
+    data: Json = answer.body["data"]
+    return data
