@@ -41,8 +41,8 @@ from tests.sources import SeededBytes, SetClock
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the runner not tell of the faults that are made here by the hundred."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections.runner")
+    """Let the log not tell of the faults that are made here by the hundred."""
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
 
 
 OPENINGS = count()

@@ -43,7 +43,7 @@ REFUSALS: Final = {
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the runner not tell of the faults that are made here by the hundred."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections.runner")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
 
 
 def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsroom_in_plain_python() -> None:

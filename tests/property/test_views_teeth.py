@@ -29,7 +29,7 @@ UNSEEN = {"actor.registered", "actor.renamed"}
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the runner not tell of the faults that are made here by the hundred."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections.runner")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
 
 
 class Forgetful:

@@ -51,7 +51,7 @@ WRITTEN: Final = (
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the runner not tell of the faults of the whole day."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections.runner")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
 
 
 async def whole_day(data: Path) -> list[StoredEvent]:

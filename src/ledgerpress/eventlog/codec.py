@@ -142,5 +142,9 @@ class Codec(Generic[E]):
 
     def _undecodable(self, header: Header, why: str) -> UndecodableEvent:
         return UndecodableEvent(
-            position=header.position, type=header.type, schema_version=header.schema_version, why=why
+            position=header.position,
+            leaf_hash=header.leaf_hash().hex(),
+            type=header.type,
+            schema_version=header.schema_version,
+            why=why,
         )

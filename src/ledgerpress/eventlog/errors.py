@@ -46,11 +46,15 @@ class GapInLog(EventLogError):
 
 
 class UndecodableEvent(EventLogError):
-    """An event that this program does not know or cannot read. It is never skipped."""
+    """An event that this program does not know or cannot read. It is never skipped unless an operator says so.
 
-    def __init__(self, *, position: int, type: str, schema_version: int, why: str) -> None:
+    `leaf_hash` is the event's, in hex.
+    """
+
+    def __init__(self, *, position: int, leaf_hash: str, type: str, schema_version: int, why: str) -> None:
         super().__init__(f"position {position}: {type} version {schema_version} {why}")
         self.position = position
+        self.leaf_hash = leaf_hash
 
 
 class LogUnusable(EventLogError):

@@ -14,27 +14,19 @@ from typing import Final, Protocol, TypeVar
 
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.publication import WITHDRAWAL, PayloadWithdrawn
-from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogClosed, UndecodableEvent
+from ledgerpress.eventlog.errors import EventLogError, LogClosed
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
+from ledgerpress.projections.applying import apply_batch, decode
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_PASSING_FAULTS = (
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_READONLY",
-    "SQLITE_NOMEM",
-)
-"""Failures of the machine, not of a projector: they are tried again, and pause nothing."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the log, or at projections that are all paused."""
 
@@ -183,28 +175,11 @@ class ProjectionRunner:
         return min(going, default=max((point.position for point in self._checkpoints.values()), default=0))
 
     def _apply(self, db: sqlite3.Connection, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
-        events, undecodable = self._decoded(batch)
-        points = checkpoints.read(db)
-        for projector in self._projectors:
-            point = points[projector.name]
-            fresh = [event for event in events if event.position > point.position]
-            if point.is_paused or (fresh and fresh[0].position != point.position + 1):
-                continue
-            failure = self._project(db, projector, fresh)
-            if failure:
-                done, error = failure
-                points[projector.name] = checkpoints.pause(db, projector.name, done or point, error)
-            else:
-                reached = checkpoints.at(fresh[-1]) if fresh else point
-                if undecodable and undecodable.position == reached.position + 1:
-                    points[projector.name] = checkpoints.pause(db, projector.name, reached, undecodable)
-                elif fresh:
-                    points[projector.name] = checkpoints.save(db, projector.name, reached)
-        return points
+        return apply_batch(db, self._projectors, *decode(self._codec, batch))
 
     def _withdrawn(self, batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
         """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
-        events, _ = self._decoded([event for event in batch if event.header.type == WITHDRAWAL])
+        events, _ = decode(self._codec, [event for event in batch if event.header.type == WITHDRAWAL])
         return [
             (position, recorded.position)
             for recorded in events
@@ -233,39 +208,3 @@ class ProjectionRunner:
                 points = await views.run(partial(self._apply, batch=events))
                 after = events[-1].position
             return points
-
-    def _decoded(self, batch: Sequence[StoredEvent]) -> tuple[list[Recorded[Event]], UndecodableEvent | None]:
-        events: list[Recorded[Event]] = []
-        for stored in batch:
-            try:
-                events.append(self._codec.decode(stored))
-            except UndecodableEvent as error:
-                return events, error
-        return events, None
-
-    def _project(
-        self, db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
-    ) -> tuple[Checkpoint | None, Exception] | None:
-        """Apply `events`; on a failure keep those before it, and return the checkpoint reached and the error."""
-        db.execute("SAVEPOINT projection")
-        done = 0
-        try:
-            for event in events:
-                projector.apply(event, db)
-                done += 1
-        except Exception as error:
-            if _is_passing(error):
-                raise
-            logger.exception("projection %s paused at position %d", projector.name, events[done].position)
-            db.execute("ROLLBACK TO projection")
-            for event in events[:done]:
-                projector.apply(event, db)
-            return (checkpoints.at(events[done - 1]) if done else None), error
-        finally:
-            db.execute("RELEASE projection")
-        return None
-
-
-def _is_passing(error: Exception) -> bool:
-    name = getattr(error, "sqlite_errorname", None) or ""
-    return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)
