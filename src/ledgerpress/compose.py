@@ -34,7 +34,7 @@ from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import body, commands, integrity, people
-from ledgerpress.readmodels.integrity import tree_head
+from ledgerpress.readmodels.integrity import TreeIncomplete, tree_head
 from ledgerpress.readmodels.temporal import Snapshot
 
 LOG_FILE: Final = "log.sqlite"
@@ -253,7 +253,7 @@ async def verify_log(
     async with reading_log(data) as log:
         path = views_path(data, every_projector())
         with reading(path) as snapshot:
-            seen = None if snapshot is None else tree_head(snapshot, log.publication)
+            seen = None if snapshot is None else _seen(snapshot, log.publication)
         earlier = [
             (head, whose) for head, whose in ((kept, "the head kept"), (seen, "what the views saw")) if head
         ]
@@ -331,6 +331,14 @@ async def withdraw(
                     "a projection is paused before the withdrawal: see ledgerpress status"
                 )
         return found
+
+
+def _seen(views: Snapshot, publication: str) -> TreeHead | None:
+    """Return the head that the views have seen; `None` where an event is skipped in their tree."""
+    try:
+        return tree_head(views, publication)
+    except TreeIncomplete:
+        return None
 
 
 def _delete_other_views(views: Path) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ class Checkpoint:
         """Whether the projection waits for an operator."""
         return self.error is not None
 
+    @property
+    def failed_at(self) -> int | None:
+        """The position of the event at which the projection is paused; `None` while it runs."""
+        return self.position + 1 if self.is_paused else None
+
 
 def at(recorded: Recorded[Any]) -> Checkpoint:
     """Return the checkpoint of a projection that has applied `recorded`."""
@@ -54,6 +59,12 @@ def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
 def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
     """Let every paused projection try again."""
     db.execute("UPDATE projection SET error = NULL WHERE error IS NOT NULL")
+    return read(db)
+
+
+def resume(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Checkpoint]:
+    """Let the named projections try again, if they are paused."""
+    db.executemany("UPDATE projection SET error = NULL WHERE name = ?", [(name,) for name in names])
     return read(db)
 
 
