@@ -9,6 +9,7 @@ from ledgerpress.cli import (
     head,
     history,
     import_page,
+    projection,
     schema,
     serve,
     status,
@@ -31,6 +32,9 @@ log_events = typer.Typer(
 )
 app.add_typer(log_events, name="events")
 
+projections = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)
+app.add_typer(projections, name="projection")
+
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
@@ -41,6 +45,8 @@ app.command("head")(head.head)
 app.command("verify")(verify.verify)
 app.command("withdraw")(withdraw.withdraw)
 app.command("schema")(schema.schema)
+projections.command("resume")(projection.resume)
+projections.command("skip")(projection.skip)
 imports.command("page")(import_page.page)
 log_events.command("tail")(events.tail)
 log_events.command("show")(events.show)
