@@ -20,6 +20,7 @@ from ledgerpress.compose import LOG_FILE
 from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.projections import ProjectionSkipped, stream_name
+from ledgerpress.domain.rejection import Rejected
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.ids import uuid8
@@ -317,3 +318,17 @@ async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
         for position, recorded in ((2, 1), (2, 1), (3, 2)):
             await store.press.handle(SkipEvent(projection="posts", position=position))
             assert len(await store.log.read_stream("projection.posts")) == recorded
+
+
+async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
+    async with store_in(tmp_path / "data") as store:
+        skipped = await store.press.handle(SkipEvent(projection="posts", position=2))
+        with pytest.raises(Rejected, match="views that are made anew go by it"):
+            await withdraw(
+                store.log,
+                event_codec(),
+                SetClock(),
+                SeededBytes("withdrawal"),
+                skipped.position,
+                Request(reason="Order of the court."),
+            )
