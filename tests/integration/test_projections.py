@@ -4,69 +4,37 @@ import asyncio
 import logging
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
-from itertools import count
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.people import NameSite, RegisterAuthor
 from ledgerpress.application.posts import CreatePost
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Request
 from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.event import Event, withdrawn
 from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.eventlog.codec import Codec, EventType, Recorded
-from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
+from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.errors import GapInLog
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
-from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import posts
+from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
 from tests.property.altered_logs import AlteredLog, without
 from tests.property.session import Session
-from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
+from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
-from tests.sources import SeededBytes, SetClock
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the log not tell of the faults that are made here by the hundred."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
-
-
-OPENINGS = count()
-
-
-class Failing:
-    """A projector that cannot take in one event."""
-
-    def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
-        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
-        self.indexes = sound.indexes
-        self._sound = sound
-        self._cannot = cannot
-
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        self._sound.apply(recorded, db)
-        if self._cannot(recorded):
-            raise ValueError("this cannot be")
-
-
-def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
-    """Every projector, of which one fails."""
-    return [Failing(one, cannot) if one.name == name else one for one in every_projector()]
 
 
 @pytest.fixture
@@ -77,32 +45,6 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
         for action in WHOLE_DAY:
             await session.do(action)
         yield session
-
-
-@asynccontextmanager
-async def running(
-    log: EventLog,
-    path: Path,
-    *,
-    projectors: list[Projector] | None = None,
-    batch_size: int = 500,
-    codec: Codec[Event] | None = None,
-) -> AsyncIterator[ProjectionRunner]:
-    """Open, or make, views at `path`, with a runner that is driven by hand."""
-    projectors = list(every_projector()) if projectors is None else projectors
-    views = await SqliteViews.open(path, projectors)
-    try:
-        runner = ProjectionRunner(log, codec or event_codec(), views, projectors, batch_size=batch_size)
-        await runner.start()
-        yield runner
-    finally:
-        await views.aclose()
-
-
-def tables_of(name: str, rows: Rows) -> Rows:
-    """The rows of one projection's tables."""
-    (projector,) = [one for one in every_projector() if one.name == name]
-    return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
 
 
 async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(
@@ -216,26 +158,6 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
                 await asyncio.sleep(0.05)
 
 
-def sparkled() -> NewEvent:
-    """An event that only a later version of the program knows."""
-    event_id = uuid8("sparkled")
-    return NewEvent(
-        event_id=event_id,
-        type="post.sparkled",
-        schema_version=1,
-        recorded_at=1,
-        actor_id=OPERATOR.id,
-        command_id=event_id,
-        correlation_id=event_id,
-        payload=SealedPayload("json", SPARKLED, b"s" * 32),
-    )
-
-
-SPARKLED = (
-    b'{"data":{"postId":"sparks"},"reason":null,"idempotencyKey":null,"traceId":null,"fingerprint":null}'
-)
-
-
 async def test_deleting_the_views_loses_nothing(session: Session) -> None:
     path = views_in_use(session.data)
     before = rows_of(path)
@@ -289,11 +211,3 @@ async def do_in(data: Path, *commands: UseCase, once: UseCase | None = None) -> 
             await store.press.handle(command)
         if once:
             await store.press.handle(once, Request(idempotency_key="once"))
-
-
-@asynccontextmanager
-async def store_in(data: Path, projectors: list[Projector] | None = None) -> AsyncIterator[Store]:
-    """Open a store whose chance differs from opening to opening, as it does in life."""
-    chance = SeededBytes(f"opening {next(OPENINGS)}")
-    async with open_store(data, clock=SetClock(), randomness=chance, projectors=projectors) as store:
-        yield store

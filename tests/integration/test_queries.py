@@ -125,11 +125,16 @@ async def test_categories_and_authors_are_paged_in_order_of_making(door: Client)
 
 
 async def test_projections_and_position_are_told(door: Client) -> None:
-    response = await door.post("{ projections { name state checkpoint lag error } site { name position } }")
+    response = await door.post(
+        "{ projections { name state checkpoint lag lagSeconds failedAt error } site { name position } }"
+    )
     data = response.json()["data"]
     head = await door.store.log.head()
     assert {one["name"] for one in data["projections"]} >= {"posts", "listings", "categories"}
     assert all(one["state"] == "RUNNING" and one["checkpoint"] == head for one in data["projections"])
+    assert all(
+        (one["lag"], one["lagSeconds"], one["failedAt"]) == (0, 0, None) for one in data["projections"]
+    )
     assert response.headers["LedgerPress-Position"] == str(head)
 
 

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.views import SqliteViews
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.request import Request
 from ledgerpress.application.withdrawal import withdraw
@@ -21,6 +22,8 @@ from ledgerpress.compose.store import open_store
 from ledgerpress.domain.event import Withdrawn
 from ledgerpress.domain.publication import PayloadWithdrawn
 from ledgerpress.eventlog.errors import InvalidEnvelope
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import body
 from tests.integration.desk import Client, client
 from tests.integration.history import recorded
@@ -121,6 +124,33 @@ async def test_the_server_itself_withdraws_when_another_has_only_recorded_it(tmp
         await followed(one)
         assert SECRET not in await article(one, slug, asOf={"position": past})
         assert holding(data, SECRET) == []
+
+
+async def test_a_process_that_another_overtakes_forgets_too(tmp_path: Path) -> None:
+    data, forgotten = tmp_path / "store", list[None]()
+    async with client(data) as one:
+        await publish_secret(one)
+        views = await SqliteViews.open(one.store.views.path, every_projector())
+        try:
+            slow = ProjectionRunner(
+                one.store.log,
+                event_codec(),
+                views,
+                every_projector(),
+                batch_size=1,
+                forget=lambda: forgotten.append(None),
+            )
+            await slow.start()
+            await one.write("Something else")
+            position = await position_of(data, SECRET)
+            request = Request(reason=REASON)
+            await withdraw(one.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request)
+            await followed(one)
+            assert not forgotten
+            await slow.catch_up()
+            assert forgotten
+        finally:
+            await views.aclose()
 
 
 async def test_readers_never_see_half_of_the_views_while_they_are_made_anew(tmp_path: Path) -> None:

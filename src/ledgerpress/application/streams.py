@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ledgerpress.domain import actors, authors, categories, posts, publication, slugs
+from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.log import EventLog
@@ -83,6 +83,10 @@ class Streams:
     async def site(self) -> tuple[int, publication.Site]:
         """Return the site with its version."""
         return await self._load(SITE_STREAM, publication.Site(), publication.evolve)
+
+    async def skips(self, projection: str) -> tuple[int, projections.Skips]:
+        """Return which events a projection may do without, with the version of the stream that says so."""
+        return await self._load(projections.stream_name(projection), projections.Skips(), projections.evolve)
 
     async def slug(self, stream: str) -> tuple[int, slugs.Slug]:
         """Return who has a slug, by the name of its stream, with the version."""

@@ -19,6 +19,7 @@ from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 KEPT: Final = {
     "log.opened": "it holds the key of the names of streams",
     "payload.withdrawn": "it holds no text but the reason of a withdrawal, and proves that that was one",
+    "projection.skipped": "it holds no text but the reason of a skip, and views that are made anew go by it",
 }
 """Types of events whose payload is not withdrawn, and why."""
 

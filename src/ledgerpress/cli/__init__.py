@@ -9,6 +9,7 @@ from ledgerpress.cli import (
     head,
     history,
     import_page,
+    projection,
     rebuild,
     schema,
     serve,
@@ -35,6 +36,9 @@ app.add_typer(log_events, name="events")
 views_files = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)
 app.add_typer(views_files, name="views")
 
+projections = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)
+app.add_typer(projections, name="projection")
+
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
@@ -46,6 +50,8 @@ app.command("verify")(verify.verify)
 app.command("withdraw")(withdraw.withdraw)
 app.command("rebuild")(rebuild.rebuild)
 app.command("schema")(schema.schema)
+projections.command("resume")(projection.resume)
+projections.command("skip")(projection.skip)
 imports.command("page")(import_page.page)
 log_events.command("tail")(events.tail)
 log_events.command("show")(events.show)

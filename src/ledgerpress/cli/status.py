@@ -27,11 +27,16 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
     out.print(f"head         position {found['head']:,}")
-    table = Table(
-        "projection", "state", "checkpoint", "lag", "error", box=None, pad_edge=False, header_style="bold"
-    )
+    columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "error")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for one in found["projections"]:
         table.add_row(
-            one["name"], one["state"], f"{one['checkpoint']:,}", f"{one['lag']:,}", one["error"] or ""
+            one["name"],
+            one["state"],
+            f"{one['checkpoint']:,}",
+            f"{one['lag']:,}",
+            f"{one['lagSeconds']:,.0f}",
+            "" if one["failedAt"] is None else f"{one['failedAt']:,}",
+            one["error"] or "",
         )
     out.print(table)

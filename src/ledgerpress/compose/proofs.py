@@ -14,7 +14,8 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.projections.all import every_projector
 from ledgerpress.readmodels import integrity
-from ledgerpress.readmodels.integrity import tree_head
+from ledgerpress.readmodels.integrity import TreeIncomplete, tree_head
+from ledgerpress.readmodels.temporal import Snapshot
 
 
 async def read_head(data: Path) -> TreeHead:
@@ -39,7 +40,7 @@ async def verify_log(
     async with reading_log(data) as log:
         path = ViewsDirectory(data, every_projector()).current
         with reading(path) as snapshot:
-            seen = None if snapshot is None else tree_head(snapshot, log.publication)
+            seen = None if snapshot is None else _seen(snapshot, log.publication)
         earlier = [
             (head, whose) for head, whose in ((kept, "the head kept"), (seen, "what the views saw")) if head
         ]
@@ -63,3 +64,11 @@ async def verify_views(
     async with reading_log(data) as log:
         path = ViewsDirectory(data, projectors).current
         return await check_views(path, log, event_codec(), projectors, progress) if path else None
+
+
+def _seen(views: Snapshot, publication: str) -> TreeHead | None:
+    """Return the head that the views have seen; `None` where an event is skipped in their tree."""
+    try:
+        return tree_head(views, publication)
+    except TreeIncomplete:
+        return None

@@ -116,6 +116,10 @@ class ServedViews:
             if live is self._live:
                 return reached
 
+    async def resume(self, name: str) -> None:
+        """Let a paused projection try again."""
+        await self._live.runner.resume(name)
+
     async def sweep(self) -> bool:
         """Overwrite what a withdrawal deleted; return whether that is done."""
         return await self._live.views.sweep()

@@ -20,13 +20,15 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUn
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.importers.event_lines import batches_of, publication_of
 from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import people
 
 
 async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
     async with open_store(data, create=False, resume=False, progress=progress) as store:
-        head = await store.log.head()
+        head, points = await store.log.head(), store.checkpoints
+        behind = await lags(store.log, points, store.clock.now())
         with store.snapshot() as snapshot:
             site = people.site_name(snapshot)
         return {
@@ -38,10 +40,12 @@ async def read_status(data: Path, *, progress: Callable[[int, int], None] | None
                     "name": name,
                     "state": "PAUSED" if point.is_paused else "RUNNING",
                     "checkpoint": point.position,
-                    "lag": max(0, head - point.position),
+                    "lag": behind[name].events,
+                    "lagSeconds": behind[name].seconds,
+                    "failedAt": point.failed_at,
                     "error": point.error,
                 }
-                for name, point in store.checkpoints.items()
+                for name, point in points.items()
             ],
         }
 

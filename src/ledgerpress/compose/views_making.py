@@ -19,6 +19,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.projector import Projector
 from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.projections.skipping import recorded_skips
 from ledgerpress.readmodels.table_digests import table_digests
 
 Progress = Callable[[int, int], None]
@@ -191,7 +192,7 @@ class ViewsMaking:
             )
 
     async def _follow(self, build: ViewsBuild, until: int, progress: Progress | None) -> None:
-        skipped: set[tuple[str, int]] = set()
+        skipped = await recorded_skips(self._log, self._codec, [one.name for one in self._projectors])
         await build.follow(self._log, self._codec, until, progress, skipped=skipped, batch=self._batch_size)
 
     async def _compared(
@@ -230,7 +231,7 @@ class ViewsMaking:
         for name, point in build.checkpoints.items():
             if point.is_paused:
                 raise NotRebuilt(
-                    f"projection {name} fails at position {point.position + 1:,}: {point.error}; the views in use stay"
+                    f"projection {name} fails at position {point.failed_at:,}: {point.error}; the views in use stay"
                 )
 
 

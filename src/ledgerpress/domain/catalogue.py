@@ -7,13 +7,14 @@ and an upcaster in `UPCASTERS` brings the stored old ones to it, one step each.
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledgerpress.domain import actors, authors, categories, posts, publication, slugs
+from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs
 from ledgerpress.domain.event import Event
 
 EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     ("log.opened", 1, publication.LogOpened),
     ("site.named", 1, publication.SiteNamed),
     (publication.WITHDRAWAL, 1, publication.PayloadWithdrawn),
+    (projections.SKIP, 1, projections.ProjectionSkipped),
     ("actor.registered", 1, actors.ActorRegistered),
     ("actor.renamed", 1, actors.ActorRenamed),
     ("author.registered", 1, authors.AuthorRegistered),

@@ -19,6 +19,7 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Projection, ProjectionState, Site, site_of
+from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import articles, categories, people, posts
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.paging import PageRequest
@@ -202,14 +203,17 @@ class Query:
     async def projections(self, info: PressInfo) -> list[Projection]:
         """Return the projections."""
         store = info.context.store
-        head = await store.log.head()
+        points = store.checkpoints
+        behind = await lags(store.log, points, store.clock.now())
         return [
             Projection(
                 name=name,
                 state=ProjectionState.PAUSED if point.is_paused else ProjectionState.RUNNING,
                 checkpoint=Position(point.position),
-                lag=max(0, head - point.position),
+                lag=behind[name].events,
+                lag_seconds=behind[name].seconds,
+                failed_at=None if point.failed_at is None else Position(point.failed_at),
                 error=point.error,
             )
-            for name, point in store.checkpoints.items()
+            for name, point in points.items()
         ]

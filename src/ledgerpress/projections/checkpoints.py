@@ -1,7 +1,7 @@
 """Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -44,6 +44,11 @@ class Checkpoint:
     def is_paused(self) -> bool:
         """Whether the projection waits for an operator."""
         return self.error is not None
+
+    @property
+    def failed_at(self) -> int | None:
+        """The position of the event at which the projection is paused; `None` while it runs."""
+        return self.position + 1 if self.is_paused else None
 
 
 def at(recorded: Recorded[Any]) -> Checkpoint:
@@ -89,6 +94,12 @@ def keep_digests(db: sqlite3.Connection, position: int, found: Mapping[str, str]
 def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
     """Let every paused projection try again."""
     db.execute("UPDATE projection SET error = NULL WHERE error IS NOT NULL")
+    return read(db)
+
+
+def resume(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Checkpoint]:
+    """Let the named projections try again, if they are paused."""
+    db.executemany("UPDATE projection SET error = NULL WHERE name = ?", [(name,) for name in names])
     return read(db)
 
 

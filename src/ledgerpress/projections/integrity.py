@@ -28,9 +28,11 @@ class IntegrityProjector:
         found = recorded.header.leaf_hash()
         rows = [(subtree_id(0, leaf), found)]
         for level, number in merkle.completed_by(leaf):
-            (left,) = db.execute(
+            left = db.execute(
                 "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level - 1, 2 * number),)
             ).fetchone()
-            found = merkle.node_hash(left, found)
+            if left is None:
+                break  # An event in it was skipped: it never becomes complete.
+            found = merkle.node_hash(left[0], found)
             rows.append((subtree_id(level, number), found))
         db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", rows)

@@ -2,12 +2,13 @@
 
 Several processes may run on one views file: each reads the checkpoints inside its write transaction and applies
 only what is missing. A projector that fails pauses its projection at the event that it failed on; the others go on.
+It goes on too where the log says that it may do without that event.
 """
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -19,9 +20,10 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
-from ledgerpress.projections.applying import apply_batch, decode, withdrawn_by
+from ledgerpress.projections.applying import withdrawn_by
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.skipping import SkippingApplier
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -80,9 +82,11 @@ class ProjectionRunner:
         self._log = log
         self._codec = codec
         self._views = views
-        self._projectors = tuple(projectors)
         self._batch_size = batch_size
+        self._applier = SkippingApplier(log, codec, projectors)
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._read_to = 0
+        self._turn = asyncio.Lock()
         self._moved = asyncio.Condition()
         self._released = False
 
@@ -93,7 +97,10 @@ class ProjectionRunner:
 
     async def start(self, *, resume: bool = True) -> None:
         """Read the checkpoints; with `resume`, a projection that was paused is tried again, as after a repair."""
-        self._checkpoints = await self._views.write(checkpoints.resume_all if resume else checkpoints.read)
+        if resume:
+            await self._views.write(checkpoints.resume_all)
+        self._checkpoints = await self._applier.read(self._views.write)
+        self._read_to = _reached(self._checkpoints)
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -114,30 +121,44 @@ class ProjectionRunner:
         """Apply everything up to the head. `progress` is called with each position reached."""
         while await self.step():
             if progress:
-                progress(self._reached())
+                progress(_reached(self._checkpoints))
 
     async def step(self) -> bool:
         """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
+        async with self._turn:
+            return await self._step()
+
+    async def resume(self, name: str) -> None:
+        """Let a paused projection try again, here and in every process on the same views."""
+        async with self._turn:
+            self._checkpoints = await self._views.write(partial(checkpoints.resume, names=[name]))
+
+    async def _step(self) -> bool:
         if not self._swept:
             self._swept = await self._views.sweep()
-        after = self._reached()
-        if self._all_paused:
+        if _all_paused(self._checkpoints):
             return False
+        after = self._next_after()
         batch = await self._log.read(after, self._batch_size)
         if not batch:
             return False
         check_gapless(batch, after)
         if withdrawn := withdrawn_by(self._codec, batch):
-            self._checkpoints = await self._renew(batch, withdrawn)
+            points = await self._renew(batch, withdrawn)
             self._forget()
             self._swept = await self._views.sweep()
             # Whoever had begun to read before may have remembered something since.
             self._forget()
         else:
-            self._checkpoints = await self._views.write(lambda db: self._apply(db, batch))
+            points = await self._applier.apply(self._views.write, batch)
+        self._read_to = max(self._read_to, batch[-1].position)
+        await self._note(points)
+        return True
+
+    async def _note(self, points: dict[str, Checkpoint]) -> None:
+        self._checkpoints = points
         async with self._moved:
             self._moved.notify_all()
-        return True
 
     async def release(self) -> None:
         """Let nobody wait any longer: it has stopped following."""
@@ -164,24 +185,18 @@ class ProjectionRunner:
         return all(point.position >= position for point in points)
 
     async def _wait(self) -> None:
-        """Wait for new events; where all is paused, for another process to have let a projection try again."""
-        if not self._all_paused:
-            await self._log.wait_beyond(self._reached(), timeout=_LOOK_AGAIN)
-            return
-        await asyncio.sleep(_LOOK_AGAIN)
-        self._checkpoints = await self._views.write(checkpoints.read)
+        """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
+        if _all_paused(self._checkpoints):
+            await asyncio.sleep(_LOOK_AGAIN)
+        else:
+            await self._log.wait_beyond(self._next_after(), timeout=_LOOK_AGAIN)
+        if any(point.is_paused for point in self._checkpoints.values()):
+            async with self._turn:
+                await self._note(await self._applier.read(self._views.write))
 
-    @property
-    def _all_paused(self) -> bool:
-        return all(point.is_paused for point in self._checkpoints.values())
-
-    def _reached(self) -> int:
-        """Return how far the slowest projection that is not paused has come."""
-        going = [point.position for point in self._checkpoints.values() if not point.is_paused]
-        return min(going, default=max((point.position for point in self._checkpoints.values()), default=0))
-
-    def _apply(self, db: sqlite3.Connection, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
-        return apply_batch(db, self._projectors, *decode(self._codec, batch))
+    def _next_after(self) -> int:
+        """Return where to read on: where another process was faster, too, so that no withdrawal is overlooked."""
+        return min(self._read_to, _reached(self._checkpoints))
 
     async def _renew(
         self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
@@ -197,12 +212,22 @@ class ProjectionRunner:
             positions = [point.position for point in points.values()]
             began = await views.run(checkpoints.began_at)
             if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
-                return await views.run(lambda db: self._apply(db, batch))
-            after, end = 0, await self._log.head()
+                return await self._applier.apply(views.run, batch)
+            end = await self._log.head()
             await views.empty(end)
-            while after < end:
+            points = await views.run(checkpoints.read)
+            while not _all_paused(points) and (after := _reached(points)) < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))
                 check_gapless(events, after)
-                points = await views.run(partial(self._apply, batch=events))
-                after = events[-1].position
+                points = await self._applier.apply(views.run, events)
             return points
+
+
+def _all_paused(points: Mapping[str, Checkpoint]) -> bool:
+    return all(point.is_paused for point in points.values())
+
+
+def _reached(points: Mapping[str, Checkpoint]) -> int:
+    """Return how far the slowest projection that is not paused has come."""
+    going = [point.position for point in points.values() if not point.is_paused]
+    return min(going, default=max((point.position for point in points.values()), default=0))

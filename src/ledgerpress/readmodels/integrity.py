@@ -1,14 +1,20 @@
 """The Merkle tree of the log: its root and its proofs, at any size that it ever had (RFC 9162, section 2.1).
 
-The size of the tree is the position of the last event in it; the event at position 1 is leaf 0.
+The size of the tree is the position of the last event in it; the event at position 1 is leaf 0. Where an event was
+skipped, whoever asks for a root or a proof that takes its leaf gets `TreeIncomplete`; `ledgerpress verify` goes by the log.
 """
 
 from functools import partial
 
 from ledgerpress.eventlog import merkle
+from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.readmodels import moments
 from ledgerpress.readmodels.temporal import Snapshot
+
+
+class TreeIncomplete(EventLogError):
+    """The tree in the views lacks the leaf of an event that was skipped, and so has no root from there on."""
 
 
 def subtree_id(level: int, number: int) -> int:
@@ -62,7 +68,9 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
 
 
 def _subtree(snapshot: Snapshot, level: int, number: int) -> bytes:
-    (found,) = snapshot.db.execute(
+    found = snapshot.db.execute(
         "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level, number),)
     ).fetchone()
-    return bytes(found)
+    if found is None:
+        raise TreeIncomplete("the tree lacks a leaf: projection integrity skipped an event")
+    return bytes(found[0])

@@ -11,12 +11,14 @@ from typing import Final
 from ledgerpress.adapters.sqlite.connection import uri
 from ledgerpress.adapters.sqlite.views_tables import create_tables
 from ledgerpress.domain.event import Event
-from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
+from ledgerpress.projections.applying import apply_batch, decode
 from ledgerpress.projections.checkpoints import BOOKKEEPING, Checkpoint
 from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.skipping import recorded_skips
 from ledgerpress.readmodels.table_digests import TableDigest, table_digests
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -85,8 +87,8 @@ def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
     """Lend a new database in `directory` whose file has no name any more: it ends with the process, however that ends."""
     with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
         db = sqlite3.connect(file.name, isolation_level=None)
-        # Nothing is to be kept, nor taken back; with a journal SQLite would mind that the file has no name.
-        db.execute("PRAGMA journal_mode = OFF")
+        # Nothing is to be kept. With a journal in a file SQLite would mind that this one has no name.
+        db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")
         db.execute("CREATE TABLE opened (at_all INTEGER)")
@@ -116,7 +118,6 @@ class _Anew:
         self._log = log
         self._codec = codec
         self._projectors = projectors
-        self._reached = {projector.name: 0 for projector in projectors}
         create_tables(db, projectors)
         db.execute("BEGIN")
 
@@ -124,33 +125,31 @@ class _Anew:
         self, points: Mapping[str, Checkpoint], progress: Callable[[int, int], None] | None
     ) -> str | None:
         """Bring each projection to where it is in the views in use; return why that cannot be done, if so."""
-        wanted = {name: points[name].position for name in self._reached if name in points}
-        if any(position < self._reached[name] for name, position in wanted.items()):
-            return "the views in use were emptied meanwhile: try again"
+        wanted = {name: points[name].position for name in checkpoints.read(self._db) if name in points}
+        skipped = await recorded_skips(self._log, self._codec, wanted)
         end = max(wanted.values(), default=0)
-        after = min(
-            (self._reached[name] for name in wanted if self._reached[name] < wanted[name]), default=end
-        )
-        while after < end:
+        while True:
+            reached = {name: point.position for name, point in checkpoints.read(self._db).items()}
+            if any(position < reached[name] for name, position in wanted.items()):
+                return "the views in use were emptied meanwhile: try again"
+            after = min(
+                (reached[name] for name, until in wanted.items() if reached[name] < until), default=end
+            )
+            if progress:
+                progress(after, end)
+            if after == end:
+                return None
             batch = await self._log.read(after, min(BATCH, end - after))
             if not batch:
                 return f"the views in use were made of {end:,} events, and the log has only {after:,}"
             check_gapless(batch, after)
-            events = self._codec.decode_all(batch)
+            events, undecodable = decode(self._codec, batch)
             for projector in self._projectors:
-                if failure := self._apply(projector, events, wanted.get(projector.name, 0)):
-                    return failure
-            after = batch[-1].position
-            if progress:
-                progress(after, end)
-        return None
-
-    def _apply(self, projector: Projector, events: Sequence[Recorded[Event]], until: int) -> str | None:
-        for event in events:
-            if self._reached[projector.name] < event.position <= until:
-                try:
-                    projector.apply(event, self._db)
-                except Exception as error:  # noqa: BLE001  # it is code of the project that failed
-                    return f"projection {projector.name} fails at position {event.position:,}: {error}"
-                self._reached[projector.name] = event.position
-        return None
+                until = wanted.get(projector.name, 0)
+                within = [event for event in events if event.position <= until]
+                beyond = undecodable is None or undecodable.position > until
+                point = apply_batch(self._db, [projector], within, None if beyond else undecodable, skipped)[
+                    projector.name
+                ]
+                if point.is_paused:
+                    return f"projection {projector.name} fails at position {point.failed_at:,}: {point.error}"

@@ -46,4 +46,10 @@ class Projection:
     state: ProjectionState
     checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
     lag: int = strawberry.field(description="How many events it has still to apply.")
+    lag_seconds: float = strawberry.field(
+        description="For how many seconds the first event that it has still to apply has been recorded; 0 where there is none."
+    )
+    failed_at: Position | None = strawberry.field(
+        description="The position of the event at which it is paused; null while it runs."
+    )
     error: str | None = strawberry.field(description="Why it is paused.")

@@ -1,0 +1,98 @@
+"""Projectors that fail, an event that this program does not know, and runners that are driven by hand."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+from tests.property.view_rows import Rows
+from tests.sources import SeededBytes, SetClock
+
+OPENINGS = count()
+
+
+class Failing:
+    """A projector that cannot take in one event."""
+
+    def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
+        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self.indexes = sound.indexes
+        self._sound = sound
+        self._cannot = cannot
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        self._sound.apply(recorded, db)
+        if self._cannot(recorded):
+            raise ValueError("this cannot be")
+
+
+def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
+    """Every projector, of which one fails."""
+    return [Failing(one, cannot) if one.name == name else one for one in every_projector()]
+
+
+@asynccontextmanager
+async def running(
+    log: EventLog,
+    path: Path,
+    *,
+    projectors: list[Projector] | None = None,
+    batch_size: int = 500,
+    codec: Codec[Event] | None = None,
+) -> AsyncIterator[ProjectionRunner]:
+    """Open, or make, views at `path`, with a runner that is driven by hand."""
+    projectors = list(every_projector()) if projectors is None else projectors
+    views = await SqliteViews.open(path, projectors)
+    try:
+        runner = ProjectionRunner(log, codec or event_codec(), views, projectors, batch_size=batch_size)
+        await runner.start()
+        yield runner
+    finally:
+        await views.aclose()
+
+
+def tables_of(name: str, rows: Rows) -> Rows:
+    """The rows of one projection's tables."""
+    (projector,) = [one for one in every_projector() if one.name == name]
+    return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
+
+
+def sparkled() -> NewEvent:
+    """An event that only a later version of the program knows."""
+    event_id = uuid8("sparkled")
+    return NewEvent(
+        event_id=event_id,
+        type="post.sparkled",
+        schema_version=1,
+        recorded_at=1,
+        actor_id=OPERATOR.id,
+        command_id=event_id,
+        correlation_id=event_id,
+        payload=SealedPayload("json", SPARKLED, b"s" * 32),
+    )
+
+
+SPARKLED = (
+    b'{"data":{"postId":"sparks"},"reason":null,"idempotencyKey":null,"traceId":null,"fingerprint":null}'
+)
+
+
+@asynccontextmanager
+async def store_in(data: Path, projectors: list[Projector] | None = None) -> AsyncIterator[Store]:
+    """Open a store whose chance differs from opening to opening, as it does in life."""
+    chance = SeededBytes(f"opening {next(OPENINGS)}")
+    async with open_store(data, clock=SetClock(), randomness=chance, projectors=projectors) as store:
+        yield store

@@ -1,0 +1,31 @@
+"""The program, with a projector of people that fails at a site name that is cursed.
+
+The fault is mended, in every process, as soon as there is a file where `LEDGERPRESS_MENDED` says.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.cli import main
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.publication import SiteNamed
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.people import PeopleProjector
+
+CURSED: Final = "Cursed"
+
+_sound = PeopleProjector.apply
+
+
+def _apply(self: PeopleProjector, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    _sound(self, recorded, db)
+    cursed = isinstance(recorded.event, SiteNamed) and CURSED in recorded.event.name
+    if cursed and not Path(os.environ["LEDGERPRESS_MENDED"]).exists():
+        raise ValueError("this cannot be")
+
+
+if __name__ == "__main__":
+    PeopleProjector.apply = _apply  # type: ignore[method-assign]
+    main()

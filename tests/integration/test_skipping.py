@@ -1,0 +1,334 @@
+"""What becomes of a projection that may do without an event: its rows, and how every process hears of it."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.views_check import check_views
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.people import NameSite
+from ledgerpress.application.projections import SkipEvent
+from ledgerpress.application.request import Request
+from ledgerpress.application.withdrawal import withdraw
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.domain.actors import OPERATOR
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.projections import ProjectionSkipped, stream_name
+from ledgerpress.domain.rejection import Rejected
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.merkle import Frontier
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels.integrity import TreeIncomplete, root
+from ledgerpress.readmodels.temporal import Snapshot
+from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
+from tests.property.session import Session
+from tests.property.view_rows import rebuilt, rows_of, views_in_use
+from tests.property.whole_day import WHOLE_DAY
+from tests.sources import SeededBytes, SetClock
+
+NAMES = [projector.name for projector in every_projector()]
+FAILS_AT = 41
+TELLING = {
+    "categories": "category.created",
+    "listings": "post.published",
+    "people": "author.registered",
+    "posts": "post.published",
+}
+"""An event without which the rows of a projection are others; for those that are not named, any is."""
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the log not tell of the faults that are made here."""
+    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+
+
+@pytest.fixture
+async def session(tmp_path: Path) -> AsyncIterator[Session]:
+    """A store in which much has happened."""
+    async with Session(tmp_path / "data") as session:
+        await session.begin()
+        for action in WHOLE_DAY:
+            await session.do(action)
+        yield session
+
+
+def at(*positions: int) -> Callable[[Recorded[Event]], bool]:
+    """Fail at these events."""
+    return lambda recorded: recorded.position in positions
+
+
+class Ignoring:
+    """A projector for which some events have never been."""
+
+    def __init__(self, sound: Projector, positions: set[int]) -> None:
+        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
+        self.indexes = sound.indexes
+        self._sound = sound
+        self._positions = positions
+
+    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+        if recorded.position not in self._positions:
+            self._sound.apply(recorded, db)
+
+
+def with_ignoring(name: str, positions: set[int]) -> list[Projector]:
+    """Every projector, for one of which some events have never been."""
+    return [Ignoring(one, positions) if one.name == name else one for one in every_projector()]
+
+
+async def skip(log: EventLog, name: str, position: int) -> int:
+    """Record a skip in the log and do nothing else, as another process may."""
+    fact = ProjectionSkipped(projection=name, position=position)
+    command_id = uuid8("skip", name, str(position))
+    event = NewEvent(
+        event_id=uuid8(command_id, 0),
+        type="projection.skipped",
+        schema_version=1,
+        recorded_at=1,
+        actor_id=OPERATOR.id,
+        command_id=command_id,
+        correlation_id=command_id,
+        payload=event_codec().encode(fact, salt=b"s" * 32, reason="Ticket 12."),
+    )
+    stream = stream_name(name)
+    version = len(await log.read_stream(stream))
+    return await log.append([StreamWrite(stream, version, (event,))])
+
+
+async def telling(log: EventLog, name: str) -> int:
+    """The position of an event without which the rows of a projection are others."""
+    headers = [stored.header for stored in await log.read(0, 100)]
+    return next(header.position for header in headers if header.type == TELLING.get(name, header.type))
+
+
+async def skip_all(runner: ProjectionRunner, log: EventLog, name: str) -> set[int]:
+    """Catch up, and skip whatever the projection fails at; return the positions."""
+    skipped = set()
+    await runner.catch_up()
+    while (failed_at := runner.checkpoints[name].failed_at) is not None:
+        skipped.add(failed_at)
+        await skip(log, name, failed_at)
+        await runner.catch_up()
+    return skipped
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_skip_leaves_the_rows_as_if_the_event_had_not_been_and_a_rebuild_comes_to_the_same(
+    session: Session, tmp_path: Path, name: str, batch_size: int
+) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    fails_at = await telling(log, name)
+    broken = with_failing(name, at(fails_at))
+    async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        assert runner.checkpoints[name].failed_at == fails_at
+    async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
+        skipped = await skip_all(runner, log, name)
+        assert fails_at in skipped
+    await session.store.press.handle(NameSite(name="The day after"))
+    async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        head = await log.head()
+        assert {(point.position, point.error) for point in runner.checkpoints.values()} == {(head, None)}
+
+    followed = rows_of(path)
+    assert tables_of(name, followed) != tables_of(name, rows_of(session.store.views.path))
+    for number, other_size in enumerate((3, 500)):
+        again = tmp_path / f"again-{number}.sqlite"
+        assert await rebuilt(log, again, batch_size=other_size, projectors=broken) == followed
+    without_it = with_ignoring(name, skipped)
+    assert await rebuilt(log, tmp_path / "other.sqlite", batch_size=7, projectors=without_it) == followed
+    checked = await check_views(path, log, event_codec(), broken)
+    assert checked
+    assert (checked.failure, checked.differing, checked.position) == (None, [], head)
+
+
+async def test_a_mended_projector_applies_what_was_skipped_when_the_views_are_made_anew(
+    session: Session, tmp_path: Path
+) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    async with running(log, path, projectors=with_failing("changes", at(FAILS_AT))) as runner:
+        await skip_all(runner, log, "changes")
+    sound = await rebuilt(log, tmp_path / "sound.sqlite", batch_size=7)
+    assert tables_of("changes", sound) == tables_of("changes", rows_of(session.store.views.path))
+    assert tables_of("changes", sound) != tables_of("changes", rows_of(path))
+    checked = await check_views(path, log, event_codec(), every_projector())
+    assert checked
+    assert checked.differing
+
+
+async def test_a_skip_of_another_event_or_of_another_projection_changes_nothing(
+    session: Session, tmp_path: Path
+) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    for name, position in (("posts", FAILS_AT - 1), ("posts", FAILS_AT + 1), ("people", FAILS_AT)):
+        await skip(log, name, position)
+    async with running(log, path, projectors=with_failing("posts", at(FAILS_AT))) as runner:
+        await runner.catch_up()
+        assert [name for name, point in runner.checkpoints.items() if point.is_paused] == ["posts"]
+        assert runner.checkpoints["posts"].failed_at == FAILS_AT
+    sound = await rebuilt(log, tmp_path / "sound.sqlite", batch_size=7)
+    assert tables_of("people", rows_of(path)) == tables_of("people", sound)
+
+
+async def test_several_events_one_after_the_other_are_skipped(session: Session, tmp_path: Path) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    broken = with_failing("moments", at(1, 2, FAILS_AT, FAILS_AT + 1, await log.head()))
+    async with running(log, path, projectors=broken, batch_size=7) as runner:
+        assert len(await skip_all(runner, log, "moments")) == 5
+    assert await rebuilt(log, tmp_path / "again.sqlite", batch_size=500, projectors=broken) == rows_of(path)
+
+
+async def test_a_running_process_goes_on_when_another_has_recorded_the_skip(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
+    async with store_in(data, projectors=broken) as store:
+        await store.press.handle(NameSite(name="The Tide"))
+        failed_at = store.checkpoints["people"].failed_at
+        assert failed_at
+        other = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+        try:
+            recorded = await skip(other, "people", failed_at)
+        finally:
+            await other.aclose()
+        await until(lambda: store.checkpoints["people"].position == recorded)
+        with store.snapshot() as snapshot:
+            assert snapshot.position == recorded
+
+
+async def test_a_running_process_goes_on_when_another_has_resumed_one_of_its_projections(
+    tmp_path: Path,
+) -> None:
+    data, mended = tmp_path / "data", list[bool]()
+    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named" and not mended)
+    async with store_in(data, projectors=broken) as store:
+        head = (await store.press.handle(NameSite(name="The Tide"))).position
+        assert store.checkpoints["people"].failed_at == head
+        mended.append(True)
+        other = sqlite3.connect(views_in_use(data), isolation_level=None)
+        other.execute("UPDATE projection SET error = NULL")
+        other.close()
+        assert not await store.views.wait_for(head, 0)
+        await until(lambda: store.checkpoints["people"].position == head)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happened():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+async def test_an_event_that_cannot_be_decoded_is_skipped_by_each_projection_for_itself(
+    session: Session, tmp_path: Path, batch_size: int
+) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    unknown = await log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
+    await session.store.press.handle(NameSite(name="The Tide"))
+    async with running(log, path, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        assert {point.failed_at for point in runner.checkpoints.values()} == {unknown}
+        for left, name in reversed(list(enumerate(NAMES))):
+            assert runner.checkpoints[name].failed_at == unknown
+            recorded = await skip(log, name, unknown)
+            await runner.start(resume=False)
+            await runner.catch_up()
+            assert runner.checkpoints[name].position == recorded
+            assert sum(point.is_paused for point in runner.checkpoints.values()) == left
+        head = await log.head()
+        assert {point.position for point in runner.checkpoints.values()} == {head}
+    rows = rows_of(path)
+    assert rows == await rebuilt(log, tmp_path / "again.sqlite", batch_size=3)
+    assert {row[2] for row in rows["projection"]} == {head}
+
+
+async def test_all_being_paused_a_running_process_hears_of_a_skip(tmp_path: Path) -> None:
+    async with store_in(tmp_path / "data") as store:
+        await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
+        await until(lambda: all(point.is_paused for point in store.checkpoints.values()))
+        unknown = store.checkpoints["posts"].failed_at
+        assert unknown
+        outcome = await store.press.handle(
+            SkipEvent(projection="posts", position=unknown), Request(reason="Ticket 12.")
+        )
+        await until(lambda: store.checkpoints["posts"].position == outcome.position)
+        assert sum(point.is_paused for point in store.checkpoints.values()) == len(NAMES) - 1
+        for name in NAMES:
+            outcome = await store.press.handle(SkipEvent(projection=name, position=unknown))
+        await until(lambda: {point.position for point in store.checkpoints.values()} == {outcome.position})
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+async def test_views_made_anew_for_a_withdrawal_skip_too(
+    session: Session, tmp_path: Path, unknown: bool
+) -> None:
+    log, path, codec = session.store.log, tmp_path / "views.sqlite", event_codec()
+    broken = with_failing("posts", at(FAILS_AT))
+    async with running(log, path, projectors=broken, batch_size=7) as runner:
+        if unknown:
+            failed_at = await log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
+            for name in NAMES:
+                await skip(log, name, failed_at)
+        await skip_all(runner, log, "posts")
+        gone = next(
+            stored.position for stored in await log.read(0, 100) if stored.header.type == "post.created"
+        )
+        request = Request(reason="Order of the court.")
+        await withdraw(log, codec, SetClock(), SeededBytes("withdrawal"), gone, request)
+        await runner.catch_up()
+        head = await log.head()
+        assert {(point.position, point.error) for point in runner.checkpoints.values()} == {(head, None)}
+    again = await rebuilt(log, tmp_path / "again.sqlite", batch_size=500, projectors=broken)
+    assert rows_of(path) == again
+
+
+async def test_a_tree_without_one_leaf_has_no_root_from_there_on(session: Session, tmp_path: Path) -> None:
+    log, path = session.store.log, tmp_path / "views.sqlite"
+    async with running(log, path, projectors=with_failing("integrity", at(FAILS_AT))) as runner:
+        assert await skip_all(runner, log, "integrity") == {FAILS_AT}
+    tree, head = Frontier(), await log.head()
+    db = sqlite3.connect(path)
+    try:
+        for stored in await log.read(0, head):
+            tree.append(stored.header.leaf_hash())
+            snapshot = Snapshot(db, stored.position)
+            if stored.position < FAILS_AT:
+                assert root(snapshot) == tree.root()
+            else:
+                with pytest.raises(TreeIncomplete):
+                    root(snapshot)
+    finally:
+        db.close()
+
+
+async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
+    async with store_in(tmp_path / "data") as store:
+        for position, recorded in ((2, 1), (2, 1), (3, 2)):
+            await store.press.handle(SkipEvent(projection="posts", position=position))
+            assert len(await store.log.read_stream("projection.posts")) == recorded
+
+
+async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
+    async with store_in(tmp_path / "data") as store:
+        skipped = await store.press.handle(SkipEvent(projection="posts", position=2))
+        with pytest.raises(Rejected, match="views that are made anew go by it"):
+            await withdraw(
+                store.log,
+                event_codec(),
+                SetClock(),
+                SeededBytes("withdrawal"),
+                skipped.position,
+                Request(reason="Order of the court."),
+            )
