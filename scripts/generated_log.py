@@ -41,10 +41,47 @@ _DAY: Final = 24 * 60 * _MINUTE
 _START: Final = 1_400_000_000_000_000
 _BETWEEN_POSTS: Final = 45 * _MINUTE
 _NAME_KEY: Final = bytes(32)
-_WORDS: Final = (
-    "the harbour council tide mill met again and said that night market stalls would move to the old tram depot "
-    "before winter while residents asked who pays for lamps, benches and the bridge; a vote is due in March."
-).split()
+_WORDS: Final = [
+    "the",
+    "harbour",
+    "council",
+    "tide",
+    "mill",
+    "met",
+    "again",
+    "and",
+    "said",
+    "that",
+    "night",
+    "market",
+    "stalls",
+    "would",
+    "move",
+    "to",
+    "the",
+    "old",
+    "tram",
+    "depot",
+    "before",
+    "winter",
+    "while",
+    "residents",
+    "asked",
+    "who",
+    "pays",
+    "for",
+    "lamps,",
+    "benches",
+    "and",
+    "the",
+    "bridge;",
+    "a",
+    "vote",
+    "is",
+    "due",
+    "in",
+    "March.",
+]
 
 
 class GeneratedLog:

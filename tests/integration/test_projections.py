@@ -29,9 +29,10 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, Writing
 from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import posts
+from tests.projectors import Altered
 from tests.property.altered_logs import AlteredLog, without
 from tests.property.session import Session
 from tests.property.view_rows import Rows, rebuilt, rows_of
@@ -48,23 +49,20 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 OPENINGS = count()
 
 
-class Failing:
+def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Projector:
     """A projector that cannot take in one event."""
 
-    def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
-        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
-        self._sound = sound
-        self._cannot = cannot
-
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        self._sound.apply(recorded, db)
-        if self._cannot(recorded):
+    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+        writing.apply(recorded)
+        if cannot(recorded):
             raise ValueError("this cannot be")
+
+    return Altered(sound, apply)
 
 
 def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
     """Every projector, of which one fails."""
-    return [Failing(one, cannot) if one.name == name else one for one in every_projector()]
+    return [failing(one, cannot) if one.name == name else one for one in every_projector()]
 
 
 @pytest.fixture
@@ -158,6 +156,49 @@ async def test_a_projection_pauses_where_its_projector_fails_and_the_others_go_o
         await repaired.catch_up()
         assert {point.position for point in repaired.checkpoints.values()} == {head}
     assert rows_of(path) == sound
+
+
+class _FailingLate:
+    """Writes as a sound projector does, but cannot write out what it made of one event."""
+
+    def __init__(self, sound: Writing, fails_at: int) -> None:
+        self._sound = sound
+        self._fails_at = fails_at
+        self._last = 0
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        self._last = recorded.position
+        self._sound.apply(recorded)
+
+    def flush(self) -> None:
+        self._sound.flush()
+        if self._last >= self._fails_at:
+            raise ValueError("this cannot be written")
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
+    session: Session, tmp_path: Path, batch_size: int
+) -> None:
+    class Late(Altered):
+        def begin(self, db: sqlite3.Connection) -> Writing:
+            return _FailingLate(super().begin(db), fails_at=41)
+
+    def as_ever(writing: Writing, recorded: Recorded[Event]) -> None:
+        writing.apply(recorded)
+
+    log = session.store.log
+    short = AlteredLog(log, lambda events: [event for event in events if event.position < 41])
+    up_to_it = await rebuilt(short, tmp_path / "short.sqlite", batch_size=batch_size)
+    projectors: list[Projector] = [
+        Late(one, as_ever) if one.name == "listings" else one for one in every_projector()
+    ]
+    path = tmp_path / "views.sqlite"
+    async with running(log, path, projectors=projectors, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        paused = runner.checkpoints["listings"]
+        assert (paused.position, paused.error) == (40, "ValueError: this cannot be written")
+    assert tables_of("listings", rows_of(path)) == tables_of("listings", up_to_it)
 
 
 async def test_commands_go_on_while_a_projection_is_paused(tmp_path: Path) -> None:

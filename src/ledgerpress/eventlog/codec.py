@@ -16,7 +16,13 @@ Upcaster: TypeAlias = Callable[[JsonObject], JsonObject]
 
 
 class PayloadBody(
-    msgspec.Struct, Generic[D], frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+    msgspec.Struct,
+    Generic[D],
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    rename="camel",
+    forbid_unknown_fields=True,
 ):
     """The plaintext of a payload. `fingerprint` is that of the command, in hex."""
 
@@ -35,7 +41,7 @@ class EventType(NamedTuple, Generic[E]):
     type: type[E]
 
 
-class Recorded(msgspec.Struct, Generic[E], frozen=True):
+class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event of the log, decoded. `reason` and the others are `None` where absent or withdrawn."""
 
     header: Header

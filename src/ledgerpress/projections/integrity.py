@@ -6,6 +6,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing
 from ledgerpress.readmodels.integrity import subtree_id
 
 
@@ -20,16 +21,38 @@ class IntegrityProjector:
             hash BLOB NOT NULL          -- SHA-256, 32 bytes
         ) STRICT;
     """
+    indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Add the event's leaf, and the subtrees that it makes complete."""
-        leaf = recorded.position - 1
-        found = recorded.header.leaf_hash()
-        rows = [(subtree_id(0, leaf), found)]
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Subtrees(db)
+
+
+class _Subtrees:
+    """Rows to be written together, and the hashes among them of left subtrees whose sibling is not complete yet."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: list[tuple[int, bytes]] = []
+        self._waiting: dict[int, bytes] = {}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
+        header = recorded.header
+        leaf = header.position - 1
+        row_id, level, found = subtree_id(0, leaf), 0, header.leaf_hash()
+        self._rows.append((row_id, found))
         for level, number in merkle.completed_by(leaf):
-            (left,) = db.execute(
-                "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level - 1, 2 * number),)
-            ).fetchone()
+            left = self._waiting.pop(level - 1, None) or self._stored(level - 1, 2 * number)
             found = merkle.node_hash(left, found)
-            rows.append((subtree_id(level, number), found))
-        db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", rows)
+            self._rows.append((row_id + level, found))
+        self._waiting[level] = found
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        self._db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+
+    def _stored(self, level: int, number: int) -> bytes:
+        select = "SELECT hash FROM merkle_subtree WHERE id = ?"
+        (found,) = self._db.execute(select, (subtree_id(level, number),)).fetchone()
+        return bytes(found)

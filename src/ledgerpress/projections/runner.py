@@ -21,7 +21,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.checkpoints import Checkpoint
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, apply_all
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -246,24 +246,36 @@ class ProjectionRunner:
     def _project(
         self, db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
     ) -> tuple[Checkpoint | None, Exception] | None:
-        """Apply `events`; on a failure keep those before it, and return the checkpoint reached and the error."""
-        db.execute("SAVEPOINT projection")
-        done = 0
-        try:
-            for event in events:
-                projector.apply(event, db)
-                done += 1
-        except Exception as error:
-            if _is_passing(error):
-                raise
-            logger.exception("projection %s paused at position %d", projector.name, events[done].position)
-            db.execute("ROLLBACK TO projection")
-            for event in events[:done]:
-                projector.apply(event, db)
-            return (checkpoints.at(events[done - 1]) if done else None), error
-        finally:
-            db.execute("RELEASE projection")
+        """Apply `events`; on a failure keep those before it, and return the checkpoint reached and the error.
+
+        Rows kept back may fail when they are written, so the event at fault is found by applying one at a time.
+        """
+        if _attempt(db, projector, events) is None:
+            return None
+        for done, event in enumerate(events):
+            if error := _attempt(db, projector, [event]):
+                logger.error(
+                    "projection %s paused at position %d", projector.name, event.position, exc_info=error
+                )
+                return (checkpoints.at(events[done - 1]) if done else None), error
         return None
+
+
+def _attempt(
+    db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
+) -> Exception | None:
+    """Apply `events`, all or none; return what went wrong. Raises failures of the machine."""
+    db.execute("SAVEPOINT projection")
+    try:
+        apply_all(projector, events, db)
+    except Exception as error:
+        if _is_passing(error):
+            raise
+        db.execute("ROLLBACK TO projection")
+        return error
+    finally:
+        db.execute("RELEASE projection")
+    return None
 
 
 def _is_passing(error: Exception) -> bool:

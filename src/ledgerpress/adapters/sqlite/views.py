@@ -34,7 +34,7 @@ SWEPT: Final = 0
 UNSWEPT: Final = 1
 """Kept as `user_version`: pages that a renewal deleted may still lie in the write-ahead log, or under it."""
 
-_WRITER_PRAGMAS: Final[dict[str, str | int]] = {
+WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "journal_mode": "WAL",
     "synchronous": "NORMAL",
     "secure_delete": "ON",  # see `withdrawal`
@@ -45,7 +45,7 @@ _WRITER_PRAGMAS: Final[dict[str, str | int]] = {
 
 def views_path(data: Path, projectors: Sequence[Projector]) -> Path:
     """Return where the views of these projectors lie in a data directory."""
-    made_by = sorted(f"{projector.name} {projector.version} {projector.schema}" for projector in projectors)
+    made_by = sorted(f"{one.name} {one.version} {one.schema} {one.indexes}" for one in projectors)
     digest = hashlib.sha256("\n".join((checkpoints.SCHEMA, *made_by)).encode()).hexdigest()
     return data / f"views-{digest[:8]}.sqlite"
 
@@ -82,7 +82,7 @@ class SqliteViews:
 
     @classmethod
     async def _open(cls, path: Path, projectors: Sequence[Projector]) -> "SqliteViews":
-        writer = await open_connection(path, create=True, pragmas=_WRITER_PRAGMAS)
+        writer = await open_connection(path, create=True, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)
         try:
             await views.write(partial(create_tables, projectors=projectors))
@@ -217,8 +217,11 @@ def _sweep(db: sqlite3.Connection) -> bool:
     return True
 
 
-def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Make the projectors' tables, empty, and their checkpoints, in a file that has none."""
+def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
+    """Make the projectors' tables, empty, and their checkpoints, in a file that has none.
+
+    Without `indexes`, those that only readers use are left to `create_indexes`: rows are written faster then.
+    """
     if db.execute(_TABLES).fetchone():
         return
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -226,6 +229,15 @@ def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector]) -> No
         for statement in statements(script):
             db.execute(statement)
     checkpoints.create(db, projectors)
+    if indexes:
+        create_indexes(db, projectors)
+
+
+def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Make the indexes that only readers use, where `create_tables` was told to leave them out."""
+    for projector in projectors:
+        for statement in statements(projector.indexes):
+            db.execute(statement)
 
 
 def _delete(path: Path) -> None:

@@ -145,11 +145,15 @@ class _Anew:
         return None
 
     def _apply(self, projector: Projector, events: Sequence[Recorded[Event]], until: int) -> str | None:
-        for event in events:
-            if self._reached[projector.name] < event.position <= until:
-                try:
-                    projector.apply(event, self._db)
-                except Exception as error:  # noqa: BLE001  # it is code of the project that failed
-                    return f"projection {projector.name} fails at position {event.position:,}: {error}"
-                self._reached[projector.name] = event.position
+        reached = self._reached[projector.name]
+        writing = projector.begin(self._db)
+        try:
+            for event in events:
+                if reached < event.position <= until:
+                    reached = event.position
+                    writing.apply(event)
+            writing.flush()
+        except Exception as error:  # noqa: BLE001  # it is code of the project that failed
+            return f"projection {projector.name} fails at position {reached:,}: {error}"
+        self._reached[projector.name] = reached
         return None
