@@ -1,6 +1,5 @@
 """Projectors that fail, an event that this program does not know, and runners that are driven by hand."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -16,32 +15,29 @@ from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, Writing
 from ledgerpress.projections.runner import ProjectionRunner
+from tests.projectors import Altered
 from tests.property.view_rows import Rows
 from tests.sources import SeededBytes, SetClock
 
 OPENINGS = count()
 
 
-class Failing:
+def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Projector:
     """A projector that cannot take in one event."""
 
-    def __init__(self, sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> None:
-        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
-        self.indexes = sound.indexes
-        self._sound = sound
-        self._cannot = cannot
-
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        self._sound.apply(recorded, db)
-        if self._cannot(recorded):
+    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+        writing.apply(recorded)
+        if cannot(recorded):
             raise ValueError("this cannot be")
+
+    return Altered(sound, apply)
 
 
 def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
     """Every projector, of which one fails."""
-    return [Failing(one, cannot) if one.name == name else one for one in every_projector()]
+    return [failing(one, cannot) if one.name == name else one for one in every_projector()]
 
 
 @asynccontextmanager

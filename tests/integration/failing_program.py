@@ -13,19 +13,25 @@ from ledgerpress.domain.event import Event
 from ledgerpress.domain.publication import SiteNamed
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.projections.people import PeopleProjector
+from ledgerpress.projections.projector import Writing
+from tests.projectors import AlteredWriting
 
 CURSED: Final = "Cursed"
 
-_sound = PeopleProjector.apply
+_sound = PeopleProjector.begin
 
 
-def _apply(self: PeopleProjector, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-    _sound(self, recorded, db)
+def _apply(writing: Writing, recorded: Recorded[Event]) -> None:
+    writing.apply(recorded)
     cursed = isinstance(recorded.event, SiteNamed) and CURSED in recorded.event.name
     if cursed and not Path(os.environ["LEDGERPRESS_MENDED"]).exists():
         raise ValueError("this cannot be")
 
 
+def _begin(self: PeopleProjector, db: sqlite3.Connection) -> Writing:
+    return AlteredWriting(_sound(self, db), _apply)
+
+
 if __name__ == "__main__":
-    PeopleProjector.apply = _apply  # type: ignore[method-assign]
+    PeopleProjector.begin = _begin  # type: ignore[method-assign]
     main()

@@ -18,13 +18,15 @@ from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.domain.event import Event, withdrawn
 from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.eventlog.codec import Codec, EventType
+from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector, Writing
 from ledgerpress.readmodels import posts
 from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
+from tests.projectors import Altered
 from tests.property.altered_logs import AlteredLog, without
 from tests.property.session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
@@ -102,6 +104,49 @@ async def test_a_projection_pauses_where_its_projector_fails_and_the_others_go_o
         await repaired.catch_up()
         assert {point.position for point in repaired.checkpoints.values()} == {head}
     assert rows_of(path) == sound
+
+
+class _FailingLate:
+    """Writes as a sound projector does, but cannot write out what it made of one event."""
+
+    def __init__(self, sound: Writing, fails_at: int) -> None:
+        self._sound = sound
+        self._fails_at = fails_at
+        self._last = 0
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        self._last = recorded.position
+        self._sound.apply(recorded)
+
+    def flush(self) -> None:
+        self._sound.flush()
+        if self._last >= self._fails_at:
+            raise ValueError("this cannot be written")
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
+    session: Session, tmp_path: Path, batch_size: int
+) -> None:
+    class Late(Altered):
+        def begin(self, db: sqlite3.Connection) -> Writing:
+            return _FailingLate(super().begin(db), fails_at=41)
+
+    def as_ever(writing: Writing, recorded: Recorded[Event]) -> None:
+        writing.apply(recorded)
+
+    log = session.store.log
+    short = AlteredLog(log, lambda events: [event for event in events if event.position < 41])
+    up_to_it = await rebuilt(short, tmp_path / "short.sqlite", batch_size=batch_size)
+    projectors: list[Projector] = [
+        Late(one, as_ever) if one.name == "listings" else one for one in every_projector()
+    ]
+    path = tmp_path / "views.sqlite"
+    async with running(log, path, projectors=projectors, batch_size=batch_size) as runner:
+        await runner.catch_up()
+        paused = runner.checkpoints["listings"]
+        assert (paused.position, paused.error) == (40, "ValueError: this cannot be written")
+    assert tables_of("listings", rows_of(path)) == tables_of("listings", up_to_it)
 
 
 async def test_commands_go_on_while_a_projection_is_paused(tmp_path: Path) -> None:

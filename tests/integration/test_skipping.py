@@ -26,11 +26,12 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, Writing
 from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels.integrity import TreeIncomplete, root
 from ledgerpress.readmodels.temporal import Snapshot
 from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
+from tests.projectors import Altered
 from tests.property.session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
@@ -68,23 +69,19 @@ def at(*positions: int) -> Callable[[Recorded[Event]], bool]:
     return lambda recorded: recorded.position in positions
 
 
-class Ignoring:
+def ignoring(sound: Projector, positions: set[int]) -> Projector:
     """A projector for which some events have never been."""
 
-    def __init__(self, sound: Projector, positions: set[int]) -> None:
-        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
-        self.indexes = sound.indexes
-        self._sound = sound
-        self._positions = positions
+    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+        if recorded.position not in positions:
+            writing.apply(recorded)
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        if recorded.position not in self._positions:
-            self._sound.apply(recorded, db)
+    return Altered(sound, apply)
 
 
 def with_ignoring(name: str, positions: set[int]) -> list[Projector]:
     """Every projector, for one of which some events have never been."""
-    return [Ignoring(one, positions) if one.name == name else one for one in every_projector()]
+    return [ignoring(one, positions) if one.name == name else one for one in every_projector()]
 
 
 async def skip(log: EventLog, name: str, position: int) -> int:

@@ -22,8 +22,9 @@ from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, Writing
 from tests.newsroom import Newsroom
+from tests.projectors import Altered
 from tests.property.asks import UNKNOWN, Ask, Expecting, Known, asks, use_case
 from tests.sources import SeededBytes, SetClock
 
@@ -63,24 +64,20 @@ _actions = st.one_of(
 actions: st.SearchStrategy[list[Action]] = st.lists(_actions, min_size=15, max_size=60)
 
 
-class _Faulty:
+def _faulty(sound: Projector, fuse: list[int]) -> Projector:
     """A sound projector on a machine that fails once, when `fuse` has burnt down."""
 
-    def __init__(self, sound: Projector, fuse: list[int]) -> None:
-        self.name, self.version, self.schema = sound.name, sound.version, sound.schema
-        self.indexes = sound.indexes
-        self._sound = sound
-        self._fuse = fuse
-
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        self._sound.apply(recorded, db)
-        if self._fuse:
-            self._fuse[0] -= 1
-            if self._fuse[0] < 0:
-                self._fuse.clear()
+    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+        writing.apply(recorded)
+        if fuse:
+            fuse[0] -= 1
+            if fuse[0] < 0:
+                fuse.clear()
                 error = sqlite3.OperationalError("disk I/O error")
                 error.sqlite_errorname = "SQLITE_IOERR"
                 raise error
+
+    return Altered(sound, apply)
 
 
 @dataclass
@@ -231,7 +228,7 @@ class Session:
 
     async def _opened(self, batch_size: int) -> Store:
         self._open = AsyncExitStack()
-        projectors = [_Faulty(projector, self._fuse) for projector in every_projector()]
+        projectors = [_faulty(projector, self._fuse) for projector in every_projector()]
         while True:
             try:
                 return await self._open.enter_async_context(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, close_membership, open_membership
+from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.projections.listing_splits import PageLimits
 from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, members, newest
 from ledgerpress.readmodels.temporal import OPEN
@@ -28,9 +28,9 @@ class Change:
     key: ListingKey
     opens: bool
 
-    def apply(self, db: sqlite3.Connection, limits: PageLimits) -> None:
-        change = open_membership if self.opens else close_membership
-        change(db, self.k, self.key.published_at, self.key.post, self.position, limits=limits)
+    def apply(self, memberships: Memberships) -> None:
+        change = memberships.open if self.opens else memberships.close
+        change(self.k, self.key.published_at, self.key.post, self.position)
 
 
 @dataclass
@@ -143,9 +143,15 @@ def changes_of(runs: Sequence[Run]) -> tuple[list[Change], Model]:
 def written(changes: Sequence[Change], limits: PageLimits) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.executescript(SCHEMA)
-        for change in changes:
-            change.apply(db, limits)
+        write(db, changes, limits)
         yield db
+
+
+def write(db: sqlite3.Connection, changes: Sequence[Change], limits: PageLimits) -> None:
+    memberships = Memberships(db, limits)
+    for change in changes:
+        change.apply(memberships)
+    memberships.flush()
 
 
 NEVER_SEEN = """
@@ -268,13 +274,11 @@ def test_the_rows_do_not_depend_on_transactions_or_connections(
         for start, end in pairwise(bounds):
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                for change in changes[start:end]:
-                    change.apply(other, limits)
+                write(other, changes[start:end], limits)
                 if data.draw(st.booleans()):  # a crash, and then the same again
                     other.execute("ROLLBACK")
                     other.execute("BEGIN IMMEDIATE")
-                    for change in changes[start:end]:
-                        change.apply(other, limits)
+                    write(other, changes[start:end], limits)
                 other.execute("COMMIT")
         with closing(sqlite3.connect(path)) as other:
             assert list(other.iterdump()) == list(db.iterdump())
@@ -294,9 +298,9 @@ def test_what_contradicts_the_record_is_refused_and_writes_nothing(
     with written(changes, limits) as db:
         before = list(db.iterdump())
         with pytest.raises(MembershipRefused) as refused:
-            wrong.apply(db, limits)
+            write(db, [wrong], limits)
         assert (refused.value.k, refused.value.position) == (k, position)
         if 0 < position < touched:
             with pytest.raises(MembershipRefused, match=f"last changed at {touched}"):
-                Change(position, k, key, opens=not wrong.opens).apply(db, limits)
+                write(db, [Change(position, k, key, opens=not wrong.opens)], limits)
         assert list(db.iterdump()) == before

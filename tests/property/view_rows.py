@@ -27,8 +27,13 @@ def views_in_use(data: Path) -> Path:
 def rows_of(path: Path) -> Rows:
     """Return all rows of all tables, each table's in the order of its columns; not what says when they were made."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-        return {name: _table(db, name) for (name,) in tables if name not in ("views", "projection_digest")}
+        return rows_in(db)
+
+
+def rows_in(db: sqlite3.Connection) -> Rows:
+    """Return all rows of all tables of a database, each table's in the order of its columns; not what says when they were made."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    return {name: _table(db, name) for (name,) in tables if name not in ("views", "projection_digest")}
 
 
 def _table(db: sqlite3.Connection, name: str) -> list[tuple[Any, ...]]:

@@ -6,12 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from ledgerpress.projections.listing_pages import (
-    SCHEMA,
-    MembershipRefused,
-    close_membership,
-    open_membership,
-)
+from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, newest
 from ledgerpress.readmodels.temporal import OPEN
 
@@ -23,6 +18,18 @@ def db() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.executescript(SCHEMA)
         yield db
+
+
+def open_membership(db: sqlite3.Connection, k: int, published_at: int, post: int, position: int) -> None:
+    memberships = Memberships(db)
+    memberships.open(k, published_at, post, position)
+    memberships.flush()
+
+
+def close_membership(db: sqlite3.Connection, k: int, published_at: int, post: int, position: int) -> None:
+    memberships = Memberships(db)
+    memberships.close(k, published_at, post, position)
+    memberships.flush()
 
 
 def posts(keys: list[ListingKey]) -> list[int]:

@@ -1,7 +1,6 @@
 """Between facts and stored bytes: the one function that encodes events and the one that decodes them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -10,15 +9,24 @@ from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, 
 from ledgerpress.eventlog.errors import UndecodableEvent
 
 E = TypeVar("E")
+D = TypeVar("D")
 JsonObject: TypeAlias = dict[str, Any]
 Upcaster: TypeAlias = Callable[[JsonObject], JsonObject]
 """A pure step from one schema version of an event's data to the next."""
 
 
-class PayloadBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class PayloadBody(
+    msgspec.Struct,
+    Generic[D],
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    rename="camel",
+    forbid_unknown_fields=True,
+):
     """The plaintext of a payload. `fingerprint` is that of the command, in hex."""
 
-    data: msgspec.Raw
+    data: D
     reason: str | None
     idempotency_key: str | None
     trace_id: str | None
@@ -33,8 +41,7 @@ class EventType(NamedTuple, Generic[E]):
     type: type[E]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Generic[E]):
+class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event of the log, decoded. `reason` and the others are `None` where absent or withdrawn."""
 
     header: Header
@@ -69,11 +76,14 @@ class Codec(Generic[E]):
         entries = list(catalogue)
         self._names = {entry.type: (entry.name, entry.version) for entry in entries}
         self._versions = {entry.name: entry.version for entry in entries}
-        self._decoders = {entry.name: msgspec.json.Decoder(entry.type, strict=True) for entry in entries}
+        self._decoders = {
+            entry.name: msgspec.json.Decoder(PayloadBody[entry.type], strict=True)  # type: ignore[name-defined]
+            for entry in entries
+        }
         self._types = {entry.name: entry.type for entry in entries}
         self._upcasters = dict(upcasters)
         self._withdrawn = withdrawn
-        self._body = msgspec.json.Decoder(PayloadBody)
+        self._older = msgspec.json.Decoder(PayloadBody[JsonObject])
         self._encode = msgspec.json.Encoder().encode
 
     def name_of(self, event: E) -> tuple[str, int]:
@@ -114,8 +124,12 @@ class Codec(Generic[E]):
         if stored.payload.encoding != JSON_ENCODING:
             raise self._undecodable(header, f"has an unknown encoding {stored.payload.encoding!r}")
         try:
-            body = self._body.decode(stored.payload.plaintext)
-            event = self._read(header, body.data, known)
+            if header.schema_version == known:
+                body = self._decoders[header.type].decode(stored.payload.plaintext)
+                event = body.data
+            else:
+                body = self._older.decode(stored.payload.plaintext)
+                event = self._upcast(header, body.data, known)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
@@ -124,10 +138,7 @@ class Codec(Generic[E]):
         """Return `stored`, each decoded."""
         return [self.decode(event) for event in stored]
 
-    def _read(self, header: Header, data: msgspec.Raw, newest: int) -> E:
-        if header.schema_version == newest:
-            return self._decoders[header.type].decode(data)
-        fields: JsonObject = msgspec.json.decode(data)
+    def _upcast(self, header: Header, fields: JsonObject, newest: int) -> E:
         for version in range(header.schema_version, newest):
             step = self._upcasters.get((header.type, version))
             if step is None:

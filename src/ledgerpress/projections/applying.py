@@ -15,7 +15,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.checkpoints import Checkpoint
-from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.projector import Projector, apply_all
 
 logger = logging.getLogger(__name__)
 
@@ -97,41 +97,37 @@ def _project(
     skipped: Collection[tuple[str, int]],
 ) -> tuple[int, Exception | None]:
     """Apply `events`, without those that fail and are skipped; return how many it got past, and what stopped it."""
-    passed = 0
-    while passed < len(events):
-        done, error = _apply(db, projector, events[passed:])
-        passed += done
+    if _attempt(db, projector, events) is None:
+        return len(events), None
+    # Rows kept back may fail when they are written: applied one at a time, the event at fault shows.
+    for passed, event in enumerate(events):
+        error = _attempt(db, projector, [event])
         if error is None:
-            break
-        position = events[passed].position
-        if (projector.name, position) not in skipped:
-            logger.error("projection %s paused at position %d", projector.name, position, exc_info=error)
+            continue
+        if (projector.name, event.position) not in skipped:
+            logger.error(
+                "projection %s paused at position %d", projector.name, event.position, exc_info=error
+            )
             return passed, error
-        logger.warning("projection %s skips position %d: %s", projector.name, position, error)
-        passed += 1
-    return passed, None
+        logger.warning("projection %s skips position %d: %s", projector.name, event.position, error)
+    return len(events), None
 
 
-def _apply(
+def _attempt(
     db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
-) -> tuple[int, Exception | None]:
-    """Apply `events`; on a failure keep those before it. Return how many were applied, and the failure."""
+) -> Exception | None:
+    """Apply `events`, all or none; return what went wrong. Raises failures of the machine."""
     db.execute("SAVEPOINT projection")
-    done = 0
     try:
-        for event in events:
-            projector.apply(event, db)
-            done += 1
+        apply_all(projector, events, db)
     except Exception as error:
         if _is_passing(error):
             raise
         db.execute("ROLLBACK TO projection")
-        for event in events[:done]:
-            projector.apply(event, db)
-        return done, error
+        return error
     finally:
         db.execute("RELEASE projection")
-    return done, None
+    return None
 
 
 def _is_passing(error: Exception) -> bool:

@@ -15,12 +15,18 @@ from ledgerpress.domain.categories import (
 )
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing, WrittenAtOnce
 from ledgerpress.readmodels.temporal import OPEN
 
 ROOT: Final = 0
 """The parent of the categories at the top."""
 CHILD: Final = 0
 TAKEN_OVER: Final = 1
+
+
+_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {CategoryCreated, CategoryRenamed, CategoryDescribed, CategoryMoved, CategoryMerged, CategoryDeleted}
+)
 
 
 class CategoriesProjector:
@@ -57,42 +63,46 @@ class CategoriesProjector:
     """
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
-        position, version = recorded.position, recorded.header.stream_version
-        match recorded.event:
-            case CategoryCreated() as created:
-                db.execute("INSERT INTO category VALUES (?, ?)", (position, created.category_id))
-                parent = _seq(db, created.parent_id)
-                db.execute(
-                    "INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)",
-                    (position, position, version, created.slug, created.name, created.description, parent),
-                )
-                _open_edge(db, parent, position, position, CHILD)
-                _open_slug(db, created.slug, position, position)
-            case CategoryRenamed(category_id=category_id, name=name, slug=slug):
-                changes = {
-                    column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
-                }
-                seq = _change(db, category_id, position, version, **changes)
-                if seq and slug is not UNSET:
-                    _open_slug(db, slug, seq, position)
-            case CategoryDescribed(category_id=category_id, description=description):
-                _change(db, category_id, position, version, description=description)
-            case CategoryMoved(category_id=category_id, parent_id=parent_id):
-                parent = _seq(db, parent_id)
-                if seq := _change(db, category_id, position, version, parent=parent):
-                    _move_edge(db, seq, parent, position, CHILD)
-            case CategoryMerged(category_id=category_id, into_id=into_id):
-                into = _seq(db, into_id)
-                if seq := _change(db, category_id, position, version, merged_into=into):
-                    _merge(db, seq, into, position, version)
-            case CategoryDeleted(category_id=category_id):
-                if seq := _change(db, category_id, position, version, deleted=1):
-                    _close_edge(db, seq, position)
-                    _close_slugs(db, seq, position)
-            case _:
-                pass
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return WrittenAtOnce(db, _EVENTS, _apply)
+
+
+def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    position, version = recorded.position, recorded.header.stream_version
+    match recorded.event:
+        case CategoryCreated() as created:
+            db.execute("INSERT INTO category VALUES (?, ?)", (position, created.category_id))
+            parent = _seq(db, created.parent_id)
+            db.execute(
+                "INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)",
+                (position, position, version, created.slug, created.name, created.description, parent),
+            )
+            _open_edge(db, parent, position, position, CHILD)
+            _open_slug(db, created.slug, position, position)
+        case CategoryRenamed(category_id=category_id, name=name, slug=slug):
+            changes = {
+                column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
+            }
+            seq = _change(db, category_id, position, version, **changes)
+            if seq and slug is not UNSET:
+                _open_slug(db, slug, seq, position)
+        case CategoryDescribed(category_id=category_id, description=description):
+            _change(db, category_id, position, version, description=description)
+        case CategoryMoved(category_id=category_id, parent_id=parent_id):
+            parent = _seq(db, parent_id)
+            if seq := _change(db, category_id, position, version, parent=parent):
+                _move_edge(db, seq, parent, position, CHILD)
+        case CategoryMerged(category_id=category_id, into_id=into_id):
+            into = _seq(db, into_id)
+            if seq := _change(db, category_id, position, version, merged_into=into):
+                _merge(db, seq, into, position, version)
+        case CategoryDeleted(category_id=category_id):
+            if seq := _change(db, category_id, position, version, deleted=1):
+                _close_edge(db, seq, position)
+                _close_slugs(db, seq, position)
+        case _:
+            pass
 
 
 def _seq(db: sqlite3.Connection, category_id: str | None) -> int:

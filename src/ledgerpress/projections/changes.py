@@ -10,6 +10,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.publication import PayloadWithdrawn
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing
 
 _OWN_STREAMS: Final = ("post", "author", "actor")
 """Kinds of streams of which each is a subject of its own; of the others the kind is."""
@@ -48,31 +49,60 @@ class ChangesProjector:
         CREATE INDEX change_in_category_by_actor ON change_in_category (category, actor, type, position);
     """
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Changes(db)
+
+
+class _Changes:
+    """Rows to be written together, and the numbers of the names that came up."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._keys: dict[str, int] = {}
+        self._changes: list[tuple[object, ...]] = []
+        self._in_category: list[tuple[int, int, int, int]] = []
+        self._withdrawn: list[tuple[int, object]] = []
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
         header, event = recorded.header, recorded.event
-        type_, actor = _key(db, header.type), _key(db, header.actor_id)
-        represented = header.on_behalf_of_actor_id
-        db.execute(
-            "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        type_, actor = self._key(header.type), self._key(header.actor_id)
+        subject, represented = self._key(_subject(header.stream, event)), header.on_behalf_of_actor_id
+        on_behalf_of = None if represented is None else self._key(represented)
+        self._changes.append(
             (
                 header.position,
-                _key(db, _subject(header.stream, event)),
+                subject,
                 header.stream_version,
                 type_,
                 actor,
-                None if represented is None else _key(db, represented),
+                on_behalf_of,
                 header.recorded_at,
-            ),
+            )
         )
         category_id = getattr(event, "category_id", None)
         if category_id is not None and header.stream.startswith("post."):
-            category = _key(db, f"category.{category_id}")
-            row = (category, type_, header.position, actor)
-            db.execute("INSERT INTO change_in_category VALUES (?, ?, ?, ?)", row)
+            category = self._key(f"category.{category_id}")
+            self._in_category.append((category, type_, header.position, actor))
         if isinstance(event, PayloadWithdrawn):
-            gone = event.header.get("position")
-            db.execute("UPDATE change SET withdrawn = ? WHERE position = ?", (header.position, gone))
+            self._withdrawn.append((header.position, event.header.get("position")))
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        self._db.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
+        self._db.executemany("INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
+        self._db.executemany("UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
+
+    def _key(self, name: str) -> int:
+        key = self._keys.get(name)
+        if key is None:
+            found = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+            if found is None:
+                add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
+                found = self._db.execute(add, (name,)).fetchone()
+            key = self._keys[name] = int(found[0])
+        return key
 
 
 def _subject(stream: str, event: Event) -> str:
@@ -84,10 +114,3 @@ def _subject(stream: str, event: Event) -> str:
         return stream
     category_id = getattr(event, "category_id", None)
     return kind if category_id is None else f"category.{category_id}"
-
-
-def _key(db: sqlite3.Connection, name: str) -> int:
-    found = db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
-    if found is None:
-        found = db.execute("INSERT INTO change_key (name) VALUES (?) RETURNING k", (name,)).fetchone()
-    return int(found[0])

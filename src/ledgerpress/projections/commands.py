@@ -5,6 +5,7 @@ from typing import Final
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing
 
 
 class CommandsProjector:
@@ -22,12 +23,33 @@ class CommandsProjector:
     """
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
-        db.execute(
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Commands(db)
+
+
+class _Commands:
+    """A row for each command that came up: its id, fingerprint, subject and last position."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: dict[str, list[object]] = {}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
+        header = recorded.header
+        row = self._rows.get(header.command_id)
+        if row is None:
+            row = [header.command_id, recorded.fingerprint, _subject_id(recorded), header.position]
+            self._rows[header.command_id] = row
+        row[3] = header.position
+
+    def flush(self) -> None:
+        """Write what was kept back. A command that began in an earlier transaction keeps what its first event said."""
+        self._db.executemany(
             "INSERT INTO command VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET last_position = excluded.last_position",
-            (recorded.header.command_id, recorded.fingerprint, _subject_id(recorded), recorded.position),
+            self._rows.values(),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing
 from ledgerpress.readmodels.integrity import subtree_id
 
 
@@ -22,17 +23,39 @@ class IntegrityProjector:
     """
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Add the event's leaf, and the subtrees that it makes complete."""
-        leaf = recorded.position - 1
-        found = recorded.header.leaf_hash()
-        rows = [(subtree_id(0, leaf), found)]
-        for level, number in merkle.completed_by(leaf):
-            left = db.execute(
-                "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level - 1, 2 * number),)
-            ).fetchone()
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Subtrees(db)
+
+
+class _Subtrees:
+    """Rows to be written together, and the hashes among them of left subtrees whose sibling is not complete yet."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: list[tuple[int, bytes]] = []
+        self._waiting: dict[tuple[int, int], bytes] = {}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
+        header = recorded.header
+        leaf = header.position - 1
+        row_id, level, number, found = subtree_id(0, leaf), 0, leaf, header.leaf_hash()
+        self._rows.append((row_id, found))
+        for above in merkle.completed_by(leaf):
+            left = self._waiting.pop((level, number - 1), None) or self._stored(level, number - 1)
             if left is None:
                 break  # An event in it was skipped: it never becomes complete.
-            found = merkle.node_hash(left[0], found)
-            rows.append((subtree_id(level, number), found))
-        db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", rows)
+            found = merkle.node_hash(left, found)
+            level, number = above
+            self._rows.append((row_id + level, found))
+        self._waiting[level, number] = found
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        self._db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+
+    def _stored(self, level: int, number: int) -> bytes | None:
+        select = "SELECT hash FROM merkle_subtree WHERE id = ?"
+        row = self._db.execute(select, (subtree_id(level, number),)).fetchone()
+        return None if row is None else bytes(row[0])

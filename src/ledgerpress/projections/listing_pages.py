@@ -6,16 +6,19 @@ three levels. The pages in use at a position part all keys among them without ga
 as of that position walks as if there had never been any other page. `ledgerpress.readmodels.listings` has the
 queries, and `ledgerpress.projections.listing_splits` says when a page gives way to new ones.
 
-Nothing is remembered between calls, and the caller owns the transaction: the rows depend on the order of the
-changes alone, not on how they were batched.
+`ledgerpress.projections.listing_tree` keeps them.
+
+Nothing is remembered beyond a transaction, which the caller owns: the rows depend on the order of the changes
+alone, not on how they were batched.
 """
 
 import sqlite3
-from typing import Final, NamedTuple
+from typing import Final
 
-from ledgerpress.projections.listing_splits import BRANCHES, LIVE_PATH, ROWS, PageLimits, balance, new_pages
+from ledgerpress.projections.listing_splits import PageLimits, balance
+from ledgerpress.projections.listing_steps import Steps
+from ledgerpress.projections.listing_tree import Directory, Key, Leaf, Pages
 from ledgerpress.readmodels.listings import LOWEST
-from ledgerpress.readmodels.temporal import OPEN
 
 SCHEMA: Final = """
 -- How a listing stands now. `touched` is the position of its last change.
@@ -65,86 +68,6 @@ class MembershipRefused(ValueError):
         self.position = position
 
 
-def open_membership(
-    db: sqlite3.Connection,
-    k: int,
-    published_at: int,
-    post: int,
-    position: int,
-    *,
-    limits: PageLimits = LIMITS,
-) -> None:
-    """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).
-
-    Raises `MembershipRefused` where it is there already, or the listing was changed at a later position.
-    """
-    place = _place(db, _PLACE_OPENING, k, published_at, post, position) or _begin(db, k, position)
-    if place.to_pos == OPEN:
-        why = "the post is in the listing already"
-        raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
-    if place.to_pos == position:
-        db.execute(ROWS.close, (OPEN, place.leaf, published_at, post, place.from_pos))
-    else:
-        db.execute(ROWS.add, (place.leaf, published_at, post, position, None))
-        if place.rows >= limits.rows:
-            balance(db, k, published_at, post, position, limits)
-    newest = published_at if place.newest is None else max(place.newest, published_at)
-    _record(db, k, position, place, place.n + 1, newest)
-
-
-def close_membership(
-    db: sqlite3.Connection,
-    k: int,
-    published_at: int,
-    post: int,
-    position: int,
-    *,
-    limits: PageLimits = LIMITS,
-) -> None:
-    """Take the post out of listing `k` from `position` on; `published_at` is as it was when it was put in.
-
-    Raises `MembershipRefused` where it is not there, or the listing was changed at a later position.
-    """
-    place = _place(db, _PLACE_CLOSING, k, published_at, post, position)
-    if place is None or place.to_pos != OPEN:
-        why = "the post is not in the listing"
-        raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
-    row = (place.leaf, published_at, post, place.from_pos)
-    if position in (place.from_pos, place.leaf_from):
-        db.execute(ROWS.remove, row)
-    else:
-        db.execute(ROWS.close, (position, *row))
-    if place.rows <= limits.rewrite_below:
-        balance(db, k, published_at, post, position, limits)
-    newest = place.newest
-    if newest == published_at:
-        left = db.execute(_NEWEST, (k, published_at)).fetchone()
-        newest = None if left is None else left[0]
-    _record(db, k, position, place, place.n - 1, newest)
-
-
-class _Place(NamedTuple):
-    """How the listing stands, the leaf in use for a key, and the bounds of the key's latest row there.
-
-    `rows` counts the leaf's: all of them before opening, the live ones before closing.
-    """
-
-    touched: int
-    n: int
-    newest: int | None
-    leaf: int
-    leaf_from: int
-    rows: int
-    from_pos: int | None
-    to_pos: int | None
-
-
-_PLACE: Final = """
-    SELECT l.touched, l.n, l.newest_published_at, b.child, b.from_pos,
-        (SELECT count(*) FROM page_row WHERE page = b.child {only}), r.from_pos, r.to_pos
-"""
-_PLACE_OPENING: Final = _PLACE.format(only="") + LIVE_PATH
-_PLACE_CLOSING: Final = _PLACE.format(only="AND to_pos = 9007199254740991") + LIVE_PATH
 _NEWEST: Final = """
     SELECT r.published_at
     FROM page_directory AS d INDEXED BY page_directory_open
@@ -159,64 +82,159 @@ _NEWEST: Final = """
 """
 
 
-def _place(
-    db: sqlite3.Connection, query: str, k: int, published_at: int, post: int, position: int
-) -> _Place | None:
-    row = db.execute(query, (k, published_at, post)).fetchone()
-    if row is None:
-        return None
-    place = _Place(*row)
-    if place.touched > position:
-        why = f"the listing was last changed at {place.touched}"
-        raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
-    return place
+class Memberships:
+    """All listings, as one transaction comes by them. Nothing but the directory is written before `flush`."""
 
+    def __init__(self, db: sqlite3.Connection, limits: PageLimits = LIMITS) -> None:
+        self._db = db
+        self._limits = limits
+        self._pages = Pages(db)
+        self._directory = Directory(db)
+        self._standings: dict[int, _Standing] = {}
+        self._leaves: dict[int, Leaf] = {}
+        self._counts = Steps(db, "count_step", "n", at_first=0)
+        self._newest_times = Steps(db, "newest_step", "newest_published_at", at_first=None)
 
-def _begin(db: sqlite3.Connection, k: int, position: int) -> _Place:
-    branch, leaf = new_pages(db, 2)
-    db.execute("INSERT INTO listing VALUES (?, ?, 0, NULL)", (k, position))
-    db.execute(BRANCHES.add, (k, LOWEST, LOWEST, position, branch))
-    db.execute(ROWS.add, (branch, LOWEST, LOWEST, position, leaf))
-    return _Place(position, 0, None, leaf, position, 0, None, None)
+    def open(self, k: int, published_at: int, post: int, position: int) -> None:
+        """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).
 
+        Raises `MembershipRefused` where it is there already, or the listing was changed at a later position.
+        """
+        key = (published_at, post)
+        listing = self._standing(k) or self._begin(k, position)
+        if listing.touched > position:
+            raise _late(listing, key, position)
+        leaf = self._leaf(k, key)
+        page = leaf.page
+        if page.find(key):
+            why = "the post is in the listing already"
+            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+        just_left = page.ended_at(key, position) if listing.touched == position else None
+        rows = len(page.ends)
+        self._pages.add(page, just_left or (published_at, post, position, None))
+        if just_left is None and rows >= self._limits.rows:
+            self._balance(k, leaf, position)
+        newest = listing.newest
+        if newest is None or newest < published_at:
+            newest = published_at
+        self._record(listing, position, listing.n + 1, newest)
 
-def _record(
-    db: sqlite3.Connection, k: int, position: int, before: _Place, n: int, newest: int | None
-) -> None:
-    db.execute(
-        "UPDATE listing SET touched = ?, n = ?, newest_published_at = ? WHERE k = ?", (position, n, newest, k)
-    )
-    if before.touched < position:
-        db.execute(_COUNTS.add, (k, position, n))
-        if newest != before.newest:
-            db.execute(_NEWEST_TIMES.add, (k, position, newest))
-    else:
-        _COUNTS.replace(db, k, position, n, at_first=0)
-        _NEWEST_TIMES.replace(db, k, position, newest, at_first=None)
+    def close(self, k: int, published_at: int, post: int, position: int) -> None:
+        """Take the post out of listing `k` from `position` on; `published_at` is as it was when it was put in.
 
+        Raises `MembershipRefused` where it is not there, or the listing was changed at a later position.
+        """
+        key = (published_at, post)
+        listing = self._standing(k)
+        if listing is not None and listing.touched > position:
+            raise _late(listing, key, position)
+        leaf = self._leaf(k, key) if listing is not None else None
+        row = leaf.page.find(key) if leaf is not None else None
+        if listing is None or leaf is None or row is None:
+            why = "the post is not in the listing"
+            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+        rows = len(leaf.page.live)
+        if position in (row[2], leaf.entry.from_pos):
+            self._pages.remove(leaf.page, row)
+        else:
+            self._pages.close(leaf.page, row, position)
+        newest = listing.newest
+        if newest == published_at:
+            newest = self._newest(listing, published_at, leaf)
+        if rows <= self._limits.rewrite_below:
+            self._balance(k, leaf, position)
+        self._record(listing, position, listing.n - 1, newest)
 
-class _Steps:
-    """A step function of the position for each listing: a row wherever its value changes."""
-
-    def __init__(self, table: str, value: str) -> None:
-        add, remove, before = (
-            "INSERT INTO {table} VALUES (?, ?, ?)",
-            "DELETE FROM {table} WHERE k = ? AND pos = ?",
-            "SELECT {value} FROM {table} WHERE k = ? AND pos < ? ORDER BY pos DESC LIMIT 1",
+    def flush(self) -> None:
+        """Write what has changed."""
+        changed = [listing for listing in self._standings.values() if listing.changed]
+        for listing in changed:
+            self._end_steps(listing)
+        self._pages.flush()
+        self._counts.flush()
+        self._newest_times.flush()
+        self._db.executemany(
+            "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
+            [(one.k, one.touched, one.n, one.newest) for one in changed],
         )
-        self.add = add.format(table=table)
-        self._remove = remove.format(table=table)
-        self._before = before.format(table=table, value=value)
 
-    def replace(
-        self, db: sqlite3.Connection, k: int, position: int, value: int | None, *, at_first: int | None
-    ) -> None:
-        """Let the step at `position` lead to `value`, and be none if that changes nothing."""
-        before = db.execute(self._before, (k, position)).fetchone()
-        db.execute(self._remove, (k, position))
-        if value != (at_first if before is None else before[0]):
-            db.execute(self.add, (k, position, value))
+    def _standing(self, k: int) -> "_Standing | None":
+        found = self._standings.get(k)
+        if found is None:
+            row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
+            if row is not None:
+                found = self._standings[k] = _Standing(*row)
+        return found
+
+    def _begin(self, k: int, position: int) -> "_Standing":
+        branch, leaf = self._pages.make(), self._pages.make()
+        self._directory.add(k, (LOWEST, LOWEST), position, branch.id)
+        self._pages.add(branch, (LOWEST, LOWEST, position, leaf.id))
+        self._standings[k] = found = _Standing(k, position, 0, None)
+        return found
+
+    def _leaf(self, k: int, key: Key) -> Leaf:
+        """Return the leaf that holds the key. It is mostly the one that was last asked for."""
+        leaf = self._leaves.get(k)
+        if leaf is None or not leaf.first <= key < leaf.end:
+            leaf = self._leaves[k] = self._pages.leaf(self._directory.find(k, key), key)
+        return leaf
+
+    def _balance(self, k: int, leaf: Leaf, position: int) -> None:
+        del self._leaves[k]
+        balance(self._pages, self._directory, k, leaf, position, self._limits)
+
+    def _newest(self, listing: "_Standing", left: int, leaf: Leaf) -> int | None:
+        """Return the date of the newest post, now that one that bore that date has left its leaf.
+
+        No post is later than `left`, so whatever stands to the right of the leaf bears this date, too.
+        """
+        if listing.n == 1:
+            return None
+        if leaf.page.live and leaf.end[0] > left:
+            return leaf.page.live[-1][0]
+        self._pages.flush()
+        row = self._db.execute(_NEWEST, (listing.k, left)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _record(self, listing: "_Standing", position: int, n: int, newest: int | None) -> None:
+        if listing.touched < position:
+            if listing.changed:
+                self._end_steps(listing)
+            listing.touched, listing.before = position, (listing.n, listing.newest)
+        listing.n, listing.newest, listing.changed = n, newest, True
+
+    def _end_steps(self, listing: "_Standing") -> None:
+        """Keep the steps at the position of the last change: there will be no more changes there."""
+        k, position = listing.k, listing.touched
+        if listing.before is None:
+            listing.before = self._counts.before(k, position), self._newest_times.before(k, position)
+            self._counts.remove(k, position)
+            self._newest_times.remove(k, position)
+        n, newest = listing.before
+        if listing.n != n:
+            self._counts.add(k, position, listing.n)
+        if listing.newest != newest:
+            self._newest_times.add(k, position, listing.newest)
 
 
-_COUNTS: Final = _Steps("count_step", "n")
-_NEWEST_TIMES: Final = _Steps("newest_step", "newest_published_at")
+class _Standing:
+    """How a listing stands, whether that is still to be written, and how it stood before the last position.
+
+    `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
+    """
+
+    __slots__ = ("before", "changed", "k", "n", "newest", "touched")
+
+    def __init__(self, k: int, touched: int, n: int, newest: int | None) -> None:
+        self.k = k
+        self.touched = touched
+        self.n = n
+        self.newest = newest
+        self.before: tuple[int | None, int | None] | None = None
+        self.changed = False
+
+
+def _late(listing: _Standing, key: Key, position: int) -> MembershipRefused:
+    why = f"the listing was last changed at {listing.touched}"
+    return MembershipRefused(why, k=listing.k, published_at=key[0], post=key[1], position=position)

@@ -5,8 +5,8 @@ and a negative one for the posts of a status (editors' lists). Sorting is by dat
 """
 
 import sqlite3
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET
@@ -27,10 +27,23 @@ from ledgerpress.domain.posts import (
 )
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.projections import listing_counts, listing_pages
+from ledgerpress.projections.listing_counts import CategoryCounts
+from ledgerpress.projections.listing_pages import Memberships
+from ledgerpress.projections.projector import Writing
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, status_key
 
+_OfAPost: TypeAlias = (
+    ContentChanged
+    | PostPublished
+    | PostCategorized
+    | PostUncategorized
+    | PostUnpublished
+    | PostArchived
+    | PostUnarchived
+)
 
-class Listed(msgspec.Struct, frozen=True):
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
     """What decides in which listings a post is. `article_*` hold what was last published."""
 
     seq: int
@@ -62,53 +75,139 @@ class ListingsProjector:
     )
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
-        at = recorded.position
-        match recorded.event:
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Listings(db)
+
+
+class _Listings:
+    """The posts that one transaction comes by as they stand, and the listings that they are in."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._posts: dict[str, Listed] = {}
+        self._changed: dict[str, Listed] = {}
+        self._authors: dict[str, int | None] = {}
+        self._memberships = Memberships(db)
+        self._counts = CategoryCounts(db)
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
+        event = recorded.event
+        if isinstance(event, _OfAPost):
+            if old := self._find(event.post_id):
+                self._replace(event.post_id, old, _after(old, event), recorded.position)
+        elif isinstance(event, PostCreated):
+            self._create(event.post_id, recorded, event.author_ids)
+        elif isinstance(event, Withdrawn):
+            self._withdrawn(recorded, event)
+        else:
+            self._apply_to_others(event, recorded.position)
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        self._memberships.flush()
+        self._counts.flush()
+        self._db.executemany(
+            "INSERT OR REPLACE INTO listed VALUES (?, ?)",
+            [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
+        )
+
+    def _apply_to_others(self, event: Event, at: int) -> None:
+        match event:
             case AuthorRegistered(author_id=author_id):
-                db.execute("INSERT INTO listed_author VALUES (?, ?)", (author_id, at))
-            case Withdrawn(type="author.registered") as gone:
-                db.execute("INSERT INTO listed_author VALUES (?, ?)", (gone.subject_id, at))
+                self._add_author(author_id, at)
             case CategoryCreated(category_id=category_id, parent_id=parent_id):
-                listing_counts.add_category(db, category_id, at, parent_id)
+                self._counts.add(category_id, at, parent_id)
             case CategoryMoved(category_id=category_id, parent_id=parent_id):
-                listing_counts.move_category(db, category_id, parent_id, at)
+                self._counts.move(category_id, parent_id, at)
             case CategoryMerged(category_id=category_id, into_id=into_id):
-                listing_counts.merge_category(db, category_id, into_id, at)
+                self._counts.merge(category_id, into_id, at)
             case CategoryDeleted(category_id=category_id):
-                listing_counts.delete_category(db, category_id, at)
-            case PostCreated(post_id=post_id, author_ids=author_ids):
-                _create(db, post_id, recorded, author_ids)
-            case Withdrawn(type=type_) if type_.startswith("post."):
-                _withdrawn(db, recorded, recorded.event)
-            case (
-                ContentChanged() | PostCategorized() | PostUncategorized() | PostPublished() | PostUnpublished()
-                | PostArchived() | PostUnarchived()
-            ) as event:  # fmt: skip
-                if old := _load(db, event.post_id):
-                    _replace(db, event.post_id, old, _after(old, event), at)
+                self._counts.delete(category_id, at)
             case _:
                 pass
 
+    def _withdrawn(self, recorded: Recorded[Event], event: Withdrawn) -> None:
+        """Apply what the type alone tells, as `evolve` does."""
+        if event.type == "author.registered":
+            self._add_author(event.subject_id, recorded.position)
+        if not event.type.startswith("post."):
+            return
+        post_id = event.subject_id
+        old = self._find(post_id)
+        if old is None:
+            self._create(post_id, recorded, ())
+            return
+        date = event.recorded_at if old.published_at is None else old.published_at
+        known: dict[str, _OfAPost] = {
+            "post.published": PostPublished(post_id=post_id, revision=0, published_at=date, correction=None),
+            "post.unpublished": PostUnpublished(post_id=post_id),
+            "post.archived": PostArchived(post_id=post_id),
+            "post.unarchived": PostUnarchived(post_id=post_id),
+        }
+        if meant := known.get(event.type):
+            self._replace(post_id, old, _after(old, meant), recorded.position)
 
-def _create(
-    db: sqlite3.Connection, post_id: str, recorded: Recorded[Event], author_ids: tuple[str, ...]
-) -> None:
-    new = Listed(recorded.position, recorded.header.recorded_at, PostStatus.DRAFT, author_ids)
-    _replace(db, post_id, None, new, recorded.position)
+    def _create(self, post_id: str, recorded: Recorded[Event], author_ids: tuple[str, ...]) -> None:
+        new = Listed(recorded.position, recorded.header.recorded_at, PostStatus.DRAFT, author_ids)
+        self._replace(post_id, None, new, recorded.position)
+
+    def _replace(self, post_id: str, old: Listed | None, new: Listed, at: int) -> None:
+        if new == old:
+            return
+        self._posts[post_id] = self._changed[post_id] = new
+        if old is None or old.status is not new.status or new.is_live:
+            before = set(self._listings(old)) if old else set()
+            after = set(self._listings(new))
+            for k, date in sorted(before - after):
+                self._memberships.close(k, date, new.seq, at)
+            for k, date in sorted(after - before):
+                self._memberships.open(k, date, new.seq, at)
+        self._counts.update_post(
+            new.seq,
+            at,
+            old=old.category_ids if old else (),
+            was_live=bool(old and old.is_live),
+            new=new.category_ids,
+            is_live=new.is_live,
+        )
+
+    def _listings(self, post: Listed) -> Iterator[tuple[int, int]]:
+        """Yield (listing key, date) for every listing that the post is in."""
+        yield status_key(post.status), post.created_at
+        if not post.is_live or post.published_at is None:
+            return
+        yield EVERY_ARTICLE, post.published_at
+        for category_id in post.category_ids:
+            if k := self._counts.key(category_id):
+                yield k, post.published_at
+        for author_id in post.article_author_ids:
+            if k := self._author(author_id):
+                yield k, post.published_at
+
+    def _find(self, post_id: str) -> Listed | None:
+        post = self._posts.get(post_id)
+        if post is None:
+            row = self._db.execute("SELECT state FROM listed WHERE id = ?", (post_id,)).fetchone()
+            if row:
+                post = self._posts[post_id] = msgspec.msgpack.decode(row[0], type=Listed)
+        return post
+
+    def _add_author(self, author_id: str, k: int) -> None:
+        self._db.execute("INSERT INTO listed_author VALUES (?, ?)", (author_id, k))
+        self._authors[author_id] = k
+
+    def _author(self, author_id: str) -> int | None:
+        try:
+            return self._authors[author_id]
+        except KeyError:
+            row = self._db.execute("SELECT k FROM listed_author WHERE id = ?", (author_id,)).fetchone()
+            k = self._authors[author_id] = int(row[0]) if row else None
+            return k
 
 
-def _after(
-    old: Listed,
-    event: ContentChanged
-    | PostCategorized
-    | PostUncategorized
-    | PostPublished
-    | PostUnpublished
-    | PostArchived
-    | PostUnarchived,
-) -> Listed:
+def _after(old: Listed, event: _OfAPost) -> Listed:
     change = msgspec.structs.replace
     match event:
         case ContentChanged(author_ids=author_ids):
@@ -131,66 +230,3 @@ def _after(
         case PostUnarchived():
             status = PostStatus.DRAFT if old.published_at is None else PostStatus.UNPUBLISHED
             return change(old, status=status)
-
-
-def _withdrawn(db: sqlite3.Connection, recorded: Recorded[Event], event: Withdrawn) -> None:
-    """Apply what the type alone tells, as the post's own `evolve` does."""
-    post_id, at = event.subject_id, recorded.position
-    old = _load(db, post_id)
-    if old is None:
-        _create(db, post_id, recorded, ())
-        return
-    date = event.recorded_at if old.published_at is None else old.published_at
-    match event.type:
-        case "post.published":
-            published = PostPublished(post_id=post_id, revision=0, published_at=date, correction=None)
-            _replace(db, post_id, old, _after(old, published), at)
-        case "post.unpublished":
-            _replace(db, post_id, old, _after(old, PostUnpublished(post_id=post_id)), at)
-        case "post.archived":
-            _replace(db, post_id, old, _after(old, PostArchived(post_id=post_id)), at)
-        case "post.unarchived":
-            _replace(db, post_id, old, _after(old, PostUnarchived(post_id=post_id)), at)
-        case _:
-            pass
-
-
-def _load(db: sqlite3.Connection, post_id: str) -> Listed | None:
-    row = db.execute("SELECT state FROM listed WHERE id = ?", (post_id,)).fetchone()
-    return msgspec.msgpack.decode(row[0], type=Listed) if row else None
-
-
-def _replace(db: sqlite3.Connection, post_id: str, old: Listed | None, new: Listed, at: int) -> None:
-    if new == old:
-        return
-    db.execute("INSERT OR REPLACE INTO listed VALUES (?, ?)", (post_id, msgspec.msgpack.encode(new)))
-    before = set(_memberships(db, old)) if old else set()
-    after = set(_memberships(db, new))
-    for k, date in sorted(before - after):
-        listing_pages.close_membership(db, k, date, new.seq, at)
-    for k, date in sorted(after - before):
-        listing_pages.open_membership(db, k, date, new.seq, at)
-    listing_counts.update_post(
-        db,
-        new.seq,
-        at,
-        old=old.category_ids if old else (),
-        was_live=bool(old and old.is_live),
-        new=new.category_ids,
-        is_live=new.is_live,
-    )
-
-
-def _memberships(db: sqlite3.Connection, post: Listed) -> Iterable[tuple[int, int]]:
-    """Yield (listing key, date) for every listing that the post is in."""
-    yield status_key(post.status), post.created_at
-    if not post.is_live or post.published_at is None:
-        return
-    yield EVERY_ARTICLE, post.published_at
-    for category_id in post.category_ids:
-        if k := listing_counts.category_key(db, category_id):
-            yield k, post.published_at
-    for author_id in post.article_author_ids:
-        row = db.execute("SELECT k FROM listed_author WHERE id = ?", (author_id,)).fetchone()
-        if row:
-            yield int(row[0]), post.published_at

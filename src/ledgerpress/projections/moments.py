@@ -5,6 +5,7 @@ from typing import Final
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing
 
 
 class MomentsProjector:
@@ -23,9 +24,26 @@ class MomentsProjector:
     """
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
-        db.execute(
-            "INSERT INTO moment SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM moment WHERE recorded_time >= ?1)",
-            (recorded.header.recorded_at, recorded.position),
-        )
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return _Moments(db)
+
+
+class _Moments:
+    """Rows to be written together, and the greatest recorded-at up to the last of them."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: list[tuple[int, int]] = []
+        (self._reached,) = db.execute("SELECT coalesce(max(recorded_time), -1) FROM moment").fetchone()
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
+        time = recorded.header.recorded_at
+        if time > self._reached:
+            self._reached = time
+            self._rows.append((time, recorded.header.position))
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        self._db.executemany("INSERT INTO moment VALUES (?, ?)", self._rows)

@@ -8,6 +8,11 @@ from ledgerpress.domain.authors import AuthorRegistered, AuthorRenamed
 from ledgerpress.domain.event import Event, Withdrawn
 from ledgerpress.domain.publication import SiteNamed
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.projector import Writing, WrittenAtOnce
+
+_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {AuthorRegistered, AuthorRenamed, ActorRegistered, ActorRenamed, SiteNamed, Withdrawn}
+)
 
 
 class PeopleProjector:
@@ -32,48 +37,44 @@ class PeopleProjector:
     """
     indexes: Final = ""
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes."""
-        position, version = recorded.position, recorded.header.stream_version
-        match recorded.event:
-            case AuthorRegistered(author_id=author_id, name=name):
-                db.execute("INSERT INTO author VALUES (?, ?)", (position, author_id))
-                db.execute(
-                    "INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version)
-                )
-            case AuthorRenamed(author_id=author_id, name=name):
-                db.execute(
-                    "INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version)
-                )
-            case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
-                db.execute(
-                    "INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name)
-                )
-            case ActorRenamed(actor_id=actor_id, name=name):
-                db.execute(
-                    "INSERT INTO actor_name SELECT actor_id, ?, kind, ? FROM actor_name"
-                    " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
-                    (position, name, actor_id),
-                )
-            case Withdrawn(type="author.registered") as gone:
-                db.execute("INSERT INTO author VALUES (?, ?)", (position, gone.subject_id))
-                db.execute(
-                    "INSERT INTO author_name VALUES (?, ?, '', ?)", (gone.subject_id, position, version)
-                )
-            case Withdrawn(type="author.renamed") as gone:
-                db.execute(
-                    "INSERT INTO author_name SELECT author_id, ?, name, ? FROM author_name"
-                    " WHERE author_id = ? ORDER BY from_pos DESC LIMIT 1",
-                    (position, version, gone.subject_id),
-                )
-            case Withdrawn(type="actor.registered") as gone:
-                db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (gone.subject_id, position))
-            case SiteNamed(name=name):
-                db.execute("INSERT INTO site_name VALUES (?, ?, ?)", (position, name, version))
-            case Withdrawn(type="site.named"):
-                db.execute(
-                    "INSERT INTO site_name SELECT ?, name, ? FROM site_name ORDER BY from_pos DESC LIMIT 1",
-                    (position, version),
-                )
-            case _:
-                pass
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
+        return WrittenAtOnce(db, _EVENTS, _apply)
+
+
+def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    position, version = recorded.position, recorded.header.stream_version
+    match recorded.event:
+        case AuthorRegistered(author_id=author_id, name=name):
+            db.execute("INSERT INTO author VALUES (?, ?)", (position, author_id))
+            db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
+        case AuthorRenamed(author_id=author_id, name=name):
+            db.execute("INSERT INTO author_name VALUES (?, ?, ?, ?)", (author_id, position, name, version))
+        case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
+            db.execute("INSERT INTO actor_name VALUES (?, ?, ?, ?)", (actor_id, position, kind.value, name))
+        case ActorRenamed(actor_id=actor_id, name=name):
+            db.execute(
+                "INSERT INTO actor_name SELECT actor_id, ?, kind, ? FROM actor_name"
+                " WHERE actor_id = ? ORDER BY from_pos DESC LIMIT 1",
+                (position, name, actor_id),
+            )
+        case Withdrawn(type="author.registered") as gone:
+            db.execute("INSERT INTO author VALUES (?, ?)", (position, gone.subject_id))
+            db.execute("INSERT INTO author_name VALUES (?, ?, '', ?)", (gone.subject_id, position, version))
+        case Withdrawn(type="author.renamed") as gone:
+            db.execute(
+                "INSERT INTO author_name SELECT author_id, ?, name, ? FROM author_name"
+                " WHERE author_id = ? ORDER BY from_pos DESC LIMIT 1",
+                (position, version, gone.subject_id),
+            )
+        case Withdrawn(type="actor.registered") as gone:
+            db.execute("INSERT INTO actor_name VALUES (?, ?, NULL, '')", (gone.subject_id, position))
+        case SiteNamed(name=name):
+            db.execute("INSERT INTO site_name VALUES (?, ?, ?)", (position, name, version))
+        case Withdrawn(type="site.named"):
+            db.execute(
+                "INSERT INTO site_name SELECT ?, name, ? FROM site_name ORDER BY from_pos DESC LIMIT 1",
+                (position, version),
+            )
+        case _:
+            pass

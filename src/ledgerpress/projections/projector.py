@@ -1,17 +1,33 @@
-"""What a projector is: pure code that turns one event into changes of its own tables."""
+"""What a projector is: pure code that turns events, one after another, into changes of its own tables."""
 
 import sqlite3
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
+
+
+class Writing(Protocol):
+    """What a projector does in one transaction. Rows may be kept back until `flush`, and so what it reads, too.
+
+    After an error it is of no use any more, and the transaction MUST be rolled back to where it began.
+    """
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes. It is called once for each event, in order of position."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was kept back. It is called once, after the last event."""
+        ...
 
 
 class Projector(Protocol):
     """Turns events into rows of tables that no other projector touches.
 
     It MUST depend on nothing but the event and its own rows, so that a rebuild gives the same rows; it MUST
-    accept every event of the catalogue; it MUST NOT begin or end a transaction.
+    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor keep anything beyond one.
     """
 
     @property
@@ -26,14 +42,42 @@ class Projector(Protocol):
 
     @property
     def schema(self) -> str:
-        """The SQL that creates the tables."""
+        """The SQL that creates the tables, with the indexes that are needed for writing."""
         ...
 
     @property
     def indexes(self) -> str:
-        """The SQL that creates the indexes which only readers use: in a rebuild they are made last."""
+        """The SQL that creates the indexes which only readers use: made last in a rebuild."""
         ...
 
-    def apply(self, recorded: Recorded[Event], db: sqlite3.Connection) -> None:
-        """Write what the event changes. It is called once for each event, in order of position."""
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        """Return what writes in the transaction under way."""
         ...
+
+
+Apply: TypeAlias = Callable[[Recorded[Event], sqlite3.Connection], None]
+
+
+class WrittenAtOnce:
+    """Writing that keeps nothing back, for events that come seldom: those of `types` are applied, others passed over."""
+
+    def __init__(self, db: sqlite3.Connection, types: frozenset[type[Event]], apply: Apply) -> None:
+        self._db = db
+        self._types = types
+        self._apply = apply
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Write what the event changes."""
+        if type(recorded.event) in self._types:
+            self._apply(recorded, self._db)
+
+    def flush(self) -> None:
+        """Everything is written."""
+
+
+def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:
+    """Write what `events` change. Where that fails, the caller MUST roll back."""
+    writing = projector.begin(db)
+    for event in events:
+        writing.apply(event)
+    writing.flush()

@@ -12,15 +12,15 @@ DIRECT: Final = 0
 WITH_DESCENDANTS: Final = 1
 """Count what is in the category or in any below it."""
 
-_STATUSES: Final = tuple(PostStatus)
+_STATUS_KEYS: Final = {status: -1 - number for number, status in enumerate(PostStatus)}
 
 
 def status_key(status: PostStatus) -> int:
     """Return the key of the editors' listing of all posts with a status: a negative number."""
-    return -1 - _STATUSES.index(status)
+    return _STATUS_KEYS[status]
 
 
-EVERY_POST: Final = tuple(status_key(status) for status in _STATUSES)
+EVERY_POST: Final = tuple(_STATUS_KEYS.values())
 """The keys that together list every post once."""
 
 NO_LONGER_PUBLIC: Final = (status_key(PostStatus.UNPUBLISHED), status_key(PostStatus.ARCHIVED))

@@ -8,6 +8,7 @@ runs to its end all the same.
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -89,6 +90,19 @@ def patiently(db: sqlite3.Connection, statement: str, parameters: Sequence[objec
             if not is_busy(error) or time.monotonic() > give_up:
                 raise
         time.sleep(RETRY)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Run one write transaction: committed at the end, rolled back on an error. Raises `sqlite3.Error`."""
+    patiently(db, "BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def is_busy(error: sqlite3.Error) -> bool:

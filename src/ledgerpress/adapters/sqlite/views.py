@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently
-from ledgerpress.adapters.sqlite.views_tables import check_tables, create_indexes, create_tables, recreate
+from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, transaction
+from ledgerpress.adapters.sqlite.views_tables import check_tables, create_tables, recreate
 from ledgerpress.adapters.sqlite.withdrawal import empty_write_ahead_log
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.checkpoints import Checkpoint
@@ -68,19 +68,12 @@ class SqliteViews:
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: committed when it returns, rolled back when it raises."""
 
-        def transaction(db: sqlite3.Connection) -> T:
-            patiently(db, "BEGIN IMMEDIATE")
-            try:
-                result = work(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return result
+        def write(db: sqlite3.Connection) -> T:
+            with transaction(db):
+                return work(db)
 
         async with self._turn:
-            return await self._writer.run(transaction)
+            return await self._writer.run(write)
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator["Renewal"]:
@@ -141,7 +134,6 @@ class SqliteViews:
     def _create(self, db: sqlite3.Connection) -> None:
         if not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
             create_tables(db, self._projectors)
-            create_indexes(db, self._projectors)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)

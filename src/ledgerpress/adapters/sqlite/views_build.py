@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.adapters.sqlite.connection import PATIENCE, uri
+from ledgerpress.adapters.sqlite.connection import PATIENCE, transaction, uri
 from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS
 from ledgerpress.adapters.sqlite.views_tables import check_tables, create_indexes, create_tables, tables_of
 from ledgerpress.domain.event import Event
@@ -25,10 +25,8 @@ from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.readmodels.table_digests import TableDigest
 
-READ: Final = 1_000
-"""Events read at once."""
 BATCH: Final = 10_000
-"""Events written in one transaction."""
+"""Events that are read, and written in one transaction."""
 
 
 class TextWithdrawn(EventLogError):
@@ -54,10 +52,9 @@ class ViewsBuild:
         try:
             for name, value in WRITER_PRAGMAS.items():
                 db.execute(f"PRAGMA {name} = {value}")
-            db.execute("BEGIN IMMEDIATE")
-            create_tables(db, projectors, began_at=began_at)
-            check_tables(db, projectors, indexes=False)
-            db.execute("COMMIT")
+            with transaction(db):
+                create_tables(db, projectors, began_at=began_at, indexes=False)
+                check_tables(db, projectors, indexes=False)
         except BaseException:
             db.close()
             raise
@@ -85,26 +82,8 @@ class ViewsBuild:
         """Copy the rows of the projections `names` from `views`, as they are at one position. For a file just begun."""
         self.db.execute("ATTACH ? AS kept", (uri(views, mode="ro"),))
         try:
-            self.db.execute("BEGIN IMMEDIATE")
-            self.db.execute(
-                "UPDATE views SET taken_over = ?, began_at = min(began_at, (SELECT began_at FROM kept.views))",
-                (msgspec.json.encode(sorted(names)).decode(),),
-            )
-            for projector in self._projectors:
-                if projector.name not in names:
-                    continue
-                for table in tables_of(projector):
-                    self.db.execute(f'DELETE FROM main."{table}"')  # noqa: S608
-                    self.db.execute(f'INSERT INTO main."{table}" SELECT * FROM kept."{table}"')  # noqa: S608
-                self.db.execute(
-                    "INSERT OR REPLACE INTO main.projection SELECT * FROM kept.projection WHERE name = ?",
-                    (projector.name,),
-                )
-            self.db.execute("COMMIT")
-        except BaseException:
-            if self.db.in_transaction:
-                self.db.execute("ROLLBACK")
-            raise
+            with transaction(self.db):
+                self._copy(names)
         finally:
             self.db.execute("DETACH kept")
 
@@ -123,25 +102,23 @@ class ViewsBuild:
         `progress` takes the position reached and `until`. Raises `TextWithdrawn`, `GapInLog`, `sqlite3.Error`.
         """
         while (after := self.position) < until and not self._all_paused:
-            end = min(until, after + batch)
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                while after < end and not self._all_paused:
-                    await self._apply(log, codec, after, end, skipped)
-                    after = self.position
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
+            stored = await log.read(after, min(batch, until - after))
+            if not stored:
+                raise EventLogError(f"the log ends at position {after:,}, and {until:,} was expected")
+            check_gapless(stored, after)
+            began_at = checkpoints.began_at(self.db)
+            if any(gone <= after and by > began_at for gone, by in withdrawn_by(codec, stored)):
+                raise TextWithdrawn("a payload was withdrawn that these views were made of")
+            events, undecodable = decode(codec, stored)
+            with transaction(self.db):
+                apply_batch(self.db, self._projectors, events, undecodable, skipped)
             if progress:
-                progress(after, until)
+                progress(self.position, until)
 
     def finish(self) -> None:
         """Make the indexes that only readers use, and keep them up from now on."""
-        self.db.execute("BEGIN IMMEDIATE")
-        create_indexes(self.db, self._projectors)
-        self.db.execute("COMMIT")
+        with transaction(self.db):
+            create_indexes(self.db, self._projectors)
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
         """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
@@ -161,20 +138,18 @@ class ViewsBuild:
     def _all_paused(self) -> bool:
         return all(point.is_paused for point in self.checkpoints.values())
 
-    async def _apply(
-        self,
-        log: EventLog,
-        codec: Codec[Event],
-        after: int,
-        end: int,
-        skipped: Collection[tuple[str, int]],
-    ) -> None:
-        stored = await log.read(after, min(READ, end - after))
-        if not stored:
-            raise EventLogError(f"the log ends at position {after:,}, and {end:,} was expected")
-        check_gapless(stored, after)
-        began_at = checkpoints.began_at(self.db)
-        if any(gone <= after and by > began_at for gone, by in withdrawn_by(codec, stored)):
-            raise TextWithdrawn("a payload was withdrawn that these views were made of")
-        events, undecodable = decode(codec, stored)
-        apply_batch(self.db, self._projectors, events, undecodable, skipped)
+    def _copy(self, names: Collection[str]) -> None:
+        self.db.execute(
+            "UPDATE views SET taken_over = ?, began_at = min(began_at, (SELECT began_at FROM kept.views))",
+            (msgspec.json.encode(sorted(names)).decode(),),
+        )
+        for projector in self._projectors:
+            if projector.name not in names:
+                continue
+            for table in tables_of(projector):
+                self.db.execute(f'DELETE FROM main."{table}"')  # noqa: S608
+                self.db.execute(f'INSERT INTO main."{table}" SELECT * FROM kept."{table}"')  # noqa: S608
+            self.db.execute(
+                "INSERT OR REPLACE INTO main.projection SELECT * FROM kept.projection WHERE name = ?",
+                (projector.name,),
+            )

@@ -1,0 +1,105 @@
+"""Views made in large batches, indexes last: the same rows, and the same indexes, as those that followed along."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.adapters.sqlite.views_tables import create_indexes, create_tables
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.domain.event import Event
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector, apply_all
+from scripts.generated_log import PUBLICATION, GeneratedLog
+from tests.property.view_rows import Rows, rebuilt, rows_in
+
+EVENTS = 3_000
+
+
+@pytest.fixture
+async def events(tmp_path: Path) -> list[Recorded[Event]]:
+    return event_codec().decode_all([one for batch in GeneratedLog().batches(EVENTS, 500) for one in batch])
+
+
+def applied(projectors: Sequence[Projector], events: list[Recorded[Event]], batch: int) -> Rows:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        create_tables(db, projectors)
+        for start in range(0, len(events), batch):
+            for one in projectors:
+                apply_all(one, events[start : start + batch], db)
+        return rows_in(db)
+
+
+def test_a_generated_log_is_the_same_each_time() -> None:
+    once, again = ([one for batch in GeneratedLog().batches(300, size) for one in batch] for size in (7, 300))
+    assert once == again
+    assert [event.position for event in once] == list(range(1, 301))
+
+
+@pytest.mark.parametrize("projector", every_projector(), ids=lambda one: one.name)
+def test_rows_do_not_depend_on_how_many_events_are_written_together(
+    events: list[Recorded[Event]], projector: Projector
+) -> None:
+    one_by_one = applied([projector], events, 1)
+    assert any(one_by_one.values())
+    for batch in (2, 97, 1_000, EVENTS):
+        assert applied([projector], events, batch) == one_by_one
+
+
+async def test_indexes_made_last_are_those_made_first(tmp_path: Path) -> None:
+    projectors = every_projector()
+    with closing(sqlite3.connect(":memory:")) as first, closing(sqlite3.connect(":memory:")) as last:
+        create_tables(first, projectors)
+        create_tables(last, projectors, indexes=False)
+        before = indexes_of(last)
+        create_indexes(last, projectors)
+        assert indexes_of(last) == indexes_of(first)
+        assert before < indexes_of(first)
+        for one in projectors:
+            assert "CREATE TABLE" not in one.indexes
+
+
+def indexes_of(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"))
+
+
+@pytest.mark.parametrize("projector", every_projector(), ids=lambda one: one.name)
+def test_writing_uses_no_index_that_is_made_last(events: list[Recorded[Event]], projector: Projector) -> None:
+    """Every index that a statement of a projector names or that SQLite chooses is there before the rows are."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        create_tables(db, [projector])
+        chosen = statements_of(db, projector, events[:500])
+        late = {line.split()[2] for line in projector.indexes.splitlines() if "CREATE INDEX" in line}
+        plans = [db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall() for statement in chosen]
+    used = {word for plan in plans for step in plan for word in step[3].split()}
+    assert not late & used
+
+
+def statements_of(db: sqlite3.Connection, projector: Projector, events: list[Recorded[Event]]) -> set[str]:
+    seen: set[str] = set()
+    db.set_trace_callback(seen.add)
+    apply_all(projector, events, db)
+    db.set_trace_callback(None)
+    return {one for one in seen if not one.startswith("--")}
+
+
+async def test_a_log_written_as_a_replica_is_rebuilt_from_its_file(
+    events: list[Recorded[Event]], tmp_path: Path
+) -> None:
+    path = tmp_path / "log.sqlite"
+    assert await write_replica(path, PUBLICATION, GeneratedLog().batches(EVENTS, 1_000)) == EVENTS
+    log = await SqliteEventLog.open(path, create_as=None)
+    try:
+        rows = await rebuilt(log, tmp_path / "views.sqlite", batch_size=1_000)
+    finally:
+        await log.aclose()
+    without = {"projection"}
+    expected = applied(every_projector(), events, EVENTS)
+    assert {name: rows[name] for name in rows.keys() - without} == {
+        name: expected[name] for name in expected.keys() - without
+    }
