@@ -12,7 +12,7 @@ from ledgerpress.domain.actors import OPERATOR
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.posts import PostCategorized, PostCreated, PostEdited, PostPublished
 from ledgerpress.eventlog.envelope import NewEvent
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 
 CATEGORIES = 10
@@ -30,7 +30,7 @@ async def make_categories(store: Store) -> list[str]:
 
 
 class Generator:
-    """Makes events of numbered posts. Ids, salts and times follow from the numbers."""
+    """Makes events of numbered posts, each of a command of its own. Ids, salts and times follow from the numbers."""
 
     def __init__(self, category_ids: Sequence[str]) -> None:
         self._codec = event_codec()
@@ -69,15 +69,17 @@ class Generator:
     def _new(self, fact: Event) -> NewEvent:
         self._events += 1
         number = self._events
+        recorded_at = START + number * 1_000_000
+        command_id = uuid7(recorded_at, uuid8("command", number).encode())
         name, version = self._codec.name_of(fact)
         return NewEvent(
-            event_id=uuid8(uuid8("command", number), 0),
+            event_id=uuid8(command_id, 0),
             type=name,
             schema_version=version,
-            recorded_at=START + number * 1_000_000,
+            recorded_at=recorded_at,
             actor_id=OPERATOR.id,
-            command_id=uuid8("command", number),
-            correlation_id=uuid8("command", number),
+            command_id=command_id,
+            correlation_id=command_id,
             payload=self._codec.encode(fact, salt=number.to_bytes(32, "big")),
         )
 
