@@ -27,7 +27,7 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
     out.print(f"head         position {found['head']:,}")
-    columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "error")
+    columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for one in found["projections"]:
         table.add_row(
@@ -37,6 +37,9 @@ def _show(data: Path, found: dict[str, Any]) -> None:
             f"{one['lag']:,}",
             f"{one['lagSeconds']:,.0f}",
             "" if one["failedAt"] is None else f"{one['failedAt']:,}",
+            ""
+            if one["digest"] is None
+            else f"{one['digest']['sha256'][:8]} at {one['digest']['position']:,}",
             one["error"] or "",
         )
     out.print(table)

@@ -19,6 +19,7 @@ from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.importers.event_lines import batches_of, publication_of
+from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import people
@@ -31,6 +32,7 @@ async def read_status(data: Path, *, progress: Callable[[int, int], None] | None
         behind = await lags(store.log, points, store.clock.now())
         with store.snapshot() as snapshot:
             site = people.site_name(snapshot)
+            digests = checkpoints.digests(snapshot.db)
         return {
             "publication": store.log.publication,
             "site": site,
@@ -44,10 +46,15 @@ async def read_status(data: Path, *, progress: Callable[[int, int], None] | None
                     "lagSeconds": behind[name].seconds,
                     "failedAt": point.failed_at,
                     "error": point.error,
+                    "digest": _digest(*digests[name]) if name in digests else None,
                 }
                 for name, point in points.items()
             ],
         }
+
+
+def _digest(position: int, sha256: str) -> dict[str, Any]:
+    return {"position": position, "sha256": sha256}
 
 
 async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], None] | None = None) -> int:

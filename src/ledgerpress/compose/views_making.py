@@ -137,7 +137,9 @@ class ViewsMaking:
 
     async def _begun(self, names: Collection[str]) -> ViewsBuild:
         """Open the file that was begun in the same way, or begin one; delete what else was left behind."""
-        over = {one.name for one in self._projectors} - set(names) if names else set()
+        # A projector that has been mended is to have what was skipped: such rows are never taken over.
+        skipping = {name for name, _ in await self._skipped()}
+        over = {one.name for one in self._projectors} - set(names) - skipping if names else set()
         head = await self._log.head()
         for path in self._directory.unfinished():
             build = await self._resumed(path, frozenset(over))
@@ -191,8 +193,11 @@ class ViewsMaking:
                 f"the views in use were made by another version of {', '.join(newer)}: name them too, or none"
             )
 
+    async def _skipped(self) -> set[tuple[str, int]]:
+        return await recorded_skips(self._log, self._codec, [one.name for one in self._projectors])
+
     async def _follow(self, build: ViewsBuild, until: int, progress: Progress | None) -> None:
-        skipped = await recorded_skips(self._log, self._codec, [one.name for one in self._projectors])
+        skipped = await self._skipped()
         await build.follow(self._log, self._codec, until, progress, skipped=skipped, batch=self._batch_size)
 
     async def _compared(

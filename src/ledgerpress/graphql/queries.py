@@ -18,7 +18,8 @@ from ledgerpress.graphql.types.change import Change
 from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
-from ledgerpress.graphql.types.site import Projection, ProjectionState, Site, site_of
+from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
+from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import articles, categories, people, posts
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
@@ -205,6 +206,7 @@ class Query:
         store = info.context.store
         points = store.checkpoints
         behind = await lags(store.log, points, store.clock.now())
+        digests = checkpoints.digests(info.context.today.snapshot.db)
         return [
             Projection(
                 name=name,
@@ -214,6 +216,9 @@ class Query:
                 lag_seconds=behind[name].seconds,
                 failed_at=None if point.failed_at is None else Position(point.failed_at),
                 error=point.error,
+                digest=Digest(position=Position(taken[0]), sha256=taken[1])
+                if (taken := digests.get(name))
+                else None,
             )
             for name, point in points.items()
         ]

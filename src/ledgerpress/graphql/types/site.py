@@ -38,6 +38,14 @@ class ProjectionState(Enum):
     )
 
 
+@strawberry.type(description="A digest of a projection's rows. Of one position it is the same in all views.")
+class Digest:
+    """A digest of a projection's rows."""
+
+    position: Position = strawberry.field(description="The position as of which it was taken.")
+    sha256: str = strawberry.field(description="SHA-256, in hex.")
+
+
 @strawberry.type(description="A projection: what turns the log into one read model.")
 class Projection:
     """A projection: what turns the log into one read model."""
@@ -53,3 +61,6 @@ class Projection:
         description="The position of the event at which it is paused; null while it runs."
     )
     error: str | None = strawberry.field(description="Why it is paused.")
+    digest: Digest | None = strawberry.field(
+        description="What its rows came to when they were last digested: when the views were made, or compared in a rebuild."
+    )
