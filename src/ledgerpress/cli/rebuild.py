@@ -40,7 +40,10 @@ def rebuild(
             shown.append(row)
 
     with progress("Making views beside those in use") as report:
-        compared = run(make_anew(data, projection or (), check=check, report=keep, progress=report))
+        making = make_anew(
+            data, projection or (), check=check, report=keep, again=shown.clear, progress=report
+        )
+        compared = run(making)
     if json:
         out.print(msgspec.json.encode(_as_data(compared, shown, switched=not check)).decode())
         return

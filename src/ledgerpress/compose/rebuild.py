@@ -40,25 +40,27 @@ async def rebuild(
     *,
     check: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
+    again: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
     projectors: Sequence[Projector] | None = None,
+    batch_size: int | None = None,
 ) -> Compared | None:
     """Make the views in `data` anew beside those in use, compare them, and have every process use them.
 
     With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken over. `report`
-    takes each row that differs. Returns how they compare, `None` where there were no views in use. Raises
+    takes each row that differs; `again` is called where all begins anew, and what was reported is void. At most `batch_size` events are written in one transaction. Returns how they compare, `None` where there were no views in use. Raises
     `LogUnusable`, `ViewsBusy`, `NotRebuilt`.
     """
     projectors = every_projector() if projectors is None else projectors
     async with reading_log(data) as log:
         directory = ViewsDirectory(data, projectors)
-        making = ViewsMaking(log, event_codec(), directory, projectors)
+        making = ViewsMaking(log, event_codec(), directory, projectors, batch_size=batch_size)
         with directory.building():
             for _ in range(ATTEMPTS):
                 try:
                     return await making.beside(names, report, check=check, progress=progress)
                 except (TextWithdrawn, ViewsGone):
-                    continue
+                    again()
             raise NotRebuilt("payloads are being withdrawn; try again when that is done")
 
 

@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from ledgerpress.adapters.sqlite.views import SqliteViews
 from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, is_damage
 from ledgerpress.application.sources import Clock
+from ledgerpress.compose.views_origin import made_of
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
@@ -57,7 +58,8 @@ class ServedViews:
         self._live: _Live
         self._inode = 0
         self._since = 0
-        self._refused: Path | None = None
+        self._refused: tuple[Path, int] | None = None
+        self._going: list[_Live] = []
 
     async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
         """Open the views in use; where there are none that this program can use, `make` them first.
@@ -128,20 +130,35 @@ class ServedViews:
         """Use other views as soon as an operator says so, or the file has been replaced, until cancelled."""
         while True:
             await asyncio.sleep(LOOK)
-            path = self._directory.current
-            if path is None or path == self._refused:
-                continue
             try:
-                inode = self._directory.identity(path)
-                if (path, inode) != (self.path, self._inode):
-                    await self._exchange(path, inode)
-            except (EventLogError, _ViewsOfAnotherLog, ViewsOfAnotherKind, sqlite3.Error, OSError) as error:
-                logger.warning("the views in use stay %s: %s cannot be used: %s", self.path.name, path, error)
-                self._refused = path
+                path = self._directory.current
+                if path is None:
+                    continue
+                wanted = path, self._directory.identity(path)
+            except OSError as error:
+                logger.warning("it cannot be seen which views are to be used: %s", error)
+                continue
+            if wanted == (self.path, self._inode):
+                self._refused = None
+            elif wanted != self._refused:
+                try:
+                    await self._exchange(*wanted)
+                except (
+                    EventLogError,
+                    _ViewsOfAnotherLog,
+                    ViewsOfAnotherKind,
+                    sqlite3.Error,
+                    OSError,
+                ) as error:
+                    logger.warning(
+                        "the views in use stay %s: %s cannot be used: %s", self.path.name, path, error
+                    )
+                    self._refused = wanted
 
     async def aclose(self) -> None:
         """Stop following, and close the file."""
-        await self._live.aclose()
+        for live in (*self._going, self._live):
+            await live.aclose()
 
     async def _exchange(self, path: Path, inode: int) -> None:
         """Answer from the views at `path`, once they have come as far as those in use."""
@@ -158,7 +175,9 @@ class ServedViews:
         coming.follow()
         self._forget()
         logger.info("the views in use are %s from position %d on", path.name, coming.position)
+        self._going.append(going)
         await going.aclose()
+        self._going.remove(going)
 
     async def _opened(self, path: Path, *, resume: bool) -> bool:
         """Open the views at `path`; return whether this program can use them. Damaged ones are deleted."""
@@ -179,10 +198,8 @@ class ServedViews:
     async def _open(self, path: Path, *, resume: bool) -> "_Live":
         views = await SqliteViews.open(path, self._projectors)
         try:
-            for point in views.checkpoints().values():
-                last = await self._log.read(point.position - 1, 1) if point.position else []
-                if point.position and (not last or last[0].header.leaf_hash().hex() != point.leaf_hash):
-                    raise _ViewsOfAnotherLog("they were made of another log")
+            if not await made_of(self._log, views.checkpoints().values()):
+                raise _ViewsOfAnotherLog("they were made of another log")
             runner = ProjectionRunner(
                 self._log,
                 self._codec,
@@ -214,14 +231,16 @@ class _Live:
         return min(point.position for point in self.runner.checkpoints.values())
 
     def is_level_with(self, other: "_Live") -> bool:
-        """Whether no projection has come less far than in `other`."""
-        ours = self.runner.checkpoints
-        return all(ours[name].position >= point.position for name, point in other.runner.checkpoints.items())
+        """Whether no projection has come less far than in `other`, as whoever reads that file finds it now.
+
+        Its runner may know less: other processes write to the file too.
+        """
+        ours, theirs = self.runner.checkpoints, other.views.checkpoints()
+        return all(ours[name].position >= point.position for name, point in theirs.items())
 
     async def aclose(self) -> None:
         if self._following:
             self._following.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._following
+            await asyncio.wait([self._following])
         await self.runner.release()
         await self.views.aclose()

@@ -12,6 +12,7 @@ from ledgerpress.adapters.sqlite.views_build import BATCH, TextWithdrawn, ViewsB
 from ledgerpress.adapters.sqlite.views_comparison import RowDifference, TableDifference, compare
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, ViewsGone, delete
 from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, is_damage, tables_of
+from ledgerpress.compose.views_origin import made_of
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
@@ -105,7 +106,7 @@ class ViewsMaking:
                 await self._follow(build, await self._log.head(), progress)
                 self._check_running(build)
                 build.finish()
-                self._directory.switch(build.path)
+                self._directory.switch(build.path, keep_former=current is not None)
         except (TextWithdrawn, ViewsGone):
             delete(build.path)
             raise
@@ -115,19 +116,27 @@ class ViewsMaking:
             build.close()
 
     async def _caught_up(self) -> Path | None:
-        """Return the views in use, brought to the head where this program can; `None` where there are none, or damaged."""
+        """Return the views in use, brought to the head where this program can.
+
+        Returns `None` where there are none, where they are damaged, and where they were made of another log: to go on
+        with those would only hide that.
+        """
         current = self._directory.current
         if current is None:
             return None
         try:
             views = await SqliteViews.open(current, self._projectors)
         except ViewsOfAnotherKind:
-            return current
+            with closing(sqlite3.connect(uri(current, mode="ro"), uri=True)) as db:
+                points = checkpoints.read(db).values()
+            return current if await made_of(self._log, points) else None
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
             return None
         try:
+            if not await made_of(self._log, views.checkpoints().values()):
+                return None
             runner = ProjectionRunner(self._log, self._codec, views, self._projectors)
             await runner.start(resume=False)
             await runner.catch_up()
@@ -168,17 +177,9 @@ class ViewsMaking:
             if isinstance(error, sqlite3.Error) and not is_damage(error):
                 raise
             return None
-        points = build.checkpoints.values()
-        head = await self._log.head()
-        if build.taken_over == over and all(point.position <= head for point in points):
-            hashes = [
-                (await self._log.read(point.position - 1, 1))[0].header.leaf_hash().hex()
-                for point in points
-                if point.position
-            ]
-            if hashes == [point.leaf_hash for point in points if point.position]:
-                checkpoints.resume_all(build.db)
-                return build
+        if build.taken_over == over and await made_of(self._log, build.checkpoints.values()):
+            checkpoints.resume_all(build.db)
+            return build
         build.close()
         return None
 

@@ -52,18 +52,22 @@ def key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
     ]
 
 
-def rows(db: sqlite3.Connection, table: str, wanted: Collection[str]) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a table in the order of its key, with the columns `wanted`."""
-    order = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in key(db, table))
+def rows(
+    db: sqlite3.Connection, table: str, wanted: Collection[str], order: Collection[KeyColumn]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table with the columns `wanted`; none where there is no such table, and no columns."""
+    if not wanted:
+        return
+    by = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in order)
     names = ", ".join(f'"{name}"' for name in wanted)
-    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {order}')  # noqa: S608
+    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {by}')  # noqa: S608
 
 
 def _digest(db: sqlite3.Connection, table: str) -> TableDigest:
     encode = msgspec.msgpack.Encoder().encode
     digest = hashlib.sha256()
     count = 0
-    for row in rows(db, table, columns(db, table)):
+    for row in rows(db, table, columns(db, table), key(db, table)):
         digest.update(encode(row))
         count += 1
     return TableDigest(count, digest.hexdigest())

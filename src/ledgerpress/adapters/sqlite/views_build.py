@@ -106,9 +106,7 @@ class ViewsBuild:
             if not stored:
                 raise EventLogError(f"the log ends at position {after:,}, and {until:,} was expected")
             check_gapless(stored, after)
-            began_at = checkpoints.began_at(self.db)
-            if any(gone <= after and by > began_at for gone, by in withdrawn_by(codec, stored)):
-                raise TextWithdrawn("a payload was withdrawn that these views were made of")
+            self._check_withdrawn(withdrawn_by(codec, stored))
             events, undecodable = decode(codec, stored)
             with transaction(self.db):
                 apply_batch(self.db, self._projectors, events, undecodable, skipped)
@@ -139,10 +137,7 @@ class ViewsBuild:
         return all(point.is_paused for point in self.checkpoints.values())
 
     def _copy(self, names: Collection[str]) -> None:
-        self.db.execute(
-            "UPDATE views SET taken_over = ?, began_at = min(began_at, (SELECT began_at FROM kept.views))",
-            (msgspec.json.encode(sorted(names)).decode(),),
-        )
+        self.db.execute("UPDATE views SET taken_over = ?", (msgspec.json.encode(sorted(names)).decode(),))
         for projector in self._projectors:
             if projector.name not in names:
                 continue
@@ -153,3 +148,19 @@ class ViewsBuild:
                 "INSERT OR REPLACE INTO main.projection SELECT * FROM kept.projection WHERE name = ?",
                 (projector.name,),
             )
+
+    def _check_withdrawn(self, withdrawn: Sequence[tuple[int, int]]) -> None:
+        """Raise `TextWithdrawn` where rows may hold what was withdrawn: of each, its position and its withdrawal's.
+
+        Rows that were made here hold nothing that had gone when the file was begun. Rows that were taken over are as
+        the log was at their checkpoint.
+        """
+        if not withdrawn:
+            return
+        began_at, taken_over = checkpoints.began_at(self.db), self.taken_over
+        for name, point in self.checkpoints.items():
+            if any(
+                gone <= point.position < by and (name in taken_over or by > began_at)
+                for gone, by in withdrawn
+            ):
+                raise TextWithdrawn("a payload was withdrawn that these views were made of")

@@ -17,7 +17,8 @@ _Row: TypeAlias = tuple[Any, ...]
 class RowDifference:
     """A row that is only before (`after` is null), only after (`before` is null), or otherwise after.
 
-    `key` tells which row; `before` and `after` have the columns that differ, or all of a row that is on one side.
+    `key` tells which row; `before` and `after` have the other columns: those that differ, or all where the row is on
+    one side.
     """
 
     table: str
@@ -30,7 +31,8 @@ class RowDifference:
 class TableDifference:
     """How a table comes out: its digests on either side, `None` where there is no such table, and the rows that differ.
 
-    `columns_before` and `columns_after` name columns that are on one side only; they are not compared.
+    Rows are told apart by the table's key, and by all that they have in common where the key is another one. The
+    columns that are on one side only, `columns_before` and `columns_after`, are not compared.
     """
 
     table: str
@@ -59,6 +61,7 @@ def compare(
         _differences(before, after, TableDifference(name, old.get(name), new.get(name)), report)
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
+        or set(tables.columns(before, name)) != set(tables.columns(after, name))
     ]
     return differing, new
 
@@ -71,15 +74,24 @@ def _differences(
 ) -> TableDifference:
     table = found.table
     old, new = tables.columns(before, table), tables.columns(after, table)
-    common = [name for name in old if name in new] or old or new
-    found.columns_before = [name for name in old if name not in new and found.after]
-    found.columns_after = [name for name in new if name not in old and found.before]
-    keys = tables.key(after if found.after else before, table)
-    if any(column.name not in common for column in keys):
-        found.removed, found.added = (one.rows if one else 0 for one in (found.before, found.after))
+    if found.before and found.after:
+        found.columns_before = [name for name in old if name not in new]
+        found.columns_after = [name for name in new if name not in old]
+    common = [name for name in old if name in new]
+    if not common:
+        # No row of one side is one of the other: each stands alone, with all its columns.
+        for row in tables.rows(before, table, old, tables.key(before, table)):
+            found.removed += 1
+            report(_difference(table, old, tables.key(before, table), row, None))
+        for row in tables.rows(after, table, new, tables.key(after, table)):
+            found.added += 1
+            report(_difference(table, new, tables.key(after, table), None, row))
         return found
-    rows_before = tables.rows(before, table, common) if found.before else iter(())
-    rows_after = tables.rows(after, table, common) if found.after else iter(())
+    keys = tables.key(after, table)
+    if {column.name for column in keys} != {column.name for column in tables.key(before, table)}:
+        keys = [KeyColumn(name, descending=False) for name in common]
+    rows_before = tables.rows(before, table, common, keys)
+    rows_after = tables.rows(after, table, common, keys)
     for row_before, row_after in _merged(rows_before, rows_after, common, keys):
         if row_before == row_after:
             continue

@@ -113,19 +113,20 @@ class ViewsDirectory:
         with _locked(self.data / "views.build.lock", wait=wait):
             yield
 
-    def switch(self, to: Path) -> None:
+    def switch(self, to: Path, *, keep_former: bool = True) -> None:
         """Have every process use the file `to`, and keep the one in use until now as the former.
 
-        Raises `ViewsGone` where the file is missing.
+        Without `keep_former` that is deleted. Raises `ViewsGone` where the file `to` is missing.
         """
         with self._changing():
             before = self.in_use()
             if not to.exists():
                 raise ViewsGone(f"{to.name} was deleted while it was being made")
             former = before.current if before.current != to.name else before.former
+            former = former if keep_former else None
             self._write(InUse(to.name, former))
-            if before.former not in (None, to.name, former):
-                delete(self.data / str(before.former))
+            for name in {before.current, before.former} - {to.name, former, None}:
+                delete(self.data / str(name))
 
     def roll_back(self) -> Path:
         """Have every process use the former views again; return where they are. Raises `NoFormerViews`."""

@@ -1,0 +1,89 @@
+"""The program as another version of it would be: `python -m tests.integration.changed_program CHANGE ARGUMENT…`."""
+
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from ledgerpress.cli import main
+from ledgerpress.compose import views_making
+from ledgerpress.domain.event import Event
+from ledgerpress.domain.posts import PostCreated, PostEdited
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections import all as every
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.posts import PostsProjector
+from ledgerpress.projections.projector import Projector, Writing
+from tests.projectors import AlteredWriting
+
+FAILS_AT: Final = 9
+SMALL_BATCH: Final = 1_500
+
+
+class CapitalTeasers:
+    """Posts of the next version: a teaser that is written at an even position is in capitals. The tables are the same."""
+
+    def __init__(self) -> None:
+        self._posts = PostsProjector()
+        self.name, self.version = self._posts.name, self._posts.version + 1
+        self.schema, self.indexes = self._posts.schema, self._posts.indexes
+
+    def begin(self, db: sqlite3.Connection) -> Writing:
+        return AlteredWriting(self._posts.begin(db), partial(self._apply, db))
+
+    def _apply(self, _: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+        event = recorded.event
+        if isinstance(event, PostCreated | PostEdited) and event.teaser and recorded.position % 2 == 0:
+            event = msgspec.structs.replace(event, teaser=event.teaser.upper())
+        writing.apply(msgspec.structs.replace(recorded, event=event))
+
+
+class MoreTables(CapitalTeasers):
+    """Posts of a version after that, which has one more table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version += 1
+        self.schema += "CREATE TABLE seen (position INTEGER PRIMARY KEY) STRICT;\n"
+
+    def _apply(self, db: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+        super()._apply(db, writing, recorded)
+        db.execute("INSERT INTO seen VALUES (?)", (recorded.position,))
+
+
+class Failing(CapitalTeasers):
+    """Posts of a version that is not right."""
+
+    def _apply(self, db: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+        super()._apply(db, writing, recorded)
+        if recorded.position == FAILS_AT:
+            raise ValueError("this cannot be")
+
+
+CHANGES: Final[dict[str, Callable[[], Projector]]] = {
+    "capitals": CapitalTeasers,
+    "more-tables": MoreTables,
+    "failing": Failing,
+    "small-batches": PostsProjector,
+}
+
+
+def changed_projectors(change: str) -> Sequence[Projector]:
+    """Every projector of the changed program."""
+    return [CHANGES[change]() if one.name == "posts" else one for one in every_projector()]
+
+
+def changed_main() -> None:
+    """Run the program, changed as the first argument says."""
+    change = sys.argv.pop(1)
+    vars(every)["PostsProjector"] = CHANGES[change]
+    if change == "small-batches":
+        vars(views_making)["BATCH"] = SMALL_BATCH
+    main()
+
+
+if __name__ == "__main__":
+    changed_main()

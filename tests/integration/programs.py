@@ -1,0 +1,59 @@
+"""The program as a process of its own, as it is or changed, for a test whose event loop goes on meanwhile."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+SECONDS: Final = 120.0
+
+
+class Ended(NamedTuple):
+    """How a program ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def begun(*arguments: str | Path, change: str | None = None) -> asyncio.subprocess.Process:
+    """Start the program, the leader of a process group of its own; it tells nobody's width from the terminal."""
+    module = ("tests.integration.changed_program", change) if change else ("ledgerpress",)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *module, *arguments,
+        cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+async def ended(process: asyncio.subprocess.Process) -> Ended:
+    """Wait for the program's end."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+    finally:
+        await kill(process)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End it at once and without a word, if it has not ended."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
+async def program(*arguments: str | Path, change: str | None = None) -> Ended:
+    """Run the program to its end."""
+    return await ended(await begun(*arguments, change=change))
+
+
+async def done(*arguments: str | Path, change: str | None = None) -> str:
+    """Run the program, which must succeed, and return what it said."""
+    result = await program(*arguments, change=change)
+    assert result.code == 0, result.err
+    return result.out

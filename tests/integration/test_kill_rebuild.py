@@ -1,0 +1,140 @@
+"""A rebuild that is killed, again and again: the next one goes on where it was, and the rows come out right."""
+
+import asyncio
+import shutil
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.rebuild import rebuild
+from ledgerpress.compose.store import open_store
+from ledgerpress.projections.all import every_projector
+from scripts.generated_posts import Generator, make_categories
+from tests.integration.changed_program import SMALL_BATCH
+from tests.integration.programs import begun, done, ended, kill, program
+from tests.integration.syscalls import killed_at, require_strace
+from tests.property.session import Session
+from tests.property.view_rows import rebuilt, rows_of, views_in_use
+from tests.sources import SeededBytes, SetClock
+
+pytestmark = pytest.mark.serial
+
+POSTS: Final = 6_600
+EVENTS: Final = 3 * POSTS
+EVERY: Final = 41
+
+
+def delete_views(data: Path) -> None:
+    for file in data.glob("views*"):
+        file.unlink()
+
+
+async def generated(data: Path) -> None:
+    """Make a store with that many events, and without views."""
+    async with open_store(data, clock=SetClock(), randomness=SeededBytes("generated")) as store:
+        generator = Generator(await make_categories(store))
+    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    try:
+        for first in range(0, POSTS, 600):
+            batch = [
+                generator.post(number, 1_700_000_000_000_000 + number) for number in range(first, first + 600)
+            ]
+            await log.append(batch)
+    finally:
+        await log.aclose()
+    delete_views(data)
+
+
+def reached(data: Path) -> tuple[int, int]:
+    """How far the unfinished file has come, and its inode; 0 where there is none."""
+    path = ViewsDirectory(data, every_projector()).resumable()
+    if path is None:
+        return 0, 0
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
+            return position, path.stat().st_ino
+    except sqlite3.OperationalError:
+        return 0, path.stat().st_ino
+
+
+async def killed(data: Path, at: int, wait: float) -> tuple[int, int]:
+    """Kill a rebuild when it has come to a position, and a little later; return what it left."""
+    process = await begun("rebuild", "--data", data, change="small-batches")
+    try:
+        async with asyncio.timeout(60):
+            while reached(data)[0] < at:
+                assert process.returncode is None
+                await asyncio.sleep(0.002)
+        await asyncio.sleep(wait)
+    finally:
+        await kill(process)
+    return reached(data)
+
+
+async def test_a_rebuild_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    data = tmp_path / "store"
+    await generated(data)
+    _, inode = left = await killed(data, 1, 0)
+    assert SMALL_BATCH <= left[0] < EVENTS
+    for wait in (0.0, 0.01, 0.05):
+        before, (position, same) = left[0], await killed(data, left[0] + 1, wait)
+        assert before < position < EVENTS
+        assert same == inode, "it is the file that was begun"
+        left = position, same
+    assert "There were no views to compare with." in await done("rebuild", "--data", data)
+    path = views_in_use(data)
+    assert path.stat().st_ino == inode
+    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    try:
+        assert await log.head() > EVENTS
+        assert rows_of(path) == await rebuilt(log, tmp_path / "anew.sqlite", batch_size=5_000)
+    finally:
+        await log.aclose()
+    assert (await program("views", "rollback", "--data", data)).code == 1
+
+
+async def test_no_write_of_a_rebuild_is_a_bad_moment(tmp_path: Path) -> None:
+    """Whatever a kill leaves behind: the old views or the new are in use, all is right, and the next rebuild succeeds."""
+    require_strace()
+    data = tmp_path / "store"
+    async with Session(data) as session:
+        await session.begin()
+        rows = await rebuilt(session.store.log, tmp_path / "anew.sqlite", batch_size=500)
+    in_use = views_in_use(data)
+    new = ViewsDirectory(data, every_projector()).vacant()
+    ends: list[int] = []
+    while 0 not in ends:
+        step = 1 + EVERY * len(ends)
+        copy = tmp_path / f"{step}"
+        await asyncio.to_thread(shutil.copytree, data, copy)
+        ends.append(await killed_at_write(copy, new.name, step))
+        assert views_in_use(copy).name in {in_use.name, new.name}
+        assert rows_of(views_in_use(copy)) == rows
+        compared = await rebuild(copy)
+        assert compared
+        assert compared.tables == []
+        assert rows_of(views_in_use(copy)) == rows
+    assert len(ends) > 3
+
+
+async def killed_at_write(data: Path, name: str, step: int) -> int:
+    """Kill a rebuild at that write to the new views, or to what says which are in use; return its exit code."""
+    files = [data / f"{name}{end}" for end in ("", "-wal", "-journal")] + [data / "views.new"]
+    process = await asyncio.create_subprocess_exec(
+        *killed_at(step, (sys.executable, "-m", "ledgerpress", "rebuild", "--data", data), *files),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    result = await ended(process)
+    assert result.code in {0, -signal.SIGKILL}, result.err
+    return result.code

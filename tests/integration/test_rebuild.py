@@ -1,0 +1,241 @@
+"""`ledgerpress rebuild` and `ledgerpress views` at the door: what would change, what then changes, and the way back."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.application.people import NameSite
+from ledgerpress.application.posts import CreatePost, EditPost
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.store import open_store
+from ledgerpress.projections.all import every_projector
+from tests.integration.changed_program import FAILS_AT, changed_projectors
+from tests.integration.failing import with_failing
+from tests.integration.programs import done, program
+from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
+from tests.sources import SeededBytes, SetClock
+
+POSTS: Final = 12
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """A store with some posts, of which some were edited."""
+    data = tmp_path / "store"
+    async with open_store(data, clock=SetClock(), randomness=SeededBytes("posts")) as store:
+        for number in range(POSTS):
+            teaser = f"What number {number} says" if number % 3 else None
+            post = CreatePost(title=f"Post {number}", teaser=teaser, publish=number % 2 == 0)
+            made = await store.press.handle(post)
+            if number % 4 == 1:
+                await store.press.handle(EditPost(post_id=made.subject_id, title=f"Post {number} again"))
+    return data
+
+
+async def expected_rows(data: Path, change: str | None = None) -> Rows:
+    """The rows of views that follow the log one event at a time, with the projectors of the changed program."""
+    path = data.parent / f"{change}.sqlite"
+    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+    projectors = changed_projectors(change) if change else every_projector()
+    try:
+        return await rebuilt(log, path, batch_size=1, projectors=projectors)
+    finally:
+        await log.aclose()
+        path.unlink(missing_ok=True)
+
+
+def teasers_changed(before: Rows, after: Rows) -> list[dict[str, Any]]:
+    """The difference of two sets of rows, which are of one table and differ in one column, as it is to be shown."""
+    differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert differing == {"content", "projection"}
+    was, now = ({row[0]: row for row in set(rows["content"])} for rows in (before, after))
+    gone, come = (
+        set(before["content"]) - set(after["content"]),
+        set(after["content"]) - set(before["content"]),
+    )
+    assert {row[0] for row in gone} == {row[0] for row in come}
+    assert len(come) > 2
+    return [
+        {"table": "content", "key": {"position": at}, "before": {"teaser": was[at][3]}, "after": {"teaser": now[at][3]}}
+        for at in sorted(row[0] for row in come)
+    ]  # fmt: skip
+
+
+def files(data: Path) -> list[tuple[str, str]]:
+    """The views files, with their inodes."""
+    return sorted((one.name, str(one.stat().st_ino)) for one in data.glob("views-*.sqlite"))
+
+
+def states(listed: str) -> list[str]:
+    return [one["state"] for one in json.loads(listed)]
+
+
+async def test_a_check_names_the_rows_that_change_the_switch_changes_them_and_a_roll_back_restores(
+    data: Path,
+) -> None:
+    before, after = rows_of(views_in_use(data)), await expected_rows(data, "capitals")
+    in_use, wanted = views_in_use(data), teasers_changed(before, after)
+
+    checks = [
+        await done("rebuild", "--check", "--json", "--limit", "0", "--data", data, change="capitals")
+        for _ in range(2)
+    ]
+    kept = files(data)
+    assert checks[0] == checks[1]
+    found = json.loads(checks[0])
+    assert (found["switched"], found["rows"]) == (False, wanted)
+    assert found["compared"]["before"] == in_use.name
+    (table,) = found["compared"]["tables"]
+    assert (table["table"], table["added"], table["removed"], table["changed"]) == (
+        "content",
+        0,
+        0,
+        len(wanted),
+    )
+    assert (views_in_use(data), rows_of(in_use)) == (in_use, before)
+    assert states(await done("views", "list", "--json", "--data", data)) == ["in use", "unfinished"]
+
+    switched = json.loads(await done("rebuild", "--json", "--limit", "0", "--data", data, change="capitals"))
+    assert (switched["switched"], switched["rows"]) == (True, wanted)
+    assert files(data) == kept, "it goes on with what the check made"
+    assert views_in_use(data) != in_use
+    assert rows_of(views_in_use(data)) == after
+    assert states(await done("views", "list", "--json", "--data", data)) == ["in use", "former"]
+
+    assert in_use.name in await done("views", "rollback", "--data", data)
+    assert (views_in_use(data), rows_of(views_in_use(data))) == (in_use, before)
+    await done("views", "rollback", "--data", data)
+    assert rows_of(views_in_use(data)) == after
+    assert f"{in_use.name} deleted" in await done("views", "drop", "--data", data)
+    assert files(data) == [one for one in kept if one[0] != in_use.name]
+    assert "nothing to delete" in await done("views", "drop", "--data", data)
+    assert rows_of(views_in_use(data)) == after
+
+
+async def test_what_a_person_sees(data: Path) -> None:
+    in_use = views_in_use(data)
+    wanted = teasers_changed(rows_of(in_use), await expected_rows(data, "capitals"))
+    lines = [
+        f"~ content position={row['key']['position']}: teaser {row['before']['teaser']!r} → {row['after']['teaser']!r}"
+        for row in wanted
+    ]
+    said = (await done("rebuild", "--check", "--data", data, change="capitals")).splitlines()
+    assert said[0].startswith("Compared at position ")
+    assert f"{in_use.name} in use" in said[0]
+    assert [line for line in said if line.startswith(("~", "+", "-", "…"))] == lines
+    assert said[2].split() == [
+        "content", *[str(len(rows_of(in_use)["content"]))] * 2, "0", "0", str(len(wanted))
+    ]  # fmt: skip
+    assert said[-1].startswith("The views in use stay.")
+
+    short = (await done("rebuild", "--check", "--limit", "2", "--data", data, change="capitals")).splitlines()
+    assert [line for line in short if line.startswith("~")] == lines[:2]
+    assert short[-2] == f"… and {len(lines) - 2} more rows; --limit 0 shows all."
+
+    same = await done("rebuild", "--data", data)
+    assert "Every row is the same." in same
+    assert "The views made anew are in use." in same
+
+
+async def test_one_projection_made_anew_takes_the_others_over(data: Path) -> None:
+    await done("rebuild", "--projection", "posts", "--data", data, change="capitals")
+    path = views_in_use(data)
+    assert rows_of(path) == await expected_rows(data, "capitals")
+    with closing(sqlite3.connect(path)) as db:
+        (names,) = db.execute("SELECT taken_over FROM views").fetchone()
+    assert json.loads(names) == sorted(one.name for one in every_projector() if one.name != "posts")
+    await done("rebuild", "--projection", "posts", "--projection", "people", "--data", data)
+    assert rows_of(views_in_use(data)) == await expected_rows(data)
+
+
+async def test_views_with_other_tables_are_compared_and_exchanged_both_ways(data: Path) -> None:
+    before, after = rows_of(views_in_use(data)), await expected_rows(data, "more-tables")
+    said = json.loads(await done("rebuild", "--json", "--limit", "0", "--data", data, change="more-tables"))
+    seen = [row for row in said["rows"] if row["table"] == "seen"]
+    assert [row["key"]["position"] for row in seen] == [position for (position,) in after["seen"]]
+    assert {(row["before"], *row["after"]) for row in seen} == {(None,)}
+    assert {row["table"] for row in said["rows"]} == {"seen", "content"}
+    assert rows_of(views_in_use(data)) == after
+    await done("views", "rollback", "--data", data)
+    assert rows_of(views_in_use(data)) == before
+    refused = await program("views", "rollback", "--data", data)
+    assert refused.code == 1
+    assert "cannot be used by this version" in refused.err
+    assert rows_of(views_in_use(data)) == before
+
+
+async def test_what_cannot_be_done_is_said_and_changes_nothing(data: Path, tmp_path: Path) -> None:
+    before = files(data)
+
+    async def refused(*arguments: str, change: str | None = None, code: int = 1) -> str:
+        result = await program(*arguments, change=change)
+        assert (result.code, result.out) == (code, ""), result.err
+        assert change == "failing" or result.err.startswith("ledgerpress: "), result.err
+        return result.err
+
+    here = ("--data", str(data))
+    assert "there is no projection post;" in await refused("rebuild", "--projection", "post", *here)
+    newer = await refused("rebuild", "--projection", "people", *here, change="capitals")
+    assert "another version of posts: name them too" in newer
+    assert "no former views" in await refused("views", "rollback", *here)
+    with ViewsDirectory(data, every_projector()).building():
+        assert "another process is making views" in await refused("rebuild", *here)
+    for command in (["rebuild"], ["views", "list"], ["views", "rollback"], ["views", "drop"]):
+        await refused(*command, "--data", str(tmp_path / "nowhere"), code=3)
+    assert files(data) == before
+
+    said = await refused("rebuild", *here, change="failing")
+    assert f"projection posts fails at position {FAILS_AT}: ValueError: this cannot be" in said
+    assert "the views in use stay" in said
+    assert (views_in_use(data).name, "former" in await done("views", "list", *here)) == (before[0][0], False)
+    await done("rebuild", *here, change="capitals")
+    assert rows_of(views_in_use(data)) == await expected_rows(data, "capitals")
+
+
+async def test_a_projection_that_is_paused_in_the_views_in_use_is_not_compared(data: Path) -> None:
+    broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
+    clock, randomness = SetClock(), SeededBytes("paused")
+    async with open_store(data, clock=clock, randomness=randomness, projectors=broken) as store:
+        assert (await store.press.handle(NameSite(name="The Tide"))).views_behind
+        await store.press.handle(CreatePost(title="After"))
+    other = await program("rebuild", "--projection", "posts", "--data", data)
+    assert other.code == 1
+    assert "projection people fails at position" in other.err
+    for names in ([], ["--projection", "people"]):
+        said = await program("rebuild", "--check", *names, "--data", data)
+        assert said.code == 0, said.err
+        assert "Every row is the same." in said.out
+        assert "Projection people is paused in the views in use, and was not compared" in said.err
+    await done("rebuild", "--data", data)
+    assert rows_of(views_in_use(data)) == await expected_rows(data)
+
+
+def damaged(views: Path) -> None:
+    views.write_bytes(b"nothing of the kind" * 400)
+
+
+def of_another_log(views: Path) -> None:
+    with closing(sqlite3.connect(views)) as db, db:
+        db.execute("UPDATE projection SET leaf_hash = ?", ("0" * 64,))
+
+
+def ahead(views: Path) -> None:
+    with closing(sqlite3.connect(views)) as db, db:
+        db.execute("UPDATE projection SET position = position + 100")
+
+
+@pytest.mark.parametrize("spoil", [damaged, of_another_log, ahead, Path.unlink])
+async def test_views_that_are_no_use_are_replaced_and_not_kept(
+    data: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(views_in_use(data))
+    assert "There were no views to compare with." in await done("rebuild", "--data", data)
+    assert rows_of(views_in_use(data)) == await expected_rows(data)
+    assert states(await done("views", "list", "--json", "--data", data)) == ["in use"]
