@@ -6,8 +6,9 @@ The log is that of a generated newsroom (`scripts/generated_log.py`), about ten 
   columns of the same rows, each payload decoded by msgspec into the event's own type. The two take turns, batch by batch.
 - Rows: all projectors over all events as the server applies them, reading, decoding and checkpoints included, in large
   batches, with the indexes that only readers use made last; against `executemany` of the finished rows, read
-  beforehand, in the order of each table's own key, into the same tables, with the same pragmas, in as many transactions,
-  and the same indexes made last. The two take turns, batch by batch, each in a file of its own.
+  beforehand, into the same tables, with the same pragmas, in as many transactions, and the same indexes made last.
+  Every transaction of those has an equal share of each table, in the order of the events that the rows come from, as
+  a rebuild has them, too. The two take turns, batch by batch, each in a file of its own.
 - Memory: the most that a fresh process ever held while it rebuilt the whole log, against one that rebuilt a tenth of it.
 
 Exits with 1 where a ratio misses what is promised.
@@ -46,6 +47,19 @@ T = TypeVar("T")
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 BATCH: Final = 10_000
 """Events in a transaction."""
+POSITIONS: Final = ("from_pos", "position", "pos", "last_position", "seq")
+"""Columns, of which a table's first among these tells the event from which a row comes."""
+ORDERS: Final = {
+    "change_key": "k",
+    "merkle_subtree": "id",
+    "listing": "k",
+    "listed_category": "k",
+    "listed_author": "k",
+    "listed": "(SELECT seq FROM post WHERE post.id = listed.id)",
+    "page_row": "page, published_at DESC, post DESC, from_pos DESC",
+    "page_counter": "last",
+}
+"""The order of the tables that have none of these; pages are numbered as they come into use."""
 DECODING, ROWS, MEMORY = 0.5, 0.35, 1.2
 
 
@@ -109,7 +123,9 @@ class BareInserts:
 
     def _table(self, name: str, shares: int) -> tuple[str, Iterator[list[tuple[Any, ...]]]]:
         (rows,) = self._source.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608
-        cursor = self._source.execute(f"SELECT * FROM {name}")  # noqa: S608
+        columns = [column for _, column, *_ in self._source.execute(f"PRAGMA table_info({name})")]
+        order = ORDERS.get(name) or next(column for column in POSITIONS if column in columns)
+        cursor = self._source.execute(f"SELECT * FROM {name} ORDER BY {order}")  # noqa: S608
         places = ", ".join("?" for _ in cursor.description)
         share = -(-rows // shares)
         return f"INSERT INTO {name} VALUES ({places})", iter(lambda: cursor.fetchmany(share), None)  # noqa: S608
@@ -139,6 +155,7 @@ def new_views(path: Path) -> sqlite3.Connection:
 
 def finish(db: sqlite3.Connection) -> None:
     """Make the indexes that only readers use, and bring everything from the write-ahead log into the file."""
+    db.execute("PRAGMA temp_store = FILE")
     db.execute("BEGIN IMMEDIATE")
     create_indexes(db, every_projector())
     db.execute("COMMIT")

@@ -67,8 +67,12 @@ class _Changes:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Take in what the event changes."""
         header, event = recorded.header, recorded.event
-        type_, actor = self._key(header.type), self._key(header.actor_id)
-        subject, represented = self._key(_subject(header.stream, event)), header.on_behalf_of_actor_id
+        keys = self._keys
+        type_ = keys.get(header.type) or self._key(header.type)
+        actor = keys.get(header.actor_id) or self._key(header.actor_id)
+        about = _subject(header.stream, event)
+        subject = keys.get(about) or self._key(about)
+        represented = header.on_behalf_of_actor_id
         on_behalf_of = None if represented is None else self._key(represented)
         self._changes.append(
             (

@@ -39,12 +39,12 @@ class _Subtrees:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
         header = recorded.header
-        leaf = header.position - 1
-        row_id, level, found = subtree_id(0, leaf), 0, header.leaf_hash()
+        size, level, found = header.position, 0, header.leaf_hash()
+        row_id = subtree_id(0, size - 1)
         self._rows.append((row_id, found))
-        for level, number in merkle.completed_by(leaf):
-            left = self._waiting.pop(level - 1, None) or self._stored(level - 1, 2 * number)
-            found = merkle.node_hash(left, found)
+        while not size >> level & 1:
+            left = self._waiting.pop(level, None) or self._stored(level, (size >> level) - 2)
+            level, found = level + 1, merkle.node_hash(left, found)
             self._rows.append((row_id + level, found))
         self._waiting[level] = found
 

@@ -106,9 +106,11 @@ class CategoryCounts:
         if old == new and was_live == is_live:
             return
         old_keys, new_keys = self._known(old), self._known(new)
-        self._posts.update({(k, seq): None for k in old_keys - new_keys})
-        self._posts.update({(k, seq): is_live for k in new_keys})
-        for scope in (DIRECT, WITH_DESCENDANTS):
+        for k in old_keys - new_keys:
+            self._posts[k, seq] = None
+        for k in new_keys:
+            self._posts[k, seq] = is_live
+        for scope in (DIRECT, WITH_DESCENDANTS) if was_live or is_live else ():
             before = self._all_counted_in(old_keys, scope) if was_live else frozenset()
             after = self._all_counted_in(new_keys, scope) if is_live else frozenset()
             for k in before ^ after:
@@ -132,8 +134,7 @@ class CategoryCounts:
         self._steps.clear()
 
     def _known(self, category_ids: tuple[str, ...]) -> set[int]:
-        keys = (self.key(category_id) for category_id in category_ids)
-        return {k for k in keys if k is not None}
+        return {k for k in map(self.key, category_ids) if k is not None}
 
     def _upwards(self, k: int) -> frozenset[int]:
         """Return the category and all above it."""

@@ -234,7 +234,10 @@ def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, in
 
 
 def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Make the indexes that only readers use, where `create_tables` was told to leave them out."""
+    """Make the indexes that only readers use, where `create_tables` was told to leave them out.
+
+    SQLite sorts all rows for each of them: with `temp_store = FILE`, set before, that takes a bounded amount of memory.
+    """
     for projector in projectors:
         for statement in statements(projector.indexes):
             db.execute(statement)
