@@ -6,7 +6,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 from ledgerpress.readmodels.integrity import subtree_id
 
 
@@ -50,7 +50,7 @@ class _Subtrees:
 
     def flush(self) -> None:
         """Write what was kept back."""
-        self._db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+        write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
 
     def _stored(self, level: int, number: int) -> bytes:
         select = "SELECT hash FROM merkle_subtree WHERE id = ?"

@@ -8,6 +8,7 @@ taken anew.
 import sqlite3
 from typing import Final
 
+from ledgerpress.projections.projector import write_all
 from ledgerpress.readmodels.listing_keys import DIRECT, WITH_DESCENDANTS
 
 SCHEMA: Final = """
@@ -119,14 +120,18 @@ class CategoryCounts:
     def flush(self) -> None:
         """Write what was kept back."""
         posts = self._posts.items()
-        self._db.executemany(
-            "DELETE FROM listed_in WHERE k = ? AND seq = ?", [key for key, live in posts if live is None]
+        write_all(
+            self._db,
+            "DELETE FROM listed_in WHERE k = ? AND seq = ?",
+            [key for key, live in posts if live is None],
         )
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO listed_in VALUES (?, ?, ?)",
             [(*key, live) for key, live in posts if live is not None],
         )
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO category_count VALUES (?, ?, ?, ?)",
             [(*step, n) for step, n in self._steps.items()],
         )

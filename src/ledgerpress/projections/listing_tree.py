@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from ledgerpress.projections.projector import write_all
 from ledgerpress.readmodels.temporal import OPEN
 
 Key: TypeAlias = tuple[int, int]
@@ -154,10 +155,10 @@ class Pages:
 
     def flush(self) -> None:
         """Write what has changed, in the order in which the rows lie."""
-        self._db.executemany(_REMOVE, [row for row, now in self._written.items() if now is None])
-        self._db.executemany(_WRITE, sorted([now for now in self._written.values() if now is not None]))
+        write_all(self._db, _REMOVE, [row for row, now in self._written.items() if now is None])
+        write_all(self._db, _WRITE, sorted([now for now in self._written.values() if now is not None]))
         self._written.clear()
-        if self._last is not None:
+        if self._last is not None:  # pages were made
             self._db.execute("UPDATE page_counter SET last = ?", (self._last,))
 
     def _write(self, page: Page, row: Row, to_pos: int) -> None:

@@ -28,7 +28,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.projections import listing_counts, listing_pages
 from ledgerpress.projections.listing_counts import CategoryCounts
 from ledgerpress.projections.listing_pages import Memberships
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, status_key
 
 _OfAPost: TypeAlias = (
@@ -108,7 +108,8 @@ class _Listings:
         """Write what was kept back."""
         self._memberships.flush()
         self._counts.flush()
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO listed VALUES (?, ?)",
             [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
         )
