@@ -34,7 +34,7 @@ import uvloop
 from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS, create_indexes, create_tables
+from ledgerpress.adapters.sqlite.views import INDEXING_PRAGMAS, WRITER_PRAGMAS, create_indexes, create_tables
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.eventlog.codec import PayloadBody
@@ -155,7 +155,8 @@ def new_views(path: Path) -> sqlite3.Connection:
 
 def finish(db: sqlite3.Connection) -> None:
     """Make the indexes that only readers use, and bring everything from the write-ahead log into the file."""
-    db.execute("PRAGMA temp_store = FILE")
+    for name, value in INDEXING_PRAGMAS.items():
+        db.execute(f"PRAGMA {name} = {value}")
     db.execute("BEGIN IMMEDIATE")
     create_indexes(db, every_projector())
     db.execute("COMMIT")

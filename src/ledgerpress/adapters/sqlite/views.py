@@ -42,6 +42,9 @@ WRITER_PRAGMAS: Final[dict[str, str | int]] = {
     "temp_store": "MEMORY",
 }
 
+INDEXING_PRAGMAS: Final[dict[str, str | int]] = {"temp_store": "FILE", "cache_size": -8_192}
+"""For `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as the cache may hold."""
+
 
 def views_path(data: Path, projectors: Sequence[Projector]) -> Path:
     """Return where the views of these projectors lie in a data directory."""
@@ -236,7 +239,7 @@ def create_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, in
 def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
     """Make the indexes that only readers use, where `create_tables` was told to leave them out.
 
-    SQLite sorts all rows for each of them: with `temp_store = FILE`, set before, that takes a bounded amount of memory.
+    Where there are many rows, `INDEXING_PRAGMAS`, set before the transaction, bound the memory that this takes.
     """
     for projector in projectors:
         for statement in statements(projector.indexes):
