@@ -6,8 +6,9 @@ The log is that of a generated newsroom (`scripts/generated_log.py`), about ten 
   columns of the same rows, each payload decoded by msgspec into the event's own type. The two take turns, batch by batch.
 - Rows: all projectors over all events as the server applies them, reading, decoding and checkpoints included, in large
   batches, with the indexes that only readers use made last; against `executemany` of the finished rows, read
-  beforehand, in the order of each table's own key, into the same tables, with the same pragmas, in as many transactions,
-  and the same indexes made last. The two take turns, batch by batch, each in a file of its own.
+  beforehand, into the same tables, with the same pragmas, in as many transactions, and the same indexes made last.
+  Every transaction of those has an equal share of each table, in the order of the events that the rows come from, as
+  a rebuild has them, too. The two take turns, batch by batch, each in a file of its own.
 - Memory: the most that a fresh process ever held while it rebuilt the whole log, against one that rebuilt a tenth of it.
 
 Exits with 1 where a ratio misses what is promised.
@@ -34,12 +35,12 @@ from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.replica import write_replica
 from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS
-from ledgerpress.adapters.sqlite.views_tables import create_indexes, create_tables
+from ledgerpress.adapters.sqlite.views_build import ViewsBuild
+from ledgerpress.adapters.sqlite.views_tables import INDEXING_PRAGMAS, create_indexes, create_tables
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.eventlog.codec import PayloadBody
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.runner import ProjectionRunner
 from scripts.generated_log import PUBLICATION, GeneratedLog
 
 T = TypeVar("T")
@@ -47,6 +48,19 @@ T = TypeVar("T")
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 BATCH: Final = 10_000
 """Events in a transaction."""
+POSITIONS: Final = ("from_pos", "position", "pos", "last_position", "seq")
+"""Columns, of which a table's first among these tells the event from which a row comes."""
+ORDERS: Final = {
+    "change_key": "k",
+    "merkle_subtree": "id",
+    "listing": "k",
+    "listed_category": "k",
+    "listed_author": "k",
+    "listed": "(SELECT seq FROM post WHERE post.id = listed.id)",
+    "page_row": "page, published_at DESC, post DESC, from_pos DESC",
+    "page_counter": "last",
+}
+"""The order of the tables that have none of these; pages are numbered as they come into use."""
 DECODING, ROWS, MEMORY = 0.5, 0.35, 1.2
 
 
@@ -68,33 +82,25 @@ def make_log(path: Path, events: int) -> None:
 
 
 class Rebuild:
-    """Views that are made anew, one batch of events at a time, as the server does it."""
+    """Views that are made anew, one batch of events at a time, as `ledgerpress rebuild` makes them."""
 
     def __init__(self, log: SqliteEventLog, path: Path) -> None:
-        self._db = new_views(path)
-        self._runner = ProjectionRunner(log, event_codec(), self, every_projector(), batch_size=BATCH)
-
-    async def start(self) -> None:
-        await self._runner.start()
+        self._log = log
+        self._build = ViewsBuild.open(path, every_projector(), began_at=0)
 
     async def step(self) -> bool:
         """Apply one batch; return whether there was one."""
-        return await self._runner.step()
-
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self._db.execute("BEGIN IMMEDIATE")
-        result = work(self._db)
-        self._db.execute("COMMIT")
-        return result
-
-    async def sweep(self) -> bool:
+        until = min(await self._log.head(), self._build.position + BATCH)
+        if until == self._build.position:
+            return False
+        await self._build.follow(self._log, event_codec(), until, batch=BATCH)
         return True
 
-    def renewal(self) -> Any:
-        raise SystemExit("nothing is withdrawn in a generated log")
-
     def finish(self) -> None:
-        finish(self._db)
+        """Make the indexes, and bring everything from the write-ahead log into the file."""
+        self._build.finish()
+        self._build.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._build.close()
 
 
 class BareInserts:
@@ -111,7 +117,9 @@ class BareInserts:
 
     def _table(self, name: str, shares: int) -> tuple[str, Iterator[list[tuple[Any, ...]]]]:
         (rows,) = self._source.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608
-        cursor = self._source.execute(f"SELECT * FROM {name}")  # noqa: S608
+        columns = [column for _, column, *_ in self._source.execute(f"PRAGMA table_info({name})")]
+        order = ORDERS.get(name) or next(column for column in POSITIONS if column in columns)
+        cursor = self._source.execute(f"SELECT * FROM {name} ORDER BY {order}")  # noqa: S608
         places = ", ".join("?" for _ in cursor.description)
         share = -(-rows // shares)
         return f"INSERT INTO {name} VALUES ({places})", iter(lambda: cursor.fetchmany(share), None)  # noqa: S608
@@ -141,6 +149,8 @@ def new_views(path: Path) -> sqlite3.Connection:
 
 def finish(db: sqlite3.Connection) -> None:
     """Make the indexes that only readers use, and bring everything from the write-ahead log into the file."""
+    for name, value in INDEXING_PRAGMAS.items():
+        db.execute(f"PRAGMA {name} = {value}")
     db.execute("BEGIN IMMEDIATE")
     create_indexes(db, every_projector())
     db.execute("COMMIT")
@@ -155,7 +165,6 @@ def rebuild_once(log: Path, path: Path) -> tuple[float, int, int]:
         source = await SqliteEventLog.open(log, create_as=None)
         started = time.perf_counter()
         views = Rebuild(source, path)
-        await views.start()
         while await views.step():
             pass
         views.finish()
@@ -189,7 +198,6 @@ def compare_rows(log: Path, finished: Path, folder: Path, events: int) -> Measur
     async def run() -> Measured:
         source = await SqliteEventLog.open(log, create_as=None)
         subject, inserts = Rebuild(source, folder / "rebuilt"), BareInserts(finished, folder / "bare", shares)
-        await subject.start()
         spent, bare = 0.0, 0.0
         for number in range(shares):
             if number % 2:

@@ -10,7 +10,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.publication import PayloadWithdrawn
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 
 _OWN_STREAMS: Final = ("post", "author", "actor")
 """Kinds of streams of which each is a subject of its own; of the others the kind is."""
@@ -67,8 +67,12 @@ class _Changes:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Take in what the event changes."""
         header, event = recorded.header, recorded.event
-        type_, actor = self._key(header.type), self._key(header.actor_id)
-        subject, represented = self._key(_subject(header.stream, event)), header.on_behalf_of_actor_id
+        keys = self._keys
+        type_ = keys.get(header.type) or self._key(header.type)
+        actor = keys.get(header.actor_id) or self._key(header.actor_id)
+        about = _subject(header.stream, event)
+        subject = keys.get(about) or self._key(about)
+        represented = header.on_behalf_of_actor_id
         on_behalf_of = None if represented is None else self._key(represented)
         self._changes.append(
             (
@@ -90,9 +94,9 @@ class _Changes:
 
     def flush(self) -> None:
         """Write what was kept back."""
-        self._db.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
-        self._db.executemany("INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
-        self._db.executemany("UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
+        write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
+        write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
+        write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
 
     def _key(self, name: str) -> int:
         key = self._keys.get(name)

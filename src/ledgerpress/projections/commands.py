@@ -5,7 +5,7 @@ from typing import Final
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 
 
 class CommandsProjector:
@@ -46,7 +46,8 @@ class _Commands:
 
     def flush(self) -> None:
         """Write what was kept back. A command that began in an earlier transaction keeps what its first event said."""
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT INTO command VALUES (?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET last_position = excluded.last_position",
             self._rows.values(),

@@ -6,7 +6,7 @@ from typing import Final
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 from ledgerpress.readmodels.integrity import subtree_id
 
 
@@ -39,21 +39,21 @@ class _Subtrees:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
         header = recorded.header
-        leaf = header.position - 1
-        row_id, level, number, found = subtree_id(0, leaf), 0, leaf, header.leaf_hash()
+        size, level, found = header.position, 0, header.leaf_hash()
+        row_id = subtree_id(0, size - 1)
         self._rows.append((row_id, found))
-        for above in merkle.completed_by(leaf):
-            left = self._waiting.pop((level, number - 1), None) or self._stored(level, number - 1)
+        while not size >> level & 1:
+            number = (size >> level) - 2
+            left = self._waiting.pop((level, number), None) or self._stored(level, number)
             if left is None:
                 break  # An event in it was skipped: it never becomes complete.
-            found = merkle.node_hash(left, found)
-            level, number = above
+            level, found = level + 1, merkle.node_hash(left, found)
             self._rows.append((row_id + level, found))
-        self._waiting[level, number] = found
+        self._waiting[level, (size >> level) - 1] = found
 
     def flush(self) -> None:
         """Write what was kept back."""
-        self._db.executemany("INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+        write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
 
     def _stored(self, level: int, number: int) -> bytes | None:
         select = "SELECT hash FROM merkle_subtree WHERE id = ?"

@@ -8,6 +8,7 @@ taken anew.
 import sqlite3
 from typing import Final
 
+from ledgerpress.projections.projector import write_all
 from ledgerpress.readmodels.listing_keys import DIRECT, WITH_DESCENDANTS
 
 SCHEMA: Final = """
@@ -106,9 +107,11 @@ class CategoryCounts:
         if old == new and was_live == is_live:
             return
         old_keys, new_keys = self._known(old), self._known(new)
-        self._posts.update({(k, seq): None for k in old_keys - new_keys})
-        self._posts.update({(k, seq): is_live for k in new_keys})
-        for scope in (DIRECT, WITH_DESCENDANTS):
+        for k in old_keys - new_keys:
+            self._posts[k, seq] = None
+        for k in new_keys:
+            self._posts[k, seq] = is_live
+        for scope in (DIRECT, WITH_DESCENDANTS) if was_live or is_live else ():
             before = self._all_counted_in(old_keys, scope) if was_live else frozenset()
             after = self._all_counted_in(new_keys, scope) if is_live else frozenset()
             for k in before ^ after:
@@ -117,14 +120,18 @@ class CategoryCounts:
     def flush(self) -> None:
         """Write what was kept back."""
         posts = self._posts.items()
-        self._db.executemany(
-            "DELETE FROM listed_in WHERE k = ? AND seq = ?", [key for key, live in posts if live is None]
+        write_all(
+            self._db,
+            "DELETE FROM listed_in WHERE k = ? AND seq = ?",
+            [key for key, live in posts if live is None],
         )
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO listed_in VALUES (?, ?, ?)",
             [(*key, live) for key, live in posts if live is not None],
         )
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO category_count VALUES (?, ?, ?, ?)",
             [(*step, n) for step, n in self._steps.items()],
         )
@@ -132,8 +139,7 @@ class CategoryCounts:
         self._steps.clear()
 
     def _known(self, category_ids: tuple[str, ...]) -> set[int]:
-        keys = (self.key(category_id) for category_id in category_ids)
-        return {k for k in keys if k is not None}
+        return {k for k in map(self.key, category_ids) if k is not None}
 
     def _upwards(self, k: int) -> frozenset[int]:
         """Return the category and all above it."""

@@ -4,9 +4,8 @@ A membership is the stretch of positions through which a post was in a listing. 
 leaf pages, leaves are the rows of branch pages, and branches stand in a directory: a multiversion B-tree of
 three levels. The pages in use at a position part all keys among them without gap or overlap, so whoever reads
 as of that position walks as if there had never been any other page. `ledgerpress.readmodels.listings` has the
-queries, and `ledgerpress.projections.listing_splits` says when a page gives way to new ones.
-
-`ledgerpress.projections.listing_tree` keeps them.
+queries, `ledgerpress.projections.listing_splits` says when a page gives way to new ones, and `listing_tree` keeps
+the pages that a transaction comes by.
 
 Nothing is remembered beyond a transaction, which the caller owns: the rows depend on the order of the changes
 alone, not on how they were batched.
@@ -18,6 +17,7 @@ from typing import Final
 from ledgerpress.projections.listing_splits import PageLimits, balance
 from ledgerpress.projections.listing_steps import Steps
 from ledgerpress.projections.listing_tree import Directory, Key, Leaf, Pages
+from ledgerpress.projections.projector import write_all
 from ledgerpress.readmodels.listings import LOWEST
 
 SCHEMA: Final = """
@@ -153,7 +153,8 @@ class Memberships:
         self._pages.flush()
         self._counts.flush()
         self._newest_times.flush()
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
             [(one.k, one.touched, one.n, one.newest) for one in changed],
         )

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from ledgerpress.projections.projector import write_all
+
 
 class Steps:
     """The steps of one value of all listings, which one transaction adds to; they are written in `flush`."""
@@ -30,4 +32,4 @@ class Steps:
 
     def flush(self) -> None:
         """Write what was added."""
-        self._db.executemany(self._add, self._steps)
+        write_all(self._db, self._add, self._steps)

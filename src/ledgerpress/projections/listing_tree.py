@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from ledgerpress.projections.projector import write_all
 from ledgerpress.readmodels.temporal import OPEN
 
 Key: TypeAlias = tuple[int, int]
 """A place in a listing: published_at, post."""
 Row: TypeAlias = tuple[int, int, int, int | None]
 """A row of a page, but for when it ends: published_at, post, from_pos, child."""
+
+_RowKey: TypeAlias = tuple[int, int, int, int]
+"""page, published_at, post, from_pos."""
 
 END: Final = (2**63, 0)
 """Beyond every key: a date is an integer of 64 bits."""
@@ -90,7 +94,7 @@ class Pages:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._pages: dict[int, Page] = {}
-        self._written: dict[tuple[int, int, int, int], tuple[int, int | None] | None] = {}
+        self._written: dict[_RowKey, tuple[int | None, ...] | None] = {}
         self._last: int | None = None
 
     def get(self, id: int) -> Page:
@@ -111,9 +115,9 @@ class Pages:
         self._last += 1
         page = self._pages[self._last] = Page(self._last)
         page.live = list(rows)
-        for published_at, post, from_pos, child in page.live:
-            page.ends[published_at, post, from_pos] = OPEN
-            self._written[page.id, published_at, post, from_pos] = OPEN, child
+        for row in page.live:
+            page.ends[row[:3]] = OPEN
+            self._write(page, row, OPEN)
         return page
 
     def leaf(self, place: Place, key: Key) -> Leaf:
@@ -128,14 +132,13 @@ class Pages:
         """Add an open row."""
         page.ends[row[:3]] = OPEN
         insort(page.live, row)
-        published_at, post, from_pos, child = row
-        self._written[page.id, published_at, post, from_pos] = OPEN, child
+        self._write(page, row, OPEN)
 
     def close(self, page: Page, row: Row, position: int) -> None:
         """End an open row at `position`."""
         page.ends[row[:3]] = position
         del page.live[bisect_left(page.live, row)]
-        self._written[page.id, *row[:3]] = position, row[3]
+        self._write(page, row, position)
 
     def remove(self, page: Page, row: Row) -> None:
         """Delete an open row."""
@@ -151,13 +154,17 @@ class Pages:
         page.live = []
 
     def flush(self) -> None:
-        """Write what has changed."""
-        rows = self._written.items()
-        self._db.executemany(_REMOVE, [row for row, now in rows if now is None])
-        self._db.executemany(_WRITE, [(*row, *now) for row, now in rows if now is not None])
+        """Write what has changed, in the order in which the rows lie."""
+        write_all(self._db, _REMOVE, [row for row, now in self._written.items() if now is None])
+        write_all(self._db, _WRITE, sorted([now for now in self._written.values() if now is not None]))
         self._written.clear()
-        if self._last is not None:
+        if self._last is not None:  # pages were made
             self._db.execute("UPDATE page_counter SET last = ?", (self._last,))
+
+    def _write(self, page: Page, row: Row, to_pos: int) -> None:
+        published_at, post, from_pos, child = row
+        key = (page.id, published_at, post, from_pos)
+        self._written[key] = (*key, to_pos, child)
 
 
 class Directory:

@@ -5,7 +5,6 @@ and a negative one for the posts of a status (editors' lists). Sorting is by dat
 """
 
 import sqlite3
-from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 import msgspec
@@ -29,7 +28,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.projections import listing_counts, listing_pages
 from ledgerpress.projections.listing_counts import CategoryCounts
 from ledgerpress.projections.listing_pages import Memberships
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, status_key
 
 _OfAPost: TypeAlias = (
@@ -108,7 +107,8 @@ class _Listings:
         """Write what was kept back."""
         self._memberships.flush()
         self._counts.flush()
-        self._db.executemany(
+        write_all(
+            self._db,
             "INSERT OR REPLACE INTO listed VALUES (?, ?)",
             [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
         )
@@ -158,8 +158,8 @@ class _Listings:
             return
         self._posts[post_id] = self._changed[post_id] = new
         if old is None or old.status is not new.status or new.is_live:
-            before = set(self._listings(old)) if old else set()
-            after = set(self._listings(new))
+            before = self._listings(old) if old else set()
+            after = self._listings(new)
             for k, date in sorted(before - after):
                 self._memberships.close(k, date, new.seq, at)
             for k, date in sorted(after - before):
@@ -173,18 +173,16 @@ class _Listings:
             is_live=new.is_live,
         )
 
-    def _listings(self, post: Listed) -> Iterator[tuple[int, int]]:
-        """Yield (listing key, date) for every listing that the post is in."""
-        yield status_key(post.status), post.created_at
-        if not post.is_live or post.published_at is None:
-            return
-        yield EVERY_ARTICLE, post.published_at
-        for category_id in post.category_ids:
-            if k := self._counts.key(category_id):
-                yield k, post.published_at
-        for author_id in post.article_author_ids:
-            if k := self._author(author_id):
-                yield k, post.published_at
+    def _listings(self, post: Listed) -> set[tuple[int, int]]:
+        """Return (listing key, date) for every listing that the post is in."""
+        listings = {(status_key(post.status), post.created_at)}
+        date = post.published_at
+        if post.is_live and date is not None:
+            keys = [self._counts.key(category_id) for category_id in post.category_ids]
+            keys += [self._author(author_id) for author_id in post.article_author_ids]
+            listings.add((EVERY_ARTICLE, date))
+            listings.update([(k, date) for k in keys if k is not None])
+        return listings
 
     def _find(self, post_id: str) -> Listed | None:
         post = self._posts.get(post_id)

@@ -5,7 +5,7 @@ from typing import Final
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
+from ledgerpress.projections.projector import Writing, write_all
 
 
 class MomentsProjector:
@@ -46,4 +46,4 @@ class _Moments:
 
     def flush(self) -> None:
         """Write what was kept back."""
-        self._db.executemany("INSERT INTO moment VALUES (?, ?)", self._rows)
+        write_all(self._db, "INSERT INTO moment VALUES (?, ?)", self._rows)

@@ -25,8 +25,8 @@ from ledgerpress.domain.posts import (
     PostUnpublished,
 )
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Writing
-from ledgerpress.projections.stretches import Stretches
+from ledgerpress.projections.projector import Writing, write_all
+from ledgerpress.projections.stretches import Stretches, StretchTable
 from ledgerpress.readmodels.temporal import OPEN
 
 _Row: TypeAlias = tuple[int, int, str, int, int, int | None, int | None]
@@ -50,6 +50,13 @@ _INSERTS: Final = {
     "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
 }
+_ARTICLES: Final = StretchTable(
+    "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
+)
+_SLUGS: Final = StretchTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
+_CATEGORIES: Final = StretchTable(
+    "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
+)
 _SLUG_SEQ: Final = 2
 _PUBLIC_FROM: Final = 4
 """Places in a row of `post_slug`."""
@@ -110,13 +117,9 @@ class _Posts:
         self._db = db
         self._states: dict[str, _Row] = {}
         self._contents: dict[int, _Content] = {}
-        self._articles = Stretches(
-            db, "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
-        )
-        self._slugs = Stretches(db, "post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
-        self._categories = Stretches(
-            db, "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
-        )
+        self._articles = Stretches(db, _ARTICLES)
+        self._slugs = Stretches(db, _SLUGS)
+        self._categories = Stretches(db, _CATEGORIES)
         self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
 
     def apply(self, recorded: Recorded[Event]) -> None:
@@ -134,7 +137,7 @@ class _Posts:
     def flush(self) -> None:
         """Write what was kept back."""
         for table, rows in self._rows.items():
-            self._db.executemany(_INSERTS[table], rows)
+            write_all(self._db, _INSERTS[table], rows)
         for stretches in (self._articles, self._slugs, self._categories):
             stretches.flush()
 

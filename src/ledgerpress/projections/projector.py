@@ -1,8 +1,8 @@
 """What a projector is: pure code that turns events, one after another, into changes of its own tables."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol, TypeAlias
 
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
@@ -81,3 +81,9 @@ def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlit
     for event in events:
         writing.apply(event)
     writing.flush()
+
+
+def write_all(db: sqlite3.Connection, statement: str, rows: Collection[Any]) -> None:
+    """Execute `statement` for each row. Most transactions are of one event, and have rows for few statements."""
+    if rows:
+        db.executemany(statement, rows)

@@ -13,7 +13,13 @@ import msgspec
 
 from ledgerpress.adapters.sqlite.connection import PATIENCE, transaction, uri
 from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS
-from ledgerpress.adapters.sqlite.views_tables import check_tables, create_indexes, create_tables, tables_of
+from ledgerpress.adapters.sqlite.views_tables import (
+    INDEXING_PRAGMAS,
+    check_tables,
+    create_indexes,
+    create_tables,
+    tables_of,
+)
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
@@ -50,8 +56,7 @@ class ViewsBuild:
         """
         db = sqlite3.connect(uri(path, mode="rwc"), uri=True, isolation_level=None, timeout=PATIENCE)
         try:
-            for name, value in WRITER_PRAGMAS.items():
-                db.execute(f"PRAGMA {name} = {value}")
+            _set(db, WRITER_PRAGMAS)
             with transaction(db):
                 create_tables(db, projectors, began_at=began_at, indexes=False)
                 check_tables(db, projectors, indexes=False)
@@ -115,8 +120,10 @@ class ViewsBuild:
 
     def finish(self) -> None:
         """Make the indexes that only readers use, and keep them up from now on."""
+        _set(self.db, INDEXING_PRAGMAS)
         with transaction(self.db):
             create_indexes(self.db, self._projectors)
+        _set(self.db, WRITER_PRAGMAS)
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
         """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
@@ -164,3 +171,8 @@ class ViewsBuild:
                 for gone, by in withdrawn
             ):
                 raise TextWithdrawn("a payload was withdrawn that these views were made of")
+
+
+def _set(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
+    for name, value in pragmas.items():
+        db.execute(f"PRAGMA {name} = {value}")

@@ -12,6 +12,9 @@ from ledgerpress.projections.projector import Projector
 APPLICATION_ID: Final = 0x4C507677
 """Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
 
+INDEXING_PRAGMAS: Final[dict[str, str | int]] = {"temp_store": "FILE", "cache_size": -8_192}
+"""For `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as the cache may hold."""
+
 _SCHEMA: Final = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
@@ -41,7 +44,10 @@ def create_tables(
 
 
 def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
-    """Make the indexes that only readers use, where they are missing: one after all rows costs less than with each."""
+    """Make the indexes that only readers use, where they are missing: one after all rows costs less than with each.
+
+    Where there are many rows, `INDEXING_PRAGMAS`, set before the transaction, bound the memory that this takes.
+    """
     there = {name for name, _ in db.execute(_SCHEMA)}
     with closing(_whole(projectors)) as whole:
         for name, sql in whole.execute(_SCHEMA + " AND type = 'index'").fetchall():
