@@ -41,6 +41,7 @@ from ledgerpress.application.event_codec import event_codec
 from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.eventlog.codec import PayloadBody
 from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.checkpoints import BOOKKEEPING
 from scripts.generated_log import PUBLICATION, GeneratedLog
 
 T = TypeVar("T")
@@ -109,11 +110,9 @@ class BareInserts:
     def __init__(self, finished: Path, path: Path, shares: int) -> None:
         self._source = sqlite3.connect(f"{finished.as_uri()}?mode=ro", uri=True)
         self._db = new_views(path)
-        self._db.execute("DELETE FROM projection")
         self._db.execute("DELETE FROM page_counter")
-        self._db.execute("DELETE FROM views")
         tables = self._source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-        self._tables = [self._table(name, shares) for (name,) in tables]
+        self._tables = [self._table(name, shares) for (name,) in tables if name not in BOOKKEEPING]
 
     def _table(self, name: str, shares: int) -> tuple[str, Iterator[list[tuple[Any, ...]]]]:
         (rows,) = self._source.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608
