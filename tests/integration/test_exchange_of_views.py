@@ -211,6 +211,7 @@ async def test_a_name_that_was_refused_may_be_given_to_other_views(store: Store,
     await asyncio.sleep(LOOK * 5)
     assert store.views.path == mine
     roll_back(data)
+    await asyncio.sleep(LOOK * 5)
     drop_views(data)
     await rebuild(data)
     assert views_in_use(data) == new
@@ -240,3 +241,28 @@ async def test_a_store_can_be_closed_at_any_moment_of_an_exchange(tmp_path: Path
             exchange.cancel()
             await asyncio.wait([exchange])
             assert exchange.cancelled() or store.views.path != before
+
+
+async def test_an_exchange_that_is_cancelled_while_the_former_views_are_closed_ends(tmp_path: Path) -> None:
+    data = tmp_path / "store"
+    async with opened(data):
+        pass
+    await rebuild(data)
+
+    async def slow_to_stop() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+
+    async with opened(data) as store:
+        live = store.views._live
+        assert live._following
+        live._following.cancel()
+        live._following = asyncio.create_task(slow_to_stop())
+        to = roll_back(data)
+        await exchanged(store, to, SECOND)
+        watching = next(task for task in asyncio.all_tasks() if task.get_name() == "views in use")
+        watching.cancel()
+        await asyncio.wait([watching], timeout=SECOND)
+        assert watching.cancelled()

@@ -142,6 +142,7 @@ async def test_what_a_person_sees(data: Path) -> None:
     same = await done("rebuild", "--data", data)
     assert "Every row is the same." in same
     assert "The views made anew are in use." in same
+    assert len(files(data)) == 2, "what the check had made for the other program is gone"
 
 
 async def test_one_projection_made_anew_takes_the_others_over(data: Path) -> None:

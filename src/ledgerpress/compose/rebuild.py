@@ -47,9 +47,10 @@ async def rebuild(
 ) -> Compared | None:
     """Make the views in `data` anew beside those in use, compare them, and have every process use them.
 
-    With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken over. `report`
-    takes each row that differs; `again` is called where all begins anew, and what was reported is void. At most `batch_size` events are written in one transaction. Returns how they compare, `None` where there were no views in use. Raises
-    `LogUnusable`, `ViewsBusy`, `NotRebuilt`.
+    With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken
+    over. `report` takes each row that differs; `again` is called where all begins anew, and what was reported is void.
+    At most `batch_size` events are written in one transaction. Returns how they compare, `None` where there were no
+    views in use. Raises `LogUnusable`, `ViewsBusy`, `NotRebuilt`.
     """
     projectors = every_projector() if projectors is None else projectors
     async with reading_log(data) as log:
