@@ -43,7 +43,7 @@ def test_the_newest_change_comes_first_with_reason_and_difference(data: Path) ->
     assert shown.exit_code == 0
     assert shown.stdout.startswith(
         "post.edited  version 30, position 39\n"
-        "2024-05-04 08:01:06 UTC  Local operator\n"
+        "2024-05-04 08:01:07 UTC  Local operator\n"
         "because  [bold]It is three[/bold]\n"
         "  body\n"
         "    @@ -1,3 +1,3 @@\n"

@@ -61,6 +61,9 @@ def test_an_imported_export_has_the_same_root_and_is_intact(
     assert run("events", "export", again, "--data", copy).exit_code == 0
     assert again.read_bytes() == exported.read_bytes()
     statuses = [json.loads(run("status", "--json", "--data", data).stdout) for data in (newsroom, copy)]
+    for status in statuses:
+        for projection in status["projections"]:
+            projection.pop("digest")  # taken when the views were made
     assert statuses[0] == statuses[1]
 
 

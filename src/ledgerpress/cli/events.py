@@ -8,7 +8,17 @@ from typing import Annotated, BinaryIO, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, clear_errors, err, fail, progress, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    MAX_POSITION,
+    REFUSED,
+    DataOption,
+    clear_errors,
+    err,
+    fail,
+    progress,
+    run,
+)
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.upkeep import import_events
 from ledgerpress.eventlog.cloud_events import to_line
@@ -32,7 +42,7 @@ def tail(
 
 
 def show(
-    position: Annotated[int, typer.Argument(min=1, help="The position of the event.")],
+    position: Annotated[int, typer.Argument(min=1, max=MAX_POSITION, help="The position of the event.")],
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Print one event, formatted to be read."""

@@ -25,6 +25,9 @@ REFUSED: Final = 1
 MISUSED: Final = 2
 UNUSABLE: Final = 3
 
+MAX_POSITION: Final = 2**53 - 1
+"""The greatest number that a position may be."""
+
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 

@@ -62,7 +62,8 @@ def _read(file: Path) -> TreeHead:
 
 def _wrong(checked: LogChecked, views: ViewsChecked | None) -> str | None:
     if (finding := checked.finding) is not None:
-        return finding.what if finding.position is None else f"position {finding.position}: {finding.what}"
+        where = "" if finding.position is None else f"position {finding.position}: "
+        return where + finding.what.removeprefix(where)
     if views is not None and views.failure is not None:
         return views.failure
     if views is not None and views.differing:

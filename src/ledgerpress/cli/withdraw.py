@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, err, progress, run
+from ledgerpress.cli.terminal import DEFAULT_DATA, MAX_POSITION, DataOption, err, progress, run
 from ledgerpress.compose import upkeep
 
 
 def withdraw(
     position: Annotated[
-        int, typer.Argument(min=1, help="The position of the event; see `ledgerpress events`.")
+        int,
+        typer.Argument(min=1, max=MAX_POSITION, help="The position of the event; see `ledgerpress events`."),
     ],
     reason: Annotated[
         str, typer.Option("--reason", help="Why; it is kept, so it must not repeat what is withdrawn.")

@@ -1,5 +1,6 @@
 """What an operator does with views: make them anew beside those in use, go back to the former, drop what is kept."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -10,12 +11,13 @@ from typing import Final
 from ledgerpress.adapters.sqlite.connection import uri
 from ledgerpress.adapters.sqlite.views_build import TextWithdrawn
 from ledgerpress.adapters.sqlite.views_comparison import RowDifference
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, ViewsGone
-from ledgerpress.adapters.sqlite.views_tables import ViewsDamaged, ViewsOfAnotherKind, check_tables
+from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
+from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, check_tables
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.compose.data_directory import check_data_directory
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.views_making import Compared, NotRebuilt, Progress, ViewsMaking
+from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.projector import Projector
@@ -65,6 +67,18 @@ async def rebuild(
             raise NotRebuilt("payloads are being withdrawn; try again when that is done")
 
 
+async def make_anew(log: EventLog, data: Path) -> None:
+    """Make the views of `log` anew and put them to use, compared with nothing; a projection that fails is paused in them."""
+    projectors = every_projector()
+    directory = ViewsDirectory(data, projectors)
+    while True:
+        try:
+            with directory.building():
+                return await ViewsMaking(log, event_codec(), directory, projectors).make()
+        except ViewsBusy:
+            await asyncio.sleep(1.0)
+
+
 def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
     """Have every process on `data` use the former views again; return where they are.
 
@@ -77,7 +91,7 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
         with closing(sqlite3.connect(uri(former, mode="ro"), uri=True)) as db:
             try:
                 check_tables(db, projectors)
-            except (ViewsOfAnotherKind, ViewsDamaged) as error:
+            except (ViewsOfAnotherKind, sqlite3.Error) as error:
                 raise NotRebuilt(f"{former.name} cannot be used by this version: {error}") from error
     return directory.roll_back()
 

@@ -26,9 +26,15 @@ async def rebuild_beside(data: Path, program: Sequence[str]) -> None:
     directory = ViewsDirectory(data, every_projector())
     while True:
         failed = False
-        if directory.is_outdated or directory.current is None:
-            logger.warning("the views in use are not those of this version: they are made anew beside")
-            failed = not await _run([*program, "rebuild", "--data", str(data)])
+        try:
+            if directory.current is None or directory.is_outdated:
+                logger.warning(
+                    "the views in use are gone, or not those of this version: they are made anew beside"
+                )
+                failed = not await _run([*program, "rebuild", "--data", str(data)])
+        except OSError as error:
+            failed = True
+            logger.warning("the views could not be made anew: %s", error)
         await asyncio.sleep(AGAIN if failed else LOOK)
 
 

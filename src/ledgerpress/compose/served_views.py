@@ -27,10 +27,12 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 0.1
 """Seconds between two looks at which views are to be used."""
+AGAIN: Final = 5.0
+"""Seconds until views that could not be used are tried again."""
 
 
-class _ViewsOfAnotherLog(Exception):
-    """The views were made of another log, such as one that was restored from a backup."""
+class _Useless(Exception):
+    """The views are damaged, or were made of another log, such as one that was restored from a backup."""
 
 
 class ServedViews:
@@ -58,7 +60,6 @@ class ServedViews:
         self._live: _Live
         self._inode = 0
         self._since = 0
-        self._refused: tuple[Path, int] | None = None
         self._going: list[_Live] = []
 
     async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
@@ -68,11 +69,24 @@ class ServedViews:
         """
         while True:
             path = self._directory.current
-            if path is not None and await self._opened(path, resume=resume):
-                return
+            useless = False
+            if path is not None:
+                try:
+                    await self._try(path, resume=resume)
+                except ViewsOfAnotherKind as error:
+                    logger.warning("%s is not for this version (%s): views are made beside it", path, error)
+                except _Useless as error:
+                    useless = True
+                    logger.warning(
+                        "%s cannot be used (%s): the views are made anew from the log", path, error
+                    )
+                else:
+                    return
             try:
                 with self._directory.building():
                     if self._directory.current in (path, None):
+                        if path and useless:
+                            delete(path)
                         await make()
             except ViewsBusy:
                 await asyncio.sleep(LOOK)
@@ -128,32 +142,25 @@ class ServedViews:
 
     async def watch(self) -> None:
         """Use other views as soon as an operator says so, or the file has been replaced, until cancelled."""
+        refused: tuple[Path, int] | None = None
+        again = 0.0
         while True:
             await asyncio.sleep(LOOK)
+            wanted = None
             try:
-                path = self._directory.current
-                if path is None:
+                if (path := self._directory.current) is None:
                     continue
                 wanted = path, self._directory.identity(path)
-            except OSError as error:
-                logger.warning("it cannot be seen which views are to be used: %s", error)
-                continue
-            if wanted == (self.path, self._inode):
-                self._refused = None
-            elif wanted != self._refused:
-                try:
+                if wanted == (self.path, self._inode):
+                    refused = None
+                elif wanted != refused or time.monotonic() > again:
                     await self._exchange(*wanted)
-                except (
-                    EventLogError,
-                    _ViewsOfAnotherLog,
-                    ViewsOfAnotherKind,
-                    sqlite3.Error,
-                    OSError,
-                ) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, this goes on, and those in use are followed
+                if wanted != refused:
                     logger.warning(
-                        "the views in use stay %s: %s cannot be used: %s", self.path.name, path, error
+                        "the views in use stay %s: others cannot be used: %s", self.path.name, error
                     )
-                    self._refused = wanted
+                refused, again = wanted, time.monotonic() + AGAIN
 
     async def aclose(self) -> None:
         """Stop following, and close the file."""
@@ -179,27 +186,23 @@ class ServedViews:
         await going.aclose()
         self._going.remove(going)
 
-    async def _opened(self, path: Path, *, resume: bool) -> bool:
-        """Open the views at `path`; return whether this program can use them. Damaged ones are deleted."""
+    async def _try(self, path: Path, *, resume: bool) -> None:
+        """Open the views at `path`. Raises `ViewsOfAnotherKind`, `_Useless`, `LogUnusable`."""
         try:
             self._live = await self._open(path, resume=resume)
             self._inode, self._since = self._directory.identity(path), self._clock.now()
-        except ViewsOfAnotherKind as error:
-            logger.warning("%s is not for this version (%s): views are made beside it", path, error)
-        except (_ViewsOfAnotherLog, sqlite3.Error, OSError) as error:
-            if not (isinstance(error, _ViewsOfAnotherLog) or is_damage(error)):
+        except (sqlite3.Error, OSError) as error:
+            if is_damage(error):
+                raise _Useless(error) from error
+            if self._directory.current == path:
                 raise LogUnusable(f"the views in {path} cannot be used: {error}") from error
-            logger.warning("%s cannot be used (%s): the views are made anew from the log", path, error)
-            delete(path)
-        else:
-            return True
-        return False
+            raise _Useless("it is gone") from error
 
     async def _open(self, path: Path, *, resume: bool) -> "_Live":
-        views = await SqliteViews.open(path, self._projectors)
+        views = await SqliteViews.open(path, self._projectors, create=False)
         try:
             if not await made_of(self._log, views.checkpoints().values()):
-                raise _ViewsOfAnotherLog("they were made of another log")
+                raise _Useless("it was made of another log")
             runner = ProjectionRunner(
                 self._log,
                 self._codec,
@@ -235,7 +238,11 @@ class _Live:
 
         Its runner may know less: other processes write to the file too.
         """
-        ours, theirs = self.runner.checkpoints, other.views.checkpoints()
+        ours = self.runner.checkpoints
+        try:
+            theirs = other.views.checkpoints()
+        except sqlite3.Error:  # The file is damaged, which is why it is given up.
+            theirs = other.runner.checkpoints
         return all(ours[name].position >= point.position for name, point in theirs.items())
 
     async def aclose(self) -> None:

@@ -1,9 +1,10 @@
 """What an operator does with a store as a whole: look at it, back it up, move it, withdraw from it."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.replica import write_replica
@@ -15,7 +16,9 @@ from ledgerpress.application.sources import SystemRandomness
 from ledgerpress.application.withdrawal import withdraw as withdraw_payload
 from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, is_vacant, put_in_place
 from ledgerpress.compose.reading import reading_log
-from ledgerpress.compose.store import open_store
+from ledgerpress.compose.rebuild import make_anew
+from ledgerpress.compose.served_views import LOOK
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.importers.event_lines import batches_of, publication_of
@@ -23,6 +26,9 @@ from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import people
+
+_LOOKS: Final = 300
+"""How often it is looked whether views have been exchanged."""
 
 
 async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -94,6 +100,15 @@ async def import_events(
     return checked.head
 
 
+async def _exchanged(store: Store, directory: ViewsDirectory) -> bool:
+    """Wait until the store answers from the views that are to be used; return whether it came to that."""
+    for _ in range(_LOOKS):
+        if store.views.path == directory.current:
+            return True
+        await asyncio.sleep(LOOK)
+    return False
+
+
 async def withdraw(
     data: Path, position: int, reason: str, *, progress: Callable[[int, int], None] | None = None
 ) -> int:
@@ -114,6 +129,12 @@ async def withdraw(
             if reached and directory.current == store.views.path and directory.former is None:
                 return found
             if any(point.is_paused and point.position < found for point in store.checkpoints.values()):
-                raise WithdrawalUnfinished(
-                    "a projection is paused before the withdrawal: see ledgerpress status"
-                )
+                # It will never come to the withdrawal: views made anew do not meet the text at all.
+                await make_anew(store.log, data)
+                if not await _exchanged(store, directory):
+                    raise WithdrawalUnfinished(
+                        "the payload is withdrawn from the log, but views that still hold it are being served: "
+                        "stop the servers and withdraw it again"
+                    )
+                directory.drop()
+                return found

@@ -242,6 +242,7 @@ class ViewsMaking:
 
 
 def _position(db: sqlite3.Connection) -> int:
-    """Return how far the projections that are not paused have come."""
+    """Return how far the projections that are not paused have come, or all, where all are."""
     points = checkpoints.read(db).values()
-    return max((point.position for point in points if not point.is_paused), default=0)
+    going = [point.position for point in points if not point.is_paused]
+    return max(going or [point.position for point in points], default=0)

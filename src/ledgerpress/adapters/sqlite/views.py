@@ -44,13 +44,13 @@ class SqliteViews:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, projectors: Sequence[Projector]) -> "SqliteViews":
-        """Open the views at `path`, and create them, empty, where there are none.
+    async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "SqliteViews":
+        """Open the views at `path`; with `create`, make them, empty, where there are none.
 
         Raises `ViewsDamaged` or `ViewsOfAnotherKind` where the tables are not those of `projectors`, and
         `sqlite3.Error`.
         """
-        writer = await open_connection(path, create=True, pragmas=WRITER_PRAGMAS)
+        writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)
         try:
             await views.write(views._create)

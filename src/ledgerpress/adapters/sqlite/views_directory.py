@@ -62,10 +62,7 @@ class ViewsDirectory:
 
     def in_use(self) -> InUse:
         """Return which files are in use; names whose file is missing are left out."""
-        try:
-            found = msgspec.json.decode(self._pointer.read_bytes(), type=InUse)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return InUse()
+        found = self._named()
         return InUse(self._existing(found.current), self._existing(found.former), found.declined)
 
     @property
@@ -104,8 +101,14 @@ class ViewsDirectory:
 
     def vacant(self) -> Path:
         """Return the path of a new file."""
-        numbers = [_number(one.name) for one in self.data.glob("views-*.sqlite")]
-        return self.data / f"views-{self.digest}-{max(numbers, default=0) + 1}.sqlite"
+        # A name that is still given out for a file that has gone is not given to another one.
+        named = self._named()
+        names = [
+            named.current or "",
+            named.former or "",
+            *(one.name for one in self.data.glob("views-*.sqlite")),
+        ]
+        return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
     @contextmanager
     def building(self, *, wait: bool = False) -> Iterator[None]:
@@ -153,6 +156,12 @@ class ViewsDirectory:
     def _changing(self) -> Iterator[None]:
         with _locked(self.data / "views.lock", wait=True):
             yield
+
+    def _named(self) -> InUse:
+        try:
+            return msgspec.json.decode(self._pointer.read_bytes(), type=InUse)
+        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return InUse()
 
     def _write(self, in_use: InUse) -> None:
         aside = self._pointer.with_suffix(".new")

@@ -1,0 +1,122 @@
+"""Views and the file that names them are lost, damaged or stuck: every process finds back, and nothing waits for ever."""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.sqlite.views_build import ViewsBuild
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.application.posts import CreatePost
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.rebuild import rebuild
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.compose.upkeep import withdraw
+from ledgerpress.projections.all import every_projector
+from tests.integration.failing import with_failing
+from tests.integration.programs import done
+from tests.integration.test_cli import run
+from tests.property.view_rows import views_in_use
+
+SECRET = "what nobody may read any more"
+
+
+async def make(data: Path) -> None:
+    async with open_store(data) as store:
+        await store.press.handle(CreatePost(title="A post", body=SECRET, publish=True))
+
+
+async def becomes(store: Store, path: Path) -> None:
+    """Wait until the store answers from that file."""
+    async with asyncio.timeout(20):
+        while store.views.path != path:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def test_a_name_that_is_given_out_is_not_given_to_another_file(tmp_path: Path) -> None:
+    asyncio.run(make(tmp_path / "data"))
+    before = views_in_use(tmp_path / "data")
+    before.unlink()
+    assert ViewsDirectory(tmp_path / "data", every_projector()).vacant() != before
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_two_that_find_the_views_lost_do_not_undo_each_others_work(
+    tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    await make(data)
+    lost = views_in_use(data)
+    for file in data.glob("views-*"):
+        file.unlink()
+    if damaged:
+        lost.write_bytes(b"garbage" * 1_000)
+    follow, begun = ViewsBuild.follow, []
+
+    async def slowly(build: ViewsBuild, *arguments: object, **options: object) -> None:
+        begun.append(build.path)
+        await follow(build, *arguments, **options)  # type: ignore[arg-type]
+        await asyncio.sleep(0.5)
+
+    monkeypatch.setattr(ViewsBuild, "follow", slowly)
+    async with asyncio.timeout(20), open_store(data) as one, open_store(data) as other:
+        assert one.views.path == other.views.path
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("garbage", [b"garbage", b'{"current":"\xff"}', b"[" * 100_000, b""])
+async def test_a_pointer_that_is_garbage_is_written_anew(tmp_path: Path, garbage: bytes) -> None:
+    data = tmp_path / "data"
+    await make(data)
+    async with open_store(data) as store:
+        (data / "views.json").write_bytes(garbage)
+        await asyncio.sleep(0.3)
+        await done("views", "list", "--data", data)
+        await done("status", "--data", data)
+        await rebuild(data)
+        await becomes(store, views_in_use(data))
+        await store.press.handle(CreatePost(title="Another post"))
+
+
+async def test_a_store_whose_views_are_damaged_takes_those_made_anew(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await make(data)
+    async with open_store(data) as store:
+        with store.snapshot():
+            pass
+        for file in data.glob("views-*"):
+            with file.open("r+b") as views:
+                views.write(os.urandom(file.stat().st_size))
+        await done("rebuild", "--data", data)
+        await becomes(store, views_in_use(data))
+        with store.snapshot() as snapshot:
+            assert snapshot.db.execute("SELECT count(*) FROM post").fetchone() == (1,)
+
+
+async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    broken = with_failing("people", lambda recorded: recorded.position > 8)
+    await make(data)
+    with closing(sqlite3.connect(data / LOG_FILE)) as db:
+        (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
+    for module in ("rebuild", "store", "upkeep"):
+        monkeypatch.setattr(f"ledgerpress.compose.{module}.every_projector", lambda: tuple(broken))
+    async with open_store(data) as store:
+        for number in range(4):
+            await store.press.handle(CreatePost(title=f"Post {number}"))
+        assert store.checkpoints["people"].is_paused
+        await withdraw(data, position, "by law")
+        await becomes(store, views_in_use(data))
+    for file in data.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file
+
+
+def test_a_position_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    asyncio.run(make(tmp_path / "data"))
+    for command in (("withdraw", "9" * 30, "--reason", "x"), ("events", "show", "9" * 30)):
+        assert run(*command, "--data", tmp_path / "data").exit_code == 2
