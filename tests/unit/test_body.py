@@ -311,8 +311,8 @@ def test_time_and_size_grow_no_faster_than_the_body(kind: str) -> None:
         assert len(render(markdown).html) < 20 * length + 1_000_000
         return time.process_time() - started
 
-    # Eight times the length: linear costs 8 times as much, quadratic 64 times.
-    assert seconds(large) < 25 * max(seconds(small), 0.02)
+    # Eight times the length: linear costs 8 times as much, quadratic 64 times. What disturbs only ever takes longer.
+    assert min(seconds(large) for _ in range(3)) < 25 * max(seconds(small), 0.02)
 
 
 # --- length ---
