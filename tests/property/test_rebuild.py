@@ -131,7 +131,8 @@ def test_a_rebuild_cut_short_anywhere_and_resumed_gives_the_same_rows_as_having_
                 for action in stop.meanwhile:
                     await session.do(action)
             followed = views_in_use(data)
-            # After a fault of the machine the views try again a little later.
+            # A making that was not cut short has switched; and after a fault of the machine views try again later.
+            await in_use(session.store, data)
             assert await session.store.views.wait_for(await session.store.log.head(), 10)
             before = rows_of(followed)
             compared = await rebuild(data, names, batch_size=batch)
