@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.desk import Client, client
+from tests.property.session import Session
+from tests.property.whole_day import WHOLE_DAY
 
 
 @pytest.fixture
@@ -13,3 +15,13 @@ async def door(tmp_path: Path) -> AsyncIterator[Client]:
     """A client of an application on a new store."""
     async with client(tmp_path / "store") as one:
         yield one
+
+
+@pytest.fixture
+async def session(tmp_path: Path) -> AsyncIterator[Session]:
+    """A store in which much has happened."""
+    async with Session(tmp_path / "data") as session:
+        await session.begin()
+        for action in WHOLE_DAY:
+            await session.do(action)
+        yield session

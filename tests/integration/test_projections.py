@@ -4,7 +4,6 @@ import asyncio
 import logging
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,23 +29,12 @@ from tests.projectors import Altered
 from tests.property.altered_logs import AlteredLog, without
 from tests.property.session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.property.whole_day import WHOLE_DAY
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the log not tell of the faults that are made here by the hundred."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
-
-
-@pytest.fixture
-async def session(tmp_path: Path) -> AsyncIterator[Session]:
-    """A store in which much has happened."""
-    async with Session(tmp_path / "data") as session:
-        await session.begin()
-        for action in WHOLE_DAY:
-            await session.do(action)
-        yield session
 
 
 async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(

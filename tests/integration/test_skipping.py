@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,6 @@ from tests.integration.failing import running, sparkled, store_in, tables_of, wi
 from tests.projectors import Altered
 from tests.property.session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.property.whole_day import WHOLE_DAY
 from tests.sources import SeededBytes, SetClock
 
 NAMES = [projector.name for projector in every_projector()]
@@ -52,16 +51,6 @@ TELLING = {
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the log not tell of the faults that are made here."""
     caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
-
-
-@pytest.fixture
-async def session(tmp_path: Path) -> AsyncIterator[Session]:
-    """A store in which much has happened."""
-    async with Session(tmp_path / "data") as session:
-        await session.begin()
-        for action in WHOLE_DAY:
-            await session.do(action)
-        yield session
 
 
 def at(*positions: int) -> Callable[[Recorded[Event]], bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.connection import uri
+from ledgerpress.adapters.sqlite.connection import open_to_read
 from ledgerpress.adapters.sqlite.views_build import TextWithdrawn
 from ledgerpress.adapters.sqlite.views_comparison import RowDifference
 from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
@@ -88,7 +88,7 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
     projectors = every_projector() if projectors is None else projectors
     directory = ViewsDirectory(data, projectors)
     if former := directory.former:
-        with closing(sqlite3.connect(uri(former, mode="ro"), uri=True)) as db:
+        with closing(open_to_read(former)) as db:
             try:
                 check_tables(db, projectors)
             except (ViewsOfAnotherKind, sqlite3.Error) as error:
@@ -114,7 +114,7 @@ def list_views(data: Path) -> list[ViewsFile]:
 
 def _position(views: Path) -> int | None:
     try:
-        with closing(sqlite3.connect(uri(views, mode="ro"), uri=True)) as db:
+        with closing(open_to_read(views)) as db:
             return min((point.position for point in checkpoints.read(db).values()), default=None)
     except sqlite3.Error:
         return None

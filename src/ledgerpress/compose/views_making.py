@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite.connection import uri
+from ledgerpress.adapters.sqlite.connection import open_to_read
 from ledgerpress.adapters.sqlite.views import SqliteViews
 from ledgerpress.adapters.sqlite.views_build import BATCH, TextWithdrawn, ViewsBuild
 from ledgerpress.adapters.sqlite.views_comparison import RowDifference, TableDifference, compare
@@ -127,7 +127,7 @@ class ViewsMaking:
         try:
             views = await SqliteViews.open(current, self._projectors)
         except ViewsOfAnotherKind:
-            with closing(sqlite3.connect(uri(current, mode="ro"), uri=True)) as db:
+            with closing(open_to_read(current)) as db:
                 points = checkpoints.read(db).values()
             return current if await made_of(self._log, points) else None
         except sqlite3.Error as error:
@@ -184,7 +184,7 @@ class ViewsMaking:
         return None
 
     def _check_versions(self, current: Path, over: Collection[str]) -> None:
-        with closing(sqlite3.connect(uri(current, mode="ro"), uri=True)) as db:
+        with closing(open_to_read(current)) as db:
             made_by = checkpoints.versions(db)
         newer = [
             one.name for one in self._projectors if one.name in over and made_by.get(one.name) != one.version
@@ -208,7 +208,7 @@ class ViewsMaking:
         report: Callable[[RowDifference], None],
         progress: Progress | None,
     ) -> Compared:
-        with closing(sqlite3.connect(uri(current, mode="ro"), uri=True, isolation_level=None)) as before:
+        with closing(open_to_read(current)) as before:
             # As far as those in use have come by now, and again what they came further meanwhile. Only then is what
             # others write held back from view: the longer that lasts, the larger their file grows.
             for _ in range(2):

@@ -74,6 +74,11 @@ def uri(path: Path, **parameters: str | int) -> str:
     return f"{path.absolute().as_uri()}?" + "&".join(f"{key}={value}" for key, value in parameters.items())
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database at `path`, on the caller's thread, to read only. Raises `sqlite3.Error` where there is none."""
+    return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None)
+
+
 def patiently(db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
     """Execute `statement`, again and again while another connection holds the lock that it needs.
 

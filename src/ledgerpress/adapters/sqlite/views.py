@@ -8,7 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection, patiently, transaction
+from ledgerpress.adapters.sqlite.connection import (
+    SerialConnection,
+    open_connection,
+    open_to_read,
+    patiently,
+    transaction,
+)
 from ledgerpress.adapters.sqlite.views_tables import check_tables, create_tables, recreate
 from ledgerpress.adapters.sqlite.withdrawal import empty_write_ahead_log
 from ledgerpress.projections import checkpoints
@@ -136,7 +142,7 @@ class SqliteViews:
             create_tables(db, self._projectors)
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db = open_to_read(self._path)
         db.execute("PRAGMA query_only = 1")
         return db
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
 
-from ledgerpress.adapters.sqlite.connection import uri
+from ledgerpress.adapters.sqlite.connection import open_to_read
 from ledgerpress.adapters.sqlite.views_tables import create_tables
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
@@ -46,7 +46,7 @@ def reading(views: Path | None) -> Iterator[Snapshot | None]:
     if views is None or not views.exists():
         yield None
         return
-    with closing(sqlite3.connect(uri(views, mode="ro"), uri=True, isolation_level=None)) as db:
+    with closing(open_to_read(views)) as db:
         db.execute("BEGIN")
         points = checkpoints.read(db)
         yield Snapshot(db, min((point.position for point in points.values()), default=0))

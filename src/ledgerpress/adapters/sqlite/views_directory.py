@@ -111,9 +111,9 @@ class ViewsDirectory:
         return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
     @contextmanager
-    def building(self, *, wait: bool = False) -> Iterator[None]:
-        """Be the one process that makes views here. Raises `ViewsBusy` where another one is, unless it is to `wait`."""
-        with _locked(self.data / "views.build.lock", wait=wait):
+    def building(self) -> Iterator[None]:
+        """Be the one process that makes views here. Raises `ViewsBusy` where another one is."""
+        with _locked(self.data / "views.build.lock", wait=False):
             yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
