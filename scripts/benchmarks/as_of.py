@@ -28,7 +28,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import strawberry
 import uvloop
 
 from ledgerpress.adapters.sqlite.connection import SerialConnection
@@ -38,7 +37,7 @@ from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
-from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.graphql.engine import Engine
 from scripts.generated_posts import CATEGORIES, HOUR, START, Generator, make_categories
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -122,50 +121,50 @@ class Read(NamedTuple):
     worked: float
 
 
-async def ask(schema: strawberry.Schema, store: Store, query: str, position: int | None) -> dict[str, Any]:
+async def ask(engine: Engine, store: Store, query: str, position: int | None) -> dict[str, Any]:
     """Execute a query as of a position, or of today, and return the answer."""
     variables = {} if position is None else {"at": {"position": position}}
-    answer = await execute(schema, store, query, variables=variables)
+    answer = await engine.execute(store, query, variables=variables)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
     data: dict[str, Any] = answer.body["data"]
     return data
 
 
-async def timed(schema: strawberry.Schema, store: Store, query: str, position: int | None) -> Read:
+async def timed(engine: Engine, store: Store, query: str, position: int | None) -> Read:
     """Execute a query, all on this thread, and return how long it took."""
     began, worked = time.perf_counter(), time.thread_time()
-    await ask(schema, store, query, position)
+    await ask(engine, store, query, position)
     return Read(time.perf_counter() - began, time.thread_time() - worked)
 
 
-async def check(schema: strawberry.Schema, store: Store, before: int, count: int, late: int) -> None:
+async def check(engine: Engine, store: Store, before: int, count: int, late: int) -> None:
     """Make sure that the late import is in today's answers, and not in those of just before it."""
     newest = (count - 1) % CATEGORIES
     for position, more in ((before, 0), (None, late)):
-        recent = await ask(schema, store, RECENT, position)
-        page = await ask(schema, store, CATEGORY % newest, position)
+        recent = await ask(engine, store, RECENT, position)
+        page = await ask(engine, store, CATEGORY % newest, position)
         found = (recent["recentPosts"]["totalCount"], page["category"]["articles"]["totalCount"])
         if found != (count + more, (count - 1) // CATEGORIES + 1 + more):
             raise SystemExit(f"the answers as of {position} count {found}")
 
 
 async def compare(
-    schema: strawberry.Schema, store: Store, query: str, positions: Sequence[int], limits: tuple[float, float]
+    engine: Engine, store: Store, query: str, positions: Sequence[int], limits: tuple[float, float]
 ) -> bool:
     """Read each position and today in turn; print the ratios, and return whether median and p99 keep `limits`."""
     for _ in range(30):
-        await timed(schema, store, query, None)
-        await timed(schema, store, query, 0)
+        await timed(engine, store, query, None)
+        await timed(engine, store, query, 0)
     past, today = [], []
     for number, position in enumerate(positions):
         then, now = [], []
         for _ in range(2):
             if number % 2:
-                now.append(await timed(schema, store, query, None))
-            then.append(await timed(schema, store, query, position))
+                now.append(await timed(engine, store, query, None))
+            then.append(await timed(engine, store, query, position))
             if not number % 2:
-                now.append(await timed(schema, store, query, None))
+                now.append(await timed(engine, store, query, None))
         past.append(then)
         today.append(now)
     print_ratios(
@@ -194,7 +193,7 @@ def print_ratios(what: str, past: Sequence[float], today: Sequence[float]) -> di
 
 async def measure(count: int, late: int, reads: int, kept_in: Path | None) -> bool:
     """Fill a store, unless `kept_in` was filled before, and measure it; return whether every promise is kept."""
-    schema = make_schema()
+    engine = Engine()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
         data, started = kept_in or Path(place) / "store", time.perf_counter()
         if not (data / LOG_FILE).exists():
@@ -206,7 +205,7 @@ async def measure(count: int, late: int, reads: int, kept_in: Path | None) -> bo
             print(f"  {head:,} events: {time.perf_counter() - started:.0f} s in all", flush=True)
         warm(views)
         async with open_store(data) as store:
-            await check(schema, store, before, count, late)
+            await check(engine, store, before, count, late)
             early = reads // 10
             positions = [1 + number * (head // 100) // early for number in range(early)]
             positions += [head * number // (reads - early) for number in range(1, reads - early + 1)]
@@ -217,9 +216,9 @@ async def measure(count: int, late: int, reads: int, kept_in: Path | None) -> bo
                 ("category page", CATEGORY % ((count - 1) % CATEGORIES)),
             ):
                 print(f"{name}: {reads:,} positions over the whole log, the earliest hundredth included")
-                kept.append(await compare(schema, store, query, positions, (MEDIAN, P99)))
+                kept.append(await compare(engine, store, query, positions, (MEDIAN, P99)))
                 print(f"{name}: 200 times just before the late import of {late:,} posts")
-                kept.append(await compare(schema, store, query, [before] * 200, (WORST, WORST)))
+                kept.append(await compare(engine, store, query, [before] * 200, (WORST, WORST)))
             print("every promise is kept" if all(kept) else "MISSED: see above")
             return all(kept)
 

@@ -16,11 +16,10 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import strawberry
 import uvloop
 
 from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.graphql.engine import Engine
 from ledgerpress.readmodels import articles, categories
 from ledgerpress.readmodels.paging import PageRequest, page_of
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
@@ -59,9 +58,9 @@ def read_category(store: Store) -> None:
         categories.count_articles(snapshot, category, descend=True)
 
 
-async def ask(schema: strawberry.Schema, store: Store, query: str) -> None:
+async def ask(engine: Engine, store: Store, query: str) -> None:
     """Execute a query, and make sure that it was answered."""
-    answer = await execute(schema, store, query)
+    answer = await engine.execute(store, query)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
 
@@ -89,7 +88,7 @@ async def compare(
 
 async def measure(few: int, many: int, rounds: int) -> bool:
     """Fill both stores and compare them."""
-    schema = make_schema()
+    engine = Engine()
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
         small = await stack.enter_async_context(open_store(place / "small"))
@@ -99,9 +98,9 @@ async def measure(few: int, many: int, rounds: int) -> bool:
         await fill(large, many)
         print(f"median of {rounds} reads in turn: {few:,} posts, {many:,} posts")
         kept = [
-            await compare("recentPosts over GraphQL", small, large, rounds, lambda s: ask(schema, s, RECENT)),
+            await compare("recentPosts over GraphQL", small, large, rounds, lambda s: ask(engine, s, RECENT)),
             await compare(
-                "category page over GraphQL", small, large, rounds, lambda s: ask(schema, s, CATEGORY)
+                "category page over GraphQL", small, large, rounds, lambda s: ask(engine, s, CATEGORY)
             ),
             await compare("recentPosts, read model", small, large, rounds, read_recent),
             await compare("category page, read model", small, large, rounds, read_category),

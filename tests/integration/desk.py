@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 from tests.sources import SeededBytes, SetClock
@@ -59,6 +60,7 @@ class Client:
 async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
-        transport = httpx2.ASGITransport(app=make_app(store, open_past=open_past))
+        door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        transport = httpx2.ASGITransport(app=make_app(store, door=door, open_past=open_past))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Client(http, store)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import Viewer
-from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.graphql.engine import Engine
 from tests.integration.desk import Client, client
 from tests.integration.server import Servers
 
@@ -214,11 +214,13 @@ async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_pa
 
 async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     author, _, at = await newsroom(door)
-    schema = make_schema()
+    engine = Engine()
 
-    async def ask(query: str, viewer: Viewer, *, open_past: bool = False, **variables: Any) -> dict[str, Any]:
-        answer = await execute(
-            schema, door.store, query, variables=variables, viewer=viewer, open_past=open_past
+    async def ask(
+        query: str, identity: Identity, *, open_past: bool = False, **variables: Any
+    ) -> dict[str, Any]:
+        answer = await engine.execute(
+            door.store, query, variables=variables, identity=identity, open_past=open_past
         )
         return answer.body
 
@@ -228,28 +230,28 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
         return found
 
     for query in OF_THE_PAST:
-        assert await code(query, viewer=Viewer.READER) == "FORBIDDEN", query
-        assert await code(query, viewer=Viewer.READER, open_past=True) is None, query
-        assert await code(query, viewer=Viewer.STAFF) is None, query
+        assert await code(query, identity=ANONYMOUS) == "FORBIDDEN", query
+        assert await code(query, identity=ANONYMOUS, open_past=True) is None, query
+        assert await code(query, identity=LOCAL_OPERATOR) is None, query
     for query in OF_THE_HISTORY:
         for open_past in (False, True):
-            assert await code(query, viewer=Viewer.READER, open_past=open_past) == "FORBIDDEN", query
-            assert await code(query, viewer=Viewer.STAFF, open_past=open_past) is None, query
+            assert await code(query, identity=ANONYMOUS, open_past=open_past) == "FORBIDDEN", query
+            assert await code(query, identity=LOCAL_OPERATOR, open_past=open_past) is None, query
 
     front: dict[str, Any] = {"at": at, "author": author}
-    everything = (await ask(FRONT, Viewer.STAFF, **front))["data"]
+    everything = (await ask(FRONT, LOCAL_OPERATOR, **front))["data"]
     assert titles(everything["recentPosts"])[0] == 4
-    assert (await ask(FRONT, Viewer.STAFF, open_past=True, **front))["data"] == everything
-    part = (await ask(FRONT, Viewer.READER, open_past=True, **front))["data"]
+    assert (await ask(FRONT, LOCAL_OPERATOR, open_past=True, **front))["data"] == everything
+    part = (await ask(FRONT, ANONYMOUS, open_past=True, **front))["data"]
     assert titles(part["recentPosts"]) == (2, {"One", "Four"})
 
     today = await moment(door)
     now = await door.ask(FRONT, author=author)
     for open_past in (False, True):
         for at_today in (None, today):
-            body = await ask(FRONT, Viewer.READER, open_past=open_past, at=at_today, author=author)
+            body = await ask(FRONT, ANONYMOUS, open_past=open_past, at=at_today, author=author)
             assert body == {"data": now}
-    (error,) = (await ask(OF_THE_PAST[0].replace("10", "10000"), Viewer.READER))["errors"]
+    (error,) = (await ask(OF_THE_PAST[0].replace("10", "10000"), ANONYMOUS))["errors"]
     assert "lies in the future" in error["message"]
 
 

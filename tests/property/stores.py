@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from strawberry import Schema
-
 from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
-from ledgerpress.graphql.context import Viewer
-from ledgerpress.graphql.schema import execute
+from ledgerpress.graphql.engine import Engine
 from tests.property.busy_year import StandingClock
 from tests.property.expected_answers import QUESTIONS, Json
 
@@ -50,15 +48,17 @@ async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
 
 
 async def answers(
-    schema: Schema,
+    engine: Engine,
     store: AskedStore,
     variables: Json,
     *,
     questions: str = QUESTIONS,
-    viewer: Viewer = Viewer.STAFF,
+    identity: Identity = LOCAL_OPERATOR,
     open_past: bool = False,
 ) -> Json:
-    answer = await execute(schema, store, questions, variables=variables, viewer=viewer, open_past=open_past)
+    answer = await engine.execute(
+        store, questions, variables=variables, identity=identity, open_past=open_past
+    )
     assert "errors" not in answer.body, answer.body["errors"]
     data: Json = answer.body["data"]
     return data

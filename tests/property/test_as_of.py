@@ -12,7 +12,7 @@ from typing import Final
 
 from ledgerpress.compose.store import Store
 from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.graphql.schema import make_schema
+from ledgerpress.graphql.engine import Engine
 from tests.property.busy_year import BusyYear, StandingClock
 from tests.property.choosing import Chooser, moments
 from tests.property.expected_answers import Json, Then, VersionedNewsroom
@@ -61,7 +61,7 @@ async def compare(
     """Ask `whole` as of each moment, and `part`, whose clock is `clock`, when it has been given that much."""
     known, history = year.desk.room, year.desk.history
     room, chooser = VersionedNewsroom(), Chooser(chance, known)
-    schema, seen = make_schema(), Counter[str]()
+    engine, seen = Engine(), Counter[str]()
     for moment in moments(chance, known.times, POSITIONS):
         for one in history[len(room.times) : moment.position]:
             room.apply(one)
@@ -70,8 +70,8 @@ async def compare(
         asked = chooser.choose(room)
 
         expected = Then(room, clock.time).answers(asked)
-        as_of = await answers(schema, whole, {**asked.variables(), "at": moment.as_of})
-        today = await answers(schema, part, asked.variables())
+        as_of = await answers(engine, whole, {**asked.variables(), "at": moment.as_of})
+        today = await answers(engine, part, asked.variables())
         assert as_of.keys() == today.keys() == expected.keys()
         for name in expected:
             about = f"{name} at {moment}, seed {SEED}: {asked}"

@@ -13,14 +13,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from strawberry import Schema
-
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.compose.store import Store
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.graphql import ids
-from ledgerpress.graphql.context import Viewer
-from ledgerpress.graphql.schema import make_schema
+from ledgerpress.graphql.engine import Engine
 from ledgerpress.readmodels.temporal import Snapshot
 from tests.newsroom import Newsroom, Post
 from tests.property.busy_year import BusyYear, StandingClock
@@ -34,7 +32,7 @@ EVENTS: Final = 1_800
 POSTS: Final = 160
 STOPS: Final = 3
 MOMENTS: Final = 16
-READER: Final[dict[str, Any]] = {"viewer": Viewer.READER, "open_past": True}
+READER: Final[dict[str, Any]] = {"identity": ANONYMOUS, "open_past": True}
 
 WHOLE_TREE: Final = """
 query ($at: AsOf) {
@@ -71,7 +69,7 @@ async def test_the_open_past_is_the_past_without_the_articles_that_are_not_publi
 
 async def spend(data: Path, seed: int, seen: Counter[str]) -> None:
     """Let the year of `seed` pass by; with today at one of several positions, ask about what came before."""
-    chance, schema = Random(seed), make_schema()
+    chance, engine = Random(seed), Engine()
     year = BusyYear(seed, posts=POSTS, events=EVENTS)
     await year.pass_by()
     history, events = year.desk.history, year.desk.log.events
@@ -79,7 +77,7 @@ async def spend(data: Path, seed: int, seen: Counter[str]) -> None:
         for stop in range(1, STOPS + 1):
             head = len(events) * stop // STOPS
             today = Newsroom(history[:head])
-            asker = Asker(schema, StoppedAt(head, store), chance, today, seen)
+            asker = Asker(engine, StoppedAt(head, store), chance, today, seen)
             room = VersionedNewsroom()
             for moment in moments(chance, today.times, MOMENTS):
                 catch_up(room, history[: moment.position])
@@ -110,9 +108,9 @@ class Asker:
     """Asks a store what readers and staff may see of the past, and compares."""
 
     def __init__(
-        self, schema: Schema, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
+        self, engine: Engine, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
     ) -> None:
-        self._schema = schema
+        self._engine = engine
         self._store = store
         self._chance = chance
         self._public = {post.id for post in today.articles()}
@@ -127,11 +125,13 @@ class Asker:
         variables = {**asked.variables(), "at": moment.as_of}
         expected, everything = Then(room, now, hidden).answers(asked), Then(room, now).answers(asked)
 
-        found = await answers(self._schema, self._store, variables, **READER)
+        found = await answers(self._engine, self._store, variables, **READER)
         assert found.keys() == expected.keys()
         for name, answer in expected.items():
             assert found[name] == answer, f"{name} at {about}: {asked}"
-        to_staff = await answers(self._schema, self._store, variables, viewer=Viewer.STAFF, open_past=True)
+        to_staff = await answers(
+            self._engine, self._store, variables, identity=LOCAL_OPERATOR, open_past=True
+        )
         assert to_staff == everything, f"to staff at {about}: {asked}"
 
         tree = await self._read(WHOLE_TREE, at=moment.as_of)
@@ -169,7 +169,7 @@ class Asker:
             assert found == wanted, about
 
     async def _read(self, questions: str, **variables: Any) -> Json:
-        return await answers(self._schema, self._store, variables, questions=questions, **READER)
+        return await answers(self._engine, self._store, variables, questions=questions, **READER)
 
     def _take_note(self, expected: Json, everything: Json, room: Newsroom, hidden: set[str]) -> None:
         """Count what was hidden, and in how many ways."""

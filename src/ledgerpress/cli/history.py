@@ -12,7 +12,7 @@ from rich.text import Text
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, fail, out, run
 from ledgerpress.compose.store import open_store
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.schema import execute, make_schema
+from ledgerpress.graphql.engine import Engine
 from ledgerpress.readmodels.diffs import unified
 
 PAGE: Final = 20
@@ -62,11 +62,11 @@ async def _print(data: Path, slug: str, *, json: bool) -> bool:
 
 
 async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str, Any]]:
-    schema = make_schema()
+    engine = Engine()
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}
-        answer = await execute(schema, store, _QUERY % kind, variables=variables)
+        answer = await engine.execute(store, _QUERY % kind, variables=variables)
         if answer.body.get("errors"):
             fail(answer.body["errors"][0]["message"], REFUSED)
         subject = answer.body["data"][kind]

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from ledgerpress import __version__
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
 from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run, this_program
 from ledgerpress.compose.rebuild_beside import rebuild_beside
@@ -73,9 +74,10 @@ async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> Non
     with progress("Building the views") as report:
         opening = open_store(data, progress=report)
         store = await opening.__aenter__()
+    door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
     try:
         config = uvicorn.Config(
-            make_app(store, allowed_hosts=(host, "localhost"), open_past=open_past),
+            make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
             http="httptools",
             ws="none",
             log_level="warning",

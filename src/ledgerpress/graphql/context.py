@@ -1,15 +1,16 @@
 """What resolvers work with: the store, and one snapshot of the views for the whole answer."""
 
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
+from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.application.press import Press
+from ledgerpress.application.request import Request
 from ledgerpress.application.sources import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
@@ -31,15 +32,6 @@ class Views(Protocol):
     def since(self) -> int:
         """Since when this process has answered from that file, in microseconds since 1970, UTC."""
         ...
-
-
-class Viewer(Enum):
-    """Who asks, as far as it decides what they may see."""
-
-    STAFF = "staff"
-    """Who edits or audits, or runs the store."""
-    READER = "reader"
-    """Anyone."""
 
 
 class Store(Protocol):
@@ -86,15 +78,32 @@ class Moment:
     now: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
+
+    trace_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+
 class Context:
     """The context of one request. Close it when the answer is ready.
 
     `open_past` is the setting by which everyone may see the past of the articles that are public today.
     """
 
-    def __init__(self, store: Store, viewer: Viewer = Viewer.STAFF, *, open_past: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity = LOCAL_OPERATOR,
+        *,
+        open_past: bool = False,
+        trace: Trace | None = None,
+    ) -> None:
         self.store = store
-        self.viewer = viewer
+        self.identity = identity
+        self._trace = trace
         self.open_past = open_past
         self._stack = ExitStack()
         self._today: Moment | None = None
@@ -116,6 +125,17 @@ class Context:
             snapshot = self.today.snapshot
             self._public_today = PublicToday(snapshot.db, snapshot.position)
         return self._public_today
+
+    def surround(self, request: Request) -> Request:
+        """Return what surrounds a command, with who sends it and what it is part of."""
+        trace = self._trace
+        return replace(
+            request,
+            actor_id=self.identity.actor_id or request.actor_id,
+            correlation_id=trace.correlation_id if trace else None,
+            causation_id=trace.causation_id if trace else None,
+            trace_id=trace.trace_id if trace else None,
+        )
 
     def renew(self) -> Moment:
         """Take a new snapshot, which shows what a command has just done."""

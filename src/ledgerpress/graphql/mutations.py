@@ -123,7 +123,9 @@ async def _carry_out(
     """Carry out a command, and return a payload whose object, called `name`, is read as the command left it."""
     context = info.context
     try:
-        outcome: Outcome = await context.store.press.handle(command.use_case(), command.request())
+        outcome: Outcome = await context.store.press.handle(
+            command.use_case(), context.surround(command.request())
+        )
     except Rejected as refusal:
         error = UserError(
             code=refusal.code,

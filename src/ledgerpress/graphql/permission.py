@@ -2,7 +2,8 @@
 
 from graphql import GraphQLError
 
-from ledgerpress.graphql.context import Context, Viewer
+from ledgerpress.application.access import Permission
+from ledgerpress.graphql.context import Context
 from ledgerpress.readmodels.public_today import PublicToday
 
 
@@ -13,17 +14,9 @@ class Forbidden(GraphQLError):
         super().__init__("The history is for those who edit or audit.", extensions={"code": "FORBIDDEN"})
 
 
-def viewer_at_the_door(*, open_past: bool) -> Viewer:
-    """Return who a request comes from. There are no roles yet by which requests could be told apart.
-
-    So whoever reaches the server is its operator, unless the past is open to everyone: then they may be anyone.
-    """
-    return Viewer.READER if open_past else Viewer.STAFF
-
-
 def may_see_history(context: Context) -> bool:
     """Return whether the caller may see all of the past: of posts and articles, with its differences and reasons."""
-    return context.viewer is Viewer.STAFF
+    return context.identity.may(Permission.READ_HISTORY)
 
 
 def require_history(context: Context) -> None:

@@ -9,21 +9,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ledgerpress.application.access import Door
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.schema import make_schema
+from ledgerpress.graphql.engine import Engine
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.health import Health
 from ledgerpress.http.pages import Pages
 
 
-def make_app(store: Store, *, allowed_hosts: Sequence[str] = ("*",), open_past: bool = False) -> Starlette:
+def make_app(
+    store: Store, *, door: Door, allowed_hosts: Sequence[str] = ("*",), open_past: bool = False
+) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
+
+    `door` tells who a request comes from.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     """
     pages, health = Pages(store), Health(store)
-    endpoint = GraphQLEndpoint(make_schema(), store, open_past=open_past)
+    endpoint = GraphQLEndpoint(Engine(), store, door, open_past=open_past)
 
     async def graphql(request: Request) -> Response:
         return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))

@@ -4,13 +4,12 @@ import json
 from typing import Any, Final
 
 import msgspec
-import strawberry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledgerpress.application.access import Door, Unauthenticated
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.permission import viewer_at_the_door
-from ledgerpress.graphql.schema import execute
+from ledgerpress.graphql.engine import Engine
 
 POSITION_HEADER: Final = "LedgerPress-Position"
 MAX_BODY_BYTES: Final = 1_000_000
@@ -32,9 +31,10 @@ _decoder = msgspec.json.Decoder(GraphQLRequest)
 class GraphQLEndpoint:
     """Answers POST requests on one store."""
 
-    def __init__(self, schema: strawberry.Schema, store: Store, *, open_past: bool = False) -> None:
-        self._schema = schema
+    def __init__(self, engine: Engine, store: Store, door: Door, *, open_past: bool = False) -> None:
+        self._engine = engine
         self._store = store
+        self._door = door
         self._open_past = open_past
 
     async def __call__(self, request: Request) -> Response:
@@ -49,13 +49,16 @@ class GraphQLEndpoint:
             asked = _decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return _refusal(400, f"The request is not a GraphQL request in JSON: {error}.")
-        answer = await execute(
-            self._schema,
+        try:
+            identity = await self._door.identify(request.headers.get("authorization"))
+        except Unauthenticated as error:
+            return _refusal(401, str(error))
+        answer = await self._engine.execute(
             self._store,
             asked.query,
             variables=asked.variables,
             operation_name=asked.operation_name,
-            viewer=viewer_at_the_door(open_past=self._open_past),
+            identity=identity,
             open_past=self._open_past,
         )
         accepts = request.headers.get("accept", "")
