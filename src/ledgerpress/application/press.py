@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from ledgerpress.application.authorisation import authorise
 from ledgerpress.application.desk import Desk, Plan, Views
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
@@ -89,8 +90,10 @@ class Press:
         self._streams.forget()
 
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
-        """Carry out `use_case` and return what came of it. Raises `Rejected`."""
-        command = self._command(use_case, request or Request())
+        """Carry out `use_case` and return what came of it. Raises `Rejected`, and `NotPermitted`."""
+        request = request or Request()
+        await authorise(use_case, request.identity, self._streams)
+        command = self._command(use_case, request)
         async with self._turn(use_case):
             subject_id, position, replayed = await self._carry_out(use_case, command)
         reached = await self._views.wait_for(position, self._patience)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import strawberry
 
+from ledgerpress.application.access import Permission
 from ledgerpress.graphql.context import Context, Moment
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.permission import articles_shown_of_the_past, require_history
+from ledgerpress.graphql.permission import Refused, articles_shown_of_the_past
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
 from ledgerpress.readmodels import moments
 
@@ -42,8 +43,37 @@ class MomentType:
 def moment_of(context: Context, as_of: AsOf | None) -> Moment:
     """Return the moment that an argument names, or today's, as the caller may see it.
 
-    Raises `BadRequest` for one in the future, and `Forbidden`.
+    Raises `BadRequest` for one in the future, and `Refused`.
     """
+    moment = _named(context, as_of)
+    if not _is_past(context, moment):
+        return moment
+    return replace(moment, snapshot=replace(moment.snapshot, only=articles_shown_of_the_past(context)))
+
+
+def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
+    """Return the same for an answer about posts.
+
+    Their past is part of the history, open to everyone or not. Who may see that of their own posts alone sees no
+    other of that moment, and of categories, authors and their articles what they see today.
+    """
+    moment = _named(context, as_of)
+    if context.sight.history or not _is_past(context, moment):
+        return moment
+    if context.sight.own is None:
+        raise Refused(context.identity, Permission.READ_HISTORY)
+    own = replace(context.sight, every_post=False)
+    if not context.open_past:
+        return replace(moment, sight=own, others=context.today)
+    return replace(moment, sight=own, snapshot=replace(moment.snapshot, only=context.public_today))
+
+
+def _is_past(context: Context, moment: Moment) -> bool:
+    return moment.snapshot.position != context.today.snapshot.position
+
+
+def _named(context: Context, as_of: AsOf | None) -> Moment:
+    """Return the moment that an argument names, with all that it holds. Raises `BadRequest`."""
     today = context.today
     if as_of is None:
         return today
@@ -61,18 +91,10 @@ def moment_of(context: Context, as_of: AsOf | None) -> Moment:
         position, now = 0, None
     snapshot = today.snapshot
     if position != snapshot.position:
-        snapshot = replace(snapshot, position=position, only=articles_shown_of_the_past(context))
+        snapshot = replace(snapshot, position=position)
     if now is None:
         now = moments.time_of(snapshot)
-    return Moment(snapshot, today.now if now is None else now)
-
-
-def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
-    """Return the same for an answer about posts, whose past is part of the history, open to everyone or not."""
-    moment = moment_of(context, as_of)
-    if moment.snapshot.position != context.today.snapshot.position:
-        require_history(context)
-    return moment
+    return replace(today, snapshot=snapshot, now=today.now if now is None else now)
 
 
 def describe(moment: Moment) -> MomentType:

@@ -15,6 +15,7 @@ from ledgerpress.application.sources import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
+from ledgerpress.graphql.sight import PUBLIC, Sight
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.readmodels.public_today import PublicToday
 from ledgerpress.readmodels.temporal import Snapshot
@@ -71,11 +72,20 @@ class Store(Protocol):
 class Moment:
     """A moment as of which objects are read, they and what hangs below them.
 
-    `now` is the time that ages are told by, in microseconds since 1970, UTC.
+    `now` is the time that ages are told by, in microseconds since 1970, UTC. `sight` is what the caller sees of what is
+    not public. `others` is the moment as of which what hangs below somebody's own post is read, where they may see the
+    past of that post alone.
     """
 
     snapshot: Snapshot
     now: int
+    sight: Sight = PUBLIC
+    others: "Moment | None" = None
+
+    @property
+    def of_others(self) -> "Moment":
+        """The moment as of which what hangs below is read, categories and authors with their articles."""
+        return self.others or self
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,7 @@ class Context:
     ) -> None:
         self.store = store
         self.identity = identity
+        self.sight = Sight.of(identity)
         self._trace = trace
         self.open_past = open_past
         self._stack = ExitStack()
@@ -115,7 +126,8 @@ class Context:
         """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
         if self._today is None:
             now = self.store.clock.now()
-            self._today = Moment(self._stack.enter_context(self.store.snapshot()), now)
+            snapshot = self._stack.enter_context(self.store.snapshot())
+            self._today = Moment(snapshot, now, self.sight)
         return self._today
 
     @property
@@ -132,6 +144,7 @@ class Context:
         return replace(
             request,
             actor_id=self.identity.actor_id or request.actor_id,
+            identity=self.identity,
             correlation_id=trace.correlation_id if trace else None,
             causation_id=trace.causation_id if trace else None,
             trace_id=trace.trace_id if trace else None,

@@ -6,11 +6,13 @@ from typing import Protocol, TypeVar
 
 import strawberry
 
+from ledgerpress.application.authorisation import NotPermitted
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import inputs
 from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.permission import Refused
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
@@ -126,6 +128,8 @@ async def _carry_out(
         outcome: Outcome = await context.store.press.handle(
             command.use_case(), context.surround(command.request())
         )
+    except NotPermitted as refusal:
+        raise Refused(context.identity, refusal.permission) from None
     except Rejected as refusal:
         error = UserError(
             code=refusal.code,
@@ -158,7 +162,7 @@ def _author(info: PressInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
 
 
 def _read(
-    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T]
+    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T | None]
 ) -> Callable[[Moment, str], T | None]:
     def read(moment: Moment, subject_id: str) -> T | None:
         record = by_id(moment.snapshot, subject_id)

@@ -9,7 +9,7 @@ from ledgerpress.graphql.change_lists import ChangeFilter, ChangeOrder, listed_c
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter, ArticleOrder, PostFilter
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.permission import require_changes
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.author import Author, author_of
@@ -19,6 +19,7 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
+from ledgerpress.graphql.types.viewer import Viewer, viewer_of
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import articles, categories, people, posts
@@ -31,6 +32,11 @@ MAX_NODES = 100
 @strawberry.type
 class Query:
     """What can be asked."""
+
+    @strawberry.field(description="Who asks, as this server takes them.")
+    def viewer(self, info: PressInfo) -> Viewer:
+        """Return the caller."""
+        return viewer_of(info.context)
 
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: PressInfo, id: strawberry.ID) -> Node | None:
@@ -190,9 +196,9 @@ class Query:
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
         """Return a page of the changes of the whole log."""
-        require_history(info.context)
         moment = info.context.today
         which = (filter or ChangeFilter()).which(moment)
+        require_changes(info.context, which)
         return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")

@@ -7,7 +7,7 @@ import msgspec
 
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.listings import count
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
 
 _ARTICLE: Final = """
     SELECT post.seq, post.id, article.published_at, article.updated_at,
@@ -56,12 +56,16 @@ def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
-    """Return the article that a slug leads to, present or former; one that was never public leads nowhere."""
+    """Return the article that a slug leads to, present or former; one that was never public leads nowhere.
+
+    As many statements look up a slug that is nobody's, one of a draft and one of what is public no more, so that time
+    does not tell which there are.
+    """
     row = snapshot.db.execute(
         "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
         (slug, snapshot.position, snapshot.position, snapshot.position),
     ).fetchone()
-    return by_seq(snapshot, row[0]) if row else None
+    return by_seq(snapshot, row[0] if row else NOWHERE)
 
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:

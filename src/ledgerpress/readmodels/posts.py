@@ -8,7 +8,7 @@ import msgspec
 from ledgerpress.domain.posts import PostStatus
 from ledgerpress.readmodels.listing_keys import EVERY_POST, status_key
 from ledgerpress.readmodels.listings import count
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
 
 _POST: Final = """
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
@@ -21,6 +21,10 @@ _POST: Final = """
 """
 _BY_SEQ: Final = _POST.format(which="post.seq = ?")
 _BY_ID: Final = _POST.format(which="post.id = ?")
+_CREATED_BY: Final = """
+    SELECT actor.name FROM change JOIN change_key AS actor ON actor.k = change.actor
+    WHERE position = ?1 AND position <= ?2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,21 @@ def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
-    """Return the post that a slug, present or former, leads to."""
+    """Return the post that a slug, present or former, leads to.
+
+    A slug that leads nowhere is looked up with as many statements, so that time does not tell which slugs there are.
+    """
     row = snapshot.db.execute(
         "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
         (slug, snapshot.position, snapshot.position),
     ).fetchone()
-    return by_seq(snapshot, row[0]) if row else None
+    return by_seq(snapshot, row[0] if row else NOWHERE)
+
+
+def created_by(snapshot: Snapshot, seq: int) -> str | None:
+    """Return the id of the actor who wrote a post, by the position of its creation."""
+    row = snapshot.db.execute(_CREATED_BY, (seq, snapshot.position)).fetchone()
+    return row[0] if row else None
 
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:

@@ -9,6 +9,9 @@ from ledgerpress.readmodels.public_today import PublicToday
 OPEN: Final = 2**53 - 1
 """The `to_pos` of a row that is still true. A row is true at P when `from_pos <= P < to_pos`."""
 
+NOWHERE: Final = 0
+"""A position at which nothing was ever created."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

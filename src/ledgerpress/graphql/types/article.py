@@ -68,14 +68,15 @@ class Article(Node):
         from ledgerpress.graphql.types.category import category_of  # noqa: PLC0415 - categories list articles
 
         return [
-            category_of(one, self.moment) for one in categories.of_post(self.moment.snapshot, self.record.seq)
+            category_of(one, self.moment.of_others)
+            for one in categories.of_post(self.moment.snapshot, self.record.seq)
         ]
 
     @strawberry.field
     def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
         return [
-            author_of(one, self.moment)
+            author_of(one, self.moment.of_others)
             for one in people.authors(self.moment.snapshot, self.record.author_ids)
         ]
 
