@@ -1,25 +1,47 @@
 """A client at the door: GraphQL over HTTP against an application on a real store."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 from tests.sources import SeededBytes, SetClock
 
 
-class Client:
-    """Sends GraphQL requests, and unpacks answers."""
+class ChosenDoor:
+    """Takes everyone for whoever a test says."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store) -> None:
+    def __init__(self, who: Identity) -> None:
+        self.who = who
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return who comes in just now."""
+        return self.who
+
+
+class Client:
+    """Sends GraphQL requests, and unpacks answers. `do` and `write` come from `writer`."""
+
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor) -> None:
         self.http = http
         self.store = store
+        self.writer = LOCAL_OPERATOR
+        self._door = door
+
+    @contextmanager
+    def acting_as(self, who: Identity) -> Iterator[None]:
+        """Be somebody else for a while."""
+        before, self._door.who = self._door.who, who
+        try:
+            yield
+        finally:
+            self._door.who = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})
@@ -45,7 +67,8 @@ class Client:
             f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ position replayed viewsBehind"
             f" userErrors {{ code field message currentVersion }} {fields} }} }}"
         )
-        payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
+        with self.acting_as(self.writer):
+            payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
         return payload
 
     async def write(self, title: str, **given: Any) -> dict[str, Any]:
@@ -60,7 +83,7 @@ class Client:
 async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
-        door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        door = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         transport = httpx2.ASGITransport(app=make_app(store, door=door, open_past=open_past))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Client(http, store)
+            yield Client(http, store, door)
