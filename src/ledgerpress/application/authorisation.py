@@ -5,7 +5,7 @@ Whoever may work on nothing but their own posts is told of another's what is tol
 
 from typing import Final
 
-from ledgerpress.application import categories, people, post_history, posts, projections
+from ledgerpress.application import categories, people, post_history, posts, projections, tokens
 from ledgerpress.application.access import Identity, Need, Permission
 from ledgerpress.application.desk import no_such_post
 from ledgerpress.application.streams import Streams
@@ -45,6 +45,7 @@ NEEDED: Final[dict[type, Need]] = {
         ),
         (_PEOPLE, (people.RegisterAuthor, people.RenameAuthor, people.RegisterActor, people.RenameActor)),
         (Need(Permission.WRITE_SITE), (people.NameSite,)),
+        (Need(Permission.WRITE_TOKENS), (tokens.CreateToken, tokens.RevokeToken)),
         (Need(Permission.WRITE_OPERATIONS), (projections.SkipEvent,)),
     )
     for use_case in use_cases

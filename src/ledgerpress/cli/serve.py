@@ -11,11 +11,23 @@ import typer
 import uvicorn
 
 from ledgerpress import __version__
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
+from ledgerpress.application.access import Door, Role
+from ledgerpress.application.doors import AccessSettings
 from ledgerpress.cli.demo import load_demo_into
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run, this_program
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    MISUSED,
+    REFUSED,
+    DataOption,
+    err,
+    fail,
+    progress,
+    run,
+    this_program,
+)
+from ledgerpress.compose.door import access_settings, first_admin_token, make_door
 from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.store import open_store
+from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 
 LOCAL: Final = "127.0.0.1"
@@ -48,11 +60,12 @@ def serve(
             "put a proxy that checks who calls in front of it",
             REFUSED,
         )
+    access = _access(host)
     listener = _bind(host, port)
     try:
         if demo and not load_demo_into(data):
             err.print(f"There is a store in {data} already: it is served as it is.")
-        run(_serve(data, listener, open_past=open_past))
+        run(_serve(data, listener, access, open_past=open_past))
     finally:
         listener.close()
 
@@ -69,13 +82,29 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> None:
+def _access(host: str) -> AccessSettings:
+    try:
+        settings = access_settings()
+        settings.check_host(host)
+    except ValueError as error:
+        fail(str(error), MISUSED)
+    return settings
+
+
+def _door(store: Store, access: AccessSettings) -> Door:
+    try:
+        return make_door(store, access)
+    except ValueError as error:
+        fail(str(error), MISUSED)
+
+
+async def _serve(data: Path, listener: socket.socket, access: AccessSettings, *, open_past: bool) -> None:
     host, port = listener.getsockname()
     with progress("Building the views") as report:
         opening = open_store(data, progress=report)
         store = await opening.__aenter__()
-    door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
     try:
+        door = _door(store, access)
         config = uvicorn.Config(
             make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
             http="httptools",
@@ -95,6 +124,9 @@ async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> Non
         err.print(f"LedgerPress {__version__}, store in {data}, position {await store.log.head()}")
         err.print(f"  front page  {base}/")
         err.print(f"  GraphQL     {base}/graphql")
+        # Where everyone is an administrator anyway, nobody needs it.
+        if access.anonymous_role is not Role.ADMIN and (secret := await first_admin_token(store)):
+            err.print(f"  admin token {secret}  (keep it: it is not shown again)")
         err.print("Press Ctrl+C to stop.")
         rebuilding = asyncio.create_task(rebuild_beside(data, this_program()), name="rebuild beside")
         try:

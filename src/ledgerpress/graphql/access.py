@@ -74,7 +74,11 @@ FIELDS: Final[dict[str, Need | None]] = {
 }
 """What fields take; `None` is nothing. Where `own` suffices, what lies behind the field sees to whose the post is."""
 
-OBJECTS: Final[dict[str, Need]] = {"Post": _READ_POSTS, "Actor": _HISTORY}
+OBJECTS: Final[dict[str, Need]] = {
+    "ApiToken": Need(Permission.READ_TOKENS),
+    "Post": _READ_POSTS,
+    "Actor": _HISTORY,
+}
 """Objects that are not everyone's to see, wherever they are come by. `Sight` decides; this says what it comes to."""
 
 

@@ -11,7 +11,7 @@ from strawberry.types import Info
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.application.press import Press
 from ledgerpress.application.request import Request
-from ledgerpress.application.sources import Clock
+from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
@@ -56,6 +56,11 @@ class Store(Protocol):
     @property
     def views(self) -> Views:
         """The views in use."""
+        ...
+
+    @property
+    def randomness(self) -> Randomness:
+        """Where the secrets of new tokens come from."""
         ...
 
     @property
@@ -145,6 +150,7 @@ class Context:
             request,
             actor_id=self.identity.actor_id or request.actor_id,
             identity=self.identity,
+            actor_name=self.identity.actor_name,
             correlation_id=trace.correlation_id if trace else None,
             causation_id=trace.causation_id if trace else None,
             trace_id=trace.trace_id if trace else None,

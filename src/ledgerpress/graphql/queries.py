@@ -19,10 +19,11 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
+from ledgerpress.graphql.types.token import ApiToken, token_of
 from ledgerpress.graphql.types.viewer import Viewer, viewer_of
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels import articles, categories, people, posts, tokens
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.paging import PageRequest
 
@@ -200,6 +201,20 @@ class Query:
         which = (filter or ChangeFilter()).which(moment)
         require_changes(info.context, which)
         return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
+
+    @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
+    def tokens(
+        self, info: PressInfo, first: int | None = None, after: str | None = None
+    ) -> Connection[ApiToken]:
+        """Return a page of API tokens."""
+        moment = info.context.today
+        return finding.in_order_of_making(
+            first,
+            after,
+            lambda seq, limit: tokens.tokens_after(moment.snapshot, seq, limit),
+            lambda one: token_of(one, moment),
+            lambda: tokens.count_tokens(moment.snapshot),
+        )
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
     def moment(self, info: PressInfo, as_of: AsOf | None = None) -> MomentType:

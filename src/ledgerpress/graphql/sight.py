@@ -15,6 +15,7 @@ class Sight:
     every_post: bool = False
     history: bool = False
     own: str | None = None
+    tokens: bool = False
 
     @classmethod
     def of(cls, identity: Identity) -> "Sight":
@@ -23,6 +24,7 @@ class Sight:
             every_post=identity.may(Permission.READ_POSTS),
             history=identity.may(Permission.READ_HISTORY),
             own=identity.actor_id if identity.may(Permission.READ_OWN_POSTS) else None,
+            tokens=identity.may(Permission.READ_TOKENS),
         )
 
     @property

@@ -2,14 +2,9 @@
 
 import strawberry
 
-from ledgerpress.application.access import Permission, Role
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.types.actor import Actor, actor_of
-
-RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
-PermissionEnum = strawberry.enum(
-    Permission, name="Permission", description="Something that not everyone may do."
-)
+from ledgerpress.graphql.types.role import PermissionEnum, RoleEnum
 
 
 @strawberry.type(description="Who asks, as this server takes them.")
