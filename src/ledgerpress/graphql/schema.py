@@ -10,6 +10,7 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
+from ledgerpress.graphql import costs
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.queries import Query
 from ledgerpress.graphql.scalars import SCALARS
@@ -29,6 +30,7 @@ def make_schema() -> strawberry.Schema:
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     _drop_null_defaults(schema._schema)
+    costs.assign(schema._schema)
     return schema
 
 
