@@ -121,6 +121,8 @@ class Context:
         self.sight = Sight.of(identity)
         self._trace = trace
         self.open_past = open_past
+        self.deadline: float | None = None
+        """When the answer has to be ready, by `time.monotonic`; whoever executes looks at it on the way."""
         self._stack = ExitStack()
         self._today: Moment | None = None
         self._public_today: PublicToday | None = None

@@ -10,6 +10,7 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
+from ledgerpress.graphql import costs
 from ledgerpress.graphql.access import guard
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.queries import Query
@@ -32,6 +33,7 @@ def make_schema() -> strawberry.Schema:
     )
     _drop_null_defaults(schema._schema)
     guard(schema._schema)
+    costs.assign(schema._schema)
     return schema
 
 
