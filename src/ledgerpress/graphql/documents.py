@@ -1,7 +1,7 @@
 """Documents: parsed, checked against the schema once, and kept; and the operation that a request means."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from graphql import (
@@ -13,6 +13,8 @@ from graphql import (
     parse,
     validate,
 )
+
+from ledgerpress.graphql.compiled.kept import Plans
 
 MAX_TOKENS: Final = 10_000
 """A longer document is refused before it is parsed."""
@@ -33,6 +35,7 @@ class Operation:
 
     document: DocumentNode
     node: OperationDefinitionNode
+    plans: Plans = field(default_factory=Plans, repr=False)
 
     @property
     def name(self) -> str | None:

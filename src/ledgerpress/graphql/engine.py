@@ -10,6 +10,7 @@ from graphql import ExecutionResult, GraphQLError
 from graphql import execute as execute_document
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
 from ledgerpress.graphql.schema import make_schema
@@ -32,6 +33,7 @@ class Engine:
     def __init__(self, schema: strawberry.Schema | None = None) -> None:
         self.schema = schema or make_schema()
         self.documents = Documents(self.schema._schema)
+        self._compiler = Compiler(self.schema._schema)
 
     async def execute(
         self,
@@ -63,6 +65,9 @@ class Engine:
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
+        compiled = self._compiler.execute(operation, variables, context)
+        if compiled is not None:
+            return compiled
         result = execute_document(
             self.schema._schema,
             operation.document,
