@@ -14,6 +14,7 @@ from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
 from ledgerpress.graphql.errors import all_presentable, masked
@@ -40,6 +41,7 @@ class Engine:
         self.schema = schema or make_schema()
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
+        self._compiler = Compiler(self.schema._schema)
 
     async def execute(
         self,
@@ -84,6 +86,9 @@ class Engine:
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
+        compiled = self._compiler.execute(operation, variables, context)
+        if compiled is not None:
+            return compiled
         signal = None if context.deadline is None else DeadlineSignal(context.deadline)
         result = execute_document(
             self.schema._schema,
