@@ -50,21 +50,26 @@ def moment_of(context: Context, as_of: AsOf | None) -> Moment:
     if as_of.position:
         position, now = int(as_of.position), None
         if position > today.snapshot.position:
+            today.snapshot.depends_on_position()
             raise BadRequest(
                 f"Position {position} lies in the future: the store is at {today.snapshot.position}."
             )
     elif as_of.time:
         position, now = moments.position_at(today.snapshot, as_of.time), int(as_of.time)
-        if now > today.now:
+        if now > today.instant:
+            context.reads.within(until=now)
             raise BadRequest(f"{iso_time(now)} lies in the future.")
+        context.reads.within(since=now)
     else:
         position, now = 0, None
     snapshot = today.snapshot
-    if position != snapshot.position:
-        snapshot = replace(snapshot, position=position, only=articles_shown_of_the_past(context))
+    if position == snapshot.position:
+        snapshot.depends_on_position()
+    else:
+        snapshot = snapshot.at(position, only=articles_shown_of_the_past(context))
     if now is None:
         now = moments.time_of(snapshot)
-    return Moment(snapshot, today.now if now is None else now)
+    return replace(today, snapshot=snapshot) if now is None else Moment(snapshot, now)
 
 
 def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
@@ -78,6 +83,7 @@ def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
 def describe(moment: Moment) -> MomentType:
     """Return a moment as a client sees it."""
     time = moments.time_of(moment.snapshot)
+    moment.snapshot.depends_on_position()
     return MomentType(
         position=Position(moment.snapshot.position), time=None if time is None else DateTime(time)
     )

@@ -1,6 +1,7 @@
 """What differs between two versions of a post, and who put which part of its body there."""
 
 import asyncio
+from dataclasses import replace
 
 import strawberry
 
@@ -15,7 +16,6 @@ from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.readmodels import articles, categories, changes, people, posts
 from ledgerpress.readmodels.blame import Blamed, follow
 from ledgerpress.readmodels.diffs import Version, unified, version_of
-from ledgerpress.readmodels.temporal import Snapshot
 
 SpanKindEnum = strawberry.enum(
     SpanKind,
@@ -135,7 +135,7 @@ class PostDiff:
         return [author_of(one, then) for one in people.authors(then.snapshot, ids)]
 
     def _moment_of(self, version: Version) -> Moment:
-        return Moment(Snapshot(self.moment.snapshot.db, version.position), self.moment.now)
+        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
 
 
 @strawberry.type(description="Consecutive text of a body, and who put it there.")
