@@ -22,8 +22,8 @@ from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.schema import make_schema
-from ledgerpress.readmodels.paging import encode_cursor
 from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.paging import encode_cursor
 from tests.property.documents import Author, Pools, Request
 from tests.property.sabotage import WAYS, Saboteur, sabotaged
 from tests.property.session import Session

@@ -80,26 +80,34 @@ def _named(context: Context, as_of: AsOf | None) -> Moment:
     if as_of.position:
         position, now = int(as_of.position), None
         if position > today.snapshot.position:
+            today.snapshot.depends_on_position()
             raise BadRequest(
                 f"Position {position} lies in the future: the store is at {today.snapshot.position}."
             )
     elif as_of.time:
         position, now = moments.position_at(today.snapshot, as_of.time), int(as_of.time)
-        if now > today.now:
+        if now > today.instant:
+            context.reads.within(until=now)
             raise BadRequest(f"{iso_time(now)} lies in the future.")
+        context.reads.within(since=now)
     else:
         position, now = 0, None
     snapshot = today.snapshot
-    if position != snapshot.position:
-        snapshot = replace(snapshot, position=position)
+    if position == snapshot.position:
+        snapshot.depends_on_position()
+    else:
+        snapshot = snapshot.at(position)
     if now is None:
         now = moments.time_of(snapshot)
-    return replace(today, snapshot=snapshot, now=today.now if now is None else now)
+    if now is None:
+        return replace(today, snapshot=snapshot)
+    return replace(today, snapshot=snapshot, instant=now, reads=None)
 
 
 def describe(moment: Moment) -> MomentType:
     """Return a moment as a client sees it."""
     time = moments.time_of(moment.snapshot)
+    moment.snapshot.depends_on_position()
     return MomentType(
         position=Position(moment.snapshot.position), time=None if time is None else DateTime(time)
     )

@@ -22,6 +22,7 @@ from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.schema import make_schema
+from ledgerpress.readmodels.reads import Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,13 @@ class Engine:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
         trace: Trace | None = None,
+        reads: Reads | None = None,
     ) -> Answer:
         """Execute a request. It does not raise: what fails stands in the answer's `errors`.
 
-        `open_past` lets everyone see the past of what is public today.
+        `open_past` lets everyone see the past of what is public today. What the answer depends on is noted in `reads`.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace)
+        context = Context(store, identity, open_past=open_past, trace=trace, reads=reads)
         try:
             try:
                 operation = self.documents.operation(query, operation_name)

@@ -10,15 +10,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ledgerpress.application.access import Door
-from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.health import Health
 from ledgerpress.http.pages import Pages
 
 
 def make_app(
-    store: Store, *, door: Door, allowed_hosts: Sequence[str] = ("*",), open_past: bool = False
+    store: KeptStore,
+    *,
+    door: Door,
+    allowed_hosts: Sequence[str] = ("*",),
+    open_past: bool = False,
+    cache: CacheSettings | None = None,
 ) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
@@ -28,7 +34,7 @@ def make_app(
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     """
     pages, health = Pages(store), Health(store)
-    endpoint = GraphQLEndpoint(Engine(), store, door, open_past=open_past)
+    endpoint = GraphQLEndpoint(Answers(Engine(), cache), store, door, open_past=open_past)
 
     async def graphql(request: Request) -> Response:
         return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.application.access import Door, Unauthenticated
-from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.answers import Answers
+from ledgerpress.graphql.kept_answers import KeptStore
 
 POSITION_HEADER: Final = "LedgerPress-Position"
 MAX_BODY_BYTES: Final = 1_000_000
@@ -31,8 +31,8 @@ _decoder = msgspec.json.Decoder(GraphQLRequest)
 class GraphQLEndpoint:
     """Answers POST requests on one store."""
 
-    def __init__(self, engine: Engine, store: Store, door: Door, *, open_past: bool = False) -> None:
-        self._engine = engine
+    def __init__(self, answers: Answers, store: KeptStore, door: Door, *, open_past: bool = False) -> None:
+        self._answers = answers
         self._store = store
         self._door = door
         self._open_past = open_past
@@ -53,7 +53,7 @@ class GraphQLEndpoint:
             identity = await self._door.identify(request.headers.get("authorization"))
         except Unauthenticated as error:
             return _refusal(401, str(error))
-        answer = await self._engine.execute(
+        answer = await self._answers.answer(
             self._store,
             asked.query,
             variables=asked.variables,
@@ -64,18 +64,11 @@ class GraphQLEndpoint:
         accepts = request.headers.get("accept", "")
         media_type = _GRAPHQL_RESPONSE if _GRAPHQL_RESPONSE in accepts else "application/json"
         return Response(
-            _encode(answer.body),
+            answer.body,
             status_code=200 if answer.executed or media_type == "application/json" else 400,
             media_type=f"{media_type}; charset=utf-8",
             headers={POSITION_HEADER: str(answer.position), "Vary": "Accept"},
         )
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body, enc_hook=str)
-    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
-        return json.dumps(body, default=str).encode("ascii")
 
 
 def _refusal(status: int, message: str) -> Response:

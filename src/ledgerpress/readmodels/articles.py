@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.listings import count
 from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
@@ -61,16 +62,20 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     As many statements look up a slug that is nobody's, one of a draft and one of what is public no more, so that time
     does not tell which there are.
     """
-    row = snapshot.db.execute(
-        "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
-        (slug, snapshot.position, snapshot.position, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.post_slug(slug))
+        .execute(
+            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
+            (slug, snapshot.position, snapshot.position, snapshot.position),
+        )
+        .fetchone()
+    )
     return by_seq(snapshot, row[0] if row else NOWHERE)
 
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
     """Return the slugs under which the article was public before, oldest first."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.article(article.seq)).execute(
         "SELECT slug FROM post_slug WHERE seq = ? AND public_from <= ? AND slug <> ? ORDER BY public_from",
         (article.seq, snapshot.position, article.slug),
     )
@@ -79,7 +84,7 @@ def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
 
 def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
     """Return the article's public correction notes, oldest first."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.article(article.seq)).execute(
         "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
         (article.seq, snapshot.position),
     )
@@ -87,19 +92,20 @@ def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
 
 
 def markdown(snapshot: Snapshot, body: int) -> str:
-    """Return the text of a body by the position that brought it."""
-    (text,) = snapshot.db.execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
+    """Return the text of a body by the position that brought it, which never changes."""
+    (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
     return str(text)
 
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
     """Return how many articles there are, in all or in an author's listing."""
-    found = count(snapshot.db, k, snapshot.position)
+    found = count(snapshot.about(reads.listing(k)), k, snapshot.position)
     return found - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else found
 
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
-    row = snapshot.db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
+    db = snapshot.about(reads.article(key))
+    row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
     seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row

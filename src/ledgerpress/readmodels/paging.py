@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listings import ListingKey, list_keys
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -143,7 +144,8 @@ def _keys(
     newest_first: bool,
 ) -> list[ListingKey]:
     """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
-    read = partial(list_keys, snapshot.db, ks, snapshot.position, before=before, newest_first=newest_first)
+    db = snapshot.about(*map(reads.listing, ks))
+    read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
     if snapshot.only is None:
         return read(after=after, limit=limit)
     found: list[ListingKey] = []

@@ -13,7 +13,6 @@ from ledgerpress.graphql.types.body import Body
 from ledgerpress.graphql.types.connection import Connection, connect, read_page
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.readmodels import articles, categories, people
-from ledgerpress.readmodels.age import age_text
 from ledgerpress.readmodels.body import derived_teaser, render
 from ledgerpress.readmodels.paging import PageRequest
 
@@ -83,7 +82,7 @@ class Article(Node):
     @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
     def age(self) -> str:
         """Return how long ago it was published."""
-        return age_text(self.record.published_at, self.moment.now)
+        return self.moment.age_of(self.record.published_at)
 
     @strawberry.field(description="Public notes on what was corrected, oldest first.")
     def corrections(self) -> list[Correction]:

@@ -16,7 +16,6 @@ from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.readmodels import articles, categories, changes, people, posts
 from ledgerpress.readmodels.blame import Blamed, follow
 from ledgerpress.readmodels.diffs import Version, unified, version_of
-from ledgerpress.readmodels.temporal import Snapshot
 
 SpanKindEnum = strawberry.enum(
     SpanKind,
@@ -140,7 +139,7 @@ class PostDiff:
         return then if self.moment.sight.history else self.moment.of_others
 
     def _moment_of(self, version: Version) -> Moment:
-        return replace(self.moment, snapshot=Snapshot(self.moment.snapshot.db, version.position))
+        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
 
 
 @strawberry.type(description="Consecutive text of a body, and who put it there.")
