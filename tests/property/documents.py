@@ -81,9 +81,7 @@ class Author:
                     parts.append(head + self.directives() + self.below(definition, depth))
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
-    def call(
-        self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int
-    ) -> tuple[str, GraphQLField]:
+    def call(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> tuple[str, GraphQLField]:
         """Return a field with its alias and arguments."""
         wanted = [
             (name, one)

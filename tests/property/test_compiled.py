@@ -117,7 +117,12 @@ def _compare(
 
 def _bytes(result: ExecutionResult) -> str:
     errors = [
-        (error.formatted, error.path, [(one.line, one.column) for one in error.locations or ()], _cause(error))
+        (
+            error.formatted,
+            error.path,
+            [(one.line, one.column) for one in error.locations or ()],
+            _cause(error),
+        )
         for error in result.errors or ()
     ]
     return json.dumps([result.data, errors], default=repr)
@@ -157,7 +162,9 @@ def _pools(schema: GraphQLSchema, session: Session) -> Pools:
     fields = {
         (type_.name, name)
         for type_ in schema.type_map.values()
-        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__") and type_.name != "Mutation"
+        if isinstance(type_, GraphQLObjectType)
+        and not type_.name.startswith("__")
+        and type_.name != "Mutation"
         for name, one in type_.fields.items()
         if "strawberry-definition" in one.extensions and not one.extensions["strawberry-definition"].is_async
     }

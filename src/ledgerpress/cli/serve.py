@@ -29,6 +29,7 @@ from ledgerpress.compose.door import access_settings, first_admin_token, make_do
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 
 LOCAL: Final = "127.0.0.1"
 LAST_ANSWERS_SECONDS: Final = 5
@@ -106,7 +107,13 @@ async def _serve(data: Path, listener: socket.socket, access: AccessSettings, *,
     try:
         door = _door(store, access)
         config = uvicorn.Config(
-            make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
+            make_app(
+                store,
+                door=door,
+                settings=HttpSettings.development(),
+                allowed_hosts=(host, "localhost"),
+                open_past=open_past,
+            ),
             http="httptools",
             ws="none",
             log_level="warning",

@@ -18,12 +18,12 @@ from graphql import OperationType
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.context import Trace
-from ledgerpress.graphql.documents import Refused
+from ledgerpress.graphql.documents import Documents, Refused
 from ledgerpress.graphql.engine import Answer, Engine
 from ledgerpress.graphql.kept_answers import KeptAnswers, KeptStore, Ready
 from ledgerpress.readmodels.reads import ALWAYS, Reads
 
-_OF_THE_CLIENTS_MAKING: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN"})
+_OF_THE_CLIENTS_MAKING: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that follow from the request and from what was read. An answer with any other error is not kept."""
 
 
@@ -70,6 +70,11 @@ class Answers:
         self._flights: dict[Hashable, _Flight] = {}
         self._store: KeptStore | None = None
         self.counts = Counts(0, 0, 0)
+
+    @property
+    def documents(self) -> Documents:
+        """The documents that requests are of."""
+        return self._engine.documents
 
     @property
     def bytes(self) -> int:
@@ -180,7 +185,7 @@ class Answers:
         body = encode(answer.body)
         if not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
             return _Landed(Ready(body, answer.position, answer.executed), None)
-        etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        etag = hashlib.blake2b(body, digest_size=16).hexdigest()
         expires_at = None if reads.until == ALWAYS else reads.until
         return _Landed(Ready(body, answer.position, answer.executed, etag, expires_at), reads)
 
