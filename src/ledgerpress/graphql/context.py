@@ -33,6 +33,10 @@ class Views(Protocol):
         """Since when this process has answered from that file, in microseconds since 1970, UTC."""
         ...
 
+    async def wait_for(self, position: int, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until every projection has reached `position`; return whether they have."""
+        ...
+
 
 class Store(Protocol):
     """What the GraphQL layer needs of an open store."""
