@@ -84,7 +84,7 @@ class Live:
             )
         begins_at = await group.beginning(variables)
         if after is not None and group.is_resumable:
-            begins_at = after
+            begins_at = await self._checked(after)
         # Somebody else may have begun the same meanwhile.
         group = self._groups.setdefault(key, group)
         if key not in self._running:
@@ -93,6 +93,13 @@ class Live:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
         self._count += 1
         return Subscriber(group, sink, begins_at, lambda _: self._left(key))
+
+    async def _checked(self, after: int) -> int:
+        head = await self.store.log.head()
+        if after > head:
+            message = f"Position {after} lies in the future: the log is at {head}."
+            raise Ended([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+        return after
 
     def _left(self, key: tuple[object, ...]) -> None:
         self._count -= 1
