@@ -11,6 +11,7 @@ import httpx2
 from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 from tests.sources import SeededBytes, SetClock
 
 
@@ -57,10 +58,13 @@ class Client:
 
 
 @asynccontextmanager
-async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
-    """Open the store in `data` and lend a client of its application."""
+async def client(
+    data: Path, *, open_past: bool = False, settings: HttpSettings | None = None
+) -> AsyncIterator[Client]:
+    """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
         door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
-        transport = httpx2.ASGITransport(app=make_app(store, door=door, open_past=open_past))
+        app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
+        transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Client(http, store)

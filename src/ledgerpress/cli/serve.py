@@ -16,7 +16,9 @@ from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run, this_program
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import open_store
+from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 
 LOCAL: Final = "127.0.0.1"
 LAST_ANSWERS_SECONDS: Final = 5
@@ -77,9 +79,19 @@ async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> Non
     door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
     try:
         config = uvicorn.Config(
-            make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
+            make_app(
+                store,
+                door=door,
+                settings=HttpSettings.development(),
+                allowed_hosts=(host, "localhost"),
+                open_past=open_past,
+            ),
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=LiveSettings().max_message_bytes,
+            ws_ping_interval=LiveSettings().keep_alive_seconds,
+            ws_ping_timeout=LiveSettings().keep_alive_seconds,
+            ws_per_message_deflate=False,
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -34,7 +34,7 @@ class Views(Protocol):
         ...
 
     async def wait_for(self, position: int, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until every projection has reached `position`; return whether they have."""
+        """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
         ...
 
 
@@ -64,6 +64,11 @@ class Store(Protocol):
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """How far each projection has come, by name."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached, as far as this process knows."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

@@ -1,44 +1,91 @@
-"""The Starlette application on an open store."""
+"""The application on an open store: GraphQL on its own short way, all else by Starlette's routes."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.health import Health
+from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.position_header import PositionHeader
+from ledgerpress.http.settings import HttpSettings
 
 
 def make_app(
-    store: Store, *, door: Door, allowed_hosts: Sequence[str] = ("*",), open_past: bool = False
-) -> Starlette:
+    store: Store,
+    *,
+    door: Door,
+    settings: HttpSettings | None = None,
+    live: LiveSettings | None = None,
+    stopping: asyncio.Event | None = None,
+    allowed_hosts: Sequence[str] = ("*",),
+    open_past: bool = False,
+) -> ASGIApp:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from.
+    `door` tells who a request comes from. The default `settings` are those for production, and so are
+    those of `live`, of subscriptions. Whoever is subscribed is sent away when `stopping` is set.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
+    Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
+    settings = settings or HttpSettings()
     pages, health = Pages(store), Health(store)
-    endpoint = GraphQLEndpoint(Engine(), store, door, open_past=open_past)
 
-    async def graphql(request: Request) -> Response:
-        return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await pages.graphiql(Request(scope))
+        await response(scope, receive, send)
 
-    return Starlette(
+    engine, persisted = Engine(), PersistedDocuments(settings)
+    endpoint = GraphQLEndpoint(
+        engine,
+        store,
+        door,
+        settings,
+        page=page if settings.graphiql else None,
+        persisted=persisted,
+        open_past=open_past,
+    )
+    subscriptions = LiveDoor(
+        engine, store, door, settings, persisted, live, stopping=stopping, open_past=open_past
+    )
+    site = Starlette(
         routes=[
-            Route("/graphql", graphql, methods=["GET", "POST"]),
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
             *pages.routes(),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+        ]
     )
+    app: ASGIApp = _ByPath({"/graphql": endpoint}, site)
+    app = subscriptions.around(app)
+    app = ConcurrentRequests(app, at_most=settings.max_concurrent_requests)
+    app = TrustedHostMiddleware(app, allowed_hosts=list(allowed_hosts))
+    return PositionHeader(app, store=store)
+
+
+class _ByPath:
+    """Sends HTTP requests for a few paths to applications of their own, and everything else to `others`.
+
+    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does.
+    """
+
+    def __init__(self, by_path: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+        self._by_path = by_path
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._by_path.get(scope["path"]) if scope["type"] == "http" else None
+        await (app or self._others)(scope, receive, send)

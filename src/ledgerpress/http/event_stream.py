@@ -43,8 +43,9 @@ class EventStream:
         try:
             await self._write(_KEEP_ALIVE)  # some browsers wait for the first bytes
             while not gone.done() and not self._ended.done():
+                waited: set[asyncio.Future[Any]] = {gone, self._ended}
                 done, _ = await asyncio.wait(
-                    {gone, self._ended},
+                    waited,
                     timeout=self._settings.keep_alive_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )

@@ -1,66 +1,93 @@
-"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP, sections 5.3 and 5.4)."""
+"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
 
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
 
 import msgspec
+from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-MAX_BODY_BYTES: Final = 1_000_000
+from ledgerpress.application.access import Door, Identity, Unauthenticated
+from ledgerpress.graphql.documents import Refused
+from ledgerpress.graphql.live.hub import Live
+from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.request_body import check_headers, read_body
+from ledgerpress.http.settings import HttpSettings
 
 
-class Asked(NamedTuple):
-    """What a request asks for."""
+class StreamRequests:
+    """Reads requests for event streams, within the bounds of those for answers."""
 
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    extensions: dict[str, Any]
+    def __init__(self, live: Live, door: Door, settings: HttpSettings, persisted: PersistedDocuments) -> None:
+        self._live = live
+        self._door = door
+        self._settings = settings
+        self.persisted = persisted
+
+    async def identify(self, scope: Scope) -> Identity:
+        """Return who sends a request. Raises `Refusal`."""
+        try:
+            return await self._door.identify(Headers(scope=scope).get("authorization"))
+        except Unauthenticated as error:
+            raise Refusal(401, "UNAUTHENTICATED", str(error), (b"www-authenticate", b"Bearer")) from None
+
+    async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
+        """Return what a request asks for. Raises `Refusal`, and `ClientGone`."""
+        settings = self._settings
+        bounds = {"max_depth": settings.max_json_depth, "ill_formed": 400}
+        if scope["method"] == "GET":
+            if len(scope["query_string"]) > settings.max_query_string_bytes:
+                most = settings.max_query_string_bytes
+                raise Refusal(
+                    414, "URI_TOO_LONG", f"The query string is longer than {most:,} bytes: use POST."
+                )
+            request = from_query_string(scope["query_string"], **bounds)
+            self._check_no_mutation(request)
+            return request
+        check_headers(dict(scope["headers"]), max_bytes=settings.max_body_bytes)
+        body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+        return from_json(body, **bounds)
+
+    def check_document(self, request: GraphQLRequest) -> None:
+        """Raise `Refusal` for a document that cannot be executed."""
+        try:
+            self._live.engine.documents.operation(self.persisted.find(request).text, request.operation_name)
+        except Refused as refusal:
+            raise BadDocument([dict(error.formatted) for error in refusal.errors]) from None
+
+    def _check_no_mutation(self, request: GraphQLRequest) -> None:
+        try:
+            text = self.persisted.find(request).text
+            operation = self._live.engine.documents.operation(text, request.operation_name)
+        except (Refused, Refusal):
+            return
+        if operation.type is OperationType.MUTATION:
+            message = "A mutation cannot be sent by GET: send it by POST."
+            raise Refusal(405, "METHOD_NOT_ALLOWED", message, (b"allow", b"POST"))
 
 
-class StreamRefused(Exception):
-    """A request that is refused, with a status; the message is for the client."""
+class BadDocument(Refusal):
+    """A document that cannot be executed."""
 
-    def __init__(self, status: int, message: str = "", *, errors: list[dict[str, Any]] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.errors = errors or [{"message": message}]
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(400, "GRAPHQL_VALIDATION_FAILED", str(errors[0]["message"]))
+        self.errors = errors
 
-
-class _Body(msgspec.Struct, rename="camel", frozen=True):
-    query: str
-    variables: dict[str, Any] | None = None
-    operation_name: str | None = None
-    extensions: dict[str, Any] | None = None
-
-
-_decoder: Final = msgspec.json.Decoder(_Body)
-_map_decoder: Final = msgspec.json.Decoder(dict[str, Any] | None)
-
-
-async def read(scope: Scope, receive: Receive) -> Asked:
-    """Return what a request asks for. Raises `StreamRefused`."""
-    try:
-        body = _of_query_string(scope) if scope["method"] == "GET" else await _of_body(scope, receive)
-    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
-        raise StreamRefused(400, f"This is not a GraphQL request: {error}.") from None
-    return Asked(body.query, body.variables, body.operation_name, body.extensions or {})
+    @property
+    def body(self) -> bytes:
+        """The answer: a well-formed GraphQL response."""
+        return msgspec.json.encode({"errors": self.errors}, enc_hook=str)
 
 
 async def answer(send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any) -> None:
     """Send a whole response."""
-    head = [(b"content-length", b"%d" % len(body)), *headers]
+    head = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
     if media_type:
         head.append((b"content-type", media_type + b"; charset=utf-8"))
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
-
-
-async def refuse(send: Send, refusal: StreamRefused, *headers: Any) -> None:
-    """Send a refusal as a GraphQL response."""
-    body = msgspec.json.encode({"errors": refusal.errors}, enc_hook=str)
-    await answer(send, refusal.status, body, b"application/json", *headers)
 
 
 def last_event_id(scope: Scope) -> int | None:
@@ -71,8 +98,11 @@ def last_event_id(scope: Scope) -> int | None:
 
 def prefers_event_stream(scope: Scope) -> bool:
     """Return whether a request would rather have an event stream than JSON: clients may list both."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
+    if b"text/event-stream" not in accepted:
+        return False
     stream = json = (0.0, 0)
-    for number, part in enumerate(Headers(scope=scope).get("accept", "").lower().split(",")):
+    for number, part in enumerate(accepted.decode("latin-1").split(",")):
         media_type, *parameters = (one.strip() for one in part.split(";"))
         quality = (_quality(parameters), -number)
         if media_type == "text/event-stream":
@@ -91,29 +121,3 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-def _of_query_string(scope: Scope) -> _Body:
-    found = parse_qs(scope["query_string"].decode("ascii"), errors="strict", max_num_fields=64)
-    given = {name: values[0] for name, values in found.items()}
-    if "query" not in given:
-        raise StreamRefused(400, "The request has no query.")
-    variables, extensions = (
-        _map_decoder.decode(given[name].encode()) if name in given else None
-        for name in ("variables", "extensions")
-    )
-    return _Body(given["query"], variables, given.get("operationName"), extensions)
-
-
-async def _of_body(scope: Scope, receive: Receive) -> _Body:
-    media_type, _, _ = Headers(scope=scope).get("content-type", "").partition(";")
-    if media_type.strip().lower() != "application/json":
-        raise StreamRefused(415, "Send the request as application/json.")
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise StreamRefused(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes.")
-        if not message.get("more_body"):
-            return _decoder.decode(bytes(body))

@@ -12,6 +12,9 @@ from ledgerpress.graphql.documents import Operation, Refused
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.subscriber import Subscriber
 from ledgerpress.graphql.live.told import Ended, Told, to_json
+from ledgerpress.http.graphql_requests import GraphQLRequest
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ class Channel(Protocol):
 class Operations:
     """The operations under way on one connection, by their ids."""
 
-    def __init__(self, live: Live, channel: Channel) -> None:
+    def __init__(self, live: Live, channel: Channel, persisted: PersistedDocuments) -> None:
+        self._persisted = persisted
         self._live = live
         self._channel = channel
         self._under_way: dict[str, _Operation] = {}
@@ -48,31 +52,31 @@ class Operations:
         return id_ in self._under_way
 
     def start(
-        self,
-        id_: str,
-        query: str,
-        variables: Mapping[str, Any] | None,
-        name: str | None,
-        identity: Identity,
-        *,
-        after: int | None = None,
+        self, id_: str, request: GraphQLRequest, identity: Identity, *, after: int | None = None
     ) -> None:
         """Begin an operation, whose id is free. `after` is where a subscription resumes."""
         operation = _Operation(self, id_)
         self._under_way[id_] = operation
-        if len(self._under_way) > self._live.settings.max_operations:
-            operation.begin(operation.refuse(_too_many(self._live.settings.max_operations)))
-            return
         try:
-            found = self._live.engine.documents.operation(query, name)
+            if len(self._under_way) > self._live.settings.max_operations:
+                raise _too_many(self._live.settings.max_operations)
+            document = self._persisted.find(request)
+            found = self._live.engine.documents.operation(document.text, request.operation_name)
         except Refused as refusal:
             operation.begin(operation.refuse([dict(error.formatted) for error in refusal.errors]))
-            return
-        if found.type is OperationType.SUBSCRIPTION:
-            operation.begin(operation.subscribe(found, query, variables, identity, after))
+        except Refusal as refusal:
+            errors = [{"message": str(refusal), "extensions": {"code": refusal.code}}]
+            operation.begin(operation.refuse(errors))
         else:
-            operation.is_mutation = found.type is OperationType.MUTATION
-            operation.begin(operation.execute(query, variables, name, identity))
+            self._persisted.keep(document)
+            if found.type is OperationType.SUBSCRIPTION:
+                subscribing = operation.subscribe(found, document.text, request.variables, identity, after)
+                operation.begin(subscribing)
+            else:
+                operation.is_mutation = found.type is OperationType.MUTATION
+                operation.begin(
+                    operation.execute(document.text, request.variables, request.operation_name, identity)
+                )
 
     def stop(self, id_: str) -> None:
         """End an operation without a word, if it is under way. What a mutation does is done all the same."""
@@ -191,6 +195,6 @@ class _Operation:
         return True
 
 
-def _too_many(most: int) -> list[dict[str, Any]]:
+def _too_many(most: int) -> Refusal:
     message = f"At most {most} operations may be under way on one connection: end one, or open another."
-    return [{"message": message, "extensions": {"code": "TOO_MANY_OPERATIONS"}}]
+    return Refusal(503, "TOO_MANY_OPERATIONS", message)

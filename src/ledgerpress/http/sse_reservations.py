@@ -14,16 +14,19 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.application.access import Door, Identity, Unauthenticated
-from ledgerpress.graphql.documents import Refused
+from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import live_requests
 from ledgerpress.http.event_stream import EventStream
-from ledgerpress.http.live_requests import StreamRefused
+from ledgerpress.http.live_requests import StreamRequests
 from ledgerpress.http.operations import Operations
-from ledgerpress.http.sse import CHALLENGE, EventStreams, allow, check_method, recheck
+from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.request_body import ClientGone
+from ledgerpress.http.sending import send_refusal
+from ledgerpress.http.sse import EventStreams, recheck
 
 TOKEN_HEADER: Final = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
+_ALLOW: Final = (b"allow", b"GET, POST, PUT, DELETE")
 _TEXT: Final = frozenset({"*/*", "text/*", "text/plain"})
 
 
@@ -41,9 +44,10 @@ class _Reservation:
 class Reservations:
     """The streams that are reserved or open by reservation; an ASGI application."""
 
-    def __init__(self, live: Live, door: Door, distinct: EventStreams) -> None:
+    def __init__(self, live: Live, door: Door, requests: StreamRequests, distinct: EventStreams) -> None:
         self._live = live
         self._door = door
+        self._requests = requests
         self._distinct = distinct
         self._reserved: dict[str, _Reservation] = {}
 
@@ -62,38 +66,38 @@ class Reservations:
         }
         handle = by_method.get(scope["method"])
         if handle is None:
-            await live_requests.answer(send, 405, b"", b"", (b"allow", b"GET, POST, PUT, DELETE"))
+            await live_requests.answer(send, 405, b"", b"", _ALLOW)
             return
         try:
             await handle(scope, receive, send)
-        except StreamRefused as refusal:
-            await live_requests.refuse(send, refusal, *allow(refusal))
-        except Unauthenticated as error:
-            await live_requests.refuse(send, StreamRefused(401, str(error)), CHALLENGE)
+        except Refusal as refusal:
+            await send_refusal(send, refusal)
+        except ClientGone:
+            return
 
     def close_all(self) -> None:
         """End all streams: the server is to stop."""
         for token in list(self._reserved):
             self._drop(token)
 
-    async def _reserve(self, scope: Scope, _: Receive, send: Send) -> None:
+    async def _reserve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         accepted = {part.partition(";")[0].strip() for part in headers.get("accept", "*/*").split(",")}
         if not accepted & _TEXT:
-            raise StreamRefused(406, "The token of a reservation is text/plain.")
+            raise Refusal(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
         if _token(scope) in self._reserved:
-            raise StreamRefused(409, "Stream already registered: it has been reserved with this token.")
+            raise Refusal(409, "CONFLICT", "Stream already registered: it has been reserved with this token.")
         if len(self._reserved) >= self._live.settings.max_reservations:
-            raise StreamRefused(503, "As many event streams are reserved as can be: try again later.")
-        identity = await self._door.identify(headers.get("authorization"))
+            raise Refusal(503, "TOO_BUSY", "As many event streams are reserved as can be: try again later.")
+        identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
         stream = EventStream(self._live.settings, of_many=True)
         seconds = self._live.settings.reservation_seconds
         expiry = asyncio.get_running_loop().call_later(seconds, self._drop, token)
         checking = recheck(self._live, self._door, scope, identity, stream)
-        operations = Operations(self._live, stream)
+        operations = Operations(self._live, stream, self._requests.persisted)
         self._reserved[token] = _Reservation(stream, operations, identity, expiry, checking)
-        await live_requests.answer(send, 201, token.encode(), b"text/plain", (b"cache-control", b"no-store"))
+        await live_requests.answer(send, 201, token.encode(), b"text/plain")
 
     async def _open_or_ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not live_requests.prefers_event_stream(scope):
@@ -107,7 +111,7 @@ class Reservations:
         """Be the stream. One that is lost is not opened again: its reservation ends with it."""
         token, reserved = self._find(scope)
         if reserved.stream.is_open:
-            raise StreamRefused(409, "Stream already open: a reservation is for one connection.")
+            raise Refusal(409, "CONFLICT", "Stream already open: a reservation is for one connection.")
         reserved.expiry.cancel()
         try:
             await reserved.stream.run(receive, send)
@@ -117,29 +121,30 @@ class Reservations:
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Begin an operation, whose results the stream brings."""
         _, reserved = self._find(scope)
-        identity = await self._door.identify(Headers(scope=scope).get("authorization"))
+        identity = await self._requests.identify(scope)
         if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:
-            raise StreamRefused(403, "The stream was reserved by somebody else.")
-        asked = await live_requests.read(scope, receive)
-        id_ = asked.extensions.get("operationId")
+            raise Refusal(403, "FORBIDDEN", "The stream was reserved by somebody else.")
+        request = await self._requests.read(scope, receive)
+        id_ = (request.extensions or {}).get("operationId")
         if not isinstance(id_, str) or not id_:
-            raise StreamRefused(400, "Operation ID is missing: send it as extensions.operationId, a string.")
+            raise Refusal(
+                400, "BAD_REQUEST", "Operation ID is missing: send it as extensions.operationId, a string."
+            )
         if id_ in reserved.operations:
-            raise StreamRefused(409, "Operation with ID already exists: it is under way on this stream.")
-        check_method(self._live, asked, scope)
-        try:
-            self._live.engine.documents.operation(asked.query, asked.operation_name)
-        except Refused as refusal:
-            errors = [dict(error.formatted) for error in refusal.errors]
-            raise StreamRefused(400, errors=errors) from None
-        reserved.operations.start(id_, asked.query, asked.variables, asked.operation_name, identity)
+            raise Refusal(
+                409, "CONFLICT", "Operation with ID already exists: it is under way on this stream."
+            )
+        self._requests.check_document(request)
+        reserved.operations.start(id_, request, identity)
         await live_requests.answer(send, 202)
 
-    async def _stop(self, scope: Scope, _: Receive, send: Send) -> None:
+    async def _stop(self, scope: Scope, _receive: Receive, send: Send) -> None:
         _, reserved = self._find(scope)
         id_ = _parameter(scope, "operationId")
         if not id_:
-            raise StreamRefused(400, "Operation ID is missing: send it as the parameter operationId.")
+            raise Refusal(
+                400, "BAD_REQUEST", "Operation ID is missing: send it as the parameter operationId."
+            )
         reserved.operations.stop(id_)
         await live_requests.answer(send, 200)
 
@@ -147,7 +152,7 @@ class Reservations:
         token = _token(scope)
         reserved = self._reserved.get(token or "")
         if token is None or reserved is None:
-            raise StreamRefused(404, "Stream not found: reserve one by PUT, and send its token.")
+            raise Refusal(404, "NOT_FOUND", "Stream not found: reserve one by PUT, and send its token.")
         return token, reserved
 
     def _drop(self, token: str) -> None:

@@ -12,6 +12,7 @@ from ledgerpress.graphql.live.told import Told
 from ledgerpress.http import websocket_messages as messages
 from ledgerpress.http.operations import Operations
 from ledgerpress.http.origins import is_of_ours
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.rechecking import rechecked
 from ledgerpress.http.websocket_messages import SUBPROTOCOL, Closing
 
@@ -23,9 +24,10 @@ _GONE: Final = "websocket.disconnect"
 class Sockets:
     """The sockets of a process; an ASGI application for their handshakes."""
 
-    def __init__(self, live: Live, door: Door) -> None:
+    def __init__(self, live: Live, door: Door, persisted: PersistedDocuments) -> None:
         self._live = live
         self._door = door
+        self._persisted = persisted
         self._open: set[_Socket] = set()
 
     @property
@@ -44,7 +46,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(self._live, self._door, scope, receive, send)
+        socket = _Socket(self._live, self._door, self._persisted, scope, receive, send)
         self._open.add(socket)
         try:
             await socket.run()
@@ -60,13 +62,21 @@ class Sockets:
 class _Socket:
     """One socket; it is the channel of its operations."""
 
-    def __init__(self, live: Live, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        live: Live,
+        door: Door,
+        persisted: PersistedDocuments,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         self._live = live
         self._door = door
         self._headers = dict(scope["headers"])
         self._receive = receive
         self._send = send
-        self._operations = Operations(live, self)
+        self._operations = Operations(live, self, persisted)
         self._identity: Identity | None = None
         self._rechecking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -157,10 +167,7 @@ class _Socket:
                 raise Closing(4401, "Unauthorized")
             if message.id in self._operations:
                 raise Closing(4409, f"Subscriber for {message.id} already exists")
-            asked = message.subscribe
-            self._operations.start(
-                asked.id, asked.query, asked.variables, asked.operation_name, self._identity
-            )
+            self._operations.start(message.id, message.subscribe, self._identity)
 
     async def _message(self) -> messages.Message:
         """Return the client's next message. Raises `Closing` for what is none, and `_Gone`."""

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ledgerpress.graphql.live.told import to_json
+from ledgerpress.http.graphql_requests import GraphQLRequest
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 MAX_REASON_BYTES: Final = 123
@@ -22,23 +23,13 @@ class Closing(Exception):
         self.reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
 
 
-class Subscribe(NamedTuple):
-    """What a subscribe message asks for."""
-
-    id: str
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    extensions: dict[str, Any] | None
-
-
 class Message(NamedTuple):
     """A message of a client's, found to be well-formed."""
 
     type: str
     id: str = ""
     payload: dict[str, Any] | None = None
-    subscribe: Subscribe | None = None
+    subscribe: GraphQLRequest | None = None
 
 
 def read(text: str) -> Message:
@@ -56,7 +47,7 @@ def read(text: str) -> Message:
         return Message(type_, payload=payload)
     if type_ == "subscribe":
         id_ = _id(found)
-        return Message(type_, id=id_, subscribe=_subscribe(id_, payload))
+        return Message(type_, id=id_, subscribe=_subscribe(payload))
     if type_ == "complete":
         return Message(type_, id=_id(found))
     raise _invalid("The message has no type that a client may send.")
@@ -89,7 +80,7 @@ def _id(found: dict[str, Any]) -> str:
     return id_
 
 
-def _subscribe(id_: str, payload: object) -> Subscribe:
+def _subscribe(payload: object) -> GraphQLRequest:
     if not isinstance(payload, dict) or not isinstance(query := payload.get("query"), str):
         raise _invalid("The payload of subscribe is an object with a query, a string.")
     variables, extensions = payload.get("variables"), payload.get("extensions")
@@ -99,7 +90,9 @@ def _subscribe(id_: str, payload: object) -> Subscribe:
     for called, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, dict):
             raise _invalid(f"The {called} are an object, null, or absent.")
-    return Subscribe(id_, query, variables, name, extensions)
+    return GraphQLRequest(
+        query=query or None, variables=variables, operation_name=name, extensions=extensions
+    )
 
 
 def _invalid(reason: str) -> Closing:
