@@ -28,6 +28,7 @@ from ledgerpress.cli.terminal import (
 from ledgerpress.compose.door import access_settings, first_admin_token, make_door
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 
@@ -115,7 +116,11 @@ async def _serve(data: Path, listener: socket.socket, access: AccessSettings, *,
                 open_past=open_past,
             ),
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=LiveSettings().max_message_bytes,
+            ws_ping_interval=LiveSettings().keep_alive_seconds,
+            ws_ping_timeout=LiveSettings().keep_alive_seconds,
+            ws_per_message_deflate=False,
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -1,5 +1,6 @@
 """The application on an open store: GraphQL on its own short way, all else by Starlette's routes."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
@@ -12,10 +13,13 @@ from ledgerpress.application.access import Door
 from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.health import Health
+from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.position_header import PositionHeader
 from ledgerpress.http.settings import HttpSettings
 
@@ -25,13 +29,16 @@ def make_app(
     *,
     door: Door,
     settings: HttpSettings | None = None,
+    live: LiveSettings | None = None,
+    stopping: asyncio.Event | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
     cache: CacheSettings | None = None,
 ) -> ASGIApp:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from. The default `settings` are those for production.
+    `door` tells who a request comes from. The default `settings` are those for production, and so are
+    those of `live`, of subscriptions. Whoever is subscribed is sent away when `stopping` is set.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
@@ -44,13 +51,18 @@ def make_app(
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
+    engine, persisted = Engine(), PersistedDocuments(settings)
     endpoint = GraphQLEndpoint(
-        Answers(Engine(), cache),
+        Answers(engine, cache),
         store,
         door,
         settings,
         page=page if settings.graphiql else None,
+        persisted=persisted,
         open_past=open_past,
+    )
+    subscriptions = LiveDoor(
+        engine, store, door, settings, persisted, live, stopping=stopping, open_past=open_past
     )
     site = Starlette(
         routes=[
@@ -60,6 +72,7 @@ def make_app(
         ]
     )
     app: ASGIApp = _ByPath({"/graphql": endpoint}, site)
+    app = subscriptions.around(app)
     app = ConcurrentRequests(app, at_most=settings.max_concurrent_requests)
     app = TrustedHostMiddleware(app, allowed_hosts=list(allowed_hosts))
     return PositionHeader(app, store=store)
