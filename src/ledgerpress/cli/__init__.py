@@ -13,6 +13,7 @@ from ledgerpress.cli import (
     rebuild,
     schema,
     serve,
+    settings,
     status,
     verify,
     views,
@@ -40,6 +41,7 @@ projections = typer.Typer(help="What to do about a projection that is paused.", 
 app.add_typer(projections, name="projection")
 
 app.command("serve")(serve.serve)
+app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("history")(history.history)

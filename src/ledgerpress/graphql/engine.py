@@ -12,6 +12,7 @@ from graphql import execute as execute_document
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
+from ledgerpress.graphql.exchange import current_trace, note_operation
 from ledgerpress.graphql.schema import make_schema
 
 logger = logging.getLogger(__name__)
@@ -46,15 +47,17 @@ class Engine:
     ) -> Answer:
         """Execute a request. It does not raise: what fails stands in the answer's `errors`.
 
-        `open_past` lets everyone see the past of what is public today.
+        `open_past` lets everyone see the past of what is public today. Without a `trace`, it is part of that of the
+        request under way.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace)
+        context = Context(store, identity, open_past=open_past, trace=trace or current_trace())
         try:
             try:
                 operation = self.documents.operation(query, operation_name)
             except Refused as refusal:
                 body = {"errors": [dict(error.formatted) for error in refusal.errors]}
                 return Answer(body, context.today.snapshot.position, executed=False)
+            note_operation(operation)
             result = await self._run(operation, variables, context)
             return self._answer(result, context)
         finally:
