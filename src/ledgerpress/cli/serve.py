@@ -75,12 +75,12 @@ def serve(
             listeners.append(_listen(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
         if demo and not load_demo_into(settings.server.data):
             err.print(f"There is a store in {settings.server.data} already: it is served as it is.")
-        log_lines.set_up(settings.logs)
+        access_log = log_lines.set_up(settings.logs)
         try:
             tracer = stack.enter_context(tracing(settings.tracing))
         except TracesNotPossible as error:
             fail(str(error), REFUSED)
-        run(_serve(known, listeners, tracer))
+        run(_serve(known, listeners, access_log, tracer))
 
 
 def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
@@ -95,7 +95,9 @@ def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.sock
         )
 
 
-async def _serve(known: Loaded, listeners: list[socket.socket], tracer: Tracer | None) -> None:
+async def _serve(
+    known: Loaded, listeners: list[socket.socket], access_log: AccessLog | None, tracer: Tracer | None
+) -> None:
     settings = known.settings
     server = settings.server
     observed = Observed(tracer)
@@ -108,7 +110,7 @@ async def _serve(known: Loaded, listeners: list[socket.socket], tracer: Tracer |
             exposure=settings.metrics,
             cors=settings.cors,
             headers=settings.headers,
-            access_log=AccessLog() if settings.logs.access else None,
+            access_log=access_log,
             spans=tracer.requests if tracer else None,
         )
         observed.shown_by(running.metrics)

@@ -5,6 +5,7 @@ the operation's name.
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -22,6 +23,8 @@ from ledgerpress import __version__
 from ledgerpress.compose.tracing import TracesNotPossible, TracingSettings
 from ledgerpress.graphql.exchange import Exchange
 
+CLOSE_SECONDS: Final = 2.0
+"""How long a program that ends waits for its last spans to be sent."""
 _PROPAGATED: Final = (b"traceparent", b"tracestate")
 _propagator = TraceContextTextMapPropagator()
 
@@ -56,8 +59,10 @@ class OpenTelemetry:
                 raise
 
     def close(self) -> None:
-        """Send what has not been sent yet."""
-        self._provider.shutdown()
+        """Send what has not been sent yet, as far as a collector takes it within `CLOSE_SECONDS`."""
+        closing = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 class RequestSpans:

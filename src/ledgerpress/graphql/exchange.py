@@ -41,3 +41,10 @@ def note_operation(operation: Operation) -> None:
     exchange = CURRENT.get()
     if exchange is not None:
         exchange.operation = operation
+
+
+def note_error(error_id: str) -> None:
+    """Note that the answer to the request under way names this error, of which the log has more."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.error_ids.append(error_id)

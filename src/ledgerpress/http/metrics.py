@@ -114,9 +114,10 @@ class Metrics(Collector):
         self._store = _Seen(await store.log.head(), points, lag, views.path.name, views.since)
         try:
             encode, media_type = choose_encoder(accept)
-        except ValueError:  # a version in the header that is none
+            return encode(self._registry), media_type
+        except (TypeError, ValueError):  # a version or an escaping in the header that there is not
             encode, media_type = choose_encoder("")
-        return encode(self._registry), media_type
+            return encode(self._registry), media_type
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, for the registry."""

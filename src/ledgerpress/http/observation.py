@@ -4,9 +4,10 @@ Raw ASGI, since every request passes here; it also adds the security headers, so
 """
 
 import json
+import logging
 import time
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,8 @@ from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.metrics import Metrics
 from ledgerpress.http.security_headers import SecurityHeaders
 from ledgerpress.http.trace_context import BadTraceHeader, correlation_id, trace_of
+
+logger = logging.getLogger(__name__)
 
 ABORTED: Final = 499
 """The status that is noted of a request whose client went away, or which was cut off, before it was answered."""
@@ -105,17 +108,20 @@ class Observation:
             else:
                 exchange.trace = _joined(trace, exchange.trace)
                 await self._app(scope, receive, sending)
-        except BaseException as error:
-            if status == ABORTED and isinstance(error, Exception):
-                status = 500  # which the server answers with, where the application did not
-            raise
+        except Exception:
+            if status != ABORTED or scope["type"] != "http":
+                raise  # Too late for another answer: the server cuts the connection, and logs why.
+            exchange.error_ids.append(exchange.id)
+            logger.exception("the request could not be answered", extra={"error_id": exchange.id})
+            extensions = {"code": "INTERNAL_SERVER_ERROR", "errorId": exchange.id}
+            await _answer(sending, 500, "Something went wrong on the server.", extensions)
         finally:
             seconds = time.perf_counter() - started
             kind = _kind(exchange, scope)
             if self._metrics:
                 self._metrics.request(kind, status, seconds)
             if self._access_log:
-                self._access_log.write(exchange, scope, status, seconds)
+                self._access_log.note(exchange, scope, status, seconds)
             CURRENT.reset(noted)
         return kind, status
 
@@ -146,11 +152,12 @@ def _kind(exchange: Exchange, scope: Scope) -> str:
 async def _refuse(scope: Scope, send: Send, message: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4400, "reason": message})
-        return
-    body = json.dumps({"errors": [{"message": message}]}).encode("ascii")
-    headers: list[Any] = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    else:
+        await _answer(send, 400, message, {"code": "BAD_REQUEST"})
+
+
+async def _answer(send: Send, status: int, message: str, extensions: dict[str, str]) -> None:
+    body = json.dumps({"errors": [{"message": message, "extensions": extensions}]}).encode("ascii")
+    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
