@@ -18,7 +18,7 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
 
 _ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
-_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |Press Ctrl\+C")
+_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |  metrics |Press Ctrl\+C")
 
 
 class Server:
@@ -26,7 +26,7 @@ class Server:
 
     def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
         self._process = process
-        self._output = output
+        self.output = output
 
     @property
     def pid(self) -> int:
@@ -41,7 +41,7 @@ class Server:
     async def address(self) -> tuple[str, int]:
         """Wait until it has said where it listens, and return that."""
         async with asyncio.timeout(START_SECONDS):
-            while not (said := _ADDRESS.search(self._output.read_bytes())):
+            while not (said := _ADDRESS.search(self.output.read_bytes())):
                 assert self.is_running, self.words()
                 await asyncio.sleep(0.01)
         return said[1].decode(), int(said[2])
@@ -61,7 +61,15 @@ class Server:
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop, and return its exit code."""
+        self.signal(number)
+        return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
         self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait until it has ended, and return its exit code."""
         async with asyncio.timeout(STOP_SECONDS):
             return await self._process.wait()
 
@@ -73,7 +81,7 @@ class Server:
 
     def words(self) -> str:
         """Return what it has said so far beyond its greeting: nothing, while all goes well."""
-        lines = self._output.read_text("utf-8").splitlines()
+        lines = self.output.read_text("utf-8").splitlines()
         return "\n".join(line for line in lines if line and not _BANNER.match(line))
 
     async def _says_ready(self) -> bool:

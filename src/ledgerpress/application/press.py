@@ -7,6 +7,7 @@ to do.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar, Final, Protocol
@@ -16,6 +17,7 @@ import msgspec
 
 from ledgerpress.application.authorisation import authorise
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite, Views
+from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.application.streams import Streams, actor_stream
@@ -75,6 +77,7 @@ class Press:
         randomness: Randomness,
         name_key: bytes,
         patience: float = 5.0,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """Take what it works with. `patience` bounds each wait for the views, in seconds."""
         self._log = log
@@ -84,6 +87,7 @@ class Press:
         self._randomness = randomness
         self._name_key = name_key
         self._patience = patience
+        self._observer = observer
         self._streams = Streams(log, codec)
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -96,9 +100,11 @@ class Press:
         request = request or Request()
         await authorise(use_case, request.identity, self._streams)
         command = self._command(use_case, request)
-        async with self._turn(use_case):
-            subject_id, position, replayed = await self._carry_out(use_case, command)
-        reached = await self._views.wait_for(position, self._patience)
+        with self._observer.span(f"command {type(use_case).__name__}"):
+            async with self._turn(use_case):
+                subject_id, position, replayed = await self._carry_out(use_case, command)
+            with self._observer.span("wait for views"):
+                reached = await self._views.wait_for(position, self._patience)
         return Outcome(subject_id, position, replayed, views_behind=not reached)
 
     async def _carry_out(self, use_case: UseCase, command: _Command) -> tuple[str, int, bool]:
@@ -110,7 +116,8 @@ class Press:
                 return carried
             now = self._clock.now()
             try:
-                plan = await self._introduced(await use_case.plan(self._desk(command, now)), command)
+                with self._observer.span("decide"):
+                    plan = await self._introduced(await use_case.plan(self._desk(command, now)), command)
             except Rejected:
                 # Perhaps because a copy of the command, here or in another process, was carried out meanwhile.
                 if carried := await self._carried(command):
@@ -119,7 +126,7 @@ class Press:
             if not plan.writes:
                 return await self._carried(command) or (plan.subject_id, await self._log.head(), False)
             try:
-                return plan.subject_id, await self._log.append(self._sealed(plan, command, now)), False
+                return plan.subject_id, await self._append(self._sealed(plan, command, now)), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
@@ -139,6 +146,12 @@ class Press:
         return Plan.of(
             plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
         )
+
+    async def _append(self, writes: Sequence[StreamWrite]) -> int:
+        with self._observer.span("append"):
+            position = await self._log.append(writes)
+        self._observer.appended(sum(len(write.events) for write in writes))
+        return position
 
     def _pause(self, attempt: int) -> float:
         """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""

@@ -13,6 +13,7 @@ from ledgerpress.cli import (
     rebuild,
     schema,
     serve,
+    settings,
     status,
     token,
     verify,
@@ -44,6 +45,7 @@ tokens = typer.Typer(help="What programs show in order to be let in.", no_args_i
 app.add_typer(tokens, name="token")
 
 app.command("serve")(serve.serve)
+app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("history")(history.history)

@@ -1,10 +1,6 @@
 """Makes the door of an open store, and the first ADMIN token that leads through it."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-
-import msgspec
 
 from ledgerpress.adapters.oidc.fetching import checked_url
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys
@@ -20,21 +16,7 @@ from ledgerpress.domain.actors import SYSTEM
 from ledgerpress.projections.tokens import TokensProjector
 from ledgerpress.readmodels import tokens
 
-_ENVIRONMENT = "LEDGERPRESS_"
 _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
-
-
-def access_settings(environment: Mapping[str, str] = os.environ) -> AccessSettings:
-    """Return the settings that the environment holds, as `LEDGERPRESS_<FIELD>`. Raises `ValueError`."""
-    given: dict[str, object] = {}
-    for field in AccessSettings.__struct_fields__:
-        value = environment.get(f"{_ENVIRONMENT}{field.upper()}")
-        if value:
-            given[field] = value.replace(",", " ").split() if field == "oidc_algorithms" else value
-    try:
-        return msgspec.convert(given, AccessSettings, strict=False)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"the settings for access cannot be used: {error}") from error
 
 
 def make_door(store: Store, settings: AccessSettings) -> Door:

@@ -12,6 +12,7 @@ from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.desk import Carried
 from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
@@ -92,12 +93,14 @@ async def open_store(
     progress: Callable[[int, int], None] | None = None,
     batch_size: int | None = None,
     resume: bool = True,
+    observer: Observer = UNOBSERVED,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log.
 
     With `create`, a directory that is missing or empty becomes a new store. `progress` is called with the position
     reached and the head while the views are made or catch up, at most `batch_size` events at a time. With `resume`,
-    paused projections are tried again. Raises `LogUnusable` for a directory that holds something else.
+    paused projections are tried again. `observer` is told of what commands do. Raises `LogUnusable` for a directory
+    that holds something else.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = every_projector() if projectors is None else projectors
@@ -130,6 +133,7 @@ async def open_store(
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
+                observer=observer,
             )
             memories.append(press.forget)
             views.follow()

@@ -18,6 +18,7 @@ from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
 from ledgerpress.graphql.errors import all_presentable, masked
+from ledgerpress.graphql.exchange import current_trace, note_operation
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
@@ -59,11 +60,13 @@ class Engine:
         """Execute a request. It does not raise: what fails stands in the answer's `errors`.
 
         `open_past` lets everyone see the past of what is public today. What the answer depends on is noted in `reads`.
+        Without a `trace`, it is part of that of the request under way.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace, reads=reads)
+        context = Context(store, identity, open_past=open_past, trace=trace or current_trace(), reads=reads)
         try:
             try:
                 operation = self.documents.operation(query, operation_name)
+                note_operation(operation)
                 cost = operation.admit(variables)
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)

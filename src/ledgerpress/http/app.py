@@ -1,26 +1,24 @@
 """The application on an open store: GraphQL on its own short way, all else by Starlette's routes."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
 from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
-from ledgerpress.http.health import Health
 from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.position_header import PositionHeader
+from ledgerpress.http.running import Running
 from ledgerpress.http.settings import HttpSettings
 
 
@@ -29,29 +27,30 @@ def make_app(
     *,
     door: Door,
     settings: HttpSettings | None = None,
+    limits: Limits | None = None,
+    cache: CacheSettings | None = None,
     live: LiveSettings | None = None,
-    stopping: asyncio.Event | None = None,
+    running: Running | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
-    cache: CacheSettings | None = None,
 ) -> ASGIApp:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from. The default `settings` are those for production, and so are
-    those of `live`, of subscriptions. Whoever is subscribed is sent away when `stopping` is set.
+    `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
+    application is run.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
-    settings = settings or HttpSettings()
-    pages, health = Pages(store), Health(store)
+    settings, running = settings or HttpSettings(), running or Running()
+    pages = Pages(store)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    engine, persisted = Engine(), PersistedDocuments(settings)
+    engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
     endpoint = GraphQLEndpoint(
         Answers(engine, cache),
         store,
@@ -62,20 +61,16 @@ def make_app(
         open_past=open_past,
     )
     subscriptions = LiveDoor(
-        engine, store, door, settings, persisted, live, stopping=stopping, open_past=open_past
+        engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
-    site = Starlette(
-        routes=[
-            Route("/health/live", health.live),
-            Route("/health/ready", health.ready),
-            *pages.routes(),
-        ]
-    )
+    site = Starlette(routes=[*running.routes(store, door), *pages.routes()])
     app: ASGIApp = _ByPath({"/graphql": endpoint}, site)
     app = subscriptions.around(app)
     app = ConcurrentRequests(app, at_most=settings.max_concurrent_requests)
-    app = TrustedHostMiddleware(app, allowed_hosts=list(allowed_hosts))
-    return PositionHeader(app, store=store)
+    app = PositionHeader(app, store=store)
+    for layer in reversed(running.middleware(allowed_hosts)):
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return app
 
 
 class _ByPath:
