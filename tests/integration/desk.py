@@ -31,17 +31,18 @@ class Client:
     def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor) -> None:
         self.http = http
         self.store = store
-        self.writer = LOCAL_OPERATOR
+        self.writer: Identity = LOCAL_OPERATOR
         self._door = door
 
     @contextmanager
     def acting_as(self, who: Identity) -> Iterator[None]:
         """Be somebody else for a while."""
-        before, self._door.who = self._door.who, who
+        before = self._door.who, self.writer
+        self._door.who = self.writer = who
         try:
             yield
         finally:
-            self._door.who = before
+            self._door.who, self.writer = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})

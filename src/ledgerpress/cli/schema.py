@@ -20,7 +20,8 @@ def schema(
         bool, typer.Option("--check", help="Change nothing; exit with 1 where a file differs.")
     ] = False,
     access: Annotated[
-        Path | None, typer.Option("--access", help="Where the table of who may have what is, if it is wanted.")
+        Path | None,
+        typer.Option("--access", help="Where the table of who may have what is, if it is wanted."),
     ] = None,
 ) -> None:
     """Write schema.graphql, a JSON Schema for every event, and the table of who may have what."""

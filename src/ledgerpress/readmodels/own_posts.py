@@ -34,14 +34,14 @@ def positions(
 ) -> list[int]:
     """Return the positions of the first `limit` posts that the actor wrote from `low` to `high`."""
     order = "DESC" if newest_first else "ASC"
-    query = f"SELECT position {_OWN}{_OF_STATUS if status else ''} ORDER BY position {order} LIMIT :limit"  # noqa: S608
+    query = f"SELECT position {_OWN}{_OF_STATUS if status else ''} ORDER BY position {order} LIMIT :limit"
     rows = snapshot.db.execute(query, {**_values(snapshot, actor_id, status, low, high), "limit": limit})
     return [position for (position,) in rows]
 
 
 def count(snapshot: Snapshot, actor_id: str, status: PostStatus | None) -> int:
     """Return how many posts the actor wrote; it looks at each of them."""
-    query = f"SELECT count(*) {_OWN}{_OF_STATUS if status else ''}"  # noqa: S608
+    query = f"SELECT count(*) {_OWN}{_OF_STATUS if status else ''}"
     values = _values(snapshot, actor_id, status, 1, snapshot.position)
     (found,) = snapshot.db.execute(query, values).fetchone()
     return int(found)
