@@ -81,9 +81,11 @@ class Client:
 
 
 @asynccontextmanager
-async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
+async def client(
+    data: Path, *, open_past: bool = False, clock: SetClock | None = None
+) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application."""
-    async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
+    async with open_store(data, clock=clock or SetClock(), randomness=SeededBytes()) as store:
         door = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         transport = httpx2.ASGITransport(app=make_app(store, door=door, open_past=open_past))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
