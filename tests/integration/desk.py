@@ -10,6 +10,7 @@ import httpx2
 
 from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from tests.sources import SeededBytes, SetClock
@@ -32,17 +33,18 @@ class Client:
     def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor) -> None:
         self.http = http
         self.store = store
-        self.writer = LOCAL_OPERATOR
+        self.writer: Identity = LOCAL_OPERATOR
         self._door = door
 
     @contextmanager
     def acting_as(self, who: Identity) -> Iterator[None]:
         """Be somebody else for a while."""
-        before, self._door.who = self._door.who, who
+        before = self._door.who, self.writer
+        self._door.who = self.writer = who
         try:
             yield
         finally:
-            self._door.who = before
+            self._door.who, self.writer = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})
@@ -82,12 +84,22 @@ class Client:
 
 @asynccontextmanager
 async def client(
-    data: Path, *, open_past: bool = False, settings: HttpSettings | None = None
+    data: Path,
+    *,
+    open_past: bool = False,
+    clock: SetClock | None = None,
+    settings: HttpSettings | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
-    async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
+    async with open_store(data, clock=clock or SetClock(), randomness=SeededBytes()) as store:
         door = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
-        app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
+        app = make_app(
+            store,
+            door=door,
+            settings=settings or HttpSettings.development(),
+            limits=Limits.development(),
+            open_past=open_past,
+        )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Client(http, store, door)
