@@ -89,7 +89,7 @@ class KeysByUrl:
         """Return the key with that id; without an id, the only key there is. Raises `NoKeys`."""
         age = time.monotonic() - self._fetched_at
         if age < STALE_SECONDS and (found := _named(self._keys, kid)):
-            if age >= self._lifespan and self._may_try() and not self._turn.locked():
+            if age >= self._lifespan and self._may_try() and (not self._renewal or self._renewal.done()):
                 self._renewal = asyncio.create_task(self._renew(), name="keys of the issuer")
             return found
         await self._renew()
@@ -102,10 +102,10 @@ class KeysByUrl:
 
     async def _renew(self) -> None:
         """Fetch the keys, unless that has just been tried; of those who want it at once, one does it for all."""
+        wanted = time.monotonic()
         async with self._turn:
-            if not self._may_try():
+            if self._tried_at > wanted or not self._may_try():
                 return
-            self._tried_at = time.monotonic()
             try:
                 self._keys = parsed(await asyncio.to_thread(fetch, self._url, self._timeout))
             except (CannotFetch, ValueError) as error:
