@@ -390,6 +390,17 @@ async def test_keys_that_are_old_serve_while_new_ones_are_fetched(
     assert "503" in caplog.text
 
 
+async def test_keys_that_are_very_old_are_not_used_before_they_are_fetched_anew(
+    opened: Opened, issuer: Issuer
+) -> None:
+    async with opened(oidc_jwks_seconds=1) as gate:
+        token = issuer.token()
+        await gate.door.identify(f"Bearer {token}")
+        issuer.keys = [SigningKey("RS256", "second")]
+        await asyncio.sleep(2.1)
+        assert "not the issuer's" in await message(gate, token)
+
+
 async def test_without_keys_nobody_comes_in_and_the_event_loop_goes_on(
     opened: Opened, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
