@@ -131,7 +131,7 @@ async def _serve(
         await _greet(known, store, listeners)
         # Where everyone is an administrator anyway, nobody needs it.
         if settings.access.anonymous_role is not Role.ADMIN and (secret := await first_admin_token(store)):
-            out.print(f"The first ADMIN token, which is not shown again:\n  {secret}")
+            out.print(f"  admin token {secret}  (keep it: it is not shown again)")
         rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
         try:
             await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))

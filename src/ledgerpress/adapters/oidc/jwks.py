@@ -69,9 +69,9 @@ class KeysInFile:
 class KeysByUrl:
     """The keys at a URL, fetched on a thread of their own when they are first needed, and from time to time.
 
-    Keys that have been kept for long enough are fetched anew while the old ones go on serving, for up to
-    `STALE_SECONDS`. A key that is not known has them fetched at once, but no sooner than `pause` seconds after the last
-    attempt: so nobody can make this server ask the issuer again and again.
+    Keys that are older than `lifespan` are fetched anew while they go on serving; those of twice that age serve only
+    where that failed, for up to `STALE_SECONDS`. A key that is not known has them fetched at once, but no sooner than
+    `pause` seconds after the last attempt: so nobody can make this server ask the issuer again and again.
     """
 
     def __init__(self, url: str, *, lifespan: float, pause: float, timeout: float) -> None:
@@ -82,38 +82,39 @@ class KeysByUrl:
         self._timeout = timeout
         self._keys: Keys = {}
         self._fetched_at = self._tried_at = float("-inf")
-        self._turn = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> Key | None:
         """Return the key with that id; without an id, the only key there is. Raises `NoKeys`."""
         age = time.monotonic() - self._fetched_at
         if age < STALE_SECONDS and (found := _named(self._keys, kid)):
-            if age >= self._lifespan and self._may_try() and not self._turn.locked():
-                self._renewal = asyncio.create_task(self._renew(), name="keys of the issuer")
-            return found
-        await self._renew()
+            if age < self._lifespan:
+                return found
+            if age < 2 * self._lifespan or self._tried_at > self._fetched_at:
+                self._renewal_under_way()
+                return found
+        if renewal := self._renewal_under_way():
+            await asyncio.shield(renewal)
         if time.monotonic() - self._fetched_at >= STALE_SECONDS:
             raise NoKeys("the keys of the issuer cannot be fetched")
         return _named(self._keys, kid)
 
-    def _may_try(self) -> bool:
-        return time.monotonic() - self._tried_at >= self._pause
+    def _renewal_under_way(self) -> asyncio.Task[None] | None:
+        """Return the one fetch that all share who want it, which goes on without them; `None` so soon after the last."""
+        if self._renewal is None or self._renewal.done():
+            if time.monotonic() - self._tried_at < self._pause:
+                return None
+            self._renewal = asyncio.create_task(self._renew(), name="keys of the issuer")
+        return self._renewal
 
     async def _renew(self) -> None:
-        """Fetch the keys, unless that has just been tried; of those who want it at once, one does it for all."""
-        async with self._turn:
-            if not self._may_try():
-                return
+        try:
+            self._keys = parsed(await asyncio.to_thread(fetch, self._url, self._timeout))
+        except (CannotFetch, ValueError) as error:
             self._tried_at = time.monotonic()
-            try:
-                self._keys = parsed(await asyncio.to_thread(fetch, self._url, self._timeout))
-            except (CannotFetch, ValueError) as error:
-                logger.warning("the keys at %s cannot be used: %s", self._url, error)
-            else:
-                self._fetched_at = time.monotonic()
-            finally:
-                self._tried_at = time.monotonic()
+            logger.warning("the keys at %s cannot be used: %s", self._url, error)
+        else:
+            self._fetched_at = self._tried_at = time.monotonic()
 
 
 def parsed(text: bytes) -> Keys:

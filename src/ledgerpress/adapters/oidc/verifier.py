@@ -1,9 +1,11 @@
 """Verifies the JWTs of an OpenID Connect issuer (RFC 7519, by the advice of RFC 8725)."""
 
+import hashlib
 import logging
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jwt
 from jwt import PyJWK
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 _KEY_TYPE: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 """The type of key (`kty`) that each family of algorithms takes."""
 _LONGEST_SUBJECT: Final = 1_000
+_KNOWN: Final = 1_024
+"""So many tokens are known at a time."""
 _MICROSECONDS: Final = 1_000_000
 _OPTIONS: Final[Options] = {
     "require": ["exp", "iss", "aud", "sub"],
@@ -31,8 +35,21 @@ _OPTIONS: Final[Options] = {
 }
 
 
+class _Known(NamedTuple):
+    """A token whose signature was found to be right, as long as the issuer still has the key."""
+
+    kid: str | None
+    key: Key
+    claims: Mapping[str, Any]
+    claimed: Claimed
+
+
 class JwtVerifier:
-    """Accepts the JWTs that one issuer signed for one audience."""
+    """Accepts the JWTs that one issuer signed for one audience.
+
+    Which signatures are right is kept for a while, under the tokens' hashes; the key and the times are looked at with
+    each request.
+    """
 
     def __init__(
         self,
@@ -55,9 +72,22 @@ class JwtVerifier:
         self._role_claim = role_claim
         self._scope_claim = scope_claim
         self._leeway = leeway
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     async def verify(self, token: str) -> Claimed:
         """Return what `token` says. Raises `Unauthenticated`."""
+        mark = hashlib.sha256(token.encode()).digest()
+        known = self._known.get(mark)
+        if known is None or await self._key(known.kid) != known.key:
+            known = await self._looked_at(token)
+            self._known[mark] = known
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        self._check_times(known.claims)
+        return known.claimed
+
+    async def _looked_at(self, token: str) -> "_Known":
+        """Return what there is to know of a token, but for the time. Raises `Unauthenticated`."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
@@ -65,16 +95,19 @@ class JwtVerifier:
         algorithm = header.get("alg")
         if algorithm not in self._algorithms:
             raise Unauthenticated("The JWT is not signed by an algorithm that is accepted here.")
-        try:
-            key = await self._keys.key(header.get("kid"))
-        except NoKeys as error:
-            logger.warning("JWTs cannot be verified: %s", error)
-            raise Unauthenticated("JWTs cannot be verified at present: try again later.") from None
+        kid = header.get("kid")
+        key = await self._key(kid)
         if key is None:
             raise Unauthenticated("The JWT is signed by a key that is not the issuer's.")
         claims = self._verified(token, key, algorithm)
-        self._check_times(claims)
-        return self._claimed(claims)
+        return _Known(kid, key, claims, self._claimed(claims))
+
+    async def _key(self, kid: str | None) -> Key | None:
+        try:
+            return await self._keys.key(kid)
+        except NoKeys as error:
+            logger.warning("JWTs cannot be verified: %s", error)
+            raise Unauthenticated("JWTs cannot be verified at present: try again later.") from None
 
     def _verified(self, token: str, key: Key, algorithm: str) -> dict[str, Any]:
         """Return the claims, once signature, issuer and audience are found to be right."""
