@@ -79,7 +79,8 @@ def render(markdown: str) -> RenderedBody:
     """Derive everything a reader sees from a body. Never raises, whatever the string.
 
     Links and images may point to http, https (links also mailto) or be relative; any other is left as the
-    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out.
+    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out. A
+    body that is nearly all markup, and long, is shown as it was written (see `body_syntax.MOST_STEPS`).
     The last bodies are remembered: 512 of up to 32,768 characters, and 16 longer ones.
     """
     return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)

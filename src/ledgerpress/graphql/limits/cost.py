@@ -229,7 +229,8 @@ def _add(one: Amount, other: Amount) -> Amount:
 
 def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
     if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) and name in parent.fields:
-        return parent.fields[name]
+        field: GraphQLField = parent.fields[name]
+        return field
     return _INTROSPECTION.get(name)
 
 
