@@ -4,17 +4,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from ledgerpress.readmodels import categories, people
-from ledgerpress.readmodels.articles import Article
+from ledgerpress.readmodels.articles import COLUMNS, Article, article_of_row
 from ledgerpress.readmodels.categories import Category
 from ledgerpress.readmodels.people import Author
 from ledgerpress.readmodels.temporal import Snapshot
 
-_ARTICLES: Final = """
-    SELECT post.seq, post.id, article.published_at, article.updated_at,
-        content.slug, content.title, content.teaser, content.body, content.author_ids
+_ARTICLES: Final = f"""
+    SELECT {COLUMNS}
     FROM json_each(?1) AS asked
     CROSS JOIN post ON post.seq = asked.value
     CROSS JOIN article ON article.seq = post.seq
@@ -29,13 +26,12 @@ _CATEGORIES: Final = """
 _BODIES: Final = """
     SELECT position, markdown FROM json_each(?1) AS asked CROSS JOIN body ON position = asked.value
 """
-_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
     rows = snapshot.db.execute(_ARTICLES, (json.dumps(seqs), snapshot.position)).fetchall()
-    found = {row[0]: Article(*row[:-1], _author_ids.decode(row[-1])) for row in rows}
+    found = {row[0]: article_of_row(row) for row in rows}
     if snapshot.only:
         shown = snapshot.only.among(seqs)
         found = {seq: one for seq, one in found.items() if seq in shown}

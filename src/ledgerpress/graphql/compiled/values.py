@@ -27,7 +27,9 @@ SubFields: TypeAlias = Callable[[GraphQLObjectType], tuple[tuple[str, Field], ..
 """Returns the functions of the fields that are asked for of a type, by the keys of the answer."""
 
 
-def completer(type_: GraphQLOutputType, asked: Asked, group: FieldDetailsList, fields: SubFields) -> Completer:
+def completer(
+    type_: GraphQLOutputType, asked: Asked, group: FieldDetailsList, fields: SubFields
+) -> Completer:
     """Return what completes values of a type, null allowed or not: that is for whoever knows the place."""
     if isinstance(type_, GraphQLNonNull):
         return completer(type_.of_type, asked, group, fields)
@@ -77,9 +79,10 @@ def _list(type_: GraphQLList[Any], asked: Asked, complete: Completer) -> Complet
             try:
                 one = complete(item, here, run, info)
                 if one is None and non_null:
-                    raise no_null(asked)  # noqa: TRY301 - located like any other
+                    raise no_null(asked)
             except Exception as error:  # noqa: BLE001 - whatever a resolver raises stands in the answer
-                one = run.fail(error, nodes, here, non_null=non_null)
+                run.fail(error, nodes, here, non_null=non_null)
+                one = None
             completed.append(one)
         return completed
 
@@ -122,7 +125,7 @@ def _abstract(type_: Any, asked: Asked, group: FieldDetailsList, fields: SubFiel
         complete = known.get(name) if type(name) is str else None
         if complete is None:
             object_type = run.executor.ensure_valid_runtime_type(name, type_, group, info, value)
-            complete = known[name] = _object(object_type, group, fields)
+            complete = known[object_type.name] = _object(object_type, group, fields)
         return complete(value, place, run, info)
 
     return complete_abstract
