@@ -11,8 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
 
-from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute, parse, validate
-from graphql.language import OperationDefinitionNode
+from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context
-from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.documents import Documents, Refused
 from ledgerpress.graphql.schema import make_schema
 from ledgerpress.readmodels.listings import ListingKey
 from ledgerpress.readmodels.paging import encode_cursor
@@ -77,13 +76,12 @@ def _compare(
     identity: Identity,
     seen: Counter[str],
 ) -> None:
-    document = parse(request.text)
-    if validate(schema, document):
+    try:
+        operation = Documents(schema).operation(request.text, None)
+    except Refused:
         seen["invalid"] += 1
         return
-    node = document.definitions[0]
-    assert isinstance(node, OperationDefinitionNode)
-    operation = Operation(document, node)
+    document = operation.document
     compiler = Compiler(schema)
 
     def run(how: Callable[[Context], T]) -> T:

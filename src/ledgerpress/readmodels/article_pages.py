@@ -10,14 +10,15 @@ from ledgerpress.readmodels.categories import Category
 from ledgerpress.readmodels.people import Author
 from ledgerpress.readmodels.temporal import Snapshot
 
-_ARTICLES: Final = f"""
-    SELECT {COLUMNS}
+_ARTICLES: Final = """
+    SELECT {columns}
     FROM json_each(?1) AS asked
     CROSS JOIN post ON post.seq = asked.value
     CROSS JOIN article ON article.seq = post.seq
     CROSS JOIN content ON content.position = article.content
     WHERE article.from_pos <= ?2 AND article.to_pos > ?2
 """
+_BY_SEQS: Final = _ARTICLES.format(columns=COLUMNS)
 _CATEGORIES: Final = """
     SELECT inside.seq, inside.category_id
     FROM json_each(?1) AS asked CROSS JOIN post_category AS inside ON inside.seq = asked.value
@@ -30,7 +31,7 @@ _BODIES: Final = """
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
-    rows = snapshot.db.execute(_ARTICLES, (json.dumps(seqs), snapshot.position)).fetchall()
+    rows = snapshot.db.execute(_BY_SEQS, (json.dumps(seqs), snapshot.position)).fetchall()
     found = {row[0]: article_of_row(row) for row in rows}
     if snapshot.only:
         shown = snapshot.only.among(seqs)

@@ -13,16 +13,16 @@ COLUMNS: Final = """
     post.seq, post.id, article.published_at, article.updated_at,
     content.slug, content.title, content.teaser, content.body, content.author_ids
 """
-_ARTICLE: Final = f"""
-    SELECT {COLUMNS}
+_ARTICLE: Final = """
+    SELECT {columns}
     FROM post
     JOIN article ON article.seq = post.seq
     JOIN content ON content.position = article.content
-    WHERE {{which}} AND article.from_pos <= ? AND article.to_pos > ?
+    WHERE {which} AND article.from_pos <= ? AND article.to_pos > ?
     ORDER BY article.from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _ARTICLE.format(which="post.seq = ?")
-_BY_ID: Final = _ARTICLE.format(which="post.id = ?")
+_BY_SEQ: Final = _ARTICLE.format(columns=COLUMNS, which="post.seq = ?")
+_BY_ID: Final = _ARTICLE.format(columns=COLUMNS, which="post.id = ?")
 _author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 

@@ -71,7 +71,7 @@ class Plan:
         except GraphQLError as error:
             run.errors.append(error)
         except OutOfTime as late:
-            run.errors.append(late.error)
+            return ExecutionResult(None, [late.error])
         return ExecutionResult(data, run.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:

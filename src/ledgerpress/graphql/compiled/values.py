@@ -75,7 +75,7 @@ def _list(type_: GraphQLList[Any], asked: Asked, complete: Completer) -> Complet
         for index, item in enumerate(value):
             here: Place = (place, index, None)
             if timed:
-                run.check_time(nodes, here)
+                run.check_time()
             try:
                 one = complete(item, here, run, info)
                 if one is None and non_null:
