@@ -262,9 +262,7 @@ def test_a_request_whose_time_is_up_stops_within_a_list(schema: GraphQLSchema) -
     assert result is not None
     assert result.data is None
     assert result.errors is not None
-    assert [(error.path, error.extensions) for error in result.errors] == [
-        (["ships", 0], {"code": "TIMEOUT"})
-    ]
+    assert [error.extensions for error in result.errors] == [{"code": "TIMEOUT"}]
     in_time = compiler.execute(operation, None, early, ROOT)
     assert in_time is not None
     assert in_time.errors is None
