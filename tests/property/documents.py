@@ -110,7 +110,9 @@ class Author:
     def fragment(self, parent: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
         """Return a fragment, in its place or by name."""
         chance = self.chance
-        possible = list(self.schema.get_possible_types(parent)) if parent.name == "Node" else []
+        possible = (
+            list(self.schema.get_possible_types(parent)) if isinstance(parent, GraphQLInterfaceType) else []
+        )
         within = chance.choice([parent, *parent.interfaces, *possible])
         if chance.random() < 0.5:
             condition = f" on {within.name}" if within is not parent or chance.random() < 0.5 else ""
@@ -147,7 +149,7 @@ class Author:
         return f"${name}"
 
     def arguments(self, arguments: dict[str, GraphQLArgument]) -> str:
-        parts = []
+        parts: list[str] = []
         for name, argument in arguments.items():
             if name == "slug" and parts and self.chance.random() < 0.95:
                 continue

@@ -1,7 +1,7 @@
 """Articles as readers see them, as of a snapshot: posts as last published."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -10,17 +10,21 @@ from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.listings import count
 from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
 
+COLUMNS: Final = """
+    post.seq, post.id, article.published_at, article.updated_at,
+    content.slug, content.title, content.teaser, content.body, content.author_ids
+"""
 _ARTICLE: Final = """
-    SELECT post.seq, post.id, article.published_at, article.updated_at,
-        content.slug, content.title, content.teaser, content.body, content.author_ids
+    SELECT {columns}
     FROM post
     JOIN article ON article.seq = post.seq
     JOIN content ON content.position = article.content
     WHERE {which} AND article.from_pos <= ? AND article.to_pos > ?
     ORDER BY article.from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _ARTICLE.format(which="post.seq = ?")
-_BY_ID: Final = _ARTICLE.format(which="post.id = ?")
+_BY_SEQ: Final = _ARTICLE.format(columns=COLUMNS, which="post.seq = ?")
+_BY_ID: Final = _ARTICLE.format(columns=COLUMNS, which="post.id = ?")
+_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,14 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
-    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
-    if snapshot.only and not snapshot.only.among([seq]):
+    if snapshot.only and not snapshot.only.among([row[0]]):
         return None
+    return article_of_row(row)
+
+
+def article_of_row(row: tuple[Any, ...]) -> Article:
+    """Return the article of a row with the columns that all queries for articles have."""
+    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
     return Article(
         seq=seq,
         id=post_id,
@@ -120,5 +129,5 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
         title=title,
         teaser=teaser,
         body=body,
-        author_ids=msgspec.json.decode(authors, type=tuple[str, ...]),
+        author_ids=_author_ids.decode(authors),
     )

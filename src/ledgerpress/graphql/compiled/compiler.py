@@ -37,7 +37,7 @@ class Compiler:
     ) -> ExecutionResult | None:
         """Execute an operation as graphql-core would; `None` where only graphql-core can, with nothing done yet.
 
-        Where the context's `deadline` passes, the answer is null with an error that has the code TIMEOUT.
+        Where the context's `deadline` passes, there is no answer but an error that has the code TIMEOUT.
         """
         kept = operation.plans
         if kept.conditions is None:

@@ -22,7 +22,12 @@ from ledgerpress.graphql.compiled.run import vet
 Leaf: TypeAlias = Callable[[Any], Any]
 """Puts out a value; `None` for none."""
 
-_AS_THEY_ARE: Final = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+_AS_THEY_ARE: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+def put_out_as_it_is(type_: GraphQLLeafType) -> type | None:
+    """Return the class whose values a leaf type puts out as they are, if there is one."""
+    return _AS_THEY_ARE.get(type_)
 
 
 def leaf(type_: GraphQLLeafType) -> Leaf:
@@ -34,7 +39,7 @@ def leaf(type_: GraphQLLeafType) -> Leaf:
         vet(value)
         return Executor.complete_leaf_value(type_, value)
 
-    if (kind := _AS_THEY_ARE.get(type_)) is not None:  # type: ignore[call-overload]
+    if (kind := put_out_as_it_is(type_)) is not None:
         return lambda value: value if type(value) is kind else any_value(value)
     if type_ is GraphQLInt:
         return lambda value: (

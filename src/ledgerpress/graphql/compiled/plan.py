@@ -21,7 +21,7 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.leaves import Leaf, leaf
+from ledgerpress.graphql.compiled.leaves import Leaf, leaf, put_out_as_it_is
 from ledgerpress.graphql.compiled.resolving import Asked, Resolver, attribute_of, resolver_of
 from ledgerpress.graphql.compiled.run import Field, OutOfTime, Place, Run, Unsupported
 from ledgerpress.graphql.compiled.values import completer, needs_info, no_null
@@ -71,7 +71,7 @@ class Plan:
         except GraphQLError as error:
             run.errors.append(error)
         except OutOfTime as late:
-            run.errors.append(late.error)
+            return ExecutionResult(None, [late.error])
         return ExecutionResult(data, run.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:
@@ -118,7 +118,7 @@ class Plan:
             put_out = leaf(inner)
             attribute = attribute_of(asked)
             return (
-                _attribute(asked, attribute, put_out)
+                _attribute(asked, attribute, put_out, put_out_as_it_is(inner))
                 if attribute
                 else _value(asked, resolver_of(asked), put_out)
             )
@@ -149,13 +149,16 @@ def _getting(attribute: str) -> Resolver:
     return lambda source, _place, _run: getattr(source, attribute)
 
 
-def _attribute(asked: Asked, attribute: str, put_out: Leaf) -> Field:
+def _attribute(asked: Asked, attribute: str, put_out: Leaf, kind: type | None) -> Field:
     nodes, key, parent_name = asked.nodes, asked.key, asked.parent.name
     non_null = isinstance(asked.definition.type, GraphQLNonNull)
 
     def field(source: Any, place: Place | None, run: Run) -> Any:
         try:
-            value = put_out(getattr(source, attribute))
+            value = getattr(source, attribute)
+            if type(value) is kind:
+                return value
+            value = put_out(value)
             if value is None and non_null:
                 raise no_null(asked)
         except Exception as error:  # noqa: BLE001 - whatever a property raises stands in the answer

@@ -6,6 +6,8 @@ checks permissions, is always called.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from types import NoneType
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -33,6 +35,7 @@ GUARDED: Final = "ledgerpress-guarded"
 """The extension of a field whose `resolve` is always called."""
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _RESOLVER: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
+_UNCHANGING: Final = frozenset({str, int, float, bool, NoneType})
 _NO_VARIABLES: Final = VariableValues({}, {})
 
 
@@ -97,7 +100,7 @@ def _strawberry_field(asked: Asked, wanted: str) -> StrawberryField | None:
 
 
 def _called_directly(asked: Asked, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert its arguments once in an execution."""
+    """Call a resolver as strawberry does, but convert arguments that it cannot change once in an execution."""
     base = field.base_resolver
     strawberry_schema = asked.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
@@ -116,7 +119,8 @@ def _called_directly(asked: Asked, field: StrawberryField) -> Resolver:
     def converted(run: Run) -> dict[str, Any]:
         coerced = asked.arguments(run.variables) if always is None else always
         kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
-        run.arguments[slot] = kwargs
+        if all(type(value) in _UNCHANGING or isinstance(value, Enum) for value in kwargs.values()):
+            run.arguments[slot] = kwargs
         return kwargs
 
     if takes_self and not as_source and not as_info and not field.arguments:

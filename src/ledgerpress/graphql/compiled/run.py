@@ -25,9 +25,10 @@ class Unsupported(BaseException):
 class OutOfTime(BaseException):
     """The request's deadline has passed. No handler of fields' errors is to catch it."""
 
-    def __init__(self, error: GraphQLError) -> None:
-        super().__init__(error)
-        self.error = error
+    def __init__(self) -> None:
+        message = "The request took longer than it may. Ask for less at a time."
+        self.error = GraphQLError(message, extensions={"code": "TIMEOUT"})
+        super().__init__(message)
 
 
 class Run:
@@ -70,12 +71,10 @@ class Run:
             )
         return self._executor
 
-    def check_time(self, nodes: Sequence[FieldNode], place: Place) -> None:
+    def check_time(self) -> None:
         """Raise `OutOfTime` where the deadline has passed."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            message = "The request took longer than the server allows: ask for less at once."
-            extensions = {"code": "TIMEOUT"}
-            raise OutOfTime(GraphQLError(message, nodes, path=keys(place), extensions=extensions))
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise OutOfTime
 
     def fail(self, error: Exception, nodes: Sequence[FieldNode], place: Place, *, non_null: bool) -> None:
         """Note an error at a place; where null may not stand there, raise it, located (specification, 6.4.4)."""

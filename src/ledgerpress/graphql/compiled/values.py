@@ -75,13 +75,14 @@ def _list(type_: GraphQLList[Any], asked: Asked, complete: Completer) -> Complet
         for index, item in enumerate(value):
             here: Place = (place, index, None)
             if timed:
-                run.check_time(nodes, here)
+                run.check_time()
             try:
                 one = complete(item, here, run, info)
                 if one is None and non_null:
                     raise no_null(asked)
             except Exception as error:  # noqa: BLE001 - whatever a resolver raises stands in the answer
-                one = run.fail(error, nodes, here, non_null=non_null)
+                run.fail(error, nodes, here, non_null=non_null)
+                one = None
             completed.append(one)
         return completed
 
@@ -124,7 +125,7 @@ def _abstract(type_: Any, asked: Asked, group: FieldDetailsList, fields: SubFiel
         complete = known.get(name) if type(name) is str else None
         if complete is None:
             object_type = run.executor.ensure_valid_runtime_type(name, type_, group, info, value)
-            complete = known[name] = _object(object_type, group, fields)
+            complete = known[object_type.name] = _object(object_type, group, fields)
         return complete(value, place, run, info)
 
     return complete_abstract
