@@ -64,6 +64,7 @@ DOCUMENTS: Final = {
     "changes in": f"query ($in: ID!) {{ changes(filter: {{ category: $in }}) {_CHANGES} }}",
     "changes since": f"query ($time: DateTime!) {{ changes(first: 2, filter: {{ recordedFrom: $time }}) {_CHANGES} }}",
     "node": "query ($any: ID!) { node(id: $any) { id __typename ... on Actor { name } ... on Author { name } } }",
+    "actor": "query ($actor: ID!) { node(id: $actor) { ... on Actor { name kind } } }",
     "site": "query ($at: AsOf) { site(asOf: $at) { name version } }",
     "where the site is": "query ($at: AsOf) { site(asOf: $at) { position } }",
     "moment": "query ($at: AsOf) { moment(asOf: $at) { position time } }",
@@ -117,7 +118,7 @@ class Questioner:
         """Return some variables for the document of that name; with `past`, some have a moment."""
         made: dict[str, Callable[[], Any]] = {
             "at": self._at, "place": self._place, "slug": self._slug, "status": self._status, "subject": self._any,
-            "any": self._any, "in": self._category, "by": self._author, "time": self._time,
+            "any": self._any, "actor": self._actor, "in": self._category, "by": self._author, "time": self._time,
             "post": lambda: ids.encode("Post", self._post()), "article": lambda: ids.encode("Article", self._post()),
         }  # fmt: skip
         wanted = re.findall(r"\$(\w+):", DOCUMENTS[name])
@@ -162,11 +163,13 @@ class Questioner:
     def _author(self) -> str:
         return ids.encode("Author", self._pick(list(self._room.authors)) or "nobody")
 
+    def _actor(self) -> str:
+        actors = [one.header.stream for one in self._history if one.header.type == "actor.registered"]
+        return ids.encode("Actor", (self._pick(actors[-3:]) or "actor.nobody").partition(".")[2])
+
     def _any(self) -> str:
-        actors = [one.header.stream for one in self._history if one.header.stream.startswith("actor.")]
-        actor = ids.encode("Actor", (self._pick(actors) or "actor.nobody").partition(".")[2])
         article, post = ids.encode("Article", self._post()), ids.encode("Post", self._post())
-        return self._chance.choice((actor, self._author(), self._category(), post, article))
+        return self._chance.choice((self._actor(), self._author(), self._category(), post, article))
 
     def _pick(self, there: Sequence[T]) -> T | None:
         return self._chance.choice(there) if there else None
