@@ -20,8 +20,9 @@ from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.context import Trace
 from ledgerpress.graphql.documents import Documents, Refused
 from ledgerpress.graphql.engine import Answer, Engine
-from ledgerpress.graphql.kept_answers import KeptAnswers, KeptStore, Ready
+from ledgerpress.graphql.kept_answers import KeptAnswers, KeptStore, Ready, Touching
 from ledgerpress.readmodels.reads import ALWAYS, Reads
+from ledgerpress.readmodels.touched import touched
 
 _OF_THE_CLIENTS_MAKING: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that follow from the request and from what was read. An answer with any other error is not kept."""
@@ -62,11 +63,14 @@ class _Landed(NamedTuple):
 class Answers:
     """Answers requests on one store at a time by `engine`, or by what it answered before."""
 
-    def __init__(self, engine: Engine, settings: CacheSettings | None = None) -> None:
-        """Take what executes."""
+    def __init__(
+        self, engine: Engine, settings: CacheSettings | None = None, *, touching: Touching = touched
+    ) -> None:
+        """Take what executes, and what tells which topics events have touched."""
         self._engine = engine
         self._max_bytes = (settings or CacheSettings()).max_bytes
-        self._kept = KeptAnswers(self._max_bytes)
+        self._touching = touching
+        self._kept = KeptAnswers(self._max_bytes, touching)
         self._flights: dict[Hashable, _Flight] = {}
         self._store: KeptStore | None = None
         self.counts = Counts(0, 0, 0)
@@ -139,7 +143,7 @@ class Answers:
         if self._store is not None:
             self._store.memories.remove(self.forget)
         self.forget()
-        self._kept = KeptAnswers(self._max_bytes)
+        self._kept = KeptAnswers(self._max_bytes, self._touching)
         self._store = store
         store.memories.append(self.forget)
 

@@ -7,16 +7,18 @@ out when the position has moved, and held against what the answers depend on whe
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from ledgerpress.application.sources import Clock
 from ledgerpress.graphql.context import Store
 from ledgerpress.readmodels.reads import ALWAYS, Reads, Topic
 from ledgerpress.readmodels.standing import Standing
+from ledgerpress.readmodels.temporal import Snapshot
 from ledgerpress.readmodels.touched import touched
 
 REMEMBERED: Final = 50_000
 """After so many topics were touched, answers that were not asked for since count as touched, too."""
+Touching: TypeAlias = Callable[[Snapshot, int], frozenset[Topic] | None]
 _LOOKS: Final = 3
 _ENTRY_BYTES: Final = 600
 _TOPIC_BYTES: Final = 120
@@ -90,11 +92,13 @@ class _LastTouched:
 class KeptAnswers:
     """Answers of one store by their keys; what was not asked for longest goes first. `bytes` is what they take."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, touching: Touching = touched) -> None:
+        """Take how many bytes it may take, and what tells which topics events have touched."""
         self.bytes = 0
         self.epoch = 0
         """Raised with each `forget`: an answer that was begun before is not kept after."""
         self._max_bytes = max_bytes
+        self._touching = touching
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._standing: Standing | None = None
         self._position = 0
@@ -131,12 +135,14 @@ class KeptAnswers:
                 break
             if before.position < standing.position:
                 with store.snapshot() as snapshot:
-                    found = touched(snapshot, self._position)
+                    found = self._touching(snapshot, self._position)
+                    # Another file where that in use has just been lost.
+                    is_other = snapshot.position != standing.position
                 again = store.standing()
                 if again is not standing:
                     standing = again
                     continue
-                if found is None:
+                if found is None or is_other:
                     break
                 self._touched.mark(found, after=self._position, up_to=standing.position)
             self._standing, self._position = standing, standing.position
@@ -166,7 +172,7 @@ class KeptAnswers:
         """Keep an answer that was read at `ready.position`, if it is not too large."""
         topics = None if reads.everything else frozenset(reads.topics)
         size = len(ready.body) + key_bytes + _ENTRY_BYTES + _TOPIC_BYTES * len(topics or ())
-        if size > self._max_bytes // 4:
+        if size > self._max_bytes // 4 or ready.position > self._position:
             return
         if key in self._entries:
             self._drop(key)

@@ -22,7 +22,7 @@ class StandingWatch:
         """Take what opens a connection that only reads."""
         self._connect = connect
         self._db: sqlite3.Connection | None = None
-        self._version = 0
+        self._version: int | None = None
         self._standing = _unknown()
 
     def read(self) -> Standing:
@@ -33,12 +33,12 @@ class StandingWatch:
         try:
             if self._db is None:
                 self._db = self._connect()
-                self._version = 0
+                self._version = None
             ((version,),) = self._db.execute("PRAGMA data_version").fetchall()
             if version != self._version:
                 # A commit between the two statements is seen now, and once more with the next version.
                 ((position, is_settled, began_at),) = self._db.execute(_STANDING).fetchall()
-                self._standing = Standing(position, (id(self), began_at), bool(is_settled))
+                self._standing = Standing(position, (self, began_at), bool(is_settled))
                 self._version = version
         except sqlite3.Error:
             self.close()
