@@ -1,18 +1,19 @@
 """A client at the door: GraphQL over HTTP against an application on a real store."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, Identity
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.projections.projector import Projector
 from tests.sources import SeededBytes, SetClock
 
 
@@ -89,17 +90,20 @@ async def client(
     open_past: bool = False,
     clock: SetClock | None = None,
     settings: HttpSettings | None = None,
+    door: Door | None = None,
+    projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
-    async with open_store(data, clock=clock or SetClock(), randomness=SeededBytes()) as store:
-        door = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+    opening = open_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
+    async with opening as store:
+        chosen = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(
             store,
-            door=door,
+            door=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=Limits.development(),
             open_past=open_past,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Client(http, store, door)
+            yield Client(http, store, chosen)

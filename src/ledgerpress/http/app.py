@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
@@ -33,7 +35,7 @@ def make_app(
     running: Running | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
-) -> ASGIApp:
+) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
     `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
@@ -63,26 +65,38 @@ def make_app(
     subscriptions = LiveDoor(
         engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
-    site = Starlette(routes=[*running.routes(store, door), *pages.routes()])
-    app: ASGIApp = _ByPath({"/graphql": endpoint}, site)
-    app = subscriptions.around(app)
-    app = ConcurrentRequests(app, at_most=settings.max_concurrent_requests)
-    app = PositionHeader(app, store=store)
-    for layer in reversed(running.middleware(allowed_hosts)):
-        app = layer.cls(app, *layer.args, **layer.kwargs)
-    return app
+    return _Application(
+        {"/graphql": endpoint},
+        routes=[*running.routes(store, door), *pages.routes()],
+        middleware=[
+            *running.middleware(allowed_hosts),
+            Middleware(PositionHeader, store=store),
+            Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
+            Middleware(subscriptions.around),
+        ],
+    )
 
 
-class _ByPath:
-    """Sends HTTP requests for a few paths to applications of their own, and everything else to `others`.
+class _Application(Starlette):
+    """Starlette, with HTTP requests for a few paths sent to applications of their own.
 
-    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does.
+    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does. The
+    middleware, which has to be plain ASGI, is around both ways.
     """
 
-    def __init__(self, by_path: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+    def __init__(
+        self, by_path: Mapping[str, ASGIApp], *, routes: Sequence[BaseRoute], middleware: Sequence[Middleware]
+    ) -> None:
+        super().__init__(routes=routes)
         self._by_path = by_path
-        self._others = others
+        self._front: ASGIApp = self._dispatch
+        for one in reversed(middleware):
+            self._front = one.cls(self._front, *one.args, **one.kwargs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._front(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._by_path.get(scope["path"]) if scope["type"] == "http" else None
-        await (app or self._others)(scope, receive, send)
+        await (app(scope, receive, send) if app else super().__call__(scope, receive, send))
