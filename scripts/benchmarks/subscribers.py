@@ -209,7 +209,7 @@ async def measure(subscribers: int, rounds: int) -> bool:
                 with alone.measured():
                     await writer.record(ROUND_EVENTS)
                 await ask(pipe, "subscribe", subscribers)
-                await settled(store, pipe, writer)
+                await settled()
                 with together.measured():
                     pipe.send(("read", ROUND_EVENTS))
                     await writer.record(ROUND_EVENTS)
@@ -232,9 +232,13 @@ async def one_frame(pipe: Connection, writer: Writer) -> bytes:
     return frame
 
 
-async def settled(store: Store, pipe: Connection, writer: Writer) -> None:
-    """Wait until everybody is told of events."""
-    await asyncio.sleep(2)
+async def settled() -> None:
+    """Wait until this process has nothing left to do: everybody waits for what comes."""
+    busy = 1.0
+    while busy > 0.02:
+        before = time.process_time()
+        await asyncio.sleep(0.5)
+        busy = time.process_time() - before
 
 
 async def send_round(pipe: Connection, frame: bytes, count: int, sending: Costs) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -59,11 +59,15 @@ class Client:
 
 @asynccontextmanager
 async def client(
-    data: Path, *, open_past: bool = False, settings: HttpSettings | None = None
+    data: Path,
+    *,
+    open_past: bool = False,
+    settings: HttpSettings | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
     async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
-        door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        door = door or OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:

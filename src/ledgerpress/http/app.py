@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
@@ -32,7 +33,7 @@ def make_app(
     stopping: asyncio.Event | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
-) -> ASGIApp:
+) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
     `door` tells who a request comes from. The default `settings` are those for production, and so are
@@ -62,30 +63,44 @@ def make_app(
     subscriptions = LiveDoor(
         engine, store, door, settings, persisted, live, stopping=stopping, open_past=open_past
     )
-    site = Starlette(
+    app = _Application(
+        {"/graphql": endpoint},
         routes=[
             Route("/health/live", health.live),
             Route("/health/ready", health.ready),
             *pages.routes(),
-        ]
+        ],
+        middleware=[
+            Middleware(PositionHeader, store=store),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
+            Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
+            Middleware(subscriptions.around),
+        ],
     )
-    app: ASGIApp = _ByPath({"/graphql": endpoint}, site)
-    app = subscriptions.around(app)
-    app = ConcurrentRequests(app, at_most=settings.max_concurrent_requests)
-    app = TrustedHostMiddleware(app, allowed_hosts=list(allowed_hosts))
-    return PositionHeader(app, store=store)
+    app.state.subscriptions = subscriptions
+    return app
 
 
-class _ByPath:
-    """Sends HTTP requests for a few paths to applications of their own, and everything else to `others`.
+class _Application(Starlette):
+    """Starlette, with HTTP requests for a few paths sent to applications of their own.
 
-    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does.
+    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does. The
+    middleware, which has to be plain ASGI, is around both ways.
     """
 
-    def __init__(self, by_path: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+    def __init__(
+        self, by_path: Mapping[str, ASGIApp], *, routes: Sequence[BaseRoute], middleware: Sequence[Middleware]
+    ) -> None:
+        super().__init__(routes=routes)
         self._by_path = by_path
-        self._others = others
+        self._front: ASGIApp = self._dispatch
+        for one in reversed(middleware):
+            self._front = one.cls(self._front, *one.args, **one.kwargs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._front(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._by_path.get(scope["path"]) if scope["type"] == "http" else None
-        await (app or self._others)(scope, receive, send)
+        await (app(scope, receive, send) if app else super().__call__(scope, receive, send))
