@@ -65,7 +65,7 @@ def make_app(
     subscriptions = LiveDoor(
         engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
-    return _Application(
+    app = _Application(
         {"/graphql": endpoint},
         routes=[*running.routes(store, door), *pages.routes()],
         middleware=[
@@ -75,6 +75,8 @@ def make_app(
             Middleware(subscriptions.around),
         ],
     )
+    app.state.subscriptions = subscriptions
+    return app
 
 
 class _Application(Starlette):
