@@ -51,19 +51,20 @@ async def test_each_request_has_a_line_and_no_line_holds_a_secret(tmp_path: Path
             await http.get("/graphql", params={"query": "{ site { name } } # asked-in-the-query"})
             await http.get("/?after=opensesame")
             await http.get(f"/articles/{JWT}")
+            await http.get("/articles/lp_opensesameopensesame")
             await http.post("/graphql", content=b'{"query": "{ opensesame"')
             await http.get("/articles/%1b%5b2J%0a%7b%22level%22%3a%22forged%22%7d%c2%9b" + "x" * 5_000)
         assert await server.stop() == 0
         noted = accesses(server)
         everything = server.output.read_text("utf-8")
     assert [line["status"] for line in noted][3] == 404
-    assert len(noted) == 6
+    assert len(noted) == 7
     writing = noted[0]
     assert (writing["method"], writing["path"], writing["trace_id"]) == ("POST", "/graphql", TRACE)
-    assert len({line["request_id"] for line in noted}) == 6
+    assert len({line["request_id"] for line in noted}) == 7
     assert writing["ms"] > 0
     assert noted[2]["path"] == "/"
-    assert len(noted[5]["path"]) <= 200
+    assert len(noted[6]["path"]) <= 200
     for secret in SECRETS:
         assert secret not in everything
     assert all(character.isprintable() or character == "\n" for character in everything)

@@ -23,7 +23,7 @@ MOST_EXCEPTION: Final = 20_000
 # C0 and C1 controls, line separators, and what turns the direction of writing round.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CREDENTIAL: Final = re.compile(
-    r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
+    r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+|\blp_[\w-]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
 )
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
@@ -99,7 +99,7 @@ def _cleaned_end(trace: str) -> str:
 def _without_credentials(text: str) -> str:
     lower = text.lower()
     if not any(
-        word in lower for word in ("bearer", "basic", "eyj")
+        word in lower for word in ("bearer", "basic", "lp_", "eyj")
     ):  # which is found out faster than by the pattern
         return text
     return _CREDENTIAL.sub(lambda found: f"{found['scheme'] or ''}(left out)", text)

@@ -10,8 +10,8 @@ from msgspec import inspect
 from ledgerpress.compose.settings import sections
 
 PREFIX: Final = "LEDGERPRESS_"
-UNPREFIXED: Final = "server"
-"""The section whose variables do not carry its name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
+UNPREFIXED: Final = frozenset({"server", "access"})
+"""The sections whose variables do not carry their name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """Its variable in the environment."""
-        section = "" if self.section == UNPREFIXED else f"{self.section}_"
+        section = "" if self.section in UNPREFIXED else f"{self.section}_"
         return f"{PREFIX}{section}{self.field}".upper()
 
     @property
