@@ -31,11 +31,11 @@ class ChosenDoor:
 class Client:
     """Sends GraphQL requests, and unpacks answers. `do` and `write` come from `writer`."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor) -> None:
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor | None = None) -> None:
         self.http = http
         self.store = store
         self.writer: Identity = LOCAL_OPERATOR
-        self._door = door
+        self._door = door or ChosenDoor(LOCAL_OPERATOR)
 
     @contextmanager
     def acting_as(self, who: Identity) -> Iterator[None]:

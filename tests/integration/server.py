@@ -56,7 +56,7 @@ class Server:
 
     def admin_token(self) -> str | None:
         """Return the token that it has printed, if it has."""
-        said = _ADMIN_TOKEN.search(self._output.read_text("utf-8"))
+        said = _ADMIN_TOKEN.search(self.output.read_text("utf-8"))
         return said[1] if said else None
 
     async def ready(self) -> Self:

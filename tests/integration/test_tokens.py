@@ -14,7 +14,7 @@ import pytest
 from ledgerpress.application.access import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
 from ledgerpress.application.doors import AccessSettings
 from ledgerpress.application.tokens import RevokeToken, first_token_id, secret_hash
-from ledgerpress.compose.door import access_settings
+from ledgerpress.compose.settings_loading import load
 from ledgerpress.compose.store import open_store
 from ledgerpress.domain.actors import IMPORTER, SYSTEM, ActorKind, ActorRegistered
 from ledgerpress.domain.event import Event
@@ -379,17 +379,18 @@ async def test_everyone_may_be_let_in_as_something_else(tmp_path: Path) -> None:
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert access_settings({}) == AccessSettings()
-    found = access_settings(
+    assert load({}, {}).settings.access == AccessSettings()
+    found = load(
+        {},
         {
-            "LEDGERPRESS_ANONYMOUS_ROLE": "auditor",
-            "LEDGERPRESS_OIDC_ISSUER": "https://id.example.org",
-            "LEDGERPRESS_OIDC_AUDIENCE": "press",
-            "LEDGERPRESS_OIDC_JWKS_URL": "https://id.example.org/keys",
-            "LEDGERPRESS_OIDC_ALGORITHMS": "ES256, PS256",
-            "LEDGERPRESS_OIDC_LEEWAY_SECONDS": "5",
-        }
-    )
+            "LEDGERPRESS_ACCESS_ANONYMOUS_ROLE": "auditor",
+            "LEDGERPRESS_ACCESS_OIDC_ISSUER": "https://id.example.org",
+            "LEDGERPRESS_ACCESS_OIDC_AUDIENCE": "press",
+            "LEDGERPRESS_ACCESS_OIDC_JWKS_URL": "https://id.example.org/keys",
+            "LEDGERPRESS_ACCESS_OIDC_ALGORITHMS": "ES256, PS256",
+            "LEDGERPRESS_ACCESS_OIDC_LEEWAY_SECONDS": "5",
+        },
+    ).settings.access
     assert (found.anonymous_role, found.oidc_algorithms, found.oidc_leeway_seconds) == (
         Role.AUDITOR,
         ("ES256", "PS256"),
@@ -415,7 +416,7 @@ async def test_a_server_with_senseless_settings_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], says: str
 ) -> None:
     for name, value in wrong.items():
-        monkeypatch.setenv(f"LEDGERPRESS_{name}", value)
+        monkeypatch.setenv(f"LEDGERPRESS_ACCESS_{name}", value)
     ended = await program("serve", "--port", "0", "--data", tmp_path / "store")
     assert (ended.code, says in ended.err) == (2, True), ended.err
     assert "lp_" not in ended.err
