@@ -200,6 +200,8 @@ async def test_an_insider_finds_what_is_hidden(pair: Pair) -> None:
     found = set()
     with pair.whole.door.acting_as(pair.whole.people["editor"]):
         for field, question, given in asked(pair):
+            if field in found:
+                continue
             answer = await pair.whole.door.post(question, **given)
             assert "data" in answer.json(), answer.text
             if MARK in answer.text:
