@@ -152,7 +152,8 @@ ARMOR: Final = [
     ),
     Attack("max tokens", "{ " + "a " * 49_000 + "}", "TOO_MANY_TOKENS"),
     Attack("max tokens, comments", "#\n" * 40_000 + "{ site { name } }", "TOO_MANY_TOKENS"),
-    Attack("cost limit", "{ " + LIST + "body { html text sections { title } wordCount } } } }", "COST_EXCEEDED"),
+    Attack("cost limit", "{ " + LIST + "teaser body { html text wordCount } categories { articleCount articles { totalCount } }"
+        " authors { articles { totalCount } } } } }", "COST_EXCEEDED"),
     Attack("block field suggestions", "{ site { nam } }", None),
     Attack("character limit", "{ site { name } } #" + "a" * 100_000, "DOCUMENT_TOO_LARGE"),
 ]  # fmt: skip

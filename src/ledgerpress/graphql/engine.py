@@ -59,6 +59,7 @@ class Engine:
         context = Context(store, identity, open_past=open_past, trace=trace)
         try:
             try:
+                await self.documents.prepare(query)
                 operation = self.documents.operation(query, operation_name)
                 cost = operation.admit(variables)
                 async with self._time_limit(operation, context):
