@@ -1,10 +1,13 @@
 """Documents: measured, parsed and checked against the schema once, and kept; and the operation that a request means."""
 
+import asyncio
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -22,12 +25,17 @@ from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.shape import check_shape
-from ledgerpress.graphql.limits.source import check_source
+from ledgerpress.graphql.limits.source import check_source, too_many_tokens
 from ledgerpress.graphql.limits.variables import check_variables
 
 KEPT_DOCUMENTS: Final = 256
 KEPT_REFUSALS: Final = 64
 MOST_ERRORS: Final = 20
+SHORT: Final = 1_000
+"""Up to so many characters a document is checked in a few milliseconds, on the event loop."""
+TURN_SECONDS: Final = 0.0005
+
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -89,6 +97,22 @@ class Documents:
         self._limits = limits or Limits.development()
         self._kept: OrderedDict[str, tuple[Operation, ...]] = OrderedDict()
         self._refused: OrderedDict[str, Refused] = OrderedDict()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=_take_short_turns)
+
+    async def prepare(self, text: str) -> None:
+        """Check a document that is not known yet and not short beside the event loop, for `operation` to find it.
+
+        One at a time: whoever sends many waits for them, and the others' requests go on in between.
+        """
+        if len(text) <= SHORT or text in self._kept or text in self._refused:
+            return
+        try:
+            check_source(text, self._limits)
+        except LimitExceeded:
+            return
+        loop = asyncio.get_running_loop()
+        checked = await loop.run_in_executor(self._beside, self._outcome, text)
+        self._keep(text, checked)
 
     def operation(self, text: str, name: str | None) -> Operation:
         """Return the operation that a request means (specification, section 6.1, GetOperation). Raises `Refused`."""
@@ -109,22 +133,26 @@ class Documents:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
-        refusal = self._refused.get(text)
-        if refusal is None:
-            try:
-                kept = self._checked(text)
-            except Refused as error:
-                refusal = error
-            else:
-                self._kept[text] = kept
-                if len(self._kept) > KEPT_DOCUMENTS:
-                    self._kept.popitem(last=False)
-                return kept
+        outcome = self._refused.get(text)
+        if outcome is None:
+            outcome = self._outcome(text)
+            self._keep(text, outcome)
+        if isinstance(outcome, Refused):
+            raise Refused(*outcome.errors)
+        return outcome
+
+    def _keep(self, text: str, outcome: tuple[Operation, ...] | Refused) -> None:
+        if isinstance(outcome, Refused):
             if len(text) <= self._limits.document_bytes:
-                self._refused[text] = refusal
-                if len(self._refused) > KEPT_REFUSALS:
-                    self._refused.popitem(last=False)
-        raise Refused(*refusal.errors)
+                _remember(self._refused, text, outcome, KEPT_REFUSALS)
+        else:
+            _remember(self._kept, text, outcome, KEPT_DOCUMENTS)
+
+    def _outcome(self, text: str) -> tuple[Operation, ...] | Refused:
+        try:
+            return self._checked(text)
+        except Refused as refusal:
+            return refusal
 
     def _checked(self, text: str) -> tuple[Operation, ...]:
         try:
@@ -154,9 +182,16 @@ class Documents:
             return parse(text, max_lexical_tokens=most, max_comments=most)
         except GraphQLSyntaxError as error:
             if error.message.endswith("Parsing aborted."):
-                raise LimitExceeded(
-                    "TOO_MANY_TOKENS",
-                    f"The document has too many tokens or comments: at most {most:,} may be sent.",
-                    limit=most,
-                ) from None
+                raise too_many_tokens(most) from None
             raise
+
+
+def _take_short_turns() -> None:
+    """Let the event loop have its turn sooner, in the whole process, than after the 5 ms of Python's own."""
+    sys.setswitchinterval(min(sys.getswitchinterval(), TURN_SECONDS))
+
+
+def _remember(kept: OrderedDict[str, T], text: str, one: T, most: int) -> None:
+    kept[text] = one
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -65,6 +65,7 @@ class Engine:
         context = Context(store, identity, open_past=open_past, trace=trace or current_trace(), reads=reads)
         try:
             try:
+                await self.documents.prepare(query)
                 operation = self.documents.operation(query, operation_name)
                 note_operation(operation)
                 cost = operation.admit(variables)
