@@ -53,7 +53,7 @@ class AnswerHeaders:
             status, content_type = 200, _CONTENT_TYPES[JSON]
         else:
             status, content_type = status_if_not_executed, self._error_type(media_type)
-        return Response(status, [content_type, position, _NOT_KEPT, VARY], ready.body)
+        return Response(status, [position, content_type, _NOT_KEPT, VARY], ready.body)
 
     def kept(self, ready: Ready, media_type: str, if_none_match: bytes | None, *, public: bool) -> Response:
         """Return the response to a GET with an answer that may be kept: the answer, or that the client has it."""
@@ -67,7 +67,8 @@ class AnswerHeaders:
         ]
         if conditional.is_known(if_none_match, tag):
             return Response(304, headers, b"")
-        return Response(200, [_CONTENT_TYPES[media_type], *headers], ready.body)
+        headers.append(_CONTENT_TYPES[media_type])
+        return Response(200, headers, ready.body)
 
     def may_be_kept(self, ready: Ready) -> bool:
         """Whether an answer is whole: one with errors may be another one the next time."""
