@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledgerpress.application.access import ANONYMOUS, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
-from scripts.plain_strawberry import plain_strawberry
+from scripts.plain_strawberry import our_schema, plain_strawberry
 
 
 def bare(body: bytes) -> ASGIApp:
@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {
     "kept": lambda store, _body: make_app(store, door=OpenDoor(ANONYMOUS)),
     "uncached": lambda store, _body: make_app(store, door=OpenDoor(ANONYMOUS)),
     "strawberry": lambda store, _body: plain_strawberry(store),
+    "our schema": lambda store, _body: our_schema(store),
 }
 
 

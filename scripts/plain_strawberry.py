@@ -12,9 +12,12 @@ import strawberry
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
+from ledgerpress.application.access import ANONYMOUS
 from ledgerpress.compose.store import Store
 from ledgerpress.graphql import ids
+from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.graphql.schema import make_schema
 from ledgerpress.readmodels import articles, categories, people
 from ledgerpress.readmodels.age import age_text
 from ledgerpress.readmodels.body import derived_teaser, render
@@ -30,6 +33,7 @@ class _Request:
 
 
 _request: ContextVar[_Request] = ContextVar("request")
+_context: ContextVar[Context] = ContextVar("context")
 
 
 @strawberry.type
@@ -132,6 +136,26 @@ def plain_strawberry(store: Store) -> ASGIApp:
             await graphql(scope, receive, send)
 
     return app
+
+
+def our_schema(store: Store) -> ASGIApp:
+    """Return LedgerPress's own schema and resolvers, none of them awaited, as strawberry's application serves them."""
+    graphql = _OurGraphQL(make_schema())
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        context = Context(store, ANONYMOUS)
+        _context.set(context)
+        try:
+            await graphql(scope, receive, send)
+        finally:
+            context.close()
+
+    return app
+
+
+class _OurGraphQL(GraphQL[Any, Any]):
+    async def get_context(self, request: Any, response: Any) -> Any:
+        return _context.get()
 
 
 def _article(record: articles.Article) -> Article:
