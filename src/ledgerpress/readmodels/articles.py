@@ -59,7 +59,7 @@ def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
 def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     """Return the article that a slug leads to, present or former; one that was never public leads nowhere."""
     row = (
-        snapshot.about(reads.post_slug(slug))
+        snapshot.about(reads.public_slug(slug))
         .execute(
             "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
             (slug, snapshot.position, snapshot.position, snapshot.position),
