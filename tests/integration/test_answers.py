@@ -93,6 +93,21 @@ async def test_an_edit_to_one_article_leaves_the_answers_about_the_others(desk: 
     assert not await desk.executed(category, slug="sport")
 
 
+async def test_whether_an_answer_was_kept_does_not_tell_readers_of_drafts(desk: Desk) -> None:
+    article = "query ($slug: String!) { article(slug: $slug) { title } }"
+    post = "query ($slug: String!) { post(slug: $slug) { title } posts { totalCount } }"
+    await desk.ask(article, slug="secret")
+    await desk.ask(post, slug="secret")
+    draft = await desk.store.press.handle(CreatePost(title="Secret", slug="secret"))
+    assert not await desk.executed(article, slug="secret")
+    await desk.store.press.handle(EditPost(post_id=draft.subject_id, slug="most-secret"))
+    assert not await desk.executed(article, slug="secret")
+    assert await desk.executed(post, slug="secret")
+    assert await desk.executed(post, slug="secret")
+    await desk.store.press.handle(PublishPost(post_id=draft.subject_id))
+    assert not await desk.executed(article, slug="secret"), "another slug was published"
+
+
 async def test_a_hit_tells_the_position_of_today(desk: Desk) -> None:
     article = ids.encode("Article", desk.articles[0])
     first = await desk.ask(ARTICLE, id=article)
@@ -126,7 +141,7 @@ async def test_variables_are_the_same_in_any_order_and_null_is_not_absent(desk: 
 
 
 async def test_those_who_may_see_the_same_share_an_answer_and_others_do_not(desk: Desk) -> None:
-    query = "{ posts { totalCount } }"
+    query = "{ articles { totalCount } }"
     for identity, hits in ((ANONYMOUS, 0), (ANONYMOUS, 1), (LOCAL_OPERATOR, 1), (LOCAL_OPERATOR, 2)):
         await desk.answers.answer(desk.store, query, identity=identity)
         assert desk.answers.counts.hits == hits

@@ -24,7 +24,7 @@ DROPPED: Final[dict[str, Callable[[Topic], bool]]] = {
     **{
         kind: lambda topic, kind=kind: topic[0] == kind  # type: ignore[misc]
         for kind in (
-            *("post slug", "categories of", "listing", "counted in", "author", "actor"),
+            *("public slug", "post slug", "categories of", "listing", "counted in", "author", "actor"),
             *("taxonomy", "authors", "site"),
         )
     },

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from graphql import OperationType
 
-from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.application.access import LOCAL_OPERATOR, Identity, Permission
 from ledgerpress.graphql.context import Trace
 from ledgerpress.graphql.documents import Documents, Refused
 from ledgerpress.graphql.engine import Answer, Engine
@@ -109,7 +109,7 @@ class Answers:
         )
         given = _canonical(variables)
         if not self._max_bytes or given is None:
-            return (await self._land(execute)).ready
+            return (await self._land(execute, identity)).ready
         if store is not self._store:
             self._adopt(store)
         key = (query, operation_name, given, _scope(identity), open_past)
@@ -122,7 +122,7 @@ class Answers:
                 break
             flight = self._flights.get(key)
             if flight is None or flight.epoch != self._kept.epoch:
-                started = self._start(store, key, execute)
+                started = self._start(store, key, partial(self._land, execute, identity))
                 return (await self._wait(key, started)).ready
             arrived = self._kept.position
             landed = await self._wait(key, flight)
@@ -132,7 +132,7 @@ class Answers:
             if landed.ready.position >= arrived and landed.reads.since <= now < landed.reads.until:
                 self.counts = self.counts._replace(shared=self.counts.shared + 1)
                 return landed.ready
-        return (await self._land(execute)).ready
+        return (await self._land(execute, identity)).ready
 
     def forget(self) -> None:
         """Drop every answer, and let nobody wait any more for one that is being read."""
@@ -153,11 +153,11 @@ class Answers:
         except Refused:
             return False
 
-    def _start(self, store: KeptStore, key: Hashable, execute: Callable[..., Awaitable[Answer]]) -> _Flight:
+    def _start(self, store: KeptStore, key: Hashable, land: Callable[[], Awaitable[_Landed]]) -> _Flight:
         kept, epoch = self._kept, self._kept.epoch
 
         async def fly() -> _Landed:
-            landed = await self._land(execute)
+            landed = await land()
             if landed.reads is not None and kept.catch_up(store) and kept.epoch == epoch:
                 kept.keep(key, landed.ready, landed.reads, _size_of(key))
             return landed
@@ -181,13 +181,17 @@ class Answers:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _land(self, execute: Callable[..., Awaitable[Answer]]) -> _Landed:
-        """Execute, and make bytes of the answer."""
+    async def _land(self, execute: Callable[..., Awaitable[Answer]], identity: Identity) -> _Landed:
+        """Execute, and make bytes of the answer.
+
+        What drafts may touch is not kept for who does not see them: that it was gone would tell that one was worked on.
+        """
         self.counts = self.counts._replace(executed=self.counts.executed + 1)
         reads = Reads()
         answer = await execute(reads=reads)
         body = encode(answer.body)
-        if not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
+        tells = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
+        if tells or not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
             return _Landed(Ready(body, answer.position, answer.executed), None)
         etag = hashlib.blake2b(body, digest_size=16).hexdigest()
         expires_at = None if reads.until == ALWAYS else reads.until

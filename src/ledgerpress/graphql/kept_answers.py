@@ -21,7 +21,7 @@ REMEMBERED: Final = 50_000
 Touching: TypeAlias = Callable[[Snapshot, int], frozenset[Topic] | None]
 _LOOKS: Final = 3
 _ENTRY_BYTES: Final = 600
-_TOPIC_BYTES: Final = 120
+_TOPIC_BYTES: Final = 200
 """What an entry and a topic take beside their texts, roughly."""
 
 

@@ -67,7 +67,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     does not tell which there are.
     """
     row = (
-        snapshot.about(reads.post_slug(slug))
+        snapshot.about(reads.public_slug(slug))
         .execute(
             "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
             (slug, snapshot.position, snapshot.position, snapshot.position),

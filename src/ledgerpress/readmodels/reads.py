@@ -20,6 +20,9 @@ ALWAYS: Final = 2**63
 """Later than any clock tells, in microseconds."""
 
 
+_OF_DRAFTS: Final = frozenset({"post", "post slug"})
+
+
 def article(which: int | str) -> Topic:
     """Return the topic of what readers see of a post, given by where it was created, or by id."""
     return "article", which
@@ -35,8 +38,13 @@ def categories_of(seq: int) -> Topic:
     return "categories of", seq
 
 
+def public_slug(slug: str) -> Topic:
+    """Return the topic of which article a slug leads to. Nothing that is done to a draft touches it."""
+    return "public slug", slug
+
+
 def post_slug(slug: str) -> Topic:
-    """Return the topic of what a post's slug, present or former, leads to, and since when readers may know it."""
+    """Return the topic of which post a slug, present or former, leads to, published or not."""
     return "post slug", slug
 
 
@@ -75,6 +83,13 @@ class Reads:
         self.since = -ALWAYS
         self.until = ALWAYS
         self.is_kept = True
+
+    @property
+    def tells_of_drafts(self) -> bool:
+        """Whether something that is done to what is not public may touch a topic."""
+        return any(
+            kind in _OF_DRAFTS or (kind == "listing" and str(which)[0] == "-") for kind, which in self.topics
+        )
 
     def within(self, *, since: int = -ALWAYS, until: int = ALWAYS) -> None:
         """Note that the answer holds for clocks from `since` until before `until`, in microseconds since 1970, UTC."""

@@ -55,6 +55,10 @@ _ARTICLES: Final = """
     UNION SELECT seq FROM json_each(?2) CROSS JOIN post_slug ON seq = value WHERE public_from > ?1
     UNION SELECT seq FROM json_each(?2) CROSS JOIN correction ON seq = value WHERE position > ?1
 """
+_PUBLIC_SLUGS: Final = """
+    SELECT slug FROM json_each(?2) CROSS JOIN post_slug ON seq = value
+    WHERE public_from > ?1 OR (public_from IS NOT NULL AND to_pos > ?1 AND to_pos < 9007199254740991)
+"""
 _SLUGS: Final = """
     SELECT slug FROM json_each(?2) CROSS JOIN post_slug ON seq = value
     WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991) OR public_from > ?1
@@ -124,6 +128,7 @@ def _by_posts(snapshot: Snapshot, after: int, seqs: Sequence[int]) -> Iterator[T
 
     yield from map(reads.post, seqs)
     yield from (reads.article(seq) for (seq,) in changed(_ARTICLES, seqs))
+    yield from (reads.public_slug(str(slug)) for (slug,) in changed(_PUBLIC_SLUGS, seqs))
     yield from (reads.post_slug(str(slug)) for (slug,) in changed(_SLUGS, seqs))
     yield from (reads.categories_of(int(seq)) for (seq,) in changed(_CATEGORIES_OF, seqs))
     own = [int(k) for (k,) in changed(_OWN_LISTINGS, seqs)]
