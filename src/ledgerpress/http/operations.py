@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from graphql import OperationType
@@ -64,20 +64,17 @@ class Operations:
             found = self._live.engine.documents.operation(document.text, request.operation_name)
             found.admit(request.variables)
         except Refused as refusal:
-            operation.begin(operation.refuse([dict(error.formatted) for error in refusal.errors]))
+            operation.begin(operation.refuse, [dict(error.formatted) for error in refusal.errors])
         except Refusal as refusal:
             errors = [{"message": str(refusal), "extensions": {"code": refusal.code}}]
-            operation.begin(operation.refuse(errors))
+            operation.begin(operation.refuse, errors)
         else:
             self._persisted.keep(document)
+            operation.is_mutation = found.type is OperationType.MUTATION
             if found.type is OperationType.SUBSCRIPTION:
-                subscribing = operation.subscribe(found, document.text, request.variables, identity, after)
-                operation.begin(subscribing)
+                operation.begin(operation.subscribe, found, document.text, request, identity, after)
             else:
-                operation.is_mutation = found.type is OperationType.MUTATION
-                operation.begin(
-                    operation.execute(document.text, request.variables, request.operation_name, identity)
-                )
+                operation.begin(operation.execute, document.text, request, identity)
 
     def stop(self, id_: str) -> None:
         """End an operation without a word, if it is under way. What a mutation does is done all the same."""
@@ -104,8 +101,8 @@ class _Operation:
         self._stopped = False
         self.is_mutation = False
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.create_task(self._carry_out(work), name="operation")
+    def begin(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        self._task = asyncio.create_task(self._carry_out(work, arguments), name="operation")
 
     def stop(self) -> None:
         self._stopped = True
@@ -117,15 +114,13 @@ class _Operation:
     async def refuse(self, errors: list[dict[str, Any]]) -> None:
         await self._errors(errors)
 
-    async def execute(
-        self, query: str, variables: Mapping[str, Any] | None, name: str | None, identity: Identity
-    ) -> None:
+    async def execute(self, text: str, request: GraphQLRequest, identity: Identity) -> None:
         live = self._live
         answer = await live.engine.execute(
             live.store,
-            query,
-            variables=variables,
-            operation_name=name,
+            text,
+            variables=request.variables,
+            operation_name=request.operation_name,
             identity=identity,
             open_past=live.open_past,
         )
@@ -143,14 +138,14 @@ class _Operation:
     async def subscribe(
         self,
         operation: Operation,
-        query: str,
-        variables: Mapping[str, Any] | None,
+        text: str,
+        request: GraphQLRequest,
         identity: Identity,
         after: int | None,
     ) -> None:
         try:
             self._subscriber = await self._live.subscribe(
-                operation, query, variables, identity, self, after=after
+                operation, text, request.variables, identity, self, after=after
             )
         except Ended as end:
             await self.end(end)
@@ -170,9 +165,9 @@ class _Operation:
         """End the connection."""
         self._channel.abandon()
 
-    async def _carry_out(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _carry_out(self, work: Callable[..., Awaitable[None]], arguments: tuple[Any, ...]) -> None:
         try:
-            await work
+            await work(*arguments)
         except OSError:  # the connection is gone, or takes nothing any more
             self._channel.abandon()
         except Exception:
