@@ -16,7 +16,7 @@ from ledgerpress.http.settings import HttpSettings
 
 
 @asynccontextmanager
-async def serving(data: Path, settings: HttpSettings, limits: Limits) -> AsyncIterator[str]:
+async def serving(data: Path, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[str]:
     """Serve a store to anyone, and lend the server's address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:

@@ -16,9 +16,11 @@ from websockets.typing import Subprotocol
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Door, OpenDoor
 from ledgerpress.compose.store import Store
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.live import LiveDoor
+from ledgerpress.http.running import Running
 from ledgerpress.http.settings import HttpSettings
 
 SECONDS = 20.0
@@ -63,7 +65,8 @@ async def served(
         door=door or OpenDoor(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         live=live,
-        stopping=stopping,
+        limits=Limits.development(),
+        running=Running(stopping=stopping),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(

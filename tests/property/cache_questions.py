@@ -158,10 +158,10 @@ class Questioner:
         return self._pick(list(self._room.posts)) or "nobody"
 
     def _category(self) -> str:
-        return ids.encode("Category", self._pick(list(self._room.categories)) or "nobody")
+        return ids.encode("Category", self._pick([str(one) for one in self._room.categories]) or "nobody")
 
     def _author(self) -> str:
-        return ids.encode("Author", self._pick(list(self._room.authors)) or "nobody")
+        return ids.encode("Author", self._pick([str(one) for one in self._room.authors]) or "nobody")
 
     def _actor(self) -> str:
         actors = [one.header.stream for one in self._history if one.header.type == "actor.registered"]
