@@ -22,7 +22,13 @@ SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 EVENTS: Final = 20_000
 POSTS: Final = 2_000
 POSITIONS: Final = 500
-NOT_RECORDED: Final = {"actor.renamed", "payload.withdrawn", "projection.skipped"}
+NOT_RECORDED: Final = {
+    "actor.renamed",
+    "token.created",
+    "token.revoked",
+    "payload.withdrawn",
+    "projection.skipped",
+}
 """What no answer as of a moment tells of, and what takes its place in all answers at once."""
 
 

@@ -67,12 +67,16 @@ GRANTED: Final[dict[Role, frozenset[Permission]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a request comes from. `actor_id` is `None` for who did not say; they change nothing."""
+    """Who a request comes from. `actor_id` is `None` for who did not say; they change nothing.
+
+    `actor_name` is given for an actor who need not be registered yet: then they are, with their first command.
+    """
 
     role: Role
     permissions: frozenset[Permission]
     actor_id: str | None = None
     token_id: str | None = None
+    actor_name: str | None = None
 
     def may(self, permission: Permission) -> bool:
         """Return whether they have that permission."""

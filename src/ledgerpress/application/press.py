@@ -15,11 +15,13 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ledgerpress.application.desk import Desk, Plan, Views
+from ledgerpress.application.desk import Desk, Plan, PlannedWrite, Views
 from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
-from ledgerpress.application.streams import Streams
+from ledgerpress.application.streams import Streams, actor_stream
+from ledgerpress.domain import actors
+from ledgerpress.domain.actors import ActorKind
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.codec import Codec
@@ -112,7 +114,7 @@ class Press:
             now = self._clock.now()
             try:
                 with self._observer.span("decide"):
-                    plan = await use_case.plan(self._desk(command, now))
+                    plan = await self._introduced(await use_case.plan(self._desk(command, now)), command)
             except Rejected:
                 # Perhaps because a copy of the command, here or in another process, was carried out meanwhile.
                 if carried := await self._carried(command):
@@ -133,6 +135,20 @@ class Press:
             position = await self._log.append(writes)
         self._observer.appended(sum(len(write.events) for write in writes))
         return position
+
+    async def _introduced(self, plan: Plan, command: _Command) -> Plan:
+        """Return `plan` with the registration of who asks, where their name comes along and they are not known yet."""
+        request = command.request
+        if request.actor_name is None or not plan.writes:
+            return plan
+        stream = actor_stream(request.actor_id)
+        version, actor = await self._streams.actor(request.actor_id)
+        register = actors.RegisterActor(
+            actor_id=request.actor_id, kind=ActorKind.HUMAN, name=request.actor_name
+        )
+        return Plan.of(
+            plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
+        )
 
     def _pause(self, attempt: int) -> float:
         """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""
@@ -225,12 +241,12 @@ def _fingerprint(use_case: UseCase, request: Request) -> str:
     """Return the SHA-256, in hex, of what is asked for. Raises `Rejected`.
 
     What was left at its default is left out: so a later version, in which a use case has more fields, comes to the
-    same fingerprint for a command that is repeated across an upgrade.
+    same fingerprint for a command that is repeated across an upgrade. A field that is not compared is no part of it.
     """
     given = {
         field.name: value
         for field in fields(use_case)
-        if (value := getattr(use_case, field.name)) != field.default
+        if field.compare and (value := getattr(use_case, field.name)) != field.default
     }
     asked = (type(use_case).__name__, given, request.reason, request.expected_version)
     try:

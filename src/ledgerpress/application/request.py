@@ -11,10 +11,12 @@ class Request:
     """Who asks, why, and under which conditions.
 
     `expected_version` is the version that the caller has seen; a command made for another one is refused, and
-    never tried again. The same `idempotency_key` from the same actor makes a command take effect once.
+    never tried again. The same `idempotency_key` from the same actor makes a command take effect once. Where
+    `actor_name` is given and the actor is not known yet, they are registered with what the command records.
     """
 
     actor_id: str = OPERATOR.id
+    actor_name: str | None = None
     on_behalf_of_actor_id: str | None = None
     idempotency_key: str | None = None
     reason: str | None = None

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs
+from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs, tokens
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.log import EventLog
@@ -29,6 +29,11 @@ def author_stream(author_id: str) -> str:
 def actor_stream(actor_id: str) -> str:
     """Return the name of an actor's stream."""
     return f"actor.{actor_id}"
+
+
+def token_stream(token_id: str) -> str:
+    """Return the name of an API token's stream."""
+    return f"token.{token_id}"
 
 
 def withdrawal_stream(event_id: str) -> str:
@@ -75,6 +80,10 @@ class Streams:
     async def actor(self, actor_id: str) -> tuple[int, actors.Actor | None]:
         """Return an actor with the version, and 0 and `None` where there is none."""
         return await self._load(actor_stream(actor_id), None, actors.evolve)
+
+    async def token(self, token_id: str) -> tuple[int, tokens.Token | None]:
+        """Return an API token with the version, and 0 and `None` where there is none."""
+        return await self._load(token_stream(token_id), None, tokens.evolve)
 
     async def taxonomy(self) -> tuple[int, categories.Taxonomy]:
         """Return the category tree with its version."""

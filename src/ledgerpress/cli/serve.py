@@ -5,20 +5,20 @@ import logging
 import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from ledgerpress import __version__
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, OpenDoor
+from ledgerpress.application.access import Door, Role
 from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
-from ledgerpress.cli.terminal import REFUSED, err, fail, progress, run, this_program
+from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.compose import log_lines
+from ledgerpress.compose.door import first_admin_token, make_door
 from ledgerpress.compose.observed import Observed
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.server import Serving, base_of, listen
-from ledgerpress.compose.settings import Profile
 from ledgerpress.compose.settings_loading import Loaded
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
@@ -27,6 +27,8 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.running import Running
 
 logger = logging.getLogger(__name__)
+
+_ADMIN_TOKEN: Final = "  admin token {}  (keep it: it is not shown again)"  # noqa: S105 - a line, not a secret
 
 
 def serve(
@@ -114,7 +116,7 @@ async def _serve(
             spans=tracer.requests if tracer else None,
         )
         observed.shown_by(running.metrics)
-        door = _door(known)
+        door = _door(store, known)
         app = make_app(
             store,
             door=door,
@@ -135,30 +137,37 @@ async def _serve(
         await opening.__aexit__(None, None, None)
 
 
-def _door(known: Loaded) -> Door:
+def _door(store: Store, known: Loaded) -> Door:
     """Return what tells who a request comes from."""
-    is_closed = known.profile is Profile.PRODUCTION or known.settings.server.open_past
-    return OpenDoor(ANONYMOUS if is_closed else LOCAL_OPERATOR)
+    try:
+        return make_door(store, known.settings.access)
+    except ValueError as error:
+        fail(str(error), MISUSED)
+
+
+async def _first_token(store: Store, known: Loaded) -> str | None:
+    """Return the first administrator's token, where there never was one; where everyone is one, nobody needs it."""
+    return None if known.settings.access.anonymous_role is Role.ADMIN else await first_admin_token(store)
 
 
 async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) -> None:
     """Say where the server is: in words, or as a line of the log where machines read along."""
-    base, head = base_of(listeners[0]), await store.log.head()
-    others = [base_of(one) for one in listeners[1:]]
+    base, *others = (base_of(one) for one in listeners)
+    data, token = known.settings.server.data, await _first_token(store, known)
+    head = await store.log.head()
     if known.settings.logs.format == "json":
-        logger.info(
-            "LedgerPress %s serves %s at position %d: %s/graphql",
-            __version__,
-            known.settings.server.data,
-            head,
-            base,
-        )
+        logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)
         for other in others:
             logger.info("metrics and health for operators: %s/metrics", other)
+        if token:
+            # Not to where the log goes: that is kept, and read by many.
+            out.print(_ADMIN_TOKEN.format(token))
         return
-    err.print(f"LedgerPress {__version__}, store in {known.settings.server.data}, position {head}")
+    err.print(f"LedgerPress {__version__}, store in {data}, position {head}")
     err.print(f"  front page  {base}/")
     err.print(f"  GraphQL     {base}/graphql")
     for other in others:
         err.print(f"  metrics     {other}/metrics")
+    if token:
+        err.print(_ADMIN_TOKEN.format(token))
     err.print("Press Ctrl+C to stop.")

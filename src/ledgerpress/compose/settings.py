@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from ledgerpress.application.doors import AccessSettings
 from ledgerpress.compose.log_lines import LogSettings
 from ledgerpress.compose.server_settings import EVERY_ADDRESS, LOOPBACK, ServerSettings
 from ledgerpress.compose.tracing import TracingSettings
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     server: ServerSettings
+    access: AccessSettings
     health: HealthSettings
     metrics: MetricsSettings
     logs: LogSettings
@@ -64,4 +66,8 @@ def contradiction(settings: Settings, profile: Profile) -> str | None:
             f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "
             "names the server is reached"
         )
+    try:
+        settings.access.check_host(server.host)
+    except ValueError as error:
+        return f"server.host is {server.host}: {error}"
     return None

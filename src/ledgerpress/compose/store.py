@@ -39,6 +39,7 @@ class Store:
     views: ServedViews
     press: Press
     clock: Clock
+    randomness: Randomness
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
@@ -126,7 +127,7 @@ async def open_store(
             views.follow()
             watching = asyncio.create_task(views.watch(), name="views in use")
             try:
-                yield Store(log, views, press, clock)
+                yield Store(log, views, press, clock, randomness)
             finally:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):

@@ -11,7 +11,7 @@ from strawberry.types import Info
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.application.press import Press
 from ledgerpress.application.request import Request
-from ledgerpress.application.sources import Clock
+from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
@@ -55,6 +55,11 @@ class Store(Protocol):
     @property
     def views(self) -> Views:
         """The views in use."""
+        ...
+
+    @property
+    def randomness(self) -> Randomness:
+        """Where the secrets of new tokens come from."""
         ...
 
     @property
@@ -132,6 +137,7 @@ class Context:
         return replace(
             request,
             actor_id=self.identity.actor_id or request.actor_id,
+            actor_name=self.identity.actor_name,
             correlation_id=trace.correlation_id if trace else None,
             causation_id=trace.causation_id if trace else None,
             trace_id=trace.trace_id if trace else None,

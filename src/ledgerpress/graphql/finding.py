@@ -14,13 +14,14 @@ from ledgerpress.graphql.types.category import category_of
 from ledgerpress.graphql.types.connection import Connection, connect
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import post_of
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.graphql.types.token import token_of
+from ledgerpress.readmodels import articles, categories, people, posts, tokens
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.listings import ListingKey
 from ledgerpress.readmodels.paging import BadPageRequest, Page, PageRequest, decode_cursor
 
 T = TypeVar("T")
-R = TypeVar("R", categories.Category, people.Author)
+R = TypeVar("R", categories.Category, people.Author, tokens.Token)
 
 
 def node(moment: Moment, global_id: str) -> Node | None:
@@ -50,6 +51,8 @@ def _named(moment: Moment, named: ids.GlobalId) -> Node | None:
             return actor_of(named.id, moment) if people.actor(snapshot, named.id) else None
         case "Author":
             return author_of(author, moment) if (author := people.author(snapshot, named.id)) else None
+        case "ApiToken":
+            return token_of(token, moment) if (token := tokens.by_id(snapshot, named.id)) else None
         case _:
             return None
 

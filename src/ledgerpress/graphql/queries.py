@@ -2,6 +2,7 @@
 
 import strawberry
 
+from ledgerpress.application.access import Permission
 from ledgerpress.graphql import finding
 from ledgerpress.graphql import ids as global_ids
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of, moment_of_posts
@@ -19,9 +20,10 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
+from ledgerpress.graphql.types.token import ApiToken, require, token_of, without_tokens
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels import articles, categories, people, posts, tokens
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.paging import PageRequest
 
@@ -35,14 +37,15 @@ class Query:
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: PressInfo, id: strawberry.ID) -> Node | None:
         """Return the object with a global id."""
-        return finding.node(info.context.today, id)
+        return without_tokens(info.context.identity, finding.node(info.context.today, id))
 
     @strawberry.field(description="Objects by their ids, in the same order; at most 100.")
     def nodes(self, info: PressInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         """Return the objects with these global ids."""
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} may be asked for at once.")
-        return [finding.node(info.context.today, one) for one in ids]
+        context = info.context
+        return [without_tokens(context.identity, finding.node(context.today, one)) for one in ids]
 
     @strawberry.field
     def site(self, info: PressInfo, as_of: AsOf | None = None) -> Site:
@@ -194,6 +197,21 @@ class Query:
         moment = info.context.today
         which = (filter or ChangeFilter()).which(moment)
         return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
+
+    @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
+    def tokens(
+        self, info: PressInfo, first: int | None = None, after: str | None = None
+    ) -> Connection[ApiToken]:
+        """Return a page of API tokens."""
+        require(info.context.identity, Permission.READ_TOKENS)
+        moment = info.context.today
+        return finding.in_order_of_making(
+            first,
+            after,
+            lambda seq, limit: tokens.tokens_after(moment.snapshot, seq, limit),
+            lambda one: token_of(one, moment),
+            lambda: tokens.count_tokens(moment.snapshot),
+        )
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
     def moment(self, info: PressInfo, as_of: AsOf | None = None) -> MomentType:

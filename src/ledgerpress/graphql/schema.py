@@ -18,6 +18,7 @@ from ledgerpress.graphql.types.article import Article
 from ledgerpress.graphql.types.author import Author
 from ledgerpress.graphql.types.category import Category
 from ledgerpress.graphql.types.post import Post
+from ledgerpress.graphql.types.token import ApiToken
 
 
 def make_schema() -> strawberry.Schema:
@@ -25,7 +26,7 @@ def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
-        types=[Actor, Article, Author, Category, Post],
+        types=[Actor, ApiToken, Article, Author, Category, Post],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     _drop_null_defaults(schema._schema)
