@@ -1,16 +1,18 @@
 """A client at the door: GraphQL over HTTP against an application on a real store."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
+from ledgerpress.projections.projector import Projector
 from tests.sources import SeededBytes, SetClock
 
 
@@ -57,10 +59,18 @@ class Client:
 
 
 @asynccontextmanager
-async def client(data: Path, *, open_past: bool = False) -> AsyncIterator[Client]:
-    """Open the store in `data` and lend a client of its application."""
-    async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
-        door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
-        transport = httpx2.ASGITransport(app=make_app(store, door=door, open_past=open_past))
+async def client(
+    data: Path,
+    *,
+    open_past: bool = False,
+    settings: HttpSettings | None = None,
+    door: Door | None = None,
+    projectors: Sequence[Projector] | None = None,
+) -> AsyncIterator[Client]:
+    """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
+    async with open_store(data, clock=SetClock(), randomness=SeededBytes(), projectors=projectors) as store:
+        door = door or OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
+        transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Client(http, store)

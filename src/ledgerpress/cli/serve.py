@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from starlette.types import ASGIApp
 
 from ledgerpress import __version__
 from ledgerpress.application.access import Door, Role
@@ -25,6 +26,7 @@ from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
 from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.app import make_app
 from ledgerpress.http.running import Running
+from ledgerpress.http.trusted_documents import BadManifest
 
 logger = logging.getLogger(__name__)
 
@@ -117,13 +119,7 @@ async def _serve(
         )
         observed.shown_by(running.metrics)
         door = _door(store, known)
-        app = make_app(
-            store,
-            door=door,
-            allowed_hosts=server.hosts,
-            open_past=server.open_past,
-            running=running,
-        )
+        app = _app(store, door, known, running)
         apps: list[Any] = [app, running.operations_app(store, door)]
         await _greet(known, store, listeners)
         rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
@@ -143,6 +139,21 @@ def _door(store: Store, known: Loaded) -> Door:
         return make_door(store, known.settings.access)
     except ValueError as error:
         fail(str(error), MISUSED)
+
+
+def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
+    server, http = known.settings.server, known.settings.http
+    try:
+        return make_app(
+            store,
+            door=door,
+            settings=http,
+            allowed_hosts=server.hosts,
+            open_past=server.open_past,
+            running=running,
+        )
+    except BadManifest as error:
+        fail(f"http.trusted_documents: {error}", MISUSED)
 
 
 async def _first_token(store: Store, known: Loaded) -> str | None:

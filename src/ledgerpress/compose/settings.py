@@ -13,6 +13,7 @@ from ledgerpress.http.cross_origin import CorsSettings
 from ledgerpress.http.health import HealthSettings
 from ledgerpress.http.metrics import MetricsSettings
 from ledgerpress.http.security_headers import HeaderSettings
+from ledgerpress.http.settings import HttpSettings
 
 
 class Profile(StrEnum):
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     server: ServerSettings
     access: AccessSettings
+    http: HttpSettings
     health: HealthSettings
     metrics: MetricsSettings
     logs: LogSettings

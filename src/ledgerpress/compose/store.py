@@ -50,6 +50,11 @@ class Store:
         """How far each projection has come, by name."""
         return self.views.checkpoints
 
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached, as far as this process knows."""
+        return min(point.position for point in self.views.checkpoints.values())
+
 
 class _PressViews:
     """What the press needs of the views."""

@@ -33,6 +33,10 @@ class Views(Protocol):
         """Since when this process has answered from that file, in microseconds since 1970, UTC."""
         ...
 
+    async def wait_for(self, position: int, timeout: float) -> bool:
+        """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
+        ...
+
 
 class Store(Protocol):
     """What the GraphQL layer needs of an open store."""
@@ -65,6 +69,11 @@ class Store(Protocol):
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """How far each projection has come, by name."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached, as far as this process knows."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
