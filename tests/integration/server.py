@@ -17,12 +17,12 @@ PROGRAM: Final = (sys.executable, "-m", "ledgerpress")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
 
-EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ACCESS_ANONYMOUS_ROLE": "admin"}
+EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
 """So a client need show no token."""
 
 _ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
 _ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
-_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |  metrics |  admin token |Press Ctrl\+C")
+_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |  admin token |  metrics |Press Ctrl\+C")
 
 
 class Server:

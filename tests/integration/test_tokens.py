@@ -383,12 +383,12 @@ def test_settings_come_from_the_environment() -> None:
     found = load(
         {},
         {
-            "LEDGERPRESS_ACCESS_ANONYMOUS_ROLE": "auditor",
-            "LEDGERPRESS_ACCESS_OIDC_ISSUER": "https://id.example.org",
-            "LEDGERPRESS_ACCESS_OIDC_AUDIENCE": "press",
-            "LEDGERPRESS_ACCESS_OIDC_JWKS_URL": "https://id.example.org/keys",
-            "LEDGERPRESS_ACCESS_OIDC_ALGORITHMS": "ES256, PS256",
-            "LEDGERPRESS_ACCESS_OIDC_LEEWAY_SECONDS": "5",
+            "LEDGERPRESS_ANONYMOUS_ROLE": "auditor",
+            "LEDGERPRESS_OIDC_ISSUER": "https://id.example.org",
+            "LEDGERPRESS_OIDC_AUDIENCE": "press",
+            "LEDGERPRESS_OIDC_JWKS_URL": "https://id.example.org/keys",
+            "LEDGERPRESS_OIDC_ALGORITHMS": "ES256, PS256",
+            "LEDGERPRESS_OIDC_LEEWAY_SECONDS": "5",
         },
     ).settings.access
     assert (found.anonymous_role, found.oidc_algorithms, found.oidc_leeway_seconds) == (
@@ -416,7 +416,7 @@ async def test_a_server_with_senseless_settings_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], says: str
 ) -> None:
     for name, value in wrong.items():
-        monkeypatch.setenv(f"LEDGERPRESS_ACCESS_{name}", value)
+        monkeypatch.setenv(f"LEDGERPRESS_{name}", value)
     ended = await program("serve", "--port", "0", "--data", tmp_path / "store")
     assert (ended.code, says in ended.err) == (2, True), ended.err
     assert "lp_" not in ended.err

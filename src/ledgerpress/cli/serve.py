@@ -5,13 +5,13 @@ import logging
 import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
+from starlette.types import ASGIApp
 
 from ledgerpress import __version__
 from ledgerpress.application.access import Door, Role
-from ledgerpress.application.doors import AccessSettings
 from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
@@ -26,8 +26,11 @@ from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
 from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.app import make_app
 from ledgerpress.http.running import Running
+from ledgerpress.http.trusted_documents import BadManifest
 
 logger = logging.getLogger(__name__)
+
+_ADMIN_TOKEN: Final = "  admin token {}  (keep it: it is not shown again)"  # noqa: S105 - a line, not a secret
 
 
 def serve(
@@ -115,23 +118,10 @@ async def _serve(
             spans=tracer.requests if tracer else None,
         )
         observed.shown_by(running.metrics)
-        door = _door(store, settings.access)
-        app = make_app(
-            store,
-            door=door,
-            settings=settings.http,
-            limits=settings.limits,
-            cache=settings.cache,
-            live=settings.live,
-            allowed_hosts=server.hosts,
-            open_past=server.open_past,
-            running=running,
-        )
+        door = _door(store, known)
+        app = _app(store, door, known, running)
         apps: list[Any] = [app, running.operations_app(store, door)]
         await _greet(known, store, listeners)
-        # Where everyone is an administrator anyway, nobody needs it.
-        if settings.access.anonymous_role is not Role.ADMIN and (secret := await first_admin_token(store)):
-            out.print(f"  admin token {secret}  (keep it: it is not shown again)")
         rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
         try:
             await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))
@@ -143,32 +133,55 @@ async def _serve(
         await opening.__aexit__(None, None, None)
 
 
-def _door(store: Store, access: AccessSettings) -> Door:
+def _door(store: Store, known: Loaded) -> Door:
     """Return what tells who a request comes from."""
     try:
-        return make_door(store, access)
+        return make_door(store, known.settings.access)
     except ValueError as error:
         fail(str(error), MISUSED)
 
 
+def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
+    settings, server = known.settings, known.settings.server
+    try:
+        return make_app(
+            store,
+            door=door,
+            settings=settings.http,
+            limits=settings.limits,
+            cache=settings.cache,
+            live=settings.live,
+            allowed_hosts=server.hosts,
+            open_past=server.open_past,
+            running=running,
+        )
+    except BadManifest as error:
+        fail(f"http.trusted_documents: {error}", MISUSED)
+
+
+async def _first_token(store: Store, known: Loaded) -> str | None:
+    """Return the first administrator's token, where there never was one; where everyone is one, nobody needs it."""
+    return None if known.settings.access.anonymous_role is Role.ADMIN else await first_admin_token(store)
+
+
 async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) -> None:
     """Say where the server is: in words, or as a line of the log where machines read along."""
-    base, head = base_of(listeners[0]), await store.log.head()
-    others = [base_of(one) for one in listeners[1:]]
+    base, *others = (base_of(one) for one in listeners)
+    data, token = known.settings.server.data, await _first_token(store, known)
+    head = await store.log.head()
     if known.settings.logs.format == "json":
-        logger.info(
-            "LedgerPress %s serves %s at position %d: %s/graphql",
-            __version__,
-            known.settings.server.data,
-            head,
-            base,
-        )
+        logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)
         for other in others:
             logger.info("metrics and health for operators: %s/metrics", other)
+        if token:
+            # Not to where the log goes: that is kept, and read by many.
+            out.print(_ADMIN_TOKEN.format(token))
         return
-    err.print(f"LedgerPress {__version__}, store in {known.settings.server.data}, position {head}")
+    err.print(f"LedgerPress {__version__}, store in {data}, position {head}")
     err.print(f"  front page  {base}/")
     err.print(f"  GraphQL     {base}/graphql")
     for other in others:
         err.print(f"  metrics     {other}/metrics")
+    if token:
+        err.print(_ADMIN_TOKEN.format(token))
     err.print("Press Ctrl+C to stop.")

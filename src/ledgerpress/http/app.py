@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,7 +40,7 @@ def make_app(
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
     `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
-    application is run.
+    application is run; it stands in `app.state.running`.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
@@ -69,13 +70,14 @@ def make_app(
         {"/graphql": endpoint},
         routes=[*running.routes(store, door), *pages.routes()],
         middleware=[
-            *running.middleware(allowed_hosts),
             Middleware(PositionHeader, store=store),
+            *running.middleware(allowed_hosts),
             Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
             Middleware(subscriptions.around),
         ],
     )
     app.state.subscriptions = subscriptions
+    app.state.running = running
     return app
 
 
@@ -94,6 +96,10 @@ class _Application(Starlette):
         self._front: ASGIApp = self._dispatch
         for one in reversed(middleware):
             self._front = one.cls(self._front, *one.args, **one.kwargs)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what handles the requests for routes: what fails is answered by what stands around all requests."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -5,6 +5,7 @@ from typing import Final
 from graphql import GraphQLSyntaxError, OperationType
 
 from ledgerpress.graphql.documents import Documents, Refused
+from ledgerpress.graphql.exchange import note_operation
 from ledgerpress.http.refusals import Refusal
 
 
@@ -20,6 +21,7 @@ def status_if_not_executed(
         operation = documents.operation(text, name)
     except Refused as refusal:
         return 400 if isinstance(refusal.errors[0], GraphQLSyntaxError) else unprocessable
+    note_operation(operation)
     kind = operation.type
     if kind is OperationType.QUERY:
         return unprocessable
