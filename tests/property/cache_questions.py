@@ -1,7 +1,7 @@
 """Many small questions, each of which depends on little: what an answer that is kept too long would give away."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeVar
@@ -158,10 +158,10 @@ class Questioner:
         return self._pick(list(self._room.posts)) or "nobody"
 
     def _category(self) -> str:
-        return ids.encode("Category", self._pick([str(one) for one in self._room.categories]) or "nobody")
+        return ids.encode("Category", self._one_of(self._room.categories))
 
     def _author(self) -> str:
-        return ids.encode("Author", self._pick([str(one) for one in self._room.authors]) or "nobody")
+        return ids.encode("Author", self._one_of(self._room.authors))
 
     def _actor(self) -> str:
         actors = [one.header.stream for one in self._history if one.header.type == "actor.registered"]
@@ -170,6 +170,10 @@ class Questioner:
     def _any(self) -> str:
         article, post = ids.encode("Article", self._post()), ids.encode("Post", self._post())
         return self._chance.choice((self._actor(), self._author(), self._category(), post, article))
+
+    def _one_of(self, there: Iterable[str]) -> str:
+        names = list(there)
+        return self._chance.choice(names) if names else "nobody"
 
     def _pick(self, there: Sequence[T]) -> T | None:
         return self._chance.choice(there) if there else None
