@@ -22,8 +22,8 @@ def digest(body: bytes) -> str:
 
 
 def entity_tag(digest: str, media_type: str) -> bytes:
-    """Return the entity tag of an answer as one media type."""
-    return f'"{_LETTER.get(media_type, "j")}{digest}"'.encode("ascii")
+    """Return the entity tag of an answer as one media type. The digest may be quoted."""
+    return f'"{_LETTER.get(media_type, "j")}{digest.strip(chr(34))}"'.encode("ascii")
 
 
 def is_known(if_none_match: bytes | None, tag: bytes) -> bool:
