@@ -3,6 +3,7 @@
 import select
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +33,7 @@ def ask(port: int, request: bytes) -> bytes:
         return received
 
 
-def rate(port: int, request: bytes, *, connections: int = 16, seconds: float) -> float:
+def rate(port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float) -> float:
     """Return how many answers a second come over so many connections, each with one request under way."""
     sockets = {one.fileno(): one for one in (_connect(port) for _ in range(connections))}
     waiting = {number: _Waiting() for number in sockets}
@@ -40,14 +41,14 @@ def rate(port: int, request: bytes, *, connections: int = 16, seconds: float) ->
     try:
         for number, one in sockets.items():
             poll.register(number, select.EPOLLIN)
-            one.sendall(request)
+            one.sendall(request())
         answered, started = 0, time.perf_counter()
         end = started + seconds
         while (now := time.perf_counter()) < end:
             for number, _ in poll.poll(1):
                 if _arrived(sockets[number].recv(_ENOUGH), waiting[number]):
                     answered += 1
-                    sockets[number].sendall(request)
+                    sockets[number].sendall(request())
         return answered / (now - started)
     finally:
         poll.close()
