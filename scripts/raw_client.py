@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _LENGTH: Final = b"content-length: "
+_WELL: Final = (b"HTTP/1.1 200", b"HTTP/1.1 304")
 _ENOUGH: Final = 1 << 18
 
 
@@ -62,6 +63,8 @@ def _arrived(part: bytes, state: _Waiting) -> bool:
         raise SystemExit("the server hung up")
     if state.left < 0:
         whole = state.head + part if state.head else part
+        if not whole.startswith(_WELL):
+            raise SystemExit(f"the server refused: {whole[:500]!r}")
         state.left = _left(whole)
         state.head = whole if state.left < 0 else b""
     else:
