@@ -131,7 +131,7 @@ class Documents:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
-        outcome = self._refused.get(text)
+        outcome: tuple[Operation, ...] | Refused | None = self._refused.get(text)
         if outcome is None:
             outcome = self._outcome(text)
             self._keep(text, outcome)
