@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.adapters.sqlite.views import SqliteViews
+from ledgerpress.application.access import Permission, Role
 from ledgerpress.application.categories import (
     CreateCategory,
     DeleteCategory,
@@ -35,6 +36,7 @@ from ledgerpress.application.posts import (
 from ledgerpress.application.press import Press
 from ledgerpress.application.projections import SkipEvent
 from ledgerpress.application.request import Request
+from ledgerpress.application.tokens import CreateToken, RevokeToken, secret_hash
 from ledgerpress.domain.actors import IMPORTER, ActorKind
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import EventLog
@@ -97,6 +99,7 @@ async def happen(log: EventLog, views_file: Path) -> None:
         await _posts(press)
         await _past(press)
         await _skip(press)
+        await _tokens(press)
 
 
 async def _people(press: Press) -> None:
@@ -179,4 +182,25 @@ async def _past(press: Press) -> None:
 async def _skip(press: Press) -> None:
     await press.handle(
         SkipEvent(projection="listings", position=41), Request(reason="It cannot be listed: see ticket 12.")
+    )
+
+
+async def _tokens(press: Press) -> None:
+    do = press.handle
+    feed = await do(
+        CreateToken(
+            name="Feed — प्रवाह",
+            role=Role.EDITOR,
+            scopes=(Permission.WRITE_POSTS, Permission.READ_POSTS),
+            expires_at=1_999_999_999_000_000,
+            secret_hash=secret_hash("lp_golden"),
+        ),
+        Request(idempotency_key="token-1"),
+    )
+    await do(RevokeToken(token_id=feed.subject_id), Request(reason="It was seen in a screenshot."))
+    reader = await do(RegisterActor(name="Ada"))
+    await do(
+        CreateToken(
+            name="Ada's", role=Role.AUDITOR, acts_for=reader.subject_id, secret_hash=secret_hash("lp_2")
+        )
     )

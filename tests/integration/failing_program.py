@@ -1,6 +1,6 @@
 """The program, with a projector of people that fails at a site name that is cursed.
 
-The fault is mended, in every process, as soon as there is a file where `LEDGERPRESS_MENDED` says.
+The fault is mended, in every process, as soon as there is a file where `LEDGERPRESS_TEST_MENDED` says.
 """
 
 import os
@@ -24,7 +24,7 @@ _sound = PeopleProjector.begin
 def _apply(writing: Writing, recorded: Recorded[Event]) -> None:
     writing.apply(recorded)
     cursed = isinstance(recorded.event, SiteNamed) and CURSED in recorded.event.name
-    if cursed and not Path(os.environ["LEDGERPRESS_MENDED"]).exists():
+    if cursed and not Path(os.environ["LEDGERPRESS_TEST_MENDED"]).exists():
         raise ValueError("this cannot be")
 
 

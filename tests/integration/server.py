@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -17,8 +17,12 @@ PROGRAM: Final = (sys.executable, "-m", "ledgerpress")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 10.0
 
+EVERYONE_IS_ADMIN: Final = {"LEDGERPRESS_ANONYMOUS_ROLE": "admin"}
+"""So a client need show no token."""
+
 _ADDRESS = re.compile(rb"http://([0-9.]+):(\d+)/graphql")
-_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |Press Ctrl\+C")
+_ADMIN_TOKEN = re.compile(r"^  admin token (lp_[A-Za-z0-9_-]{43}) ", re.MULTILINE)
+_BANNER = re.compile(r"LedgerPress |  front page |  GraphQL |  admin token |  metrics |Press Ctrl\+C")
 
 
 class Server:
@@ -26,7 +30,7 @@ class Server:
 
     def __init__(self, process: asyncio.subprocess.Process, output: Path) -> None:
         self._process = process
-        self._output = output
+        self.output = output
 
     @property
     def pid(self) -> int:
@@ -41,14 +45,19 @@ class Server:
     async def address(self) -> tuple[str, int]:
         """Wait until it has said where it listens, and return that."""
         async with asyncio.timeout(START_SECONDS):
-            while not (said := _ADDRESS.search(self._output.read_bytes())):
+            while not (said := _ADDRESS.search(self.output.read_bytes())):
                 assert self.is_running, self.words()
                 await asyncio.sleep(0.01)
         return said[1].decode(), int(said[2])
 
-    async def connect(self) -> Client:
-        """Open a connection to it."""
-        return await Client.connect(*await self.address())
+    async def connect(self, authorization: str | None = None) -> Client:
+        """Open a connection to it, whose requests carry that value in the header of that name."""
+        return await Client.connect(*await self.address(), authorization)
+
+    def admin_token(self) -> str | None:
+        """Return the token that it has printed, if it has."""
+        said = _ADMIN_TOKEN.search(self.output.read_text("utf-8"))
+        return said[1] if said else None
 
     async def ready(self) -> Self:
         """Wait until it takes requests and its views have caught up with the log."""
@@ -61,7 +70,15 @@ class Server:
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop, and return its exit code."""
+        self.signal(number)
+        return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
         self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Wait until it has ended, and return its exit code."""
         async with asyncio.timeout(STOP_SECONDS):
             return await self._process.wait()
 
@@ -73,7 +90,7 @@ class Server:
 
     def words(self) -> str:
         """Return what it has said so far beyond its greeting: nothing, while all goes well."""
-        lines = self._output.read_text("utf-8").splitlines()
+        lines = self.output.read_text("utf-8").splitlines()
         return "\n".join(line for line in lines if line and not _BANNER.match(line))
 
     async def _says_ready(self) -> bool:
@@ -87,9 +104,10 @@ class Server:
 class Servers:
     """Starts servers; on the way out it kills those that still run."""
 
-    def __init__(self, outputs: Path) -> None:
-        """Keep what the servers say in the directory `outputs`."""
+    def __init__(self, outputs: Path, environment: Mapping[str, str] = EVERYONE_IS_ADMIN) -> None:
+        """Keep what the servers say in the directory `outputs`. They get `environment` besides this process's own."""
         self._outputs = outputs
+        self._environment = environment
         self._numbers = count(1)
         self._started: list[Server] = []
 
@@ -106,6 +124,7 @@ class Servers:
             process = await asyncio.create_subprocess_exec(
                 *program, "serve", "--port", "0", "--data", data, *options,
                 stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+                env={**os.environ, **self._environment},
             )  # fmt: skip
         server = Server(process, output)
         self._started.append(server)

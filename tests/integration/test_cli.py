@@ -109,9 +109,9 @@ def test_a_port_in_use_is_named(store: Path) -> None:
     assert "--port" in result.stderr
 
 
-def test_only_the_local_address_is_served(tmp_path: Path) -> None:
+def test_only_the_local_address_is_served_in_development(tmp_path: Path) -> None:
     result = run("serve", "--host", "0.0.0.0", "--data", tmp_path / "store")
-    assert (result.exit_code, "access control" in result.stderr) == (1, True)
+    assert (result.exit_code, "--profile production" in result.stderr) == (2, True)
     assert not (tmp_path / "store").exists()
 
 

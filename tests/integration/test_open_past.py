@@ -198,7 +198,7 @@ async def test_where_the_past_is_open_the_history_is_not(open_door: Client) -> N
     await newsroom(open_door)
     for query in OF_THE_HISTORY:
         (error, *_) = await open_door.errors(query)
-        assert error["extensions"]["code"] == "FORBIDDEN", query
+        assert error["extensions"]["code"] == "UNAUTHENTICATED", query
     for query in OF_THE_PAST:
         await open_door.ask(query)
 
@@ -230,12 +230,12 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
         return found
 
     for query in OF_THE_PAST:
-        assert await code(query, identity=ANONYMOUS) == "FORBIDDEN", query
+        assert await code(query, identity=ANONYMOUS) == "UNAUTHENTICATED", query
         assert await code(query, identity=ANONYMOUS, open_past=True) is None, query
         assert await code(query, identity=LOCAL_OPERATOR) is None, query
     for query in OF_THE_HISTORY:
         for open_past in (False, True):
-            assert await code(query, identity=ANONYMOUS, open_past=open_past) == "FORBIDDEN", query
+            assert await code(query, identity=ANONYMOUS, open_past=open_past) == "UNAUTHENTICATED", query
             assert await code(query, identity=LOCAL_OPERATOR, open_past=open_past) is None, query
 
     front: dict[str, Any] = {"at": at, "author": author}
@@ -276,14 +276,20 @@ async def test_a_server_opens_the_past_by_an_option_or_by_the_environment(
     monkeypatch.delenv("LEDGERPRESS_OPEN_PAST", raising=False)
     if variable is not None:
         monkeypatch.setenv("LEDGERPRESS_OPEN_PAST", variable)
-    async with Servers(tmp_path) as servers:
+    async with Servers(tmp_path, environment={}) as servers:
         server = await servers.start(tmp_path / "store", *options)
-        async with await server.connect() as door:
+        async with (
+            await server.connect(f"Bearer {server.admin_token()}") as door,
+            await server.connect() as reader,
+        ):
             post = (await door.mutate("postCreate", title="One", publish=True)).done
             data, position = await door.execute("{ recentPosts { totalCount } }")
             assert data["recentPosts"]["totalCount"] == 1
             await door.mutate("postUnpublish", id=post["id"])
-            then, _ = await door.execute(
-                "query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at={"position": position}
-            )
-    assert then["recentPosts"]["totalCount"] == (0 if is_open else 1)
+            past = "query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }"
+            then, _ = await door.execute(past, at={"position": position})
+            assert then["recentPosts"]["totalCount"] == 1
+            _, answer = await reader.answer(past, at={"position": position})
+    assert ("errors" not in answer) == is_open
+    if is_open:
+        assert answer["data"]["recentPosts"]["totalCount"] == 0

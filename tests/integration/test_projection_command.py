@@ -50,7 +50,7 @@ async def run(*arguments: str | Path) -> Ended:
 def mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """What mends the projector in every process."""
     file = tmp_path / "mended"
-    monkeypatch.setenv("LEDGERPRESS_MENDED", str(file))
+    monkeypatch.setenv("LEDGERPRESS_TEST_MENDED", str(file))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return file.touch
 

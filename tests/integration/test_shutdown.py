@@ -1,6 +1,8 @@
 """A server that is asked to stop answers what is under way, closes the store, and says that all is well."""
 
 import asyncio
+import json
+import re
 import signal
 from pathlib import Path
 from random import Random
@@ -11,7 +13,8 @@ from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
 from tests.integration.editors import Book, Editor
 from tests.integration.history import assert_gapless, by_command, recorded
-from tests.integration.server import Servers
+from tests.integration.server import Server, Servers
+from tests.integration.wire import Client
 
 pytestmark = pytest.mark.serial
 
@@ -42,3 +45,74 @@ async def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Pat
             assert await idle.get("/health/live") == 200
             await slow.send_part_of_a_request()
             assert await server.stop() == 0
+
+
+async def test_it_says_that_it_is_not_ready_before_it_takes_no_requests_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERPRESS_STOP_DELAY_SECONDS", "300")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        async with await server.connect() as before:
+            server.signal(signal.SIGTERM)
+            while await before.get("/health/ready") == 200:  # noqa: ASYNC110 - it changes in another process
+                await asyncio.sleep(0.01)
+            assert json.loads(await before.fetch("/health/ready"))["status"] == "stopping"
+        async with await server.connect() as after:
+            assert await after.get("/health/live") == 200
+            assert (await after.mutate("categoryCreate", name="Tides")).done
+        # Who does not want to wait that long asks once more.
+        assert await server.stop() == 0
+        assert server.words() == ""
+
+
+async def test_a_request_under_way_is_read_to_its_end_and_answered(tmp_path: Path) -> None:
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        body = json.dumps(
+            {"query": 'mutation { siteName(input: { name: "The Tide" }) { position } }'}
+        ).encode()
+        reader, writer = await asyncio.open_connection(*await server.address())
+        head = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body[:10])
+        await writer.drain()
+        async with await server.connect() as other:
+            assert await other.get("/health/live") == 200  # so it has read what was sent before, too
+        server.signal(signal.SIGTERM)
+        while await accepts(server):  # noqa: ASYNC110 - it changes in another process
+            await asyncio.sleep(0.01)
+        writer.write(body[10:])
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        position = json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["siteName"]["position"]
+        assert await server.ended() == 0
+    assert position == len(await recorded(tmp_path / "data"))
+
+
+async def accepts(server: Server) -> bool:
+    """Whether it still takes connections."""
+    try:
+        _, writer = await asyncio.open_connection(*await server.address())
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_a_port_for_operators_is_served_and_left_like_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERPRESS_METRICS_PORT", "0")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        async with await server.connect() as door:
+            assert await door.get("/metrics") == 404
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", server.output.read_text("utf-8"))
+        assert found
+        async with await Client.connect("127.0.0.1", int(found[1])) as operators:
+            assert f"ledgerpress_log_head {FIRST_EVENTS}.0".encode() in await operators.fetch("/metrics")
+            assert b"views" in await operators.fetch("/health/ready")
+            assert await operators.get("/graphql") == 404
+            assert await operators.get("/") == 404
+        assert await server.stop() == 0

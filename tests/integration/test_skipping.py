@@ -43,6 +43,7 @@ TELLING = {
     "listings": "post.published",
     "people": "author.registered",
     "posts": "post.published",
+    "tokens": "token.created",
 }
 """An event without which the rows of a projection are others; for those that are not named, any is."""
 

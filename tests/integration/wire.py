@@ -48,15 +48,18 @@ class Outcome:
 class Client:
     """One connection, with one request at a time. Raises `ConnectionLost` where the server goes away."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authorization: str | None = None
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self.authorization = authorization
 
     @classmethod
-    async def connect(cls, host: str, port: int) -> "Client":
-        """Open a connection."""
+    async def connect(cls, host: str, port: int, authorization: str | None = None) -> "Client":
+        """Open a connection, whose requests carry that value in the header of that name."""
         try:
-            return cls(*await asyncio.open_connection(host, port))
+            return cls(*await asyncio.open_connection(host, port), authorization)
         except OSError as error:
             raise ConnectionLost from error
 
@@ -93,13 +96,23 @@ class Client:
 
     async def execute(self, query: str, **variables: Any) -> tuple[dict[str, Any], int]:
         """Return the data of the answer, and the position of the views that it was read from."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        status, headers, answer = await self._ask("POST", "/graphql", body)
-        assert status == 200, answer
-        found = json.loads(answer)
+        status, headers, found = await self._post(query, variables)
+        assert status == 200, found
         assert "errors" not in found, found["errors"]
         data: dict[str, Any] = found["data"]
         return data, int(headers["ledgerpress-position"])
+
+    async def answer(self, query: str, **variables: Any) -> tuple[int, dict[str, Any]]:
+        """Return the status and the whole body of an answer, whatever they are."""
+        status, _, found = await self._post(query, variables)
+        return status, found
+
+    async def _post(
+        self, query: str, variables: dict[str, Any]
+    ) -> tuple[int, dict[str, str], dict[str, Any]]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        status, headers, answer = await self._ask("POST", "/graphql", body)
+        return status, headers, json.loads(answer)
 
     async def get(self, path: str) -> int:
         """Return the status of the answer to a GET request."""
@@ -119,7 +132,7 @@ class Client:
     async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                self._writer.write(_head(method, path, len(body)) + body)
+                self._writer.write(_head(method, path, len(body), self.authorization) + body)
                 await self._writer.drain()
                 start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("ascii").splitlines()
                 headers = dict(_header(line) for line in lines if line)
@@ -138,12 +151,13 @@ async def close_all(clients: Sequence[Client]) -> None:
     await asyncio.gather(*(client.aclose() for client in clients))
 
 
-def _head(method: str, path: str, length: int) -> bytes:
+def _head(method: str, path: str, length: int, authorization: str | None = None) -> bytes:
     lines = (
         f"{method} {path} HTTP/1.1",
         "Host: localhost",
         "Content-Type: application/json",
         f"Content-Length: {length}",
+        *(() if authorization is None else (f"Authorization: {authorization}",)),
     )
     return "\r\n".join((*lines, "", "")).encode("ascii")
 

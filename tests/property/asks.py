@@ -8,7 +8,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.application import categories, people, post_history, posts
+from ledgerpress.application import categories, people, post_history, posts, tokens
+from ledgerpress.application.access import Permission, Role
 from ledgerpress.application.desk import CategoryRef, Desk, Plan, PlannedWrite
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.streams import post_stream
@@ -59,7 +60,7 @@ KINDS: Final = (
     post_history.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, people.RegisterAuthor, people.RenameAuthor, people.RegisterActor,
-    people.RenameActor, people.NameSite, CategorizeTooLate,
+    people.RenameActor, people.NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
 _FREQUENT: Final = (
     posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, posts.PublishPost,
@@ -105,6 +106,7 @@ class Known:
     categories: Sequence[str]
     authors: Sequence[str]
     actors: Sequence[str]
+    tokens: Sequence[str]
     slugs: dict[str, str]
 
 
@@ -160,6 +162,15 @@ def use_case(ask: Ask, known: Known) -> UseCase:
         ),
         people.RenameActor: people.RenameActor(actor_id=actor, name=name),
         people.NameSite: people.NameSite(name=name),
+        tokens.CreateToken: tokens.CreateToken(
+            name=name,
+            role=Role.EDITOR,
+            scopes=(Permission.READ_POSTS,) if ask.by_slug else None,
+            expires_at=ask.date,
+            acts_for=actor if ask.flag else None,
+            secret_hash=tokens.secret_hash(f"{name} {ask.post}"),
+        ),
+        tokens.RevokeToken: tokens.RevokeToken(token_id=_pick(known.tokens, ask.author)),
         CategorizeTooLate: CategorizeTooLate(
             _pick(known.posts, ask.post), _pick(known.categories, ask.category)
         ),

@@ -19,6 +19,7 @@ from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.domain.tokens import TokenCreated
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.projections.all import every_projector
@@ -200,9 +201,10 @@ class Session:
 
     def _known(self) -> Known:
         actors = [one.event.actor_id for one in self.history if isinstance(one.event, ActorRegistered)]
+        tokens = [one.event.token_id for one in self.history if isinstance(one.event, TokenCreated)]
         existing = {one.id: one.slug for one in self.room.existing_categories()}
         room = self.room
-        return Known(list(room.posts), list(room.categories), list(room.authors), actors, existing)
+        return Known(list(room.posts), list(room.categories), list(room.authors), actors, tokens, existing)
 
     def _version(self, command: UseCase) -> int | None:
         """Return the version of what the command is about, 0 for what it makes."""
@@ -210,7 +212,7 @@ class Session:
             by_slug = next((one for one in self.room.existing_categories() if one.slug == ref.slug), None)
             category = self.room.category(ref.id) if ref.id else by_slug
             return category.version if category else None
-        for kind in ("post", "author", "actor"):
+        for kind in ("post", "author", "actor", "token"):
             if subject_id := getattr(command, f"{kind}_id", None):
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
         return self._versions.get(command.queue or "", 0) if type(command).__name__ == "NameSite" else 0

@@ -1,7 +1,7 @@
 """Where the past is open: every answer is what plain Python makes of it, without the articles that are not public today.
 
 Today is one of several positions of a busy year, and readers ask about moments before. A failure names the seed;
-`LEDGERPRESS_SEED=7 scripts/test tests/property/test_open_past.py` takes another.
+`LEDGERPRESS_TEST_SEED=7 scripts/test tests/property/test_open_past.py` takes another.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.property.choosing import Chooser, Moment, moments
 from tests.property.expected_answers import Asked, Json, Then, VersionedNewsroom
 from tests.property.stores import answers, store_of
 
-SEED: Final = int(os.environ.get("LEDGERPRESS_SEED", "1"))
+SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 YEARS: Final = 3
 EVENTS: Final = 1_800
 POSTS: Final = 160
@@ -59,7 +59,7 @@ query ($at: AsOf, $filter: ArticleFilter, $first: Int, $after: String, $last: In
 async def test_the_open_past_is_the_past_without_the_articles_that_are_not_public_today(
     tmp_path: Path,
 ) -> None:
-    print("LEDGERPRESS_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
+    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
     seen = Counter[str]()
     for number in range(YEARS):
         await spend(tmp_path / str(number), SEED * 1_000 + number, seen)
@@ -89,14 +89,15 @@ class StoppedAt:
 
     def __init__(self, position: int, store: Store) -> None:
         self.press, self.log, self.clock = store.press, store.log, store.clock
+        self.randomness = store.randomness
         self.checkpoints, self.views = store.checkpoints, store.views
         self._store = store
-        self._position = position
+        self.position = position
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         with self._store.snapshot() as snapshot:
-            yield replace(snapshot, position=self._position)
+            yield replace(snapshot, position=self.position)
 
 
 def catch_up(room: Newsroom, history: Sequence[Recorded[Event]]) -> None:

@@ -1,6 +1,6 @@
 """Whatever is done, in whatever batches, with whatever interruptions: the views are the same, and they are right.
 
-`LEDGERPRESS_EXAMPLES=1000 scripts/test tests/property` looks longer. A failure prints how to repeat it.
+`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property` looks longer. A failure prints how to repeat it.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.property.session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
 
-EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_EXAMPLES", "60"))
+EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))
 NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped"}
 """Events that none of these commands records: they are what an operator does."""
 REFUSALS: Final = {

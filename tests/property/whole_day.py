@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.application import categories, people, post_history, posts
+from ledgerpress.application import categories, people, post_history, posts, tokens
 from tests.property.asks import DATES, Ask, CategorizeTooLate, Expecting
 from tests.property.session import Action, ClockMoves, Fault, Restart
 
@@ -14,6 +14,9 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(people.RenameAuthor, author=0, title="Ada Brook-Lind"),
     Ask(people.RegisterActor, title="Night desk"),
     Ask(people.RenameActor, author=3, title="Late desk"),
+    Ask(tokens.CreateToken, title="Feed", twice=True, key=0),
+    Ask(tokens.CreateToken, title="Desk", author=3, flag=True, by_slug=True, date=DATES[4]),
+    Ask(tokens.RevokeToken, author=0, twice=True),
     Ask(
         posts.CreatePost, title="रात का बाज़ार", text="One line.", flag=True, date=DATES[1], author=2, other=2
     ),

@@ -115,7 +115,7 @@ def test_what_it_may_not_be_written_in(text: str, character: str) -> None:
     with pytest.raises(LimitExceeded) as caught:
         check_source(text, ROOMY)
     assert character in caught.value.message
-    assert caught.value.extensions == {"code": "INVALID_CHARACTER"}
+    assert caught.value.extensions == {"code": "HIDDEN_CHARACTER"}
 
 
 def test_the_length_is_counted_in_bytes() -> None:

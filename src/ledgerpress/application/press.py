@@ -7,6 +7,7 @@ to do.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar, Final, Protocol
@@ -14,10 +15,14 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ledgerpress.application.desk import Desk, Plan, Views
+from ledgerpress.application.authorisation import authorise
+from ledgerpress.application.desk import Desk, Plan, PlannedWrite, Views
+from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
-from ledgerpress.application.streams import Streams
+from ledgerpress.application.streams import Streams, actor_stream
+from ledgerpress.domain import actors
+from ledgerpress.domain.actors import ActorKind
 from ledgerpress.domain.event import Event
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.codec import Codec
@@ -72,6 +77,7 @@ class Press:
         randomness: Randomness,
         name_key: bytes,
         patience: float = 5.0,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """Take what it works with. `patience` bounds each wait for the views, in seconds."""
         self._log = log
@@ -81,6 +87,7 @@ class Press:
         self._randomness = randomness
         self._name_key = name_key
         self._patience = patience
+        self._observer = observer
         self._streams = Streams(log, codec)
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -89,11 +96,15 @@ class Press:
         self._streams.forget()
 
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
-        """Carry out `use_case` and return what came of it. Raises `Rejected`."""
-        command = self._command(use_case, request or Request())
-        async with self._turn(use_case):
-            subject_id, position, replayed = await self._carry_out(use_case, command)
-        reached = await self._views.wait_for(position, self._patience)
+        """Carry out `use_case` and return what came of it. Raises `Rejected`, and `NotPermitted`."""
+        request = request or Request()
+        await authorise(use_case, request.identity, self._streams)
+        command = self._command(use_case, request)
+        with self._observer.span(f"command {type(use_case).__name__}"):
+            async with self._turn(use_case):
+                subject_id, position, replayed = await self._carry_out(use_case, command)
+            with self._observer.span("wait for views"):
+                reached = await self._views.wait_for(position, self._patience)
         return Outcome(subject_id, position, replayed, views_behind=not reached)
 
     async def _carry_out(self, use_case: UseCase, command: _Command) -> tuple[str, int, bool]:
@@ -105,7 +116,8 @@ class Press:
                 return carried
             now = self._clock.now()
             try:
-                plan = await use_case.plan(self._desk(command, now))
+                with self._observer.span("decide"):
+                    plan = await self._introduced(await use_case.plan(self._desk(command, now)), command)
             except Rejected:
                 # Perhaps because a copy of the command, here or in another process, was carried out meanwhile.
                 if carried := await self._carried(command):
@@ -114,12 +126,32 @@ class Press:
             if not plan.writes:
                 return await self._carried(command) or (plan.subject_id, await self._log.head(), False)
             try:
-                return plan.subject_id, await self._log.append(self._sealed(plan, command, now)), False
+                return plan.subject_id, await self._append(self._sealed(plan, command, now)), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
                 raise Rejected(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
         raise Rejected(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
+
+    async def _introduced(self, plan: Plan, command: _Command) -> Plan:
+        """Return `plan` with the registration of who asks, where their name comes along and they are not known yet."""
+        request = command.request
+        if request.actor_name is None or not plan.writes:
+            return plan
+        stream = actor_stream(request.actor_id)
+        version, actor = await self._streams.actor(request.actor_id)
+        register = actors.RegisterActor(
+            actor_id=request.actor_id, kind=ActorKind.HUMAN, name=request.actor_name
+        )
+        return Plan.of(
+            plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
+        )
+
+    async def _append(self, writes: Sequence[StreamWrite]) -> int:
+        with self._observer.span("append"):
+            position = await self._log.append(writes)
+        self._observer.appended(sum(len(write.events) for write in writes))
+        return position
 
     def _pause(self, attempt: int) -> float:
         """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""
@@ -212,12 +244,12 @@ def _fingerprint(use_case: UseCase, request: Request) -> str:
     """Return the SHA-256, in hex, of what is asked for. Raises `Rejected`.
 
     What was left at its default is left out: so a later version, in which a use case has more fields, comes to the
-    same fingerprint for a command that is repeated across an upgrade.
+    same fingerprint for a command that is repeated across an upgrade. A field that is not compared is no part of it.
     """
     given = {
         field.name: value
         for field in fields(use_case)
-        if (value := getattr(use_case, field.name)) != field.default
+        if field.compare and (value := getattr(use_case, field.name)) != field.default
     }
     asked = (type(use_case).__name__, given, request.reason, request.expected_version)
     try:

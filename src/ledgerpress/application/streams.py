@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs
+from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs, tokens
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.log import EventLog
@@ -31,16 +31,22 @@ def actor_stream(actor_id: str) -> str:
     return f"actor.{actor_id}"
 
 
+def token_stream(token_id: str) -> str:
+    """Return the name of an API token's stream."""
+    return f"token.{token_id}"
+
+
 def withdrawal_stream(event_id: str) -> str:
     """Return the name of the stream that says that an event's payload was withdrawn."""
     return f"withdrawal.{event_id}"
 
 
 class Loaded(NamedTuple):
-    """A stream's state, and the version at which it is that."""
+    """A stream's state, the version at which it is that, and the id of the actor who began it."""
 
     version: int
     state: Any
+    begun_by: str | None
 
 
 class Streams:
@@ -63,6 +69,10 @@ class Streams:
         """Return a post with its version, and 0 and `None` where there is none."""
         return await self._load(post_stream(post_id), None, posts.evolve)
 
+    async def post_creator(self, post_id: str) -> str | None:
+        """Return the id of the actor who wrote a post, `None` where there is none."""
+        return (await self._loaded(post_stream(post_id), None, posts.evolve)).begun_by
+
     async def post_events(self, post_id: str) -> list[Event]:
         """Return everything that ever happened to a post, in order: the event of version 1 first."""
         stored = await self._log.read_stream(post_stream(post_id))
@@ -75,6 +85,10 @@ class Streams:
     async def actor(self, actor_id: str) -> tuple[int, actors.Actor | None]:
         """Return an actor with the version, and 0 and `None` where there is none."""
         return await self._load(actor_stream(actor_id), None, actors.evolve)
+
+    async def token(self, token_id: str) -> tuple[int, tokens.Token | None]:
+        """Return an API token with the version, and 0 and `None` where there is none."""
+        return await self._load(token_stream(token_id), None, tokens.evolve)
 
     async def taxonomy(self) -> tuple[int, categories.Taxonomy]:
         """Return the category tree with its version."""
@@ -93,12 +107,18 @@ class Streams:
         return await self._load(stream, slugs.Slug(), slugs.evolve)
 
     async def _load(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> tuple[int, S]:
+        version, state, _ = await self._loaded(stream, initial, evolve)
+        return version, state
+
+    async def _loaded(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> Loaded:
         forgotten, kept = self._forgotten, self._states.pop(stream, None)
-        version, state = (kept.version, kept.state) if kept else (0, initial)
+        version, state, begun_by = kept or Loaded(0, initial, None)
         for recorded in self._codec.decode_all(await self._log.read_stream(stream, version)):
             version, state = recorded.header.stream_version, evolve(state, recorded.event)
+            begun_by = begun_by or recorded.header.actor_id
+        loaded = Loaded(version, state, begun_by)
         if version and forgotten == self._forgotten:
-            self._states[stream] = Loaded(version, state)
+            self._states[stream] = loaded
             while len(self._states) > self._kept:
                 self._states.popitem(last=False)
-        return version, state
+        return loaded

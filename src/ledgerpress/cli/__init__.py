@@ -13,7 +13,9 @@ from ledgerpress.cli import (
     rebuild,
     schema,
     serve,
+    settings,
     status,
+    token,
     verify,
     views,
     withdraw,
@@ -39,7 +41,11 @@ app.add_typer(views_files, name="views")
 projections = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)
 app.add_typer(projections, name="projection")
 
+tokens = typer.Typer(help="What programs show in order to be let in.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
 app.command("serve")(serve.serve)
+app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("history")(history.history)
@@ -52,6 +58,9 @@ app.command("rebuild")(rebuild.rebuild)
 app.command("schema")(schema.schema)
 projections.command("resume")(projection.resume)
 projections.command("skip")(projection.skip)
+tokens.command("create")(token.create)
+tokens.command("list")(token.show)
+tokens.command("revoke")(token.revoke)
 imports.command("page")(import_page.page)
 log_events.command("tail")(events.tail)
 log_events.command("show")(events.show)

@@ -1,107 +1,187 @@
 """`ledgerpress serve`: the store over HTTP."""
 
 import asyncio
-import signal
+import logging
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-import uvicorn
+from starlette.types import ASGIApp
 
 from ledgerpress import __version__
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor
+from ledgerpress.application.access import Door, Role
 from ledgerpress.cli.demo import load_demo_into
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, err, fail, progress, run, this_program
+from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
+from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
+from ledgerpress.compose import log_lines
+from ledgerpress.compose.door import first_admin_token, make_door
+from ledgerpress.compose.observed import Observed
 from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.store import open_store
+from ledgerpress.compose.server import Serving, base_of, listen
+from ledgerpress.compose.settings_loading import Loaded
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
+from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.app import make_app
+from ledgerpress.http.running import Running
+from ledgerpress.http.trusted_documents import BadManifest
 
-LOCAL: Final = "127.0.0.1"
-LAST_ANSWERS_SECONDS: Final = 5
-"""How long a server that is to stop waits for requests under way: less than supervisors wait for it."""
+logger = logging.getLogger(__name__)
+
+_ADMIN_TOKEN: Final = "  admin token {}  (keep it: it is not shown again)"  # noqa: S105 - a line, not a secret
 
 
 def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Make a store with the demo newsroom first, where there is none.")
     ] = False,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on; 127.0.0.1 for now.")] = LOCAL,
+    profile: ProfileOption = None,
+    config: ConfigOption = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="The address to listen on (server.host).", show_default="127.0.0.1"),
+    ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
-    ] = 8000,
+        int | None,
+        typer.Option("--port", help="The port; 0 takes a free one (server.port).", show_default="8000"),
+    ] = None,
     open_past: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--open-past",
-            envvar="LEDGERPRESS_OPEN_PAST",
-            help="Let everyone see the past, but for articles that are not public today.",
+            help="Let everyone see the past, but for articles that are not public today (server.open_past).",
         ),
-    ] = False,
-    data: DataOption = DEFAULT_DATA,
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="The directory that holds the store (server.data).",
+            show_default="ledgerpress-data",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the store: a page to look at, GraphQL, and health."""
-    if host != LOCAL:
+    """Serve the store: a page to look at, GraphQL, health and metrics."""
+    options: dict[str, object] = {
+        "profile": profile,
+        "server.host": host,
+        "server.port": port,
+        "server.open_past": open_past,
+        "server.data": data,
+    }
+    known = loaded(options, config)
+    settings = known.settings
+    with ExitStack() as stack:
+        listeners = [_listen(stack, settings.server.host, settings.server.port, "server.port")]
+        if settings.metrics.enabled and settings.metrics.port is not None:
+            listeners.append(_listen(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
+        if demo and not load_demo_into(settings.server.data):
+            err.print(f"There is a store in {settings.server.data} already: it is served as it is.")
+        access_log = log_lines.set_up(settings.logs)
+        try:
+            tracer = stack.enter_context(tracing(settings.tracing))
+        except TracesNotPossible as error:
+            fail(str(error), REFUSED)
+        run(_serve(known, listeners, access_log, tracer))
+
+
+def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
+    try:
+        return stack.enter_context(listen(host, port))
+    except OSError as error:
         fail(
-            f"--host {host}: there is no access control yet, so LedgerPress listens on {LOCAL} only; "
-            "put a proxy that checks who calls in front of it",
+            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
+            if setting == "server.port"
+            else f"port {port} of {host} cannot be used ({error.strerror}): name another in {setting}",
             REFUSED,
         )
-    listener = _bind(host, port)
-    try:
-        if demo and not load_demo_into(data):
-            err.print(f"There is a store in {data} already: it is served as it is.")
-        run(_serve(data, listener, open_past=open_past))
-    finally:
-        listener.close()
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        fail(f"port {port} cannot be used ({error.strerror}): name another with --port", REFUSED)
-    return listener
-
-
-async def _serve(data: Path, listener: socket.socket, *, open_past: bool) -> None:
-    host, port = listener.getsockname()
+async def _serve(
+    known: Loaded, listeners: list[socket.socket], access_log: AccessLog | None, tracer: Tracer | None
+) -> None:
+    settings = known.settings
+    server = settings.server
+    observed = Observed(tracer)
     with progress("Building the views") as report:
-        opening = open_store(data, progress=report)
+        opening = open_store(server.data, progress=report, observer=observed)
         store = await opening.__aenter__()
-    door = OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
     try:
-        config = uvicorn.Config(
-            make_app(store, door=door, allowed_hosts=(host, "localhost"), open_past=open_past),
-            http="httptools",
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+        running = Running(
+            health=settings.health,
+            exposure=settings.metrics,
+            cors=settings.cors,
+            headers=settings.headers,
+            access_log=access_log,
+            spans=tracer.requests if tracer else None,
         )
-        server = uvicorn.Server(config)
-        # When it has stopped, uvicorn sends itself the signal once more, for the handler that was there before. The
-        # default one would end the program then and there, with the store open.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, server.handle_exit)
-        base = f"http://{host}:{port}"
-        err.print(f"LedgerPress {__version__}, store in {data}, position {await store.log.head()}")
-        err.print(f"  front page  {base}/")
-        err.print(f"  GraphQL     {base}/graphql")
-        err.print("Press Ctrl+C to stop.")
-        rebuilding = asyncio.create_task(rebuild_beside(data, this_program()), name="rebuild beside")
+        observed.shown_by(running.metrics)
+        door = _door(store, known)
+        app = _app(store, door, known, running)
+        apps: list[Any] = [app, running.operations_app(store, door)]
+        await _greet(known, store, listeners)
+        rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
         try:
-            await server.serve(sockets=[listener])
+            await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))
         finally:
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
                 await rebuilding
     finally:
         await opening.__aexit__(None, None, None)
+
+
+def _door(store: Store, known: Loaded) -> Door:
+    """Return what tells who a request comes from."""
+    try:
+        return make_door(store, known.settings.access)
+    except ValueError as error:
+        fail(str(error), MISUSED)
+
+
+def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
+    settings, server = known.settings, known.settings.server
+    try:
+        return make_app(
+            store,
+            door=door,
+            settings=settings.http,
+            limits=settings.limits,
+            cache=settings.cache,
+            live=settings.live,
+            allowed_hosts=server.hosts,
+            open_past=server.open_past,
+            running=running,
+        )
+    except BadManifest as error:
+        fail(f"http.trusted_documents: {error}", MISUSED)
+
+
+async def _first_token(store: Store, known: Loaded) -> str | None:
+    """Return the first administrator's token, where there never was one; where everyone is one, nobody needs it."""
+    return None if known.settings.access.anonymous_role is Role.ADMIN else await first_admin_token(store)
+
+
+async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) -> None:
+    """Say where the server is: in words, or as a line of the log where machines read along."""
+    base, *others = (base_of(one) for one in listeners)
+    data, token = known.settings.server.data, await _first_token(store, known)
+    head = await store.log.head()
+    if known.settings.logs.format == "json":
+        logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)
+        for other in others:
+            logger.info("metrics and health for operators: %s/metrics", other)
+        if token:
+            # Not to where the log goes: that is kept, and read by many.
+            out.print(_ADMIN_TOKEN.format(token))
+        return
+    err.print(f"LedgerPress {__version__}, store in {data}, position {head}")
+    err.print(f"  front page  {base}/")
+    err.print(f"  GraphQL     {base}/graphql")
+    for other in others:
+        err.print(f"  metrics     {other}/metrics")
+    if token:
+        err.print(_ADMIN_TOKEN.format(token))
+    err.print("Press Ctrl+C to stop.")

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot
 be used.
 """
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,6 +17,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ledgerpress.compose.settings_loading import WrongSettings, data_directory
 from ledgerpress.domain.rejection import Rejected
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 
@@ -31,9 +33,23 @@ MAX_POSITION: Final = 2**53 - 1
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
+
+def _as_set(context: typer.Context, value: Path) -> Path:
+    """Return the directory that the settings name, where the command line names none."""
+    source = context.get_parameter_source("data")
+    if source is None or source.name != "DEFAULT" or context.resilient_parsing:
+        return value
+    try:
+        return data_directory(os.environ)
+    except WrongSettings as error:
+        fail("; ".join(error.mistakes), MISUSED)
+
+
 DataOption = Annotated[
     Path,
-    typer.Option("--data", envvar="LEDGERPRESS_DATA", help="The directory that holds the store."),
+    typer.Option(
+        "--data", callback=_as_set, help="The directory that holds the store (server.data, LEDGERPRESS_DATA)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DEFAULT_DATA: Final = Path("ledgerpress-data")

@@ -12,6 +12,7 @@ from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.desk import Carried
 from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
@@ -24,6 +25,7 @@ from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.readmodels import body, commands
+from ledgerpress.readmodels.standing import Standing
 from ledgerpress.readmodels.temporal import Snapshot
 
 FOLLOWED_AT_ONCE: Final = 500
@@ -38,6 +40,13 @@ class Store:
     views: ServedViews
     press: Press
     clock: Clock
+    randomness: Randomness
+    memories: list[Callable[[], None]]
+    """What forgets, where memory may hold what was withdrawn, or what views told that are no longer in use."""
+
+    def standing(self) -> Standing:
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        return self.views.standing()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
@@ -47,6 +56,11 @@ class Store:
     def checkpoints(self) -> dict[str, Checkpoint]:
         """How far each projection has come, by name."""
         return self.views.checkpoints
+
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached, as far as this process knows."""
+        return min(point.position for point in self.views.checkpoints.values())
 
 
 class _PressViews:
@@ -79,12 +93,14 @@ async def open_store(
     progress: Callable[[int, int], None] | None = None,
     batch_size: int | None = None,
     resume: bool = True,
+    observer: Observer = UNOBSERVED,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log.
 
     With `create`, a directory that is missing or empty becomes a new store. `progress` is called with the position
     reached and the head while the views are made or catch up, at most `batch_size` events at a time. With `resume`,
-    paused projections are tried again. Raises `LogUnusable` for a directory that holds something else.
+    paused projections are tried again. `observer` is told of what commands do. Raises `LogUnusable` for a directory
+    that holds something else.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = every_projector() if projectors is None else projectors
@@ -117,12 +133,13 @@ async def open_store(
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
+                observer=observer,
             )
             memories.append(press.forget)
             views.follow()
             watching = asyncio.create_task(views.watch(), name="views in use")
             try:
-                yield Store(log, views, press, clock)
+                yield Store(log, views, press, clock, randomness, memories)
             finally:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):

@@ -7,7 +7,7 @@ and an upcaster in `UPCASTERS` brings the stored old ones to it, one step each.
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs
+from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs, tokens
 from ledgerpress.domain.event import Event
 
 EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
@@ -17,6 +17,8 @@ EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     (projections.SKIP, 1, projections.ProjectionSkipped),
     ("actor.registered", 1, actors.ActorRegistered),
     ("actor.renamed", 1, actors.ActorRenamed),
+    ("token.created", 1, tokens.TokenCreated),
+    ("token.revoked", 1, tokens.TokenRevoked),
     ("author.registered", 1, authors.AuthorRegistered),
     ("author.renamed", 1, authors.AuthorRenamed),
     ("category.created", 1, categories.CategoryCreated),

@@ -11,12 +11,15 @@ from strawberry.types import Info
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.application.press import Press
 from ledgerpress.application.request import Request
-from ledgerpress.application.sources import Clock
+from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
+from ledgerpress.graphql.sight import PUBLIC, Sight
 from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.readmodels.age import age_changes_at, age_text
 from ledgerpress.readmodels.public_today import PublicToday
+from ledgerpress.readmodels.reads import Reads
 from ledgerpress.readmodels.temporal import Snapshot
 
 
@@ -31,6 +34,10 @@ class Views(Protocol):
     @property
     def since(self) -> int:
         """Since when this process has answered from that file, in microseconds since 1970, UTC."""
+        ...
+
+    async def wait_for(self, position: int, timeout: float) -> bool:
+        """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
         ...
 
 
@@ -58,8 +65,18 @@ class Store(Protocol):
         ...
 
     @property
+    def randomness(self) -> Randomness:
+        """Where the secrets of new tokens come from."""
+        ...
+
+    @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """How far each projection has come, by name."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached, as far as this process knows."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
@@ -71,11 +88,34 @@ class Store(Protocol):
 class Moment:
     """A moment as of which objects are read, they and what hangs below them.
 
-    `now` is the time that ages are told by, in microseconds since 1970, UTC.
+    `instant` is the time that ages are told by, in microseconds since 1970, UTC. Where that is the clock's, `reads` notes
+    for how long an answer holds. `sight` is what the caller sees of what is not public. `others` is the moment as of
+    which what hangs below somebody's own post is read, where they may see the past of that post alone.
     """
 
     snapshot: Snapshot
-    now: int
+    instant: int
+    sight: Sight = PUBLIC
+    others: "Moment | None" = None
+    reads: Reads | None = None
+
+    @property
+    def of_others(self) -> "Moment":
+        """The moment as of which what hangs below is read, categories and authors with their articles."""
+        return self.others or self
+
+    @property
+    def now(self) -> int:
+        """The time that ages are told by; an answer that tells it otherwise than by `age_of` is told once."""
+        if self.reads is not None:
+            self.reads.told_once()
+        return self.instant
+
+    def age_of(self, then: int) -> str:
+        """Return how long ago `then` was."""
+        if self.reads is not None:
+            self.reads.within(since=self.instant, until=age_changes_at(then, self.instant))
+        return age_text(then, self.instant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +140,12 @@ class Context:
         *,
         open_past: bool = False,
         trace: Trace | None = None,
+        reads: Reads | None = None,
     ) -> None:
-        self.store = store
+        self._store = store
+        self.reads = reads or Reads()
         self.identity = identity
+        self.sight = Sight.of(identity)
         self._trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
@@ -110,14 +153,27 @@ class Context:
         self._stack = ExitStack()
         self._today: Moment | None = None
         self._public_today: PublicToday | None = None
-        self.events: DataLoader[int, StoredEvent] = event_loader(store.log)
+        self._events: DataLoader[int, StoredEvent] = event_loader(store.log)
+
+    @property
+    def store(self) -> Store:
+        """The store. What is asked of it beyond the snapshot may change without an event, so it is told once."""
+        self.reads.told_once()
+        return self._store
+
+    @property
+    def events(self) -> DataLoader[int, StoredEvent]:
+        """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
+        self.reads.told_once()
+        return self._events
 
     @property
     def today(self) -> Moment:
         """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
         if self._today is None:
-            now = self.store.clock.now()
-            self._today = Moment(self._stack.enter_context(self.store.snapshot()), now)
+            now = self._store.clock.now()
+            snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
+            self._today = Moment(snapshot, now, self.sight, reads=self.reads)
         return self._today
 
     @property
@@ -134,6 +190,8 @@ class Context:
         return replace(
             request,
             actor_id=self.identity.actor_id or request.actor_id,
+            identity=self.identity,
+            actor_name=self.identity.actor_name,
             correlation_id=trace.correlation_id if trace else None,
             causation_id=trace.causation_id if trace else None,
             trace_id=trace.trace_id if trace else None,

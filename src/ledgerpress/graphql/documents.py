@@ -20,6 +20,7 @@ from graphql import (
     validate,
 )
 
+from ledgerpress.graphql.compiled.kept import Plans
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
@@ -53,6 +54,7 @@ class Operation:
     node: OperationDefinitionNode
     schema: GraphQLSchema = field(repr=False)
     limits: Limits = field(repr=False)
+    plans: Plans = field(default_factory=Plans, repr=False)
 
     @property
     def name(self) -> str | None:

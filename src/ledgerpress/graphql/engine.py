@@ -14,13 +14,16 @@ from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
 from ledgerpress.graphql.errors import all_presentable, masked
+from ledgerpress.graphql.exchange import current_trace, note_operation
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.schema import make_schema
+from ledgerpress.readmodels.reads import Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Engine:
         self.schema = schema or make_schema()
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
+        self._compiler = Compiler(self.schema._schema)
 
     async def execute(
         self,
@@ -51,16 +55,19 @@ class Engine:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
         trace: Trace | None = None,
+        reads: Reads | None = None,
     ) -> Answer:
         """Execute a request. It does not raise: what fails stands in the answer's `errors`.
 
-        `open_past` lets everyone see the past of what is public today.
+        `open_past` lets everyone see the past of what is public today. What the answer depends on is noted in `reads`.
+        Without a `trace`, it is part of that of the request under way.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace)
+        context = Context(store, identity, open_past=open_past, trace=trace or current_trace(), reads=reads)
         try:
             try:
                 await self.documents.prepare(query)
                 operation = self.documents.operation(query, operation_name)
+                note_operation(operation)
                 cost = operation.admit(variables)
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)
@@ -82,9 +89,18 @@ class Engine:
         context.deadline = time.monotonic() + self.limits.seconds
         return asyncio.timeout(self.limits.seconds)
 
+    async def step(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
+    ) -> ExecutionResult:
+        """Execute one step of a subscription, in a context that the caller closes."""
+        return await self._run(operation, variables, context)
+
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
+        compiled = self._compiler.execute(operation, variables, context)
+        if compiled is not None:
+            return compiled
         signal = None if context.deadline is None else DeadlineSignal(context.deadline)
         result = execute_document(
             self.schema._schema,

@@ -3,12 +3,14 @@
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.application import categories, people, post_history, posts
+from ledgerpress.application import categories, people, post_history, posts, tokens
+from ledgerpress.application.access import Permission
 from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.request import Request
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.types.role import PermissionEnum, RoleEnum
 
 _KEY = "The same key makes a repeated command take effect once; at most 200 characters."
 _REASON = "Why: kept in the history for ever."
@@ -326,6 +328,44 @@ class SiteNameInput(_Command):
     def use_case(self) -> people.NameSite:
         """Return the use case."""
         return people.NameSite(name=self.name)
+
+
+@strawberry.input
+class TokenCreateInput(_Command):
+    """A new API token."""
+
+    name: str = strawberry.field(description="What it is for; the history tells it.")
+    role: RoleEnum  # type: ignore[valid-type]
+    scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
+        default=None, description="Only this, of what the role may do."
+    )
+    expires_at: DateTime | None = strawberry.field(default=None, description="From then on it is of no use.")
+    actor: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the actor that it acts for; a new one of its name where absent."
+    )
+
+    def use_case_with(self, secret_hash: str, giver: frozenset[Permission]) -> tokens.CreateToken:
+        """Return the use case, for a secret and for somebody who may do as much as `giver`. Raises `Rejected`."""
+        return tokens.CreateToken(
+            name=self.name,
+            role=self.role,
+            scopes=None if self.scopes is None else tuple(self.scopes),
+            expires_at=self.expires_at,
+            acts_for=ids.in_input(self.actor, "Actor", field=("actor",)) if self.actor else None,
+            secret_hash=secret_hash,
+            giver=giver,
+        )
+
+
+@strawberry.input
+class TokenRevokeInput(_Command):
+    """A token that is to work no more."""
+
+    id: strawberry.ID
+
+    def use_case(self) -> tokens.RevokeToken:
+        """Return the use case. Raises `Rejected`."""
+        return tokens.RevokeToken(token_id=ids.in_input(self.id, "ApiToken", field=("id",)))
 
 
 def category_ref(by: CategoryBy, field: str) -> CategoryRef:

@@ -1,22 +1,28 @@
 """The mutations, object first: one for each thing that can be done. What an editor can get wrong is data."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
 import strawberry
 
+from ledgerpress.application.access import Permission
+from ledgerpress.application.authorisation import NotPermitted
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
+from ledgerpress.application.tokens import new_secret, secret_hash
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import inputs
 from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.permission import Refused
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.graphql.types.post import Post, post_of, slug_kept
 from ledgerpress.graphql.types.site import Site, site_of
-from ledgerpress.readmodels import categories, people, posts
+from ledgerpress.graphql.types.token import ApiToken, token_of
+from ledgerpress.readmodels import categories, people, posts, tokens
 from ledgerpress.readmodels.temporal import Snapshot
 
 ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
@@ -96,6 +102,24 @@ class SitePayload(Payload):
     site: Site | None
 
 
+@strawberry.type
+class TokenCreatePayload(Payload):
+    """What comes of making an API token."""
+
+    token: ApiToken | None
+    secret: str | None = strawberry.field(
+        description="What to send as `Authorization: Bearer …`. It is not kept, so nobody can be told again: null where "
+        "the command was carried out before."
+    )
+
+
+@strawberry.type
+class TokenPayload(Payload):
+    """What comes of a command on an API token."""
+
+    token: ApiToken | None
+
+
 class CommandInput(Protocol):
     """The input of a mutation."""
 
@@ -106,6 +130,21 @@ class CommandInput(Protocol):
     def request(self) -> Request:
         """Return what surrounds it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _NewToken:
+    """The input for a new token, with its secret, and what whoever asks may do."""
+
+    input: inputs.TokenCreateInput
+    secret: str
+    giver: frozenset[Permission]
+
+    def use_case(self) -> UseCase:
+        return self.input.use_case_with(secret_hash(self.secret), self.giver)
+
+    def request(self) -> Request:
+        return self.input.request()
 
 
 P = TypeVar("P", bound=Payload)
@@ -126,6 +165,8 @@ async def _carry_out(
         outcome: Outcome = await context.store.press.handle(
             command.use_case(), context.surround(command.request())
         )
+    except NotPermitted as refusal:
+        raise Refused(context.identity, refusal.permission) from None
     except Rejected as refusal:
         error = UserError(
             code=refusal.code,
@@ -158,7 +199,7 @@ def _author(info: PressInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
 
 
 def _read(
-    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T]
+    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T | None]
 ) -> Callable[[Moment, str], T | None]:
     def read(moment: Moment, subject_id: str) -> T | None:
         record = by_id(moment.snapshot, subject_id)
@@ -258,3 +299,17 @@ class Mutation:
     @strawberry.mutation(description="Name the site.")
     async def site_name(self, info: PressInfo, input: inputs.SiteNameInput) -> SitePayload:
         return await _carry_out(info, input, SitePayload, "site", _site)
+
+    @strawberry.mutation(description="Make an API token; nobody can give what they may not do themselves.")
+    async def token_create(self, info: PressInfo, input: inputs.TokenCreateInput) -> TokenCreatePayload:
+        context = info.context
+        new = _NewToken(input, new_secret(context.store.randomness), context.identity.permissions)
+        payload = partial(TokenCreatePayload, secret=None)
+        made = await _carry_out(info, new, payload, "token", _read(tokens.by_id, token_of))
+        if not made.replayed and not made.user_errors:
+            made.secret = new.secret
+        return made
+
+    @strawberry.mutation(description="Let an API token work no more, at once and for ever.")
+    async def token_revoke(self, info: PressInfo, input: inputs.TokenRevokeInput) -> TokenPayload:
+        return await _carry_out(info, input, TokenPayload, "token", _read(tokens.by_id, token_of))

@@ -9,7 +9,7 @@ from ledgerpress.graphql.change_lists import ChangeFilter, ChangeOrder, listed_c
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter, ArticleOrder, PostFilter
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.permission import require_changes
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.author import Author, author_of
@@ -19,9 +19,11 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
+from ledgerpress.graphql.types.token import ApiToken, token_of
+from ledgerpress.graphql.types.viewer import Viewer, viewer_of
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels import articles, categories, people, posts, tokens
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.paging import PageRequest
 
@@ -31,6 +33,11 @@ MAX_NODES = 100
 @strawberry.type
 class Query:
     """What can be asked."""
+
+    @strawberry.field(description="Who asks, as this server takes them.")
+    def viewer(self, info: PressInfo) -> Viewer:
+        """Return the caller."""
+        return viewer_of(info.context)
 
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: PressInfo, id: strawberry.ID) -> Node | None:
@@ -190,10 +197,24 @@ class Query:
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
         """Return a page of the changes of the whole log."""
-        require_history(info.context)
         moment = info.context.today
         which = (filter or ChangeFilter()).which(moment)
+        require_changes(info.context, which)
         return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
+
+    @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
+    def tokens(
+        self, info: PressInfo, first: int | None = None, after: str | None = None
+    ) -> Connection[ApiToken]:
+        """Return a page of API tokens."""
+        moment = info.context.today
+        return finding.in_order_of_making(
+            first,
+            after,
+            lambda seq, limit: tokens.tokens_after(moment.snapshot, seq, limit),
+            lambda one: token_of(one, moment),
+            lambda: tokens.count_tokens(moment.snapshot),
+        )
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
     def moment(self, info: PressInfo, as_of: AsOf | None = None) -> MomentType:

@@ -11,14 +11,17 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 from ledgerpress.graphql import costs
+from ledgerpress.graphql.access import guard
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.queries import Query
 from ledgerpress.graphql.scalars import SCALARS
+from ledgerpress.graphql.subscriptions import Subscription
 from ledgerpress.graphql.types.actor import Actor
 from ledgerpress.graphql.types.article import Article
 from ledgerpress.graphql.types.author import Author
 from ledgerpress.graphql.types.category import Category
 from ledgerpress.graphql.types.post import Post
+from ledgerpress.graphql.types.token import ApiToken
 
 
 def make_schema() -> strawberry.Schema:
@@ -26,10 +29,12 @@ def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
-        types=[Actor, Article, Author, Category, Post],
+        subscription=Subscription,
+        types=[Actor, ApiToken, Article, Author, Category, Post],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     _drop_null_defaults(schema._schema)
+    guard(schema._schema)
     costs.assign(schema._schema)
     return schema
 

@@ -1,50 +1,110 @@
-"""The Starlette application on an open store."""
+"""The application on an open store: GraphQL on its own short way, all else by Starlette's routes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
-from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
-from ledgerpress.http.health import Health
+from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.position_header import PositionHeader
+from ledgerpress.http.running import Running
+from ledgerpress.http.settings import HttpSettings
 
 
 def make_app(
-    store: Store,
+    store: KeptStore,
     *,
     door: Door,
+    settings: HttpSettings | None = None,
+    limits: Limits | None = None,
+    cache: CacheSettings | None = None,
+    live: LiveSettings | None = None,
+    running: Running | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
-    limits: Limits | None = None,
 ) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from; `limits` what it may ask for, by default those of the development profile.
+    `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
+    application is run; it stands in `app.state.running`.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
+    Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
-    pages, health = Pages(store), Health(store)
-    endpoint = GraphQLEndpoint(Engine(limits=limits), store, door, open_past=open_past)
+    settings, running = settings or HttpSettings(), running or Running()
+    pages = Pages(store)
 
-    async def graphql(request: Request) -> Response:
-        return await (endpoint(request) if request.method == "POST" else pages.graphiql(request))
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await pages.graphiql(Request(scope))
+        await response(scope, receive, send)
 
-    return Starlette(
-        routes=[
-            Route("/graphql", graphql, methods=["GET", "POST"]),
-            Route("/health/live", health.live),
-            Route("/health/ready", health.ready),
-            *pages.routes(),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+    engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
+    endpoint = GraphQLEndpoint(
+        Answers(engine, cache),
+        store,
+        door,
+        settings,
+        page=page if settings.graphiql else None,
+        persisted=persisted,
+        open_past=open_past,
     )
+    subscriptions = LiveDoor(
+        engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
+    )
+    app = _Application(
+        {"/graphql": endpoint},
+        routes=[*running.routes(store, door), *pages.routes()],
+        middleware=[
+            Middleware(PositionHeader, store=store),
+            *running.middleware(allowed_hosts),
+            Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
+            Middleware(subscriptions.around),
+        ],
+    )
+    app.state.subscriptions = subscriptions
+    app.state.running = running
+    return app
+
+
+class _Application(Starlette):
+    """Starlette, with HTTP requests for a few paths sent to applications of their own.
+
+    Starlette's routes, with what they make of each request, cost about as much as sending a ready answer does. The
+    middleware, which has to be plain ASGI, is around both ways.
+    """
+
+    def __init__(
+        self, by_path: Mapping[str, ASGIApp], *, routes: Sequence[BaseRoute], middleware: Sequence[Middleware]
+    ) -> None:
+        super().__init__(routes=routes)
+        self._by_path = by_path
+        self._front: ASGIApp = self._dispatch
+        for one in reversed(middleware):
+            self._front = one.cls(self._front, *one.args, **one.kwargs)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what handles the requests for routes: what fails is answered by what stands around all requests."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._front(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._by_path.get(scope["path"]) if scope["type"] == "http" else None
+        await (app(scope, receive, send) if app else super().__call__(scope, receive, send))

@@ -1,93 +1,199 @@
-"""GraphQL over HTTP, by the GraphQL-over-HTTP draft specification: POST of JSON, answers as JSON."""
+"""GraphQL over HTTP, edition of September 2026: POST of JSON, GET for queries, answers as JSON.
 
-import json
-from typing import Any, Final
+The way of a request that was seen before is kept short: what its headers and its body mean is remembered by their
+bytes, and nothing of a framework is made for it.
+"""
 
-import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+import logging
+import secrets
+from typing import Final
 
-from ledgerpress.application.access import Door, Unauthenticated
-from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.engine import Engine
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-POSITION_HEADER: Final = "LedgerPress-Position"
-MAX_BODY_BYTES: Final = 1_000_000
-_GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+from ledgerpress.application.access import Door, Identity
+from ledgerpress.graphql.answers import Answers
+from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.http.answer_headers import AnswerHeaders, Response
+from ledgerpress.http.client_rates import ClientRates
+from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.minimum_position import minimum_position, wait_for_position
+from ledgerpress.http.negotiation import answer_media_type, names_html
+from ledgerpress.http.operation_kinds import status_if_not_executed
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.preflight import require_preflight
+from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.remembered import Remembered
+from ledgerpress.http.request_body import ClientGone, check_headers, read_body
+from ledgerpress.http.request_headers import request_headers
+from ledgerpress.http.sending import send_answer
+from ledgerpress.http.settings import HttpSettings
 
+logger = logging.getLogger(__name__)
 
-class GraphQLRequest(msgspec.Struct, rename="camel"):
-    """The JSON of a request (section 5.1 of the draft)."""
+Headers = dict[bytes, bytes]
 
-    query: str
-    variables: dict[str, Any] | None = None
-    operation_name: str | None = None
-    extensions: dict[str, Any] | None = None
-
-
-_decoder = msgspec.json.Decoder(GraphQLRequest)
+_ALLOW: Final = (b"allow", b"GET, HEAD, POST, OPTIONS")
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_PARAMETERS: Final = (b"query=", b"documentId=", b"extensions=")
 
 
 class GraphQLEndpoint:
-    """Answers POST requests on one store."""
+    """An ASGI application that answers GraphQL requests on one store. `page` is for browsers that send none."""
 
-    def __init__(self, engine: Engine, store: Store, door: Door, *, open_past: bool = False) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        answers: Answers,
+        store: KeptStore,
+        door: Door,
+        settings: HttpSettings,
+        *,
+        page: ASGIApp | None = None,
+        persisted: PersistedDocuments | None = None,
+        open_past: bool = False,
+    ) -> None:
+        self._documents = answers.documents
+        self._answer_to = answers.answer
         self._store = store
-        self._door = door
+        self._rates = ClientRates(door, settings)
+        self._settings = settings
+        self._page = page
         self._open_past = open_past
+        self._persisted = persisted or PersistedDocuments(settings)
+        self._answers = AnswerHeaders(settings, store.clock)
+        self._bodies: Remembered[GraphQLRequest] = Remembered()
+        self._query_strings: Remembered[GraphQLRequest] = Remembered()
 
-    async def __call__(self, request: Request) -> Response:
-        """Return the response to a request."""
-        media_type, _, _ = request.headers.get("content-type", "").partition(";")
-        if media_type.strip().lower() != "application/json":
-            return _refusal(415, "Send the request as application/json.")
-        body = await _read(request)
-        if body is None:
-            return _refusal(413, f"The request is larger than {MAX_BODY_BYTES:,} bytes.")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        method = scope["method"]
+        media_type: str | None = None
         try:
-            asked = _decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return _refusal(400, f"The request is not a GraphQL request in JSON: {error}.")
-        try:
-            identity = await self._door.identify(request.headers.get("authorization"))
-        except Unauthenticated as error:
-            return _refusal(401, str(error))
-        answer = await self._engine.execute(
+            headers = request_headers(scope["headers"])
+            accept = headers.get(b"accept", b"")
+            if self._page and method in _SAFE and _wants_page(accept, scope["query_string"]):
+                await self._page(scope, receive, send)
+                return
+            media_type = answer_media_type(accept)
+            if method == "OPTIONS":
+                response = Response(204, [_ALLOW], b"")
+            elif media_type is None:
+                raise _not_acceptable()
+            else:
+                response = await self._respond(scope, receive, headers, media_type)
+        except Refusal as refusal:
+            response = self._answers.refused(refusal, media_type)
+        except ClientGone:
+            return
+        except Exception:
+            name = secrets.token_hex(8)
+            logger.exception("a request failed: %s", name)
+            response = self._answers.refused(_failed(name), media_type)
+        await send_answer(send, *response, head=method == "HEAD")
+
+    async def _respond(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
+        safe = scope["method"] in _SAFE
+        if safe:
+            self._check_get(scope["query_string"], headers)
+        elif scope["method"] == "POST":
+            check_headers(headers, max_bytes=self._settings.max_body_bytes)
+        else:
+            raise Refusal(405, "METHOD_NOT_ALLOWED", "Send GraphQL requests by POST, queries by GET.", _ALLOW)
+        identity, rates = await self._rates.admit(scope, headers.get(b"authorization"))
+        if safe:
+            request = self._from_query_string(scope["query_string"])
+        else:
+            request = await self._from_body(receive)
+        response = await self._answer(scope, headers, request, identity, media_type, safe=safe)
+        response.headers.extend(rates)
+        return response
+
+    async def _answer(
+        self,
+        scope: Scope,
+        headers: Headers,
+        request: GraphQLRequest,
+        identity: Identity,
+        media_type: str,
+        *,
+        safe: bool,
+    ) -> Response:
+        if position := minimum_position(headers, request.extensions):
+            await wait_for_position(self._store, position, self._settings.min_position_seconds)
+        document = self._persisted.find(request)
+        await self._documents.prepare(document.text)
+        status = status_if_not_executed(
+            self._documents,
+            document.text,
+            request.operation_name,
+            safe=safe,
+            unprocessable=self._settings.unprocessable_status,
+        )
+        ready = await self._answer_to(
             self._store,
-            asked.query,
-            variables=asked.variables,
-            operation_name=asked.operation_name,
+            document.text,
+            variables=request.variables,
+            operation_name=request.operation_name,
             identity=identity,
             open_past=self._open_past,
+            trace=scope.get("ledgerpress.trace"),
         )
-        accepts = request.headers.get("accept", "")
-        media_type = _GRAPHQL_RESPONSE if _GRAPHQL_RESPONSE in accepts else "application/json"
-        return Response(
-            _encode(answer.body),
-            status_code=200 if answer.executed or media_type == "application/json" else 400,
-            media_type=f"{media_type}; charset=utf-8",
-            headers={POSITION_HEADER: str(answer.position), "Vary": "Accept"},
+        if document.to_keep and ready.executed:
+            self._persisted.keep(document)
+        if not safe or not self._answers.may_be_kept(ready):
+            return self._answers.answered(ready, media_type, status)
+        public = not identity.permissions and b"authorization" not in headers
+        return self._answers.kept(ready, media_type, headers.get(b"if-none-match"), public=public)
+
+    def _check_get(self, query_string: bytes, headers: Headers) -> None:
+        if self._settings.require_preflight:
+            require_preflight(headers)
+        if len(query_string) > self._settings.max_query_string_bytes:
+            raise Refusal(
+                414,
+                "URI_TOO_LONG",
+                f"The query string is longer than {self._settings.max_query_string_bytes:,} bytes: use POST.",
+            )
+
+    def _from_query_string(self, query_string: bytes) -> GraphQLRequest:
+        request = self._query_strings.get(query_string)
+        if request is None:
+            request = from_query_string(
+                query_string,
+                max_depth=self._settings.max_json_depth,
+                ill_formed=self._settings.unprocessable_status,
+            )
+            self._query_strings.keep(query_string, request)
+        return request
+
+    async def _from_body(self, receive: Receive) -> GraphQLRequest:
+        body = await read_body(
+            receive, max_bytes=self._settings.max_body_bytes, seconds=self._settings.body_seconds
         )
+        request = self._bodies.get(body)
+        if request is None:
+            request = from_json(
+                body,
+                max_depth=self._settings.max_json_depth,
+                ill_formed=self._settings.unprocessable_status,
+            )
+            self._bodies.keep(body, request)
+        return request
 
 
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body, enc_hook=str)
-    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
-        return json.dumps(body, default=str).encode("ascii")
+def _wants_page(accept: bytes, query_string: bytes) -> bool:
+    return names_html(accept) and not any(name in query_string for name in _PARAMETERS)
 
 
-def _refusal(status: int, message: str) -> Response:
-    body = json.dumps({"errors": [{"message": message}]})
-    return Response(body, status_code=status, media_type="application/json; charset=utf-8")
+def _not_acceptable() -> Refusal:
+    return Refusal(
+        406,
+        "NOT_ACCEPTABLE",
+        "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
+    )
 
 
-async def _read(request: Request) -> bytes | None:
-    """Return the body of a request, or `None` where it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
+def _failed(name: str) -> Refusal:
+    """Return what is said of a failure of ours, which the log has under `name`: no more than that."""
+    return Refusal(
+        500, "INTERNAL_SERVER_ERROR", f"Something went wrong on the server. Its log says more under {name}."
+    )

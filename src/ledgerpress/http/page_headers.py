@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.http.graphql_endpoint import POSITION_HEADER
+from ledgerpress.http.position_header import POSITION_HEADER
 
 # Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
 SITE_POLICY: Final = (

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ledgerpress.graphql.context import Store
@@ -46,14 +46,8 @@ class Pages:
             Route("/{path:path}", self._missing),
         ]
 
-    async def graphiql(self, request: Request) -> Response:
-        """Return the page with GraphiQL to a browser; to any other client, that GraphQL is asked for by POST."""
-        if not _accepts_html(request):
-            return JSONResponse(
-                {"errors": [{"message": "Send GraphQL requests by POST, as application/json."}]},
-                status_code=405,
-                headers={"Allow": "GET, POST", "Vary": "Accept"},
-            )
+    async def graphiql(self, _: Request) -> Response:
+        """Return the page with GraphiQL."""
         with self._store.snapshot() as snapshot:
             examples = example_values(snapshot)
             page = self._page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
@@ -139,12 +133,3 @@ class Pages:
 def _moved(snapshot: Snapshot, href: str) -> Response:
     # Asked again each time ("no-cache"): a slug may come back, and a browser would go round in circles.
     return RedirectResponse(href, status_code=301, headers=page_headers(snapshot.position))
-
-
-def _accepts_html(request: Request) -> bool:
-    """Whether the client names text/html among what it accepts (RFC 9110, 12.5.1); `*/*` is what programs send."""
-    for media_range in request.headers.get("accept", "").split(","):
-        media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
-        if media_type in {"text/html", "application/xhtml+xml"} and not {"q=0", "q=0.0"} & set(parameters):
-            return True
-    return False

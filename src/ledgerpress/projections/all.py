@@ -9,6 +9,7 @@ from ledgerpress.projections.moments import MomentsProjector
 from ledgerpress.projections.people import PeopleProjector
 from ledgerpress.projections.posts import PostsProjector
 from ledgerpress.projections.projector import Projector
+from ledgerpress.projections.tokens import TokensProjector
 
 
 def every_projector() -> tuple[Projector, ...]:
@@ -22,4 +23,5 @@ def every_projector() -> tuple[Projector, ...]:
         MomentsProjector(),
         PeopleProjector(),
         PostsProjector(),
+        TokensProjector(),
     )

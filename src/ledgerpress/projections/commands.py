@@ -55,7 +55,7 @@ class _Commands:
 
 
 def _subject_id(recorded: Recorded[Event]) -> str:
-    for name in ("post_id", "category_id", "author_id", "actor_id"):
+    for name in ("post_id", "category_id", "author_id", "token_id", "actor_id"):
         subject_id = getattr(recorded.event, name, None)
         if subject_id is not None:
             return str(subject_id)

@@ -24,7 +24,7 @@ from ledgerpress.readmodels.body_text import (
     word_count,
 )
 
-__all__ = ["RenderedBody", "Section", "derived_teaser", "render"]
+__all__ = ["RenderedBody", "Section", "derived_teaser", "render", "teaser_of"]
 
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TAGS: Final = {
@@ -86,8 +86,14 @@ def render(markdown: str) -> RenderedBody:
     return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)
 
 
+def teaser_of(markdown: str) -> str:
+    """Return the teaser of a body for which none was written. Remembered like what `render` returns."""
+    return _remember_teaser(markdown) if len(markdown) <= _CACHED_LENGTH else _teaser(markdown)
+
+
 def forget() -> None:
     """Remember no body that was rendered before now."""
+    _remember_teaser.cache_clear()
     _remember_short.cache_clear()
     _remember_long.cache_clear()
 
@@ -107,6 +113,11 @@ def _render(markdown: str) -> RenderedBody:
     )
 
 
+def _teaser(markdown: str) -> str:
+    return derived_teaser(render(markdown).lead)
+
+
+_remember_teaser: Final = lru_cache(maxsize=512)(_teaser)
 _remember_short: Final = lru_cache(maxsize=512)(_render)
 _remember_long: Final = lru_cache(maxsize=16)(_render)
 

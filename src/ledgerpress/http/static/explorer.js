@@ -56,9 +56,9 @@ query Categories {
 }
 `;
 
-const edit = `# An edit that is refused where somebody else
-# was faster: send it twice, and see. Readers
-# see it when the post is published again.
+const edit = `# An edit that is refused, since the post has
+# changed since its version 1. The answer says
+# which it has now: expect that, and try again.
 mutation EditPost($input: PostEditInput!) {
   postEdit(input: $input) {
     position
@@ -77,7 +77,7 @@ const defaultTabs = [
     variables: pretty({
       input: {
         id: about.post ?? "the id of a post",
-        expectedVersion: Number(about.version ?? 1),
+        expectedVersion: 1,
         teaser: "A teaser from the explorer.",
         reason: "Trying out an edit",
       },

@@ -1,0 +1,130 @@
+"""Runs an application in this process until it is told to stop, and then finishes what is under way.
+
+On SIGTERM or SIGINT: `/health/ready` says 503, and subscriptions are told to end; after the delay that the settings
+name, no connection is taken any more; requests under way are answered, for a bounded time; then it ends. A second
+signal ends that wait.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ledgerpress.compose.server_settings import ServerSettings
+from ledgerpress.graphql.live.settings import LiveSettings
+
+logger = logging.getLogger(__name__)
+
+GOODBYES_SECONDS: Final = 1.0
+"""How long WebSockets may take to be closed by the application, before the server closes them by itself."""
+_LOOK: Final = 0.02
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves signals to whoever runs it: there may be two of it in one process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class Serving:
+    """An application on its socket, and perhaps another, for operators, on a second one."""
+
+    def __init__(self, settings: ServerSettings, live: LiveSettings, stopping: asyncio.Event) -> None:
+        self._settings = settings
+        self._live = live
+        self._stopping = stopping
+        self._servers: list[_Quiet] = []
+        self._going: asyncio.Task[None] | None = None
+
+    async def run(self, *apps: tuple[ASGIApp, socket.socket]) -> None:
+        """Serve until a signal comes, and return when all has been answered that is going to be."""
+        self._servers = [_Quiet(self._config(app)) for app, _ in apps]
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._stop)
+        sockets: Sequence[socket.socket] = [one for _, one in apps]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server, listener in zip(self._servers, sockets, strict=True):
+                    group.create_task(server.serve(sockets=[listener]))
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _config(self, app: ASGIApp) -> uvicorn.Config:
+        proxies = self._settings.trusted_proxies
+        return uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=self._live.max_message_bytes,
+            ws_ping_interval=self._live.keep_alive_seconds,
+            ws_ping_timeout=self._live.keep_alive_seconds,
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            timeout_graceful_shutdown=self._settings.stop_seconds,
+        )
+
+    def _stop(self) -> None:
+        if self._going is None:
+            logger.info("stopping: requests under way are finished")
+            self._going = asyncio.create_task(self._leave(), name="stopping")
+            return
+        for server in self._servers:
+            server.should_exit = server.force_exit = True
+
+    async def _leave(self) -> None:
+        self._stopping.set()
+        await asyncio.sleep(self._settings.stop_delay_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYES_SECONDS):
+                while self._has_websockets():  # noqa: ASYNC110 - uvicorn tells nobody
+                    await asyncio.sleep(_LOOK)
+        for server in self._servers:
+            server.should_exit = True
+
+    def _has_websockets(self) -> bool:
+        return any(
+            hasattr(connection, "handshake_complete")
+            for server in self._servers
+            for connection in server.server_state.connections
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; on both kinds of address where `host` is `::`. Raises `OSError`."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def base_of(listener: socket.socket) -> str:
+    """Return the address of a listening socket, as the beginning of a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,79 @@
+"""The settings of a server: where it listens, what it serves, and how it stops."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+"""The addresses that only this machine can reach."""
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - what a host may be compared with
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server listens, what it serves, and how it stops."""
+
+    host: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="The address to listen on. In development only this machine's own: `127.0.0.1`, `::1` or `localhost`.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="The port to listen on; 0 takes a free one, and says which.")
+    ] = 8000
+    data: Annotated[
+        Path,
+        Meta(description="The directory that holds the store; relative to where the program is started."),
+    ] = Path("ledgerpress-data")
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The names under which the server may be asked for (the Host header), such as "
+            "`news.example.org` or `*.example.org`; others get a 400. Nothing: the address that it listens on, and "
+            "`localhost`. `*`: any name.",
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+            "believed. Nothing: none is, and a client's address is that of whoever connects.",
+        ),
+    ] = ()
+    open_past: Annotated[
+        bool,
+        Meta(description="Everyone may see the past, but for articles that are not public today."),
+    ] = False
+    stop_delay_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=300,
+            description="How long a server that is to stop goes on taking requests, while `/health/ready` says 503: as "
+            "long as whatever is in front of it needs to notice.",
+        ),
+    ] = 0.0
+    stop_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=300,
+            description="How long it then waits for requests under way, before it cuts them off. Less than whoever "
+            "supervises it waits for it.",
+        ),
+    ] = 5
+
+    def __post_init__(self) -> None:
+        if any(
+            "*" in host[1:] or (host.startswith("*") and host[:2] not in {"*", "*."})
+            for host in self.allowed_hosts
+        ):
+            raise ValueError("allowed_hosts takes `*`, names, and names that begin with `*.`")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names under which it may be asked for."""
+        return self.allowed_hosts or (self.host, "localhost")

@@ -1,0 +1,85 @@
+"""Everything that can be set: a section for each room, which declares its own settings, and the two profiles."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ledgerpress.application.doors import AccessSettings
+from ledgerpress.compose.log_lines import LogSettings
+from ledgerpress.compose.server_settings import EVERY_ADDRESS, LOOPBACK, ServerSettings
+from ledgerpress.compose.tracing import TracingSettings
+from ledgerpress.graphql.answers import CacheSettings
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.cross_origin import CorsSettings
+from ledgerpress.http.health import HealthSettings
+from ledgerpress.http.metrics import MetricsSettings
+from ledgerpress.http.security_headers import HeaderSettings
+from ledgerpress.http.settings import HttpSettings
+
+
+class Profile(StrEnum):
+    """What a server is for. It decides the defaults of all settings."""
+
+    DEVELOPMENT = "development"
+    """One person on one machine tries things out, or works on LedgerPress."""
+    PRODUCTION = "production"
+    """Others reach it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a program. A field is a section, declared by the room that it is for.
+
+    A section's own defaults are those of production; where those of development differ, its class method
+    `development` returns them. To add a section is to add a line here.
+    """
+
+    server: ServerSettings
+    access: AccessSettings
+    http: HttpSettings
+    limits: Limits
+    cache: CacheSettings
+    live: LiveSettings
+    health: HealthSettings
+    metrics: MetricsSettings
+    logs: LogSettings
+    tracing: TracingSettings
+    cors: CorsSettings
+    headers: HeaderSettings
+
+
+def sections() -> dict[str, type[msgspec.Struct]]:
+    """Return what each section holds, by its name."""
+    return {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def defaults(section: type[msgspec.Struct], profile: Profile) -> Any:
+    """Return a section as it is in `profile` where nothing is set."""
+    if profile is Profile.DEVELOPMENT and hasattr(section, "development"):
+        return section.development()
+    return section()
+
+
+def contradiction(settings: Settings, profile: Profile) -> str | None:
+    """Return what does not go together in the settings, if anything."""
+    server = settings.server
+    if profile is Profile.DEVELOPMENT and server.host not in LOOPBACK:
+        return (
+            f"server.host is {server.host}: in the development profile, which tells more than strangers should know, "
+            f"the server listens on {', '.join(LOOPBACK)} only; for others there is `--profile production`"
+        )
+    try:
+        settings.access.check_host(server.host)
+    except ValueError as error:
+        return str(error)
+    if server.host in EVERY_ADDRESS and not server.allowed_hosts:
+        return (
+            f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "
+            "names the server is reached"
+        )
+    try:
+        settings.access.check_host(server.host)
+    except ValueError as error:
+        return f"server.host is {server.host}: {error}"
+    return None

@@ -1,0 +1,84 @@
+"""An answer's status and headers: what kind of answer it is, for whom it may be kept, and how it is recognised."""
+
+from typing import Final, NamedTuple
+
+from ledgerpress.application.sources import Clock
+from ledgerpress.graphql.kept_answers import Ready
+from ledgerpress.http import conditional, position_header
+from ledgerpress.http.negotiation import GRAPHQL_RESPONSE, JSON
+from ledgerpress.http.refusals import Header, Refusal
+from ledgerpress.http.settings import HttpSettings
+
+# For whom an answer is, and of which position at least: caches have to tell these apart.
+VARY: Final = (b"vary", b"Accept, Authorization, LedgerPress-Min-Position")
+_CONTENT_TYPES: Final = {
+    name: (b"content-type", f"{name}; charset=utf-8".encode("ascii")) for name in (GRAPHQL_RESPONSE, JSON)
+}
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
+_ERRORS: Final = b'{"errors"'
+"""How an answer with errors begins: they stand first (GraphQL, section 7.1)."""
+
+
+class Response(NamedTuple):
+    """What is sent."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class AnswerHeaders:
+    """Makes responses of answers and refusals, under the rules of the settings."""
+
+    def __init__(self, settings: HttpSettings, clock: Clock) -> None:
+        self._legacy_json = settings.legacy_json
+        self._partial_status = settings.partial_status
+        self._public_max_age = settings.public_max_age
+        self._clock = clock
+
+    def refused(self, refusal: Refusal, media_type: str | None) -> Response:
+        """Return the response to a request that is refused. `media_type` is `None` where none is acceptable."""
+        headers = [self._error_type(media_type), _NOT_KEPT, VARY, *refusal.headers]
+        return Response(refusal.status, headers, refusal.body)
+
+    def answered(self, ready: Ready, media_type: str, status_if_not_executed: int) -> Response:
+        """Return the response with an answer that is for this client alone: to a POST, or with errors."""
+        position = (position_header.NAME, b"%d" % ready.position)
+        if ready.executed:
+            status = 200
+            if media_type == GRAPHQL_RESPONSE and ready.body.startswith(_ERRORS):
+                status = self._partial_status
+            content_type = _CONTENT_TYPES[media_type]
+        elif self._legacy_json and media_type == JSON:
+            status, content_type = 200, _CONTENT_TYPES[JSON]
+        else:
+            status, content_type = status_if_not_executed, self._error_type(media_type)
+        return Response(status, [position, content_type, _NOT_KEPT, VARY], ready.body)
+
+    def kept(self, ready: Ready, media_type: str, if_none_match: bytes | None, *, public: bool) -> Response:
+        """Return the response to a GET with an answer that may be kept: the answer, or that the client has it."""
+        tag = conditional.entity_tag(ready.etag or conditional.digest(ready.body), media_type)
+        max_age = self._max_age(ready) if public else 0
+        headers = [
+            (position_header.NAME, b"%d" % ready.position),
+            (b"etag", tag),
+            (b"cache-control", conditional.cache_control(public=public, max_age=max_age)),
+            VARY,
+        ]
+        if conditional.is_known(if_none_match, tag):
+            return Response(304, headers, b"")
+        headers.append(_CONTENT_TYPES[media_type])
+        return Response(200, headers, ready.body)
+
+    def may_be_kept(self, ready: Ready) -> bool:
+        """Whether an answer is whole: one with errors may be another one the next time."""
+        return ready.executed and not ready.body.startswith(_ERRORS)
+
+    def _max_age(self, ready: Ready) -> int:
+        if not self._public_max_age or ready.expires_at is None:
+            return self._public_max_age
+        return max(0, min(self._public_max_age, (ready.expires_at - self._clock.now()) // 1_000_000))
+
+    def _error_type(self, media_type: str | None) -> Header:
+        """Return the content type of an error, which intermediaries could have sent as well if it were plain JSON."""
+        return _CONTENT_TYPES[media_type or JSON if self._legacy_json else GRAPHQL_RESPONSE]

@@ -1,0 +1,17 @@
+"""The answer to credentials that are not good (RFC 6750, section 3)."""
+
+import re
+from typing import Final
+
+from ledgerpress.application.access import Unauthenticated
+from ledgerpress.http.refusals import Refusal
+
+# What may stand in error_description.
+_NOT_ALLOWED: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+
+
+def challenge(error: Unauthenticated) -> Refusal:
+    """Return what is said of credentials that are not good."""
+    description = _NOT_ALLOWED.sub("'", str(error))
+    value = f'Bearer realm="LedgerPress", error="invalid_token", error_description="{description}"'
+    return Refusal(401, "UNAUTHENTICATED", str(error), (b"www-authenticate", value.encode("ascii")))

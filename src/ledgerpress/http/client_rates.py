@@ -1,0 +1,41 @@
+"""Whose allowance of requests counts: the token's, and without one the client address's."""
+
+from starlette.types import Scope
+
+from ledgerpress.application.access import Door, Identity, Unauthenticated
+from ledgerpress.http.challenge import challenge
+from ledgerpress.http.rate_limit import RateLimit, client_address
+from ledgerpress.http.refusals import Header
+from ledgerpress.http.settings import HttpSettings
+
+
+class ClientRates:
+    """Lets clients in as often as the settings allow."""
+
+    def __init__(self, door: Door, settings: HttpSettings) -> None:
+        self._door = door
+        self._tokens, self._addresses = (
+            RateLimit(
+                per_second=rate,
+                burst_seconds=settings.burst_seconds,
+                max_clients=settings.max_rate_limited_clients,
+            )
+            for rate in (settings.requests_per_second, settings.anonymous_requests_per_second)
+        )
+
+    async def admit(self, scope: Scope, authorization: bytes | None) -> tuple[Identity, tuple[Header, ...]]:
+        """Return who sends a request, and the headers that say how many more they may send. Raises `Refusal`.
+
+        Bad credentials count for the address that they come from: nobody tries them faster than it may ask.
+        """
+        try:
+            identity = await self._door.identify(authorization.decode("latin-1") if authorization else None)
+        except Unauthenticated as error:
+            self._addresses.take(client_address(scope.get("client")))
+            raise challenge(error) from None
+        client = identity.token_id or identity.actor_id
+        if client:
+            return identity, self._tokens.take(client) if self._tokens.is_on else ()
+        if not self._addresses.is_on:
+            return identity, ()
+        return identity, self._addresses.take(client_address(scope.get("client")))

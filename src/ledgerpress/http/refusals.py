@@ -1,0 +1,25 @@
+"""What is said to a client whose request is not executed."""
+
+import msgspec
+
+Header = tuple[bytes, bytes]
+
+
+class Refusal(Exception):
+    """A request that is refused, with the status, a code for programs, and a message that says what to do."""
+
+    def __init__(self, status: int, code: str, message: str, *headers: Header) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+    @property
+    def body(self) -> bytes:
+        """The answer: a well-formed GraphQL response of one error (GraphQL, section 7.1.2)."""
+        return msgspec.json.encode({"errors": [{"message": str(self), "extensions": {"code": self.code}}]})
+
+
+def retry_after(seconds: float) -> Header:
+    """Return the header that says when to try again (RFC 9110, 10.2.3): in whole seconds, at least one."""
+    return b"retry-after", b"%d" % max(1, int(-(-seconds // 1)))

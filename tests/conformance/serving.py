@@ -1,0 +1,37 @@
+"""A real server in this process, on a socket of its own."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from ledgerpress.application.access import ANONYMOUS, OpenDoor
+from ledgerpress.compose.store import open_store
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
+
+
+@asynccontextmanager
+async def serving(data: Path, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[str]:
+    """Serve a store to anyone, and lend the server's address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with open_store(data) as store:
+            config = uvicorn.Config(
+                make_app(store, door=OpenDoor(ANONYMOUS), settings=settings, limits=limits),
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+            )
+            server = uvicorn.Server(config)
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                await task

@@ -1,0 +1,68 @@
+"""The audits of npm's graphql-http, against a real server: all pass in development; production's exceptions are named."""
+
+import asyncio
+import json
+import re
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.http.settings import HttpSettings
+from tests.conformance import node
+from tests.conformance.serving import serving
+
+AUDITS = 61
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
+
+
+async def audited(url: str) -> dict[str, dict[str, Any]]:
+    """Return what came of each audit, by its id."""
+    packages = await asyncio.to_thread(node.packages)
+    process = await asyncio.create_subprocess_exec(
+        node.programs() / "node", node.HERE / "audits.mjs", packages, f"{url}/graphql",
+        stdout=PIPE, stderr=PIPE, env=node.environment(),
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    results = {result["id"]: result for result in map(json.loads, output.splitlines())}
+    assert len(results) == AUDITS
+    return results
+
+
+def named(heading: str) -> set[str]:
+    """Return the ids of the audits in the table below a heading of the reference."""
+    section = REFERENCE.read_text("utf-8").split(f"### {heading}\n")[1].split("\n#")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return {audit for row in rows for audit in re.findall(r"`([0-9A-Z]{4})`", row.split("|")[1])}
+
+
+async def introspects(url: str) -> bool:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(f"{url}/graphql", json={"query": "{ __schema { queryType { name } } }"})
+    return answer.status_code == 200 and "errors" not in answer.json()
+
+
+async def test_all_audits_pass_in_development(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
+        results = await audited(url)
+    assert {one["id"]: one["reason"] for one in results.values() if one["status"] != "ok"} == {}
+
+
+async def test_the_exceptions_of_production_are_those_that_the_reference_names(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", HttpSettings(), Limits()) as url:
+        results = await audited(url)
+        expected = named("By the edition of September 2026") | named("Against foreign web pages")
+        if not await introspects(url):
+            expected |= named("Without introspection")
+    failed = {one["id"] for one in results.values() if one["status"] != "ok"}
+    assert failed == expected
+
+
+async def test_an_audit_fails_where_a_rule_is_broken(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
+        results = await audited(f"{url}/nowhere")
+    assert results["4655"]["status"] == "error"

@@ -1,0 +1,73 @@
+"""An application as it is run in production, with a door at which two tokens are known."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from ledgerpress.application.access import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    Identity,
+    Role,
+    Unauthenticated,
+    identity,
+)
+from ledgerpress.compose.observed import Observed
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.http.app import make_app
+from ledgerpress.http.health import HealthSettings
+from ledgerpress.http.metrics import MetricsSettings
+from ledgerpress.http.running import Running
+
+OPERATOR: Final = {"Authorization": "Bearer operator"}
+EDITOR: Final = {"Authorization": "Bearer editor"}
+
+
+class TwoTokens:
+    """A door at which an operator and an editor are known."""
+
+    async def identify(self, authorization: str | None) -> Identity:
+        match authorization:
+            case None:
+                return ANONYMOUS
+            case "Bearer operator":
+                return LOCAL_OPERATOR
+            case "Bearer editor":
+                return identity(Role.EDITOR, LOCAL_OPERATOR.actor_id)
+            case _:
+                raise Unauthenticated("This token is not known.")
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """A running application."""
+
+    http: httpx2.AsyncClient
+    store: Store
+    running: Running
+
+    async def post(
+        self, query: str, headers: dict[str, str] | None = None, **variables: Any
+    ) -> httpx2.Response:
+        """Send a GraphQL request."""
+        return await self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
+
+
+@asynccontextmanager
+async def operated(data: Path, **settings: Any) -> AsyncIterator[Operated]:
+    """Run an application on the store in `data`; `settings` are those of `Running`."""
+    production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
+    running = Running(**(production | settings))
+    observed = Observed(None)
+    observed.shown_by(running.metrics)
+    async with open_store(data, observer=observed) as store:
+        app = make_app(store, door=TwoTokens(), running=running)
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Operated(http, store, running)

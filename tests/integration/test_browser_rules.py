@@ -1,0 +1,119 @@
+"""What answers tell browsers: security headers on all of them, and CORS for the sites that are allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.http.cross_origin import CorsSettings
+from ledgerpress.http.security_headers import HeaderSettings
+from tests.integration.operated import EDITOR, operated
+
+FRIEND = "https://www.example.org"
+EXPECTED = {
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "x-frame-options": "DENY",
+}
+
+
+async def test_every_answer_carries_each_security_header_once(tmp_path: Path) -> None:
+    async with operated(tmp_path) as one:
+        answers = [
+            await one.http.get("/"),
+            await one.http.get("/nothing"),
+            await one.http.get("/static/site.css"),
+            await one.http.get("/health/live"),
+            await one.http.get("/metrics"),
+            await one.http.get("/graphql", headers={"Accept": "text/html"}),
+            await one.post("{ site { name } }"),
+            await one.post("{ site { name } }", {"LedgerPress-Correlation-Id": "x"}),
+            await one.http.put("/graphql"),
+        ]
+        for answer in answers:
+            for name, value in EXPECTED.items():
+                assert answer.headers.get_list(name) == [value], (answer.url, name)
+            (policy,) = answer.headers.get_list("content-security-policy")
+            assert "frame-ancestors 'none'" in policy
+            assert "strict-transport-security" not in answer.headers
+            assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_https_alone_is_asked_for_where_the_settings_say_so(tmp_path: Path) -> None:
+    headers = HeaderSettings(
+        hsts_seconds=60, hsts_subdomains=True, cross_origin_resource_policy="cross-origin"
+    )
+    async with operated(tmp_path, headers=headers) as one:
+        answer = await one.http.get("/")
+        assert answer.headers["strict-transport-security"] == "max-age=60; includeSubDomains"
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+async def test_no_other_site_is_allowed_unless_it_is_named(tmp_path: Path) -> None:
+    preflight = {"Origin": FRIEND, "Access-Control-Request-Method": "POST"}
+    async with operated(tmp_path) as one:
+        answer = await one.http.options("/graphql", headers=preflight)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_site_that_is_named_may_ask_and_read(tmp_path: Path) -> None:
+    async with operated(tmp_path, cors=CorsSettings(origins=(FRIEND,))) as one:
+        answer = await one.http.options(
+            "/graphql",
+            headers={
+                "Origin": FRIEND,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,content-type",
+            },
+        )
+        assert answer.status_code == 204
+        assert answer.headers["access-control-allow-origin"] == FRIEND
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert {"Authorization", "Content-Type"} <= set(
+            answer.headers["access-control-allow-headers"].split(", ")
+        )
+        assert answer.headers["access-control-max-age"] == "600"
+
+        answer = await one.post("{ site { name } }", {"Origin": FRIEND, **EDITOR})
+        assert answer.headers["access-control-allow-origin"] == FRIEND
+        assert {"LedgerPress-Position", "ETag"} <= set(
+            answer.headers["access-control-expose-headers"].split(", ")
+        )
+        assert "access-control-allow-credentials" not in answer.headers
+        # A refusal can be read as well: else a page could not tell why.
+        answer = await one.post("{ site { name } }", {"Origin": FRIEND, "LedgerPress-Causation-Id": "x"})
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://www.example.org", "https://www.example.org.evil.example", "null"],
+)
+async def test_a_site_that_is_not_named_may_neither_ask_nor_read(tmp_path: Path, origin: str) -> None:
+    async with operated(tmp_path, cors=CorsSettings(origins=(FRIEND,))) as one:
+        answer = await one.http.options(
+            "/graphql", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
+        )
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in answer.headers
+        answer = await one.post("{ site { name } }", {"Origin": origin})
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_caches_are_told_that_an_answer_depends_on_who_asks(tmp_path: Path) -> None:
+    async with operated(tmp_path, cors=CorsSettings(origins=(FRIEND,))) as one:
+        for headers in ({}, {"Origin": FRIEND}):
+            for answer in (
+                await one.post("{ site { name } }", headers),
+                await one.http.get("/", headers=headers),
+            ):
+                assert "Origin" in ", ".join(answer.headers.get_list("vary")).split(", ")
+        answer = await one.post("{ site { name } }")
+        assert "Accept" in answer.headers["vary"].split(", ")
+
+
+async def test_all_sites_may_be_allowed(tmp_path: Path) -> None:
+    async with operated(tmp_path, cors=CorsSettings(origins=("*",))) as one:
+        answer = await one.post("{ site { name } }", {"Origin": "https://anyone.example"})
+        assert answer.headers["access-control-allow-origin"] == "*"

@@ -1,0 +1,504 @@
+"""JWTs of an OpenID Connect issuer at the door: by keys that a real server publishes, or that a file holds."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ledgerpress.adapters.oidc import jwks
+from ledgerpress.application.access import GRANTED, Permission, Role, Unauthenticated
+from ledgerpress.application.doors import ALGORITHMS, AccessSettings
+from ledgerpress.domain.actors import ActorRegistered
+from ledgerpress.eventlog.ids import uuid8
+from tests.integration.history import recorded
+from tests.integration.issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
+from tests.integration.visitors import Visitors, visitors
+from tests.sources import SetClock
+
+LEEWAY: Final = 30
+Opened = Callable[..., AbstractAsyncContextManager[Visitors]]
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with issuing() as one:
+        yield one
+
+
+@pytest.fixture
+def opened(tmp_path: Path, issuer: Issuer) -> Opened:
+    """Open the store with a door that trusts the issuer, and with other settings where some are given."""
+
+    def opened(**given: Any) -> AbstractAsyncContextManager[Visitors]:
+        settings = {
+            "oidc_issuer": issuer.name,
+            "oidc_audience": AUDIENCE,
+            "oidc_jwks_url": issuer.url,
+            "oidc_leeway_seconds": LEEWAY,
+            "oidc_jwks_pause_seconds": 0.0,
+            **given,
+        }
+        return visitors(tmp_path / "store", AccessSettings(**settings), clock=SetClock(NOW * 1_000_000))
+
+    return opened
+
+
+@pytest.fixture
+async def gate(opened: Opened) -> AsyncIterator[Visitors]:
+    async with opened() as one:
+        yield one
+
+
+def part(value: object) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def unsigned(issuer: Issuer, header: dict[str, Any]) -> str:
+    return f"{part({'typ': 'JWT', 'kid': 'first', **header})}.{part(issuer.claims())}"
+
+
+async def message(gate: Visitors, token: str) -> str:
+    with pytest.raises(Unauthenticated) as refused:
+        await gate.door.identify(f"Bearer {token}")
+    return str(refused.value)
+
+
+# --- who it is ---------------------------------------------------------------------------------------
+
+
+async def test_whoever_a_jwt_names_is_registered_with_their_first_command(
+    gate: Visitors, issuer: Issuer
+) -> None:
+    before = await gate.store.log.head()
+    gate.show(issuer.token())
+    await gate.ask("{ site { name } }")
+    assert await gate.store.log.head() == before, "reading leaves no trace"
+    await asyncio.gather(*(gate.write(f"Post {n}") for n in range(5)))
+    await gate.write("One more")
+
+    actor_id = uuid8(gate.store.log.publication, issuer.name, "ada-1")
+    events = [one for one in await recorded(gate.data) if one.position > before]
+    assert {one.header.actor_id for one in events} == {actor_id}
+    (registered,) = [one for one in events if isinstance(one.event, ActorRegistered)]
+    assert registered.event == ActorRegistered(actor_id=actor_id, kind="human", name="Ada Brook")  # type: ignore[arg-type]
+    created = next(one for one in events if one.header.command_id == registered.header.command_id)
+    assert created.header.type == "post.created", "the command's own events come first"
+
+    gate.show(issuer.token(sub="bo-2", name=None))
+    repeated = [await gate.do("postCreate", title="Twice", idempotencyKey="k") for _ in range(2)]
+    assert [one["replayed"] for one in repeated] == [False, True]
+    names = [one.event.name for one in await recorded(gate.data) if isinstance(one.event, ActorRegistered)]
+    assert names[-2:] == ["Ada Brook", "bo-2"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"name": "  Ada\n\u200bBrook\u0000 "}, "AdaBrook"),
+        ({"name": ""}, "ada-1"),
+        ({"name": 7}, "ada-1"),
+        ({"name": "x" * 300}, "x" * 200),
+        ({"name": None, "sub": "\u0007"}, "Somebody"),
+    ],
+)
+async def test_any_name_can_be_recorded(
+    gate: Visitors, issuer: Issuer, claims: dict[str, Any], name: str
+) -> None:
+    gate.show(issuer.token(**claims))
+    await gate.write("A post")
+    assert [one.event.name for one in await recorded(gate.data) if isinstance(one.event, ActorRegistered)][
+        -1
+    ] == name
+
+
+async def test_of_two_issuers_or_subjects_nobody_is_taken_for_another(gate: Visitors, issuer: Issuer) -> None:
+    first = await gate.door.identify(f"Bearer {issuer.token()}")
+    other = await gate.door.identify(f"Bearer {issuer.token(sub='ada-2')}")
+    assert first.actor_id != other.actor_id
+    assert first.actor_id == (await gate.door.identify(f"Bearer {issuer.token(name='Ada B.')}")).actor_id
+
+
+# --- what they may do ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "claims", "roles"),
+    [
+        ("role", {"role": "editor"}, {Role.EDITOR}),
+        ("role", {"role": ["author", "auditor", "boss"]}, {Role.AUTHOR, Role.AUDITOR}),
+        ("role", {"role": "Editor"}, set()),
+        ("role", {"role": "editor admin"}, set()),
+        ("role", {"role": None}, set()),
+        ("role", {"role": {"editor": True}}, set()),
+        ("role", {"role": [["admin"], 7, None]}, set()),
+        (
+            "realm_access.roles",
+            {"role": "admin", "realm_access": {"roles": ["offline", "admin"]}},
+            {Role.ADMIN},
+        ),
+        ("realm_access.roles", {"role": "admin", "realm_access": "admin"}, set()),
+        ("realm_access.roles", {"role": "admin", "realm_access": {"roles": {"admin": 1}}}, set()),
+        ("https://press.example.org/role", {"https://press.example.org/role": "author"}, {Role.AUTHOR}),
+    ],
+)
+async def test_the_role_claim(
+    opened: Opened, issuer: Issuer, path: str, claims: dict[str, Any], roles: set[Role]
+) -> None:
+    async with opened(oidc_role_claim=path) as gate:
+        who = await gate.door.identify(f"Bearer {issuer.token(**claims)}")
+    assert who.permissions == frozenset[Permission]().union(*(GRANTED[role] for role in roles))
+    assert who.actor_id
+    assert (who.role in roles) if roles else (who.role is Role.READER)
+
+
+@pytest.mark.parametrize(
+    ("scope", "permissions"),
+    [
+        ("openid posts:read  posts:write profile", {Permission.READ_POSTS, Permission.WRITE_POSTS}),
+        (["posts:read", "tokens:write"], {Permission.READ_POSTS}),
+        ("", set()),
+        (None, set()),
+    ],
+)
+async def test_the_scope_claim_narrows_the_role(
+    opened: Opened, issuer: Issuer, scope: object, permissions: set[Permission]
+) -> None:
+    async with opened(oidc_scope_claim="scope") as gate:
+        assert (await gate.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == permissions
+    async with opened() as gate:
+        assert (await gate.door.identify(f"Bearer {issuer.token(scope=scope)}")).permissions == GRANTED[
+            Role.EDITOR
+        ]
+
+
+async def test_what_the_permissions_allow_is_allowed_over_http(gate: Visitors, issuer: Issuer) -> None:
+    gate.show(issuer.token(role="admin"))
+    assert (await gate.ask("{ tokens { totalCount } }"))["tokens"]["totalCount"] == 0
+    gate.show(issuer.token())
+    assert [one["extensions"]["code"] for one in await gate.errors("{ tokens { totalCount } }")] == [
+        "FORBIDDEN"
+    ]
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"aud": "shop"}, "another audience"),
+        ({"aud": ["shop", "bank"]}, "another audience"),
+        ({"aud": None}, "lacks the claim aud"),
+        ({"iss": "https://id.example.org/realms/other"}, "another issuer"),
+        ({"iss": "https://id.example.org/realms/town/"}, "another issuer"),
+        ({"iss": None}, "lacks the claim iss"),
+        ({"sub": None}, "lacks the claim sub"),
+        ({"sub": ""}, "no subject"),
+        ({"sub": "x" * 1_001}, "no subject"),
+        ({"exp": None}, "lacks the claim exp"),
+        ({"exp": "soon"}, "exp of the JWT is not a number"),
+        ({"exp": True}, "exp of the JWT is not a number"),
+        ({"exp": float("nan")}, "expired"),
+        ({"exp": -float("inf")}, "expired"),
+        ({"nbf": "now"}, "nbf of the JWT is not a number"),
+        ({"nbf": float("nan")}, "not good yet"),
+    ],
+)
+async def test_claims_that_are_not_for_us(
+    gate: Visitors, issuer: Issuer, claims: dict[str, Any], says: str
+) -> None:
+    token = issuer.token(**claims)
+    assert says in await message(gate, token)
+    assert says in await gate.refusal(f"Bearer {token}")
+
+
+async def test_one_of_several_audiences_suffices(gate: Visitors, issuer: Issuer) -> None:
+    assert (await gate.door.identify(f"Bearer {issuer.token(aud=['shop', AUDIENCE])}")).actor_id
+
+
+@pytest.mark.parametrize(
+    ("claims", "since", "until"),
+    [
+        ({"exp": NOW + 600}, None, NOW + 600 + LEEWAY),
+        ({"nbf": NOW + 100}, NOW + 100 - LEEWAY, NOW + 600 + LEEWAY),
+    ],
+)
+async def test_times_are_told_give_or_take_the_leeway(
+    gate: Visitors, issuer: Issuer, claims: dict[str, Any], since: int | None, until: int
+) -> None:
+    token = issuer.token(**claims)
+
+    async def good_at(seconds: float) -> bool:
+        gate.clock.time = round(seconds * 1_000_000) - 1_000_000  # it goes on by a second with each look
+        try:
+            return bool(await gate.door.identify(f"Bearer {token}"))
+        except Unauthenticated:
+            return False
+
+    assert [await good_at(until - 0.001), await good_at(until)] == [True, False]
+    if since is not None:
+        assert [await good_at(since - 0.001), await good_at(since)] == [False, True]
+
+
+async def test_a_token_that_nobody_signed_is_refused(gate: Visitors, issuer: Issuer) -> None:
+    for alg in ("none", "None", "NONE", "nOnE", "", None, 7, ["RS256"]):
+        for signature in ("", part(b"x"), issuer.token().split(".")[2]):
+            assert await message(gate, f"{unsigned(issuer, {'alg': alg})}.{signature}"), alg
+    assert "algorithm" in await message(gate, f"{unsigned(issuer, {'alg': 'none'})}.")
+
+
+async def test_a_public_key_is_never_taken_for_a_shared_secret(gate: Visitors, issuer: Issuer) -> None:
+    public = issuer.key.private.public_key()
+    for secret in (
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        json.dumps(issuer.key.jwk).encode(),
+        issuer.jwks,
+        b"",
+    ):
+        for alg in ("HS256", "RS256"):
+            text = unsigned(issuer, {"alg": alg})
+            forged = f"{text}.{part(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+            assert await message(gate, forged), (alg, secret)
+
+
+async def test_the_signature_must_be_the_issuers_and_over_what_is_said(
+    gate: Visitors, issuer: Issuer
+) -> None:
+    header, claims, signature = issuer.token().split(".")
+    more = part(issuer.claims(role="admin"))
+    foreign = issuer.token(key=SigningKey("RS256", "first"))
+    for forged in (
+        f"{header}.{more}.{signature}",
+        f"{header}.{claims}.{signature[:-4]}AAAA",
+        f"{header}.{claims}.",
+        f"{part({'alg': 'RS256', 'kid': 'first', 'x': 1})}.{claims}.{signature}",
+        foreign,
+    ):
+        assert await message(gate, forged) == "The JWT is not as its issuer signed it.", forged
+
+
+async def test_keys_in_the_token_itself_are_not_looked_at(gate: Visitors, issuer: Issuer) -> None:
+    own = SigningKey("RS256", "own")
+    for header in ({"jwk": own.jwk}, {"jku": issuer.url}, {"x5u": issuer.url}):
+        assert "not the issuer's" in await message(gate, issuer.token(key=own, header=header))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d",
+        "....",
+        part({"alg": "RS256"}) + "..",
+        part([]) + ".e30.",
+        part(b"\xff") + ".e30.x",
+    ],
+)
+async def test_what_is_no_jwt_is_refused(gate: Visitors, token: str) -> None:
+    assert "JWT" in await gate.refusal(f"Bearer {token}")
+
+
+async def test_a_deeply_nested_or_critical_header_is_refused(gate: Visitors, issuer: Issuer) -> None:
+    deep = part(b"[" * 9_000)
+    assert await gate.refusal(f"Bearer {deep}.{part(issuer.claims())}.AA")
+    assert await message(gate, issuer.token(header={"crit": ["exp"], "exp": NOW}))
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+async def test_each_kind_of_key_works_and_is_used_for_nothing_else(
+    opened: Opened, issuer: Issuer, algorithm: str
+) -> None:
+    issuer.keys = [issuer.key, key := SigningKey(algorithm, "other")]
+    async with opened() as gate:
+        assert (await gate.door.identify(f"Bearer {issuer.token(key=key)}")).actor_id
+        assert await message(gate, issuer.token(key=key, header={"kid": "first"}))
+    async with opened(oidc_algorithms=tuple(one for one in ALGORITHMS if one != algorithm)) as gate:
+        assert "algorithm" in await message(gate, issuer.token(key=key))
+
+
+async def test_a_key_says_what_it_is_for(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_algorithms=ALGORITHMS) as gate:
+        pss = SigningKey("PS256", "pss")
+        issuer.keys = [pss]
+        assert (await gate.door.identify(f"Bearer {issuer.token(key=pss)}")).actor_id
+    for more in ({"alg": "RS256"}, {"use": "enc"}):
+        issuer.keys = [issuer.key, pss]
+        pss.jwk = {**pss.jwk, **more}
+        async with opened(oidc_algorithms=ALGORITHMS) as gate:
+            assert await message(gate, issuer.token(key=pss)), more
+
+
+# --- where the keys are -----------------------------------------------------------------------------------
+
+
+async def test_keys_are_fetched_once_and_again_for_a_new_one(gate: Visitors, issuer: Issuer) -> None:
+    tokens = [issuer.token(sub=f"s{n}") for n in range(20)]
+    await asyncio.gather(*(gate.door.identify(f"Bearer {one}") for one in tokens))
+    assert issuer.asked == 1
+    new = SigningKey("ES256", "second")
+    assert "not the issuer's" in await message(gate, issuer.token(key=new))
+    issuer.keys = [new]
+    assert (await gate.door.identify(f"Bearer {issuer.token(key=new)}")).actor_id
+    assert issuer.asked == 3
+    assert "not the issuer's" in await message(gate, issuer.token())
+
+
+async def test_nobody_makes_the_server_fetch_again_and_again(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_jwks_pause_seconds=600.0) as gate:
+        await gate.door.identify(f"Bearer {issuer.token()}")
+        for n in range(10):
+            assert await message(gate, issuer.token(key=SigningKey("ES256", f"made up {n}")))
+        assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id
+    assert issuer.asked == 1
+
+
+async def test_keys_that_are_old_serve_while_new_ones_are_fetched(
+    opened: Opened, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(oidc_jwks_seconds=1) as gate:
+        token = issuer.token()
+        await gate.door.identify(f"Bearer {token}")
+        await asyncio.sleep(1.1)
+        issuer.status = 503
+        assert (await gate.door.identify(f"Bearer {token}")).actor_id
+        async with asyncio.timeout(10):
+            while issuer.asked < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert (await gate.door.identify(f"Bearer {token}")).actor_id, "an issuer may be away for a while"
+        issuer.status, issuer.keys = 200, [SigningKey("RS256", "second")]
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    await gate.door.identify(f"Bearer {token}")
+                except Unauthenticated:
+                    break
+                await asyncio.sleep(0.01)
+    assert "503" in caplog.text
+
+
+async def test_keys_that_are_very_old_are_not_used_before_they_are_fetched_anew(
+    opened: Opened, issuer: Issuer
+) -> None:
+    async with opened(oidc_jwks_seconds=1) as gate:
+        token = issuer.token()
+        await gate.door.identify(f"Bearer {token}")
+        issuer.keys = [SigningKey("RS256", "second")]
+        await asyncio.sleep(2.1)
+        assert "not the issuer's" in await message(gate, token)
+
+
+async def test_without_keys_nobody_comes_in_and_the_event_loop_goes_on(
+    opened: Opened, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with opened(oidc_jwks_timeout_seconds=0.5) as gate:
+        issuer.delay.clear()
+        asking = asyncio.create_task(gate.refusal(f"Bearer {issuer.token()}"))
+        steps = 0
+        while not asking.done():
+            await asyncio.sleep(0.001)
+            steps += 1
+        assert "at present" in await asking
+        assert steps > 10
+        assert "keys at" in caplog.text
+        issuer.delay.set()
+        assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id, (
+            "and all is well once it is back"
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, {}, None),
+        (302, {"Location": "/keys"}, None),
+        (200, {}, b""),
+        (200, {}, b"[]"),
+        (200, {}, b'{"keys": 7}'),
+        (200, {}, b'{"keys": []}'),
+        (200, {}, b'{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "first"}]}'),
+        (200, {}, b'{"keys": [{"kty": "RSA", "kid": "first", "n": 1}]}'),
+        (200, {}, b"[" * 100_000),
+        (200, {}, b" " * 1_100_000),
+        (200, {}, b"\xff\xfe"),
+    ],
+)
+async def test_an_answer_that_is_no_set_of_keys_lets_nobody_in(
+    gate: Visitors, issuer: Issuer, status: int, headers: dict[str, str], body: bytes | None
+) -> None:
+    issuer.status, issuer.headers, issuer.body = status, headers, body
+    assert await gate.refusal(f"Bearer {issuer.token()}")
+    issuer.status, issuer.headers, issuer.body = 200, {}, None
+    if status == 200 and body and b"RSA" in body:
+        return  # such a key is taken for one until it is fetched anew
+    assert (await gate.door.identify(f"Bearer {issuer.token()}")).actor_id
+
+
+async def test_keys_of_an_issuer_that_is_not_there(opened: Opened, issuer: Issuer) -> None:
+    async with opened(oidc_jwks_url="http://127.0.0.1:9/keys") as gate:
+        assert "at present" in await message(gate, issuer.token())
+
+
+async def test_keys_kept_too_long_are_given_up(
+    opened: Opened, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as gate:
+        await gate.door.identify(f"Bearer {issuer.token()}")
+        issuer.status = 503
+        monkeypatch.setattr(jwks, "STALE_SECONDS", 0)
+        assert "at present" in await message(gate, issuer.token())
+
+
+async def test_keys_in_a_file_are_read_anew_when_it_changes(
+    opened: Opened, issuer: Issuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(issuer.jwks)
+    first, second = issuer.key, SigningKey("ES256", "second")
+    good = partial(_is_good, issuer=issuer)
+    async with opened(oidc_jwks_url=None, oidc_jwks_file=str(file)) as gate:
+        assert [await good(gate, key=first), await good(gate, key=second)] == [True, False]
+        issuer.keys = [second]
+        file.write_bytes(issuer.jwks)
+        assert [await good(gate, key=first), await good(gate, key=second)] == [False, True]
+        for damage in (lambda: file.write_text("{"), file.unlink):
+            damage()
+            assert await good(gate, key=second), "what was read last stays in use"
+        assert "keys read last are used" in caplog.text
+        other = tmp_path / "other.json"
+        other.write_bytes(json.dumps({"keys": [first.jwk]}).encode())
+        other.replace(file)
+        assert [await good(gate, key=first), await good(gate, key=second)] == [True, False]
+    assert issuer.asked == 0
+
+
+async def test_a_key_without_an_id_is_found_where_it_is_the_only_one(opened: Opened, issuer: Issuer) -> None:
+    nameless = SigningKey("RS256", None)
+    issuer.keys = [nameless]
+    async with opened() as gate:
+        assert await _is_good(gate, key=nameless, issuer=issuer)
+    issuer.keys = [nameless, issuer.key]
+    async with opened() as gate:
+        assert await _is_good(gate, key=nameless, issuer=issuer)
+        assert not await _is_good(gate, key=SigningKey("RS256", None), issuer=issuer)
+
+
+async def _is_good(gate: Visitors, *, key: SigningKey, issuer: Issuer) -> bool:
+    try:
+        return bool(await gate.door.identify(f"Bearer {issuer.token(key=key)}"))
+    except Unauthenticated:
+        return False

@@ -1,0 +1,118 @@
+"""What a server writes in production: a line of JSON for each event, and nothing in it that is a secret."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.integration.server import Server, Servers
+
+ROOT = Path(__file__).parents[2]
+SECRETS = ("opensesame", "a-text-not-yet-published", "typed-into-a-variable", "asked-in-the-query")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvcGVuc2VzYW1lIn0.opensesame"
+
+
+def lines(server: Server) -> list[dict[str, Any]]:
+    """What it has written, each line of which must be JSON."""
+    return [json.loads(line) for line in server.output.read_text("utf-8").splitlines()]
+
+
+def accesses(server: Server) -> list[dict[str, Any]]:
+    """Its lines for requests, without those for the question whether it is ready."""
+    found = [line for line in lines(server) if line["logger"] == "ledgerpress.access"]
+    return [line for line in found if not line["path"].startswith("/health/")]
+
+
+async def base(server: Server) -> str:
+    host, port = await server.address()
+    return f"http://{host}:{port}"
+
+
+async def test_each_request_has_a_line_and_no_line_holds_a_secret(tmp_path: Path) -> None:
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        headers = {
+            "Authorization": "Bearer opensesame",
+            "Cookie": "opensesame",
+            "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+        }
+        async with httpx2.AsyncClient(base_url=await base(server), headers=headers) as http:
+            query = (
+                "mutation Writing($reason: String) { postCreate(input: {title: "
+                '"a-text-not-yet-published", reason: $reason}) { position } }'
+            )
+            await http.post(
+                "/graphql", json={"query": query, "variables": {"reason": "typed-into-a-variable"}}
+            )
+            await http.get("/graphql", params={"query": "{ site { name } } # asked-in-the-query"})
+            await http.get("/?after=opensesame")
+            await http.get(f"/articles/{JWT}")
+            await http.get("/articles/lp_opensesameopensesame")
+            await http.post("/graphql", content=b'{"query": "{ opensesame"')
+            await http.get("/articles/%1b%5b2J%0a%7b%22level%22%3a%22forged%22%7d%c2%9b" + "x" * 5_000)
+        assert await server.stop() == 0
+        noted = accesses(server)
+        everything = server.output.read_text("utf-8")
+    assert [line["status"] for line in noted][3] == 404
+    assert len(noted) == 7
+    writing = noted[0]
+    assert (writing["method"], writing["path"], writing["trace_id"]) == ("POST", "/graphql", TRACE)
+    assert len({line["request_id"] for line in noted}) == 7
+    assert writing["ms"] > 0
+    assert noted[2]["path"] == "/"
+    assert len(noted[6]["path"]) <= 200
+    for secret in SECRETS:
+        assert secret not in everything
+    assert all(character.isprintable() or character == "\n" for character in everything)
+    assert "forged" in everything  # within the line of its request, where it belongs
+    assert not any(line["level"] == "forged" for line in lines(server))
+
+
+async def test_the_operation_is_noted_and_its_name_cut_short(tmp_path: Path) -> None:
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        async with httpx2.AsyncClient(base_url=await base(server)) as http:
+            await http.post("/graphql", json={"query": "query FrontPage { site { name } }"})
+            await http.post("/graphql", json={"query": f"query Long{'g' * 1_000} {{ site {{ name }} }}"})
+        assert await server.stop() == 0
+        short, long = accesses(server)
+    assert (short["operation"], short["operation_name"]) == ("query", "FrontPage")
+    assert len(long["operation_name"]) == 200
+
+
+async def test_a_failure_is_answered_with_an_id_that_the_log_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    program = (sys.executable, "-m", "tests.integration.broken_page_program")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production", program=program)
+        async with httpx2.AsyncClient(base_url=await base(server)) as http:
+            answer = await http.get("/", headers={"Authorization": "Bearer opensesame"})
+        assert await server.stop() == 0
+        (failed,) = (line for line in lines(server) if "exception" in line)
+        (access,) = (line for line in accesses(server) if line["path"] == "/")
+        everything = server.output.read_text("utf-8")
+    assert answer.status_code == 500
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json()["errors"][0]["extensions"]["errorId"] == failed["error_id"] == access["error_id"]
+    assert "ValueError" not in answer.text
+    assert failed["exception"]["type"] == "ValueError"
+    assert "broken_page_program" in failed["exception"]["traceback"]
+    assert failed["level"] == "error"
+    assert "opensesame" not in everything
+    assert "\x1b" not in everything
+
+
+async def test_in_development_nothing_is_said_while_all_goes_well(tmp_path: Path) -> None:
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        async with httpx2.AsyncClient(base_url=await base(server)) as http:
+            await http.get("/")
+            await http.post("/graphql", json={"query": "{ site { name } }"})
+        assert await server.stop() == 0
+        assert server.words() == ""

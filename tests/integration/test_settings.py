@@ -1,0 +1,201 @@
+"""Settings: where they come from, what is refused, what is shown, and that each of them is documented."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerpress.cli import app
+from ledgerpress.compose.settings import Profile, defaults, sections
+from ledgerpress.compose.settings_declared import declared
+from ledgerpress.compose.settings_loading import converted
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with no settings in it, and an environment without any."""
+    monkeypatch.chdir(tmp_path)
+    for setting in declared().values():
+        monkeypatch.delenv(setting.variable, raising=False)
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=environment)
+
+
+def shown(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    result = run("settings", "--json", *arguments, environment=environment)
+    assert result.exit_code == 0, result.stderr
+    page: dict[str, Any] = json.loads(result.stdout)
+    return page
+
+
+def refused(*arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    result = run(*(arguments or ("settings",)), environment=environment)
+    assert result.exit_code == 2, result.stdout
+    return result.stderr.splitlines()
+
+
+def test_the_reference_says_what_is_declared() -> None:
+    result = run("settings", "--reference")
+    assert result.exit_code == 0
+    assert REFERENCE.read_text("utf-8") == result.stdout, (
+        "run: ledgerpress settings --reference > docs/reference/settings.md"
+    )
+
+
+@pytest.mark.parametrize("name", declared())
+def test_each_setting_is_described_and_has_a_variable_of_its_own(name: str) -> None:
+    setting = declared()[name]
+    assert setting.description.endswith("."), f"{name} needs a description, which is a sentence"
+    assert [one.name for one in declared().values() if one.variable == setting.variable] == [name]
+    assert f"`{setting.variable}`" in REFERENCE.read_text("utf-8")
+    assert "of its own kind" not in setting.allowed
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_each_default_is_something_that_may_be_set(profile: Profile) -> None:
+    for setting in declared().values():
+        value = getattr(defaults(sections()[setting.section], profile), setting.field)
+        assert converted(setting, value, text=False) == value
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ledgerpress.toml"
+    file.write_text(
+        'profile = "production"\n[server]\nport = 1\nstop_seconds = 1\n[cors]\npreflight_seconds = 1\n'
+    )
+    environment = {"LEDGERPRESS_PORT": "2", "LEDGERPRESS_STOP_SECONDS": "2"}
+    page = shown(environment=environment)
+    found = page["settings"]
+    assert page["profile"] == "production"
+    assert found["server.port"] == {"value": 2, "source": "LEDGERPRESS_PORT in the environment"}
+    assert found["cors.preflight_seconds"] == {"value": 1, "source": "ledgerpress.toml"}
+    assert found["logs.format"] == {"value": "json", "source": "the profile production"}
+    page = shown("--profile", "development", environment=environment)
+    assert page["profile"] == "development"
+    assert page["settings"]["logs.format"]["value"] == "plain"
+
+
+def test_a_file_is_found_by_an_option_or_by_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text("[server]\nport = 1\n")
+    (tmp_path / "two.toml").write_text("[server]\nport = 2\n")
+    environment = {"LEDGERPRESS_CONFIG": "one.toml"}
+    assert shown(environment=environment)["settings"]["server.port"]["value"] == 1
+    assert shown("--config", "two.toml", environment=environment)["settings"]["server.port"]["value"] == 2
+    assert refused("settings", "--config", "three.toml") == [
+        "ledgerpress: there is no file three.toml: it was named as the one with the settings"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("LEDGERPRESS_OPEN_PAST", "on", "server.open_past", True),
+        ("LEDGERPRESS_OPEN_PAST", "0", "server.open_past", False),
+        ("LEDGERPRESS_METRICS_PORT", "9100", "metrics.port", 9100),
+        ("LEDGERPRESS_METRICS_PORT", "", "metrics.port", None),
+        (
+            "LEDGERPRESS_ALLOWED_HOSTS",
+            "a.example, b.example,",
+            "server.allowed_hosts",
+            ["a.example", "b.example"],
+        ),
+        ("LEDGERPRESS_ALLOWED_HOSTS", "", "server.allowed_hosts", []),
+        ("LEDGERPRESS_TRACING_SAMPLE_RATIO", "0.25", "tracing.sample_ratio", 0.25),
+        ("LEDGERPRESS_DATA", "/srv/news", "server.data", "/srv/news"),
+    ],
+)
+def test_text_in_the_environment_means(variable: str, text: str, name: str, value: object) -> None:
+    assert shown(environment={variable: text})["settings"][name]["value"] == value
+
+
+def test_what_is_wrong_is_refused_all_at_once_with_what_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "ledgerpress.toml").write_text('weather = "fine"\n[server]\nprot = 1\nport = "80"\n')
+    lines = refused(
+        environment={
+            "LEDGERPRESS_PROT": "1",
+            "LEDGERPRESS_LOGS_FORMAT": "xml",
+            "LEDGERPRESS_OPEN_PAST": "perhaps",
+            "LEDGERPRESS_STOP_SECONDS": "0",
+        }
+    )
+    assert lines[0].startswith(
+        "ledgerpress: weather in ledgerpress.toml is no section of settings: there are "
+    )
+    assert lines[1:] == [
+        "ledgerpress: server.prot in ledgerpress.toml is no setting: is port meant?",
+        "ledgerpress: LEDGERPRESS_PROT in the environment is no setting: is LEDGERPRESS_PORT meant?",
+        (
+            "ledgerpress: server.port from ledgerpress.toml is '80': it is a whole number from 0 to 65,535 "
+            "(Expected `int`, got `str`)"
+        ),
+        (
+            "ledgerpress: logs.format from LEDGERPRESS_LOGS_FORMAT in the environment is 'xml': it is one of `json`, `plain` "
+            "(Invalid enum value 'xml')"
+        ),
+        (
+            "ledgerpress: server.open_past from LEDGERPRESS_OPEN_PAST in the environment is 'perhaps': it is `true` or `false` "
+            "(is neither yes nor no)"
+        ),
+        (
+            "ledgerpress: server.stop_seconds from LEDGERPRESS_STOP_SECONDS in the environment is '0': it is a whole number "
+            "from 1 to 300 (Expected `int` >= 1)"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[server\n", "ledgerpress.toml is no TOML"),
+        ("server = 1\n", "server in ledgerpress.toml is a section: write [server]"),
+        (
+            'profile = "staging"\n',
+            "profile from ledgerpress.toml is 'staging': it is one of `development`, `production`",
+        ),
+        (
+            '[cors]\norigins = ["https://a.example/"]\n',
+            "settings of cors: 'https://a.example/' in origins is no origin",
+        ),
+        ('[server]\nhost = "0.0.0.0"\n', "--profile production"),
+        ('profile = "production"\n[server]\nhost = "0.0.0.0"\n', "server.allowed_hosts"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "ledgerpress.toml").write_text(content)
+    for command in (("settings",), ("serve",)):
+        (line,) = refused(*command)
+        assert says in line
+
+
+def test_secrets_are_not_shown_where_they_are_right_nor_where_they_are_wrong(tmp_path: Path) -> None:
+    secret = "key=hunter2"
+    for arguments in ((), ("--json",)):
+        result = run("settings", *arguments, environment={"LEDGERPRESS_TRACING_OTLP_HEADERS": secret})
+        assert result.exit_code == 0
+        assert "hunter2" not in result.output
+        assert "(set, and not shown)" in result.stdout
+    (tmp_path / "ledgerpress.toml").write_text(
+        '[tracing]\notlp_headers = ["hunter2"]\nendpoint = "http://u:hunter2@127.0.0.1/"\n'
+    )
+    lines = refused()
+    assert [line.split(" from ")[0] for line in lines] == [
+        "ledgerpress: tracing.otlp_headers",
+        "ledgerpress: tracing.endpoint",
+    ]
+    assert "hunter2" not in "".join(lines)
+
+
+def test_other_commands_find_the_store_that_the_settings_name(tmp_path: Path) -> None:
+    (tmp_path / "ledgerpress.toml").write_text('[server]\ndata = "in-the-file"\n')
+    assert "no LedgerPress store in in-the-file" in run("status").stderr
+    assert "store in named" in run("status", environment={"LEDGERPRESS_DATA": "named"}).stderr
+    assert (
+        "store in told" in run("status", "--data", "told", environment={"LEDGERPRESS_DATA": "named"}).stderr
+    )

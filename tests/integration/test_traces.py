@@ -1,0 +1,201 @@
+"""Traces: from a caller's headers into the events, and as spans to where the settings say."""
+
+import asyncio
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.http.trace_context import trace_id_of
+from tests.integration.history import recorded
+from tests.integration.operated import OPERATOR, operated
+from tests.integration.server import Server, Servers
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+TRACEPARENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+ONE = "11111111-1111-8111-8111-111111111111"
+OTHER = "ABCDEF01-2222-8222-8222-222222222222"
+NAME_SITE = "mutation Naming($name: String!) { siteName(input: {name: $name}) { position } }"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace", "correlation", "causation"),
+    [
+        (TRACEPARENT, TRACE, uuid8("trace", TRACE), None),
+        (TRACEPARENT | {"LedgerPress-Correlation-Id": ONE}, TRACE, ONE, None),
+        ({"LedgerPress-Causation-Id": OTHER}, None, "the command", OTHER.lower()),
+        ({"LedgerPress-Correlation-Id": ONE, "LedgerPress-Causation-Id": OTHER}, None, ONE, OTHER.lower()),
+        ({"traceparent": "nonsense"}, None, "the command", None),
+        ({}, None, "the command", None),
+    ],
+)
+async def test_what_a_request_is_part_of_stands_in_its_events(
+    tmp_path: Path, headers: dict[str, str], trace: str | None, correlation: str, causation: str | None
+) -> None:
+    async with operated(tmp_path) as one:
+        answer = await one.post(NAME_SITE, OPERATOR | headers, name="The Tide")
+        assert answer.json()["data"]["siteName"]["position"]
+        (event,) = await one.store.log.read(await one.store.log.head() - 1, 1)
+    header = event.header
+    assert header.correlation_id == (header.command_id if correlation == "the command" else correlation)
+    assert header.causation_id == causation
+    assert event.payload is not None
+    assert json.loads(event.payload.plaintext).get("traceId") == trace
+
+
+@pytest.mark.parametrize("name", ["LedgerPress-Correlation-Id", "LedgerPress-Causation-Id"])
+@pytest.mark.parametrize("value", ["", "x", ONE[:-1], ONE + "0", "{" + ONE + "}"])
+async def test_an_id_that_is_none_is_refused_and_nothing_is_recorded(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    async with operated(tmp_path) as one:
+        head = await one.store.log.head()
+        answer = await one.post(NAME_SITE, OPERATOR | {name: value}, name="The Tide")
+        assert answer.status_code == 400
+        assert name.lower() in answer.json()["errors"][0]["message"]
+        assert await one.store.log.head() == head
+
+
+@pytest.mark.parametrize(
+    ("value", "trace_id"),
+    [
+        (f"00-{TRACE}-{PARENT}-00", TRACE),
+        (f" 00-{TRACE}-{PARENT}-01 ", TRACE),
+        (f"cc-{TRACE}-{PARENT}-01-what-comes-later", TRACE),
+        (f"00-{TRACE}-{PARENT}-01-more", None),
+        (f"ff-{TRACE}-{PARENT}-01", None),
+        (f"00-{'0' * 32}-{PARENT}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00-{TRACE.upper()}-{PARENT}-01", None),
+        (f"00-{TRACE[:-1]}-{PARENT}-01", None),
+        ("", None),
+    ],
+)
+def test_a_trace_is_read_as_the_specification_says(value: str, trace_id: str | None) -> None:
+    assert trace_id_of(value.encode()) == trace_id
+
+
+def spans(server: Server) -> list[dict[str, Any]]:
+    """The spans that it has written to standard error, each on a line."""
+    lines = server.output.read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith('{"name"')]
+
+
+async def name_site(server: Server, headers: dict[str, str], name: str = "opensesame") -> None:
+    host, port = await server.address()
+    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", headers=headers) as http:
+        answer = await http.post("/graphql", json={"query": NAME_SITE, "variables": {"name": name}})
+        assert answer.json()["data"]["siteName"]["position"]
+
+
+async def test_a_request_and_its_command_have_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "console")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        await name_site(server, TRACEPARENT)
+        await name_site(server, {}, "opensesame again")
+        assert await server.stop() == 0
+        taken = spans(server)
+        assert "opensesame" not in server.output.read_text("utf-8")
+    ours = [span for span in taken if span["context"]["trace_id"] == f"0x{TRACE}"]
+    by_name = {span["name"]: span for span in ours}
+    assert sorted(by_name) == sorted(["mutation", "command NameSite", "decide", "append", "wait for views"])
+    assert by_name["mutation"]["parent_id"] == f"0x{PARENT}"
+    assert by_name["mutation"]["attributes"]["graphql.operation.name"] == "Naming"
+    assert by_name["mutation"]["attributes"]["http.response.status_code"] == 200
+    assert by_name["command NameSite"]["parent_id"] == by_name["mutation"]["context"]["span_id"]
+    for name in ("decide", "append", "wait for views"):
+        assert by_name[name]["parent_id"] == by_name["command NameSite"]["context"]["span_id"]
+    # A request without a trace begins one, and its events carry it.
+    (begun,) = (span for span in taken if span["name"] == "mutation" and span["parent_id"] is None)
+    last = (await recorded(tmp_path / "data"))[-1]
+    assert last.trace_id is not None
+    assert begun["context"]["trace_id"] == f"0x{last.trace_id}"
+    assert last.header.correlation_id == uuid8("trace", last.trace_id)
+
+
+@asynccontextmanager
+async def collector() -> AsyncIterator[tuple[str, list[tuple[str, bytes]]]]:
+    """A collector for OTLP over HTTP: its address, and the heads and bodies that it was sent."""
+    received: list[tuple[str, bytes]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        (length,) = (
+            line.split(":")[1] for line in head.lower().splitlines() if line.startswith("content-length")
+        )
+        body = await reader.readexactly(int(length))
+        received.append((head, gzip.decompress(body) if "content-encoding: gzip" in head.lower() else body))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/traces", received
+
+
+async def test_spans_go_to_a_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collector() as (endpoint, received), Servers(tmp_path) as servers:
+        monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "otlp")
+        monkeypatch.setenv("LEDGERPRESS_TRACING_ENDPOINT", endpoint)
+        monkeypatch.setenv("LEDGERPRESS_TRACING_OTLP_HEADERS", "api-key=abc")
+        monkeypatch.setenv("LEDGERPRESS_TRACING_SERVICE_NAME", "the-tide")
+        server = await servers.start(tmp_path / "data")
+        await name_site(server, TRACEPARENT)
+        assert await server.stop() == 0
+        assert server.words() == ""
+    names = set()
+    for head, body in received:
+        assert "api-key: abc" in head.lower()
+        sent = ExportTraceServiceRequest.FromString(body)
+        for resource in sent.resource_spans:
+            attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
+            assert attributes["service.name"] == "the-tide"
+            for scope in resource.scope_spans:
+                names |= {span.name for span in scope.spans if span.trace_id.hex() == TRACE}
+    assert {"mutation", "append"} <= names
+
+
+async def test_a_share_of_requests_is_traced_whatever_the_caller_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "console")
+    monkeypatch.setenv("LEDGERPRESS_TRACING_SAMPLE_RATIO", "0")
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        await name_site(server, TRACEPARENT)
+        assert await server.stop() == 0
+        assert spans(server) == []
+    last = (await recorded(tmp_path / "data"))[-1]
+    assert last.trace_id == TRACE
+
+
+async def test_a_collector_that_is_gone_holds_up_neither_requests_nor_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with collector() as (endpoint, _):
+        pass
+    monkeypatch.setenv("LEDGERPRESS_TRACING_EXPORTER", "otlp")
+    monkeypatch.setenv("LEDGERPRESS_TRACING_ENDPOINT", endpoint)
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        await name_site(server, TRACEPARENT)
+        assert await server.stop() == 0
+    assert (await recorded(tmp_path / "data"))[-1].trace_id == TRACE
+
+
+def test_nothing_of_opentelemetry_is_loaded_where_no_traces_are_taken() -> None:
+    program = "import sys, ledgerpress.cli.serve; print([one for one in sys.modules if one.startswith('opentelemetry')])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

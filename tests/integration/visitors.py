@@ -1,0 +1,79 @@
+"""Applications with a real door: who asks is told by the Authorization header."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from ledgerpress.application.access import Door, Role
+from ledgerpress.application.doors import AccessSettings
+from ledgerpress.application.tokens import CreateToken, new_secret, secret_hash
+from ledgerpress.compose.door import make_door
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.http.app import make_app
+from ledgerpress.projections.projector import Projector
+from tests.integration.desk import Client
+from tests.sources import SeededBytes, SetClock
+
+
+class Visitors(Client):
+    """Sends requests as whoever holds a token, or as nobody."""
+
+    def __init__(
+        self, http: httpx2.AsyncClient, store: Store, door: Door, clock: SetClock, data: Path
+    ) -> None:
+        super().__init__(http, store)
+        self.door = door
+        self.clock = clock
+        self.data = data
+
+    def show(self, token: str | None) -> None:
+        """Show that token, or none, from now on."""
+        self.http.headers.pop("Authorization", None)
+        if token is not None:
+            self.http.headers["Authorization"] = f"Bearer {token}"
+
+    async def refusal(self, authorization: str | bytes) -> str:
+        """Return why a request with that header is refused. Fails unless it is, with status 401."""
+        response = await self.http.post(
+            "/graphql",
+            json={"query": "{ __typename }"},
+            headers=[
+                (
+                    b"Authorization",
+                    authorization.encode() if isinstance(authorization, str) else authorization,
+                )
+            ],
+        )
+        assert response.status_code == 401, response.text
+        message: str = response.json()["errors"][0]["message"]
+        return message
+
+    async def new_token(self, role: Role = Role.ADMIN, **given: Any) -> str:
+        """Make a token beside the door, as an operator does, and return its secret."""
+        secret = new_secret(self.store.randomness)
+        command = CreateToken(name="Robot", role=role, secret_hash=secret_hash(secret), **given)
+        await self.store.press.handle(command)
+        return secret
+
+
+@asynccontextmanager
+async def visitors(
+    data: Path,
+    settings: AccessSettings | None = None,
+    *,
+    clock: SetClock | None = None,
+    randomness: SeededBytes | None = None,
+    projectors: Sequence[Projector] | None = None,
+) -> AsyncIterator[Visitors]:
+    """Open the store in `data`, and lend a client of its application that shows no token yet."""
+    clock = clock or SetClock()
+    async with open_store(
+        data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
+    ) as store:
+        door = make_door(store, settings or AccessSettings())
+        transport = httpx2.ASGITransport(app=make_app(store, door=door))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Visitors(http, store, door, clock, data)

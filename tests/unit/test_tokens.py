@@ -1,0 +1,91 @@
+from dataclasses import replace
+from functools import reduce
+from typing import Final
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from ledgerpress.domain import tokens
+from ledgerpress.domain.event import Withdrawn
+from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.domain.tokens import CreateToken, RevokeToken, Token, TokenCreated, TokenEvent, TokenRevoked
+from tests.refusals import refused
+
+NOW: Final = 1_714_809_600_000_000
+MADE: Final = TokenCreated(
+    token_id="t",
+    actor_id="a",
+    name="Feed",
+    role="editor",
+    scopes=("posts:read", "posts:write"),
+    expires_at=NOW + 1,
+    secret_hash="5e",
+)
+MAKE: Final = CreateToken(
+    token_id="t",
+    actor_id="a",
+    name=" Feed ",
+    role="editor",
+    scopes=("posts:write", "posts:read", "posts:write"),
+    expires_at=NOW + 1,
+    secret_hash="5e",
+    at=NOW,
+)
+REVOKED: Final = TokenRevoked(token_id="t")
+
+
+def given(*events: TokenEvent) -> Token | None:
+    return reduce(tokens.evolve, events, None)
+
+
+def gone(kind: str) -> Withdrawn:
+    return Withdrawn(type=kind, stream="token.t", recorded_at=0)
+
+
+def test_a_token_is_made_once_and_revoked_once() -> None:
+    assert tokens.decide(MAKE, None) == (MADE,)
+    assert tokens.decide(MAKE, given(MADE)) == ()
+    assert tokens.decide(MAKE, given(gone("token.created"))) == ()
+    assert tokens.decide(RevokeToken(), given(MADE)) == (REVOKED,)
+    assert tokens.decide(RevokeToken(), given(MADE, REVOKED)) == ()
+    assert tokens.decide(RevokeToken(), None) == ()
+
+
+def test_without_scopes_and_without_end() -> None:
+    (made,) = tokens.decide(replace(MAKE, scopes=None, expires_at=None), None)
+    assert isinstance(made, TokenCreated)
+    assert (made.scopes, made.expires_at) == (None, None)
+
+
+def test_what_could_never_be_of_use_is_refused() -> None:
+    for late in (NOW, NOW - 1):
+        with refused(ErrorCode.INVALID_VALUE, "expiresAt"):
+            tokens.decide(replace(MAKE, expires_at=late), None)
+    with refused(ErrorCode.INVALID_VALUE, "scopes"):
+        tokens.decide(replace(MAKE, scopes=()), None)
+    with refused(ErrorCode.BLANK, "name"):
+        tokens.decide(replace(MAKE, name=" "), None)
+
+
+def test_of_a_withdrawn_token_the_id_remains_and_a_withdrawn_revocation_still_counts() -> None:
+    assert given(gone("token.created")) == Token("t", secret_hash=None)
+    assert tokens.decide(RevokeToken(), given(gone("token.created"))) == (REVOKED,)
+    assert given(MADE, gone("token.revoked")) == Token("t", "5e", is_revoked=True)
+
+
+@for_all(
+    st.lists(st.sampled_from([MADE, REVOKED, gone("token.created"), gone("token.revoked"), gone("x.y")]))
+)
+def test_no_history_is_refused_and_what_was_revoked_stays_so(history: list[TokenEvent]) -> None:
+    token = given(*history)
+    revoked = any(one == REVOKED or getattr(one, "type", "") == "token.revoked" for one in history)
+    if token and MADE not in history:
+        assert token.is_revoked == revoked
+
+
+@pytest.mark.parametrize("state", [None, Token("t"), Token("t", "5e"), Token("t", "5e", is_revoked=True)])
+def test_nothing_is_decided_twice(state: Token | None) -> None:
+    for command in (MAKE, RevokeToken()):
+        after = reduce(tokens.evolve, tokens.decide(command, state), state)
+        assert tokens.decide(command, after) == ()
