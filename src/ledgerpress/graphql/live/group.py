@@ -73,7 +73,8 @@ class Group:
         self._front_seen: str | None = None
         self.at_front: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()
-        self.moved = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._head = 0
 
     @property
     def is_empty(self) -> bool:
@@ -128,7 +129,7 @@ class Group:
             finally:
                 context.close()
 
-    def forget_the_time(self) -> None:
+    def _forget_the_time(self) -> None:
         """Forget what may be another as time goes by."""
         if self._kind is Kind.STATE:
             self._kept.clear()
@@ -144,18 +145,25 @@ class Group:
         self.behind.discard(subscriber)
         self.at_front.add(subscriber)
         # The views may have moved since they were looked at, while nobody was here.
-        self.moved.set()
+        self._moved.set()
         return True
+
+    def wake(self, head: int) -> None:
+        """Take notice that the views have come to `head`."""
+        self._head = head
+        self._moved.set()
 
     async def run(self) -> None:
         """Tell those at the front what comes, until cancelled."""
         while True:
             try:
                 async with asyncio.timeout(self.settings.clock_seconds):
-                    await self.moved.wait()
+                    await self._moved.wait()
             except TimeoutError:
-                self.forget_the_time()
-            self.moved.clear()
+                self._forget_the_time()
+            self._moved.clear()
+            for subscriber in list(self.behind):
+                subscriber.check_lag(self._head)
             try:
                 await self._advance()
             except Ended as end:
@@ -167,8 +175,6 @@ class Group:
     async def _advance(self) -> None:
         while self.at_front:
             reached, found = await self.next(self._front, self._front_seen)
-            for subscriber in list(self.behind):
-                subscriber.check_lag(reached)
             if found is None:
                 self._front = max(self._front, reached)
                 return

@@ -121,7 +121,7 @@ class Live:
                 if reached != position:
                     position = reached
                     for group in self._groups.values():
-                        group.moved.set()
+                        group.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _LOOK_SECONDS):
                     await asyncio.sleep(_AGAIN_SECONDS)  # a projection may be paused, which is not waited for
             except Exception:
