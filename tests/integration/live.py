@@ -18,6 +18,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, Door, OpenDoor
 from ledgerpress.compose.store import Store
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.listening import let_go_of_the_silent
 from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.settings import HttpSettings
 
@@ -33,6 +34,7 @@ class Served:
     port: int
     subscriptions: LiveDoor
     stopping: asyncio.Event
+    connections: set[Any]
 
     @property
     def url(self) -> str:
@@ -55,6 +57,7 @@ async def served(
     door: Door | None = None,
     live: LiveSettings | None = None,
     settings: HttpSettings | None = None,
+    silent_seconds: float = 30,
 ) -> AsyncIterator[Served]:
     """Serve an open store on a free port."""
     stopping = asyncio.Event()
@@ -66,6 +69,7 @@ async def served(
         stopping=stopping,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        let_go_of_the_silent(listener, silent_seconds)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -80,7 +84,7 @@ async def served(
         task = asyncio.create_task(server.serve(sockets=[listener]))
         host, port = listener.getsockname()
         try:
-            yield Served(host, port, app.state.subscriptions, stopping)
+            yield Served(host, port, app.state.subscriptions, stopping, server.server_state.connections)
         finally:
             stopping.set()
             server.should_exit = True

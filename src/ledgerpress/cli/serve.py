@@ -18,9 +18,12 @@ from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.store import open_store
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.listening import let_go_of_the_silent
 from ledgerpress.http.settings import HttpSettings
 
 LOCAL: Final = "127.0.0.1"
+SILENT_SECONDS: Final = 30
+"""How long a client may take nothing of what was written to it until its connection is ended."""
 LAST_ANSWERS_SECONDS: Final = 5
 """How long a server that is to stop waits for requests under way: less than supervisors wait for it."""
 
@@ -62,6 +65,7 @@ def serve(
 def _bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    let_go_of_the_silent(listener, SILENT_SECONDS)
     try:
         listener.bind((host, port))
         listener.listen(2048)
