@@ -129,7 +129,7 @@ class Socket:
         assert await self.receive() == {"type": "connection_ack"}
         return self
 
-    async def subscribe(self, query: str, id: str | None = None, **variables: Any) -> str:
+    async def subscribe(self, query: str, id: str | None = None, /, **variables: Any) -> str:
         """Begin an operation, and return its id."""
         id = id or f"operation-{next(self._ids)}"
         payload = {"query": query, "variables": variables}
