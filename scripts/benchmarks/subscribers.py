@@ -35,7 +35,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
 GREATEST_GROWTH_BYTES = 4_000_000
@@ -110,11 +110,10 @@ def read_marks(sockets: list[socket.socket], marks: int) -> None:
     with selectors.DefaultSelector() as selector:
         missing = dict.fromkeys(sockets, marks)
         for one in sockets:
-            selector.register(one, selectors.EVENT_READ)
+            selector.register(one, selectors.EVENT_READ, one)
         while missing:
             for ready, _ in selector.select():
-                one = ready.fileobj
-                assert isinstance(one, socket.socket)
+                one = ready.data
                 missing[one] -= one.recv(262_144).count(b'"type":"next"')
                 if missing[one] <= 0:
                     del missing[one]

@@ -1,7 +1,7 @@
 """A client at the door: GraphQL over HTTP against an application on a real store."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, Open
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.projections.projector import Projector
 from tests.sources import SeededBytes, SetClock
 
 
@@ -64,9 +65,10 @@ async def client(
     open_past: bool = False,
     settings: HttpSettings | None = None,
     door: Door | None = None,
+    projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
-    async with open_store(data, clock=SetClock(), randomness=SeededBytes()) as store:
+    async with open_store(data, clock=SetClock(), randomness=SeededBytes(), projectors=projectors) as store:
         door = door or OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
         transport = httpx2.ASGITransport(app=app)

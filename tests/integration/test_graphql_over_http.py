@@ -1,5 +1,6 @@
 """GraphQL over HTTP by the edition of September 2026, asked for over HTTP under the settings of production."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from ledgerpress.http.settings import HttpSettings
+from tests.conformance.serving import serving
 from tests.integration.desk import Client, client
 
 JSON = "application/json"
@@ -253,14 +255,17 @@ async def test_options_tells_the_methods(door: Client) -> None:
 
 
 async def test_a_body_that_is_announced_too_large_is_not_read(tmp_path: Path) -> None:
+    read: list[bool] = []
+
     async def body() -> AsyncIterator[bytes]:
-        raise AssertionError("the body was asked for")
+        read.append(True)
         yield b""
 
     async with client(tmp_path / "store", settings=HttpSettings(max_body_bytes=1_000)) as door:
         headers = {"Content-Type": JSON, "Content-Length": "1001"}
         answer = await door.http.post("/graphql", content=body(), headers=headers)
         assert (answer.status_code, code(answer)) == (413, "REQUEST_TOO_LARGE")
+        assert not read
 
 
 async def test_a_body_of_unknown_size_is_read_up_to_the_bound(tmp_path: Path) -> None:
@@ -296,3 +301,39 @@ async def test_every_response_has_a_position(door: Client) -> None:
     for path in ("/", "/graphql", "/nowhere", "/health/live", "/static/site.css", "/static/none"):
         answer = await door.http.get(path)
         assert answer.headers["ledgerpress-position"] == str(await door.store.log.head()), path
+
+
+async def test_a_body_may_come_late_and_in_pieces(tmp_path: Path) -> None:
+    content = json.dumps({"query": SITE}).encode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    async with serving(tmp_path / "store", HttpSettings(body_seconds=30.0)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for pieces in ((head.encode(), content), (head.encode(), content[:5], content[5:])):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0.05)
+            answer = await reader.readuntil(b"}}}")
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            writer.close()
+
+
+async def test_a_client_that_goes_away_in_its_request_is_not_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path / "store", HttpSettings(max_concurrent_requests=1)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for sent in (b"", b'{"query":'):
+            _, writer = await asyncio.open_connection(host, int(port))
+            head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nContent-Length: 100\r\n\r\n"
+            writer.write(head.encode() + sent)
+            await asyncio.sleep(0.05)
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+            async with httpx2.AsyncClient() as http:
+                answer = await http.post(f"{url}/graphql", json={"query": SITE})
+            assert answer.status_code == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -20,6 +20,7 @@ from ledgerpress.application.access import (
     identity,
 )
 from ledgerpress.application.people import RegisterAuthor
+from ledgerpress.application.posts import CreatePost, PublishPost, UnpublishPost
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.live.settings import LiveSettings
 from tests.integration.live import Socket, served, websocket
@@ -241,6 +242,22 @@ async def test_an_event_stream_resumes_from_the_last_event_id(store: Store, http
             assert (await stream.next()).id == str(head)
         async with opened(http, "GET", url, CHANGES, {"Last-Event-ID": "99"}) as stream:
             assert "lies in the future" in (await stream.rest())[0].data["errors"][0]["message"]
+
+
+async def test_no_event_stream_goes_back_to_what_articles_were(
+    store: Store, http: httpx2.AsyncClient
+) -> None:
+    """Else anyone could page through what was published once, and taken away."""
+    made = await store.press.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.press.handle(UnpublishPost(post_id=made.subject_id))
+    query = 'subscription { articleChanged(slug: "once") { position } }'
+    async with (
+        served(store, door=Tokens()) as server,
+        opened(http, "GET", f"{server.url}/graphql", query, {"Last-Event-ID": "0"}) as stream,
+    ):
+        await asyncio.sleep(0.2)
+        again = await store.press.handle(PublishPost(post_id=made.subject_id))
+        assert (await stream.next()).id == str(again.position)
 
 
 @pytest.mark.parametrize("given", ["", "-1", "x", "1e3", "9" * 40])

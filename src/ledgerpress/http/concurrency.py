@@ -1,13 +1,13 @@
 """A bound on the requests that are worked on at a time: beyond it, the answer is 503 at once (RFC 9110, 15.6.4)."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.http.refusals import Refusal, retry_after
 from ledgerpress.http.sending import send_refusal
 
-_EXEMPT: Final = ("/health/",)
+_EXEMPT: Final = ("/health/", "/metrics")
 """Whoever watches over the server has to be answered most of all when it is busy."""
 _STREAM: Final = b"text/event-stream"
 
@@ -63,5 +63,7 @@ class _Place:
 
 
 def _is_stream(message: Message) -> bool:
-    headers: list[tuple[bytes, bytes]] | Any = message.get("headers", ())
-    return any(name.lower() == b"content-type" and value.startswith(_STREAM) for name, value in headers)
+    for name, value in message.get("headers", ()):
+        if name == b"content-type":
+            return bool(value.startswith(_STREAM))
+    return False

@@ -118,7 +118,7 @@ def _checked(request: GraphQLRequest, ill_formed: int) -> GraphQLRequest:
 
 
 def _names_persisted(extensions: dict[str, Any] | None) -> bool:
-    return bool(extensions) and "persistedQuery" in (extensions or {})
+    return extensions is not None and extensions.get("persistedQuery") is not None
 
 
 def _check_depth(encoded: bytes, request: GraphQLRequest, max_depth: int) -> None:

@@ -31,7 +31,10 @@ class _Positioned:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = message.setdefault("headers", [])
-            if not any(name == NAME for name, _ in headers):
+            headers = message.get("headers", ())
+            for name, _ in headers:
+                if name == NAME:
+                    break
+            else:
                 message["headers"] = [*headers, (NAME, b"%d" % self._store.position)]
         await self._send(message)

@@ -1,14 +1,14 @@
 """The body of a request: read while it is within bounds, and no further."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Coroutine, Generator, Mapping
+from types import CoroutineType
 from typing import Any
+
+from starlette.types import Message, Receive
 
 from ledgerpress.http.negotiation import is_json
 from ledgerpress.http.refusals import Refusal
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 
 
 class ClientGone(Exception):
@@ -25,7 +25,8 @@ def check_headers(headers: Mapping[bytes, bytes], *, max_bytes: int) -> None:
             "Send the request with the content type application/json, in UTF-8.",
             (b"accept-post", b"application/json"),
         )
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {b"identity", b""}:
         raise Refusal(
             415,
             "UNSUPPORTED_CONTENT_ENCODING",
@@ -42,16 +43,25 @@ def check_headers(headers: Mapping[bytes, bytes], *, max_bytes: int) -> None:
 
 
 async def read_body(receive: Receive, *, max_bytes: int, seconds: float) -> bytes:
-    """Return the body of a request. Raises `Refusal`, and `ClientGone`."""
-    try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
+    """Return the body of a request. Raises `Refusal`, and `ClientGone`.
+
+    A small body mostly is there by the time that it is asked for, and then needs no timer.
+    """
+    following = receive()
+    if isinstance(following, CoroutineType):
+        try:
+            following = _Resumed(following, following.send(None))
+        except StopIteration as at_once:
+            message: Message = at_once.value
             if message["type"] == "http.request" and not message.get("more_body"):
                 whole: bytes = message.get("body", b"")
                 if len(whole) > max_bytes:
-                    raise too_large(max_bytes)
+                    raise too_large(max_bytes) from None
                 return whole
-            return await _read_on(message, receive, max_bytes)
+            following = _ready(message)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_on(await following, receive, max_bytes)
     except TimeoutError:
         raise Refusal(
             408,
@@ -77,3 +87,29 @@ async def _read_on(message: Message, receive: Receive, max_bytes: int) -> bytes:
 def too_large(max_bytes: int) -> Refusal:
     """Return what is said of a body that is larger than `max_bytes`."""
     return Refusal(413, "REQUEST_TOO_LARGE", f"The body of the request is larger than {max_bytes:,} bytes.")
+
+
+async def _ready(message: Message) -> Message:
+    return message
+
+
+class _Resumed:
+    """A coroutine that has been started, and waits for something, to be awaited to its end."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Message], wait: Any) -> None:
+        self._coroutine = coroutine
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        wait = self._wait
+        try:
+            while True:
+                try:
+                    sent = yield wait
+                except BaseException as error:  # noqa: BLE001  # such as being cancelled: that is for the coroutine
+                    wait = self._coroutine.throw(error)
+                else:
+                    wait = self._coroutine.send(sent)
+        except StopIteration as end:
+            message: Message = end.value
+            return message

@@ -1,0 +1,215 @@
+"""Documents by their hash: those of a manifest, which production can insist on, and those that clients register."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.trusted_documents import BadManifest
+from tests.integration.desk import Client, client
+
+HEADERS = {"Accept": "application/graphql-response+json", "GraphQL-Require-Preflight": "1"}
+SITE = "{ site { name } }"
+OTHER = "query Other { __typename }"
+MUTATION = 'mutation { postCreate(input: { title: "By its hash" }) { position } }'
+NAMED = {"data": {"site": {"name": None}}}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def persisted(text: str, **changes: Any) -> dict[str, Any]:
+    return {"persistedQuery": {"version": 1, "sha256Hash": sha256(text)} | changes}
+
+
+@asynccontextmanager
+async def serving(folder: Path, manifest: Mapping[str, Any] | None = None, **settings: Any) -> AsyncIterator[Client]:  # fmt: skip
+    if manifest is not None:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        settings["trusted_documents"] = str(folder / "manifest.json")
+    async with client(folder / "store", settings=HttpSettings(**settings)) as door:
+        yield door
+
+
+async def post(door: Client, **request: Any) -> httpx2.Response:
+    return await door.http.post("/graphql", json=request, headers=HEADERS)
+
+
+async def get(door: Client, **params: Any) -> httpx2.Response:
+    given = {name: one if isinstance(one, str) else json.dumps(one) for name, one in params.items()}
+    return await door.http.get("/graphql", params=given, headers=HEADERS)
+
+
+def refusal(answer: httpx2.Response) -> tuple[int, str]:
+    (error,) = answer.json()["errors"]
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.status_code, error["extensions"]["code"]
+
+
+async def test_a_client_registers_a_document_by_sending_it_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as door:
+        for ask in (post, get):
+            document = f"{SITE} # {ask.__name__}"
+            by_hash = {"extensions": persisted(document)}
+            unknown = await ask(door, **by_hash)
+            assert refusal(unknown) == (404, "PERSISTED_QUERY_NOT_FOUND")
+            assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound"
+            assert (await ask(door, query=document, **by_hash)).json() == NAMED
+            assert (await ask(door, **by_hash)).json() == NAMED
+            assert (await ask(door, documentId=f"sha256:{sha256(document)}")).json() == NAMED
+
+
+async def test_an_answer_to_a_document_by_its_hash_is_known_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as door:
+        await post(door, query=SITE, extensions=persisted(SITE))
+        url = f"/graphql?documentId=sha256:{sha256(SITE)}"
+        first = await door.http.get(url, headers=HEADERS)
+        again = await door.http.get(url, headers=HEADERS | {"If-None-Match": first.headers["etag"]})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+async def test_nothing_is_registered_under_another_hash(tmp_path: Path) -> None:
+    async with serving(tmp_path) as door:
+        answer = await post(door, query=MUTATION, extensions=persisted(SITE))
+        assert refusal(answer) == (400, "PERSISTED_QUERY_MISMATCH")
+        assert refusal(await post(door, extensions=persisted(SITE))) == (404, "PERSISTED_QUERY_NOT_FOUND")
+        assert (await post(door, query=SITE, extensions=persisted(SITE))).json() == NAMED
+        assert refusal(await post(door, query=MUTATION, extensions=persisted(SITE)))[0] == 400
+        assert (await post(door, extensions=persisted(SITE))).json() == NAMED
+
+
+@pytest.mark.parametrize(
+    "document", ["{ nowhere }", "{", "query ($a: Int!) { posts(first: $a) { totalCount } }"]
+)
+async def test_a_document_that_was_not_executed_is_not_kept(tmp_path: Path, document: str) -> None:
+    async with serving(tmp_path) as door:
+        assert (await post(door, query=document, extensions=persisted(document))).status_code in {400, 422}
+        assert refusal(await post(door, extensions=persisted(document)))[0] == 404
+
+
+async def test_what_is_kept_is_bounded_and_the_longest_unused_go_first(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_persisted_document_bytes=1_000, max_persisted_bytes=2_000) as door:
+        documents = [f"{{ site {{ name }} }} # {number} {'x' * 400}" for number in range(3)]
+        for document in documents[:2]:
+            await post(door, query=document, extensions=persisted(document))
+        assert (await post(door, extensions=persisted(documents[0]))).status_code == 200
+        for document in (documents[2], f"{SITE} # {'y' * 400}"):
+            await post(door, query=document, extensions=persisted(document))
+        statuses = [(await post(door, extensions=persisted(document))).status_code for document in documents]
+        assert statuses == [200, 404, 200]
+
+        large = f"{SITE} # {'x' * 1_000}"
+        assert (await post(door, query=large, extensions=persisted(large))).json() == NAMED
+        assert (await post(door, extensions=persisted(large))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"extensions": {"persistedQuery": None}},
+        {"extensions": {"persistedQuery": 7}},
+        {"extensions": {"persistedQuery": {}}},
+        {"extensions": persisted(SITE, version=2)},
+        {"extensions": persisted(SITE, version=True)},
+        {"extensions": persisted(SITE, version="1")},
+        {"extensions": persisted(SITE, sha256Hash=7)},
+        {"extensions": persisted(SITE, sha256Hash=sha256(SITE).upper())},
+        {"extensions": persisted(SITE, sha256Hash="../../etc/passwd")},
+        {"documentId": "sha256:short"},
+        {"documentId": f"md5:{sha256(SITE)}"},
+        {"documentId": f"sha256:{sha256(SITE)}", "extensions": persisted(OTHER)},
+    ],
+)
+async def test_a_name_that_is_none_is_refused(tmp_path: Path, request_: dict[str, Any]) -> None:
+    async with serving(tmp_path) as door:
+        assert refusal(await post(door, **request_)) == (422, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {sha256(SITE): SITE},
+        {f"sha256:{sha256(SITE)}": SITE},
+        {"front-page": SITE},
+        {
+            "format": "apollo-persisted-query-manifest",
+            "version": 1,
+            "operations": [{"id": sha256(SITE), "name": "Site", "type": "query", "body": SITE}],
+        },
+    ],
+    ids=["relay", "prefixed", "named", "apollo"],
+)
+async def test_trusted_documents_are_those_of_the_manifest(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    async with serving(tmp_path, manifest, only_trusted_documents=True) as door:
+        for ask in (post, get):
+            assert (await ask(door, documentId=f"sha256:{sha256(SITE)}")).json() == NAMED
+            assert (await ask(door, extensions=persisted(SITE))).json() == NAMED
+            assert (await ask(door, query=SITE)).json() == NAMED
+            assert refusal(await ask(door, query=OTHER)) == (403, "DOCUMENT_NOT_TRUSTED")
+            registering = await ask(door, query=OTHER, extensions=persisted(OTHER))
+            assert refusal(registering) == (403, "DOCUMENT_NOT_TRUSTED")
+            assert refusal(await ask(door, extensions=persisted(OTHER)))[0] == 404
+            unknown = await ask(door, documentId=f"sha256:{sha256(OTHER)}")
+            assert refusal(unknown) == (404, "PERSISTED_DOCUMENT_NOT_FOUND")
+        if "front-page" in manifest:
+            assert (await post(door, documentId="front-page")).json() == NAMED
+
+
+async def test_a_manifest_that_nobody_insists_on_leaves_other_documents_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path, {sha256(SITE): SITE}) as door:
+        assert (await post(door, query=OTHER)).status_code == 200
+        assert (await post(door, query=OTHER, extensions=persisted(OTHER))).status_code == 200
+        assert (await post(door, extensions=persisted(OTHER))).status_code == 200
+
+
+async def test_a_trusted_mutation_is_not_for_get_either(tmp_path: Path) -> None:
+    async with serving(tmp_path, {sha256(MUTATION): MUTATION}, only_trusted_documents=True) as door:
+        answer = await get(door, documentId=f"sha256:{sha256(MUTATION)}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert (await post(door, documentId=f"sha256:{sha256(MUTATION)}")).status_code == 200
+
+
+async def test_registering_can_be_switched_off(tmp_path: Path) -> None:
+    async with serving(tmp_path, automatic_persisted_documents=False) as door:
+        unknown = await post(door, extensions=persisted(SITE))
+        assert refusal(unknown) == (404, "PERSISTED_QUERY_NOT_SUPPORTED")
+        assert (await post(door, query=SITE, extensions=persisted(SITE))).json() == NAMED
+        assert (await post(door, extensions=persisted(SITE))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no manifest"),
+        (b"[]", "no manifest"),
+        (b"\xff", "no manifest"),
+        (b'{"a": 7}', "no manifest"),
+        (b'{"format": "other", "version": 1, "operations": []}', "format"),
+        (b'{"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}', "version 2"),
+        (json.dumps({sha256(SITE): OTHER}).encode(), "another SHA-256"),
+        (json.dumps({"sha256:abc": OTHER}).encode(), "another SHA-256"),
+        (None, "cannot be read"),
+    ],
+)
+async def test_a_manifest_that_cannot_be_used_stops_the_server(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "manifest.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadManifest, match=message):
+        async with client(tmp_path / "store", settings=HttpSettings(trusted_documents=str(path))):
+            pass
+
+
+async def test_nobody_insists_on_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadManifest, match="needs trusted_documents"):
+        async with serving(tmp_path, only_trusted_documents=True):
+            pass

@@ -1,0 +1,163 @@
+"""Who may ask, how often, and how many at a time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+
+from ledgerpress.application.access import ANONYMOUS, Identity, Role, Unauthenticated, identity
+from ledgerpress.compose.store import open_store
+from ledgerpress.http.app import make_app
+from ledgerpress.http.rate_limit import client_address
+from ledgerpress.http.settings import HttpSettings
+from tests.integration.desk import Client, client
+
+HEADERS = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
+REQUEST = json.dumps({"query": "{ __typename }"}).encode()
+THREE = HttpSettings(requests_per_second=0.01, anonymous_requests_per_second=0.01, burst_seconds=300.0)
+
+
+class Names:
+    """Takes `Bearer NAME` for a token of that name, and knows no `Bearer bad`."""
+
+    async def identify(self, authorization: str | None) -> Identity:
+        if authorization is None:
+            return ANONYMOUS
+        if authorization == "Bearer bad":
+            raise Unauthenticated('The token is not "known" here.\n')
+        return identity(Role.EDITOR, "actor", token_id=authorization.removeprefix("Bearer "))
+
+
+async def ask(door: Client, token: str | None = None) -> httpx2.Response:
+    headers = HEADERS if token is None else HEADERS | {"Authorization": f"Bearer {token}"}
+    return await door.http.post("/graphql", content=REQUEST, headers=headers)
+
+
+def code(answer: httpx2.Response) -> tuple[int, str]:
+    (error,) = answer.json()["errors"]
+    assert int(answer.headers["ledgerpress-position"]) >= 1
+    return answer.status_code, error["extensions"]["code"]
+
+
+async def test_bad_credentials_are_challenged(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", door=Names()) as door:
+        answer = await ask(door, "bad")
+        assert code(answer) == (401, "UNAUTHENTICATED")
+        assert answer.headers["www-authenticate"] == (
+            'Bearer realm="LedgerPress", error="invalid_token", '
+            "error_description=\"The token is not 'known' here.'\""
+        )
+
+
+async def test_a_token_may_ask_so_often_and_no_more(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", settings=THREE, door=Names()) as door:
+        for left in (2, 1, 0):
+            answer = await ask(door, "one")
+            assert answer.status_code == 200
+            assert answer.headers["ratelimit-policy"] == '"requests";q=3;w=300'
+            assert answer.headers["ratelimit"].startswith(f'"requests";r={left};t=')
+        refused = await ask(door, "one")
+        assert code(refused) == (429, "RATE_LIMITED")
+        assert 1 <= int(refused.headers["retry-after"]) <= 100
+        assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+        assert (await ask(door, "another")).status_code == 200
+        anonymous = await ask(door)
+        assert anonymous.status_code == 200
+        assert "ratelimit" not in anonymous.headers  # it may be kept for others
+
+
+async def test_bad_credentials_count_for_the_address(tmp_path: Path) -> None:
+    async with client(tmp_path / "store", settings=THREE, door=Names()) as door:
+        assert [(await ask(door, "bad")).status_code for _ in range(4)] == [401, 401, 401, 429]
+        assert (await ask(door)).status_code == 429
+        assert (await ask(door, "one")).status_code == 200
+
+
+async def test_anonymous_clients_are_told_by_their_addresses(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "store") as store:
+        app = make_app(store, door=Names(), settings=THREE)
+
+        async def ask_from(address: str) -> int:
+            transport = httpx2.ASGITransport(app=app, client=(address, 1))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+                return (await http.post("/graphql", content=REQUEST, headers=HEADERS)).status_code
+
+        assert [await ask_from("192.0.2.1") for _ in range(4)] == [200, 200, 200, 429]
+        assert await ask_from("192.0.2.2") == 200
+        assert [await ask_from(f"2001:db8::{number}") for number in range(4)] == [200, 200, 200, 429]
+        assert await ask_from("2001:db8:0:1::1") == 200
+
+
+def test_an_address_stands_for_all_that_one_client_may_have() -> None:
+    assert client_address(("192.0.2.1", 80)) == "192.0.2.1"
+    assert client_address(("::ffff:192.0.2.1", 80)) == "192.0.2.1"
+    assert client_address(("2001:db8:1:2:3:4:5:6", 80)) == "2001:db8:1:2::/64"
+    assert client_address(("fe80::1%eth0", 80)) == "fe80::/64"
+    assert client_address(None) == "unknown"
+
+
+async def test_more_requests_at_a_time_are_turned_away(tmp_path: Path) -> None:
+    finish = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield REQUEST[:5]
+        await finish.wait()
+        yield REQUEST[5:]
+
+    async with client(tmp_path / "store", settings=HttpSettings(max_concurrent_requests=2)) as door:
+        slow_ones = [
+            asyncio.create_task(door.http.post("/graphql", content=slow(), headers=HEADERS)) for _ in range(2)
+        ]
+        await asyncio.sleep(0.05)
+        busy = await ask(door)
+        assert code(busy) == (503, "TOO_BUSY")
+        assert busy.headers["retry-after"] == "1"
+        assert (await door.http.get("/")).status_code == 503
+        assert (await door.http.get("/health/live")).status_code == 200
+        finish.set()
+        assert [one.status_code for one in await asyncio.gather(*slow_ones)] == [200, 200]
+        assert (await ask(door)).status_code == 200
+
+
+async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ConnectionError
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    settings = HttpSettings(max_concurrent_requests=1, body_seconds=0.05)
+    async with client(tmp_path / "store", settings=settings) as door:
+        for _ in range(3):
+            assert (await ask(door)).status_code == 200
+            assert (await door.http.post("/graphql", content=b"{", headers=HEADERS)).status_code == 400
+            late = await door.http.post("/graphql", content=stalled(), headers=HEADERS)
+            assert code(late) == (408, "REQUEST_TIMEOUT")
+            failed = await door.http.post("/graphql", content=broken(), headers=HEADERS)
+            assert code(failed) == (500, "INTERNAL_SERVER_ERROR")
+            assert "ConnectionError" not in failed.text
+
+
+async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
+    from ledgerpress.http.concurrency import ConcurrentRequests
+
+    seen: list[int] = []
+
+    async def stream(scope: object, receive: object, send: object) -> None:
+        assert callable(send)
+        seen.append(bounded.running)
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        seen.append(bounded.running)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    bounded = ConcurrentRequests(stream, at_most=1)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
+    ) as http:
+        assert (await http.get("/graphql/stream")).status_code == 200
+    assert [*seen, bounded.running] == [1, 0, 0]
