@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ledgerpress.application.access import Identity
-from ledgerpress.graphql.context import Store, Trace
+from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.engine import Engine
 
 
@@ -38,7 +38,6 @@ class Answers:
         operation_name: str | None = None,
         identity: Identity,
         open_past: bool = False,
-        trace: Trace | None = None,
     ) -> Ready:
         """Execute a request."""
         answer = await self._engine.execute(
@@ -48,7 +47,6 @@ class Answers:
             operation_name=operation_name,
             identity=identity,
             open_past=open_past,
-            trace=trace,
         )
         return Ready(_encode(answer.body), answer.position, answer.executed)
 
