@@ -63,6 +63,13 @@ class Generator:
         )
         return self._write(post_id, version, (edited, published))
 
+    def retitle(self, number: int, version: int) -> StreamWrite:
+        """Return one more edit of a post at `version`, and nothing else."""
+        post_id = uuid8("post", number)
+        return self._write(
+            post_id, version, (PostEdited(post_id=post_id, title=f"Post {number}, version {version}"),)
+        )
+
     def _write(self, post_id: str, expected: int, facts: Sequence[Event]) -> StreamWrite:
         return StreamWrite(post_stream(post_id), expected, tuple(self._new(fact) for fact in facts))
 

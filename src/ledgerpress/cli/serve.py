@@ -124,7 +124,7 @@ async def _serve(
         await _greet(known, store, listeners)
         rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
         try:
-            await Serving(server, running.stopping).run(*zip(apps, listeners, strict=False))
+            await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))
         finally:
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
@@ -142,14 +142,15 @@ def _door(store: Store, known: Loaded) -> Door:
 
 
 def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
-    server, http = known.settings.server, known.settings.http
+    settings = known.settings
     try:
         return make_app(
             store,
             door=door,
-            settings=http,
-            allowed_hosts=server.hosts,
-            open_past=server.open_past,
+            settings=settings.http,
+            live=settings.live,
+            allowed_hosts=settings.server.hosts,
+            open_past=settings.server.open_past,
             running=running,
         )
     except BadManifest as error:

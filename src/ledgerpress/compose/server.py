@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ledgerpress.compose.server_settings import ServerSettings
+from ledgerpress.graphql.live.settings import LiveSettings
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ class _Quiet(uvicorn.Server):
 class Serving:
     """An application on its socket, and perhaps another, for operators, on a second one."""
 
-    def __init__(self, settings: ServerSettings, stopping: asyncio.Event) -> None:
+    def __init__(self, settings: ServerSettings, live: LiveSettings, stopping: asyncio.Event) -> None:
         self._settings = settings
+        self._live = live
         self._stopping = stopping
         self._servers: list[_Quiet] = []
         self._going: asyncio.Task[None] | None = None
@@ -64,7 +66,11 @@ class Serving:
         return uvicorn.Config(
             app,
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=self._live.max_message_bytes,
+            ws_ping_interval=self._live.keep_alive_seconds,
+            ws_ping_timeout=self._live.keep_alive_seconds,
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             server_header=False,

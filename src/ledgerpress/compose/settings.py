@@ -9,6 +9,7 @@ from ledgerpress.application.doors import AccessSettings
 from ledgerpress.compose.log_lines import LogSettings
 from ledgerpress.compose.server_settings import EVERY_ADDRESS, LOOPBACK, ServerSettings
 from ledgerpress.compose.tracing import TracingSettings
+from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.cross_origin import CorsSettings
 from ledgerpress.http.health import HealthSettings
 from ledgerpress.http.metrics import MetricsSettings
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings
     access: AccessSettings
     http: HttpSettings
+    live: LiveSettings
     health: HealthSettings
     metrics: MetricsSettings
     logs: LogSettings

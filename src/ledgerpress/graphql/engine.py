@@ -63,6 +63,12 @@ class Engine:
         finally:
             context.close()
 
+    async def step(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
+    ) -> ExecutionResult:
+        """Execute one step of a subscription, in a context that the caller closes."""
+        return await self._run(operation, variables, context)
+
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:

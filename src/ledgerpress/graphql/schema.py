@@ -13,6 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.queries import Query
 from ledgerpress.graphql.scalars import SCALARS
+from ledgerpress.graphql.subscriptions import Subscription
 from ledgerpress.graphql.types.actor import Actor
 from ledgerpress.graphql.types.article import Article
 from ledgerpress.graphql.types.author import Author
@@ -26,6 +27,7 @@ def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Actor, ApiToken, Article, Author, Category, Post],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

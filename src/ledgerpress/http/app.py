@@ -12,9 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledgerpress.application.access import Door
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
+from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.position_header import PositionHeader
 from ledgerpress.http.running import Running
 from ledgerpress.http.settings import HttpSettings
@@ -25,14 +28,16 @@ def make_app(
     *,
     door: Door,
     settings: HttpSettings | None = None,
+    live: LiveSettings | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
     running: Running | None = None,
 ) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from. The default `settings` are those for production. `running` says how the
-    application is run; it stands in `app.state.running`.
+    `door` tells who a request comes from. The default `settings` are those for production, and so are those of
+    `live`, of subscriptions. `running` says how the application is run: it stands in `app.state.running`, and
+    whoever is subscribed is sent away when its `stopping` is set.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
@@ -46,8 +51,18 @@ def make_app(
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
+    engine, persisted = Engine(), PersistedDocuments(settings)
     endpoint = GraphQLEndpoint(
-        Engine(), store, door, settings, page=page if settings.graphiql else None, open_past=open_past
+        engine,
+        store,
+        door,
+        settings,
+        page=page if settings.graphiql else None,
+        persisted=persisted,
+        open_past=open_past,
+    )
+    subscriptions = LiveDoor(
+        engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
     app = _Application(
         {"/graphql": endpoint},
@@ -59,9 +74,14 @@ def make_app(
             Middleware(PositionHeader, store=store),
             *running.middleware(allowed_hosts),
             Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
+            Middleware(subscriptions.around),
         ],
     )
     app.state.running = running
+    app.state.subscriptions = subscriptions
+    running.metrics.watch(
+        "subscriptions", "What subscribers need now, by kind.", lambda: subscriptions.counts, label="kind"
+    )
     return app
 
 

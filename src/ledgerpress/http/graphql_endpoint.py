@@ -49,6 +49,7 @@ class GraphQLEndpoint:
         settings: HttpSettings,
         *,
         page: ASGIApp | None = None,
+        persisted: PersistedDocuments | None = None,
         open_past: bool = False,
     ) -> None:
         self._documents = engine.documents
@@ -58,7 +59,7 @@ class GraphQLEndpoint:
         self._settings = settings
         self._page = page
         self._open_past = open_past
-        self._persisted = PersistedDocuments(settings)
+        self._persisted = persisted or PersistedDocuments(settings)
         self._answers = AnswerHeaders(settings, store.clock)
         self._bodies: Remembered[GraphQLRequest] = Remembered()
         self._query_strings: Remembered[GraphQLRequest] = Remembered()

@@ -1,0 +1,221 @@
+"""All who subscribe to one document with the same variables and see the same: each event is executed once for them."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ledgerpress.application.access import Identity
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.graphql.live.step import Kind, LiveContext, Step
+from ledgerpress.graphql.live.told import Ended, Told, broken, failed, told
+from ledgerpress.readmodels import changes
+from ledgerpress.readmodels.changes import Which
+from ledgerpress.readmodels.temporal import Snapshot
+
+if TYPE_CHECKING:
+    from ledgerpress.graphql.live.subscriber import Subscriber
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 64
+"""So many are told before others have a turn."""
+_NOW: Final = -1
+"""Where the present state is kept, which comes after no position."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a step came to, on the views as of `at`, when `withdrawn` was the last position that withdrew a payload."""
+
+    told: Told | None
+    kind: Kind
+    at: int
+    withdrawn: int
+
+    def holds(self, at: int, withdrawn: int) -> bool:
+        """Return whether it would come to the same on the views as of `at`."""
+        if self.withdrawn != withdrawn:
+            return False
+        return at == self.at or (self.kind is Kind.LOG and self.told is not None)
+
+
+class Group:
+    """The subscribers who are told the same. Those at `front` wait for what comes next; others are on their way there."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        settings: LiveSettings,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        identity: Identity,
+        *,
+        open_past: bool,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self.settings = settings
+        self._operation = operation
+        self._variables = variables
+        self._identity = identity
+        self._open_past = open_past
+        self._turn = asyncio.Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._kind: Kind | None = None
+        self._front = 0
+        self._front_seen: str | None = None
+        self.at_front: set[Subscriber] = set()
+        self.behind: set[Subscriber] = set()
+        self._moved = asyncio.Event()
+        self._head = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody subscribes any more."""
+        return not self.at_front and not self.behind
+
+    @property
+    def kept_count(self) -> int:
+        """How many events are kept ready."""
+        return len(self._kept)
+
+    async def beginning(self, variables: Mapping[str, Any]) -> int:
+        """Return the position after which a subscription with `variables` begins. Raises `Ended` where it cannot."""
+        step = Step(None)
+        context = self._context(step)
+        try:
+            position = context.today.snapshot.position
+            result = await self._engine.step(self._operation, variables, context)
+        finally:
+            context.close()
+        if not step.nothing:
+            raise failed(result)
+        self._kind = step.kind
+        return position if step.begins_at is None else step.begins_at
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a subscription can go on from a position of the past."""
+        return self._kind is Kind.LOG
+
+    async def next(self, after: int, seen: str | None) -> tuple[int, Told | None]:
+        """Return the next event beyond `after`, if there is one, and the position up to which was looked.
+
+        Of the present state, one that differs from `seen` is returned. Raises `Ended`.
+        """
+        async with self._turn:
+            context = self._context(step := Step(after))
+            try:
+                snapshot = context.today.snapshot
+                key = _NOW if self._kind is Kind.STATE else after
+                kept = self._kept.get(key)
+                withdrawn = _last_withdrawal(snapshot)
+                if kept is None or not kept.holds(snapshot.position, withdrawn):
+                    if kept is not None and kept.withdrawn != withdrawn:
+                        self._kept.clear()
+                    kept = _Kept(await self._execute(context, step), step.kind, snapshot.position, withdrawn)
+                    self._keep(key, kept)
+                found = kept.told
+                if found is not None and self._kind is Kind.STATE and found.state == seen:
+                    found = None
+                return snapshot.position, found
+            finally:
+                context.close()
+
+    def _forget_the_time(self) -> None:
+        """Forget what may be another as time goes by."""
+        if self._kind is Kind.STATE:
+            self._kept.clear()
+
+    def admit(self, subscriber: "Subscriber", reached: int) -> bool:
+        """Let somebody who has been told everything up to `reached` wait at the front, unless that has moved on."""
+        if not self.at_front:
+            self._front, self._front_seen = reached, subscriber.seen
+        elif self._front > reached:
+            return False
+        elif self._front_seen != subscriber.seen:
+            self._front_seen = None
+        self.behind.discard(subscriber)
+        self.at_front.add(subscriber)
+        # The views may have moved since they were looked at, while nobody was here.
+        self._moved.set()
+        return True
+
+    def wake(self, head: int) -> None:
+        """Take notice that the views have come to `head`."""
+        self._head = head
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Tell those at the front what comes, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.clock_seconds):
+                    await self._moved.wait()
+            except TimeoutError:
+                self._forget_the_time()
+            self._moved.clear()
+            for subscriber in list(self.behind):
+                subscriber.check_lag(self._head)
+            try:
+                await self._advance()
+            except Ended as end:
+                self._end_all(end)
+            except Exception:
+                logger.exception("a subscription cannot go on")
+                self._end_all(broken_inside(self._front))
+
+    async def _advance(self) -> None:
+        while self.at_front:
+            reached, found = await self.next(self._front, self._front_seen)
+            if found is None:
+                self._front = max(self._front, reached)
+                return
+            self._front, self._front_seen = found.position, found.state
+            for number, subscriber in enumerate(list(self.at_front), 1):
+                if subscriber in self.at_front and subscriber.lacks(found):
+                    subscriber.offer(found)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _execute(self, context: LiveContext, step: Step) -> Told | None:
+        result = await self._engine.step(self._operation, self._variables, context)
+        if step.nothing:
+            return None
+        if step.finished:
+            raise Ended([])
+        if step.found is None:
+            raise failed(result)
+        self._kind = step.kind
+        return told(result, step.found, is_state=step.kind is Kind.STATE)
+
+    def _keep(self, key: int, kept: _Kept) -> None:
+        self._kept[key] = kept
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.settings.kept_events:
+            self._kept.popitem(last=False)
+
+    def _end_all(self, end: Ended) -> None:
+        for subscriber in list(self.at_front):
+            subscriber.end(end)
+
+    def _context(self, step: Step) -> LiveContext:
+        return LiveContext(self._store, self._identity, step, open_past=self._open_past)
+
+
+def broken_inside(position: int) -> Ended:
+    """Return the end of a subscription that failed on the server."""
+    return broken("Something went wrong on the server.", "INTERNAL_SERVER_ERROR", position)
+
+
+def _last_withdrawal(snapshot: Snapshot) -> int:
+    """Return the last position by which a payload was withdrawn: what was made before that may hold it."""
+    found = changes.positions(snapshot, Which(types=("payload.withdrawn",)), limit=1, newest_first=True)
+    return found[0] if found else 0

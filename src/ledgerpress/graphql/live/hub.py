@@ -1,0 +1,173 @@
+"""All subscriptions of a process: who asks the same is put together, and told when the views have moved."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from graphql import ArgumentNode, VariableNode, Visitor, visit
+
+from ledgerpress.application.access import Identity
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.live.group import Group
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.graphql.live.subscriber import Sink, Subscriber
+from ledgerpress.graphql.live.told import Ended
+
+logger = logging.getLogger(__name__)
+
+_RESUMES: Final = "fromPosition"
+"""The argument that tells subscribers apart only by where they begin."""
+_DECLARED_AND_USED: Final = 2
+_LOOK_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.1
+
+
+class Live:
+    """The subscriptions of one process on one store."""
+
+    def __init__(
+        self, engine: Engine, store: Store, settings: LiveSettings, *, open_past: bool = False
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.settings = settings
+        self.open_past = open_past
+        self._groups: dict[tuple[object, ...], Group] = {}
+        self._running: dict[tuple[object, ...], asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._count = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much there is of what subscribers need."""
+        return {
+            "subscriptions": self._count,
+            "groups": len(self._groups),
+            "tasks": len(self._running) + (self._watching is not None),
+            "kept_events": sum(group.kept_count for group in self._groups.values()),
+        }
+
+    async def subscribe(
+        self,
+        operation: Operation,
+        text: str,
+        variables: Mapping[str, Any] | None,
+        identity: Identity,
+        sink: Sink,
+        *,
+        after: int | None = None,
+    ) -> Subscriber:
+        """Begin a subscription to an operation of the document `text`. Raises `Ended` where it cannot begin.
+
+        `after` is where to resume, which overrules the position that the operation names; it is for those that can be
+        resumed.
+        """
+        if self._count >= self.settings.max_subscriptions:
+            raise _too_many()
+        variables = variables or {}
+        key = (text, operation.name, _telling_apart(operation, variables), identity.scope)
+        group = self._groups.get(key)
+        if group is None:
+            group = Group(
+                self.engine,
+                self.store,
+                self.settings,
+                operation,
+                variables,
+                identity,
+                open_past=self.open_past,
+            )
+        begins_at = await group.beginning(variables)
+        if after is not None and group.is_resumable:
+            begins_at = await self._checked(after)
+        # Somebody else may have begun the same meanwhile.
+        group = self._groups.setdefault(key, group)
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(group.run(), name="subscribers")
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(), name="subscriptions")
+        self._count += 1
+        return Subscriber(group, sink, begins_at, lambda _: self._left(key))
+
+    async def _checked(self, after: int) -> int:
+        head = await self.store.log.head()
+        if after > head:
+            message = f"Position {after} lies in the future: the log is at {head}."
+            raise Ended([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+        return after
+
+    def _left(self, key: tuple[object, ...]) -> None:
+        self._count -= 1
+        group = self._groups.get(key)
+        if group is not None and group.is_empty:
+            del self._groups[key]
+            self._running.pop(key).cancel()
+        if not self._groups and self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    async def _watch(self) -> None:
+        """Wake the groups as soon as the views have moved, whoever wrote what moved them."""
+        position = -1
+        while True:
+            try:
+                with self.store.snapshot() as snapshot:
+                    reached = snapshot.position
+                if reached != position:
+                    position = reached
+                    for group in self._groups.values():
+                        group.wake(reached)
+                if not await self.store.views.wait_for(position + 1, _LOOK_SECONDS):
+                    await asyncio.sleep(_AGAIN_SECONDS)  # a projection may be paused, which is not waited for
+            except Exception:
+                logger.exception("subscribers cannot be told for the moment")
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _telling_apart(operation: Operation, variables: Mapping[str, Any]) -> bytes:
+    """Return the variables as far as they tell one subscription from another: not by where it begins."""
+    names = {definition.variable.name.value for definition in operation.node.variable_definitions or ()}
+    names -= _only_where_to_begin(operation)
+    known = {name: value for name, value in variables.items() if name in names}
+    return msgspec.json.encode(known, order="deterministic")
+
+
+def _only_where_to_begin(operation: Operation) -> set[str]:
+    """Return the variable that is used as `fromPosition`, and for nothing else."""
+    uses = _Uses()
+    visit(operation.document, uses)
+    return {name for name in uses.where_to_begin if uses.found[name] == _DECLARED_AND_USED}
+
+
+class _Uses(Visitor):
+    """How often each variable occurs, and which are used as `fromPosition`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = Counter[str]()
+        self.where_to_begin: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        """Count a variable."""
+        self.found[node.name.value] += 1
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        """Note the variable that is an argument."""
+        if node.name.value == _RESUMES and isinstance(node.value, VariableNode):
+            self.where_to_begin.add(node.value.name.value)
+
+
+def _too_many() -> Ended:
+    return Ended(
+        [
+            {
+                "message": "The server carries as many subscriptions as it can: try again later.",
+                "extensions": {"code": "TOO_MANY_SUBSCRIPTIONS"},
+            }
+        ]
+    )

@@ -1,0 +1,123 @@
+"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
+
+from typing import Any
+
+import msgspec
+from graphql import OperationType
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from ledgerpress.application.access import Door, Identity, Unauthenticated
+from ledgerpress.graphql.documents import Refused
+from ledgerpress.graphql.live.hub import Live
+from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.request_body import check_headers, read_body
+from ledgerpress.http.settings import HttpSettings
+
+
+class StreamRequests:
+    """Reads requests for event streams, within the bounds of those for answers."""
+
+    def __init__(self, live: Live, door: Door, settings: HttpSettings, persisted: PersistedDocuments) -> None:
+        self._live = live
+        self._door = door
+        self._settings = settings
+        self.persisted = persisted
+
+    async def identify(self, scope: Scope) -> Identity:
+        """Return who sends a request. Raises `Refusal`."""
+        try:
+            return await self._door.identify(Headers(scope=scope).get("authorization"))
+        except Unauthenticated as error:
+            raise Refusal(401, "UNAUTHENTICATED", str(error), (b"www-authenticate", b"Bearer")) from None
+
+    async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
+        """Return what a request asks for. Raises `Refusal`, and `ClientGone`."""
+        settings = self._settings
+        bounds = {"max_depth": settings.max_json_depth, "ill_formed": 400}
+        if scope["method"] == "GET":
+            if len(scope["query_string"]) > settings.max_query_string_bytes:
+                most = settings.max_query_string_bytes
+                raise Refusal(
+                    414, "URI_TOO_LONG", f"The query string is longer than {most:,} bytes: use POST."
+                )
+            request = from_query_string(scope["query_string"], **bounds)
+            self._check_no_mutation(request)
+            return request
+        check_headers(dict(scope["headers"]), max_bytes=settings.max_body_bytes)
+        body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+        return from_json(body, **bounds)
+
+    def check_document(self, request: GraphQLRequest) -> None:
+        """Raise `Refusal` for a document that cannot be executed."""
+        try:
+            self._live.engine.documents.operation(self.persisted.find(request).text, request.operation_name)
+        except Refused as refusal:
+            raise BadDocument([dict(error.formatted) for error in refusal.errors]) from None
+
+    def _check_no_mutation(self, request: GraphQLRequest) -> None:
+        try:
+            text = self.persisted.find(request).text
+            operation = self._live.engine.documents.operation(text, request.operation_name)
+        except (Refused, Refusal):
+            return
+        if operation.type is OperationType.MUTATION:
+            message = "A mutation cannot be sent by GET: send it by POST."
+            raise Refusal(405, "METHOD_NOT_ALLOWED", message, (b"allow", b"POST"))
+
+
+class BadDocument(Refusal):
+    """A document that cannot be executed."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(400, "GRAPHQL_VALIDATION_FAILED", str(errors[0]["message"]))
+        self.errors = errors
+
+    @property
+    def body(self) -> bytes:
+        """The answer: a well-formed GraphQL response."""
+        return msgspec.json.encode({"errors": self.errors}, enc_hook=str)
+
+
+async def answer(send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any) -> None:
+    """Send a whole response."""
+    head = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
+    if media_type:
+        head.append((b"content-type", media_type + b"; charset=utf-8"))
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+def last_event_id(scope: Scope) -> int | None:
+    """Return the position in Last-Event-ID, which browsers send when they come again (HTML, 9.2.4)."""
+    value = Headers(scope=scope).get("last-event-id", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 16 else None
+
+
+def prefers_event_stream(scope: Scope) -> bool:
+    """Return whether a request would rather have an event stream than JSON: clients may list both."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
+    if b"text/event-stream" not in accepted:
+        return False
+    stream = json = (0.0, 0)
+    for number, part in enumerate(accepted.decode("latin-1").split(",")):
+        media_type, *parameters = (one.strip() for one in part.split(";"))
+        quality = (_quality(parameters), -number)
+        if media_type == "text/event-stream":
+            stream = max(stream, quality)
+        elif media_type in {"application/json", "application/graphql-response+json"}:
+            json = max(json, quality)
+    return stream[0] > 0 and stream > json
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,86 @@
+"""GraphQL over server-sent events, distinct connections mode (PROTOCOL.md of npm's graphql-sse): a stream each."""
+
+import asyncio
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from ledgerpress.application.access import Door, Identity
+from ledgerpress.graphql.live.hub import Live
+from ledgerpress.http import live_requests
+from ledgerpress.http.event_stream import EventStream
+from ledgerpress.http.live_requests import StreamRequests
+from ledgerpress.http.operations import Operations
+from ledgerpress.http.rechecking import rechecked
+from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.request_body import ClientGone
+from ledgerpress.http.sending import send_refusal
+
+_ONLY: Final = ""
+
+
+class EventStreams:
+    """Answers requests that ask for an event stream of one operation; an ASGI application."""
+
+    def __init__(self, live: Live, door: Door, requests: StreamRequests) -> None:
+        self._live = live
+        self._door = door
+        self._requests = requests
+        self._open: set[EventStream] = set()
+
+    @staticmethod
+    def handles(scope: Scope) -> bool:
+        """Return whether a request is for an event stream, and so for this application."""
+        return (
+            scope["type"] == "http"
+            and scope["method"] in {"GET", "POST"}
+            and live_requests.prefers_event_stream(scope)
+        )
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. What is wrong with its document is told by the stream, as the protocol wants."""
+        try:
+            request = await self._requests.read(scope, receive)
+            identity = await self._requests.identify(scope)
+        except Refusal as refusal:
+            await send_refusal(send, refusal)
+            return
+        except ClientGone:
+            return
+        stream = EventStream(self._live.settings, of_many=False)
+        operations = Operations(self._live, stream, self._requests.persisted)
+        self._open.add(stream)
+        checking = recheck(self._live, self._door, scope, identity, stream)
+        try:
+            operations.start(_ONLY, request, identity, after=live_requests.last_event_id(scope))
+            await stream.run(receive, send)
+        finally:
+            checking.cancel()
+            operations.stop_all()
+            self._open.discard(stream)
+
+    def close_all(self) -> None:
+        """End all streams: the server is to stop. Browsers come again with the position of the last event."""
+        for stream in list(self._open):
+            stream.end()
+
+
+def recheck(
+    live: Live, door: Door, scope: Scope, identity: Identity, stream: EventStream
+) -> asyncio.Task[None]:
+    """End the stream when what the request showed is not good any more; cancel the task when it has ended."""
+
+    async def until_invalid() -> None:
+        authorization = Headers(scope=scope).get("authorization")
+        if authorization is not None:
+            why = await rechecked(door, authorization, identity, live.settings)
+            await stream.errors(_ONLY, [{"message": why, "extensions": {"code": "UNAUTHENTICATED"}}])
+            stream.end()
+
+    return asyncio.create_task(until_invalid(), name="token of an event stream")

@@ -1,0 +1,369 @@
+"""graphql-transport-ws, section by section of PROTOCOL.md of npm's graphql-ws: the reference server and ours.
+
+A test is named after the section that it is of. What the protocol leaves open is tested of ours alone, elsewhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.sides import INVALID, Side, ours, reference
+from tests.integration.live import Socket, websocket
+
+
+@pytest.fixture(scope="module")
+def reference_server() -> Iterator[Side]:
+    with reference("reference_ws.mjs") as one:
+        yield one
+
+
+@pytest.fixture(params=["reference", "ours"])
+async def side(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Side]:
+    if request.param == "reference":
+        yield request.getfixturevalue("reference_server")
+    else:
+        async with ours(tmp_path / "data") as one:
+            yield one
+
+
+@pytest.fixture
+async def raw(side: Side) -> AsyncIterator[Socket]:
+    """A socket on which nothing has been said."""
+    async with websocket(side.host, side.port) as one:
+        yield one
+
+
+@pytest.fixture
+async def ready(raw: Socket) -> Socket:
+    """A socket whose connection is acknowledged."""
+    return await raw.init()
+
+
+# --- Communication -------------------------------------------------------------------------------
+
+
+async def test_communication_the_subprotocol_is_selected(raw: Socket) -> None:
+    assert raw.connection.subprotocol == "graphql-transport-ws"
+
+
+@pytest.mark.parametrize("other", ["graphql-ws", "something-else"])
+async def test_communication_another_subprotocol_is_closed_with_4406(side: Side, other: str) -> None:
+    async with websocket(side.host, side.port, subprotocol=other) as socket:
+        assert socket.connection.subprotocol is None
+        assert (await socket.closed())[0] == 4406
+
+
+async def test_communication_all_messages_have_a_type_and_those_of_operations_the_id(
+    ready: Socket, side: Side
+) -> None:
+    id = await ready.subscribe(side.three)
+    messages = [await ready.receive() for _ in range(4)]
+    assert [one["type"] for one in messages] == ["next", "next", "next", "complete"]
+    assert {one["id"] for one in messages} == {id}
+
+
+async def test_communication_several_operations_are_active_at_a_time(ready: Socket, side: Side) -> None:
+    silent = await ready.subscribe(side.silent)
+    endless = await ready.subscribe(side.endless)
+    query = await ready.subscribe(side.query)
+    seen: dict[str, list[str]] = {silent: [], endless: [], query: []}
+    while len(seen[endless]) < 8 or len(seen[query]) < 2:
+        message = await ready.receive()
+        seen[message["id"]].append(message["type"])
+    assert seen[silent] == []
+    assert seen[query] == ["next", "complete"]
+    assert set(seen[endless]) == {"next"}
+
+
+async def test_communication_the_client_closes_with_1000(ready: Socket, side: Side) -> None:
+    await ready.subscribe(side.silent)
+    await ready.connection.close(1000)
+    assert ready.connection.close_code == 1000
+
+
+# --- ConnectionInit, ConnectionAck ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "connection_init"},
+        {"type": "connection_init", "payload": None},
+        {"type": "connection_init", "payload": {}},
+        {"type": "connection_init", "payload": {"anything": [1]}},
+    ],
+    ids=["absent", "null", "empty", "object"],
+)
+async def test_connection_init_is_acknowledged_whatever_its_payload(
+    raw: Socket, message: dict[str, Any]
+) -> None:
+    await raw.send(message)
+    assert (await raw.receive())["type"] == "connection_ack"
+
+
+async def test_connection_init_that_does_not_come_in_time_is_closed_with_4408(raw: Socket) -> None:
+    code, reason = await raw.closed()
+    assert (code, reason) == (4408, "Connection initialisation timeout")
+
+
+async def test_connection_init_in_time_is_not_closed_later(ready: Socket) -> None:
+    await asyncio.sleep(1.0)
+    await ready.quiet()
+
+
+async def test_connection_init_sent_twice_is_closed_with_4429(ready: Socket) -> None:
+    await ready.send({"type": "connection_init"})
+    code, reason = await ready.closed()
+    assert (code, reason) == (4429, "Too many initialisation requests")
+
+
+async def test_connection_init_sent_twice_at_once_is_closed_with_4429(raw: Socket) -> None:
+    await raw.send({"type": "connection_init"})
+    await raw.send({"type": "connection_init"})
+    assert (await raw.closed())[0] == 4429
+
+
+async def test_connection_init_that_is_rejected_is_closed_with_4403(raw: Socket) -> None:
+    await raw.send({"type": "connection_init", "payload": {"authorization": "Bearer bad"}})
+    code, reason = await raw.closed()
+    assert code == 4403
+    assert reason.startswith("Forbidden")
+
+
+# --- Ping, Pong ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload", [{"at": 1}, None], ids=["payload", "null"])
+async def test_ping_is_answered_by_a_pong(ready: Socket, payload: dict[str, Any] | None) -> None:
+    await ready.send({"type": "ping", "payload": payload})
+    assert (await ready.receive())["type"] == "pong"
+
+
+async def test_ping_may_be_sent_at_any_time_within_the_socket(raw: Socket) -> None:
+    await raw.send({"type": "ping"})
+    assert (await raw.receive())["type"] == "pong"
+    await raw.init()
+
+
+async def test_pong_may_be_sent_unsolicited_at_any_time(raw: Socket) -> None:
+    await raw.send({"type": "pong"})
+    await raw.init()
+    await raw.send({"type": "pong", "payload": {"beat": 1}})
+    await raw.send({"type": "pong", "payload": None})
+    await raw.quiet()
+
+
+# --- Subscribe -----------------------------------------------------------------------------------
+
+
+async def test_subscribe_before_the_acknowledgement_is_closed_with_4401(raw: Socket, side: Side) -> None:
+    await raw.subscribe(side.query)
+    assert await raw.closed() == (4401, "Unauthorized")
+
+
+async def test_subscribe_with_an_id_that_is_active_is_closed_with_4409(ready: Socket, side: Side) -> None:
+    await ready.subscribe(side.silent, "the-id")
+    await ready.subscribe(side.silent, "the-id")
+    assert await ready.closed() == (4409, "Subscriber for the-id already exists")
+
+
+async def test_subscribe_with_an_active_id_is_closed_regardless_of_the_operation_type(
+    ready: Socket, side: Side
+) -> None:
+    await ready.subscribe(side.silent, "the-id")
+    await ready.subscribe(side.query, "the-id")
+    assert (await ready.closed())[0] == 4409
+
+
+async def test_subscribe_may_use_an_id_again_when_its_operation_has_completed(
+    ready: Socket, side: Side
+) -> None:
+    for _ in range(2):
+        assert len(await ready.results(await ready.subscribe(side.query, "the-id"))) == 1
+
+
+async def test_subscribe_may_use_an_id_again_when_the_client_has_completed_it(
+    ready: Socket, side: Side
+) -> None:
+    await ready.subscribe(side.silent, "the-id")
+    await ready.quiet()
+    await ready.send({"id": "the-id", "type": "complete"})
+    assert len(await ready.results(await ready.subscribe(side.query, "the-id"))) == 1
+
+
+@pytest.mark.parametrize("nothing", [None, {}], ids=["null", "empty"])
+async def test_subscribe_takes_nullish_variables_operation_name_and_extensions(
+    ready: Socket, side: Side, nothing: dict[str, Any] | None
+) -> None:
+    payload = {"query": side.query, "variables": nothing, "extensions": nothing, "operationName": None}
+    await ready.send({"id": "1", "type": "subscribe", "payload": payload})
+    assert len(await ready.results("1")) == 1
+
+
+async def test_subscribe_executes_the_operation_that_is_named(ready: Socket, side: Side) -> None:
+    query = f"query One {side.query} query Two {{ __typename }}"
+    payload = {"query": query, "operationName": "Two"}
+    await ready.send({"id": "1", "type": "subscribe", "payload": payload})
+    [result] = await ready.results("1")
+    assert result["data"] == {"__typename": "Query"}
+
+
+# --- Next, Error, Complete -----------------------------------------------------------------------
+
+
+async def test_next_brings_every_result_and_complete_follows(ready: Socket, side: Side) -> None:
+    results = await ready.results(await ready.subscribe(side.three))
+    assert [next(iter(one["data"].values())) for one in results] == [
+        {"position": 1},
+        {"position": 2},
+        {"position": 3},
+    ]
+
+
+@pytest.mark.parametrize("query", [INVALID, "subscription { nothingOfThisName }"])
+async def test_error_tells_what_is_wrong_before_execution(ready: Socket, query: str) -> None:
+    id = await ready.subscribe(query)
+    message = await ready.receive()
+    assert (message["type"], message["id"]) == ("error", id)
+    assert [isinstance(one["message"], str) for one in message["payload"]] == [True]
+
+
+async def test_error_terminates_the_operation_and_leaves_the_socket(ready: Socket, side: Side) -> None:
+    id = await ready.subscribe(INVALID)
+    assert (await ready.receive())["type"] == "error"
+    await ready.quiet()  # no complete
+    assert len(await ready.results(await ready.subscribe(side.query, id))) == 1
+
+
+async def test_complete_of_the_client_stops_the_results(ready: Socket, side: Side) -> None:
+    id = await ready.subscribe(side.endless)
+    await ready.next()
+    await ready.send({"id": id, "type": "complete"})
+    await asyncio.sleep(0.2)
+    await ready.send({"type": "ping"})
+    while (message := await ready.receive())["type"] != "pong":
+        assert message["type"] == "next"  # those that were on their way
+    await asyncio.sleep(0.2)
+    await ready.quiet()
+
+
+async def test_complete_of_an_unknown_id_is_ignored(ready: Socket) -> None:
+    await ready.send({"id": "never-heard-of", "type": "complete"})
+    await ready.quiet()
+
+
+async def test_complete_of_an_operation_that_the_server_completed_is_ignored(
+    ready: Socket, side: Side
+) -> None:
+    id = await ready.subscribe(side.three)
+    await ready.results(id)
+    await ready.send({"id": id, "type": "complete"})
+    await ready.quiet()
+
+
+async def test_complete_of_an_operation_that_ended_in_an_error_is_ignored(ready: Socket) -> None:
+    id = await ready.subscribe(INVALID)
+    assert (await ready.receive())["type"] == "error"
+    await ready.send({"id": id, "type": "complete"})
+    await ready.quiet()
+
+
+# --- Invalid message -----------------------------------------------------------------------------
+
+INVALID_MESSAGES: dict[str, Any] = {
+    "no JSON": "{",
+    "an empty text": "",
+    "an array": [],
+    "null": "null",
+    "a number": "7",
+    "a string": '"connection_init"',
+    "no type": {},
+    "a type that is null": {"type": None},
+    "a type that is no string": {"type": 1},
+    "an unknown type": {"type": "start"},
+    "an empty type": {"type": ""},
+    "a connection_init with a string": {"type": "connection_init", "payload": "token"},
+    "a connection_init with an array": {"type": "connection_init", "payload": []},
+    "a connection_init with a number": {"type": "connection_init", "payload": 0},
+    "a ping with an array": {"type": "ping", "payload": []},
+    "a pong with a string": {"type": "pong", "payload": "x"},
+    "a subscribe without an id": {"type": "subscribe", "payload": {"query": "{ x }"}},
+    "a subscribe with an empty id": {"type": "subscribe", "id": "", "payload": {"query": "{ x }"}},
+    "a subscribe with a number for an id": {"type": "subscribe", "id": 1, "payload": {"query": "{ x }"}},
+    "a subscribe without a payload": {"type": "subscribe", "id": "1"},
+    "a subscribe with an array": {"type": "subscribe", "id": "1", "payload": []},
+    "a subscribe without a query": {"type": "subscribe", "id": "1", "payload": {}},
+    "a subscribe whose query is null": {"type": "subscribe", "id": "1", "payload": {"query": None}},
+    "a subscribe whose query is no string": {"type": "subscribe", "id": "1", "payload": {"query": {}}},
+    "variables that are an array": {
+        "type": "subscribe",
+        "id": "1",
+        "payload": {"query": "{ x }", "variables": []},
+    },
+    "an operationName that is no string": {
+        "type": "subscribe",
+        "id": "1",
+        "payload": {"query": "{ x }", "operationName": 1},
+    },
+    "extensions that are a string": {
+        "type": "subscribe",
+        "id": "1",
+        "payload": {"query": "{ x }", "extensions": "x"},
+    },
+    "a complete without an id": {"type": "complete"},
+    "a complete with an empty id": {"type": "complete", "id": ""},
+}
+
+
+@pytest.mark.parametrize("message", INVALID_MESSAGES.values(), ids=INVALID_MESSAGES.keys())
+async def test_invalid_message_is_closed_with_4400(raw: Socket, message: object) -> None:
+    await raw.send(message)
+    code, reason = await raw.closed()
+    assert code == 4400
+    assert reason
+
+
+async def test_invalid_message_is_closed_with_4400_when_operations_are_active(
+    ready: Socket, side: Side
+) -> None:
+    await ready.subscribe(side.endless)
+    await ready.next()
+    await ready.send({"type": "stop"})
+    assert (await ready.closed())[0] == 4400
+
+
+# --- Streaming operation, single result operation ------------------------------------------------
+
+
+async def test_streaming_operation_that_both_sides_complete_at_once_is_over(
+    ready: Socket, side: Side
+) -> None:
+    for number in range(20):
+        id = await ready.subscribe(side.three, f"{number}")
+        await ready.send({"id": id, "type": "complete"})
+    await ready.send({"type": "ping"})
+    while (message := await ready.receive())["type"] != "pong":
+        assert message["type"] in {"next", "complete"}
+
+
+async def test_single_result_operation_query_has_one_next_and_completes(ready: Socket, side: Side) -> None:
+    [result] = await ready.results(await ready.subscribe(side.query))
+    assert "errors" not in result
+    assert set(result["data"]) == {"moment"}
+
+
+async def test_single_result_operation_mutation_has_one_next_and_completes(ready: Socket, side: Side) -> None:
+    [result] = await ready.results(await ready.subscribe(side.mutation))
+    assert "errors" not in result
+
+
+async def test_single_result_operation_shares_the_ids_of_streaming_operations(
+    ready: Socket, side: Side
+) -> None:
+    await ready.subscribe(side.endless, "1")
+    await ready.next()
+    await ready.subscribe(side.mutation, "1")
+    assert (await ready.closed())[0] == 4409

@@ -1,0 +1,169 @@
+"""A real server in this process for subscriptions, and a client of graphql-transport-ws that says what it wants."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Self
+
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from ledgerpress.application.access import LOCAL_OPERATOR, Door, OpenDoor
+from ledgerpress.compose.store import Store
+from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.app import make_app
+from ledgerpress.http.live import LiveDoor
+from ledgerpress.http.running import Running
+from ledgerpress.http.settings import HttpSettings
+
+SECONDS = 20.0
+"""For what has to happen at once; no test waits so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server: its address, and what it has of subscriptions."""
+
+    host: str
+    port: int
+    subscriptions: LiveDoor
+    stopping: asyncio.Event
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    async def nothing_is_left(self) -> None:
+        """Wait until nothing is left of any subscription; fails where something stays."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                while any(self.subscriptions.counts.values()):  # noqa: ASYNC110 - nobody tells of nothing
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"left behind: {self.subscriptions.counts}") from None
+
+
+@asynccontextmanager
+async def served(
+    store: Store,
+    *,
+    door: Door | None = None,
+    live: LiveSettings | None = None,
+    settings: HttpSettings | None = None,
+) -> AsyncIterator[Served]:
+    """Serve an open store on a free port."""
+    stopping = asyncio.Event()
+    app = make_app(
+        store,
+        door=door or OpenDoor(LOCAL_OPERATOR),
+        settings=settings or HttpSettings.development(),
+        live=live,
+        running=Running(stopping=stopping),
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        host, port = listener.getsockname()
+        try:
+            yield Served(host, port, app.state.subscriptions, stopping)
+        finally:
+            stopping.set()
+            server.should_exit = True
+            await task
+
+
+class Socket:
+    """A client's socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self._ids = count(1)
+
+    async def send(self, message: object) -> None:
+        """Send a message, or text as it is."""
+        await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next message."""
+        async with asyncio.timeout(SECONDS):
+            text = await self.connection.recv()
+        assert isinstance(text, str)
+        message: dict[str, Any] = json.loads(text)
+        return message
+
+    async def closed(self) -> tuple[int, str]:
+        """Read on until the server closes the socket, and return the code and the reason."""
+        async with asyncio.timeout(SECONDS):
+            await self._read_to_the_end()
+        received = self.connection.protocol.close_rcvd
+        assert received is not None, "the connection was lost without a close frame"
+        return received.code, received.reason
+
+    async def _read_to_the_end(self) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await self.connection.recv()
+
+    async def init(self, **payload: Any) -> Self:
+        """Say connection_init, and wait until that is acknowledged."""
+        await self.send({"type": "connection_init", **({"payload": payload} if payload else {})})
+        assert await self.receive() == {"type": "connection_ack"}
+        return self
+
+    async def subscribe(self, query: str, id: str | None = None, **variables: Any) -> str:
+        """Begin an operation, and return its id."""
+        id = id or f"operation-{next(self._ids)}"
+        payload = {"query": query, "variables": variables}
+        await self.send({"id": id, "type": "subscribe", "payload": payload})
+        return id
+
+    async def results(self, id: str) -> list[dict[str, Any]]:
+        """Return the payloads of an operation's results up to its end."""
+        found = []
+        while (message := await self.receive())["type"] == "next":
+            assert message["id"] == id
+            found.append(message["payload"])
+        assert message == {"id": id, "type": "complete"}, message
+        return found
+
+    async def next(self) -> dict[str, Any]:
+        """Return the payload of the next message, which is a result."""
+        message = await self.receive()
+        assert message["type"] == "next", message
+        payload: dict[str, Any] = message["payload"]
+        return payload
+
+    async def quiet(self) -> None:
+        """Make sure that nothing has been sent up to now: the answer to a ping comes next."""
+        await self.send({"type": "ping", "payload": {"quiet": True}})
+        assert await self.receive() == {"type": "pong", "payload": {"quiet": True}}
+
+
+@asynccontextmanager
+async def websocket(
+    host: str, port: int, *, subprotocol: str = "graphql-transport-ws"
+) -> AsyncIterator[Socket]:
+    """Open a socket."""
+    async with connect(
+        f"ws://{host}:{port}/graphql",
+        subprotocols=[Subprotocol(subprotocol)],
+        ping_interval=None,
+        compression=None,
+    ) as connection:
+        yield Socket(connection)

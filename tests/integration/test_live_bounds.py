@@ -1,0 +1,263 @@
+"""Subscribers who are slow, gone, or too many: they are bounded, told, and leave nothing behind."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from ledgerpress.application.people import RegisterAuthor
+from ledgerpress.application.posts import CreatePost, EditPost
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.live.settings import LiveSettings
+from tests.integration.interrupted import Wire, over_websocket
+from tests.integration.live import Served, Socket, served, websocket
+from tests.integration.sse import opened
+from tests.sources import SeededBytes, SetClock
+
+CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position after } }"
+LARGE = "A paragraph of some length, as a post has it. " * 4_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+        yield store
+
+
+async def large_events(store: Store, count: int) -> list[int]:
+    """Record edits of many bytes, and return their positions."""
+    made = await store.press.handle(CreatePost(title="Large"))
+    return [
+        (await store.press.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
+        for number in range(count)
+    ]
+
+
+async def read_to_the_end(socket: Socket) -> tuple[list[int], dict[str, Any]]:
+    """Return the positions of the results, and the message that is none."""
+    got = []
+    while (message := await socket.receive())["type"] == "next":
+        got.append(message["payload"]["extensions"]["position"])
+    return got, message
+
+
+@asynccontextmanager
+async def slow_socket(server: Served) -> AsyncIterator[Socket]:
+    """Open a socket whose client has little room for what it does not read."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    raw.connect((server.host, server.port))
+    connection = await connect(
+        f"ws://{server.host}/graphql",
+        sock=raw,
+        subprotocols=[Subprotocol("graphql-transport-ws")],
+        ping_interval=None,
+        compression=None,
+        max_queue=1,
+        max_size=None,
+    )
+    try:
+        yield await Socket(connection).init()
+    finally:
+        connection.transport.abort()
+        await connection.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(LiveSettings(max_lag=5, send_seconds=30), id="too far behind"),
+        pytest.param(LiveSettings(max_lag=1_000, send_seconds=1.5), id="too long"),
+    ],
+)
+async def test_a_slow_consumer_is_told_where_to_resume_and_misses_nothing(
+    store: Store, settings: LiveSettings
+) -> None:
+    async with served(store, live=settings) as server, slow_socket(server) as slow:
+        start = await store.log.head()
+        await slow.subscribe(CHANGES)
+        await slow.quiet()
+        await asyncio.sleep(0.1)
+        await large_events(store, 40)
+        async with asyncio.timeout(20):
+            while server.subscriptions.counts["subscriptions"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        got, message = await read_to_the_end(slow)
+        assert message["type"] == "error"
+        [error] = message["payload"]
+        assert error["extensions"] == {"code": "SLOW_CONSUMER", "position": got[-1] if got else start}
+        assert f"Resume from position {error['extensions']['position']}." in error["message"]
+        # The socket is good for more: it resumes, and has had each event once.
+        await slow.subscribe(CHANGES, **{"from": error["extensions"]["position"]})
+        while got[-1:] != [await store.log.head()]:
+            got.append((await slow.next())["extensions"]["position"])
+        assert got == list(range(start + 1, got[-1] + 1))
+        await slow.connection.close()
+        await server.nothing_is_left()
+
+
+async def test_who_takes_nothing_at_all_is_let_go(store: Store) -> None:
+    async with served(store, live=LiveSettings(send_seconds=0.3)) as server, slow_socket(server) as slow:
+        await slow.subscribe(CHANGES)
+        await slow.quiet()
+        await asyncio.sleep(0.1)
+        await large_events(store, 40)
+        await server.nothing_is_left()  # without a word from the client
+
+
+async def test_others_are_told_while_one_is_slow(store: Store) -> None:
+    async with (
+        served(store) as server,
+        websocket(server.host, server.port) as quick,
+        slow_socket(server) as slow,
+    ):
+        for one in (slow, await quick.init()):
+            await one.subscribe(CHANGES)
+            await one.quiet()
+        await asyncio.sleep(0.1)
+        reading = asyncio.create_task(_receive_until(quick, 40))
+        await large_events(store, 40)
+        await reading
+
+
+async def _receive_until(socket: Socket, count: int) -> None:
+    for _ in range(count):
+        await socket.next()
+
+
+async def test_a_dropped_client_leaves_nothing_behind(store: Store) -> None:
+    async with served(store) as server:
+        await _come_and_go(server)
+        await server.nothing_is_left()
+        before = len(asyncio.all_tasks())
+        for _ in range(5):
+            await asyncio.gather(*(_come_and_go(server) for _ in range(10)))
+            await store.press.handle(RegisterAuthor(name="Author"))
+        await server.nothing_is_left()
+        await asyncio.sleep(0.1)
+        assert len(asyncio.all_tasks()) <= before
+        with store.snapshot() as snapshot:
+            assert snapshot.position == await store.log.head()
+        # Nobody reads: what a withdrawal would have to wait for.
+        assert await store.views.sweep()
+
+
+async def _come_and_go(server: Served) -> None:
+    """Subscribe in every way, and be cut off in the middle of it."""
+    wire = Wire((server.host, server.port))
+    positions = over_websocket(wire, 0, None)
+    await asyncio.to_thread(next, positions)
+    wire.close()
+    async with websocket(server.host, server.port) as socket:
+        await socket.init()
+        for query in (CHANGES, "subscription { recentPosts { totalCount } }"):
+            await socket.subscribe(query)
+        await socket.subscribe("{ moment { position } }")
+        await socket.receive()
+        socket.connection.transport.abort()
+    async with httpx2.AsyncClient() as http:
+        async with opened(http, "POST", f"{server.url}/graphql", CHANGES, **{"from": 0}) as stream:
+            await stream.next()
+        url = f"{server.url}/graphql/stream"
+        headers = {"X-GraphQL-Event-Stream-Token": (await http.put(url)).text}
+        async with opened(http, "GET", url, None, headers):
+            body = {"query": CHANGES, "extensions": {"operationId": "1"}}
+            assert (await http.post(url, json=body, headers=headers)).status_code == 202
+
+
+async def test_a_reservation_that_is_not_taken_up_is_dropped(store: Store) -> None:
+    settings = LiveSettings(reservation_seconds=0.2)
+    async with served(store, live=settings) as server, httpx2.AsyncClient() as http:
+        url = f"{server.url}/graphql/stream"
+        headers = {"X-GraphQL-Event-Stream-Token": (await http.put(url)).text}
+        body = {"query": CHANGES, "variables": {"from": 0}, "extensions": {"operationId": "1"}}
+        assert (await http.post(url, json=body, headers=headers)).status_code == 202
+        await server.nothing_is_left()
+        assert (await http.post(url, json=body, headers=headers)).status_code == 404
+
+
+async def test_operations_on_one_socket_are_bounded(store: Store) -> None:
+    async with (
+        served(store, live=LiveSettings(max_operations=2)) as server,
+        websocket(server.host, server.port) as socket,
+    ):
+        await socket.init()
+        for id in ("1", "2", "3"):
+            await socket.subscribe(CHANGES, id)
+        message = await socket.receive()
+        assert (message["id"], message["type"]) == ("3", "error")
+        assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+        await socket.send({"id": "1", "type": "complete"})
+        assert len(await socket.results(await socket.subscribe("{ moment { position } }"))) == 1
+
+
+async def test_subscriptions_of_the_process_are_bounded(store: Store) -> None:
+    async with (
+        served(store, live=LiveSettings(max_subscriptions=1)) as server,
+        websocket(server.host, server.port) as socket,
+    ):
+        await socket.init()
+        await socket.subscribe(CHANGES, "1", **{"from": 3})
+        await socket.next()
+        await socket.subscribe(CHANGES, "2", **{"from": 3})
+        message = await socket.receive()
+        assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+
+
+async def test_a_message_that_is_too_large_closes_the_socket(store: Store) -> None:
+    async with (
+        served(store, live=LiveSettings(max_message_bytes=1_000)) as server,
+        websocket(server.host, server.port) as socket,
+    ):
+        await socket.send({"type": "ping", "payload": {"much": "x" * 1_000}})
+        assert (await socket.closed())[0] == 1009
+
+
+@pytest.mark.parametrize("data", [b'{"type":"connection_init"}', b"\x00"])
+async def test_a_binary_message_closes_the_socket(store: Store, data: bytes) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.send(data)
+        assert (await socket.closed())[0] == 4400
+
+
+async def test_a_message_that_goes_too_deep_closes_the_socket(store: Store) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.send('{"type":"ping","payload":' + '{"a":' * 100_000 + "1" + "}" * 100_001)
+        assert (await socket.closed())[0] == 4400
+
+
+async def test_a_stopping_server_sends_everyone_away(store: Store) -> None:
+    async with served(store) as server, httpx2.AsyncClient() as http:
+        async with (
+            websocket(server.host, server.port) as socket,
+            opened(http, "POST", f"{server.url}/graphql", CHANGES) as stream,
+        ):
+            await (await socket.init()).subscribe(CHANGES)
+            await socket.quiet()
+            server.stopping.set()
+            assert (await socket.closed())[0] == 1001
+            assert await stream.rest() == []
+        await server.nothing_is_left()
+
+
+async def test_a_mutation_that_is_completed_by_the_client_is_done_all_the_same(store: Store) -> None:
+    head = await store.log.head()
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.init()
+        mutation = 'mutation { authorRegister(input: { name: "Ann" }) { position } }'
+        payload = {"query": mutation}
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        await socket.send({"id": "1", "type": "complete"})
+        async with asyncio.timeout(10):
+            assert await store.log.wait_beyond(head, 10)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                pytest.fail(f"{await socket.connection.recv()!r} was sent")

@@ -1,0 +1,382 @@
+"""What subscribers are told, over a WebSocket to a real server on a real store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity, OpenDoor
+from ledgerpress.application.categories import CreateCategory, MergeCategory
+from ledgerpress.application.desk import CategoryRef
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.people import RegisterAuthor
+from ledgerpress.application.posts import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    PublishPost,
+    UncategorizePost,
+    UnpublishPost,
+)
+from ledgerpress.application.request import Request
+from ledgerpress.application.withdrawal import withdraw
+from ledgerpress.compose.rebuild import rebuild
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.ids import encode
+from tests.integration.live import Served, Socket, served, websocket
+from tests.sources import SeededBytes, SetClock
+
+CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position type } }"
+ARTICLE = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title slug } } }"
+RECENT = "subscription { recentPosts(first: 2) { nodes { title } totalCount } }"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+        yield store
+
+
+@pytest.fixture
+async def server(store: Store) -> AsyncIterator[Served]:
+    async with served(store) as server:
+        yield server
+        await server.nothing_is_left()
+
+
+@pytest.fixture
+async def socket(server: Served) -> AsyncIterator[Socket]:
+    """The operator's socket."""
+    async with websocket(server.host, server.port) as socket:
+        yield await socket.init()
+
+
+@pytest.fixture
+async def reader(store: Store) -> AsyncIterator[Socket]:
+    """The socket of somebody who may see what is public, and nothing else."""
+    async with served(store, door=OpenDoor(ANONYMOUS)) as server:
+        async with websocket(server.host, server.port) as socket:
+            yield await socket.init()
+        await server.nothing_is_left()
+
+
+async def author(store: Store, name: str) -> int:
+    """Record one event, and return its position."""
+    return (await store.press.handle(RegisterAuthor(name=name))).position
+
+
+async def settled(socket: Socket) -> None:
+    """Wait until a subscription that says nothing at its beginning has begun."""
+    await socket.quiet()
+    await asyncio.sleep(0.1)
+    await socket.quiet()
+
+
+async def positions(socket: Socket, count: int) -> list[int]:
+    return [(await socket.next())["data"]["changes"]["position"] for _ in range(count)]
+
+
+# --- changes ---------------------------------------------------------------------------------------
+
+
+async def test_changes_come_from_now_on(socket: Socket, store: Store) -> None:
+    await author(store, "Before")
+    await socket.subscribe(CHANGES)
+    await settled(socket)
+    recorded = [await author(store, f"Author {number}") for number in range(3)]
+    payloads = [await socket.next() for _ in recorded]
+    assert [one["data"]["changes"]["position"] for one in payloads] == recorded
+    assert [one["extensions"]["position"] for one in payloads] == recorded
+    assert payloads[0]["data"]["changes"]["type"] == "author.registered"
+    await socket.quiet()
+
+
+async def test_changes_resume_from_any_position_and_go_on(socket: Socket, store: Store) -> None:
+    recorded = [await author(store, f"Author {number}") for number in range(5)]
+    await socket.subscribe(CHANGES, **{"from": recorded[1]})
+    assert await positions(socket, 3) == recorded[2:]
+    later = await author(store, "Later")
+    assert await positions(socket, 1) == [later]
+    await socket.quiet()
+
+
+async def test_changes_from_the_beginning_are_the_whole_log(socket: Socket, store: Store) -> None:
+    head = await author(store, "Author")
+    await socket.subscribe(CHANGES, **{"from": 0})
+    assert await positions(socket, head) == list(range(1, head + 1))
+
+
+async def test_changes_pass_the_filter(socket: Socket, store: Store) -> None:
+    made = await store.press.handle(CreatePost(title="Tide"))
+    other = await store.press.handle(CreatePost(title="Ebb"))
+    subscription = "subscription ($filter: ChangeFilter) { changes(filter: $filter) { position type } }"
+    filter = {"stream": encode("Post", made.subject_id), "types": ["post.edited"]}
+    await socket.subscribe(subscription, filter=filter)
+    await settled(socket)
+    await store.press.handle(EditPost(post_id=other.subject_id, title="Not this"))
+    await store.press.handle(PublishPost(post_id=made.subject_id))
+    wanted = await store.press.handle(EditPost(post_id=made.subject_id, title="This"))
+    assert await positions(socket, 1) == [wanted.position]
+    await socket.quiet()
+
+
+async def test_changes_end_at_the_last_position_of_the_filter(socket: Socket, store: Store) -> None:
+    await author(store, "Author")
+    id = await socket.subscribe(
+        "subscription { changes(fromPosition: 1, filter: { positionTo: 4 }) { position } }"
+    )
+    assert [one["data"]["changes"]["position"] for one in await socket.results(id)] == [2, 3, 4]
+
+
+async def test_changes_of_a_category_are_the_same_live_and_resumed_though_it_takes_over_another(
+    socket: Socket, store: Store
+) -> None:
+    """What a category took over later is no change of it earlier, whenever it is asked."""
+    sea = await store.press.handle(CreateCategory(name="Sea"))
+    tides = await store.press.handle(CreateCategory(name="Tides"))
+    post = await store.press.handle(CreatePost(title="Ebb"))
+    query = (
+        "subscription ($from: Position, $of: ID!) {"
+        " changes(fromPosition: $from, filter: { category: $of }) { position } }"
+    )
+    of = encode("Category", sea.subject_id)
+    await socket.subscribe(query, **{"from": post.position, "of": of})
+    await settled(socket)
+    in_tides = CategoryRef(id=tides.subject_id)
+    await store.press.handle(CategorizePost(post_id=post.subject_id, category=in_tides))
+    await settled(socket)
+    merged = await store.press.handle(MergeCategory(category=in_tides, into=CategoryRef(id=sea.subject_id)))
+    left = await store.press.handle(UncategorizePost(post_id=post.subject_id, category=in_tides))
+    live = await positions(socket, 2)
+    assert live == [merged.position, left.position]
+    await socket.quiet()
+    await socket.subscribe(query, **{"from": post.position, "of": of})
+    assert await positions(socket, 2) == live
+
+
+async def test_changes_are_told_as_of_themselves(socket: Socket, store: Store) -> None:
+    """Whoever comes later is told the same as who was there."""
+    query = (
+        "subscription ($from: Position) { changes(fromPosition: $from)"
+        " { position subject { ... on Post { title status } } before after } }"
+    )
+    await socket.subscribe(query)
+    await settled(socket)
+    made = await store.press.handle(CreatePost(title="First"))
+    await store.press.handle(EditPost(post_id=made.subject_id, title="Second"))
+    await store.press.handle(PublishPost(post_id=made.subject_id))
+    count = (await store.log.head()) - 4
+    live = [await socket.next() for _ in range(count)]
+    await socket.subscribe(query, **{"from": 4})
+    assert [await socket.next() for _ in range(count)] == live
+    titles = [one["data"]["changes"]["subject"] for one in live]
+    assert {"title": "First", "status": "DRAFT"} in titles
+
+
+async def test_a_position_that_the_log_has_not_come_to_is_refused(socket: Socket) -> None:
+    await socket.subscribe(CHANGES, **{"from": 99})
+    message = await socket.receive()
+    assert message["type"] == "error"
+    assert message["payload"][0]["message"] == "Position 99 lies in the future: the log is at 4."
+
+
+async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> None:
+    await reader.subscribe(CHANGES, **{"from": 0})
+    message = await reader.receive()
+    assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+
+
+# --- articleChanged --------------------------------------------------------------------------------
+
+
+async def test_an_article_appears_changes_and_disappears(reader: Socket, store: Store) -> None:
+    made = await store.press.handle(CreatePost(title="The tide", slug="tide"))
+    post = made.subject_id
+    await reader.subscribe(ARTICLE, slug="tide")
+    await settled(reader)
+
+    async def told() -> tuple[int, Any]:
+        event = (await reader.next())["data"]["articleChanged"]
+        return event["position"], event["article"]
+
+    published = await store.press.handle(PublishPost(post_id=post))
+    assert await told() == (published.position, {"title": "The tide", "slug": "tide"})
+    await store.press.handle(EditPost(post_id=post, title="The ebb"))
+    await reader.quiet()
+    again = await store.press.handle(PublishPost(post_id=post))
+    assert await told() == (again.position, {"title": "The ebb", "slug": "tide"})
+    gone = await store.press.handle(UnpublishPost(post_id=post))
+    assert await told() == (gone.position, None)
+
+
+async def test_an_article_is_told_of_by_a_slug_that_it_had_before(reader: Socket, store: Store) -> None:
+    made = await store.press.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    await reader.subscribe(ARTICLE, slug="tide")
+    await settled(reader)
+    await store.press.handle(EditPost(post_id=made.subject_id, slug="ebb", publish=True))
+    event = (await reader.next())["data"]["articleChanged"]
+    assert event["article"] == {"title": "The tide", "slug": "ebb"}
+
+
+async def test_an_article_changes_with_its_categories(reader: Socket, store: Store) -> None:
+    category = await store.press.handle(CreateCategory(name="Sea"))
+    made = await store.press.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    await reader.subscribe(
+        'subscription { articleChanged(slug: "tide") { article { categories { name } } } }'
+    )
+    await settled(reader)
+    ref = CategoryRef(id=category.subject_id)
+    await store.press.handle(CategorizePost(post_id=made.subject_id, category=ref))
+    event = (await reader.next())["data"]["articleChanged"]
+    assert event["article"] == {"categories": [{"name": "Sea"}]}
+
+
+async def test_nothing_tells_of_what_is_done_while_an_article_is_not_public(
+    reader: Socket, store: Store
+) -> None:
+    category = await store.press.handle(CreateCategory(name="Sea"))
+    never = await store.press.handle(CreatePost(title="Never", slug="never"))
+    once = await store.press.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.press.handle(UnpublishPost(post_id=once.subject_id))
+    for slug in ("never", "once"):
+        await reader.subscribe(ARTICLE, slug=slug)
+    await settled(reader)
+    for post in (never.subject_id, once.subject_id):
+        await store.press.handle(EditPost(post_id=post, title="Changed"))
+        await store.press.handle(CategorizePost(post_id=post, category=CategoryRef(id=category.subject_id)))
+    await settled(reader)
+
+
+# --- recentPosts -----------------------------------------------------------------------------------
+
+
+async def test_recent_posts_are_told_now_and_again_when_they_differ(reader: Socket, store: Store) -> None:
+    await store.press.handle(CreatePost(title="First", publish=True))
+    await reader.subscribe(RECENT)
+    first = await reader.next()
+    assert first["data"]["recentPosts"] == {"nodes": [{"title": "First"}], "totalCount": 1}
+    await author(store, "Of no concern")
+    await store.press.handle(CreatePost(title="A draft"))
+    await settled(reader)
+    published = await store.press.handle(CreatePost(title="Second", publish=True))
+    second = await reader.next()
+    assert [one["title"] for one in second["data"]["recentPosts"]["nodes"]] == ["Second", "First"]
+    assert second["extensions"]["position"] >= published.position
+
+
+async def test_a_live_query_that_cannot_be_asked_is_an_error(reader: Socket) -> None:
+    await reader.subscribe("subscription { recentPosts(first: 1000) { totalCount } }")
+    message = await reader.receive()
+    assert message["type"] == "error"
+    assert "between 0 and 100" in message["payload"][0]["message"]
+
+
+# --- once for all, whoever writes, whatever the views do ---------------------------------------------
+
+
+async def test_each_event_is_executed_once_for_all_who_ask_the_same(
+    server: Served, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = 0
+    step = Engine.step
+
+    async def counting(self: Engine, *arguments: Any) -> Any:
+        nonlocal executed
+        executed += 1
+        return await step(self, *arguments)
+
+    async with AsyncExitStack() as stack:
+        sockets = []
+        for _ in range(20):
+            opened = await stack.enter_async_context(websocket(server.host, server.port))
+            sockets.append(await opened.init())
+            await sockets[-1].subscribe(CHANGES, **{"from": 0})
+            assert await positions(sockets[-1], 4) == [1, 2, 3, 4]
+        await settled(sockets[-1])
+        monkeypatch.setattr(Engine, "step", counting)
+        recorded = [await author(store, f"Author {number}") for number in range(5)]
+        for socket in sockets:
+            assert await positions(socket, 5) == recorded
+        assert executed <= 2 * 5, "one to find each, and one to find no more"
+        # Those who come late are told what is ready.
+        executed = 0
+        late = await stack.enter_async_context(websocket(server.host, server.port))
+        await (await late.init()).subscribe(CHANGES, **{"from": recorded[0]})
+        assert await positions(late, 4) == recorded[1:]
+        assert executed <= 2, "to find where it begins, and that there is no more"
+
+
+async def test_viewers_who_may_see_different_things_are_not_told_the_same(store: Store) -> None:
+    class Door:
+        async def identify(self, authorization: str | None) -> Identity:
+            return ANONYMOUS if authorization is None else LOCAL_OPERATOR
+
+    async with served(store, door=Door()) as server:
+        async with (
+            websocket(server.host, server.port) as one,
+            websocket(server.host, server.port) as other,
+        ):
+            await (await one.init(authorization="Bearer operator")).subscribe(CHANGES, **{"from": 3})
+            assert await positions(one, 1) == [4]
+            await (await other.init()).subscribe(CHANGES, **{"from": 3})
+            assert (await other.receive())["type"] == "error"
+        await server.nothing_is_left()
+
+
+async def test_another_process_that_writes_is_heard_of(socket: Socket, tmp_path: Path) -> None:
+    await socket.subscribe(CHANGES)
+    await settled(socket)
+    async with open_store(tmp_path / "data", randomness=SeededBytes("other")) as other:
+        recorded = [await author(other, f"Author {number}") for number in range(3)]
+        assert await positions(socket, 3) == recorded
+
+
+async def test_a_switch_to_views_made_anew_misses_and_repeats_nothing(
+    socket: Socket, store: Store, tmp_path: Path
+) -> None:
+    await socket.subscribe(CHANGES)
+    await socket.subscribe(RECENT)
+    assert "recentPosts" in (await socket.next())["data"]
+    before, recorded, over = store.views.path, list[int](), asyncio.Event()
+
+    async def write() -> None:
+        while not over.is_set():
+            recorded.append(await author(store, f"Author {len(recorded)}"))
+            await asyncio.sleep(0.01)
+
+    writing = asyncio.create_task(write())
+    await rebuild(tmp_path / "data")
+    async with asyncio.timeout(30):
+        while store.views.path == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    over.set()
+    await writing
+    assert await positions(socket, len(recorded)) == recorded
+    await socket.quiet()
+
+
+async def test_a_withdrawal_misses_and_repeats_nothing_and_what_was_ready_is_gone(
+    socket: Socket, store: Store
+) -> None:
+    secret = await store.press.handle(CreatePost(title="The heron nests here"))
+    query = "subscription ($from: Position) { changes(fromPosition: $from) { position withdrawn after } }"
+    first = await store.log.head() - 2
+    await socket.subscribe(query, **{"from": first})
+    told = [await socket.next() for _ in range(2)]
+    assert "heron" in str(told)
+    created = next(one["extensions"]["position"] for one in told if "heron" in str(one))
+    by = await withdraw(
+        store.log, event_codec(), SetClock(), SeededBytes("w"), created, Request(reason="By law.")
+    )
+    assert (await socket.next())["extensions"]["position"] == by
+    later = await author(store, "Later")
+    assert (await socket.next())["extensions"]["position"] == later
+    await socket.subscribe(query, **{"from": first})
+    again = [await socket.next() for _ in range(4)]
+    assert "heron" not in str(again)
+    assert [one["extensions"]["position"] for one in again][-2:] == [by, later]
+    assert secret.position <= by
