@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvloop
@@ -35,7 +35,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
 GREATEST_GROWTH_BYTES = 4_000_000
@@ -113,8 +113,7 @@ def read_marks(sockets: list[socket.socket], marks: int) -> None:
             selector.register(one, selectors.EVENT_READ)
         while missing:
             for ready, _ in selector.select():
-                one = ready.fileobj
-                assert isinstance(one, socket.socket)
+                one = cast("socket.socket", ready.fileobj)
                 missing[one] -= one.recv(262_144).count(b'"type":"next"')
                 if missing[one] <= 0:
                     del missing[one]

@@ -10,17 +10,18 @@ import uvicorn
 
 from ledgerpress.application.access import ANONYMOUS, OpenDoor
 from ledgerpress.compose.store import open_store
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 
 
 @asynccontextmanager
-async def serving(data: Path, settings: HttpSettings) -> AsyncIterator[str]:
+async def serving(data: Path, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[str]:
     """Serve a store to anyone, and lend the server's address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:
             config = uvicorn.Config(
-                make_app(store, door=OpenDoor(ANONYMOUS), settings=settings),
+                make_app(store, door=OpenDoor(ANONYMOUS), settings=settings, limits=limits),
                 http="httptools",
                 ws="none",
                 log_config=None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.settings import HttpSettings
 from tests.conformance import node
 from tests.conformance.serving import serving
@@ -46,13 +47,13 @@ async def introspects(url: str) -> bool:
 
 
 async def test_all_audits_pass_in_development(tmp_path: Path) -> None:
-    async with serving(tmp_path / "data", HttpSettings.development()) as url:
+    async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
         results = await audited(url)
     assert {one["id"]: one["reason"] for one in results.values() if one["status"] != "ok"} == {}
 
 
 async def test_the_exceptions_of_production_are_those_that_the_reference_names(tmp_path: Path) -> None:
-    async with serving(tmp_path / "data", HttpSettings()) as url:
+    async with serving(tmp_path / "data", HttpSettings(), Limits()) as url:
         results = await audited(url)
         expected = named("By the edition of September 2026") | named("Against foreign web pages")
         if not await introspects(url):
@@ -62,6 +63,6 @@ async def test_the_exceptions_of_production_are_those_that_the_reference_names(t
 
 
 async def test_an_audit_fails_where_a_rule_is_broken(tmp_path: Path) -> None:
-    async with serving(tmp_path / "data", HttpSettings.development()) as url:
+    async with serving(tmp_path / "data", HttpSettings.development(), Limits.development()) as url:
         results = await audited(f"{url}/nowhere")
     assert results["4655"]["status"] == "error"

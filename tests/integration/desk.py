@@ -1,27 +1,51 @@
 """A client at the door: GraphQL over HTTP against an application on a real store."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, OpenDoor
+from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Door, Identity
 from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.projections.projector import Projector
 from tests.sources import SeededBytes, SetClock
 
 
-class Client:
-    """Sends GraphQL requests, and unpacks answers."""
+class ChosenDoor:
+    """Takes everyone for whoever a test says."""
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store) -> None:
+    def __init__(self, who: Identity) -> None:
+        self.who = who
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return who comes in just now."""
+        return self.who
+
+
+class Client:
+    """Sends GraphQL requests, and unpacks answers. `do` and `write` come from `writer`."""
+
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor | None = None) -> None:
         self.http = http
         self.store = store
+        self.writer: Identity = LOCAL_OPERATOR
+        self._door = door or ChosenDoor(LOCAL_OPERATOR)
+
+    @contextmanager
+    def acting_as(self, who: Identity) -> Iterator[None]:
+        """Be somebody else for a while."""
+        before = self._door.who, self.writer
+        self._door.who = self.writer = who
+        try:
+            yield
+        finally:
+            self._door.who, self.writer = before
 
     async def post(self, query: str, **variables: Any) -> httpx2.Response:
         body = json.dumps({"query": query, "variables": variables})
@@ -47,7 +71,8 @@ class Client:
             f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ position replayed viewsBehind"
             f" userErrors {{ code field message currentVersion }} {fields} }} }}"
         )
-        payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
+        with self.acting_as(self.writer):
+            payload: dict[str, Any] = (await self.ask(query, input=given))[mutation]
         return payload
 
     async def write(self, title: str, **given: Any) -> dict[str, Any]:
@@ -63,14 +88,22 @@ async def client(
     data: Path,
     *,
     open_past: bool = False,
+    clock: SetClock | None = None,
     settings: HttpSettings | None = None,
     door: Door | None = None,
     projectors: Sequence[Projector] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the store in `data` and lend a client of its application, by default with a developer's settings."""
-    async with open_store(data, clock=SetClock(), randomness=SeededBytes(), projectors=projectors) as store:
-        door = door or OpenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
-        app = make_app(store, door=door, settings=settings or HttpSettings.development(), open_past=open_past)
+    opening = open_store(data, clock=clock or SetClock(), randomness=SeededBytes(), projectors=projectors)
+    async with opening as store:
+        chosen = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
+        app = make_app(
+            store,
+            door=door or chosen,
+            settings=settings or HttpSettings.development(),
+            limits=Limits.development(),
+            open_past=open_past,
+        )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Client(http, store)
+            yield Client(http, store, chosen)

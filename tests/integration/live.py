@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Door, OpenDoor
 from ledgerpress.compose.store import Store
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.live import LiveDoor
@@ -64,6 +65,7 @@ async def served(
         door=door or OpenDoor(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         live=live,
+        limits=Limits.development(),
         running=Running(stopping=stopping),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:

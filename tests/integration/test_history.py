@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from ledgerpress.application.access import Role, identity
+from ledgerpress.domain.actors import IMPORTER
 from tests.integration.desk import Client
 
 CHANGE = """
@@ -193,12 +195,10 @@ async def test_a_past_post_has_the_history_that_it_had_then(door: Client) -> Non
 
 
 @pytest.mark.parametrize("query", ["{ changes { totalCount } }", "{ site(asOf: {position: 1}) { name } }"])
-async def test_who_may_see_the_past_is_decided_in_one_place(
-    door: Client, monkeypatch: pytest.MonkeyPatch, query: str
-) -> None:
+async def test_the_past_takes_a_permission(door: Client, query: str) -> None:
     await door.ask(query)
-    monkeypatch.setattr("ledgerpress.graphql.permission.may_see_history", lambda context: False)
-    (error,) = await door.errors(query)
+    with door.acting_as(identity(Role.AUTHOR, IMPORTER.id)):
+        (error,) = await door.errors(query)
     assert error["extensions"]["code"] == "FORBIDDEN"
 
 

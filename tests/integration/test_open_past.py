@@ -9,6 +9,7 @@ import pytest
 from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.limits.settings import Limits
 from tests.integration.desk import Client, client
 from tests.integration.server import Servers
 
@@ -198,7 +199,7 @@ async def test_where_the_past_is_open_the_history_is_not(open_door: Client) -> N
     await newsroom(open_door)
     for query in OF_THE_HISTORY:
         (error, *_) = await open_door.errors(query)
-        assert error["extensions"]["code"] == "FORBIDDEN", query
+        assert error["extensions"]["code"] == "UNAUTHENTICATED", query
     for query in OF_THE_PAST:
         await open_door.ask(query)
 
@@ -214,7 +215,7 @@ async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_pa
 
 async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     author, _, at = await newsroom(door)
-    engine = Engine()
+    engine = Engine(limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any
@@ -230,12 +231,12 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
         return found
 
     for query in OF_THE_PAST:
-        assert await code(query, identity=ANONYMOUS) == "FORBIDDEN", query
+        assert await code(query, identity=ANONYMOUS) == "UNAUTHENTICATED", query
         assert await code(query, identity=ANONYMOUS, open_past=True) is None, query
         assert await code(query, identity=LOCAL_OPERATOR) is None, query
     for query in OF_THE_HISTORY:
         for open_past in (False, True):
-            assert await code(query, identity=ANONYMOUS, open_past=open_past) == "FORBIDDEN", query
+            assert await code(query, identity=ANONYMOUS, open_past=open_past) == "UNAUTHENTICATED", query
             assert await code(query, identity=LOCAL_OPERATOR, open_past=open_past) is None, query
 
     front: dict[str, Any] = {"at": at, "author": author}

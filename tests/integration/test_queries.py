@@ -198,14 +198,21 @@ async def test_only_json_of_a_bounded_size_is_taken(door: Client) -> None:
     assert huge.status_code == 413
 
 
-async def test_a_failure_of_ours_tells_nothing(door: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
+    door: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the password is 1234")
 
     monkeypatch.setattr("ledgerpress.readmodels.people.site_name", broken)
     (error,) = await door.errors("{ site { name } }")
     assert error["message"] == "Something went wrong on the server."
+    error_id = error["extensions"].pop("errorId")
     assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
+    (record,) = caplog.records
+    assert error_id == record.__dict__["error_id"]
+    assert error_id in record.getMessage()
+    assert "the password is 1234" in caplog.text, "whoever reads the log is told"
 
 
 @pytest.mark.parametrize(

@@ -92,12 +92,12 @@ class StoppedAt:
         self.randomness = store.randomness
         self.checkpoints, self.views = store.checkpoints, store.views
         self._store = store
-        self._position = position
+        self.position = position
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         with self._store.snapshot() as snapshot:
-            yield replace(snapshot, position=self._position)
+            yield replace(snapshot, position=self.position)
 
 
 def catch_up(room: Newsroom, history: Sequence[Recorded[Event]]) -> None:

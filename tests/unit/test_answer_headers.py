@@ -2,9 +2,9 @@
 
 import pytest
 
+from ledgerpress.graphql.kept_answers import Ready
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
 from ledgerpress.http.negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.ready_answers import Ready
 from ledgerpress.http.settings import HttpSettings
 
 

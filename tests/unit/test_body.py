@@ -2,12 +2,17 @@ import time
 import unicodedata
 from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
 
-from ledgerpress.readmodels.body import RenderedBody, Section, derived_teaser, render
+from ledgerpress.readmodels.body import RenderedBody, Section, derived_teaser, forget, render
+from ledgerpress.readmodels.body_syntax import MOST_STEPS
 from ledgerpress.readmodels.body_text import reading_minutes, word_count
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
@@ -313,6 +318,44 @@ def test_time_and_size_grow_no_faster_than_the_body(kind: str) -> None:
 
     # Eight times the length: linear costs 8 times as much, quadratic 64 times. What disturbs only ever takes longer.
     assert min(seconds(large) for _ in range(3)) < 25 * max(seconds(small), 0.02)
+
+
+GREATEST = 262_144
+"""The longest body that may be written, in bytes."""
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_work_for_the_longest_body_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = 0
+
+    def counted(owner: type, name: str, cost: int) -> None:
+        original = getattr(owner, name)
+
+        def count(self: Any, *given: Any) -> Any:
+            nonlocal work
+            work += cost
+            return original(self, *given)
+
+        monkeypatch.setattr(owner, name, count)
+
+    counted(StateBlock, "push", 1)
+    counted(StateInline, "push", 1)
+    counted(StateInline, "pushPending", 1)
+    counted(ParserInline, "skipToken", 1)
+    forget()
+    render(HOSTILE[kind](GREATEST))
+    forget()
+    assert work <= 1.01 * MOST_STEPS
+
+
+def test_prose_of_any_length_is_rendered_and_a_long_body_of_markup_alone_is_shown_as_written() -> None:
+    prose = "The *old* [pier](https://example.org/pier) was `long`, and **nobody** knew how long.\n\n"
+    assert "<em>old</em>" in render(prose * (GREATEST // len(prose))).html
+    images = "![" * (GREATEST // 2)
+    body = render(images)
+    assert body.html == f"<pre><code>{images}</code></pre>\n"
+    assert (body.text, body.sections) == (images, ())
+    assert render(images[:1000]).html == f"<p>{images[:1000]}</p>\n"
 
 
 # --- length ---

@@ -34,6 +34,7 @@ class Permission(StrEnum):
     WRITE_PEOPLE = "people:write"
     WRITE_SITE = "site:write"
     READ_OPERATIONS = "operations:read"
+    WRITE_OPERATIONS = "operations:write"
     READ_TOKENS = "tokens:read"
     WRITE_TOKENS = "tokens:write"
 
@@ -66,6 +67,17 @@ GRANTED: Final[dict[Role, frozenset[Permission]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What something takes: `permission`; or, for whoever wrote the post that it is about, `own` suffices.
+
+    Without `permission` it takes every one that there is.
+    """
+
+    permission: Permission | None
+    own: Permission | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who a request comes from. `actor_id` is `None` for who did not say; they change nothing.
 
@@ -82,12 +94,23 @@ class Identity:
         """Return whether they have that permission."""
         return permission in self.permissions
 
+    def meets(self, need: Need) -> bool:
+        """Return whether they have what is needed, whoever wrote the post."""
+        if need.permission is None:
+            return self.permissions >= frozenset(Permission)
+        return need.permission in self.permissions
+
+    def meets_with_own(self, need: Need) -> bool:
+        """Return whether they have what is needed where the post is their own."""
+        return need.own is not None and self.actor_id is not None and need.own in self.permissions
+
     @property
     def scope(self) -> tuple[object, ...]:
-        """What decides which answer they get: two viewers of one scope are told the same."""
-        sees_all = Permission.READ_POSTS in self.permissions
-        own = None if sees_all or not self.permissions else self.actor_id
-        return (tuple(sorted(self.permissions)), own)
+        """What decides which answer they get: two viewers of one scope are told the same.
+
+        The actor does so for whoever has one, since everyone may ask who they are.
+        """
+        return (self.role, tuple(sorted(self.permissions)), self.actor_id)
 
 
 ANONYMOUS: Final = Identity(Role.READER, frozenset())

@@ -73,6 +73,11 @@ class CategoryRef:
     slug: str | None = None
 
 
+def no_such_post() -> Rejected:
+    """Return the refusal of a command on a post that there is not, or that is not the caller's to know of."""
+    return Rejected(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+
+
 class Desk:
     """One attempt at one command. `now` is in microseconds since 1970, UTC.
 
@@ -112,7 +117,7 @@ class Desk:
         """Return a post and its version. Raises `Rejected` where it is unknown, or not as the caller expects."""
         version, post = await self.streams.post(post_id)
         if post is None:
-            raise Rejected(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+            raise no_such_post()
         self.check_version(version)
         return version, post
 

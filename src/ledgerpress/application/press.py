@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from ledgerpress.application.authorisation import authorise
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite, Views
 from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.request import Outcome, Request
@@ -95,8 +96,10 @@ class Press:
         self._streams.forget()
 
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
-        """Carry out `use_case` and return what came of it. Raises `Rejected`."""
-        command = self._command(use_case, request or Request())
+        """Carry out `use_case` and return what came of it. Raises `Rejected`, and `NotPermitted`."""
+        request = request or Request()
+        await authorise(use_case, request.identity, self._streams)
+        command = self._command(use_case, request)
         with self._observer.span(f"command {type(use_case).__name__}"):
             async with self._turn(use_case):
                 subject_id, position, replayed = await self._carry_out(use_case, command)
@@ -130,12 +133,6 @@ class Press:
                 raise Rejected(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
         raise Rejected(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
 
-    async def _append(self, writes: Sequence[StreamWrite]) -> int:
-        with self._observer.span("append"):
-            position = await self._log.append(writes)
-        self._observer.appended(sum(len(write.events) for write in writes))
-        return position
-
     async def _introduced(self, plan: Plan, command: _Command) -> Plan:
         """Return `plan` with the registration of who asks, where their name comes along and they are not known yet."""
         request = command.request
@@ -149,6 +146,12 @@ class Press:
         return Plan.of(
             plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
         )
+
+    async def _append(self, writes: Sequence[StreamWrite]) -> int:
+        with self._observer.span("append"):
+            position = await self._log.append(writes)
+        self._observer.appended(sum(len(write.events) for write in writes))
+        return position
 
     def _pause(self, attempt: int) -> float:
         """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.domain import text
 from ledgerpress.domain.actors import OPERATOR
 
@@ -10,12 +11,14 @@ from ledgerpress.domain.actors import OPERATOR
 class Request:
     """Who asks, why, and under which conditions.
 
+    `identity` is who asks and so decides what they may do; `actor_id` is who is recorded as having done it.
     `expected_version` is the version that the caller has seen; a command made for another one is refused, and
     never tried again. The same `idempotency_key` from the same actor makes a command take effect once. Where
     `actor_name` is given and the actor is not known yet, they are registered with what the command records.
     """
 
     actor_id: str = OPERATOR.id
+    identity: Identity = LOCAL_OPERATOR
     actor_name: str | None = None
     on_behalf_of_actor_id: str | None = None
     idempotency_key: str | None = None

@@ -42,10 +42,11 @@ def withdrawal_stream(event_id: str) -> str:
 
 
 class Loaded(NamedTuple):
-    """A stream's state, and the version at which it is that."""
+    """A stream's state, the version at which it is that, and the id of the actor who began it."""
 
     version: int
     state: Any
+    begun_by: str | None
 
 
 class Streams:
@@ -67,6 +68,10 @@ class Streams:
     async def post(self, post_id: str) -> tuple[int, posts.Post | None]:
         """Return a post with its version, and 0 and `None` where there is none."""
         return await self._load(post_stream(post_id), None, posts.evolve)
+
+    async def post_creator(self, post_id: str) -> str | None:
+        """Return the id of the actor who wrote a post, `None` where there is none."""
+        return (await self._loaded(post_stream(post_id), None, posts.evolve)).begun_by
 
     async def post_events(self, post_id: str) -> list[Event]:
         """Return everything that ever happened to a post, in order: the event of version 1 first."""
@@ -102,12 +107,18 @@ class Streams:
         return await self._load(stream, slugs.Slug(), slugs.evolve)
 
     async def _load(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> tuple[int, S]:
+        version, state, _ = await self._loaded(stream, initial, evolve)
+        return version, state
+
+    async def _loaded(self, stream: str, initial: S, evolve: Callable[[S, Any], S]) -> Loaded:
         forgotten, kept = self._forgotten, self._states.pop(stream, None)
-        version, state = (kept.version, kept.state) if kept else (0, initial)
+        version, state, begun_by = kept or Loaded(0, initial, None)
         for recorded in self._codec.decode_all(await self._log.read_stream(stream, version)):
             version, state = recorded.header.stream_version, evolve(state, recorded.event)
+            begun_by = begun_by or recorded.header.actor_id
+        loaded = Loaded(version, state, begun_by)
         if version and forgotten == self._forgotten:
-            self._states[stream] = Loaded(version, state)
+            self._states[stream] = loaded
             while len(self._states) > self._kept:
                 self._states.popitem(last=False)
-        return version, state
+        return loaded

@@ -7,6 +7,7 @@ import typer
 
 from ledgerpress.application import event_schemas
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
+from ledgerpress.graphql import access_table
 from ledgerpress.graphql.schema import make_schema
 
 GRAPHQL_FILE: Final = "schema.graphql"
@@ -18,19 +19,27 @@ def schema(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit with 1 where a file differs.")
     ] = False,
+    access: Annotated[
+        Path | None,
+        typer.Option("--access", help="Where the table of who may have what is, if it is wanted."),
+    ] = None,
 ) -> None:
-    """Write schema.graphql and a JSON Schema for every event."""
+    """Write schema.graphql, a JSON Schema for every event, and the table of who may have what."""
     if not directory.is_dir():
         fail(f"{directory} is not a directory", MISUSED)
-    text = make_schema().as_str().rstrip() + "\n"
-    graphql = directory / GRAPHQL_FILE
+    made = make_schema()
+    texts = {directory / GRAPHQL_FILE: made.as_str().rstrip() + "\n"}
+    if access is not None:
+        texts[access] = access_table.page(made._schema)
     if not check:
-        graphql.write_text(text, encoding="utf-8")
+        for file, text in texts.items():
+            file.write_text(text, encoding="utf-8")
         event_schemas.write(directory / EVENTS)
         return
     differences = event_schemas.check(directory / EVENTS)
-    if not graphql.exists() or graphql.read_text(encoding="utf-8") != text:
-        differences.append(f"{graphql} differs from the schema of the code")
+    for file, text in texts.items():
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            differences.append(f"{file} differs from the schema of the code")
     for difference in differences:
         err.print(difference)
     if differences:

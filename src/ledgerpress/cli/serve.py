@@ -142,15 +142,17 @@ def _door(store: Store, known: Loaded) -> Door:
 
 
 def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
-    settings = known.settings
+    settings, server = known.settings, known.settings.server
     try:
         return make_app(
             store,
             door=door,
             settings=settings.http,
+            limits=settings.limits,
+            cache=settings.cache,
             live=settings.live,
-            allowed_hosts=settings.server.hosts,
-            open_past=settings.server.open_past,
+            allowed_hosts=server.hosts,
+            open_past=server.open_past,
             running=running,
         )
     except BadManifest as error:

@@ -21,6 +21,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.readmodels.standing import Standing
 from ledgerpress.readmodels.temporal import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -119,6 +120,10 @@ class ServedViews:
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
         return self._live.views.snapshot()
+
+    def standing(self) -> Standing:
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        return self._live.views.standing()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.

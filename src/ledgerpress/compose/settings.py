@@ -9,6 +9,8 @@ from ledgerpress.application.doors import AccessSettings
 from ledgerpress.compose.log_lines import LogSettings
 from ledgerpress.compose.server_settings import EVERY_ADDRESS, LOOPBACK, ServerSettings
 from ledgerpress.compose.tracing import TracingSettings
+from ledgerpress.graphql.answers import CacheSettings
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.cross_origin import CorsSettings
 from ledgerpress.http.health import HealthSettings
@@ -36,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSettings
     access: AccessSettings
     http: HttpSettings
+    limits: Limits
+    cache: CacheSettings
     live: LiveSettings
     health: HealthSettings
     metrics: MetricsSettings
@@ -62,9 +66,13 @@ def contradiction(settings: Settings, profile: Profile) -> str | None:
     server = settings.server
     if profile is Profile.DEVELOPMENT and server.host not in LOOPBACK:
         return (
-            f"server.host is {server.host}: in the development profile, in which whoever reaches the server may do "
-            f"everything, it listens on {', '.join(LOOPBACK)} only; for others there is `--profile production`"
+            f"server.host is {server.host}: in the development profile, which tells more than strangers should know, "
+            f"the server listens on {', '.join(LOOPBACK)} only; for others there is `--profile production`"
         )
+    try:
+        settings.access.check_host(server.host)
+    except ValueError as error:
+        return str(error)
     if server.host in EVERY_ADDRESS and not server.allowed_hosts:
         return (
             f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "

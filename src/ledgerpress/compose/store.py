@@ -25,6 +25,7 @@ from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
 from ledgerpress.readmodels import body, commands
+from ledgerpress.readmodels.standing import Standing
 from ledgerpress.readmodels.temporal import Snapshot
 
 FOLLOWED_AT_ONCE: Final = 500
@@ -40,6 +41,12 @@ class Store:
     press: Press
     clock: Clock
     randomness: Randomness
+    memories: list[Callable[[], None]]
+    """What forgets, where memory may hold what was withdrawn, or what views told that are no longer in use."""
+
+    def standing(self) -> Standing:
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        return self.views.standing()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
@@ -132,7 +139,7 @@ async def open_store(
             views.follow()
             watching = asyncio.create_task(views.watch(), name="views in use")
             try:
-                yield Store(log, views, press, clock, randomness)
+                yield Store(log, views, press, clock, randomness, memories)
             finally:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):

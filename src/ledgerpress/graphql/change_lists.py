@@ -12,11 +12,10 @@ from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.scalars import DateTime, Position
 from ledgerpress.graphql.types.change import Change, change_of
-from ledgerpress.graphql.types.connection import Connection, connect
+from ledgerpress.graphql.types.connection import Connection, connect, read_page_by_position
 from ledgerpress.readmodels import changes, moments
 from ledgerpress.readmodels.changes import Which
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import BadPageRequest, Page, PageRequest, decode_cursor
+from ledgerpress.readmodels.paging import PageRequest
 
 _TYPES: Final = frozenset(name for name, _, _ in EVENT_TYPES)
 _SUBJECTS: Final = {
@@ -85,43 +84,18 @@ def listed_changes(
     moment: Moment, which: Which, request: PageRequest, order: ChangeOrder
 ) -> Connection[Change]:
     """Return a page of changes. Raises `BadRequest` for arguments that make no sense."""
-    newest_first = order is ChangeOrder.NEWEST
-    try:
-        page = _page(moment, which, request, newest_first=newest_first)
-    except BadPageRequest as error:
-        raise BadRequest(str(error)) from None
+    page = read_page_by_position(
+        lambda low, high, limit, newest_first: changes.positions(
+            moment.snapshot, replace(which, low=low, high=high), limit=limit, newest_first=newest_first
+        ),
+        request,
+        low=which.low,
+        high=which.high,
+        newest_first=order is ChangeOrder.NEWEST,
+    )
     records = [changes.by_position(moment.snapshot, key.post) for key in page.entries]
     nodes = [change_of(record, moment) if record else None for record in records]
     return connect(page, nodes, lambda: changes.count(moment.snapshot, which))
-
-
-def _page(moment: Moment, which: Which, request: PageRequest, *, newest_first: bool) -> Page[ListingKey]:
-    """Return the positions of a page; a cursor names one."""
-    size, snapshot = request.size, moment.snapshot
-    after = decode_cursor(request.after, name="after").post if request.after is not None else None
-    before = decode_cursor(request.before, name="before").post if request.before is not None else None
-    oldest, newest = (before, after) if newest_first else (after, before)
-    within = replace(
-        which,
-        low=which.low if oldest is None else max(which.low, oldest + 1),
-        high=which.high if newest is None else min(which.high, newest - 1),
-    )
-    downwards = newest_first is not request.backwards
-    found = changes.positions(snapshot, within, limit=size + 1, newest_first=downwards)
-    entries, more = found[:size], len(found) > size
-    start = before if request.backwards else after
-    behind = False
-    if start is not None:
-        beyond = (
-            replace(which, low=max(which.low, start))
-            if downwards
-            else replace(which, high=min(which.high, start))
-        )
-        behind = bool(changes.positions(snapshot, beyond, limit=1, newest_first=not downwards))
-    keys = [ListingKey(0, position) for position in (entries[::-1] if request.backwards else entries)]
-    if request.backwards:
-        return Page(keys, has_next=behind, has_previous=more)
-    return Page(keys, has_next=more, has_previous=behind)
 
 
 def _subject(global_id: str) -> str:

@@ -15,8 +15,11 @@ from ledgerpress.application.sources import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
+from ledgerpress.graphql.sight import PUBLIC, Sight
 from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.readmodels.age import age_changes_at, age_text
 from ledgerpress.readmodels.public_today import PublicToday
+from ledgerpress.readmodels.reads import Reads
 from ledgerpress.readmodels.temporal import Snapshot
 
 
@@ -85,11 +88,34 @@ class Store(Protocol):
 class Moment:
     """A moment as of which objects are read, they and what hangs below them.
 
-    `now` is the time that ages are told by, in microseconds since 1970, UTC.
+    `instant` is the time that ages are told by, in microseconds since 1970, UTC. Where that is the clock's, `reads` notes
+    for how long an answer holds. `sight` is what the caller sees of what is not public. `others` is the moment as of
+    which what hangs below somebody's own post is read, where they may see the past of that post alone.
     """
 
     snapshot: Snapshot
-    now: int
+    instant: int
+    sight: Sight = PUBLIC
+    others: "Moment | None" = None
+    reads: Reads | None = None
+
+    @property
+    def of_others(self) -> "Moment":
+        """The moment as of which what hangs below is read, categories and authors with their articles."""
+        return self.others or self
+
+    @property
+    def now(self) -> int:
+        """The time that ages are told by; an answer that tells it otherwise than by `age_of` is told once."""
+        if self.reads is not None:
+            self.reads.told_once()
+        return self.instant
+
+    def age_of(self, then: int) -> str:
+        """Return how long ago `then` was."""
+        if self.reads is not None:
+            self.reads.within(since=self.instant, until=age_changes_at(then, self.instant))
+        return age_text(then, self.instant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +140,40 @@ class Context:
         *,
         open_past: bool = False,
         trace: Trace | None = None,
+        reads: Reads | None = None,
     ) -> None:
-        self.store = store
+        self._store = store
+        self.reads = reads or Reads()
         self.identity = identity
+        self.sight = Sight.of(identity)
         self._trace = trace
         self.open_past = open_past
+        self.deadline: float | None = None
+        """When the answer has to be ready, by `time.monotonic`; whoever executes looks at it on the way."""
         self._stack = ExitStack()
         self._today: Moment | None = None
         self._public_today: PublicToday | None = None
-        self.events: DataLoader[int, StoredEvent] = event_loader(store.log)
+        self._events: DataLoader[int, StoredEvent] = event_loader(store.log)
+
+    @property
+    def store(self) -> Store:
+        """The store. What is asked of it beyond the snapshot may change without an event, so it is told once."""
+        self.reads.told_once()
+        return self._store
+
+    @property
+    def events(self) -> DataLoader[int, StoredEvent]:
+        """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
+        self.reads.told_once()
+        return self._events
 
     @property
     def today(self) -> Moment:
         """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
         if self._today is None:
-            now = self.store.clock.now()
-            self._today = Moment(self._stack.enter_context(self.store.snapshot()), now)
+            now = self._store.clock.now()
+            snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
+            self._today = Moment(snapshot, now, self.sight, reads=self.reads)
         return self._today
 
     @property
@@ -146,6 +190,7 @@ class Context:
         return replace(
             request,
             actor_id=self.identity.actor_id or request.actor_id,
+            identity=self.identity,
             actor_name=self.identity.actor_name,
             correlation_id=trace.correlation_id if trace else None,
             causation_id=trace.causation_id if trace else None,

@@ -1,21 +1,29 @@
 """How a request is executed: the document found, executed on one snapshot, and the answer made presentable."""
 
-import logging
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql import execute as execute_document
+from graphql.execution import AbortedGraphQLExecutionError
+from graphql.pyutils import AbortSignal
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
-from ledgerpress.graphql.exchange import current_trace, note_operation
+from ledgerpress.graphql.errors import all_presentable, masked
+from ledgerpress.graphql.exchange import current_trace, note_cost, note_operation
+from ledgerpress.graphql.limits.cost import Cost
+from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.schema import make_schema
-
-logger = logging.getLogger(__name__)
+from ledgerpress.readmodels.reads import Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,12 @@ class Answer:
 class Engine:
     """Executes requests against stores."""
 
-    def __init__(self, schema: strawberry.Schema | None = None) -> None:
+    def __init__(self, schema: strawberry.Schema | None = None, *, limits: Limits | None = None) -> None:
+        """Execute within `limits`, or within the roomy ones of the development profile."""
         self.schema = schema or make_schema()
-        self.documents = Documents(self.schema._schema)
+        self.limits = limits or Limits.development()
+        self.documents = Documents(self.schema._schema, self.limits)
+        self._compiler = Compiler(self.schema._schema)
 
     async def execute(
         self,
@@ -44,24 +55,40 @@ class Engine:
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
         trace: Trace | None = None,
+        reads: Reads | None = None,
     ) -> Answer:
         """Execute a request. It does not raise: what fails stands in the answer's `errors`.
 
-        `open_past` lets everyone see the past of what is public today. Without a `trace`, it is part of that of the
-        request under way.
+        `open_past` lets everyone see the past of what is public today. What the answer depends on is noted in `reads`.
+        Without a `trace`, it is part of that of the request under way.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace or current_trace())
+        context = Context(store, identity, open_past=open_past, trace=trace or current_trace(), reads=reads)
         try:
             try:
+                await self.documents.prepare(query)
                 operation = self.documents.operation(query, operation_name)
+                note_operation(operation)
+                cost = operation.admit(variables)
+                note_cost(cost.field)
+                async with self._time_limit(operation, context):
+                    result = await self._run(operation, variables, context)
+                return self._answer(result, context, cost)
             except Refused as refusal:
-                body = {"errors": [dict(error.formatted) for error in refusal.errors]}
-                return Answer(body, context.today.snapshot.position, executed=False)
-            note_operation(operation)
-            result = await self._run(operation, variables, context)
-            return self._answer(result, context)
+                return self._refusal(refusal, context)
+            except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
+                return self._refusal(Refused(TimeLimitExceeded()), context)
+            except Exception as failure:  # noqa: BLE001 - whatever fails, no client is told how
+                # No position: what failed may be the views themselves.
+                return Answer({"errors": [masked(failure)]}, 0, executed=False)
         finally:
             context.close()
+
+    def _time_limit(self, operation: Operation, context: Context) -> AbstractAsyncContextManager[object]:
+        """Bound the time of a query. A mutation is not cut short: its waits are bounded, and what it did stays done."""
+        if self.limits.seconds is None or operation.type is not OperationType.QUERY:
+            return nullcontext()
+        context.deadline = time.monotonic() + self.limits.seconds
+        return asyncio.timeout(self.limits.seconds)
 
     async def step(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
@@ -72,38 +99,38 @@ class Engine:
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
+        compiled = self._compiler.execute(operation, variables, context)
+        if compiled is not None:
+            return compiled
+        signal = None if context.deadline is None else DeadlineSignal(context.deadline)
         result = execute_document(
             self.schema._schema,
             operation.document,
             context_value=context,
             variable_values=dict(variables) if variables else None,
             operation_name=operation.name,
+            hide_suggestions=not self.limits.suggestions,
+            abort_signal=cast("AbortSignal | None", signal),
         )
         if not isinstance(result, ExecutionResult):
             result = await result
         assert isinstance(result, ExecutionResult)  # noqa: S101 - incremental delivery is another function's
         return result
 
-    def _answer(self, result: ExecutionResult, context: Context) -> Answer:
+    def _answer(self, result: ExecutionResult, context: Context, cost: Cost) -> Answer:
         body: dict[str, Any] = {}
         if result.errors:
-            body["errors"] = [presentable(error) for error in result.errors]
+            body["errors"] = self._presentable(result.errors)
         executed = result.data is not None or any(error.path for error in result.errors or ())
         if executed:
             body["data"] = result.data
+        if self.limits.tell_cost:
+            body["extensions"] = {"cost": cost.told()}
         return Answer(body, context.today.snapshot.position, executed)
 
+    def _refusal(self, refusal: Refused, context: Context) -> Answer:
+        body = {"errors": self._presentable(refusal.errors)}
+        return Answer(body, context.today.snapshot.position, executed=False)
 
-def presentable(error: GraphQLError) -> dict[str, Any]:
-    """Return an error as a client may see it: one that is not of its making tells nothing."""
-    original = error.original_error
-    if original is None or isinstance(original, GraphQLError):
-        return dict(error.formatted)
-    logger.error("a resolver failed at %s", error.path, exc_info=original)
-    masked = GraphQLError(
-        "Something went wrong on the server.",
-        nodes=error.nodes,
-        path=error.path,
-        extensions={"code": "INTERNAL_SERVER_ERROR"},
-    )
-    return dict(masked.formatted)
+    def _presentable(self, errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+        return all_presentable(errors, suggestions=self.limits.suggestions)

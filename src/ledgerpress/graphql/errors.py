@@ -1,6 +1,19 @@
-"""Errors of a client's making that are not answers to a command: they stand in the top-level `errors`."""
+"""Top-level errors: those of a client's making, as it may see them, and those of ours, of which it is told nothing."""
+
+import logging
+import re
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
 
 from graphql import GraphQLError
+
+from ledgerpress.graphql.exchange import note_error
+
+logger = logging.getLogger(__name__)
+
+LONGEST_MESSAGE: Final = 500
+_SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
 
 class BadRequest(GraphQLError):
@@ -8,3 +21,48 @@ class BadRequest(GraphQLError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
+
+
+def presentable(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
+    """Return an error as a client may see it: one that is not of its making tells nothing but an id.
+
+    The id stands in the log as well, with what went wrong. Without `suggestions` no name of the schema is suggested.
+    """
+    if (original := _ours(error)) is not None:
+        return masked(original, error)
+    shown = dict(error.formatted)
+    message = error.message if suggestions else _SUGGESTION.sub("", error.message)
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[:LONGEST_MESSAGE]}…"
+    return {**shown, "message": message}
+
+
+def all_presentable(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:
+    """Return errors as a client may see them."""
+    return [presentable(error, suggestions=suggestions) for error in errors]
+
+
+def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
+    """Return what a client is told of a failure of ours, which is logged with the id that the client is told."""
+    error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log, and nothing that is kept
+    note_error(error_id)
+    path = error.path if error else None
+    logger.error(
+        "a request failed at %s: error %s", path or "its root", error_id, exc_info=failure,
+        extra={"error_id": error_id},
+    )  # fmt: skip
+    told = GraphQLError(
+        "Something went wrong on the server.",
+        nodes=error.nodes if error else None,
+        path=path,
+        extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": error_id},
+    )
+    return dict(told.formatted)
+
+
+def _ours(error: GraphQLError) -> BaseException | None:
+    """Return the failure behind an error, or `None` where the error is of the client's making."""
+    original: BaseException | None = error
+    while isinstance(original, GraphQLError):
+        error, original = original, original.original_error
+    return original

@@ -44,15 +44,18 @@ def _named(moment: Moment, named: ids.GlobalId) -> Node | None:
         case "Article":
             return article_of(found, moment) if (found := articles.by_id(snapshot, named.id)) else None
         case "Post":
-            return post_of(post, moment) if (post := posts.by_id(snapshot, named.id)) else None
+            post = posts.by_id(snapshot, named.id) if moment.sight.some_posts else None
+            return post_of(post, moment) if post else None
         case "Category":
             return category_of(one, moment) if (one := categories.by_id(snapshot, named.id)) else None
         case "Actor":
-            return actor_of(named.id, moment) if people.actor(snapshot, named.id) else None
+            known = moment.sight.sees_actor(named.id) and people.actor(snapshot, named.id)
+            return actor_of(named.id, moment) if known else None
         case "Author":
             return author_of(author, moment) if (author := people.author(snapshot, named.id)) else None
         case "ApiToken":
-            return token_of(token, moment) if (token := tokens.by_id(snapshot, named.id)) else None
+            token = tokens.by_id(snapshot, named.id) if moment.sight.tokens else None
+            return token_of(token, moment) if token else None
         case _:
             return None
 

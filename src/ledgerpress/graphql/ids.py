@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import strawberry
@@ -20,6 +21,7 @@ class GlobalId(NamedTuple):
     id: str
 
 
+@lru_cache(maxsize=8_192)
 def encode(type: str, id: str) -> strawberry.ID:
     """Return the global id of an object."""
     return strawberry.ID(base64.urlsafe_b64encode(f"{type}:{id}".encode()).decode().rstrip("="))

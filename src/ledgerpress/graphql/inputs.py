@@ -10,7 +10,7 @@ from ledgerpress.application.request import Request
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.scalars import DateTime
-from ledgerpress.graphql.types.token import PermissionEnum, RoleEnum
+from ledgerpress.graphql.types.role import PermissionEnum, RoleEnum
 
 _KEY = "The same key makes a repeated command take effect once; at most 200 characters."
 _REASON = "Why: kept in the history for ever."

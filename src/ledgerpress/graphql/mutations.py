@@ -8,18 +8,20 @@ from typing import Protocol, TypeVar
 import strawberry
 
 from ledgerpress.application.access import Permission
+from ledgerpress.application.authorisation import NotPermitted
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.tokens import new_secret, secret_hash
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.graphql import inputs
 from ledgerpress.graphql.context import Moment, PressInfo
+from ledgerpress.graphql.permission import Refused
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.graphql.types.post import Post, post_of, slug_kept
 from ledgerpress.graphql.types.site import Site, site_of
-from ledgerpress.graphql.types.token import ApiToken, require, token_of
+from ledgerpress.graphql.types.token import ApiToken, token_of
 from ledgerpress.readmodels import categories, people, posts, tokens
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -163,6 +165,8 @@ async def _carry_out(
         outcome: Outcome = await context.store.press.handle(
             command.use_case(), context.surround(command.request())
         )
+    except NotPermitted as refusal:
+        raise Refused(context.identity, refusal.permission) from None
     except Rejected as refusal:
         error = UserError(
             code=refusal.code,
@@ -195,7 +199,7 @@ def _author(info: PressInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
 
 
 def _read(
-    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T]
+    by_id: Callable[[Snapshot, str], R | None], make: Callable[[R, Moment], T | None]
 ) -> Callable[[Moment, str], T | None]:
     def read(moment: Moment, subject_id: str) -> T | None:
         record = by_id(moment.snapshot, subject_id)
@@ -299,7 +303,6 @@ class Mutation:
     @strawberry.mutation(description="Make an API token; nobody can give what they may not do themselves.")
     async def token_create(self, info: PressInfo, input: inputs.TokenCreateInput) -> TokenCreatePayload:
         context = info.context
-        require(context.identity, Permission.WRITE_TOKENS)
         new = _NewToken(input, new_secret(context.store.randomness), context.identity.permissions)
         payload = partial(TokenCreatePayload, secret=None)
         made = await _carry_out(info, new, payload, "token", _read(tokens.by_id, token_of))
@@ -309,5 +312,4 @@ class Mutation:
 
     @strawberry.mutation(description="Let an API token work no more, at once and for ever.")
     async def token_revoke(self, info: PressInfo, input: inputs.TokenRevokeInput) -> TokenPayload:
-        require(info.context.identity, Permission.WRITE_TOKENS)
         return await _carry_out(info, input, TokenPayload, "token", _read(tokens.by_id, token_of))

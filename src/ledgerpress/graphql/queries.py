@@ -2,7 +2,6 @@
 
 import strawberry
 
-from ledgerpress.application.access import Permission
 from ledgerpress.graphql import finding
 from ledgerpress.graphql import ids as global_ids
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of, moment_of_posts
@@ -10,7 +9,7 @@ from ledgerpress.graphql.change_lists import ChangeFilter, ChangeOrder, listed_c
 from ledgerpress.graphql.context import PressInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.filters import ArticleFilter, ArticleOrder, PostFilter
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.permission import require_changes
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.author import Author, author_of
@@ -20,7 +19,8 @@ from ledgerpress.graphql.types.connection import Connection
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.graphql.types.post import Post, listed_posts, post_of
 from ledgerpress.graphql.types.site import Digest, Projection, ProjectionState, Site, site_of
-from ledgerpress.graphql.types.token import ApiToken, require, token_of, without_tokens
+from ledgerpress.graphql.types.token import ApiToken, token_of
+from ledgerpress.graphql.types.viewer import Viewer, viewer_of
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.lag import lags
 from ledgerpress.readmodels import articles, categories, people, posts, tokens
@@ -34,18 +34,22 @@ MAX_NODES = 100
 class Query:
     """What can be asked."""
 
+    @strawberry.field(description="Who asks, as this server takes them.")
+    def viewer(self, info: PressInfo) -> Viewer:
+        """Return the caller."""
+        return viewer_of(info.context)
+
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: PressInfo, id: strawberry.ID) -> Node | None:
         """Return the object with a global id."""
-        return without_tokens(info.context.identity, finding.node(info.context.today, id))
+        return finding.node(info.context.today, id)
 
     @strawberry.field(description="Objects by their ids, in the same order; at most 100.")
     def nodes(self, info: PressInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         """Return the objects with these global ids."""
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} may be asked for at once.")
-        context = info.context
-        return [without_tokens(context.identity, finding.node(context.today, one)) for one in ids]
+        return [finding.node(info.context.today, one) for one in ids]
 
     @strawberry.field
     def site(self, info: PressInfo, as_of: AsOf | None = None) -> Site:
@@ -193,9 +197,9 @@ class Query:
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
         """Return a page of the changes of the whole log."""
-        require_history(info.context)
         moment = info.context.today
         which = (filter or ChangeFilter()).which(moment)
+        require_changes(info.context, which)
         return listed_changes(moment, which, PageRequest(first, after, last, before), order_by)
 
     @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
@@ -203,7 +207,6 @@ class Query:
         self, info: PressInfo, first: int | None = None, after: str | None = None
     ) -> Connection[ApiToken]:
         """Return a page of API tokens."""
-        require(info.context.identity, Permission.READ_TOKENS)
         moment = info.context.today
         return finding.in_order_of_making(
             first,

@@ -1,6 +1,7 @@
 """The schema's own scalars: positions of the log, and moments in UTC."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NewType
 
 import strawberry
@@ -16,6 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=8_192)
 def iso_time(microseconds: int) -> str:
     """Return a moment, in microseconds since 1970 UTC, by RFC 3339, with a fraction only where it has one."""
     moment = _EPOCH + timedelta(microseconds=microseconds)

@@ -10,6 +10,8 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
+from ledgerpress.graphql import costs
+from ledgerpress.graphql.access import guard
 from ledgerpress.graphql.mutations import Mutation
 from ledgerpress.graphql.queries import Query
 from ledgerpress.graphql.scalars import SCALARS
@@ -32,6 +34,8 @@ def make_schema() -> strawberry.Schema:
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     _drop_null_defaults(schema._schema)
+    guard(schema._schema)
+    costs.assign(schema._schema)
     return schema
 
 

@@ -8,7 +8,7 @@ from ledgerpress.graphql.change_lists import ChangeFilter
 from ledgerpress.graphql.context import Context, Moment
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.live.step import Kind, LiveInfo, step_of
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.permission import require_changes
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.types.article import Article, article_of, listed_articles
 from ledgerpress.graphql.types.change import Change, change_of
@@ -44,11 +44,10 @@ class Subscription:
         self, info: LiveInfo, from_position: Position | None = None, filter: ChangeFilter | None = None
     ) -> Change:
         """Return the next change."""
-        require_history(info.context)
         step = step_of(info.context, Kind.LOG)
         filter = filter or ChangeFilter()
+        require_changes(info.context, filter.which(info.context.today))
         if step.after is None:
-            filter.which(info.context.today)
             step.begin(await _checked(info.context, from_position))
         if filter.position_to is not None and step.after >= filter.position_to:
             step.finish()
@@ -126,4 +125,4 @@ def _as_of(context: Context, position: int, only: PublicToday | None = None) -> 
     """Return the moment of an event: what is told of it is the same whenever it is told."""
     today = context.today
     snapshot = replace(today.snapshot, position=position, only=only)
-    return Moment(snapshot, moments.time_of(snapshot) or today.now)
+    return replace(today, snapshot=snapshot, instant=moments.time_of(snapshot) or today.now, reads=None)

@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from ledgerpress.application.sources import Clock
+from ledgerpress.graphql.kept_answers import Ready
 from ledgerpress.http import conditional, position_header
 from ledgerpress.http.negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.ready_answers import Ready
 from ledgerpress.http.refusals import Header, Refusal
 from ledgerpress.http.settings import HttpSettings
 

@@ -10,8 +10,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
-from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
@@ -24,36 +26,38 @@ from ledgerpress.http.settings import HttpSettings
 
 
 def make_app(
-    store: Store,
+    store: KeptStore,
     *,
     door: Door,
     settings: HttpSettings | None = None,
+    limits: Limits | None = None,
+    cache: CacheSettings | None = None,
     live: LiveSettings | None = None,
+    running: Running | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
-    running: Running | None = None,
 ) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
-    `door` tells who a request comes from. The default `settings` are those for production, and so are those of
-    `live`, of subscriptions. `running` says how the application is run: it stands in `app.state.running`, and
-    whoever is subscribed is sent away when its `stopping` is set.
+    `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
+    application is run: it stands in `app.state.running`, and whoever is subscribed is sent away when its `stopping` is
+    set.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
-    settings = settings or HttpSettings()
-    running = running or Running()
+    settings, running = settings or HttpSettings(), running or Running()
     pages = Pages(store)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    engine, persisted = Engine(), PersistedDocuments(settings)
+    engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
+    answers = Answers(engine, cache)
     endpoint = GraphQLEndpoint(
-        engine,
+        answers,
         store,
         door,
         settings,
@@ -66,10 +70,7 @@ def make_app(
     )
     app = _Application(
         {"/graphql": endpoint},
-        routes=[
-            *running.routes(store, door),
-            *pages.routes(),
-        ],
+        routes=[*running.routes(store, door), *pages.routes()],
         middleware=[
             Middleware(PositionHeader, store=store),
             *running.middleware(allowed_hosts),
@@ -82,6 +83,14 @@ def make_app(
     running.metrics.watch(
         "subscriptions", "What subscribers need now, by kind.", lambda: subscriptions.counts, label="kind"
     )
+    running.metrics.watch(
+        "answers",
+        "Answers that were kept (hits), shared with another request at the same moment, and executed.",
+        lambda: answers.counts._asdict(),  # noqa: PLW0108 - there are others at each look
+        kind="counter",
+        label="kind",
+    )
+    running.metrics.watch("answers_kept_bytes", "What kept answers take, roughly.", lambda: answers.bytes)
     return app
 
 

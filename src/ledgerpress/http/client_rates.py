@@ -29,7 +29,8 @@ class ClientRates:
         Bad credentials count for the address that they come from: nobody tries them faster than it may ask.
         """
         try:
-            identity = await self._door.identify(authorization.decode("latin-1") if authorization else None)
+            shown = None if authorization is None else authorization.decode("latin-1")
+            identity = await self._door.identify(shown)
         except Unauthenticated as error:
             self._addresses.take(client_address(scope.get("client")))
             raise challenge(error) from None

@@ -11,8 +11,9 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door, Identity
-from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.answers import Answers
+from ledgerpress.graphql.exchange import note_error
+from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
 from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
@@ -21,7 +22,6 @@ from ledgerpress.http.negotiation import answer_media_type, names_html
 from ledgerpress.http.operation_kinds import status_if_not_executed
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.preflight import require_preflight
-from ledgerpress.http.ready_answers import Answers
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.remembered import Remembered
 from ledgerpress.http.request_body import ClientGone, check_headers, read_body
@@ -43,8 +43,8 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        engine: Engine,
-        store: Store,
+        answers: Answers,
+        store: KeptStore,
         door: Door,
         settings: HttpSettings,
         *,
@@ -52,8 +52,8 @@ class GraphQLEndpoint:
         persisted: PersistedDocuments | None = None,
         open_past: bool = False,
     ) -> None:
-        self._documents = engine.documents
-        self._execute = Answers(engine).execute
+        self._documents = answers.documents
+        self._answer_to = answers.answer
         self._store = store
         self._rates = ClientRates(door, settings)
         self._settings = settings
@@ -87,6 +87,7 @@ class GraphQLEndpoint:
             return
         except Exception:
             error_id = secrets.token_hex(8)
+            note_error(error_id)
             logger.exception("a request failed: error %s", error_id, extra={"error_id": error_id})
             response = self._answers.refused(_failed(error_id), media_type)
         await send_answer(send, *response, head=method == "HEAD")
@@ -121,7 +122,7 @@ class GraphQLEndpoint:
             safe=safe,
             unprocessable=self._settings.unprocessable_status,
         )
-        ready = await self._execute(
+        ready = await self._answer_to(
             self._store,
             document.text,
             variables=request.variables,

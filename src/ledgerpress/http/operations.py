@@ -62,6 +62,7 @@ class Operations:
                 raise _too_many(self._live.settings.max_operations)
             document = self._persisted.find(request)
             found = self._live.engine.documents.operation(document.text, request.operation_name)
+            found.admit(request.variables)
         except Refused as refusal:
             operation.begin(operation.refuse, [dict(error.formatted) for error in refusal.errors])
         except Refusal as refusal:

@@ -1,25 +1,30 @@
 """Articles as readers see them, as of a snapshot: posts as last published."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
 from ledgerpress.readmodels.listings import count
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
 
+COLUMNS: Final = """
+    post.seq, post.id, article.published_at, article.updated_at,
+    content.slug, content.title, content.teaser, content.body, content.author_ids
+"""
 _ARTICLE: Final = """
-    SELECT post.seq, post.id, article.published_at, article.updated_at,
-        content.slug, content.title, content.teaser, content.body, content.author_ids
+    SELECT {columns}
     FROM post
     JOIN article ON article.seq = post.seq
     JOIN content ON content.position = article.content
     WHERE {which} AND article.from_pos <= ? AND article.to_pos > ?
     ORDER BY article.from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _ARTICLE.format(which="post.seq = ?")
-_BY_ID: Final = _ARTICLE.format(which="post.id = ?")
+_BY_SEQ: Final = _ARTICLE.format(columns=COLUMNS, which="post.seq = ?")
+_BY_ID: Final = _ARTICLE.format(columns=COLUMNS, which="post.id = ?")
+_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,25 @@ def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
-    """Return the article that a slug leads to, present or former; one that was never public leads nowhere."""
-    row = snapshot.db.execute(
-        "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
-        (slug, snapshot.position, snapshot.position, snapshot.position),
-    ).fetchone()
-    return by_seq(snapshot, row[0]) if row else None
+    """Return the article that a slug leads to, present or former; one that was never public leads nowhere.
+
+    As many statements look up a slug that is nobody's, one of a draft and one of what is public no more, so that time
+    does not tell which there are.
+    """
+    row = (
+        snapshot.about(reads.public_slug(slug))
+        .execute(
+            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
+            (slug, snapshot.position, snapshot.position, snapshot.position),
+        )
+        .fetchone()
+    )
+    return by_seq(snapshot, row[0] if row else NOWHERE)
 
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
     """Return the slugs under which the article was public before, oldest first."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.article(article.seq)).execute(
         "SELECT slug FROM post_slug WHERE seq = ? AND public_from <= ? AND slug <> ? ORDER BY public_from",
         (article.seq, snapshot.position, article.slug),
     )
@@ -75,7 +88,7 @@ def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
 
 def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
     """Return the article's public correction notes, oldest first."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.article(article.seq)).execute(
         "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
         (article.seq, snapshot.position),
     )
@@ -83,24 +96,30 @@ def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
 
 
 def markdown(snapshot: Snapshot, body: int) -> str:
-    """Return the text of a body by the position that brought it."""
-    (text,) = snapshot.db.execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
+    """Return the text of a body by the position that brought it, which never changes."""
+    (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
     return str(text)
 
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
     """Return how many articles there are, in all or in an author's listing."""
-    found = count(snapshot.db, k, snapshot.position)
+    found = count(snapshot.about(reads.listing(k)), k, snapshot.position)
     return found - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else found
 
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
-    row = snapshot.db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
+    db = snapshot.about(reads.article(key))
+    row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
-    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
-    if snapshot.only and not snapshot.only.among([seq]):
+    if snapshot.only and not snapshot.only.among([row[0]]):
         return None
+    return article_of_row(row)
+
+
+def article_of_row(row: tuple[Any, ...]) -> Article:
+    """Return the article of a row with the columns that all queries for articles have."""
+    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
     return Article(
         seq=seq,
         id=post_id,
@@ -110,5 +129,5 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
         title=title,
         teaser=teaser,
         body=body,
-        author_ids=msgspec.json.decode(authors, type=tuple[str, ...]),
+        author_ids=_author_ids.decode(authors),
     )

@@ -24,7 +24,7 @@ from ledgerpress.readmodels.body_text import (
     word_count,
 )
 
-__all__ = ["RenderedBody", "Section", "derived_teaser", "render"]
+__all__ = ["RenderedBody", "Section", "derived_teaser", "render", "teaser_of"]
 
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TAGS: Final = {
@@ -79,14 +79,21 @@ def render(markdown: str) -> RenderedBody:
     """Derive everything a reader sees from a body. Never raises, whatever the string.
 
     Links and images may point to http, https (links also mailto) or be relative; any other is left as the
-    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out.
+    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out. A
+    body that is nearly all markup, and long, is shown as it was written (see `body_syntax.MOST_STEPS`).
     The last bodies are remembered: 512 of up to 32,768 characters, and 16 longer ones.
     """
     return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)
 
 
+def teaser_of(markdown: str) -> str:
+    """Return the teaser of a body for which none was written. Remembered like what `render` returns."""
+    return _remember_teaser(markdown) if len(markdown) <= _CACHED_LENGTH else _teaser(markdown)
+
+
 def forget() -> None:
     """Remember no body that was rendered before now."""
+    _remember_teaser.cache_clear()
     _remember_short.cache_clear()
     _remember_long.cache_clear()
 
@@ -106,6 +113,11 @@ def _render(markdown: str) -> RenderedBody:
     )
 
 
+def _teaser(markdown: str) -> str:
+    return derived_teaser(render(markdown).lead)
+
+
+_remember_teaser: Final = lru_cache(maxsize=512)(_teaser)
 _remember_short: Final = lru_cache(maxsize=512)(_render)
 _remember_long: Final = lru_cache(maxsize=16)(_render)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listing_keys import DIRECT, WITH_DESCENDANTS
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -56,19 +57,27 @@ def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     """Return the category that a slug, present or former, leads to."""
-    row = snapshot.db.execute(
-        "SELECT seq FROM category_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
-        (slug, snapshot.position, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.TAXONOMY)
+        .execute(
+            "SELECT seq FROM category_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
+            (slug, snapshot.position, snapshot.position),
+        )
+        .fetchone()
+    )
     return by_seq(snapshot, row[0]) if row else None
 
 
 def children(snapshot: Snapshot, seq: int) -> list[Category]:
     """Return the categories directly under one, or with 0 those at the top, by name."""
-    rows = snapshot.db.execute(
-        "SELECT category FROM category_edge WHERE parent = ? AND from_pos <= ? AND to_pos > ? AND kind = 0",
-        (seq, snapshot.position, snapshot.position),
-    ).fetchall()
+    rows = (
+        snapshot.about(reads.TAXONOMY)
+        .execute(
+            "SELECT category FROM category_edge WHERE parent = ? AND from_pos <= ? AND to_pos > ? AND kind = 0",
+            (seq, snapshot.position, snapshot.position),
+        )
+        .fetchall()
+    )
     found = [category for (child,) in rows if (category := by_seq(snapshot, child))]
     return sorted(found, key=lambda category: (category.name.casefold(), category.seq))
 
@@ -84,29 +93,41 @@ def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
 
 def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]:
     """Return up to `limit` existing categories created after the position `seq`, in the order of creation."""
-    rows = snapshot.db.execute(
-        "SELECT category FROM category_edge WHERE category > ? AND kind = 0 AND from_pos <= ? AND to_pos > ?"
-        " ORDER BY category LIMIT ?",
-        (seq, snapshot.position, snapshot.position, limit),
-    ).fetchall()
+    rows = (
+        snapshot.about(reads.TAXONOMY)
+        .execute(
+            "SELECT category FROM category_edge WHERE category > ? AND kind = 0 AND from_pos <= ? AND to_pos > ?"
+            " ORDER BY category LIMIT ?",
+            (seq, snapshot.position, snapshot.position, limit),
+        )
+        .fetchall()
+    )
     return [category for (one,) in rows if (category := by_seq(snapshot, one))]
 
 
 def count_categories(snapshot: Snapshot) -> int:
     """Return how many categories exist."""
-    (count,) = snapshot.db.execute(
-        "SELECT count(*) FROM category_edge WHERE kind = 0 AND from_pos <= ? AND to_pos > ?",
-        (snapshot.position, snapshot.position),
-    ).fetchone()
+    (count,) = (
+        snapshot.about(reads.TAXONOMY)
+        .execute(
+            "SELECT count(*) FROM category_edge WHERE kind = 0 AND from_pos <= ? AND to_pos > ?",
+            (snapshot.position, snapshot.position),
+        )
+        .fetchone()
+    )
     return int(count)
 
 
 def of_post(snapshot: Snapshot, seq: int) -> list[Category]:
     """Return the categories that a post is in, by name, each once."""
-    rows = snapshot.db.execute(
-        "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ?",
-        (seq, snapshot.position, snapshot.position),
-    ).fetchall()
+    rows = (
+        snapshot.about(reads.categories_of(seq))
+        .execute(
+            "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ?",
+            (seq, snapshot.position, snapshot.position),
+        )
+        .fetchall()
+    )
     found = {category.seq: category for (one,) in rows if (category := by_id(snapshot, one))}
     return sorted(found.values(), key=lambda category: (category.name.casefold(), category.seq))
 
@@ -114,25 +135,33 @@ def of_post(snapshot: Snapshot, seq: int) -> list[Category]:
 def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> list[int]:
     """Return the keys of the listings that together are the category's, with those below it or without."""
     below = {"seq": category.seq, "position": snapshot.position, "descend": descend}
-    return [k for (k,) in snapshot.db.execute(_BELOW, below)]
+    return [k for (k,) in snapshot.about(reads.TAXONOMY).execute(_BELOW, below)]
 
 
 def standing_for(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
     """Return seq and id of the category that an id stands for, deleted or not, and of those that it took over."""
-    row = snapshot.db.execute(_BY_ID, (category_id, snapshot.position)).fetchone()
+    row = snapshot.about(reads.TAXONOMY).execute(_BY_ID, (category_id, snapshot.position)).fetchone()
     while row is not None and row[7] is not None:
-        row = snapshot.db.execute(_BY_SEQ, (row[7], snapshot.position)).fetchone()
+        row = snapshot.about(reads.TAXONOMY).execute(_BY_SEQ, (row[7], snapshot.position)).fetchone()
     if row is None:
         return []
-    return snapshot.db.execute(_TAKEN_OVER, {"seq": row[0], "position": snapshot.position}).fetchall()
+    return (
+        snapshot.about(reads.TAXONOMY)
+        .execute(_TAKEN_OVER, {"seq": row[0], "position": snapshot.position})
+        .fetchall()
+    )
 
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:
     """Return how many articles are in the category, each counted once."""
-    row = snapshot.db.execute(
-        "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-        (category.seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.TAXONOMY, reads.counted_in(category.seq))
+        .execute(
+            "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (category.seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
+        )
+        .fetchone()
+    )
     found = int(row[0]) if row else 0
     if snapshot.only and found:
         found -= snapshot.only.count_hidden(
@@ -142,9 +171,9 @@ def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> 
 
 
 def _follow(snapshot: Snapshot, query: str, key: int | str) -> Category | None:
-    row = snapshot.db.execute(query, (key, snapshot.position)).fetchone()
+    row = snapshot.about(reads.TAXONOMY).execute(query, (key, snapshot.position)).fetchone()
     while row is not None and row[7] is not None:
-        row = snapshot.db.execute(_BY_SEQ, (row[7], snapshot.position)).fetchone()
+        row = snapshot.about(reads.TAXONOMY).execute(_BY_SEQ, (row[7], snapshot.position)).fetchone()
     if row is None or row[8]:
         return None
     return Category(*row[:7])

@@ -1,10 +1,9 @@
 """What a change changed: the values before and after it, read from the views as of the two positions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ledgerpress.readmodels import articles, people, posts
+from ledgerpress.readmodels import articles, people, posts, reads
 from ledgerpress.readmodels.changes import Change
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -44,14 +43,14 @@ class Changed(NamedTuple):
 
 def changed(snapshot: Snapshot, change: Change) -> Changed:
     """Return what `change` changed of its subject, as of the views that `snapshot` reads."""
-    before = _values(replace(snapshot, position=change.position - 1), change)
-    after = _values(replace(snapshot, position=change.position), change)
+    before = _values(snapshot.at(change.position - 1), change)
+    after = _values(snapshot.at(change.position), change)
     names = [
         name
         for name in dict.fromkeys((*before, *after))
         if (before.get(name, _NONE).mark or None) != (after.get(name, _NONE).mark or None)
     ]
-    if change.type == "post.published" and (note := _correction(snapshot, change)):
+    if change.type == "post.published" and (note := _correction(snapshot.at(change.position), change)):
         after = {**after, "correction": Value(note, lambda: note)}
         names.append("correction")
     return Changed(_only(before, names), _only(after, names))
@@ -113,16 +112,20 @@ def _category(snapshot: Snapshot, category_id: str) -> Values:
 
 
 def _category_row(snapshot: Snapshot, category_id: str) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = snapshot.db.execute(
-        "SELECT name, slug, description, parent, merged_into, deleted FROM category JOIN category_state USING (seq)"
-        " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-        (category_id, snapshot.position),
-    ).fetchone()
+    row: tuple[Any, ...] | None = (
+        snapshot.about(reads.TAXONOMY)
+        .execute(
+            "SELECT name, slug, description, parent, merged_into, deleted FROM category JOIN category_state USING (seq)"
+            " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (category_id, snapshot.position),
+        )
+        .fetchone()
+    )
     return row
 
 
 def _category_at(snapshot: Snapshot, seq: int | None) -> Reference | None:
-    row = snapshot.db.execute("SELECT id FROM category WHERE seq = ?", (seq,)).fetchone()
+    row = snapshot.about(reads.TAXONOMY).execute("SELECT id FROM category WHERE seq = ?", (seq,)).fetchone()
     return _category_named(snapshot, row[0]) if row else None
 
 
@@ -138,10 +141,14 @@ def _author(snapshot: Snapshot, author_id: str) -> Reference:
 
 def _correction(snapshot: Snapshot, change: Change) -> str | None:
     post_id = change.subject.partition(".")[2]
-    row = snapshot.db.execute(
-        "SELECT note FROM correction WHERE seq = (SELECT seq FROM post WHERE id = ?) AND position = ?",
-        (post_id, change.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.article(post_id))
+        .execute(
+            "SELECT note FROM correction WHERE seq = (SELECT seq FROM post WHERE id = ?) AND position = ?",
+            (post_id, change.position),
+        )
+        .fetchone()
+    )
     return row[0] if row else None
 
 

@@ -4,12 +4,13 @@ Every combination of filters is answered from indexes that list positions in ord
 however long the log is, and however rare what is asked for.
 """
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.readmodels import categories
+from ledgerpress.readmodels import categories, reads
 from ledgerpress.readmodels.temporal import OPEN, Snapshot
 
 MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")
@@ -71,23 +72,31 @@ class _Run(NamedTuple):
 
 def by_position(snapshot: Snapshot, position: int) -> Change | None:
     """Return the change at a position."""
-    row = snapshot.db.execute(
-        "SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn"
-        " FROM change JOIN change_key AS subject ON subject.k = subject"
-        " JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor"
-        " LEFT JOIN change_key AS represented ON represented.k = on_behalf_of"
-        " WHERE position = ? AND position <= ?",
-        (position, snapshot.position),
-    ).fetchone()
-    return Change(*row) if row else None
+    row = (
+        snapshot.about()
+        .execute(
+            "SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn"
+            " FROM change JOIN change_key AS subject ON subject.k = subject"
+            " JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor"
+            " LEFT JOIN change_key AS represented ON represented.k = on_behalf_of"
+            " WHERE position = ? AND position <= ?",
+            (position, snapshot.position),
+        )
+        .fetchone()
+    )
+    if row is None:
+        snapshot.depends_on_position()
+        return None
+    return Change(*row)
 
 
 def positions(snapshot: Snapshot, which: Which, *, limit: int, newest_first: bool) -> list[int]:
     """Return the first `limit` positions of the changes that are wanted."""
     order = "DESC" if newest_first else "ASC"
     found: list[int] = []
+    db = _about(snapshot, which)
     for run in _runs(snapshot, which):
-        rows = snapshot.db.execute(
+        rows = db.execute(
             f"SELECT position FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?"  # noqa: S608
             f" ORDER BY {run.place} {order} LIMIT ?",
             (*run.values, which.low, min(which.high, snapshot.position), limit),
@@ -99,16 +108,31 @@ def positions(snapshot: Snapshot, which: Which, *, limit: int, newest_first: boo
 def count(snapshot: Snapshot, which: Which) -> int:
     """Return how many changes are wanted; it looks at each of them, unless nothing but positions is asked for."""
     high = min(which.high, snapshot.position)
+    db = _about(snapshot, which)
     if which == Which(low=which.low, high=which.high):
         return max(0, high - max(which.low, 1) + 1)
     found = 0
     for run in _runs(snapshot, which):
-        (many,) = snapshot.db.execute(
+        (many,) = db.execute(
             f"SELECT count(*) FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?",  # noqa: S608
             (*run.values, which.low, high),
         ).fetchone()
         found += many
     return found
+
+
+def _about(snapshot: Snapshot, which: Which) -> sqlite3.Connection:
+    """Return the connection, and note what the answer depends on: what brings its names into the index does, too."""
+    kind, _, subject_id = (which.subject or "").partition(".")
+    if kind == "post":
+        return snapshot.about(reads.post(subject_id))
+    if kind == "author":
+        return snapshot.about(reads.author(subject_id))
+    if kind == "actor":
+        return snapshot.about(reads.actor(subject_id))
+    if kind == "category" or (which.category_id is not None and not which.members):
+        return snapshot.about(reads.TAXONOMY)
+    return snapshot.db
 
 
 def _runs(snapshot: Snapshot, which: Which) -> Iterator[_Run]:
@@ -181,7 +205,7 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def _key(snapshot: Snapshot, name: str) -> int | None:
-    row = snapshot.db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+    row = snapshot.about().execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
     return row[0] if row else None
 
 

@@ -1,7 +1,7 @@
 """What differs between two versions of a post, and a unified difference of two texts."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ledgerpress.domain.differences import Replaced, lines, replaced
@@ -35,7 +35,7 @@ def version_of(snapshot: Snapshot, post: posts.Post, number: int) -> Version | N
     position = posts.position_of(snapshot, post.seq, number)
     if position is None:
         return None
-    then = replace(snapshot, position=position)
+    then = snapshot.at(position)
     held = posts.by_seq(then, post.seq)
     body = articles.markdown(then, held.body) if held else ""
     return Version(number, position, held, body, posts.category_ids(then, post.seq))

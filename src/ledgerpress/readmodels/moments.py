@@ -5,10 +5,17 @@ from ledgerpress.readmodels.temporal import Snapshot
 
 def position_at(snapshot: Snapshot, time: int) -> int:
     """Return the last position that had been recorded by `time` (microseconds since 1970, UTC); 0 before the first."""
-    row = snapshot.db.execute(
-        "SELECT position FROM moment WHERE recorded_time > ? ORDER BY recorded_time LIMIT 1", (time,)
-    ).fetchone()
-    return min(row[0] - 1, snapshot.position) if row else snapshot.position
+    row = (
+        snapshot.about()
+        .execute(
+            "SELECT position FROM moment WHERE recorded_time > ? ORDER BY recorded_time LIMIT 1", (time,)
+        )
+        .fetchone()
+    )
+    if row and row[0] <= snapshot.position:
+        return int(row[0]) - 1  # Something was recorded later, so it stays so.
+    snapshot.depends_on_position()
+    return snapshot.position
 
 
 def time_of(snapshot: Snapshot) -> int | None:

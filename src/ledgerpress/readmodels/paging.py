@@ -6,11 +6,12 @@ See the GraphQL Cursor Connections Specification. A post that arrives between tw
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listings import ListingKey, list_keys
 from ledgerpress.readmodels.temporal import Snapshot
 
@@ -101,6 +102,38 @@ def page_of(
     return Page(entries, has_next=more, has_previous=behind)
 
 
+def page_by_position(
+    read: Callable[[int, int, int, bool], list[int]],
+    request: PageRequest,
+    *,
+    low: int,
+    high: int,
+    newest_first: bool = True,
+) -> Page[ListingKey]:
+    """Return one page of what is listed in the order of its positions; a cursor names one. Raises `BadPageRequest`.
+
+    `read` gets the lowest and the highest position, how many there may be, and whether the newest come first.
+    """
+    size = request.size
+    after = decode_cursor(request.after, name="after").post if request.after is not None else None
+    before = decode_cursor(request.before, name="before").post if request.before is not None else None
+    oldest, newest = (before, after) if newest_first else (after, before)
+    lowest = low if oldest is None else max(low, oldest + 1)
+    highest = high if newest is None else min(high, newest - 1)
+    downwards = newest_first is not request.backwards
+    found = read(lowest, highest, size + 1, downwards)
+    entries, more = found[:size], len(found) > size
+    start = before if request.backwards else after
+    behind = False
+    if start is not None:
+        low, high = (max(low, start), high) if downwards else (low, min(high, start))
+        behind = bool(read(low, high, 1, not downwards))
+    keys = [ListingKey(0, position) for position in (entries[::-1] if request.backwards else entries)]
+    if request.backwards:
+        return Page(keys, has_next=behind, has_previous=more)
+    return Page(keys, has_next=more, has_previous=behind)
+
+
 def _keys(
     snapshot: Snapshot,
     ks: Sequence[int],
@@ -111,7 +144,8 @@ def _keys(
     newest_first: bool,
 ) -> list[ListingKey]:
     """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
-    read = partial(list_keys, snapshot.db, ks, snapshot.position, before=before, newest_first=newest_first)
+    db = snapshot.about(*map(reads.listing, ks))
+    read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
     if snapshot.only is None:
         return read(after=after, limit=limit)
     found: list[ListingKey] = []

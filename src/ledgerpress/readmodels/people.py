@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.temporal import Snapshot
 
 
@@ -27,21 +28,29 @@ class Actor:
 
 def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
     """Return an actor by id."""
-    row = snapshot.db.execute(
-        "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
-        " ORDER BY from_pos DESC LIMIT 1",
-        (actor_id, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.actor(actor_id))
+        .execute(
+            "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
+            " ORDER BY from_pos DESC LIMIT 1",
+            (actor_id, snapshot.position),
+        )
+        .fetchone()
+    )
     return Actor(*row) if row else None
 
 
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
     """Return an author by id."""
-    row = snapshot.db.execute(
-        "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
-        " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-        (author_id, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.author(author_id))
+        .execute(
+            "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
+            " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (author_id, snapshot.position),
+        )
+        .fetchone()
+    )
     return Author(*row) if row else None
 
 
@@ -53,7 +62,7 @@ def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
 
 def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
     """Return up to `limit` authors registered after the position `seq`, in the order of registration."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.AUTHORS).execute(
         "SELECT id FROM author WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         (seq, snapshot.position, limit),
     )
@@ -62,24 +71,35 @@ def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
 
 def site_name(snapshot: Snapshot) -> str | None:
     """Return the site's name, if it has one."""
-    row = snapshot.db.execute(
-        "SELECT name FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1", (snapshot.position,)
-    ).fetchone()
+    row = (
+        snapshot.about(reads.SITE)
+        .execute(
+            "SELECT name FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (snapshot.position,),
+        )
+        .fetchone()
+    )
     return row[0] if row else None
 
 
 def site_version(snapshot: Snapshot) -> int:
     """Return how often the site has been named."""
-    row = snapshot.db.execute(
-        "SELECT version FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-        (snapshot.position,),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.SITE)
+        .execute(
+            "SELECT version FROM site_name WHERE from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
+            (snapshot.position,),
+        )
+        .fetchone()
+    )
     return int(row[0]) if row else 0
 
 
 def count_authors(snapshot: Snapshot) -> int:
     """Return how many authors are registered."""
-    (count,) = snapshot.db.execute(
-        "SELECT count(*) FROM author WHERE seq <= ?", (snapshot.position,)
-    ).fetchone()
+    (count,) = (
+        snapshot.about(reads.AUTHORS)
+        .execute("SELECT count(*) FROM author WHERE seq <= ?", (snapshot.position,))
+        .fetchone()
+    )
     return int(count)

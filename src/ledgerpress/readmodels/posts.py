@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 
 from ledgerpress.domain.posts import PostStatus
+from ledgerpress.readmodels import reads
 from ledgerpress.readmodels.listing_keys import EVERY_POST, status_key
 from ledgerpress.readmodels.listings import count
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.readmodels.temporal import NOWHERE, Snapshot
 
 _POST: Final = """
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
@@ -21,6 +22,10 @@ _POST: Final = """
 """
 _BY_SEQ: Final = _POST.format(which="post.seq = ?")
 _BY_ID: Final = _POST.format(which="post.id = ?")
+_CREATED_BY: Final = """
+    SELECT actor.name FROM change JOIN change_key AS actor ON actor.k = change.actor
+    WHERE position = ?1 AND position <= ?2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +61,43 @@ def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
-    """Return the post that a slug, present or former, leads to."""
-    row = snapshot.db.execute(
-        "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
-        (slug, snapshot.position, snapshot.position),
-    ).fetchone()
-    return by_seq(snapshot, row[0]) if row else None
+    """Return the post that a slug, present or former, leads to.
+
+    A slug that leads nowhere is looked up with as many statements, so that time does not tell which slugs there are.
+    """
+    row = (
+        snapshot.about(reads.post_slug(slug))
+        .execute(
+            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
+            (slug, snapshot.position, snapshot.position),
+        )
+        .fetchone()
+    )
+    return by_seq(snapshot, row[0] if row else NOWHERE)
+
+
+def created_by(snapshot: Snapshot, seq: int) -> str | None:
+    """Return the id of the actor who wrote a post, by the position of its creation."""
+    row = snapshot.about(reads.post(seq)).execute(_CREATED_BY, (seq, snapshot.position)).fetchone()
+    return row[0] if row else None
 
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
     """Return the position that brought a post to a version."""
-    row = snapshot.db.execute(
-        "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
-        (seq, version, snapshot.position),
-    ).fetchone()
+    row = (
+        snapshot.about(reads.post(seq))
+        .execute(
+            "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
+            (seq, version, snapshot.position),
+        )
+        .fetchone()
+    )
     return row[0] if row else None
 
 
 def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
     """Return the versions that brought a post another body, in order, each with its position: the body's key."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.post(seq)).execute(
         "SELECT version, from_pos FROM post_state JOIN content ON content.position = content"
         " WHERE seq = ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos",
         (seq, snapshot.position),
@@ -85,7 +107,7 @@ def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
 
 def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
     """Return the ids under which a post was put into its categories, whatever has become of these."""
-    rows = snapshot.db.execute(
+    rows = snapshot.about(reads.categories_of(seq)).execute(
         "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ? ORDER BY from_pos",
         (seq, snapshot.position, snapshot.position),
     )
@@ -99,11 +121,13 @@ def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
 
 def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:
     """Return how many posts have a status, or exist at all."""
-    return sum(count(snapshot.db, k, snapshot.position) for k in listing_keys(status))
+    ks = listing_keys(status)
+    db = snapshot.about(*map(reads.listing, ks))
+    return sum(count(db, k, snapshot.position) for k in ks)
 
 
 def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
-    row = snapshot.db.execute(query, (key, snapshot.position)).fetchone()
+    row = snapshot.about(reads.post(key)).execute(query, (key, snapshot.position)).fetchone()
     if row is None:
         return None
     seq, post_id, created_at, version, status, revision, live_revision, published_at, *content = row

@@ -15,11 +15,13 @@ from ledgerpress.adapters.sqlite.connection import (
     patiently,
     transaction,
 )
+from ledgerpress.adapters.sqlite.views_standing import StandingWatch
 from ledgerpress.adapters.sqlite.views_tables import check_tables, create_tables, recreate
 from ledgerpress.adapters.sqlite.withdrawal import empty_write_ahead_log
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
+from ledgerpress.readmodels.standing import Standing
 from ledgerpress.readmodels.temporal import Snapshot
 
 T = TypeVar("T")
@@ -47,6 +49,7 @@ class SqliteViews:
         self._projectors = tuple(projectors)
         self._turn = asyncio.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._watch = StandingWatch(self._connect)
         self._closed = False
 
     @classmethod
@@ -129,12 +132,17 @@ class SqliteViews:
         with self.snapshot() as snapshot:
             return checkpoints.read(snapshot.db)
 
+    def standing(self) -> Standing:
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        return self._watch.read()
+
     async def aclose(self) -> None:
         """Close every connection; one that is lent is closed when it is given back."""
         self._closed = True
         for reader in self._idle:
             reader.close()
         self._idle.clear()
+        self._watch.close()
         await self._writer.close()
 
     def _create(self, db: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from graphql import ExecutionResult, GraphQLError
 
-from ledgerpress.graphql.engine import presentable
+from ledgerpress.graphql.errors import all_presentable
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -42,7 +42,7 @@ def told(result: ExecutionResult, position: int, *, is_state: bool) -> Told:
     """Return an event: a response in the shape of the specification, section 7."""
     parts: dict[str, Any] = {"data": result.data}
     if result.errors:
-        parts = {"errors": [presentable(error) for error in result.errors], **parts}
+        parts = {"errors": all_presentable(result.errors, suggestions=False), **parts}
     text = to_json(parts)[:-1]
     payload = f'{text},"extensions":{{"position":{position}}}}}'
     return Told(position, payload, text if is_state else None)
@@ -50,7 +50,7 @@ def told(result: ExecutionResult, position: int, *, is_state: bool) -> Told:
 
 def failed(result: ExecutionResult) -> Ended:
     """Return the end of a subscription that cannot be executed."""
-    return Ended([presentable(error) for error in result.errors or ()])
+    return Ended(all_presentable(result.errors or (), suggestions=False))
 
 
 def broken(message: str, code: str, position: int) -> Ended:

@@ -8,13 +8,13 @@ import strawberry
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.scalars import DateTime
-from ledgerpress.graphql.types.author import Author, author_of
+from ledgerpress.graphql.types.article_page import ArticlePage
+from ledgerpress.graphql.types.author import Author
 from ledgerpress.graphql.types.body import Body
 from ledgerpress.graphql.types.connection import Connection, connect, read_page
 from ledgerpress.graphql.types.node import Node
-from ledgerpress.readmodels import articles, categories, people
-from ledgerpress.readmodels.age import age_text
-from ledgerpress.readmodels.body import derived_teaser, render
+from ledgerpress.readmodels import article_pages, articles
+from ledgerpress.readmodels.body import teaser_of
 from ledgerpress.readmodels.paging import PageRequest
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Article(Node):
 
     record: strawberry.Private[articles.Article]
     moment: strawberry.Private[Moment]
+    page: strawberry.Private[ArticlePage]
     slug: str
     title: str
     published_at: DateTime = strawberry.field(description="The date that the article bears.")
@@ -58,31 +59,24 @@ class Article(Node):
     @strawberry.field
     def body(self) -> Body:
         """Return the body."""
-        return Body(markdown=articles.markdown(self.moment.snapshot, self.record.body))
+        return Body(markdown=self.page.markdown(self.record))
 
     @strawberry.field
     def categories(
         self,
     ) -> list[Annotated["Category", strawberry.lazy("ledgerpress.graphql.types.category")]]:
         """Return the categories, by name."""
-        from ledgerpress.graphql.types.category import category_of  # noqa: PLC0415 - categories list articles
-
-        return [
-            category_of(one, self.moment) for one in categories.of_post(self.moment.snapshot, self.record.seq)
-        ]
+        return self.page.categories(self.record)
 
     @strawberry.field
     def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
-        return [
-            author_of(one, self.moment)
-            for one in people.authors(self.moment.snapshot, self.record.author_ids)
-        ]
+        return self.page.authors(self.record)
 
     @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
     def age(self) -> str:
         """Return how long ago it was published."""
-        return age_text(self.record.published_at, self.moment.now)
+        return self.moment.age_of(self.record.published_at)
 
     @strawberry.field(description="Public notes on what was corrected, oldest first.")
     def corrections(self) -> list[Correction]:
@@ -95,15 +89,16 @@ class Article(Node):
     def _teaser(self) -> str:
         if self.record.teaser is not None:
             return self.record.teaser
-        return derived_teaser(render(articles.markdown(self.moment.snapshot, self.record.body)).lead)
+        return teaser_of(self.page.markdown(self.record))
 
 
-def article_of(record: articles.Article, moment: Moment) -> Article:
-    """Return the article that a record of `moment` holds."""
+def article_of(record: articles.Article, moment: Moment, page: ArticlePage | None = None) -> Article:
+    """Return the article that a record of `moment` holds, on a page with others or alone."""
     return Article(
         id=ids.encode("Article", record.id),
         record=record,
         moment=moment,
+        page=page or ArticlePage(moment, [record]),
         slug=record.slug,
         title=record.title,
         published_at=DateTime(record.published_at),
@@ -122,6 +117,7 @@ def listed_articles(
     """Return a page of the listings `ks` together; without `count`, the first of them tells the total."""
     snapshot = moment.snapshot
     page = read_page(snapshot, ks, request, newest_first=newest_first)
-    records = [articles.by_seq(snapshot, key.post) for key in page.entries]
-    nodes = [article_of(record, moment) if record else None for record in records]
+    records = article_pages.by_seqs(snapshot, [key.post for key in page.entries])
+    together = ArticlePage(moment, [record for record in records if record])
+    nodes = [article_of(record, moment, together) if record else None for record in records]
     return connect(page, nodes, count or (lambda: articles.count_articles(snapshot, ks[0])))

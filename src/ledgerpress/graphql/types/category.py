@@ -6,8 +6,7 @@ import strawberry
 
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.change_lists import ChangeOrder, listed_changes
-from ledgerpress.graphql.context import Moment, PressInfo
-from ledgerpress.graphql.permission import require_history
+from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.types.article import Article, listed_articles
 from ledgerpress.graphql.types.change import Change
 from ledgerpress.graphql.types.connection import Connection
@@ -88,7 +87,6 @@ class Category(Node):
     )
     def history(
         self,
-        info: PressInfo,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -96,7 +94,6 @@ class Category(Node):
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
         """Return a page of the category's changes."""
-        require_history(info.context)
         which = Which(category_id=self.record.id, members=False)
         return listed_changes(self.moment, which, PageRequest(first, after, last, before), order_by)
 

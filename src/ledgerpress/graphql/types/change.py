@@ -13,7 +13,6 @@ from ledgerpress.graphql.types.actor import Actor, actor_of
 from ledgerpress.graphql.types.node import Node
 from ledgerpress.readmodels import changes, posts
 from ledgerpress.readmodels.change_values import Changed, Reference, Values, changed
-from ledgerpress.readmodels.temporal import Snapshot
 
 
 @strawberry.type(description="A recorded event, and what it changed.")
@@ -57,7 +56,7 @@ class Change:
         """Return the time that the fact itself bears."""
         if self.record.type != "post.published":
             return None
-        then = Snapshot(self.moment.snapshot.db, self.record.position)
+        then = self.moment.snapshot.at(self.record.position)
         post = posts.by_id(then, self.record.subject.partition(".")[2])
         return DateTime(post.published_at) if post and post.published_at is not None else None
 

@@ -7,7 +7,14 @@ import strawberry
 
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import BadPageRequest, Page, PageRequest, encode_cursor, page_of
+from ledgerpress.readmodels.paging import (
+    BadPageRequest,
+    Page,
+    PageRequest,
+    encode_cursor,
+    page_by_position,
+    page_of,
+)
 from ledgerpress.readmodels.temporal import Snapshot
 
 T = TypeVar("T")
@@ -56,6 +63,21 @@ def read_page(
     """Return a page of keys. Raises `BadRequest` for arguments that make no sense."""
     try:
         return page_of(snapshot, ks, request, newest_first=newest_first)
+    except BadPageRequest as error:
+        raise BadRequest(str(error)) from None
+
+
+def read_page_by_position(
+    read: Callable[[int, int, int, bool], list[int]],
+    request: PageRequest,
+    *,
+    low: int = 1,
+    high: int,
+    newest_first: bool = True,
+) -> Page[ListingKey]:
+    """Return a page of positions, as `page_by_position` has it. Raises `BadRequest`."""
+    try:
+        return page_by_position(read, request, low=low, high=high, newest_first=newest_first)
     except BadPageRequest as error:
         raise BadRequest(str(error)) from None
 

@@ -1,6 +1,7 @@
 """What differs between two versions of a post, and who put which part of its body there."""
 
 import asyncio
+from dataclasses import replace
 
 import strawberry
 
@@ -15,7 +16,6 @@ from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.readmodels import articles, categories, changes, people, posts
 from ledgerpress.readmodels.blame import Blamed, follow
 from ledgerpress.readmodels.diffs import Version, unified, version_of
-from ledgerpress.readmodels.temporal import Snapshot
 
 SpanKindEnum = strawberry.enum(
     SpanKind,
@@ -127,15 +127,19 @@ class PostDiff:
         then = self._moment_of(inside)
         ids = [one for one in inside.category_ids if one not in outside.category_ids]
         found = {one.seq: one for id_ in ids if (one := categories.by_id(then.snapshot, id_))}
-        return [category_of(one, then) for one in found.values()]
+        return [category_of(one, self._below(then)) for one in found.values()]
 
     def _authors(self, inside: Version, outside: Version) -> list[Author]:
         then = self._moment_of(inside)
         ids = [one for one in inside.author_ids if one not in outside.author_ids]
-        return [author_of(one, then) for one in people.authors(then.snapshot, ids)]
+        return [author_of(one, self._below(then)) for one in people.authors(then.snapshot, ids)]
+
+    def _below(self, then: Moment) -> Moment:
+        """Return the moment of what hangs below: `then`, or that of the answer for who may see but their own past."""
+        return then if self.moment.sight.history else self.moment.of_others
 
     def _moment_of(self, version: Version) -> Moment:
-        return Moment(Snapshot(self.moment.snapshot.db, version.position), self.moment.now)
+        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
 
 
 @strawberry.type(description="Consecutive text of a body, and who put it there.")

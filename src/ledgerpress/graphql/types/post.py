@@ -8,17 +8,21 @@ from ledgerpress.domain.posts import PostStatus
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.change_lists import ChangeOrder, listed_changes
 from ledgerpress.graphql.context import Moment, PressInfo
-from ledgerpress.graphql.permission import require_history
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.types.article import Article, article_of
 from ledgerpress.graphql.types.author import Author, author_of
 from ledgerpress.graphql.types.body import Body
 from ledgerpress.graphql.types.category import Category, category_of
 from ledgerpress.graphql.types.change import Change
-from ledgerpress.graphql.types.connection import Connection, connect, read_page
+from ledgerpress.graphql.types.connection import (
+    Connection,
+    connect,
+    read_page,
+    read_page_by_position,
+)
 from ledgerpress.graphql.types.diff import BlameSpan, PostDiff, blame_of, diff_of
 from ledgerpress.graphql.types.node import Node
-from ledgerpress.readmodels import articles, categories, people, posts
+from ledgerpress.readmodels import articles, categories, own_posts, people, posts
 from ledgerpress.readmodels.changes import Which
 from ledgerpress.readmodels.diffs import version_of
 from ledgerpress.readmodels.paging import PageRequest
@@ -41,6 +45,11 @@ class Post(Node):
     created_at: DateTime
     has_unpublished_changes: bool
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the caller wrote it."""
+        return self.moment.sight.owns(self.moment.snapshot, self.record.seq)
+
     @strawberry.field
     def body(self) -> Body:
         """Return the body as last edited."""
@@ -50,14 +59,15 @@ class Post(Node):
     def categories(self) -> list[Category]:
         """Return the categories, by name."""
         return [
-            category_of(one, self.moment) for one in categories.of_post(self.moment.snapshot, self.record.seq)
+            category_of(one, self.moment.of_others)
+            for one in categories.of_post(self.moment.snapshot, self.record.seq)
         ]
 
     @strawberry.field
     def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
         return [
-            author_of(one, self.moment)
+            author_of(one, self.moment.of_others)
             for one in people.authors(self.moment.snapshot, self.record.author_ids)
         ]
 
@@ -72,7 +82,6 @@ class Post(Node):
     )
     def history(
         self,
-        info: PressInfo,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
@@ -80,7 +89,6 @@ class Post(Node):
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
         """Return a page of the post's changes."""
-        require_history(info.context)
         which = Which(subject=f"post.{self.record.id}")
         return listed_changes(self.moment, which, PageRequest(first, after, last, before), order_by)
 
@@ -89,23 +97,22 @@ class Post(Node):
     )
     def diff(
         self,
-        info: PressInfo,
         from_: Annotated[int, strawberry.argument(name="from")],
         to: int,
     ) -> PostDiff:
         """Return what differs between two versions."""
-        require_history(info.context)
         return diff_of(self.record, self.moment, from_, to)
 
     @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
     async def blame(self, info: PressInfo) -> list[BlameSpan]:
         """Return who put which part of the body there."""
-        require_history(info.context)
         return await blame_of(self.record, self.moment, info.context)
 
 
-def post_of(record: posts.Post, moment: Moment) -> Post:
-    """Return the post that a record of `moment` holds."""
+def post_of(record: posts.Post, moment: Moment) -> Post | None:
+    """Return the post that a record of `moment` holds, `None` for who does not see it: no post comes out another way."""
+    if not moment.sight.sees_post(moment.snapshot, record.seq):
+        return None
     return Post(
         id=ids.encode("Post", record.id),
         record=record,
@@ -129,9 +136,27 @@ def slug_kept(post: Post, position: int, version: int) -> bool:
 
 
 def listed_posts(moment: Moment, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
-    """Return a page of the posts with a status, or of all posts, the newest first."""
+    """Return a page of the posts with a status, or of all posts, the newest first: of those that the caller sees."""
     snapshot = moment.snapshot
+    if not moment.sight.every_post:
+        return _own_posts(moment, moment.sight.own or "", status, request)
     page = read_page(snapshot, posts.listing_keys(status), request)
     records = [posts.by_seq(snapshot, key.post) for key in page.entries]
     nodes = [post_of(record, moment) if record else None for record in records]
     return connect(page, nodes, lambda: posts.count_posts(snapshot, status))
+
+
+def _own_posts(
+    moment: Moment, actor_id: str, status: PostStatus | None, request: PageRequest
+) -> Connection[Post]:
+    snapshot = moment.snapshot
+    page = read_page_by_position(
+        lambda low, high, limit, newest_first: own_posts.positions(
+            snapshot, actor_id, status, low=low, high=high, limit=limit, newest_first=newest_first
+        ),
+        request,
+        high=snapshot.position,
+    )
+    records = [posts.by_seq(snapshot, key.post) for key in page.entries]
+    nodes = [post_of(record, moment) if record else None for record in records]
+    return connect(page, nodes, lambda: own_posts.count(snapshot, actor_id, status))

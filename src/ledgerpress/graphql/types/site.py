@@ -13,19 +13,21 @@ from ledgerpress.readmodels import people
 class Site:
     """The site that is being published."""
 
+    moment: strawberry.Private[Moment]
     name: str | None
     version: int = strawberry.field(description="Raised with every change; for expectedVersion. 0 at first.")
-    position: Position = strawberry.field(description="The position of the log as of which this is answered.")
+
+    @strawberry.field(description="The position of the log as of which this is answered.")
+    def position(self) -> Position:
+        """Return the position, which every event moves."""
+        self.moment.snapshot.depends_on_position()
+        return Position(self.moment.snapshot.position)
 
 
 def site_of(moment: Moment) -> Site:
     """Return the site as of a moment."""
     snapshot = moment.snapshot
-    return Site(
-        name=people.site_name(snapshot),
-        version=people.site_version(snapshot),
-        position=Position(snapshot.position),
-    )
+    return Site(moment=moment, name=people.site_name(snapshot), version=people.site_version(snapshot))
 
 
 @strawberry.enum(description="Whether a projection follows the log.")

@@ -1,20 +1,15 @@
 """API tokens, as those see them who look after them. Of a secret there is nothing to see."""
 
 import strawberry
-from graphql import GraphQLError
 
-from ledgerpress.application.access import Identity, Permission, Role
+from ledgerpress.application.access import Permission, Role
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.context import Moment
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.types.actor import Actor, actor_of
 from ledgerpress.graphql.types.node import Node
+from ledgerpress.graphql.types.role import PermissionEnum, RoleEnum
 from ledgerpress.readmodels import tokens
-
-RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
-PermissionEnum = strawberry.enum(
-    Permission, name="Permission", description="Something that not everyone may do: a scope of a token."
-)
 
 
 @strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
@@ -59,18 +54,3 @@ def token_of(record: tokens.Token, moment: Moment) -> ApiToken:
         expires_at=None if record.expires_at is None else DateTime(record.expires_at),
         revoked_at=None if record.revoked_at is None else DateTime(record.revoked_at),
     )
-
-
-def require(identity: Identity, permission: Permission) -> None:
-    """Raise a `GraphQLError` unless they have that permission."""
-    if not identity.may(permission):
-        raise GraphQLError(
-            f"This takes the permission {permission.value}, which you do not have.",
-            extensions={"code": "FORBIDDEN"},
-        )
-
-
-def without_tokens(identity: Identity, node: Node | None) -> Node | None:
-    """Return an object if they may see it: tokens are for those who look after them."""
-    hidden = isinstance(node, ApiToken) and not identity.may(Permission.READ_TOKENS)
-    return None if hidden else node

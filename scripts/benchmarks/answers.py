@@ -1,0 +1,148 @@
+"""Answers over HTTP, kept, unchanged and first ones: against a bare ASGI application and against plain strawberry.
+
+One worker each, 16 connections over loopback, in turns: a list query of 20 articles with 10 fields and 3 categories. The
+document is known; an uncached answer is executed each time. The first figure is of an application that sends the same
+bytes; the last, for which nothing is promised, of our own schema and resolvers under strawberry's application.
+
+Exits with 1 where the median of the rounds' ratios misses what is promised.
+"""
+
+import argparse
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlencode
+
+import uvloop
+
+from ledgerpress.compose.store import open_store
+from scripts.answering import KINDS
+from scripts.magazine import FRONT_PAGE, write_magazine
+from scripts.raw_client import ask, rate
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+VARIABLES = {"first": 20}
+PROMISES = (
+    ("kept", "bare", 0.5),
+    ("unchanged", "bare", 0.6),
+    ("uncached", "strawberry", 4.0),
+)
+
+
+def post(body: object) -> bytes:
+    """Return a POST request."""
+    content = json.dumps(body).encode()
+    head = (
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def conditional(port: int) -> bytes | None:
+    """Return a GET request, by the hash of a document, that is answered by 304; `None` where there is none."""
+    digest = hashlib.sha256(FRONT_PAGE.encode()).hexdigest()
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": digest}}
+    ask(port, post({"query": FRONT_PAGE, "variables": VARIABLES, "extensions": extensions}))
+    query = urlencode({"variables": json.dumps(VARIABLES), "extensions": json.dumps(extensions)})
+    head = (
+        f"GET /graphql?{query} HTTP/1.1\r\nHost: localhost\r\nAccept: application/graphql-response+json\r\n"
+        "GraphQL-Require-Preflight: 1\r\n"
+    )
+    answer, _, _ = ask(port, f"{head}\r\n".encode()).partition(b"\r\n\r\n")
+    tags = [line[6:].decode() for line in answer.split(b"\r\n") if line.lower().startswith(b"etag: ")]
+    if not tags:
+        return None
+    request = f"{head}If-None-Match: {tags[0]}\r\n\r\n".encode()
+    return request if b" 304 " in ask(port, request).partition(b"\r\n")[0] else None
+
+
+def measure(rounds: int, seconds: float) -> bool:
+    """Serve, ask in turns, print, and return whether every promise is kept."""
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
+        uvloop.run(_fill(place / "data"))
+        request = post({"query": FRONT_PAGE, "variables": VARIABLES})
+        (place / "body").write_bytes(b"{}")
+
+        def start(kind: str) -> int:
+            return _start(kind, place, stack.callback)
+
+        ports = {kind: start(kind) for kind in KINDS if kind != "bare"}
+        bodies = {kind: ask(port, request).partition(b"\r\n\r\n")[2] for kind, port in ports.items()}
+        _check(bodies)
+        (place / "body").write_bytes(bodies["kept"])
+        ports["bare"] = start("bare")
+        requests = dict.fromkeys(ports, request)
+        if found := conditional(ports["kept"]):
+            ports["unchanged"], requests["unchanged"] = ports["kept"], found
+        print(f"{len(bodies['kept']):,} bytes an answer; {rounds} rounds of {seconds} s each, in turns")
+        rates: dict[str, list[float]] = {kind: [] for kind in ports}
+        for number in range(rounds + 1):
+            for kind in sorted(ports, reverse=bool(number % 2)):
+                measured = rate(ports[kind], requests[kind], seconds=seconds)
+                if number:
+                    rates[kind].append(measured)
+        for kind in ("bare", "kept", "unchanged", "uncached", "strawberry", "our schema"):
+            if kind in rates:
+                print(f"  {kind:<12} {statistics.median(rates[kind]):9,.0f} answers a second")
+        kept = [_kept(rates, *promise) for promise in PROMISES]
+        return all(kept)
+
+
+def _kept(rates: dict[str, list[float]], ours: str, theirs: str, least: float) -> bool:
+    if ours not in rates:
+        print(f"  {ours:<12} NOT THERE: the server gives no ETag")
+        return False
+    ratios = [one / other for one, other in zip(rates[ours], rates[theirs], strict=True)]
+    ratio = statistics.median(ratios)
+    verdict = "" if ratio >= least else f"   MISSED: at least {least}"
+    print(f"  {ours} / {theirs}: {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}){verdict}")
+    return ratio >= least
+
+
+async def _fill(data: Path) -> None:
+    async with open_store(data) as store:
+        await write_magazine(store)
+
+
+def _start(kind: str, place: Path, later: Callable[..., object]) -> int:
+    command = [sys.executable, "-m", "scripts.answering", kind, str(place / "data"), str(place / "body")]
+    server = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+
+    def stop() -> None:
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(10)
+        server.kill()
+
+    later(stop)
+    assert server.stdout is not None  # noqa: S101
+    return int(server.stdout.readline())
+
+
+def _check(bodies: dict[str, bytes]) -> None:
+    """Make sure that all give the same answer."""
+    answers = {kind: json.loads(body) for kind, body in bodies.items()}
+    for kind, answer in answers.items():
+        if "errors" in answer or answer["data"] != answers["kept"]["data"]:
+            raise SystemExit(f"{kind} answers otherwise: {bodies[kind][:500]!r}")
+
+
+def main() -> None:
+    """Measure, and exit with 1 where a promise is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    options = parser.parse_args()
+    sys.exit(0 if measure(options.rounds, options.seconds) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Attacks on a server in the production profile: the time that each takes it, and what ordinary queries notice.
+
+One server process, one worker. First each attack of `tests/integration/attacks.py` is sent by itself, in several
+variants, so that no refusal is remembered: the processor time that all threads of the server spend on it, by Linux's
+account, is to be below 100 ms in the median. Then 16 connections send ordinary
+queries, in turn quietly and with one attacker beside them, who sends one attack after the other, as fast as they are
+refused; the 99th percentile of the ordinary queries' times is to be at most three times the quiet one.
+
+Exits with 1 where a promise is missed.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
+from ledgerpress.compose.store import open_store
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.http.app import make_app
+from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from tests.integration.attacks import EVERY, Attack
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+MOST_MILLISECONDS: Final = 100.0
+GREATEST_RATIO: Final = 3.0
+ORDINARY: Final = (
+    "{ recentPosts(first: 20) { totalCount nodes { id slug title teaser age publishedAt categories { name } } } }",
+    '{ category(slug: "section-3") { name articleCount articles { nodes { title teaser } } } }',
+    "{ articles(first: 50) { edges { cursor node { title } } pageInfo { endCursor hasNextPage } } }",
+    "{ categories { nodes { id name } } site { name } }",
+)
+
+
+class Connection:
+    """A keep-alive connection to the server, with one request at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> "Connection":
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=2**24))
+
+    def close(self) -> None:
+        """Close it."""
+        self._writer.close()
+
+    async def ask(self, body: bytes) -> tuple[float, bytes]:
+        """Send a request, and return how long its answer took, in seconds, and the answer."""
+        head = (
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Accept: application/graphql-response+json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        started = time.perf_counter()
+        self._writer.write(head.encode() + body)
+        start, *lines = (await self._reader.readuntil(b"\r\n\r\n")).lower().splitlines()
+        length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+        answer = await self._reader.readexactly(length)
+        if b" 5" in start[8:11]:
+            raise SystemExit(f"the server failed: {answer!r}")
+        return time.perf_counter() - started, answer
+
+
+class Attacker:
+    """Writes attacks so that no two bodies are the same."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def body(self, attack: Attack) -> bytes:
+        """Return a variant of the attack, one character longer or shorter than others."""
+        query = f"{attack.query} #{next(self._numbers)}"
+        return json.dumps({"query": query, "variables": attack.variables}).encode()
+
+
+def processor_seconds(pid: int) -> float:
+    """Return how long the threads of a process have run so far."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+async def alone(port: int, pid: int, variants: int) -> bool:
+    """Send each attack by itself, print the slowest, and return whether all were fast enough, and refused."""
+    attacker, connection = Attacker(), await Connection.open(port)
+    times: dict[str, float] = {}
+    for attack in EVERY:
+        taken = []
+        for _ in range(variants):
+            before = processor_seconds(pid)
+            _, answer = await connection.ask(attacker.body(attack))
+            await asyncio.sleep(0.002)  # it still reads the clock after it has answered
+            taken.append((processor_seconds(pid) - before) * 1e3)
+            if b'"data"' in answer:
+                raise SystemExit(f"{attack.name} was not refused: {answer[:200]!r}")
+        times[attack.name] = statistics.median(taken)
+    connection.close()
+    slowest = sorted(times.items(), key=lambda one: -one[1])
+    print(f"{len(EVERY)} attacks, the median of {variants} variants each; the slowest:")
+    for name, taken_by in slowest[:8]:
+        print(f"  {name:<50} {taken_by:7.1f} ms")
+    kept = slowest[0][1] <= MOST_MILLISECONDS
+    print("" if kept else f"  MISSED: at most {MOST_MILLISECONDS:.0f} ms")
+    return kept
+
+
+async def p99(port: int, seconds: float, connections: int, *, attacked: bool) -> tuple[float, int, int]:
+    """Return the 99th percentile of the ordinary queries' times in ms, and how many of them and of attacks there were."""
+    until = time.perf_counter() + seconds
+    taken: list[float] = []
+    attacks = 0
+
+    async def ordinary(number: int) -> None:
+        connection = await Connection.open(port)
+        for query in itertools.islice(itertools.cycle(ORDINARY), number % len(ORDINARY), None):
+            if time.perf_counter() >= until:
+                break
+            spent, answer = await connection.ask(json.dumps({"query": query}).encode())
+            if b'"errors"' in answer:
+                raise SystemExit(answer.decode())
+            taken.append(spent * 1e3)
+        connection.close()
+
+    async def attack() -> None:
+        nonlocal attacks
+        attacker, connection = Attacker(), await Connection.open(port)
+        for one in itertools.cycle(EVERY):
+            if time.perf_counter() >= until:
+                break
+            await connection.ask(attacker.body(one))
+            attacks += 1
+        connection.close()
+
+    await asyncio.gather(
+        *(ordinary(number) for number in range(connections)), *([attack()] if attacked else [])
+    )
+    return statistics.quantiles(taken, n=100)[98], len(taken), attacks
+
+
+async def together(port: int, rounds: int, seconds: float, connections: int) -> bool:
+    """Send ordinary queries quietly and under attack in turn, and return whether they noticed little enough."""
+    print(
+        f"{connections} connections of ordinary queries, quietly and beside an attacker, {rounds} rounds in turn:"
+    )
+    ratios = []
+    await p99(port, 1, connections, attacked=False)
+    for _ in range(rounds):
+        quiet, many, _ = await p99(port, seconds, connections, attacked=False)
+        under, fewer, attacks = await p99(port, seconds, connections, attacked=True)
+        ratios.append(under / quiet)
+        print(
+            f"  p99 {quiet:6.1f} ms of {many:6,}; {under:6.1f} ms of {fewer:6,} beside {attacks:5,} attacks:"
+            f" ratio {under / quiet:.2f}"
+        )
+    kept = statistics.median(ratios) <= GREATEST_RATIO
+    print(
+        f"  median ratio {statistics.median(ratios):.2f}{'' if kept else f'   MISSED: at most {GREATEST_RATIO}'}"
+    )
+    return kept
+
+
+async def serve(data: Path) -> None:
+    """Serve the store in `data` in the production profile, and print the port."""
+    async with open_store(data) as store:
+        app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), limits=Limits())
+        listening = socket.create_server(("127.0.0.1", 0))
+        print(listening.getsockname()[1], flush=True)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        await server.serve(sockets=[listening])
+
+
+@asynccontextmanager
+async def served(data: Path) -> AsyncIterator[tuple[int, int]]:
+    """Lend the port and the id of a server process."""
+    command: Sequence[str] = (sys.executable, "-m", "scripts.benchmarks.attacks", "--serve", str(data))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) as process:  # noqa: ASYNC220
+        try:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            yield int(await asyncio.to_thread(process.stdout.readline)), process.pid
+        finally:
+            process.terminate()
+
+
+async def measure(posts: int, variants: int, rounds: int, seconds: float, connections: int) -> bool:
+    """Fill a store, serve it and attack it."""
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
+        data = Path(place) / "store"
+        async with open_store(data) as store:
+            generator = Generator(await make_categories(store))
+            await record(store, (generator.post(number, START + number * HOUR) for number in range(posts)))
+        async with served(data) as (port, pid):
+            kept = await alone(port, pid, variants)
+            return await together(port, rounds, seconds, connections) and kept
+
+
+def main() -> None:
+    """Measure, and exit with 1 where a promise is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--posts", type=int, default=1_000)
+    parser.add_argument("--variants", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        uvloop.run(serve(options.serve))
+        return
+    kept = uvloop.run(
+        measure(options.posts, options.variants, options.rounds, options.seconds, options.connections)
+    )
+    sys.exit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Answers that are kept: what a hit costs, what an event costs the next request, and what it takes away.
+
+A store is filled with posts; a list of 20 articles is asked for again and again, then each article by itself, before and
+after one of them is published anew. Nothing of HTTP is measured.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from ledgerpress.application.access import ANONYMOUS
+from ledgerpress.application.posts import EditPost
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql import ids
+from ledgerpress.graphql.answers import Answers, CacheSettings
+from ledgerpress.graphql.engine import Engine
+from ledgerpress.readmodels import articles
+from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
+from ledgerpress.readmodels.listings import list_keys
+from ledgerpress.readmodels.touched import FEW, touched
+from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+
+LIST = """query ($first: Int!) { articles(first: $first) { nodes {
+    id slug title publishedAt updatedAt teaser teaserIsCut age categories { id slug name } } } }"""
+ARTICLE = "query ($id: ID!) { article(id: $id) { title teaser body { html } categories { name } } }"
+
+
+async def median(work: Callable[[], Awaitable[Any]], times: int) -> float:
+    """Return the microseconds that `work` takes."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter_ns()
+        await work()
+        found.append((time.perf_counter_ns() - start) / 1_000)
+    return statistics.median(found)
+
+
+async def measure(store: Store) -> dict[str, float]:
+    """Return what was measured, in microseconds and numbers of answers."""
+    kept, none = Answers(Engine()), Answers(Engine(), CacheSettings(max_bytes=0))
+
+    async def ask(answers: Answers, query: str, **variables: Any) -> None:
+        await answers.answer(store, query, variables=variables, identity=ANONYMOUS)
+
+    await ask(kept, LIST, first=20)
+    found = {
+        "executed anew": await median(lambda: ask(none, LIST, first=20), 200),
+        "hit": await median(lambda: ask(kept, LIST, first=20), 20_000),
+    }
+    with store.snapshot() as snapshot:
+        keys = list_keys(snapshot.db, [EVERY_ARTICLE], snapshot.position, limit=400)
+        shown = [one.id for key in keys if (one := articles.by_seq(snapshot, key.post))]
+        start = time.perf_counter_ns()
+        touched(snapshot, snapshot.position - FEW)
+        found[f"what {FEW} events touched"] = (time.perf_counter_ns() - start) / 1_000
+        start = time.perf_counter_ns()
+        for _ in range(200):
+            touched(snapshot, snapshot.position - 1)
+        found["what one event touched"] = (time.perf_counter_ns() - start) / 200_000
+
+    for post_id in shown:
+        await ask(kept, ARTICLE, id=ids.encode("Article", post_id))
+    await store.press.handle(EditPost(post_id=shown[7], title="Again", publish=True))
+    before = kept.counts
+    for post_id in shown:
+        await ask(kept, ARTICLE, id=ids.encode("Article", post_id))
+    found["articles asked for after one was published anew"] = len(shown)
+    found["of those hits"] = kept.counts.hits - before.hits
+    return found
+
+
+async def run(posts: int) -> dict[str, float]:
+    """Fill a store and measure."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_store(Path(folder) / "data") as store:
+            generator = Generator(await make_categories(store))
+            await record(store, (generator.post(number, START + number * HOUR) for number in range(posts)))
+            await store.views.wait_for(await store.log.head(), 60)
+            return await measure(store)
+
+
+def main() -> None:
+    """Measure, and print it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=int, default=5_000)
+    given = parser.parse_args()
+    print(json.dumps({name: round(one, 1) for name, one in uvloop.run(run(given.posts)).items()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

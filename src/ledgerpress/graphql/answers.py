@@ -1,0 +1,230 @@
+"""Answers as bytes: executed once for all who ask for the same, and kept for as long as they are true.
+
+What is told to a request depends on the document, the operation, the variables, what the viewer may see, and what was
+read (DESIGN.md, decision 11). So an answer is given again, byte for byte, until an event touches something that it was
+read from, and not a moment longer; not beyond the moment, either, at which an age in it changes.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from graphql import OperationType
+
+from ledgerpress.application.access import LOCAL_OPERATOR, Identity, Permission
+from ledgerpress.graphql.context import Trace
+from ledgerpress.graphql.documents import Documents, Refused
+from ledgerpress.graphql.engine import Answer, Engine
+from ledgerpress.graphql.kept_answers import KeptAnswers, KeptStore, Ready, Touching
+from ledgerpress.readmodels.reads import ALWAYS, Reads
+from ledgerpress.readmodels.touched import touched
+
+_OF_THE_CLIENTS_MAKING: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
+"""Codes of errors that follow from the request and from what was read. An answer with any other error is not kept."""
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much memory answers may take."""
+
+    max_bytes: Annotated[
+        int, msgspec.Meta(ge=0, description="Bytes of memory for answers that are kept; 0 keeps none.")
+    ] = 64 * 2**20
+
+
+class Counts(NamedTuple):
+    """How many requests were answered from what was kept, or by another's execution, and how many were executed."""
+
+    hits: int
+    shared: int
+    executed: int
+
+
+@dataclass(slots=True)
+class _Flight:
+    """An execution under way, and how many wait for it. `epoch` is that of the kept answers when it began."""
+
+    task: "asyncio.Task[_Landed]"
+    epoch: int
+    waiting: int = 0
+
+
+class _Landed(NamedTuple):
+    """What an execution came to; `reads` is what it depends on, `None` where it is for one request alone."""
+
+    ready: Ready
+    reads: Reads | None
+
+
+class Answers:
+    """Answers requests on one store at a time by `engine`, or by what it answered before."""
+
+    def __init__(
+        self, engine: Engine, settings: CacheSettings | None = None, *, touching: Touching = touched
+    ) -> None:
+        """Take what executes, and what tells which topics events have touched."""
+        self._engine = engine
+        self._max_bytes = (settings or CacheSettings()).max_bytes
+        self._touching = touching
+        self._kept = KeptAnswers(self._max_bytes, touching)
+        self._flights: dict[Hashable, _Flight] = {}
+        self._store: KeptStore | None = None
+        self.counts = Counts(0, 0, 0)
+
+    @property
+    def documents(self) -> Documents:
+        """The documents that requests are of."""
+        return self._engine.documents
+
+    @property
+    def bytes(self) -> int:
+        """How much memory the kept answers take, roughly."""
+        return self._kept.bytes
+
+    async def answer(
+        self,
+        store: KeptStore,
+        query: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+        open_past: bool = False,
+        trace: Trace | None = None,
+    ) -> Ready:
+        """Return the answer to a request, as `Engine.execute` gives it at this moment."""
+        execute = partial(
+            self._engine.execute,
+            store,
+            query,
+            variables=variables,
+            operation_name=operation_name,
+            identity=identity,
+            open_past=open_past,
+            trace=trace,
+        )
+        given = _canonical(variables)
+        if not self._max_bytes or given is None:
+            return (await self._land(execute, identity)).ready
+        if store is not self._store:
+            self._adopt(store)
+        key = (query, operation_name, given, _scope(identity), open_past)
+        while self._kept.catch_up(store):
+            found = self._kept.find(key, store.clock)
+            if found is not None:
+                self.counts = self.counts._replace(hits=self.counts.hits + 1)
+                return found
+            if not self._is_query(query, operation_name):
+                break
+            flight = self._flights.get(key)
+            if flight is None or flight.epoch != self._kept.epoch:
+                started = self._start(store, key, partial(self._land, execute, identity))
+                return (await self._wait(key, started)).ready
+            arrived = self._kept.position
+            landed = await self._wait(key, flight)
+            if landed.reads is None:
+                break
+            now = store.clock.now()
+            if landed.ready.position >= arrived and landed.reads.since <= now < landed.reads.until:
+                self.counts = self.counts._replace(shared=self.counts.shared + 1)
+                return landed.ready
+        return (await self._land(execute, identity)).ready
+
+    def forget(self) -> None:
+        """Drop every answer, and let nobody wait any more for one that is being read."""
+        self._kept.forget()
+        self._flights.clear()
+
+    def _adopt(self, store: KeptStore) -> None:
+        if self._store is not None:
+            self._store.memories.remove(self.forget)
+        self.forget()
+        self._kept = KeptAnswers(self._max_bytes, self._touching)
+        self._store = store
+        store.memories.append(self.forget)
+
+    def _is_query(self, query: str, operation_name: str | None) -> bool:
+        try:
+            return self._engine.documents.operation(query, operation_name).type is OperationType.QUERY
+        except Refused:
+            return False
+
+    def _start(self, store: KeptStore, key: Hashable, land: Callable[[], Awaitable[_Landed]]) -> _Flight:
+        kept, epoch = self._kept, self._kept.epoch
+
+        async def fly() -> _Landed:
+            landed = await land()
+            if landed.reads is not None and kept.catch_up(store) and kept.epoch == epoch:
+                kept.keep(key, landed.ready, landed.reads, _size_of(key))
+            return landed
+
+        flight = self._flights[key] = _Flight(asyncio.create_task(fly(), name="answer"), epoch)
+        flight.task.add_done_callback(lambda _: self._leave(key, flight))
+        return flight
+
+    async def _wait(self, key: Hashable, flight: _Flight) -> _Landed:
+        """Wait for an execution. It goes on when one of those who wait gives up, and ends when the last one does."""
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                flight.task.cancel()
+                self._leave(key, flight)
+
+    def _leave(self, key: Hashable, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    async def _land(self, execute: Callable[..., Awaitable[Answer]], identity: Identity) -> _Landed:
+        """Execute, and make bytes of the answer.
+
+        What drafts may touch is not kept for who does not see them: that it was gone would tell that one was worked on.
+        """
+        self.counts = self.counts._replace(executed=self.counts.executed + 1)
+        reads = Reads()
+        answer = await execute(reads=reads)
+        body = encode(answer.body)
+        tells = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
+        if tells or not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
+            return _Landed(Ready(body, answer.position, answer.executed), None)
+        etag = hashlib.blake2b(body, digest_size=16).hexdigest()
+        expires_at = None if reads.until == ALWAYS else reads.until
+        return _Landed(Ready(body, answer.position, answer.executed, etag, expires_at), reads)
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """Return a response as JSON."""
+    try:
+        return msgspec.json.encode(body, enc_hook=str)
+    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
+        return json.dumps(body, default=str).encode("ascii")
+
+
+def _canonical(variables: Mapping[str, Any] | None) -> bytes | None:
+    """Return the same bytes for the same variables, `None` for what is no JSON. Null is not the same as absent."""
+    if not variables:
+        return b""
+    try:
+        return msgspec.json.encode(variables, order="sorted")
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _follows_from_the_request(body: Mapping[str, Any]) -> bool:
+    errors = body.get("errors", ())
+    return all((one.get("extensions") or {}).get("code") in _OF_THE_CLIENTS_MAKING for one in errors)
+
+
+def _size_of(key: Hashable) -> int:
+    return sum(len(part) for part in key if isinstance(part, str | bytes)) if isinstance(key, tuple) else 0
+
+
+@lru_cache(maxsize=1024)
+def _scope(identity: Identity) -> tuple[object, ...]:
+    return identity.scope

@@ -1,0 +1,106 @@
+"""The plans of operations: made when an operation comes first, kept with it, and run."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from graphql import (
+    DirectiveNode,
+    ExecutionResult,
+    GraphQLIncludeDirective,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+
+from ledgerpress.graphql.compiled.plan import Plan
+from ledgerpress.graphql.compiled.run import Unsupported
+from ledgerpress.graphql.documents import Operation
+
+KEPT_PLANS: Final = 16
+"""Plans of one operation: there may be one for each choice that @skip and @include give."""
+MOST_COERCION_ERRORS: Final = 50
+"""As many as graphql-core tells of by default."""
+
+
+class Compiler:
+    """Runs operations on a schema by plans."""
+
+    def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
+        self._schema = schema
+        self._hide_suggestions = hide_suggestions
+
+    def execute(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
+    ) -> ExecutionResult | None:
+        """Execute an operation as graphql-core would; `None` where only graphql-core can, with nothing done yet.
+
+        Where the context's `deadline` passes, there is no answer but an error that has the code TIMEOUT.
+        """
+        kept = operation.plans
+        if kept.conditions is None:
+            kept.conditions = _conditions(operation)
+        coerced = get_variable_values(
+            self._schema,
+            operation.node.variable_definitions or (),
+            dict(variables or {}),
+            MOST_COERCION_ERRORS,
+            self._hide_suggestions,
+        )
+        if isinstance(coerced, list):
+            return ExecutionResult(None, coerced)
+        choice = tuple(coerced.coerced.get(name, _ABSENT) for name in kept.conditions)
+        try:
+            plan = kept.by_choice[choice]
+        except KeyError:
+            plan = self._made(operation, kept.conditions, coerced)
+            if len(kept.by_choice) >= KEPT_PLANS:
+                del kept.by_choice[next(iter(kept.by_choice))]
+            kept.by_choice[choice] = plan
+        if plan is None:
+            return None
+        try:
+            return plan.execute(coerced, context, root, getattr(context, "deadline", None))
+        except Unsupported:
+            kept.by_choice[choice] = None
+            return None
+
+    def _made(
+        self, operation: Operation, conditions: tuple[str, ...], coerced: VariableValues
+    ) -> Plan | None:
+        # A plan keeps nothing of a request but what it was made for.
+        chosen = VariableValues(
+            {name: coerced.sources[name] for name in conditions if name in coerced.sources},
+            {name: coerced.coerced[name] for name in conditions if name in coerced.coerced},
+        )
+        try:
+            return Plan(self._schema, operation, chosen, hide_suggestions=self._hide_suggestions)
+        except Unsupported:
+            return None
+
+
+_ABSENT: Final = object()
+_CONDITIONAL: Final = frozenset({GraphQLSkipDirective.name, GraphQLIncludeDirective.name})
+
+
+class _Conditions(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        if node.name.value in _CONDITIONAL:
+            self.names.update(
+                argument.value.name.value
+                for argument in node.arguments or ()
+                if isinstance(argument.value, VariableNode)
+            )
+
+
+def _conditions(operation: Operation) -> tuple[str, ...]:
+    """Return the names of the variables on which it depends which fields are asked for."""
+    visitor = _Conditions()
+    visit(operation.document, visitor)
+    return tuple(sorted(visitor.names))

@@ -1,0 +1,238 @@
+"""What an operation costs at most, found before it is executed: IBM's static query analysis (section 5.1.1).
+
+An operation is compiled once to a function of the variables. What does not depend on them is added up beforehand,
+so that most operations cost nothing to cost.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SchemaMetaFieldDef,
+    SelectionSetNode,
+    TypeMetaFieldDef,
+    get_named_type,
+    is_leaf_type,
+)
+
+from ledgerpress.graphql import costs
+from ledgerpress.graphql.limits.exceeded import require
+from ledgerpress.graphql.limits.list_sizes import Variables, list_size, value_of
+from ledgerpress.graphql.limits.settings import Limits
+
+
+class Cost(NamedTuple):
+    """The weighted sums of the fields resolved and of the objects given, by the specification's section 5.3.2."""
+
+    field: float
+    type: float
+
+    def told(self) -> dict[str, float]:
+        """Return the costs as a client is told them, by the names of the specification's section 6.1.2."""
+        return {"fieldCost": _tidy(self.field), "typeCost": _tidy(self.type)}
+
+    def require(self, limits: Limits) -> None:
+        """Raise `LimitExceeded` where it is more than may be asked for."""
+        require(
+            self.field, limits.field_cost, "COST_EXCEEDED", "The field cost is too high", cost=self.told()
+        )
+        require(self.type, limits.type_cost, "COST_EXCEEDED", "The type cost is too high", cost=self.told())
+
+
+class Amount(NamedTuple):
+    """What a selection costs, and in addition for each entry of the sized lists in the object it stands in.
+
+    The entries are those that the field above says the number of: `sizedFields`.
+    """
+
+    field: float = 0
+    type: float = 0
+    field_each: float = 0
+    type_each: float = 0
+
+
+_INTROSPECTION: Final[Mapping[str, GraphQLField]] = {
+    "__schema": SchemaMetaFieldDef,
+    "__type": TypeMetaFieldDef,
+}
+
+CostFunction: TypeAlias = Callable[[Variables], Cost]
+Part: TypeAlias = Amount | Callable[[Variables], Amount]
+
+
+def compile_cost(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, limits: Limits
+) -> CostFunction:
+    """Return the function that tells what a valid operation costs. That may raise `LimitExceeded`, for a page's size."""
+    root = schema.get_root_type(operation.operation)
+    if root is None:  # validation refuses it
+        return lambda _: Cost(0, 0)
+    part = _Analysis(schema, document, operation, limits).selections(operation.selection_set, root)
+    if isinstance(part, Amount):
+        fixed = Cost(part.field, 1 + part.type)
+        return lambda _: fixed
+
+    def cost(variables: Variables) -> Cost:
+        amount = part(variables)
+        return Cost(amount.field, 1 + amount.type)
+
+    return cost
+
+
+@dataclass
+class _Analysis:
+    schema: GraphQLSchema
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    limits: Limits
+
+    @cached_property
+    def fragments(self) -> dict[str, FragmentDefinitionNode]:
+        return {
+            one.name.value: one
+            for one in self.document.definitions
+            if isinstance(one, FragmentDefinitionNode)
+        }
+
+    @cached_property
+    def spreads(self) -> dict[str, Part]:
+        return {}
+
+    @cached_property
+    def defaults(self) -> Variables:
+        return {
+            one.variable.name.value: value_of(one.default_value, {})
+            for one in self.operation.variable_definitions or ()
+            if one.default_value
+        }
+
+    def selections(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> Part:
+        return _sum(
+            self.conditional(one.directives, self.selection(one, parent)) for one in selections.selections
+        )
+
+    def selection(self, one: object, parent: GraphQLNamedType) -> Part:
+        match one:
+            case FieldNode():
+                return self.field(one, parent)
+            case FragmentSpreadNode():
+                return self.spread(one.name.value)
+            case InlineFragmentNode(type_condition=condition):
+                on = self.schema.type_map[condition.name.value] if condition else parent
+                return self.selections(one.selection_set, on)
+            case _:
+                raise TypeError(one)
+
+    def spread(self, name: str) -> Part:
+        if name not in self.spreads:
+            fragment = self.fragments[name]
+            on = self.schema.type_map[fragment.type_condition.name.value]
+            self.spreads[name] = self.selections(fragment.selection_set, on)
+        return self.spreads[name]
+
+    def field(self, node: FieldNode, parent: GraphQLNamedType) -> Part:
+        name = node.name.value
+        definition = _definition(parent, name)
+        if definition is None:
+            return Amount()
+        weight = self.weight(parent, name, definition) + sum(
+            not is_leaf_type(get_named_type(definition.args[argument.name.value].type))
+            for argument in node.arguments or ()
+        )
+        named = get_named_type(definition.type)
+        if node.selection_set is None:
+            return Amount(weight)
+        below = self.selections(node.selection_set, named)
+        said = costs.size_of(definition)
+        size = list_size(node, definition, said, self.defaults, self.limits)
+        within = bool(said and said.sized_fields)
+        combine = partial(_combine, weight, within=within, each=name in costs.sized_fields_of(parent))
+        if isinstance(below, Amount) and isinstance(size, int):
+            return combine(size, below)
+        return lambda variables: combine(
+            size if isinstance(size, int) else size(variables),
+            below if isinstance(below, Amount) else below(variables),
+        )
+
+    def weight(self, parent: GraphQLNamedType, name: str, definition: GraphQLField) -> float:
+        """Return a field's weight; that of an interface's is the greatest of those that it may stand for."""
+        weight = costs.weight_of(definition)
+        if isinstance(parent, GraphQLInterfaceType):
+            objects = self.schema.get_possible_types(parent)
+            return max([weight, *(costs.weight_of(one.fields[name]) for one in objects)])
+        return weight
+
+    def conditional(self, directives: Iterable[DirectiveNode] | None, part: Part) -> Part:
+        for directive in directives or ():
+            name = directive.name.value
+            if name in {"skip", "include"} and directive.arguments:
+                part = partial(_where, directive.arguments[0].value, name == "include", self.defaults, part)
+        return part
+
+
+def _where(condition: Any, wanted: bool, defaults: Variables, part: Part, variables: Variables) -> Amount:
+    if value_of(condition, {**defaults, **variables}) is (not wanted):
+        return Amount()
+    return part if isinstance(part, Amount) else part(variables)
+
+
+def _combine(weight: float, size: int, below: Amount, *, within: bool, each: bool) -> Amount:
+    """Return what a field with objects costs: one object, a list of so many, or one that has a list of so many."""
+    if each:
+        return Amount(weight, 0, below.field, 1 + below.type)
+    if within:
+        return Amount(weight + below.field + size * below.field_each, 1 + below.type + size * below.type_each)
+    return Amount(weight + size * below.field, size * (1 + below.type))
+
+
+def _sum(parts: Iterable[Part]) -> Part:
+    fixed, others = Amount(), []
+    for part in parts:
+        if isinstance(part, Amount):
+            fixed = _add(fixed, part)
+        else:
+            others.append(part)
+    if not others:
+        return fixed
+
+    def total(variables: Variables) -> Amount:
+        amount = fixed
+        for part in others:
+            amount = _add(amount, part(variables))
+        return amount
+
+    return total
+
+
+def _add(one: Amount, other: Amount) -> Amount:
+    return Amount(
+        one.field + other.field,
+        one.type + other.type,
+        one.field_each + other.field_each,
+        one.type_each + other.type_each,
+    )
+
+
+def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
+    if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) and name in parent.fields:
+        field: GraphQLField = parent.fields[name]
+        return field
+    return _INTROSPECTION.get(name)
+
+
+def _tidy(value: float) -> float:
+    return int(value) if value == int(value) else value

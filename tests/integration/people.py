@@ -1,0 +1,30 @@
+"""Somebody in each role, known to a store as actors."""
+
+from typing import Final
+
+from ledgerpress.application.access import ANONYMOUS, Identity, Role, identity
+from ledgerpress.application.people import RegisterActor
+from ledgerpress.application.request import Request
+from ledgerpress.compose.store import Store
+
+AUTHOR: Final = "author"
+OTHER_AUTHOR: Final = "another author"
+_ROLES: Final = {
+    AUTHOR: Role.AUTHOR,
+    OTHER_AUTHOR: Role.AUTHOR,
+    "editor": Role.EDITOR,
+    "auditor": Role.AUDITOR,
+    "admin": Role.ADMIN,
+}
+
+
+async def people(store: Store) -> dict[str, Identity]:
+    """Register an actor for each role, and return who they are, with nobody in particular among them.
+
+    Asked again, it returns the same.
+    """
+    found = {"anyone": ANONYMOUS}
+    for name, role in _ROLES.items():
+        outcome = await store.press.handle(RegisterActor(name=name), Request(idempotency_key=name))
+        found[name] = identity(role, outcome.subject_id)
+    return found

@@ -1,0 +1,349 @@
+"""Every attack is refused in the production profile, tells the attacker nothing, and changes nothing."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.http.app import make_app
+from tests.integration.attacks import EVERY, Attack
+from tests.sources import SeededBytes, SetClock
+
+Ask = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+JSON: Final = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
+TELLS: Final = re.compile(
+    r"traceback|\.py\b|site-packages|sqlite|select .* from|strawberry|graphql\.(error|type)|ledgerpress\.|"
+    r"<[a-z_.]+ object|exception|did you mean",
+    re.IGNORECASE,
+)
+"""What no answer may have in it."""
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "store", clock=SetClock(), randomness=SeededBytes()) as store:
+        await Engine().execute(
+            store,
+            'mutation { postCreate(input: { title: "One", publish: true }) { position } }',
+            identity=LOCAL_OPERATOR,
+        )
+        yield store
+
+
+@pytest.fixture
+async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the application in the production profile, which everyone may use as its operator."""
+    app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), limits=Limits())
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture(params=["engine", "http"])
+async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask]:
+    """Something to ask in the production profile: the engine itself, and the application over HTTP."""
+    async with AsyncExitStack() as stack:
+        if request.param == "engine":
+            engine = Engine(limits=Limits())
+
+            async def by_engine(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+                return (await engine.execute(store, query, variables=variables)).body
+
+            yield by_engine
+            return
+        app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), limits=Limits())
+        client = await stack.enter_async_context(
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
+        )
+
+        async def by_http(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+            body = json.dumps({"query": query, "variables": variables})
+            response = await client.post("/graphql", content=body, headers=JSON)
+            assert 400 <= response.status_code < 500 or "data" in response.json()
+            answer: dict[str, Any] = response.json()
+            return answer
+
+        yield by_http
+
+
+def assert_refused(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Make sure that nothing was executed, and that nothing is told of the inside."""
+    errors: list[dict[str, Any]] = body["errors"]
+    assert errors
+    assert "data" not in body
+    assert not TELLS.search(json.dumps(body)), body
+    assert len(json.dumps(body)) < 40_000, "the answer is not an amplifier"
+    return errors
+
+
+@pytest.mark.parametrize("attack", EVERY, ids=lambda attack: attack.name)
+async def test_an_attack_is_refused(ask: Ask, store: Store, attack: Attack) -> None:
+    head = await store.log.head()
+    errors = assert_refused(await ask(attack.query, attack.variables))
+    if attack.code is not None:
+        assert [error["extensions"]["code"] for error in errors] == [attack.code]
+        assert errors[0]["message"].endswith((".", "escape."))
+    assert await store.log.head() == head, "nothing was written"
+
+
+async def test_a_limit_tells_what_it_is_and_what_was_found(ask: Ask) -> None:
+    (error,) = assert_refused(await ask("{ site { " + "name " * 100 + "} }", {}))
+    assert error["message"] == "The operation selects the same again too often: 99; the limit is 20."
+    assert error["extensions"] == {"code": "TOO_MANY_REPETITIONS", "limit": 20, "found": 99}
+
+
+async def test_a_cost_that_is_too_high_is_told(ask: Ask) -> None:
+    (error,) = assert_refused(
+        await ask("{ articles(first: 100) { nodes { categories { articles { nodes { title } } } } } }", {})
+    )
+    assert error["extensions"]["cost"]["typeCost"] == 1 + 1 + 100 * (1 + 5 * (1 + 1 + 20))
+    assert error["extensions"]["limit"] == 5_000
+
+
+INJECTIONS: Final = (
+    "' OR 1=1 --",
+    "'; DROP TABLE posts; --",
+    '" UNION SELECT name FROM sqlite_master --',
+    "%' AND 1=0 UNION ALL SELECT 1",
+    "$(touch /tmp/owned)",
+    '{"$ne": null}',
+    "../../../../etc/passwd",
+    "http://169.254.169.254/latest/meta-data",
+    "<script>alert(1)</script>",
+    "one\\u0000",
+    "\u202eeno",
+)
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+async def test_an_injected_string_is_a_string(ask: Ask, store: Store, text: str) -> None:
+    head = await store.log.head()
+    query = (
+        "query ($s: String!) { article(slug: $s) { title } category(slug: $s) { name } post(slug: $s) { title }"
+        " articles(filter: { categorySlug: $s }) { totalCount } }"
+    )
+    body = await ask(query, {"s": text})
+    assert body["data"] == {"article": None, "category": None, "post": None, "articles": {"totalCount": 0}}
+    for query in (
+        "query ($s: String!) { articles(after: $s) { totalCount } }",
+        "query ($s: ID!) { node(id: $s) { id } }",
+        "query ($s: String!) { changes(filter: { types: [$s] }) { totalCount } }",
+        "query ($s: DateTime!) { site(asOf: { time: $s }) { name } }",
+    ):
+        body = await ask(query, {"s": text})
+        assert body["errors"]
+        assert not TELLS.search(re.sub(re.escape(json.dumps(text)[1:-1]), "", json.dumps(body))), body
+    assert await store.log.head() == head
+
+
+async def test_a_script_in_a_body_is_never_html(ask: Ask) -> None:
+    query = "mutation ($i: PostCreateInput!) { postCreate(input: $i) { post { body { html } } userErrors { code } } }"
+    body = await ask(
+        query, {"i": {"title": "x", "body": "<script>alert(1)</script> [a](javascript:alert(1))"}}
+    )
+    html = body["data"]["postCreate"]["post"]["body"]["html"]
+    assert "<script" not in html
+    assert "href" not in html
+
+
+async def test_a_failure_tells_nothing_of_the_inside(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such table: posts, in ledgerpress.readmodels.people")
+
+    monkeypatch.setattr("ledgerpress.readmodels.people.site_name", broken)
+    body = await ask("{ site { name } }", {})
+    assert not TELLS.search(json.dumps(body))
+    assert body["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+
+
+async def test_typename_is_told_without_introspection(ask: Ask) -> None:
+    assert (await ask("{ __typename site { __typename } }", {}))["data"] == {
+        "__typename": "Query",
+        "site": {"__typename": "Site"},
+    }
+
+
+async def test_a_query_that_takes_too_long_is_cut_short(store: Store) -> None:
+    engine = Engine(limits=Limits(seconds=0.0))
+    body = (await engine.execute(store, "{ site { name } recentPosts { nodes { title } } }")).body
+    assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
+    assert not body.get("data")
+
+
+async def test_a_query_that_waits_too_long_is_cut_short(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waits(*_: object) -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    monkeypatch.setattr("ledgerpress.graphql.queries.lags", waits)
+    engine = Engine(limits=Limits(seconds=0.05))
+    async with asyncio.timeout(20):
+        body = (await engine.execute(store, "{ projections { name } }")).body
+    assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
+
+
+async def test_a_mutation_is_not_cut_short(store: Store) -> None:
+    engine = Engine(limits=Limits(seconds=0.0))
+    body = (await engine.execute(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')).body
+    assert body["data"] == {"siteName": {"site": {"name": "x"}}}
+
+
+# --- what is sent in other ways than as a document ---
+
+QUERY: Final = {"query": "{ site { name } }"}
+MUTATION: Final = 'mutation { siteName(input: { name: "owned" }) { position } }'
+BODIES: Final[dict[str, bytes]] = {
+    "array-based batching": json.dumps([QUERY] * 2).encode(),
+    "array-based batching of one": json.dumps([QUERY]).encode(),
+    "null": b"null",
+    "a number": b"7",
+    "a string": b'"{ site { name } }"',
+    "nothing": b"",
+    "invalid UTF-8": b'{"query": "{ site { name } } \xff"}',
+    "UTF-16": json.dumps(QUERY).encode("utf-16"),
+    "NaN": b'{"query": "{ site { name } }", "variables": {"a": NaN}}',
+    "infinity": b'{"query": "{ site { name } }", "variables": {"a": -Infinity}}',
+    "deep JSON": b"[" * 100_000,
+    "deep JSON variables": b'{"query": "{ site { name } }", "variables": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_001,
+    "deep JSON extensions": b'{"query": "{ a }", "extensions": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_001,
+    "a query that is no string": b'{"query": {"a": 1}}',
+    "variables that are no object": b'{"query": "{ site { name } }", "variables": [1]}',
+    "a truncated body": b'{"query": "{ site',
+    "two bodies": json.dumps(QUERY).encode() * 2,
+    "a lone surrogate in the query": b'{"query": "{ site { name } } # \\ud800"}',
+    "a body that is too large": b'{"query": "' + b"a" * 1_100_000 + b'"}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_a_malformed_body_is_refused(http: httpx2.AsyncClient, name: str) -> None:
+    response = await http.post("/graphql", content=BODIES[name], headers=JSON)
+    assert 400 <= response.status_code < 500
+    assert_refused(response.json())
+
+
+async def test_a_mutation_by_get_is_refused(http: httpx2.AsyncClient, store: Store) -> None:
+    head = await store.log.head()
+    for headers in ({}, JSON, {"GraphQL-Require-Preflight": "1"}):
+        response = await http.get("/graphql", params={"query": MUTATION}, headers=headers)
+        assert "siteName" not in response.text.replace(MUTATION, "")
+    assert await store.log.head() == head
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
+)
+async def test_a_request_that_a_foreign_page_can_forge_is_refused(
+    http: httpx2.AsyncClient, store: Store, media_type: str | None
+) -> None:
+    head = await store.log.head()
+    headers = {"Content-Type": media_type} if media_type else {}
+    response = await http.post("/graphql", content=json.dumps({"query": MUTATION}).encode(), headers=headers)
+    assert response.status_code == 415
+    assert await store.log.head() == head
+
+
+# --- whatever is sent ---
+
+WORDS: Final = (
+    *(
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "...",
+        ":",
+        "$",
+        "!",
+        "@",
+        "=",
+        "|",
+        "&",
+        '"',
+        '"""',
+        "#",
+        "\n",
+        ",",
+        "\\",
+    ),
+    *(
+        "query",
+        "mutation",
+        "fragment",
+        "on",
+        "site",
+        "name",
+        "articles",
+        "nodes",
+        "first",
+        "asOf",
+        "node",
+        "id",
+    ),
+    *(
+        "F",
+        "Query",
+        "Article",
+        "ID",
+        "1",
+        "-1",
+        "1e9",
+        "null",
+        "true",
+        "__typename",
+        "__schema",
+        "skip",
+        "include",
+    ),
+    *("if", "\ud800", "\0", "\u202e", "é", "\ufeff", "position", "time", "publishedAt", "9" * 30),
+)
+documents = st.one_of(
+    st.text(),
+    st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join),
+    st.sampled_from([one.query for one in EVERY]),
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+)
+requests = st.fixed_dictionaries(
+    {"query": documents | values},
+    optional={"variables": values, "operationName": values, "extensions": values, "id": values},
+)
+bodies = st.one_of(
+    st.binary(max_size=300),
+    requests.map(lambda one: json.dumps(one).encode()),
+    st.tuples(requests, st.integers(0, 400), st.binary(max_size=3)).map(
+        lambda cut: json.dumps(cut[0]).encode()[: cut[1]] + cut[2]
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_no_body_makes_the_server_fail(http: httpx2.AsyncClient, data: st.DataObject) -> None:
+    body = data.draw(bodies)
+    response = await http.post("/graphql", content=body, headers=JSON)
+    assert response.status_code < 500
+    answer = response.json()
+    assert not any(
+        error.get("extensions", {}).get("code") == "INTERNAL_SERVER_ERROR"
+        for error in answer.get("errors", ())
+    )

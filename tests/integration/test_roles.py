@@ -1,0 +1,314 @@
+"""What each role sees and does at the door: authors and their own posts, auditors, tokens with part of a role."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ledgerpress.application.access import ANONYMOUS, Identity, Permission, Role, identity
+from ledgerpress.application.authorisation import NotPermitted
+from ledgerpress.application.posts import EditPost
+from ledgerpress.application.request import Request
+from ledgerpress.graphql import ids
+from tests.integration.desk import Client, client
+from tests.integration.people import AUTHOR, OTHER_AUTHOR, people
+
+POSTS: Final = """
+query ($first: Int, $after: String, $last: Int, $before: String, $filter: PostFilter, $at: AsOf) {
+  posts(first: $first, after: $after, last: $last, before: $before, filter: $filter, asOf: $at) {
+    totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } nodes { title }
+  }
+}
+"""
+BELOW: Final = """
+  title article { title categories { ...Listed } } authors { articles { ...Titles } } categories { ...Listed }
+"""
+FRAGMENTS: Final = """
+fragment Listed on Category { name articleCount articles { ...Titles } parent { name articles { ...Titles } } }
+fragment Titles on ArticleConnection { totalCount nodes { title } }
+"""
+
+
+@pytest.fixture
+async def walkers(door: Client) -> dict[str, Identity]:
+    """Somebody in each role."""
+    return await people(door.store)
+
+
+async def titles(door: Client, **given: Any) -> tuple[int, list[str]]:
+    found = (await door.ask(POSTS, **given))["posts"]
+    return found["totalCount"], [node["title"] for node in found["nodes"]]
+
+
+async def position(door: Client) -> dict[str, int]:
+    found: dict[str, int] = (await door.ask("{ moment { position } }"))["moment"]
+    return found
+
+
+async def write(door: Client, who: Identity, *names: str, publish: bool = False, **given: Any) -> list[str]:
+    """Write posts as somebody, and return their ids."""
+    with door.acting_as(who):
+        return [(await door.write(name, publish=publish, **given))["id"] for name in names]
+
+
+async def test_authors_list_their_own_posts_with_right_counts_at_every_moment(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    author, other = walkers[AUTHOR], walkers[OTHER_AUTHOR]
+    one, two = await write(door, author, "One", "Two")
+    await write(door, other, "Foreign")
+    before = await position(door)
+    await write(door, author, "Three", publish=True)
+    await door.do("postPublish", id=one)
+    await door.do("postArchive", id=two)
+    with door.acting_as(author):
+        assert await titles(door) == (3, ["Three", "Two", "One"])
+        assert await titles(door, filter={"status": "PUBLISHED"}) == (2, ["Three", "One"])
+        assert await titles(door, filter={"status": "ARCHIVED"}) == (1, ["Two"])
+        assert await titles(door, filter={"status": "DRAFT"}) == (0, [])
+        assert await titles(door, at=before) == (2, ["Two", "One"])
+        assert await titles(door, at=before, filter={"status": "DRAFT"}) == (2, ["Two", "One"])
+        assert await titles(door, at={"position": 1}) == (0, [])
+    with door.acting_as(other):
+        assert await titles(door) == (1, ["Foreign"])
+    with door.acting_as(walkers["editor"]):
+        assert (await titles(door))[0] == 4
+        assert await titles(door, at=before) == (3, ["Foreign", "Two", "One"])
+
+
+@pytest.mark.parametrize("status", [None, "DRAFT"])
+async def test_an_authors_pages_are_full_and_say_rightly_whether_there_is_more(
+    door: Client, walkers: dict[str, Identity], status: str | None
+) -> None:
+    expected = list[str]()
+    for number in range(7):
+        await write(door, walkers[OTHER_AUTHOR], f"Foreign {number}")
+        (post,) = await write(door, walkers[AUTHOR], f"Post {number}")
+        if number % 3 == 0 and status:
+            await door.do("postPublish", id=post)
+        else:
+            expected.insert(0, f"Post {number}")
+    given = {"filter": {"status": status}} if status else {}
+    with door.acting_as(walkers[AUTHOR]):
+        for count, cursor, edge, ahead, behind in (
+            ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
+            ("last", "before", "startCursor", "hasPreviousPage", "hasNextPage"),
+        ):
+            for size in (1, 2, 3, 7):
+                seen: list[str] = []
+                place, more = None, True
+                while more:
+                    page = (await door.ask(POSTS, **{count: size, cursor: place}, **given))["posts"]
+                    part = [node["title"] for node in page["nodes"]]
+                    assert page["totalCount"] == len(expected)
+                    assert page["pageInfo"][behind] == bool(seen)
+                    seen = seen + part if count == "first" else part + seen
+                    place, more = page["pageInfo"][edge], page["pageInfo"][ahead]
+                assert seen == expected, (count, size)
+
+
+async def test_an_author_sees_the_past_of_an_own_post_and_of_nothing_else(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    """Below the past of an own post, categories and authors have what they have today."""
+    ada = (await door.do("authorRegister", "author { id }", name="Ada"))["author"]["id"]
+    await door.do("categoryCreate", name="News")
+    await door.do("categoryCreate", name="Sport", parent={"slug": "news"})
+    given: dict[str, Any] = {"authors": [ada], "categories": [{"slug": "sport"}], "publish": True}
+    (foreign, kept) = await write(door, walkers["editor"], "Foreign", "Kept", **given)
+    (own,) = await write(door, walkers[AUTHOR], "Own", **given)
+    before = await position(door)
+    await door.do("postUnpublish", id=foreign)
+    await door.do("postEdit", id=kept, title="Kept, corrected", publish=True)
+    await door.do("categoryRename", category={"slug": "sport"}, name="Games")
+    await door.do("postUncategorize", id=own, category={"slug": "sport"})
+    with door.acting_as(walkers[AUTHOR]):
+        await door.do("postEdit", id=own, title="Own, better")
+    query = f"query ($id: ID!, $at: AsOf) {{ post(id: $id, asOf: $at) {{ {BELOW} }} }} {FRAGMENTS}"
+    difference = (
+        "query ($id: ID!) { post(id: $id) { diff(from: 0, to: 2) { title { after } "
+        f"categoriesAdded {{ ...Listed }} authorsAdded {{ articles {{ ...Titles }} }} }} }} }} {FRAGMENTS}"
+    )
+    with door.acting_as(walkers[AUTHOR]):
+        then = await door.ask(query, id=own, at=before)
+        assert (then["post"]["title"], then["post"]["article"]["title"]) == ("Own", "Own")
+        assert [one["name"] for one in then["post"]["categories"]] == ["Sport"]
+        today = {"totalCount": 1, "nodes": [{"title": "Kept, corrected"}]}
+        assert then["post"]["categories"][0]["articles"] == today
+        assert then["post"]["article"]["categories"][0]["parent"]["articles"] == today
+        assert '"Foreign"' not in str(then).replace("'", '"')
+        assert '"Kept"' not in str(then).replace("'", '"')
+        differs = (await door.ask(difference, id=own))["post"]["diff"]
+        assert differs["title"] == {"after": "Own"}
+        assert differs["categoriesAdded"][0]["articles"] == today
+        assert {node["title"] for node in differs["authorsAdded"][0]["articles"]["nodes"]} == {
+            "Own",
+            "Kept, corrected",
+        }
+        assert (await door.ask(query, id=foreign, at=before))["post"] is None
+        (error,) = await door.errors("query ($at: AsOf) { recentPosts(asOf: $at) { totalCount } }", at=before)
+        assert error["extensions"] == {"code": "FORBIDDEN"}
+    with door.acting_as(walkers["editor"]):
+        then = await door.ask(query, id=own, at=before)
+        assert then["post"]["categories"][0]["articleCount"] == 3
+
+
+async def test_an_author_has_the_history_of_own_posts_by_either_way(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    (foreign,) = await write(door, walkers["editor"], "Foreign")
+    (own,) = await write(door, walkers[AUTHOR], "Own")
+    with door.acting_as(walkers["editor"]):
+        await door.do("postEdit", id=own, title="Own, edited", reason="House style.")
+    query = """
+        query ($id: ID!) {
+          changes(filter: { stream: $id }) { totalCount nodes { type reason actor { name } subject { id } } }
+          post(id: $id) { history { totalCount nodes { type reason actor { name } subject { id } } } }
+        }
+    """
+    with door.acting_as(walkers[AUTHOR]):
+        found = await door.ask(query, id=own)
+        assert found["changes"] == found["post"]["history"]
+        assert found["changes"]["totalCount"] == 2
+        assert found["changes"]["nodes"][0] == {
+            "type": "post.edited",
+            "reason": "House style.",
+            "actor": {"name": "editor"},
+            "subject": {"id": own},
+        }
+        answers = []
+        for post in (foreign, ids.encode("Post", "00000000-0000-8000-8000-00000000000f")):
+            body = (await door.post(query, id=post)).json()
+            assert body["data"] == {"changes": None, "post": None}
+            answers.append(body)
+        assert answers[0] == answers[1]
+        (error,) = await door.errors("{ changes { totalCount } }")
+        assert error["extensions"] == {"code": "FORBIDDEN"}
+
+
+async def test_an_author_works_on_own_posts_whoever_changed_them_since(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    (own,) = await write(door, walkers[AUTHOR], "Own")
+    (foreign,) = await write(door, walkers["editor"], "Foreign")
+    with door.acting_as(walkers["editor"]):
+        await door.do("postEdit", id=own, title="Edited")
+    with door.acting_as(walkers[AUTHOR]):
+        await door.do("postEdit", id=foreign, title="Mine")
+        done = await door.do("postEdit", "post { title slug status }", id=own, slug="own-anew", publish=True)
+        assert done["post"] == {"title": "Edited", "slug": "own-anew", "status": "PUBLISHED"}
+        again = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
+        replayed = await door.do("postEdit", "post { title }", id=own, title="Twice", idempotencyKey="k")
+        assert (again["replayed"], replayed["replayed"], replayed["post"]) == (
+            False,
+            True,
+            {"title": "Twice"},
+        )
+    assert (await door.ask('{ post(slug: "foreign") { title version } }'))["post"] == {
+        "title": "Foreign",
+        "version": 1,
+    }
+
+
+async def test_a_slug_that_is_taken_says_nothing_of_who_has_it(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    """That it is taken cannot be kept from who writes posts; a draft's and a public article's are alike."""
+    await write(door, walkers["editor"], "Hidden")
+    await write(door, walkers["editor"], "Public", publish=True)
+    with door.acting_as(walkers[AUTHOR]):
+        hidden, public = [
+            (await door.do("postCreate", title="New", slug=slug))["userErrors"]
+            for slug in ("hidden", "public")
+        ]
+    assert str(hidden).replace("hidden", "public") == str(public)
+    assert hidden[0]["code"] == "SLUG_TAKEN"
+
+
+async def test_who_asks_is_told_who_they_are(door: Client, walkers: dict[str, Identity]) -> None:
+    query = "{ viewer { role permissions actor { id name } } }"
+    with door.acting_as(ANONYMOUS):
+        assert (await door.ask(query))["viewer"] == {"role": "READER", "permissions": [], "actor": None}
+    with door.acting_as(walkers[AUTHOR]):
+        viewer = (await door.ask(query))["viewer"]
+    assert viewer["role"] == "AUTHOR"
+    assert viewer["permissions"] == ["READ_OWN_POSTS", "WRITE_OWN_POSTS"]
+    assert viewer["actor"] == {"id": ids.encode("Actor", walkers[AUTHOR].actor_id or ""), "name": AUTHOR}
+
+
+async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
+    door: Client, walkers: dict[str, Identity]
+) -> None:
+    editor = walkers["editor"].actor_id
+    (own,) = await write(door, walkers["editor"], "Own")
+    (foreign,) = await write(door, walkers[AUTHOR], "Foreign")
+    history = "query ($id: ID!) { post(id: $id) { title history { totalCount } } }"
+
+    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS}))):
+        body = (await door.post(history, id=foreign)).json()
+        assert body["data"] == {"post": {"title": "Foreign", "history": None}}
+        assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
+        assert (await door.errors('{ post(slug: "own", asOf: { position: 1 }) { title } }'))[0]["extensions"]
+        assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
+
+    with door.acting_as(
+        identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS, Permission.READ_OWN_POSTS}))
+    ):
+        assert (await door.ask(history, id=own))["post"]["history"] == {"totalCount": 1}
+        assert (await door.post(history, id=foreign)).json()["data"]["post"]["history"] is None
+
+    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({Permission.WRITE_POSTS}))):
+        done = await door.do("postEdit", "post { title }", id=foreign, title="Edited")
+        assert done["userErrors"] == []
+        assert done["position"]
+        assert done["post"] is None
+
+    with door.acting_as(identity(Role.AUTHOR, editor, scopes=frozenset(Permission))):
+        assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
+
+
+async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Identity]) -> None:
+    """Whatever lets somebody in: commands are not guarded by the schema alone."""
+    (foreign,) = await write(door, walkers["editor"], "Foreign")
+    named = ids.decode(foreign)
+    assert named
+    before = await door.store.log.head()
+    nobody = Identity(Role.ADMIN, frozenset(Permission))
+    for who in (ANONYMOUS, nobody, walkers["auditor"]):
+        with pytest.raises(NotPermitted):
+            await door.store.press.handle(EditPost(post_id=named.id, title="X"), Request(identity=who))
+    assert await door.store.log.head() == before
+
+
+@pytest.fixture
+async def open_door(tmp_path: Path) -> AsyncIterator[Client]:
+    """A client of an application that opens the past to everyone."""
+    async with client(tmp_path / "open", open_past=True) as one:
+        yield one
+
+
+async def test_where_the_past_is_open_an_author_sees_more_of_it_for_own_posts_alone(
+    open_door: Client,
+) -> None:
+    walkers = await people(open_door.store)
+    (own,) = await write(open_door, walkers[AUTHOR], "Own", publish=True)
+    (foreign,) = await write(open_door, walkers["editor"], "Foreign", publish=True)
+    with open_door.acting_as(walkers["editor"]):
+        before = await position(open_door)
+        await open_door.do("postUnpublish", id=own)
+        await open_door.do("postUnpublish", id=foreign)
+    query = """
+        query ($own: ID!, $foreign: ID!, $at: AsOf) {
+          own: post(id: $own, asOf: $at) { title status } foreign: post(id: $foreign, asOf: $at) { title }
+          recentPosts(asOf: $at) { totalCount }
+          posts(asOf: $at) { totalCount nodes { title } }
+        }
+    """
+    with open_door.acting_as(walkers[AUTHOR]):
+        assert await open_door.ask(query, own=own, foreign=foreign, at=before) == {
+            "own": {"title": "Own", "status": "PUBLISHED"},
+            "foreign": None,
+            "recentPosts": {"totalCount": 0},
+            "posts": {"totalCount": 1, "nodes": [{"title": "Own"}]},
+        }

@@ -1,0 +1,349 @@
+"""Compiled operations on a small schema: the specification's rare cases, and what is left to graphql-core."""
+
+import asyncio
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    build_schema,
+    execute,
+)
+
+from ledgerpress.graphql.compiled import plan as plans
+from ledgerpress.graphql.compiled.compiler import KEPT_PLANS, Compiler
+from ledgerpress.graphql.documents import Documents, Operation
+
+SCHEMA = """
+    interface Named { name: String }
+    interface Sized implements Named { name: String size: Int! }
+    type Ship implements Named & Sized { name: String size: Int! captain: Person! crew: [Person!]! mates: [Person] }
+    type Person implements Named { name: String kind: Kind boss: Person! lucky: [[Int!]] odd: [[Int]!]! }
+    union Thing = Ship | Person
+    enum Kind { SAILOR COOK }
+    scalar Moment
+    type Query {
+        ship: Ship
+        ships(first: Int = 2, where: Where): [Ship]
+        things: [Thing]
+        named: Named
+        sized: [Sized!]
+        moment: Moment
+        names: [String!]
+        numbers: [Int]
+        yes: Boolean!
+        path: String
+    }
+    type Mutation { nothing: Int }
+    input Where { size: Int = 3 tags: [String!] }
+"""
+
+
+def person(name: Any, **more: Any) -> dict[str, Any]:
+    return {"__typename": "Person", "name": name, "kind": "COOK", **more}
+
+
+def broken(_info: GraphQLResolveInfo[Any]) -> Any:
+    raise ValueError("out of order")
+
+
+ADA = person("Ada", lucky=[[1, 2], None, [3, None, 4], []], odd=[[None, 1], [2]])
+BEN = person("Ben", boss=ADA, kind="CAPTAIN", lucky=["12", [2**40, 5]], odd=[[1], None])
+SHIP = {
+    "__typename": "Ship",
+    "name": "Gull",
+    "size": 3,
+    "captain": ADA,
+    "crew": [ADA, BEN],
+    "mates": [BEN, None],
+}
+ROOT: dict[str, Any] = {
+    "ship": SHIP,
+    "ships": [SHIP, None, {**SHIP, "captain": None}, {**SHIP, "crew": [ADA, None, BEN]}],
+    "things": [SHIP, ADA, person(broken), None],
+    "named": BEN,
+    "sized": [SHIP, SHIP],
+    "moment": 5,
+    "names": ["a", "b"],
+    "numbers": [1, "2", "x", None, 2**40, True],
+    "yes": True,
+    "path": lambda info: "/".join(map(str, info.path.as_list())),
+}
+
+
+@pytest.fixture
+def schema() -> GraphQLSchema:
+    return build_schema(SCHEMA)
+
+
+def both(
+    schema: GraphQLSchema, text: str, root: Any = None, variables: Mapping[str, Any] | None = None
+) -> ExecutionResult:
+    """Execute by both, twice by a plan, and return what they agree on."""
+    root = ROOT if root is None else root
+    operation = operation_of(schema, text)
+    expected = execute(schema, operation.document, root, {}, dict(variables or {}))
+    assert isinstance(expected, ExecutionResult)
+    compiler = Compiler(schema)
+    for _ in range(2):
+        found = compiler.execute(operation, variables, {}, root)
+        assert found is not None
+        assert found.formatted == expected.formatted
+        assert str(found.data) == str(expected.data)  # with the keys in their order
+        assert [error.locations for error in found.errors or ()] == [
+            error.locations for error in expected.errors or ()
+        ]
+    return expected
+
+
+def operation_of(schema: GraphQLSchema, text: str) -> Operation:
+    return Documents(schema).operation(text, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ ship { name captain { name } name size captain { kind n: name } } }",
+        """{ ...A ship { captain { name } } ...B } fragment A on Query { ship { size ...C } }
+        fragment B on Query { ship { name ...C } yes } fragment C on Ship { captain { kind } }""",
+        "{ ship { captain { lucky odd } crew { lucky } } }",
+        "{ ship { crew { name odd } } }",
+        "{ ship { mates { odd lucky name } name } }",
+        "{ ship { mates { boss { boss { name } } } } }",
+        "{ ships { name captain { name } } }",
+        "{ ships(first: 1, where: {size: null}) { crew { name } } }",
+        "{ things { __typename ... on Named { name } ... on Sized { size } ... on Person { kind } ... { t: __typename } } }",
+        "{ named { name ... on Person { kind boss { name } } ... on Sized { size } } }",
+        "{ sized { name ... on Ship { captain { name } } } }",
+        "{ numbers names moment yes path p: path }",
+    ],
+)
+def test_an_answer_is_graphql_cores_to_the_order_of_keys_and_errors(schema: GraphQLSchema, text: str) -> None:
+    both(schema, text)
+
+
+@pytest.mark.parametrize(
+    ("root", "text"),
+    [
+        ({"yes": None, "names": ["a"]}, "{ names yes }"),
+        ({"yes": broken, "names": broken}, "{ names yes }"),
+        ({"yes": ValueError("returned"), "names": [ValueError("in a list")]}, "{ names yes }"),
+        ({"names": "text"}, "{ names }"),
+        ({"names": 7, "numbers": {"a": 1}}, "{ names numbers }"),
+        ({"names": iter(["a", "b"]), "numbers": (1, 2)}, "{ numbers }"),
+        ({"named": {"__typename": "Ghost"}}, "{ named { name } }"),
+        ({"named": {"__typename": "Kind"}}, "{ named { name } }"),
+        ({"named": {"__typename": "Query"}}, "{ named { name } }"),
+        ({"named": {"name": "nobody"}}, "{ named { name } }"),
+        ({"named": 5, "things": [5, ADA]}, "{ named { name } things { __typename } }"),
+        ({"moment": []}, "{ moment }"),
+        ({"ship": broken, "ships": [broken, SHIP]}, "{ ship { name } ships { name } }"),
+        ({"yes": GraphQLError("no", extensions={"code": "NO"})}, "{ yes }"),
+    ],
+)
+def test_what_fails_fails_as_in_graphql_core(schema: GraphQLSchema, root: dict[str, Any], text: str) -> None:
+    both(schema, text, root)
+
+
+def test_an_error_where_null_may_not_stand_takes_the_nearest_place_where_it_may(
+    schema: GraphQLSchema,
+) -> None:
+    result = both(schema, "{ ships { name crew { name boss { name } } } yes }")
+    assert result.data == {"ships": [None, None, None, None], "yes": True}
+    assert [error.path for error in result.errors or ()] == [
+        ["ships", 0, "crew", 0, "boss"],
+        ["ships", 2, "crew", 0, "boss"],
+        ["ships", 3, "crew", 0, "boss"],
+    ]
+
+
+def test_the_items_of_a_generator_that_fails_are_gone(schema: GraphQLSchema) -> None:
+    def numbers(_info: GraphQLResolveInfo[Any]) -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    result = both(schema, "{ numbers yes }", {"numbers": numbers, "yes": True})
+    assert result.data == {"numbers": None, "yes": True}
+
+
+def test_is_type_of_is_asked(schema: GraphQLSchema) -> None:
+    ship = schema.type_map["Ship"]
+    assert isinstance(ship, GraphQLObjectType)
+    ship.is_type_of = lambda value, info: value.get("size") == 3 and info.field_name != "named"
+    both(schema, "{ ship { name } ships { name } things { __typename } named { name } }")
+    both(schema, "{ ship { name } named { name } }", {"ship": {"size": 4}, "named": {"size": 3}})
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"a": True}, {"a": False, "b": True}, {"b": None}, {"a": "no"}, {"a": None}]
+)
+def test_conditions_are_those_of_each_request(schema: GraphQLSchema, given: dict[str, Any]) -> None:
+    text = """query ($a: Boolean!, $b: Boolean = false, $n: Int) {
+        yes @include(if: $a)
+        ship @skip(if: $b) { name @skip(if: $a) ...F @include(if: $b) }
+        ships(first: $n) { name @include(if: $b) size }
+    } fragment F on Ship { size @skip(if: $a) }"""
+    both(schema, text, variables=given)
+    both(schema, text, variables={"a": True, **given, "n": 1})
+
+
+def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(schema: GraphQLSchema) -> None:
+    names = [f"v{number}" for number in range(6)]
+    declared = " ".join(f"${name}: Boolean!" for name in names)
+    fields = " ".join(f"{name}: names @skip(if: ${name})" for name in names)
+    operation = operation_of(schema, f"query ({declared} $n: Int) {{ {fields} ships(first: $n) {{ name }} }}")
+    compiler = Compiler(schema)
+    for number in range(64):
+        given: dict[str, Any] = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
+        result = compiler.execute(operation, {**given, "n": 1}, {}, ROOT)
+        assert result is not None
+        assert set(result.data or ()) == {name for name in names if not given[name]} | {"ships"}
+    assert len(operation.plans.by_choice) == KEPT_PLANS
+    for plan in operation.plans.by_choice.values():
+        assert plan is not None
+        assert set(plan._conditions.coerced) == set(names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{ __schema { types { name } } }", "mutation { nothing }", '{ a: __type(name: "Ship") { name } }'],
+)
+def test_what_only_graphql_core_does_is_left_to_it(schema: GraphQLSchema, text: str) -> None:
+    operation, compiler = operation_of(schema, text), Compiler(schema)
+    assert compiler.execute(operation, None, {}, ROOT) is None
+    assert compiler.execute(operation, None, {}, ROOT) is None
+
+
+def test_an_operation_that_has_to_wait_is_left_to_graphql_core(schema: GraphQLSchema) -> None:
+    async def later(_info: GraphQLResolveInfo[Any]) -> Any:
+        return True
+
+    compiler = Compiler(schema)
+    for names, yes in ((["a"], later), ([asyncio.sleep(0)], True)):
+        operation = operation_of(schema, "{ names yes }")
+        assert compiler.execute(operation, None, {}, {"names": ["a"], "yes": True}) is not None
+        assert compiler.execute(operation, None, {}, {"names": names, "yes": yes}) is None
+        assert compiler.execute(operation, None, {}, {"names": ["a"], "yes": True}) is None
+
+
+def test_a_document_that_unfolds_to_very_many_fields_is_left_to_graphql_core(
+    schema: GraphQLSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "MOST_FIELDS", 30)
+    ada: dict[str, Any] = person("Ada")
+    ada["boss"] = ada
+    fragments = " ".join(
+        f"fragment F{n} on Person {{ a: boss {{ name ...F{n + 1} }} b: boss {{ name ...F{n + 1} }} }}"
+        for n in range(5)
+    )
+    text = f"{{ ship {{ captain {{ ...F0 }} }} }} {fragments} fragment F5 on Person {{ name }}"
+    operation, compiler = operation_of(schema, text), Compiler(schema)
+    assert compiler.execute(operation, None, {}, {"ship": {"captain": ada}}) is None
+    # What is not there is not compiled.
+    assert compiler.execute(operation_of(schema, text), None, {}, {"ship": None}) is not None
+
+
+def test_a_request_whose_time_is_up_stops_within_a_list(schema: GraphQLSchema) -> None:
+    operation, compiler = operation_of(schema, "{ yes ships { name } }"), Compiler(schema)
+    late, early = (
+        SimpleNamespace(deadline=time.monotonic() - 1),
+        SimpleNamespace(deadline=time.monotonic() + 60),
+    )
+    result = compiler.execute(operation, None, late, ROOT)
+    assert result is not None
+    assert result.data is None
+    assert result.errors is not None
+    assert [error.extensions for error in result.errors] == [{"code": "TIMEOUT"}]
+    in_time = compiler.execute(operation, None, early, ROOT)
+    assert in_time is not None
+    assert in_time.errors is None
+
+
+@strawberry.input
+class Where:
+    size: int = 3
+    tags: list[str] | None = None
+
+
+@strawberry.type
+class Boat:
+    name: str
+    secret: str
+
+    @strawberry.field
+    def about(self, info: strawberry.Info, where: Where, times: int = 2) -> str:
+        where.size += 1
+        return f"{self.name} {info.context['who']} {info.path.as_list()} {where} {times}"
+
+    @strawberry.field
+    def parents(root: strawberry.Parent["Boat"]) -> list[str]:  # noqa: N805
+        return [root.name]
+
+
+@strawberry.type
+class BoatQuery:
+    @strawberry.field
+    def boats(self) -> list[Boat]:
+        return [Boat(name="Gull", secret="gold"), Boat(name="Tern", secret="salt")]
+
+
+BOATS = (
+    "query ($size: Int!) { boats { name secret parents"
+    ' a: about(where: {size: $size, tags: ["x"]}) b: about(where: {}, times: 1) } }'
+)
+
+
+def test_strawberry_resolvers_are_told_what_strawberry_tells_them() -> None:
+    schema = strawberry.Schema(BoatQuery)._schema
+    operation, compiler = operation_of(schema, BOATS), Compiler(schema)
+    for size in (1, 5):
+        found = compiler.execute(operation, {"size": size}, {"who": "me"})
+        assert found is not None
+        assert found.errors is None
+        assert found.data is not None
+        assert found.data["boats"] == [
+            {
+                "name": name,
+                "secret": secret,
+                "parents": [name],
+                # The resolver changes what it was given, and the next one is given it as it was.
+                "a": f"{name} me ['boats', {place}, 'a'] Where(size={size + 1}, tags=['x']) 2",
+                "b": f"{name} me ['boats', {place}, 'b'] Where(size=4, tags=None) 1",
+            }
+            for place, (name, secret) in enumerate((("Gull", "gold"), ("Tern", "salt")))
+        ]
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_resolver_that_was_put_before_strawberrys_is_always_called(is_marked: bool) -> None:
+    schema = strawberry.Schema(BoatQuery)._schema
+    boat = schema.type_map["Boat"]
+    assert isinstance(boat, GraphQLObjectType)
+    guarded = boat.fields["secret"]
+    inner = guarded.resolve
+    assert inner is not None
+
+    @functools.wraps(inner)
+    def guard(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        if source.name == "Tern":
+            raise GraphQLError(f"{info.field_name} is not for you")
+        return inner(source, info, **arguments)
+
+    guarded.resolve = guard
+    if is_marked:
+        guarded.extensions = {**guarded.extensions, "ledgerpress-guarded": True}
+    operation = operation_of(schema, "{ boats { name secret } }")
+    found = Compiler(schema).execute(operation, None, {"who": "me"})
+    assert found is not None
+    assert found.data is None
+    assert [error.message for error in found.errors or ()] == ["secret is not for you"]
+    assert found.formatted == execute(schema, operation.document, context_value={"who": "me"}).formatted  # type: ignore[union-attr]
