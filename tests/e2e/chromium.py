@@ -1,6 +1,7 @@
 """A real browser for tests: Chromium without a screen, driven by the Chrome DevTools Protocol over two pipes."""
 
 import asyncio
+import base64
 import fcntl
 import json
 import os
@@ -58,12 +59,14 @@ class Page:
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self._call(f"{domain}.enable")
 
-    async def go(self, url: str, *, width: int = 1200, height: int = 900) -> None:
-        """Load an address, in a window of this size."""
+    async def go(self, url: str, *, width: int = 1200, height: int = 900, lands: str | None = None) -> None:
+        """Load an address, in a window of this size, and wait until the page is there, at `lands` if it goes on."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         await self._call("Emulation.setDeviceMetricsOverride", **size)
         await self._call("Page.navigate", url=url)
-        await self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+        await self.until(
+            f"location.href === {json.dumps(lands or url)} && document.readyState === 'complete'"
+        )
 
     async def value(self, expression: str) -> Any:
         """What a JavaScript expression comes to."""
@@ -78,6 +81,10 @@ class Page:
         async with asyncio.timeout(PATIENCE):
             while not await self.value(f"Boolean({expression})"):  # noqa: ASYNC110 - it changes in another process
                 await asyncio.sleep(0.05)
+
+    async def picture(self) -> bytes:
+        """What is to be seen, as PNG."""
+        return base64.b64decode((await self._call("Page.captureScreenshot"))["data"])
 
     async def prefer(self, scheme: str) -> None:
         """Let the user prefer a colour scheme, light or dark."""

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from ledgerpress.http.cross_origin import CorsSettings
 from ledgerpress.http.security_headers import HeaderSettings
 from tests.integration.operated import EDITOR, operated
+from tests.integration.server import Servers
 
 FRIEND = "https://www.example.org"
 EXPECTED = {
@@ -117,3 +119,17 @@ async def test_all_sites_may_be_allowed(tmp_path: Path) -> None:
     async with operated(tmp_path, cors=CorsSettings(origins=("*",))) as one:
         answer = await one.post("{ site { name } }", {"Origin": "https://anyone.example"})
         assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_server_answers_under_the_names_that_are_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERPRESS_ALLOWED_HOSTS", "localhost,*.example.org")
+    async with Servers(tmp_path, environment={}) as servers:
+        server = await servers.start(tmp_path / "store", "--profile", "production", "--host", "0.0.0.0")
+        _, port = await server.address()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            for name, status in (("news.example.org", 200), ("localhost:80", 200), ("evil.example", 400)):
+                answer = await http.get("/health/live", headers={"Host": name})
+                assert answer.status_code == status, name
+                assert answer.headers["x-content-type-options"] == "nosniff"

@@ -108,6 +108,23 @@ async def test_a_failure_is_answered_with_an_id_that_the_log_has(
     assert "\x1b" not in everything
 
 
+async def test_the_first_token_is_told_to_the_operator_and_not_to_the_log(tmp_path: Path) -> None:
+    async with Servers(tmp_path, environment={}) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        token = server.admin_token()
+        assert token is not None
+        async with httpx2.AsyncClient(base_url=await base(server)) as http:
+            headers = {"Authorization": f"Bearer {token}"}
+            assert (await http.get("/metrics", headers=headers)).status_code == 200
+            assert (
+                await http.get("/metrics", headers={"Authorization": f"Bearer {token}x"})
+            ).status_code == 401
+            assert "views" in (await http.get("/health/ready", headers=headers)).json()
+        assert await server.stop() == 0
+        told = [line for line in server.output.read_text("utf-8").splitlines() if "lp_" in line]
+    assert told == [f"  admin token {token}  (keep it: it is not shown again)"]
+
+
 async def test_in_development_nothing_is_said_while_all_goes_well(tmp_path: Path) -> None:
     async with Servers(tmp_path) as servers:
         server = await servers.start(tmp_path / "data")

@@ -7,12 +7,14 @@ import signal
 from pathlib import Path
 from random import Random
 
+import httpx2
 import pytest
 
 from ledgerpress.application.opening import FIRST_EVENTS
 from ledgerpress.compose.data_directory import LOG_FILE
 from tests.integration.editors import Book, Editor
 from tests.integration.history import assert_gapless, by_command, recorded
+from tests.integration.live import websocket
 from tests.integration.server import Server, Servers
 from tests.integration.wire import Client
 
@@ -98,6 +100,31 @@ async def accepts(server: Server) -> bool:
         return False
     writer.close()
     return True
+
+
+async def test_subscribers_are_told_to_go_on_elsewhere(tmp_path: Path) -> None:
+    changes = "subscription { changes { position } }"
+    async with Servers(tmp_path) as servers:
+        server = await servers.start(tmp_path / "data")
+        host, port = await server.address()
+        async with (
+            websocket(host, port) as socket,
+            httpx2.AsyncClient(timeout=60) as http,
+            http.stream(
+                "POST",
+                f"http://{host}:{port}/graphql",
+                json={"query": changes},
+                headers={"Accept": "text/event-stream"},
+            ) as stream,
+        ):
+            await (await socket.init()).subscribe(changes)
+            await socket.quiet()
+            server.signal(signal.SIGTERM)
+            assert (await socket.closed())[0] == 1001
+            # The stream ends, and not by a cut; nobody is told that there is nothing more to come.
+            assert "event:" not in "".join([text async for text in stream.aiter_text()])
+        assert await server.ended() == 0
+        assert server.words() == ""
 
 
 async def test_a_port_for_operators_is_served_and_left_like_the_other(

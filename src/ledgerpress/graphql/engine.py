@@ -18,7 +18,7 @@ from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
 from ledgerpress.graphql.errors import all_presentable, masked
-from ledgerpress.graphql.exchange import current_trace, note_operation
+from ledgerpress.graphql.exchange import current_trace, note_cost, note_operation
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
@@ -69,6 +69,7 @@ class Engine:
                 operation = self.documents.operation(query, operation_name)
                 note_operation(operation)
                 cost = operation.admit(variables)
+                note_cost(cost.field)
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)
                 return self._answer(result, context, cost)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
+from ledgerpress.graphql.exchange import note_error
+
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE: Final = 500
@@ -43,6 +45,7 @@ def all_presentable(errors: Iterable[GraphQLError], *, suggestions: bool = True)
 def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
     """Return what a client is told of a failure of ours, which is logged with the id that the client is told."""
     error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log, and nothing that is kept
+    note_error(error_id)
     path = error.path if error else None
     logger.error(
         "a request failed at %s: error %s", path or "its root", error_id, exc_info=failure,

@@ -5,10 +5,11 @@ It goes by a context variable, so that no function has to hand it on that has no
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ledgerpress.graphql.context import Trace
-from ledgerpress.graphql.documents import Operation
+if TYPE_CHECKING:  # What is noted here is noted by the very modules that these come from.
+    from ledgerpress.graphql.context import Trace
+    from ledgerpress.graphql.documents import Operation
 
 
 @dataclass(slots=True)
@@ -16,8 +17,8 @@ class Exchange:
     """A request, or a WebSocket, from its beginning to its end. `id` names it in the logs."""
 
     id: str
-    trace: Trace | None = None
-    operation: Operation | None = None
+    trace: "Trace | None" = None
+    operation: "Operation | None" = None
     cost: float | None = None
     error_ids: list[str] = field(default_factory=list)
 
@@ -30,17 +31,24 @@ class Exchange:
 CURRENT: Final = ContextVar[Exchange | None]("ledgerpress exchange", default=None)
 
 
-def current_trace() -> Trace | None:
+def current_trace() -> "Trace | None":
     """Return the trace that the request under way is part of."""
     exchange = CURRENT.get()
     return exchange.trace if exchange else None
 
 
-def note_operation(operation: Operation) -> None:
+def note_operation(operation: "Operation") -> None:
     """Note which operation the request under way asks for."""
     exchange = CURRENT.get()
     if exchange is not None:
         exchange.operation = operation
+
+
+def note_cost(cost: float) -> None:
+    """Note what the fields that the request under way asks for cost."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.cost = cost
 
 
 def note_error(error_id: str) -> None:

@@ -40,7 +40,8 @@ def make_app(
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
     `door` tells who a request comes from. Settings that are not given are those for production. `running` says how the
-    application is run; it stands in `app.state.running`.
+    application is run: it stands in `app.state.running`, and whoever is subscribed is sent away when its `stopping` is
+    set.
 
     A request for another host than `allowed_hosts` is refused, so that no foreign page reaches a local server by a
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
@@ -54,8 +55,9 @@ def make_app(
         await response(scope, receive, send)
 
     engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
+    answers = Answers(engine, cache)
     endpoint = GraphQLEndpoint(
-        Answers(engine, cache),
+        answers,
         store,
         door,
         settings,
@@ -76,8 +78,19 @@ def make_app(
             Middleware(subscriptions.around),
         ],
     )
-    app.state.subscriptions = subscriptions
     app.state.running = running
+    app.state.subscriptions = subscriptions
+    running.metrics.watch(
+        "subscriptions", "What subscribers need now, by kind.", lambda: subscriptions.counts, label="kind"
+    )
+    running.metrics.watch(
+        "answers",
+        "Answers that were kept (hits), shared with another request at the same moment, and executed.",
+        lambda: answers.counts._asdict(),  # noqa: PLW0108 - there are others at each look
+        kind="counter",
+        label="kind",
+    )
+    running.metrics.watch("answers_kept_bytes", "What kept answers take, roughly.", lambda: answers.bytes)
     return app
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.answers import Answers
+from ledgerpress.graphql.exchange import note_error
 from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
 from ledgerpress.http.client_rates import ClientRates
@@ -86,6 +87,7 @@ class GraphQLEndpoint:
             return
         except Exception:
             error_id = secrets.token_hex(8)
+            note_error(error_id)
             logger.exception("a request failed: error %s", error_id, extra={"error_id": error_id})
             response = self._answers.refused(_failed(error_id), media_type)
         await send_answer(send, *response, head=method == "HEAD")
