@@ -34,8 +34,10 @@ def ask(port: int, request: bytes) -> bytes:
         return received
 
 
-def rate(port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float) -> float:
-    """Return how many answers a second come over so many connections, each with one request under way."""
+def load(
+    port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float
+) -> tuple[int, float]:
+    """Return how many answers come over so many connections, each with one request under way, and in which time."""
     sockets = {one.fileno(): one for one in (_connect(port) for _ in range(connections))}
     waiting = {number: _Waiting() for number in sockets}
     poll = select.epoll()
@@ -45,12 +47,12 @@ def rate(port: int, request: Callable[[], bytes], *, connections: int = 16, seco
             one.sendall(request())
         answered, started = 0, time.perf_counter()
         end = started + seconds
-        while (now := time.perf_counter()) < end:
+        while (now := time.perf_counter()) < end or not answered:
             for number, _ in poll.poll(1):
                 if _arrived(sockets[number].recv(_ENOUGH), waiting[number]):
                     answered += 1
                     sockets[number].sendall(request())
-        return answered / (now - started)
+        return answered, now - started
     finally:
         poll.close()
         for one in sockets.values():
