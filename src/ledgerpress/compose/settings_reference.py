@@ -30,7 +30,7 @@ port = 9100
 ```
 
 The **profile** is `development` (the default: one person on one machine; `scripts/serve` starts this one) or `production`. It is set by `--profile`, {PROFILE_VARIABLE}, or `profile` in the file, and decides no more than
-the defaults of the settings, who is let in without a token, and where the server may listen: in development on this machine's own addresses only.
+the defaults of the settings, and where the server may listen: in development on this machine's own addresses only.
 
 A name that is not known, and a value that makes no sense, are refused at the start, all of them at once: with the setting's name, where it was set, and what is allowed. So is a variable that begins with `LEDGERPRESS_` and is none of these (Kubernetes makes some for a service of the
 name `ledgerpress`: `enableServiceLinks: false` switches that off); those that begin with `LEDGERPRESS_TEST_` are the tests' own. `ledgerpress settings` shows every value and where it comes from, and `--json` prints that for programs. Secrets are never printed. Durations and sizes are in the

@@ -18,6 +18,9 @@ _NOT_KEPT: Final = (b"cache-control", b"no-store")
 _ERRORS: Final = b'{"errors"'
 """How an answer with errors begins: they stand first (GraphQL, section 7.1)."""
 
+_INTERNAL: Final = b'"code":"INTERNAL_SERVER_ERROR"'
+"""What stands in an answer that failed by our fault. Inside a string the quotation marks would be escaped."""
+
 
 class Response(NamedTuple):
     """What is sent."""
@@ -43,17 +46,21 @@ class AnswerHeaders:
 
     def answered(self, ready: Ready, media_type: str, status_if_not_executed: int) -> Response:
         """Return the response with an answer that is for this client alone: to a POST, or with errors."""
-        position = (position_header.NAME, b"%d" % ready.position)
         if ready.executed:
             status = 200
             if media_type == GRAPHQL_RESPONSE and ready.body.startswith(_ERRORS):
                 status = self._partial_status
             content_type = _CONTENT_TYPES[media_type]
+        elif _INTERNAL in ready.body:
+            status, content_type = 500, self._error_type(media_type)
         elif self._legacy_json and media_type == JSON:
             status, content_type = 200, _CONTENT_TYPES[JSON]
         else:
             status, content_type = status_if_not_executed, self._error_type(media_type)
-        return Response(status, [position, content_type, _NOT_KEPT, VARY], ready.body)
+        headers = [content_type, _NOT_KEPT, VARY]
+        if ready.position:  # without one nothing was read, and the response says how far the views are
+            headers.insert(0, (position_header.NAME, b"%d" % ready.position))
+        return Response(status, headers, ready.body)
 
     def kept(self, ready: Ready, media_type: str, if_none_match: bytes | None, *, public: bool) -> Response:
         """Return the response to a GET with an answer that may be kept: the answer, or that the client has it."""

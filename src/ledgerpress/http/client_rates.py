@@ -24,18 +24,19 @@ class ClientRates:
         )
 
     async def admit(self, scope: Scope, authorization: bytes | None) -> tuple[Identity, tuple[Header, ...]]:
-        """Return who sends a request, and the headers that say how many more they may send. Raises `Refusal`.
+        """Return who sends a request, and the headers that tell a token how many more it may send. Raises `Refusal`.
 
         Bad credentials count for the address that they come from: nobody tries them faster than it may ask.
         """
         try:
-            identity = await self._door.identify(authorization.decode("latin-1") if authorization else None)
+            shown = None if authorization is None else authorization.decode("latin-1")
+            identity = await self._door.identify(shown)
         except Unauthenticated as error:
             self._addresses.take(client_address(scope.get("client")))
             raise challenge(error) from None
         client = identity.token_id or identity.actor_id
         if client:
-            return identity, self._tokens.take(client) if self._tokens.is_on else ()
-        if not self._addresses.is_on:
-            return identity, ()
-        return identity, self._addresses.take(client_address(scope.get("client")))
+            return identity, self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()
+        if self._addresses.is_on:
+            self._addresses.take(client_address(scope.get("client")))
+        return identity, ()

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ledgerpress.http.refusals import Refusal, retry_after
 from ledgerpress.http.sending import send_refusal
 
-_EXEMPT: Final = ("/health/",)
+_EXEMPT: Final = ("/health/", "/metrics")
 """Whoever watches over the server has to be answered most of all when it is busy."""
 _STREAM: Final = b"text/event-stream"
 

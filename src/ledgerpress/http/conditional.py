@@ -13,6 +13,8 @@ from ledgerpress.http.negotiation import GRAPHQL_RESPONSE
 
 # Two representations of one answer have two tags: a tag stands for the media type as well (RFC 9110, 8.8.3).
 _LETTER: Final = {GRAPHQL_RESPONSE: "g"}
+_LONGEST: Final = 4_096
+"""What stands beyond it in a header is not looked at."""
 _TAG: Final = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
@@ -22,8 +24,8 @@ def digest(body: bytes) -> str:
 
 
 def entity_tag(digest: str, media_type: str) -> bytes:
-    """Return the entity tag of an answer as one media type."""
-    return f'"{_LETTER.get(media_type, "j")}{digest}"'.encode("ascii")
+    """Return the entity tag of an answer as one media type. The digest may be quoted."""
+    return f'"{_LETTER.get(media_type, "j")}{digest.strip(chr(34))}"'.encode("ascii")
 
 
 def is_known(if_none_match: bytes | None, tag: bytes) -> bool:
@@ -32,7 +34,7 @@ def is_known(if_none_match: bytes | None, tag: bytes) -> bool:
         return False
     if if_none_match == tag:
         return True
-    return tag in _tags(if_none_match) or if_none_match.strip() == b"*"
+    return tag in _tags(if_none_match[:_LONGEST]) or if_none_match.strip() == b"*"
 
 
 def cache_control(*, public: bool, max_age: int) -> bytes:
@@ -45,4 +47,4 @@ def cache_control(*, public: bool, max_age: int) -> bytes:
 
 @lru_cache(maxsize=256)
 def _tags(if_none_match: bytes) -> frozenset[bytes]:
-    return frozenset(_TAG.findall(if_none_match[:4_096]))
+    return frozenset(_TAG.findall(if_none_match))

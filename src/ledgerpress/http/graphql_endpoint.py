@@ -85,9 +85,9 @@ class GraphQLEndpoint:
         except ClientGone:
             return
         except Exception:
-            name = secrets.token_hex(8)
-            logger.exception("a request failed: %s", name)
-            response = self._answers.refused(_failed(name), media_type)
+            error_id = secrets.token_hex(8)
+            logger.exception("a request failed: error %s", error_id, extra={"error_id": error_id})
+            response = self._answers.refused(_failed(error_id), media_type)
         await send_answer(send, *response, head=method == "HEAD")
 
     async def _respond(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
@@ -103,19 +103,12 @@ class GraphQLEndpoint:
             request = self._from_query_string(scope["query_string"])
         else:
             request = await self._from_body(receive)
-        response = await self._answer(scope, headers, request, identity, media_type, safe=safe)
+        response = await self._answer(headers, request, identity, media_type, safe=safe)
         response.headers.extend(rates)
         return response
 
     async def _answer(
-        self,
-        scope: Scope,
-        headers: Headers,
-        request: GraphQLRequest,
-        identity: Identity,
-        media_type: str,
-        *,
-        safe: bool,
+        self, headers: Headers, request: GraphQLRequest, identity: Identity, media_type: str, *, safe: bool
     ) -> Response:
         if position := minimum_position(headers, request.extensions):
             await wait_for_position(self._store, position, self._settings.min_position_seconds)
@@ -135,7 +128,6 @@ class GraphQLEndpoint:
             operation_name=request.operation_name,
             identity=identity,
             open_past=self._open_past,
-            trace=scope.get("ledgerpress.trace"),
         )
         if document.to_keep and ready.executed:
             self._persisted.keep(document)
@@ -192,8 +184,6 @@ def _not_acceptable() -> Refusal:
     )
 
 
-def _failed(name: str) -> Refusal:
-    """Return what is said of a failure of ours, which the log has under `name`: no more than that."""
-    return Refusal(
-        500, "INTERNAL_SERVER_ERROR", f"Something went wrong on the server. Its log says more under {name}."
-    )
+def _failed(error_id: str) -> Refusal:
+    """Return what is said of a failure of ours: no more than under which id the log has it."""
+    return Refusal(500, "INTERNAL_SERVER_ERROR", "Something went wrong on the server.", error_id=error_id)

@@ -32,14 +32,18 @@ class MediaRange(NamedTuple):
         )
 
 
-@lru_cache(maxsize=512)
 def answer_media_type(accept: bytes) -> str | None:
     """Return the media type for an answer, `None` where the client accepts neither.
 
     `application/graphql-response+json` goes to clients that name it: others may not know it. `accept` is empty where
     there is no such header.
     """
-    ranges = list(media_ranges(accept))
+    return _answer_media_type(accept) if len(accept) <= _LONGEST else None
+
+
+@lru_cache(maxsize=512)
+def _answer_media_type(accept: bytes) -> str | None:
+    ranges = list(_media_ranges(accept))
     if not ranges and not accept.strip(b" \t,"):
         return JSON
     graphql, json = _quality(ranges, GRAPHQL_RESPONSE), _quality(ranges, JSON)
@@ -50,26 +54,32 @@ def answer_media_type(accept: bytes) -> str | None:
     return GRAPHQL_RESPONSE if graphql > json else JSON
 
 
-@lru_cache(maxsize=512)
 def names_html(accept: bytes) -> bool:
     """Whether a client names HTML among what it accepts, as browsers do; `*/*` is what programs send."""
+    return len(accept) <= _LONGEST and _names_html(accept)
+
+
+@lru_cache(maxsize=512)
+def _names_html(accept: bytes) -> bool:
     return any(
-        one.name in {"text/html", "application/xhtml+xml"} and one.quality for one in media_ranges(accept)
+        one.name in {"text/html", "application/xhtml+xml"} and one.quality for one in _media_ranges(accept)
     )
 
 
-@lru_cache(maxsize=256)
 def is_json(content_type: bytes) -> bool:
     """Whether the Content-Type of a request is JSON in UTF-8."""
-    name, *parameters = _parts(content_type[:_LONGEST].decode("latin-1"))
+    return len(content_type) <= _LONGEST and _is_json(content_type)
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
+    name, *parameters = _parts(content_type.decode("latin-1"))
     charset = dict(_parameter(one) for one in parameters).get("charset", "utf-8")
     return name.lower() == JSON and charset.lower() in {"utf-8", "utf8"}
 
 
-def media_ranges(accept: bytes) -> Iterator[MediaRange]:
+def _media_ranges(accept: bytes) -> Iterator[MediaRange]:
     """Read an Accept header. What is not a media range there is left out."""
-    if len(accept) > _LONGEST:
-        return
     for element in _ELEMENT.findall(accept.decode("latin-1")):
         name, *rest = _parts(element)
         parameters = dict(_parameter(one) for one in rest)

@@ -8,7 +8,7 @@ from ledgerpress.http.automatic_persisted import RegisteredDocuments
 from ledgerpress.http.graphql_requests import GraphQLRequest
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.trusted_documents import TrustedDocuments, is_sha256, sha256
+from ledgerpress.http.trusted_documents import BadManifest, TrustedDocuments, is_sha256, sha256
 
 _PREFIX: Final = "sha256:"
 
@@ -25,7 +25,10 @@ class PersistedDocuments:
     """The trusted documents and those that clients registered, under the rules of the settings."""
 
     def __init__(self, settings: HttpSettings) -> None:
+        """Read the manifest. Raises `BadManifest`."""
         path = settings.trusted_documents
+        if settings.only_trusted_documents and not path:
+            raise BadManifest("only_trusted_documents needs trusted_documents: say where the manifest is")
         self._trusted = TrustedDocuments.load(Path(path)) if path else TrustedDocuments()
         self._only_trusted = settings.only_trusted_documents
         self._registers = settings.automatic_persisted_documents and not self._only_trusted

@@ -45,28 +45,27 @@ class RateLimit:
         """Whether anything is limited."""
         return self._per_second > 0
 
-    def take(self, client: str) -> tuple[Header, ...]:
-        """Count a request of a client, and return the headers that tell it what is left.
+    def take(self, client: str) -> float:
+        """Count a request of a client, and return how many are left to it.
 
-        Raises `Refusal` with the status 429 (RFC 6585, section 4). The headers are those of the IETF's draft
-        "RateLimit header fields for HTTP".
+        Raises `Refusal` with the status 429 (RFC 6585, section 4).
         """
         if not self._per_second:
-            return ()
+            return self._burst
         now = self._clock()
         bucket = self._bucket(client, now)
         bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_second)
         bucket.at = now
         if bucket.left >= 1:
             bucket.left -= 1
-            return self._headers(bucket.left)
+            return bucket.left
         wait = (1 - bucket.left) / self._per_second
         raise Refusal(
             429,
             "RATE_LIMITED",
             f"Too many requests: {self._per_second:g} a second are allowed on average. Try again later.",
             retry_after(wait),
-            *self._headers(0),
+            *self.headers(0),
         )
 
     def _bucket(self, client: str, now: float) -> _Bucket:
@@ -82,7 +81,8 @@ class RateLimit:
         bucket = self._buckets[client] = _Bucket(self._burst, now)
         return bucket
 
-    def _headers(self, left: float) -> tuple[Header, ...]:
+    def headers(self, left: float) -> tuple[Header, ...]:
+        """Return what tells a client how many requests are left to it, by the IETF's draft "RateLimit header fields"."""
         full_in = (self._burst - left) / self._per_second
         return (
             (b"ratelimit-policy", self._policy),

@@ -8,16 +8,21 @@ Header = tuple[bytes, bytes]
 class Refusal(Exception):
     """A request that is refused, with the status, a code for programs, and a message that says what to do."""
 
-    def __init__(self, status: int, code: str, message: str, *headers: Header) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *headers: Header, error_id: str | None = None
+    ) -> None:
+        """`error_id` is what the log has more under."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers
+        self.error_id = error_id
 
     @property
     def body(self) -> bytes:
         """The answer: a well-formed GraphQL response of one error (GraphQL, section 7.1.2)."""
-        return msgspec.json.encode({"errors": [{"message": str(self), "extensions": {"code": self.code}}]})
+        extensions = {"code": self.code} | ({"errorId": self.error_id} if self.error_id else {})
+        return msgspec.json.encode({"errors": [{"message": str(self), "extensions": extensions}]})
 
 
 def retry_after(seconds: float) -> Header:

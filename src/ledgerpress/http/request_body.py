@@ -25,7 +25,8 @@ def check_headers(headers: Mapping[bytes, bytes], *, max_bytes: int) -> None:
             "Send the request with the content type application/json, in UTF-8.",
             (b"accept-post", b"application/json"),
         )
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {b"identity", b""}:
         raise Refusal(
             415,
             "UNSUPPORTED_CONTENT_ENCODING",
