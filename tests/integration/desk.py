@@ -26,13 +26,16 @@ class ChosenDoor:
 
 
 class Client:
-    """Sends GraphQL requests, and unpacks answers. `do` and `write` come from `writer`."""
+    """Sends GraphQL requests, and unpacks answers.
 
-    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor) -> None:
+    Where the application has `door`, a test can act as anyone, and `do` and `write` come from `writer`.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor | None = None) -> None:
         self.http = http
         self.store = store
         self.writer: Identity = LOCAL_OPERATOR
-        self._door = door
+        self._door = door or ChosenDoor(LOCAL_OPERATOR)
 
     @contextmanager
     def acting_as(self, who: Identity) -> Iterator[None]:
