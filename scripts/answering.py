@@ -30,10 +30,15 @@ def bare(body: bytes) -> ASGIApp:
     return app
 
 
+def ledgerpress(store: Store) -> ASGIApp:
+    """Return LedgerPress's own application, for everyone."""
+    return make_app(store, door=OpenDoor(ANONYMOUS))
+
+
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {
     "bare": lambda _store, body: bare(body),
-    "kept": lambda store, _body: make_app(store, door=OpenDoor(ANONYMOUS)),
-    "uncached": lambda store, _body: make_app(store, door=OpenDoor(ANONYMOUS)),
+    "kept": lambda store, _body: ledgerpress(store),
+    "uncached": lambda store, _body: ledgerpress(store),
     "strawberry": lambda store, _body: plain_strawberry(store),
     "our schema": lambda store, _body: our_schema(store),
 }

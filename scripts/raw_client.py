@@ -3,10 +3,12 @@
 import select
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 _LENGTH: Final = b"content-length: "
+_WELL: Final = (b"HTTP/1.1 200", b"HTTP/1.1 304")
 _ENOUGH: Final = 1 << 18
 
 
@@ -32,23 +34,25 @@ def ask(port: int, request: bytes) -> bytes:
         return received
 
 
-def rate(port: int, request: bytes, *, connections: int = 16, seconds: float) -> float:
-    """Return how many answers a second come over so many connections, each with one request under way."""
+def load(
+    port: int, request: Callable[[], bytes], *, connections: int = 16, seconds: float
+) -> tuple[int, float]:
+    """Return how many answers come over so many connections, each with one request under way, and in which time."""
     sockets = {one.fileno(): one for one in (_connect(port) for _ in range(connections))}
     waiting = {number: _Waiting() for number in sockets}
     poll = select.epoll()
     try:
         for number, one in sockets.items():
             poll.register(number, select.EPOLLIN)
-            one.sendall(request)
+            one.sendall(request())
         answered, started = 0, time.perf_counter()
         end = started + seconds
-        while (now := time.perf_counter()) < end:
+        while (now := time.perf_counter()) < end or not answered:
             for number, _ in poll.poll(1):
                 if _arrived(sockets[number].recv(_ENOUGH), waiting[number]):
                     answered += 1
-                    sockets[number].sendall(request)
-        return answered / (now - started)
+                    sockets[number].sendall(request())
+        return answered, now - started
     finally:
         poll.close()
         for one in sockets.values():
@@ -61,6 +65,8 @@ def _arrived(part: bytes, state: _Waiting) -> bool:
         raise SystemExit("the server hung up")
     if state.left < 0:
         whole = state.head + part if state.head else part
+        if not whole.startswith(_WELL):
+            raise SystemExit(f"the server refused: {whole[:500]!r}")
         state.left = _left(whole)
         state.head = whole if state.left < 0 else b""
     else:

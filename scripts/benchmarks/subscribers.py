@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -110,10 +110,10 @@ def read_marks(sockets: list[socket.socket], marks: int) -> None:
     with selectors.DefaultSelector() as selector:
         missing = dict.fromkeys(sockets, marks)
         for one in sockets:
-            selector.register(one, selectors.EVENT_READ)
+            selector.register(one, selectors.EVENT_READ, one)
         while missing:
             for ready, _ in selector.select():
-                one = cast("socket.socket", ready.fileobj)
+                one = ready.data
                 missing[one] -= one.recv(262_144).count(b'"type":"next"')
                 if missing[one] <= 0:
                     del missing[one]

@@ -226,11 +226,11 @@ OTHERS: Final = [
         "TOO_MANY_VALUES",
         {"f": {f"x{i}": i for i in range(5_000)}},
     ),
-    Attack("hidden character: NUL", "{ site { na\0me } }", "INVALID_CHARACTER"),
-    Attack("hidden character: NUL in a string", '{ article(slug: "a\0") { title } }', "INVALID_CHARACTER"),
-    Attack("hidden character: right-to-left override", "{ site { name } } # \u202e } eman {", "INVALID_CHARACTER"),
-    Attack("hidden character: zero width space", "{ site {\u200b name } }", "INVALID_CHARACTER"),
-    Attack("hidden character: byte order mark within", "{ site { \ufeffname } }", "INVALID_CHARACTER"),
+    Attack("hidden character: NUL", "{ site { na\0me } }", "HIDDEN_CHARACTER"),
+    Attack("hidden character: NUL in a string", '{ article(slug: "a\0") { title } }', "HIDDEN_CHARACTER"),
+    Attack("hidden character: right-to-left override", "{ site { name } } # \u202e } eman {", "HIDDEN_CHARACTER"),
+    Attack("hidden character: zero width space", "{ site {\u200b name } }", "HIDDEN_CHARACTER"),
+    Attack("hidden character: byte order mark within", "{ site { \ufeffname } }", "HIDDEN_CHARACTER"),
 ]  # fmt: skip
 
 EVERY: Final = [*OWASP, *ARMOR, *OTHERS]

@@ -19,6 +19,7 @@ from ledgerpress.compose.store import Store
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.listening import let_go_of_the_silent
 from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.running import Running
 from ledgerpress.http.settings import HttpSettings
@@ -35,6 +36,7 @@ class Served:
     port: int
     subscriptions: LiveDoor
     stopping: asyncio.Event
+    connections: set[Any]
 
     @property
     def url(self) -> str:
@@ -57,6 +59,7 @@ async def served(
     door: Door | None = None,
     live: LiveSettings | None = None,
     settings: HttpSettings | None = None,
+    silent_seconds: float = 30,
 ) -> AsyncIterator[Served]:
     """Serve an open store on a free port."""
     stopping = asyncio.Event()
@@ -69,6 +72,7 @@ async def served(
         running=Running(stopping=stopping),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        let_go_of_the_silent(listener, silent_seconds)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -83,7 +87,7 @@ async def served(
         task = asyncio.create_task(server.serve(sockets=[listener]))
         host, port = listener.getsockname()
         try:
-            yield Served(host, port, app.state.subscriptions, stopping)
+            yield Served(host, port, app.state.subscriptions, stopping, server.server_state.connections)
         finally:
             stopping.set()
             server.should_exit = True
@@ -128,7 +132,7 @@ class Socket:
         assert await self.receive() == {"type": "connection_ack"}
         return self
 
-    async def subscribe(self, query: str, id: str | None = None, **variables: Any) -> str:
+    async def subscribe(self, query: str, id: str | None = None, /, **variables: Any) -> str:
         """Begin an operation, and return its id."""
         id = id or f"operation-{next(self._ids)}"
         payload = {"query": query, "variables": variables}

@@ -75,6 +75,7 @@ async def opened(
     url: str,
     query: str | None,
     headers: dict[str, str] | None = None,
+    /,
     **variables: Any,
 ) -> AsyncIterator[Stream]:
     """Open a stream, for an operation or for a reservation."""

@@ -152,6 +152,17 @@ def test_the_schema_is_checked_for_drift(tmp_path: Path) -> None:
     assert "schema.graphql" in drifted.stderr
 
 
+def test_the_schema_command_writes_the_table_of_who_may_have_what_where_it_is_wanted(tmp_path: Path) -> None:
+    table = tmp_path / "access.md"
+    both = ("schema", "--directory", tmp_path, "--access", table)
+    assert run(*both).exit_code == 0
+    assert run(*both, "--check").exit_code == 0
+    table.write_text(table.read_text("utf-8").replace("| Query.posts |", "| Query.pasts |"), "utf-8")
+    drifted = run(*both, "--check")
+    assert drifted.exit_code == 1
+    assert str(table) in drifted.stderr.replace("\n", "")
+
+
 @pytest.mark.parametrize("damage", ["garbage", "cut", "a table dropped", "checkpoints deleted"])
 def test_damaged_views_are_made_anew(store: Path, damage: str) -> None:
     before = status(store)

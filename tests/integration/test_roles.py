@@ -243,6 +243,8 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
     editor = walkers["editor"].actor_id
     (own,) = await write(door, walkers["editor"], "Own")
     (foreign,) = await write(door, walkers[AUTHOR], "Foreign")
+    before = await position(door)
+    await door.do("categoryCreate", name="News")
     history = "query ($id: ID!) { post(id: $id) { title history { totalCount } } }"
 
     with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS}))):
@@ -255,6 +257,11 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
     with door.acting_as(
         identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS, Permission.READ_OWN_POSTS}))
     ):
+        past = (
+            'query ($at: AsOf) { post(slug: "foreign", asOf: $at) { title } posts(asOf: $at) { totalCount } }'
+        )
+        assert await door.ask(past, at=before) == {"post": None, "posts": {"totalCount": 1}}
+        assert (await door.ask(past))["posts"] == {"totalCount": 2}
         assert (await door.ask(history, id=own))["post"]["history"] == {"totalCount": 1}
         assert (await door.post(history, id=foreign)).json()["data"]["post"]["history"] is None
 

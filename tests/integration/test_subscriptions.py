@@ -27,6 +27,7 @@ from ledgerpress.compose.rebuild import rebuild
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.ids import encode
+from ledgerpress.graphql.live.settings import LiveSettings
 from tests.integration.live import Served, Socket, served, websocket
 from tests.sources import SeededBytes, SetClock
 
@@ -266,6 +267,22 @@ async def test_recent_posts_are_told_now_and_again_when_they_differ(reader: Sock
     second = await reader.next()
     assert [one["title"] for one in second["data"]["recentPosts"]["nodes"]] == ["Second", "First"]
     assert second["extensions"]["position"] >= published.position
+
+
+async def test_recent_posts_are_told_again_when_only_time_has_gone_by(tmp_path: Path) -> None:
+    clock = SetClock()
+    async with (
+        open_store(tmp_path / "data", clock=clock, randomness=SeededBytes()) as store,
+        served(store, live=LiveSettings(clock_seconds=0.1)) as server,
+        websocket(server.host, server.port) as socket,
+    ):
+        await store.press.handle(CreatePost(title="First", publish=True))
+        query = "subscription { recentPosts { nodes { age } } }"
+        await (await socket.init()).subscribe(query)
+        await socket.next()
+        clock.time += 30 * 86_400_000_000
+        while "1 month ago" not in str(await socket.next()):
+            pass  # seconds go by, too
 
 
 async def test_a_live_query_that_cannot_be_asked_is_an_error(reader: Socket) -> None:

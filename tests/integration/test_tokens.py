@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from ledgerpress.application.access import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
 from ledgerpress.application.doors import AccessSettings
 from ledgerpress.application.tokens import RevokeToken, first_token_id, secret_hash
+from ledgerpress.cli import app
 from ledgerpress.compose.settings_loading import load
 from ledgerpress.compose.store import open_store
 from ledgerpress.domain.actors import IMPORTER, SYSTEM, ActorKind, ActorRegistered
@@ -423,9 +425,12 @@ async def test_a_server_with_senseless_settings_does_not_start(
     assert "lp_" not in ended.err
 
 
-async def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
+def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
+    def run(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
     data = tmp_path / "store"
-    await done("demo", "--data", data)
+    assert run("demo", "--data", data).exit_code == 0
     for arguments, code, says in (
         (("create", "x", "--role", "boss"), 2, "boss"),
         (("create", "x", "--role", "editor", "--scope", "tokens:read"), 1, "does not come with tokens:read"),
@@ -435,10 +440,10 @@ async def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
         (("create", "x", "--role", "editor", "--actor", "nobody"), 1, "no such actor"),
         (("revoke", "nobody"), 1, "no such token"),
     ):
-        ended = await program("token", *arguments, "--data", data)
-        assert (ended.code, says in ended.err, ended.out) == (code, True, ""), (arguments, ended)
+        ended = run("token", *arguments, "--data", data)
+        assert (ended.exit_code, says in ended.stderr, ended.stdout) == (code, True, ""), arguments
     for command in (("list",), ("create", "x", "--role", "editor"), ("revoke", "x")):
-        assert (await program("token", *command, "--data", tmp_path / "none")).code == 3
+        assert run("token", *command, "--data", tmp_path / "none").exit_code == 3
 
 
 async def test_a_token_made_on_the_command_line_prints_nothing_but_the_secret(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from starlette.types import ASGIApp
 
 from ledgerpress.compose.server_settings import ServerSettings
 from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.listening import let_go_of_the_silent
 
 logger = logging.getLogger(__name__)
 
 GOODBYES_SECONDS: Final = 1.0
 """How long WebSockets may take to be closed by the application, before the server closes them by itself."""
+SILENT_SECONDS: Final = 30
+"""How long a client may take nothing of what was written to it until its connection is ended."""
 _LOOK: Final = 0.02
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -117,6 +120,7 @@ def listen(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
+        let_go_of_the_silent(listener, SILENT_SECONDS)
         listener.listen(2048)
     except OSError:
         listener.close()

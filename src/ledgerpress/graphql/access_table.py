@@ -58,8 +58,8 @@ answered with `NOT_FOUND`, as for a post that there is not.
 that is not public today. On `post` and `posts` it takes `history:read` for all posts and `posts:read-own` for one's own.
 `changes` without `history:read` has to name a post of the caller's own in `filter.stream`.
 
-What nobody can be kept from seeing: the position of the log, which rises with every change, and, for who writes
-posts, that a slug is taken.
+What nobody can be kept from seeing: the position of the log and when it was last written, which tell that something
+has changed; and, for who writes posts, that a slug is taken.
 
 | Field | Takes | READER | AUTHOR | EDITOR | AUDITOR | ADMIN |
 | --- | --- | --- | --- | --- | --- | --- |

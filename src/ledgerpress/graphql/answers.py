@@ -36,20 +36,21 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 64 * 2**20
 
 
-class Counts(NamedTuple):
+@dataclass(slots=True)
+class Counts:
     """How many requests were answered from what was kept, or by another's execution, and how many were executed."""
 
-    hits: int
-    shared: int
-    executed: int
+    hits: int = 0
+    shared: int = 0
+    executed: int = 0
 
 
 @dataclass(slots=True)
 class _Flight:
-    """An execution under way, and how many wait for it. `epoch` is that of the kept answers when it began."""
+    """An execution under way, and how many wait for it. It `began` at an epoch of the kept answers and a position."""
 
     task: "asyncio.Task[_Landed]"
-    epoch: int
+    began: tuple[int, int]
     waiting: int = 0
 
 
@@ -73,7 +74,7 @@ class Answers:
         self._kept = KeptAnswers(self._max_bytes, touching)
         self._flights: dict[Hashable, _Flight] = {}
         self._store: KeptStore | None = None
-        self.counts = Counts(0, 0, 0)
+        self.counts = Counts()
 
     @property
     def documents(self) -> Documents:
@@ -116,21 +117,20 @@ class Answers:
         while self._kept.catch_up(store):
             found = self._kept.find(key, store.clock)
             if found is not None:
-                self.counts = self.counts._replace(hits=self.counts.hits + 1)
+                self.counts.hits += 1
                 return found
             if not self._is_query(query, operation_name):
                 break
             flight = self._flights.get(key)
-            if flight is None or flight.epoch != self._kept.epoch:
+            # One that began before the last event may read what is no longer true.
+            if flight is None or flight.began != (self._kept.epoch, self._kept.position):
                 started = self._start(store, key, partial(self._land, execute, identity))
                 return (await self._wait(key, started)).ready
-            arrived = self._kept.position
             landed = await self._wait(key, flight)
             if landed.reads is None:
                 break
-            now = store.clock.now()
-            if landed.ready.position >= arrived and landed.reads.since <= now < landed.reads.until:
-                self.counts = self.counts._replace(shared=self.counts.shared + 1)
+            if landed.reads.since <= store.clock.now() < landed.reads.until:
+                self.counts.shared += 1
                 return landed.ready
         return (await self._land(execute, identity)).ready
 
@@ -162,7 +162,8 @@ class Answers:
                 kept.keep(key, landed.ready, landed.reads, _size_of(key))
             return landed
 
-        flight = self._flights[key] = _Flight(asyncio.create_task(fly(), name="answer"), epoch)
+        began = epoch, kept.position
+        flight = self._flights[key] = _Flight(asyncio.create_task(fly(), name="answer"), began)
         flight.task.add_done_callback(lambda _: self._leave(key, flight))
         return flight
 
@@ -186,7 +187,7 @@ class Answers:
 
         What drafts may touch is not kept for who does not see them: that it was gone would tell that one was worked on.
         """
-        self.counts = self.counts._replace(executed=self.counts.executed + 1)
+        self.counts.executed += 1
         reads = Reads()
         answer = await execute(reads=reads)
         body = encode(answer.body)

@@ -38,9 +38,9 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "Post.diff": 25.0,
     "Post.blame": 100.0,
     "Query.projections": 10.0,
-    **{f"{kind}Connection.totalCount": 2.0 for kind in ("Article", "Author", "Category", "Change", "Post")},
+    "*.totalCount": 2.0,
 }
-"""The weights of fields by `Type.field`."""
+"""The weights of fields by `Type.field`; `*` is any type."""
 
 SIZES: Final[Mapping[str, int]] = {
     "Article.authors": 5,
@@ -53,9 +53,9 @@ SIZES: Final[Mapping[str, int]] = {
     "Body.sections": 20,
     "BodyDiff.spans": 100,
     "Post.blame": 100,
-    **{f"{kind}Payload.userErrors": 3 for kind in ("Author", "Category", "Post", "PostRestore", "Site")},
+    "*.userErrors": 3,
 }
-"""The assumed sizes of lists of objects by `Type.field`."""
+"""The assumed sizes of lists of objects by `Type.field`; `*` is any type."""
 
 LIST_ARGUMENTS: Final[Mapping[str, str]] = {"Query.nodes": "ids"}
 """Lists as long as a list that they are given. The specification knows numbers only; Apollo's takes lists, too."""
@@ -100,7 +100,7 @@ def assign(schema: GraphQLSchema) -> None:
             continue
         for name, field in named.fields.items():
             directives: list[Cost | ListSize] = []
-            weight = WEIGHTS.get(f"{named.name}.{name}")
+            weight = WEIGHTS.get(f"{named.name}.{name}", WEIGHTS.get(f"*.{name}"))
             if weight is None and named is schema.mutation_type:
                 weight = MUTATION_WEIGHT
             if weight is not None:
@@ -149,7 +149,8 @@ def _size(coordinate: str, field: GraphQLField) -> ListSize | None:
         )
     if coordinate in LIST_ARGUMENTS:
         return ListSize.of(slicing_arguments=[LIST_ARGUMENTS[coordinate]])
+    name = coordinate.partition(".")[2]
     is_list = isinstance(get_nullable_type(field.type), GraphQLList)
     if not is_list or is_leaf_type(named_type(field.type)):
         return None
-    return ListSize.of(assumed_size=SIZES.get(coordinate, ASSUMED_SIZE))
+    return ListSize.of(assumed_size=SIZES.get(coordinate, SIZES.get(f"*.{name}", ASSUMED_SIZE)))

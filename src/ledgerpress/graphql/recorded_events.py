@@ -11,7 +11,7 @@ from ledgerpress.eventlog.log import EventLog
 
 _NEAR: Final = 16
 """Positions no further apart than this are read in one run, with what lies between them."""
-_SECRETS: Final = {"log.opened": frozenset({"nameKey"})}
+_SECRETS: Final = {"log.opened": frozenset({"nameKey"}), "token.created": frozenset({"secretHash"})}
 """Data that no answer holds. The name key keeps slugs from being guessed from the names of their streams."""
 
 

@@ -115,6 +115,7 @@ class GraphQLEndpoint:
         if position := minimum_position(headers, request.extensions):
             await wait_for_position(self._store, position, self._settings.min_position_seconds)
         document = self._persisted.find(request)
+        await self._documents.prepare(document.text)
         status = status_if_not_executed(
             self._documents,
             document.text,

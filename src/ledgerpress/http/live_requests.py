@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledgerpress.application.access import Door, Identity, Unauthenticated
 from ledgerpress.graphql.documents import Refused
+from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.persisted_documents import PersistedDocuments
@@ -55,7 +56,7 @@ class StreamRequests:
         try:
             self._live.engine.documents.operation(self.persisted.find(request).text, request.operation_name)
         except Refused as refusal:
-            raise BadDocument([dict(error.formatted) for error in refusal.errors]) from None
+            raise BadDocument(all_presentable(refusal.errors)) from None
 
     def _check_no_mutation(self, request: GraphQLRequest) -> None:
         try:

@@ -9,6 +9,7 @@ from graphql import OperationType
 
 from ledgerpress.application.access import Identity
 from ledgerpress.graphql.documents import Operation, Refused
+from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.subscriber import Subscriber
 from ledgerpress.graphql.live.told import Ended, Told, to_json
@@ -64,7 +65,7 @@ class Operations:
             found = self._live.engine.documents.operation(document.text, request.operation_name)
             found.admit(request.variables)
         except Refused as refusal:
-            operation.begin(operation.refuse, [dict(error.formatted) for error in refusal.errors])
+            operation.begin(operation.refuse, all_presentable(refusal.errors))
         except Refusal as refusal:
             errors = [{"message": str(refusal), "extensions": {"code": refusal.code}}]
             operation.begin(operation.refuse, errors)

@@ -24,9 +24,6 @@ _CATEGORIES: Final = """
     FROM json_each(?1) AS asked CROSS JOIN post_category AS inside ON inside.seq = asked.value
     WHERE inside.from_pos <= ?2 AND inside.to_pos > ?2
 """
-_BODIES: Final = """
-    SELECT position, markdown FROM json_each(?1) AS asked CROSS JOIN body ON position = asked.value
-"""
 
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
@@ -63,12 +60,6 @@ def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Aut
     """Return the authors of all of the articles, by id."""
     ids = dict.fromkeys(author_id for one in articles for author_id in one.author_ids)
     return {author_id: one for author_id in ids if (one := people.author(snapshot, author_id))}
-
-
-def bodies(snapshot: Snapshot, positions: Iterable[int]) -> dict[int, str]:
-    """Return the texts of bodies by the positions that brought them."""
-    rows: list[tuple[int, str]] = snapshot.about().execute(_BODIES, (json.dumps(list(positions)),)).fetchall()
-    return dict(rows)
 
 
 def _by_name(category: Category) -> tuple[str, int]:

@@ -66,7 +66,7 @@ def _without_strings(text: str) -> str:
 def _refusal(text: str, place: int, where: str) -> LimitExceeded:
     line = text.count("\n", 0, place) + 1
     return LimitExceeded(
-        "INVALID_CHARACTER",
+        "HIDDEN_CHARACTER",
         f"Line {line} of the document has the character U+{ord(text[place]):04X}, which may not stand"
         f" there{where}. In a string it can be written as an escape.",
     )

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.application.access import Identity
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.live.kept import Kept, KeptSteps
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.graphql.live.step import Kind, LiveContext, Step
 from ledgerpress.graphql.live.told import Ended, Told, broken, failed, told
@@ -29,22 +28,6 @@ _NOW: Final = -1
 """Where the present state is kept, which comes after no position."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a step came to, on the views as of `at`, when `withdrawn` was the last position that withdrew a payload."""
-
-    told: Told | None
-    kind: Kind
-    at: int
-    withdrawn: int
-
-    def holds(self, at: int, withdrawn: int) -> bool:
-        """Return whether it would come to the same on the views as of `at`."""
-        if self.withdrawn != withdrawn:
-            return False
-        return at == self.at or (self.kind is Kind.LOG and self.told is not None)
-
-
 class Group:
     """The subscribers who are told the same. Those at `front` wait for what comes next; others are on their way there."""
 
@@ -53,6 +36,7 @@ class Group:
         engine: Engine,
         store: Store,
         settings: LiveSettings,
+        kept: KeptSteps,
         operation: Operation,
         variables: Mapping[str, Any],
         identity: Identity,
@@ -67,7 +51,7 @@ class Group:
         self._identity = identity
         self._open_past = open_past
         self._turn = asyncio.Lock()
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._kept = kept
         self._kind: Kind | None = None
         self._front = 0
         self._front_seen: str | None = None
@@ -81,10 +65,9 @@ class Group:
         """Whether nobody subscribes any more."""
         return not self.at_front and not self.behind
 
-    @property
-    def kept_count(self) -> int:
-        """How many events are kept ready."""
-        return len(self._kept)
+    def close(self) -> None:
+        """Let go of what is kept for it."""
+        self._kept.forget(id(self))
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `Ended` where it cannot."""
@@ -115,13 +98,13 @@ class Group:
             try:
                 snapshot = context.today.snapshot
                 key = _NOW if self._kind is Kind.STATE else after
-                kept = self._kept.get(key)
+                kept = self._kept.get(id(self), key)
                 withdrawn = _last_withdrawal(snapshot)
                 if kept is None or not kept.holds(snapshot.position, withdrawn):
                     if kept is not None and kept.withdrawn != withdrawn:
-                        self._kept.clear()
-                    kept = _Kept(await self._execute(context, step), step.kind, snapshot.position, withdrawn)
-                    self._keep(key, kept)
+                        self._kept.forget(id(self))
+                    kept = Kept(await self._execute(context, step), step.kind, snapshot.position, withdrawn)
+                    self._kept.keep(id(self), key, kept)
                 found = kept.told
                 if found is not None and self._kind is Kind.STATE and found.state == seen:
                     found = None
@@ -132,7 +115,7 @@ class Group:
     def _forget_the_time(self) -> None:
         """Forget what may be another as time goes by."""
         if self._kind is Kind.STATE:
-            self._kept.clear()
+            self._kept.forget(id(self))
 
     def admit(self, subscriber: "Subscriber", reached: int) -> bool:
         """Let somebody who has been told everything up to `reached` wait at the front, unless that has moved on."""
@@ -195,12 +178,6 @@ class Group:
             raise failed(result)
         self._kind = step.kind
         return told(result, step.found, is_state=step.kind is Kind.STATE)
-
-    def _keep(self, key: int, kept: _Kept) -> None:
-        self._kept[key] = kept
-        self._kept.move_to_end(key)
-        while len(self._kept) > self.settings.kept_events:
-            self._kept.popitem(last=False)
 
     def _end_all(self, end: Ended) -> None:
         for subscriber in list(self.at_front):

@@ -14,6 +14,7 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.live.group import Group
+from ledgerpress.graphql.live.kept import KeptSteps
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.graphql.live.subscriber import Sink, Subscriber
 from ledgerpress.graphql.live.told import Ended
@@ -37,6 +38,7 @@ class Live:
         self.store = store
         self.settings = settings
         self.open_past = open_past
+        self._kept = KeptSteps(settings.kept_bytes)
         self._groups: dict[tuple[object, ...], Group] = {}
         self._running: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -49,7 +51,7 @@ class Live:
             "subscriptions": self._count,
             "groups": len(self._groups),
             "tasks": len(self._running) + (self._watching is not None),
-            "kept_events": sum(group.kept_count for group in self._groups.values()),
+            "kept_events": len(self._kept),
         }
 
     async def subscribe(
@@ -77,6 +79,7 @@ class Live:
                 self.engine,
                 self.store,
                 self.settings,
+                self._kept,
                 operation,
                 variables,
                 identity,
@@ -106,6 +109,7 @@ class Live:
         group = self._groups.get(key)
         if group is not None and group.is_empty:
             del self._groups[key]
+            group.close()
             self._running.pop(key).cancel()
         if not self._groups and self._watching is not None:
             self._watching.cancel()

@@ -41,12 +41,12 @@ class LiveSettings(Struct, frozen=True, kw_only=True):
             description="How many positions a subscriber that had caught up may fall behind until it is too slow."
         ),
     ] = 1_000
-    kept_events: Annotated[
+    kept_bytes: Annotated[
         Count,
         Meta(
-            description="How many events are kept ready for each document, for subscribers that are not as far as others."
+            description="How much memory the events take that are kept ready for subscribers who are not as far as others, in bytes."
         ),
-    ] = 128
+    ] = 32_000_000
     recheck_seconds: Annotated[
         Seconds,
         Meta(

@@ -18,10 +18,14 @@ class ArticlePage:
     def __init__(self, moment: Moment, records: Sequence[articles.Article]) -> None:
         self._moment = moment
         self._records = records
+        self._bodies: dict[int, str] = {}
 
     def markdown(self, record: articles.Article) -> str:
-        """Return the text of an article's body."""
-        return self._bodies[record.body]
+        """Return the text of an article's body, which is read for that article alone: bodies are long."""
+        text = self._bodies.get(record.body)
+        if text is None:
+            text = self._bodies[record.body] = articles.markdown(self._moment.snapshot, record.body)
+        return text
 
     def categories(self, record: articles.Article) -> "list[Category]":
         """Return an article's categories, by name."""
@@ -30,10 +34,6 @@ class ArticlePage:
     def authors(self, record: articles.Article) -> list[Author]:
         """Return an article's authors, in the order of the by-line."""
         return [one for author_id in record.author_ids if (one := self._authors.get(author_id))]
-
-    @cached_property
-    def _bodies(self) -> dict[int, str]:
-        return article_pages.bodies(self._moment.snapshot, (one.body for one in self._records))
 
     @cached_property
     def _categories(self) -> "dict[int, list[Category]]":

@@ -1,0 +1,202 @@
+"""How documents and variables are measured."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from graphql import parse
+
+from ledgerpress.graphql.documents import Documents, Refused
+from ledgerpress.graphql.errors import LONGEST_MESSAGE, presentable
+from ledgerpress.graphql.limits.exceeded import LimitExceeded
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.limits.shape import check_shape
+from ledgerpress.graphql.limits.source import check_source
+from ledgerpress.graphql.limits.variables import check_variables
+from ledgerpress.graphql.schema import make_schema
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROOMY = Limits.development()
+
+
+def shape_found(query: str, **limits: int) -> int:
+    """Return what is found where a limit is 0 or 1 below it."""
+    with pytest.raises(LimitExceeded) as caught:
+        check_shape(parse(query), msgspec.structs.replace(ROOMY, **limits))
+    assert caught.value.extensions is not None
+    found: int = caught.value.extensions["found"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "limits", "found"),
+    [
+        ("{ a { b { c } } }", {"depth": 2}, 3),
+        ("{ ... { a { ... on T { b } } } }", {"depth": 1}, 2),
+        ("{ a { ...F } } fragment F on T { b { ...G } } fragment G on T { c }", {"depth": 2}, 3),
+        ("{ x: a y: b { z: c } }", {"aliases": 2}, 3),
+        ("{ ...F ...F } fragment F on T { x: a y: b }", {"aliases": 3}, 4),
+        ("{ a @x @y b { c @z } }", {"directives": 2}, 3),
+        ("query ($v: Int @x) @y { a @z ...F @p } fragment F on T @q { b }", {"directives": 4}, 5),
+        ("{ a @x @y @z }", {"directives_in_place": 2}, 3),
+        ("{ a a b { c c } }", {"repeated_selections": 1}, 2),
+        ("{ a ... { a } b { a } }", {"repeated_selections": 0}, 1),
+        ("{ n: a n: a }", {"repeated_selections": 0}, 1),
+        ("{ a ... on S { a } ... on T { a } ... on T { a } }", {"repeated_selections": 0}, 1),
+        ("{ ...F ...F } fragment F on T { a }", {"repeated_selections": 0}, 1),
+        ("{ a { ...F } b { ...F } } fragment F on T { a a }", {"repeated_selections": 1}, 2),
+        ("{ a b ...F } fragment F on T { c { d } }", {"root_fields": 2}, 3),
+        ("{ a { b } ...F } fragment F on T { c }", {"selections": 3}, 4),
+        ("{ a } fragment F on T { b } fragment G on T { b }", {"fragments": 1}, 2),
+        ("query A { a } query B { a }", {"operations": 1}, 2),
+        ("{ a(x: 1, y: 2) }", {"arguments": 1}, 2),
+        ("{ a(x: { y: 1, z: 2 }) }", {"arguments": 1}, 2),
+        ("query ($x: Int, $y: Int) { a }", {"arguments": 1}, 2),
+        ("{ a(x: { y: [[1, 2, 3]] }) }", {"list_length": 2}, 3),
+        ("query ($x: [Int] = [1, 2, 3]) { a }", {"list_length": 2}, 3),
+        ("{ a @x(y: [1, 2, 3]) }", {"list_length": 2}, 3),
+        ("{ abcd }", {"name_length": 3}, 4),
+        ("{ a(x: 12345) }", {"name_length": 3}, 5),
+    ],
+)
+def test_what_is_counted(query: str, limits: dict[str, int], found: int) -> None:
+    assert shape_found(query, **limits) == found
+    allowed = dict.fromkeys(limits, found)
+    check_shape(parse(query), msgspec.structs.replace(ROOMY, **allowed))
+
+
+def test_fragments_are_counted_once_however_often_they_are_spread() -> None:
+    count = 150
+    fragments = " ".join(
+        f"fragment F{i} on T {{ ...F{i + 1} ... {{ ...F{i + 1} }} a {{ ...F{i + 1} }} }}"
+        for i in range(count)
+    )
+    document = parse(f"{{ ...F0 }} {fragments} fragment F{count} on T {{ a }}", max_tokens=None)
+    with pytest.raises(LimitExceeded, match="nested too deep: 151"):
+        check_shape(document, ROOMY)
+
+
+def test_a_fragment_that_spreads_itself_ends() -> None:
+    check_shape(parse("{ ...A } fragment A on T { a { ...B } } fragment B on T { b { ...A ...B } }"), ROOMY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff{ a }",
+        '{ a(b: "\u202e \u200b \ufeff") }',
+        '{ a(b: """ " \u200b \\""" \ufeff """) }',
+        '{ a(b: "\\" \u200b") } # plain',
+        "{ a } # é 潮 \U0001f30a",
+        "{\t\r\n a }",
+    ],
+)
+def test_what_a_document_may_be_written_in(text: str) -> None:
+    check_source(text, ROOMY)
+
+
+@pytest.mark.parametrize(
+    ("text", "character"),
+    [
+        ("{ a\0 }", "U+0000"),
+        ('{ a(b: "\x07") }', "U+0007"),
+        ("{ a } # \x1b[2J", "U+001B"),
+        ("{ a } # \ud800", "U+D800"),
+        ('{ a(b: "\udfff") }', "U+DFFF"),
+        ("{ a } # \u202e", "U+202E"),
+        ('{ a(b: "x") \u200b }', "U+200B"),
+        ('{ a(b: """x""") \ufeff }', "U+FEFF"),
+        ('{ a # " \u2066\n }', "U+2066"),
+    ],
+)
+def test_what_it_may_not_be_written_in(text: str, character: str) -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        check_source(text, ROOMY)
+    assert character in caught.value.message
+    assert caught.value.extensions == {"code": "HIDDEN_CHARACTER"}
+
+
+def test_the_length_is_counted_in_bytes() -> None:
+    limits = Limits(document_bytes=11)
+    check_source("{ a } # \u6f6e", limits)
+    with pytest.raises(LimitExceeded, match="in bytes: 12; the limit is 11"):
+        check_source("{ a } # \u6f6e ", limits)
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"a": [[[[1]]]]}, "VARIABLES_TOO_DEEP"),
+        ({"a": list(range(6))}, "LIST_TOO_LONG"),
+        ({"a": [1] * 5, "b": [1] * 5}, "TOO_MANY_VALUES"),
+        ({"a": 2**63}, "NUMBER_TOO_LONG"),
+    ],
+)
+def test_variables_are_measured(variables: dict[str, Any], code: str) -> None:
+    limits = Limits(variables_depth=4, list_length=5, variables_values=11)
+    check_variables({"a": [[[1]]], "b": [1] * 5, "c": 2**63 - 1}, limits)
+    with pytest.raises(LimitExceeded) as caught:
+        check_variables(variables, limits)
+    assert caught.value.extensions is not None
+    assert caught.value.extensions["code"] == code
+
+
+def test_refused_documents_push_out_none_that_is_good() -> None:
+    documents = Documents(make_schema()._schema)
+    good = documents.operation("{ site { name } }", None)
+    for number in range(1_000):
+        with pytest.raises(Refused):
+            documents.operation(f"{{ x{number} }}", None)
+    assert documents.operation("{ site { name } }", None) is good
+
+
+async def test_a_long_document_is_checked_beforehand_and_once() -> None:
+    documents = Documents(make_schema()._schema, Limits())
+    good = "{ site { name } } #" + "a" * 2_000
+    await documents.prepare(good)
+    found = documents.operation(good, None)
+    await documents.prepare(good)
+    assert documents.operation(good, None) is found
+    bad = "{ site { nam } } #" + "a" * 2_000
+    await documents.prepare(bad)
+    with pytest.raises(Refused) as caught:
+        documents.operation(bad, None)
+    assert [error.message for error in caught.value.errors] == ["Cannot query field 'nam' on type 'Site'."]
+
+
+def test_a_message_is_bounded_and_suggests_nothing() -> None:
+    (error,) = _errors("{ site { nam } }")
+    assert "Did you mean 'name'?" in presentable(error)["message"]
+    assert presentable(error, suggestions=False)["message"] == "Cannot query field 'nam' on type 'Site'."
+    (error,) = _errors("{ site { " + "n" * 5_000 + " } }")
+    assert len(presentable(error)["message"]) <= LONGEST_MESSAGE + 1
+
+
+def _errors(query: str) -> tuple[Any, ...]:
+    limits = msgspec.structs.replace(ROOMY, name_length=10_000)
+    with pytest.raises(Refused) as caught:
+        Documents(make_schema()._schema, limits).operation(query, None)
+    return caught.value.errors
+
+
+def test_the_defaults_are_those_of_production() -> None:
+    limits = Limits()
+    assert (limits.document_bytes, limits.tokens, limits.page_size) == (100_000, 2_000, 100)
+    assert not limits.introspection
+    assert not limits.suggestions
+    for name in limits.__struct_fields__:
+        if isinstance(getattr(limits, name), int | float):
+            assert getattr(limits, name) <= getattr(ROOMY, name), name
+
+
+def test_every_code_and_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "limits.md").read_text("utf-8")
+    sources = (ROOT / "src" / "ledgerpress" / "graphql").glob("limits/*.py")
+    codes = {
+        code for one in sources for code in re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', one.read_text("utf-8"))
+    }
+    assert {"TOO_DEEP", "TIMEOUT", "COST_EXCEEDED"} <= codes
+    for name in (*codes, *Limits.__struct_fields__):
+        assert f"`{name}`" in page, name
