@@ -1,6 +1,6 @@
 """An application as it is run in production, with a door at which two tokens are known."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +60,16 @@ class Operated:
 
 
 @asynccontextmanager
-async def operated(data: Path, **settings: Any) -> AsyncIterator[Operated]:
+async def operated(
+    data: Path, *, allowed_hosts: Sequence[str] = ("*",), **settings: Any
+) -> AsyncIterator[Operated]:
     """Run an application on the store in `data`; `settings` are those of `Running`."""
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
     running = Running(**(production | settings))
     observed = Observed(None)
     observed.shown_by(running.metrics)
     async with open_store(data, observer=observed) as store:
-        app = make_app(store, door=TwoTokens(), running=running)
+        app = make_app(store, door=TwoTokens(), allowed_hosts=allowed_hosts, running=running)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Operated(http, store, running)

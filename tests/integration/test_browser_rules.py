@@ -121,6 +121,36 @@ async def test_all_sites_may_be_allowed(tmp_path: Path) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
+HOSTS = ("news.example.org", "*.example.net", "::1", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("news.example.org", 200),
+        ("News.Example.ORG:8000", 200),
+        ("a.b.example.net", 200),
+        ("[::1]:8000", 200),
+        ("[::1]", 200),
+        ("127.0.0.1:1", 200),
+        ("example.net", 400),
+        ("evil-example.net", 400),
+        ("news.example.org.evil.example", 400),
+        ("evil.example", 400),
+        ("[::2]", 400),
+        ("", 400),
+    ],
+)
+async def test_a_request_for_another_host_is_refused(tmp_path: Path, host: str, status: int) -> None:
+    async with operated(tmp_path, allowed_hosts=HOSTS) as one:
+        for _ in range(2):  # a name that was good once is found in another way
+            answer = await one.http.get("/health/live", headers={"Host": host})
+            assert answer.status_code == status
+            if status == 200:
+                continue
+            assert answer.json()["errors"][0]["extensions"]["code"] == "UNKNOWN_HOST"
+
+
 async def test_a_server_answers_under_the_names_that_are_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,12 +108,15 @@ async def test_metrics_count_requests_events_and_positions(tmp_path: Path) -> No
         before = await one.store.log.head()
         assert (await one.post(NAME_SITE, OPERATOR, name="The Tide")).json()["data"]["siteName"]["position"]
         await one.post("{ site { name } }")
+        await one.post("{ site { name } }")
         await one.post("{ nothing }")
         await one.http.get("/")
         await one.http.get("/articles/none")
         found = await samples(one)
         assert found["ledgerpress_requests_total", "mutation", "200"] == 1
-        assert found["ledgerpress_requests_total", "query", "200"] == 1
+        assert found["ledgerpress_requests_total", "query", "200"] == 2
+        assert found["ledgerpress_answers_total", "hits"] == 1
+        assert found["ledgerpress_subscriptions", "sockets"] == 0
         assert (
             sum(value for key, value in found.items() if key[:2] == ("ledgerpress_requests_total", "graphql"))
             == 1

@@ -3,7 +3,6 @@
 Raw ASGI, since every request passes here; it also adds the security headers, so that answers are wrapped once.
 """
 
-import json
 import logging
 import time
 from contextlib import AbstractContextManager
@@ -15,7 +14,9 @@ from ledgerpress.graphql.context import Trace
 from ledgerpress.graphql.exchange import CURRENT, Exchange
 from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.metrics import Metrics
+from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.security_headers import SecurityHeaders
+from ledgerpress.http.sending import send_refusal
 from ledgerpress.http.trace_context import BadTraceHeader, correlation_id, trace_of
 
 logger = logging.getLogger(__name__)
@@ -113,8 +114,8 @@ class Observation:
                 raise  # Too late for another answer: the server cuts the connection, and logs why.
             exchange.error_ids.append(exchange.id)
             logger.exception("the request could not be answered", extra={"error_id": exchange.id})
-            extensions = {"code": "INTERNAL_SERVER_ERROR", "errorId": exchange.id}
-            await _answer(sending, 500, "Something went wrong on the server.", extensions)
+            failure = "Something went wrong on the server."
+            await send_refusal(sending, Refusal(500, "INTERNAL_SERVER_ERROR", failure, error_id=exchange.id))
         finally:
             seconds = time.perf_counter() - started
             kind = _kind(exchange, scope)
@@ -153,11 +154,4 @@ async def _refuse(scope: Scope, send: Send, message: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4400, "reason": message})
     else:
-        await _answer(send, 400, message, {"code": "BAD_REQUEST"})
-
-
-async def _answer(send: Send, status: int, message: str, extensions: dict[str, str]) -> None:
-    body = json.dumps({"errors": [{"message": message, "extensions": extensions}]}).encode("ascii")
-    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        await send_refusal(send, Refusal(400, "BAD_REQUEST", message))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -17,6 +16,7 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.http.access_log import AccessLog
 from ledgerpress.http.cross_origin import CorsSettings, CrossOrigin
 from ledgerpress.http.health import Health, HealthSettings, may_see_operations
+from ledgerpress.http.host_names import HostNames
 from ledgerpress.http.metrics import Metrics, MetricsSettings
 from ledgerpress.http.observation import Observation, RequestSpans
 from ledgerpress.http.security_headers import HeaderSettings, SecurityHeaders
@@ -53,7 +53,7 @@ class Running:
         ]
         if self.cors.origins:
             around.append(Middleware(CrossOrigin, settings=self.cors))
-        around.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)))
+        around.append(Middleware(HostNames, allowed=allowed_hosts))
         return around
 
     def routes(self, store: Store, door: Door) -> list[BaseRoute]:
