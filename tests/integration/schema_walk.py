@@ -23,6 +23,9 @@ _DIFF: Final = _POST % "diff(from: 0, to: 2) { %s }"
 
 WAYS: Final[dict[str, str]] = {
     "Actor": "node(id: $actor) { ... on Actor { %s } }",
+    "ApiToken": "tokens { nodes { %s } }",
+    "ApiTokenConnection": "tokens { %s }",
+    "ApiTokenEdge": "tokens { edges { %s } }",
     "Article": _ARTICLE,
     "ArticleConnection": "recentPosts { %s }",
     "ArticleEdge": "recentPosts { edges { %s } }",
@@ -61,6 +64,8 @@ RESULTS: Final[dict[str, tuple[str, str]]] = {
     "PostPayload": ("postEdit", "%s"),
     "PostRestorePayload": ("postRestore", "%s"),
     "SitePayload": ("siteName", "%s"),
+    "TokenCreatePayload": ("tokenCreate", "%s"),
+    "TokenPayload": ("tokenRevoke", "%s"),
     "UserError": ("postEdit", "userErrors { %s }"),
 }
 """The types that come of mutations: of which, and where."""
@@ -85,8 +90,17 @@ MUTATIONS: Final[dict[str, dict[str, Any]]] = {
     "postUncategorize": {"id": "$post", "category": {"slug": "news"}},
     "postUnpublish": {"id": "$post"},
     "siteName": {"name": "Named $number"},
+    "tokenCreate": {"name": "New", "role": "READER"},
+    "tokenRevoke": {"id": "$token"},
 }
 """What to give each mutation, so that it has something to do."""
+
+SUBSCRIPTIONS: Final[dict[str, tuple[str, str]]] = {
+    "articleChanged": ("ArticleChanged", "articleChanged(slug: $slug) { %s }"),
+    "changes": ("Change", "changes(fromPosition: 0, filter: { stream: $post }) { %s }"),
+    "recentPosts": ("ArticleConnection", "recentPosts { %s }"),
+}
+"""What each subscription gives, and how to ask for it."""
 
 QUERIES: Final[dict[str, str]] = {
     "article": "article(slug: $slug) { id }",

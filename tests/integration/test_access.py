@@ -1,5 +1,6 @@
 """The schema walk: every field and every mutation, as every role, is allowed or refused as the table in the docs says."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from itertools import count
@@ -9,15 +10,17 @@ from typing import Any, Final, NamedTuple
 import pytest
 from graphql import is_non_null_type
 
-from ledgerpress.application.access import Identity
+from ledgerpress.application.access import Identity, OpenDoor
 from ledgerpress.graphql import access_table, ids
 from ledgerpress.graphql.access import FIELDS, GUARDED, needed
 from ledgerpress.graphql.schema import make_schema
 from tests.integration.desk import Client, client
+from tests.integration.live import Served, served, websocket
 from tests.integration.people import AUTHOR, people
 from tests.integration.schema_walk import (
     MUTATIONS,
     RESULTS,
+    SUBSCRIPTIONS,
     WAYS,
     Field,
     every_field,
@@ -27,15 +30,8 @@ from tests.integration.schema_walk import (
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "access.md"
 COLUMNS: Final = ("anyone", AUTHOR, "editor", "auditor", "admin")
 SCHEMA: Final = make_schema()._schema
-COMING: Final = {
-    "Query.tokens",
-    "Mutation.tokenCreate",
-    "Mutation.tokenRevoke",
-    "Subscription.articleChanged",
-    "Subscription.changes",
-    "Subscription.recentPosts",
-}
-"""Fields that were decided about before there were any."""
+SUBSCRIBED: Final = {"ArticleChanged"}
+"""Types that only subscriptions give."""
 FIELDS_BY_NAME: Final = {field.coordinate: field for field in every_field(SCHEMA)}
 
 
@@ -90,6 +86,9 @@ class Walk:
         if "$category" in str(given):
             made = await self.door.do("categoryCreate", "category { slug }", name=f"Made {number}")
             things["$category"] = made["category"]["slug"]
+        if "$token" in str(given):
+            made = await self.door.do("tokenCreate", "token { id }", name=f"Made {number}", role="READER")
+            things["$token"] = made["token"]["id"]
         kind = f"{mutation[0].upper()}{mutation[1:]}Input"
         query = (
             f"mutation ($input: {kind}!) {{ outcome: {mutation}(input: $input) "
@@ -136,6 +135,7 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
         walkers = await people(door.store)
         made = await door.do("authorRegister", "author { id }", name="Ada")
         whose = [Whose(walkers[name], *await write(door, walkers[name], name)) for name in (AUTHOR, "editor")]
+        await door.do("tokenCreate", name="Ada's", role="AUTHOR")
         yield Walk(door, walkers, whose[0], whose[1], made["author"]["id"])
 
 
@@ -164,7 +164,7 @@ def test_every_root_field_is_decided_about_and_every_decision_is_about_a_field()
         name for name in FIELDS_BY_NAME if name.partition(".")[0] in {"Query", "Mutation", "Subscription"}
     }
     assert roots - set(FIELDS) == set(), "say in graphql/access.py what these take"
-    assert set(FIELDS) - set(FIELDS_BY_NAME) <= COMING, "graphql/access.py names fields that there are not"
+    assert set(FIELDS) <= set(FIELDS_BY_NAME), "graphql/access.py names fields that there are not"
 
 
 def test_a_field_that_can_be_refused_is_marked_and_takes_nothing_else_away() -> None:
@@ -177,7 +177,7 @@ def test_a_field_that_can_be_refused_is_marked_and_takes_nothing_else_away() -> 
 @pytest.mark.parametrize("who", COLUMNS)
 async def test_each_field_is_had_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
     for name, field in FIELDS_BY_NAME.items():
-        if field.type in {"Mutation", "Subscription"} or field.type in RESULTS:
+        if field.type in {"Mutation", "Subscription"} or field.type in RESULTS or field.type in SUBSCRIBED:
             continue
         expected = TABLE[name][who]
         assert await had(walk, field, who, "own") == (expected != "no"), (name, who, "own")
@@ -267,6 +267,43 @@ async def test_what_comes_of_a_mutation_is_had_by_whoever_may_carry_it_out(walk:
         else:
             assert "errors" not in body, (name, body)
             assert types_reached(body["data"]) == {field.type}, (name, body)
+
+
+@pytest.mark.parametrize("who", COLUMNS)
+async def test_each_subscription_is_had_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
+    async with served(walk.door.store, door=OpenDoor(walk.walkers[who])) as server:
+        for name, field in FIELDS_BY_NAME.items():
+            if field.type != "Subscription":
+                continue
+            expected = TABLE[name][who]
+            type_, way = SUBSCRIPTIONS[field.name]
+            fields = [one.selection for one in FIELDS_BY_NAME.values() if one.type == type_]
+            query = way % " ".join(["reached: __typename", *fields])
+            for whose in ("own", "other") if "$post" in way else ("own",):
+                message = await told(walk, server, query, whose)
+                about = (name, who, whose, message)
+                assert (message["type"] == "next") == (expected in {"yes", whose}), about
+                if message["type"] == "next":
+                    assert types_reached(message["payload"]["data"]) == {type_}, about
+                    assert "errors" not in message["payload"], about
+                else:
+                    assert_refused(message["payload"], walk.walkers[who])
+
+
+async def told(walk: Walk, server: Served, query: str, whose: str) -> dict[str, Any]:
+    """Subscribe, and return the first message; meanwhile the article is published again and again."""
+    about = walk.whose[whose]
+    variables, types = ({"slug": about.slug}, "$slug: String!") if "$slug" in query else ({}, "")
+    if "$post" in query:
+        variables, types = {"post": about.post}, "$post: ID!"
+    async with websocket(server.host, server.port) as socket:
+        await socket.init()
+        await socket.subscribe(f"subscription {f'({types})' if types else ''} {{ {query} }}", **variables)
+        receiving = asyncio.create_task(socket.receive())
+        while not receiving.done():
+            await walk.door.do("postPublish", id=about.post, correction="Once more.")
+            await asyncio.wait([receiving], timeout=0.1)
+        return receiving.result()
 
 
 async def test_who_may_not_is_refused_before_anything_is_read(walk: Walk) -> None:
