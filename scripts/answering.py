@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledgerpress.application.access import ANONYMOUS, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 from scripts.plain_strawberry import our_schema, plain_strawberry
 
 
@@ -32,7 +33,8 @@ def bare(body: bytes) -> ASGIApp:
 
 def ledgerpress(store: Store) -> ASGIApp:
     """Return LedgerPress's own application, for everyone."""
-    return make_app(store, door=OpenDoor(ANONYMOUS))
+    unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
+    return make_app(store, door=OpenDoor(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {

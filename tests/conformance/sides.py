@@ -97,15 +97,18 @@ async def ours(data: Path) -> AsyncIterator[Side]:
 @asynccontextmanager
 async def _goings_on(store: Store) -> AsyncIterator[None]:
     """Record something every now and then."""
+    over = asyncio.Event()
 
     async def record() -> None:
         for number in count(1):
             await asyncio.sleep(0.02)
+            if over.is_set():
+                return
             await store.press.handle(RegisterAuthor(name=f"Author {number}"))
 
     recording = asyncio.create_task(record())
     try:
         yield
     finally:
-        recording.cancel()
-        await asyncio.wait([recording])
+        over.set()
+        await recording

@@ -29,7 +29,10 @@ class ChosenDoor:
 
 
 class Client:
-    """Sends GraphQL requests, and unpacks answers. `do` and `write` come from `writer`."""
+    """Sends GraphQL requests, and unpacks answers.
+
+    Where the application has `door`, a test can act as anyone, and `do` and `write` come from `writer`.
+    """
 
     def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor | None = None) -> None:
         self.http = http

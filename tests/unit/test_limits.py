@@ -143,6 +143,21 @@ def test_variables_are_measured(variables: dict[str, Any], code: str) -> None:
     assert caught.value.extensions["code"] == code
 
 
+@pytest.mark.parametrize("depth", [20, 80, 110, 140, 190])
+def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) -> None:
+    chain = " ".join(f"fragment F{i} on Query {{ ... {{ ...F{i + 1} }} }}" for i in range(depth))
+    query = f"{{ ...F0 }} {chain} fragment F{depth} on Query {{ site {{ name }} }}"
+    try:
+        cost = Documents(make_schema()._schema).operation(query, None).admit(None)
+    except Refused as refusal:
+        assert depth > 50
+        (error,) = refusal.errors
+        assert (error.extensions or {}).get("code") == "TOO_DEEP" or error.message == "Validation aborted."
+    else:
+        assert cost == (1, 2)
+        assert depth < 190
+
+
 def test_refused_documents_push_out_none_that_is_good() -> None:
     documents = Documents(make_schema()._schema)
     good = documents.operation("{ site { name } }", None)

@@ -78,6 +78,9 @@ class Operation:
             cost.require(self.limits)
         except LimitExceeded as error:
             raise Refused(error) from None
+        except RecursionError:
+            too_deep = LimitExceeded("TOO_DEEP", "Fragments are spread in one another too deep.")
+            raise Refused(too_deep) from None
         return cost
 
     @cached_property

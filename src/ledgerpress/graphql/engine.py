@@ -43,7 +43,7 @@ class Engine:
         self.schema = schema or make_schema()
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
-        self._compiler = Compiler(self.schema._schema)
+        self._compiler = Compiler(self.schema._schema, hide_suggestions=not self.limits.suggestions)
 
     async def execute(
         self,

@@ -37,6 +37,8 @@ _TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
     "category.deleted": (TAXONOMY,),
     "slug.claimed": (),
     "slug.released": (),
+    "token.created": (),
+    "token.revoked": (),
 }
 """Of the other events that touch less than everything, what they touch beside their subject."""
 

@@ -57,6 +57,7 @@ class Group:
         self._front_seen: str | None = None
         self.at_front: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()
+        self._closed = False
         self._moved = asyncio.Event()
         self._head = 0
 
@@ -65,8 +66,13 @@ class Group:
         """Whether nobody subscribes any more."""
         return not self.at_front and not self.behind
 
+    def open(self) -> None:
+        """Expect somebody."""
+        self._closed = False
+
     def close(self) -> None:
-        """Let go of what is kept for it."""
+        """Let go of what is kept for it: nobody is left."""
+        self._closed = True
         self._kept.forget(id(self))
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
@@ -137,8 +143,8 @@ class Group:
         self._moved.set()
 
     async def run(self) -> None:
-        """Tell those at the front what comes, until cancelled."""
-        while True:
+        """Tell those at the front what comes, until it is closed."""
+        while not self._closed:
             try:
                 async with asyncio.timeout(self.settings.clock_seconds):
                     await self._moved.wait()

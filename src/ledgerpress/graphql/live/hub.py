@@ -88,9 +88,10 @@ class Live:
         begins_at = await group.beginning(variables)
         if after is not None and group.is_resumable:
             begins_at = await self._checked(after)
-        # Somebody else may have begun the same meanwhile.
+        # Meanwhile somebody else may have begun the same, or all others have left.
         group = self._groups.setdefault(key, group)
         if key not in self._running:
+            group.open()
             self._running[key] = asyncio.create_task(group.run(), name="subscribers")
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
@@ -118,7 +119,8 @@ class Live:
     async def _watch(self) -> None:
         """Wake the groups as soon as the views have moved, whoever wrote what moved them."""
         position = -1
-        while True:
+        # Before Python 3.12, `asyncio.wait_for` may lose a cancellation, and the views wait by it.
+        while self._watching is asyncio.current_task():
             try:
                 with self.store.snapshot() as snapshot:
                     reached = snapshot.position

@@ -103,6 +103,8 @@ class Subscriber:
                 await self._send(pending, event)
             while True:
                 reached, event = await self._group.next(self.position, self.seen)
+                if self._is_over():  # a cancellation may get lost on the way
+                    return
                 if event is not None:
                     await self._send(self._sink.send(event), event)
                 elif self._group.admit(self, reached):
@@ -151,6 +153,9 @@ class Subscriber:
                 await self._sink.end(end)
         except OSError:  # a time-out is one, too
             self._sink.abandon()
+
+    def _is_over(self) -> bool:
+        return self._leave is None
 
     def _left(self) -> None:
         self._group.at_front.discard(self)
