@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ABORTED: Final = 499
 """The status that is noted of a request whose client went away, or which was cut off, before it was answered."""
+NOT_MODIFIED: Final = 304
 
 
 class RequestSpan(Protocol):
@@ -95,7 +96,8 @@ class Observation:
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
-                message["headers"] = headers.added(list(message.get("headers", ())))
+                if status != NOT_MODIFIED:  # what was kept has them
+                    message["headers"] = headers.added(list(message.get("headers", ())))
             elif kind == "websocket.accept":
                 status = 101
             await send(message)

@@ -28,8 +28,12 @@ class BadTraceHeader(Exception):
 
 def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace | None:
     """Return what a request is part of, as its headers say. Raises `BadTraceHeader`."""
-    found = {name: value for name, value in headers if name in _ASKED}
-    if not found:
+    found: dict[bytes, bytes] | None = None
+    for name, value in headers:
+        if name in _ASKED:
+            found = found or {}
+            found[name] = value
+    if found is None:
         return None
     trace_id = trace_id_of(found.get(TRACEPARENT, b""))
     correlation, causation = _uuid(found, CORRELATION), _uuid(found, CAUSATION)
