@@ -154,7 +154,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
         (error,) = refusal.errors
         assert (error.extensions or {}).get("code") == "TOO_DEEP" or error.message == "Validation aborted."
     else:
-        assert cost == (1, 2)
+        assert tuple(cost) == (1, 2)
         assert depth < 190
 
 
