@@ -63,6 +63,7 @@ async def test_a_token_is_made_used_and_revoked_at_once_by_other_processes_and_o
         server = await servers.start(data)
         admin = server.admin_token()
         assert admin
+        assert f"/graphql#token={admin}\n" in server.output.read_text("utf-8")
         made = json.loads(
             await done(
                 "token", "create", "Feed", "--role", "auditor", "--expires", "1h", "--json", "--data", data

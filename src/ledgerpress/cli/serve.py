@@ -184,4 +184,6 @@ async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) ->
         err.print(f"  metrics     {other}/metrics")
     if token:
         err.print(_ADMIN_TOKEN.format(token))
+        if known.settings.http.graphiql:
+            err.print(f"  GraphiQL    {base}/graphql#token={token}")
     err.print("Press Ctrl+C to stop.")
