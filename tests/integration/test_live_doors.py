@@ -15,6 +15,7 @@ from ledgerpress.application.access import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     Identity,
+    OpenDoor,
     Role,
     Unauthenticated,
     identity,
@@ -23,11 +24,13 @@ from ledgerpress.application.people import RegisterAuthor
 from ledgerpress.application.posts import CreatePost, PublishPost, UnpublishPost
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.settings import HttpSettings
 from tests.integration.live import Socket, served, websocket
 from tests.integration.sse import opened
 from tests.sources import SeededBytes, SetClock
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
+CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'
 MOMENT = "{ moment { position } }"
 
 
@@ -95,7 +98,7 @@ async def test_a_bad_token_is_not_taken_for_nobody(store: Store, http: httpx2.As
             assert (await socket.closed())[0] == 4403
         url = f"{server.url}/graphql"
         async with opened(http, "POST", url, MOMENT, bearer("x")) as stream:
-            assert (stream.status, stream.headers["www-authenticate"]) == (401, "Bearer")
+            assert (stream.status, stream.headers["www-authenticate"]) == (401, CHALLENGE)
         assert (await http.put(f"{url}/stream", headers=bearer("x"))).status_code == 401
 
 
@@ -336,3 +339,27 @@ async def test_a_request_for_an_event_stream_that_is_none_is_refused(
         answer = await http.post(f"{server.url}/graphql", headers=headers, **body)
         assert answer.status_code == status
         assert answer.json()["errors"]
+
+
+async def test_operations_on_a_socket_and_event_streams_count_as_requests(tmp_path: Path) -> None:
+    settings = HttpSettings(anonymous_requests_per_second=0.001, burst_seconds=3_000)
+    async with (
+        open_store(tmp_path / "store") as store,
+        served(store, door=OpenDoor(ANONYMOUS), settings=settings) as server,
+        websocket(server.host, server.port) as socket,
+        httpx2.AsyncClient(timeout=20) as http,
+    ):
+        await socket.init()
+        for _ in range(2):
+            id = await socket.subscribe("{ site { name } }")
+            assert len(await socket.results(id)) == 1
+        query = {"query": "subscription { recentPosts { totalCount } }"}
+        headers = {"Accept": "text/event-stream"}
+        async with http.stream("POST", f"{server.url}/graphql", json=query, headers=headers) as stream:
+            assert stream.status_code == 200
+        answer = await http.post(f"{server.url}/graphql", json=query, headers=headers)
+        assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+        await socket.subscribe("{ site { name } }", "late")
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "late")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"

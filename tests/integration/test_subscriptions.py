@@ -188,7 +188,7 @@ async def test_a_position_that_the_log_has_not_come_to_is_refused(socket: Socket
 async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> None:
     await reader.subscribe(CHANGES, **{"from": 0})
     message = await reader.receive()
-    assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+    assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "UNAUTHENTICATED")
 
 
 # --- articleChanged --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.concurrency import ConcurrentRequests
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.live import LiveDoor
@@ -56,18 +57,19 @@ def make_app(
         await response(scope, receive, send)
 
     engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
+    rates = ClientRates(door, settings)
     answers = Answers(engine, cache)
     endpoint = GraphQLEndpoint(
         answers,
         store,
-        door,
+        rates,
         settings,
         page=page if settings.graphiql else None,
         persisted=persisted,
         open_past=open_past,
     )
     subscriptions = LiveDoor(
-        engine, store, door, settings, persisted, live, stopping=running.stopping, open_past=open_past
+        engine, store, door, rates, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
     app = _Application(
         {"/graphql": endpoint},

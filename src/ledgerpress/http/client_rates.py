@@ -29,14 +29,26 @@ class ClientRates:
         Bad credentials count for the address that they come from: nobody tries them faster than it may ask.
         """
         try:
-            shown = None if authorization is None else authorization.decode("latin-1")
-            identity = await self._door.identify(shown)
+            identity = await self.identify(
+                scope, None if authorization is None else authorization.decode("latin-1")
+            )
         except Unauthenticated as error:
-            self._addresses.take(client_address(scope.get("client")))
             raise challenge(error) from None
+        return identity, self.take(scope, identity)
+
+    async def identify(self, scope: Scope, authorization: str | None) -> Identity:
+        """Return whose the value of an Authorization header is. Raises `Unauthenticated`, and `Refusal`."""
+        try:
+            return await self._door.identify(authorization)
+        except Unauthenticated:
+            self._addresses.take(client_address(scope.get("client")))
+            raise
+
+    def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
+        """Count a request, and return the headers that tell a token how many more it may send. Raises `Refusal`."""
         client = identity.token_id or identity.actor_id
         if client:
-            return identity, self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()
+            return self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()
         if self._addresses.is_on:
             self._addresses.take(client_address(scope.get("client")))
-        return identity, ()
+        return ()

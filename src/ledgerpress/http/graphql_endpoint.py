@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.application.access import Door, Identity
+from ledgerpress.application.access import Identity
 from ledgerpress.graphql.answers import Answers
 from ledgerpress.graphql.exchange import note_error
 from ledgerpress.graphql.kept_answers import KeptStore
@@ -45,7 +45,7 @@ class GraphQLEndpoint:
         self,
         answers: Answers,
         store: KeptStore,
-        door: Door,
+        rates: ClientRates,
         settings: HttpSettings,
         *,
         page: ASGIApp | None = None,
@@ -55,7 +55,7 @@ class GraphQLEndpoint:
         self._documents = answers.documents
         self._answer_to = answers.answer
         self._store = store
-        self._rates = ClientRates(door, settings)
+        self._rates = rates
         self._settings = settings
         self._page = page
         self._open_past = open_past

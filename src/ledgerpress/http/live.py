@@ -9,6 +9,7 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.live_requests import StreamRequests
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.settings import HttpSettings
@@ -25,6 +26,7 @@ class LiveDoor:
         engine: Engine,
         store: Store,
         door: Door,
+        rates: ClientRates,
         http: HttpSettings,
         persisted: PersistedDocuments,
         settings: LiveSettings | None = None,
@@ -40,8 +42,8 @@ class LiveDoor:
         self._leaving: asyncio.Task[None] | None = None
         self._connections = 0
         self.live = Live(engine, store, settings or LiveSettings(), open_past=open_past)
-        requests = StreamRequests(self.live, door, http, persisted)
-        self.sockets = Sockets(self.live, door, persisted)
+        requests = StreamRequests(self.live, rates, http, persisted)
+        self.sockets = Sockets(self.live, door, rates, persisted)
         self.event_streams = EventStreams(self.live, door, requests)
         self.reservations = Reservations(self.live, door, requests, self.event_streams)
 

@@ -7,10 +7,11 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.application.access import Door, Identity, Unauthenticated
+from ledgerpress.application.access import Identity
 from ledgerpress.graphql.documents import Refused
 from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
+from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.refusals import Refusal
@@ -21,18 +22,20 @@ from ledgerpress.http.settings import HttpSettings
 class StreamRequests:
     """Reads requests for event streams, within the bounds of those for answers."""
 
-    def __init__(self, live: Live, door: Door, settings: HttpSettings, persisted: PersistedDocuments) -> None:
+    def __init__(
+        self, live: Live, rates: ClientRates, settings: HttpSettings, persisted: PersistedDocuments
+    ) -> None:
         self._live = live
-        self._door = door
+        self._rates = rates
         self._settings = settings
         self.persisted = persisted
 
     async def identify(self, scope: Scope) -> Identity:
         """Return who sends a request. Raises `Refusal`."""
-        try:
-            return await self._door.identify(Headers(scope=scope).get("authorization"))
-        except Unauthenticated as error:
-            raise Refusal(401, "UNAUTHENTICATED", str(error), (b"www-authenticate", b"Bearer")) from None
+        authorization = Headers(scope=scope).get("authorization")
+        shown = None if authorization is None else authorization.encode("latin-1")
+        identity, _ = await self._rates.admit(scope, shown)
+        return identity
 
     async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
         """Return what a request asks for. Raises `Refusal`, and `ClientGone`."""

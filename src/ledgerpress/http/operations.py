@@ -43,7 +43,15 @@ class Channel(Protocol):
 class Operations:
     """The operations under way on one connection, by their ids."""
 
-    def __init__(self, live: Live, channel: Channel, persisted: PersistedDocuments) -> None:
+    def __init__(
+        self,
+        live: Live,
+        channel: Channel,
+        persisted: PersistedDocuments,
+        admit: Callable[[Identity], object] | None = None,
+    ) -> None:
+        """Take what carries them. `admit` raises `Refusal` for whoever may begin none just now."""
+        self._admit = admit
         self._persisted = persisted
         self._live = live
         self._channel = channel
@@ -59,6 +67,8 @@ class Operations:
         operation = _Operation(self, id_)
         self._under_way[id_] = operation
         try:
+            if self._admit is not None:
+                self._admit(identity)
             if len(self._under_way) > self._live.settings.max_operations:
                 raise _too_many(self._live.settings.max_operations)
             document = self._persisted.find(request)

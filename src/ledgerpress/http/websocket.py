@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -10,10 +11,12 @@ from ledgerpress.application.access import Door, Identity, Unauthenticated
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.told import Told
 from ledgerpress.http import websocket_messages as messages
+from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.operations import Operations
 from ledgerpress.http.origins import is_of_ours
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.rechecking import rechecked
+from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.websocket_messages import SUBPROTOCOL, Closing
 
 logger = logging.getLogger(__name__)
@@ -24,8 +27,9 @@ _GONE: Final = "websocket.disconnect"
 class Sockets:
     """The sockets of a process; an ASGI application for their handshakes."""
 
-    def __init__(self, live: Live, door: Door, persisted: PersistedDocuments) -> None:
+    def __init__(self, live: Live, door: Door, rates: ClientRates, persisted: PersistedDocuments) -> None:
         self._live = live
+        self._rates = rates
         self._door = door
         self._persisted = persisted
         self._open: set[_Socket] = set()
@@ -46,7 +50,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(self._live, self._door, self._persisted, scope, receive, send)
+        socket = _Socket(self._live, self._door, self._rates, self._persisted, scope, receive, send)
         self._open.add(socket)
         try:
             await socket.run()
@@ -66,6 +70,7 @@ class _Socket:
         self,
         live: Live,
         door: Door,
+        rates: ClientRates,
         persisted: PersistedDocuments,
         scope: Scope,
         receive: Receive,
@@ -76,7 +81,9 @@ class _Socket:
         self._headers = dict(scope["headers"])
         self._receive = receive
         self._send = send
-        self._operations = Operations(live, self, persisted)
+        self._rates = rates
+        self._scope = scope
+        self._operations = Operations(live, self, persisted, partial(rates.take, scope))
         self._identity: Identity | None = None
         self._rechecking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -144,9 +151,11 @@ class _Socket:
                 4403, "The authorization in the payload is a string, as in the header of that name."
             )
         try:
-            self._identity = await self._door.identify(authorization)
+            self._identity = await self._rates.identify(self._scope, authorization)
         except Unauthenticated as error:
             raise Closing(4403, f"Forbidden: {error}") from None
+        except Refusal as refusal:
+            raise Closing(1013, str(refusal)) from None
         await self._say('{"type":"connection_ack"}')
         if authorization is not None:
             watching = rechecked(self._door, authorization, self._identity, self._live.settings)
