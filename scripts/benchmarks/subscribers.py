@@ -35,6 +35,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
 from scripts.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
@@ -124,7 +125,12 @@ def read_marks(sockets: list[socket.socket], marks: int) -> None:
 async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
     """Serve the store in this process."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), live=LiveSettings())
+    app = make_app(
+        store,
+        door=OpenDoor(LOCAL_OPERATOR),
+        settings=HttpSettings(requests_per_second=0, anonymous_requests_per_second=0),
+        live=LiveSettings(),
+    )
     config = uvicorn.Config(
         app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="warning", lifespan="off"
     )
