@@ -50,11 +50,11 @@ reader does, the articles. *no*: refused, or there is no way to such an object. 
 for; of a field without, whoever has the object may have it.
 
 A refusal is an error with the code `FORBIDDEN`, or `UNAUTHENTICATED` for who has not said who they are, and leaves the
-rest of the answer as it is: every field that can be refused is nullable. An object that somebody may not see is not
+rest of the answer as it is: every field that takes a permission is nullable. An object that somebody may not see is not
 refused: it is `null`, or not in the list, and not counted, just as if it did not exist. A command on another's post is
 answered with `NOT_FOUND`, as for a post that there is not.
 
-`asOf` with a past moment takes `history:read`, or a server with `--open-past`, where everyone may ask, and sees nothing
+`asOf` with a past moment, an argument, is refused together with the field that it was given to; it takes `history:read`, or a server with `--open-past`, where everyone may ask, and sees nothing
 that is not public today. On `post` and `posts` it takes `history:read` for all posts and `posts:read-own` for one's own.
 `changes` without `history:read` has to name a post of the caller's own in `filter.stream`.
 

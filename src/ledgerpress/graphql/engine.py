@@ -94,7 +94,12 @@ class Engine:
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
         """Execute one step of a subscription, in a context that the caller closes."""
-        return await self._run(operation, variables, context)
+        if self.limits.seconds is not None:
+            context.deadline = time.monotonic() + self.limits.seconds
+        try:
+            return await self._run(operation, variables, context)
+        except (TimeLimitExceeded, AbortedGraphQLExecutionError):
+            return ExecutionResult(None, [TimeLimitExceeded()])
 
     async def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context

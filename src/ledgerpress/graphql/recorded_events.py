@@ -38,9 +38,9 @@ def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
     return payload
 
 
-def presentable(stored: StoredEvent) -> dict[str, Any]:
-    """Return header and payload as they are recorded."""
-    payload = plaintext(stored)
+def presentable(stored: StoredEvent, *, tokens: bool) -> dict[str, Any]:
+    """Return header and payload as they are recorded; the payload of what happened to a token only with `tokens`."""
+    payload = plaintext(stored) if tokens or not stored.header.type.startswith("token.") else None
     secret = _SECRETS.get(stored.header.type, frozenset())
     if payload and secret:
         payload["data"] = {name: value for name, value in payload["data"].items() if name not in secret}

@@ -55,6 +55,12 @@ def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest
     return _checked(request, ill_formed)
 
 
+def check(request: GraphQLRequest, *, max_depth: int) -> None:
+    """Raise `Refusal` for a request, read from elsewhere, that has what none may have."""
+    _check_depth_of(request, max_depth)
+    _checked(request, 400)
+
+
 def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
     """Read the query string of a GET request. An empty parameter is none (section 5.3). Raises `Refusal`."""
     found: dict[str, str] = {}
@@ -124,6 +130,10 @@ def _names_persisted(extensions: dict[str, Any] | None) -> bool:
 def _check_depth(encoded: bytes, request: GraphQLRequest, max_depth: int) -> None:
     if encoded.count(b"{") + encoded.count(b"[") <= max_depth:
         return
+    _check_depth_of(request, max_depth)
+
+
+def _check_depth_of(request: GraphQLRequest, max_depth: int) -> None:
     level: list[Any] = [request.variables, request.extensions]
     for _ in range(max_depth + 1):
         level = [one for one in level if type(one) in _CONTAINERS and one]

@@ -43,7 +43,7 @@ class LiveDoor:
         self._connections = 0
         self.live = Live(engine, store, settings or LiveSettings(), open_past=open_past)
         requests = StreamRequests(self.live, rates, http, persisted)
-        self.sockets = Sockets(self.live, door, rates, persisted)
+        self.sockets = Sockets(self.live, door, rates, http, persisted)
         self.event_streams = EventStreams(self.live, door, requests)
         self.reservations = Reservations(self.live, door, requests, self.event_streams)
 

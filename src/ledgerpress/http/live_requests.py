@@ -1,6 +1,6 @@
 """Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from graphql import OperationType
@@ -13,10 +13,16 @@ from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.operations import Channel, Operations
 from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.preflight import require_preflight
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import check_headers, read_body
+from ledgerpress.http.request_headers import request_headers
 from ledgerpress.http.settings import HttpSettings
+
+LONGEST_ACCEPT: Final = 4_096
+"""Bytes of an Accept header; a longer one wants nothing in particular."""
 
 
 class StreamRequests:
@@ -32,10 +38,17 @@ class StreamRequests:
 
     async def identify(self, scope: Scope) -> Identity:
         """Return who sends a request. Raises `Refusal`."""
-        authorization = Headers(scope=scope).get("authorization")
-        shown = None if authorization is None else authorization.encode("latin-1")
-        identity, _ = await self._rates.admit(scope, shown)
+        identity, _ = await self._rates.admit(scope, self.headers(scope).get(b"authorization"))
         return identity
+
+    @staticmethod
+    def headers(scope: Scope) -> dict[bytes, bytes]:
+        """Return the headers of a request. Raises `Refusal` for one that must not be there twice and is."""
+        return request_headers(scope["headers"])
+
+    def operations(self, channel: Channel) -> Operations:
+        """Return the operations that a stream carries."""
+        return Operations(self._live, channel, self.persisted, self._settings)
 
     async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
         """Return what a request asks for. Raises `Refusal`, and `ClientGone`."""
@@ -47,23 +60,28 @@ class StreamRequests:
                 raise Refusal(
                     414, "URI_TOO_LONG", f"The query string is longer than {most:,} bytes: use POST."
                 )
+            if settings.require_preflight:
+                require_preflight(self.headers(scope))
             request = from_query_string(scope["query_string"], **bounds)
-            self._check_no_mutation(request)
+            await self._check_no_mutation(request)
             return request
-        check_headers(dict(scope["headers"]), max_bytes=settings.max_body_bytes)
+        check_headers(self.headers(scope), max_bytes=settings.max_body_bytes)
         body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
         return from_json(body, **bounds)
 
-    def check_document(self, request: GraphQLRequest) -> None:
+    async def check_document(self, request: GraphQLRequest) -> None:
         """Raise `Refusal` for a document that cannot be executed."""
+        text, documents = self.persisted.find(request).text, self._live.engine.documents
+        await documents.prepare(text)
         try:
-            self._live.engine.documents.operation(self.persisted.find(request).text, request.operation_name)
+            documents.operation(text, request.operation_name)
         except Refused as refusal:
             raise BadDocument(all_presentable(refusal.errors)) from None
 
-    def _check_no_mutation(self, request: GraphQLRequest) -> None:
+    async def _check_no_mutation(self, request: GraphQLRequest) -> None:
         try:
             text = self.persisted.find(request).text
+            await self._live.engine.documents.prepare(text)
             operation = self._live.engine.documents.operation(text, request.operation_name)
         except (Refused, Refusal):
             return
@@ -103,7 +121,7 @@ def last_event_id(scope: Scope) -> int | None:
 def prefers_event_stream(scope: Scope) -> bool:
     """Return whether a request would rather have an event stream than JSON: clients may list both."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
-    if b"text/event-stream" not in accepted:
+    if b"text/event-stream" not in accepted or len(accepted) > LONGEST_ACCEPT:
         return False
     stream = json = (0.0, 0)
     for number, part in enumerate(accepted.decode("latin-1").split(",")):

@@ -1,23 +1,25 @@
 """The operations that one connection carries at a time, whatever its protocol."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 from graphql import OperationType
 
 from ledgerpress.application.access import Identity
 from ledgerpress.graphql.documents import Operation, Refused
-from ledgerpress.graphql.errors import all_presentable
+from ledgerpress.graphql.errors import all_presentable, masked
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.subscriber import Subscriber
 from ledgerpress.graphql.live.told import Ended, Told, to_json
 from ledgerpress.http.graphql_requests import GraphQLRequest
-from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.minimum_position import minimum_position, wait_for_position
+from ledgerpress.http.persisted_documents import FoundDocument, PersistedDocuments
 from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.settings import HttpSettings
 
-logger = logging.getLogger(__name__)
+LONGEST_ID: Final = 255
+"""Characters of an operation's id, which stands in every message to the client."""
 
 
 class Channel(Protocol):
@@ -48,10 +50,13 @@ class Operations:
         live: Live,
         channel: Channel,
         persisted: PersistedDocuments,
-        admit: Callable[[Identity], object] | None = None,
+        settings: HttpSettings,
+        *,
+        admit: Callable[[GraphQLRequest, Identity], object] | None = None,
     ) -> None:
-        """Take what carries them. `admit` raises `Refusal` for whoever may begin none just now."""
+        """Take what carries them. `admit` raises `Refusal` for an operation that may not begin just now."""
         self._admit = admit
+        self._settings = settings
         self._persisted = persisted
         self._live = live
         self._channel = channel
@@ -61,31 +66,45 @@ class Operations:
         return id_ in self._under_way
 
     def start(
-        self, id_: str, request: GraphQLRequest, identity: Identity, *, after: int | None = None
+        self,
+        id_: str,
+        request: GraphQLRequest,
+        identity: Identity,
+        *,
+        after: int | None = None,
+        headers: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        """Begin an operation, whose id is free. `after` is where a subscription resumes."""
+        """Begin an operation, whose id is free. `after` is where a subscription resumes; `headers` are the request's."""
         operation = _Operation(self, id_)
         self._under_way[id_] = operation
+        refusal = None
         try:
             if self._admit is not None:
-                self._admit(identity)
+                self._admit(request, identity)
             if len(self._under_way) > self._live.settings.max_operations:
                 raise _too_many(self._live.settings.max_operations)
-            document = self._persisted.find(request)
-            found = self._live.engine.documents.operation(document.text, request.operation_name)
-            found.admit(request.variables)
-        except Refused as refusal:
-            operation.begin(operation.refuse, all_presentable(refusal.errors))
-        except Refusal as refusal:
-            errors = [{"message": str(refusal), "extensions": {"code": refusal.code}}]
-            operation.begin(operation.refuse, errors)
-        else:
-            self._persisted.keep(document)
-            operation.is_mutation = found.type is OperationType.MUTATION
-            if found.type is OperationType.SUBSCRIPTION:
-                operation.begin(operation.subscribe, found, document.text, request, identity, after)
-            else:
-                operation.begin(operation.execute, document.text, request, identity)
+        except Refusal as error:
+            refusal = error
+        operation.begin(request, identity, after, headers or {}, refusal)
+
+    async def admitted(
+        self, request: GraphQLRequest, headers: Mapping[bytes, bytes]
+    ) -> tuple[FoundDocument, Operation]:
+        """Return what a request asks for, once it may be done. Raises `Refused` and `Refusal`."""
+        if position := minimum_position(headers, request.extensions):
+            await wait_for_position(self._live.store, position, self._settings.min_position_seconds)
+        document, documents = self._persisted.find(request), self._live.engine.documents
+        await documents.prepare(document.text)
+        operation = documents.operation(document.text, request.operation_name)
+        operation.admit(request.variables)
+        is_subscription = operation.type is OperationType.SUBSCRIPTION
+        if not is_subscription and self._live.executing >= self._settings.max_concurrent_requests:
+            raise Refusal(503, "TOO_BUSY", "As many requests are under way as can be: try again later.")
+        return document, operation
+
+    def keep(self, document: FoundDocument) -> None:
+        """Keep a document whose operation has been executed, where its sender wants that."""
+        self._persisted.keep(document)
 
     def stop(self, id_: str) -> None:
         """End an operation without a word, if it is under way. What a mutation does is done all the same."""
@@ -110,31 +129,40 @@ class _Operation:
         self._task: asyncio.Task[None] | None = None
         self._subscriber: Subscriber | None = None
         self._stopped = False
-        self.is_mutation = False
+        self.is_mutation: bool | None = None
 
-    def begin(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        self._task = asyncio.create_task(self._carry_out(work, arguments), name="operation")
+    def begin(
+        self,
+        request: GraphQLRequest,
+        identity: Identity,
+        after: int | None,
+        headers: Mapping[bytes, bytes],
+        refusal: Refusal | None,
+    ) -> None:
+        work = self._carry_out(request, identity, after, headers, refusal)
+        self._task = asyncio.create_task(work, name="operation")
 
     def stop(self) -> None:
         self._stopped = True
         if self._subscriber is not None:
             self._subscriber.cancel()
-        if self._task is not None and not self.is_mutation:
+        if self._task is not None and self.is_mutation is False:
             self._task.cancel()
-
-    async def refuse(self, errors: list[dict[str, Any]]) -> None:
-        await self._errors(errors)
 
     async def execute(self, text: str, request: GraphQLRequest, identity: Identity) -> None:
         live = self._live
-        answer = await live.engine.execute(
-            live.store,
-            text,
-            variables=request.variables,
-            operation_name=request.operation_name,
-            identity=identity,
-            open_past=live.open_past,
-        )
+        live.executing += 1
+        try:
+            answer = await live.engine.execute(
+                live.store,
+                text,
+                variables=request.variables,
+                operation_name=request.operation_name,
+                identity=identity,
+                open_past=live.open_past,
+            )
+        finally:
+            live.executing -= 1
         if self._stopped:
             return
         if not answer.executed:
@@ -176,14 +204,37 @@ class _Operation:
         """End the connection."""
         self._channel.abandon()
 
-    async def _carry_out(self, work: Callable[..., Awaitable[None]], arguments: tuple[Any, ...]) -> None:
+    async def _carry_out(
+        self,
+        request: GraphQLRequest,
+        identity: Identity,
+        after: int | None,
+        headers: Mapping[bytes, bytes],
+        refusal: Refusal | None,
+    ) -> None:
         try:
-            await work(*arguments)
+            try:
+                if refusal is not None:
+                    raise refusal
+                document, found = await self._operations.admitted(request, headers)
+            except Refused as error:
+                await self._errors(all_presentable(error.errors, suggestions=False))
+                return
+            except Refusal as error:
+                await self._errors([{"message": str(error), "extensions": {"code": error.code}}])
+                return
+            self.is_mutation = found.type is OperationType.MUTATION
+            if self._stopped and not self.is_mutation:
+                return
+            if found.type is OperationType.SUBSCRIPTION:
+                await self.subscribe(found, document.text, request, identity, after)
+            else:
+                await self.execute(document.text, request, identity)
+            self._operations.keep(document)
         except OSError:  # the connection is gone, or takes nothing any more
             self._channel.abandon()
-        except Exception:
-            logger.exception("an operation failed")
-            await self._errors([{"message": "Something went wrong on the server."}])
+        except Exception as failure:  # noqa: BLE001 - whatever fails, no client is told how
+            await self._errors([masked(failure)])
 
     async def _errors(self, errors: list[dict[str, Any]]) -> None:
         if self._forget():

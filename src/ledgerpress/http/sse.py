@@ -11,7 +11,6 @@ from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import live_requests
 from ledgerpress.http.event_stream import EventStream
 from ledgerpress.http.live_requests import StreamRequests
-from ledgerpress.http.operations import Operations
 from ledgerpress.http.rechecking import rechecked
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import ClientGone
@@ -54,11 +53,12 @@ class EventStreams:
         except ClientGone:
             return
         stream = EventStream(self._live.settings, of_many=False)
-        operations = Operations(self._live, stream, self._requests.persisted)
+        operations = self._requests.operations(stream)
         self._open.add(stream)
         checking = recheck(self._live, self._door, scope, identity, stream)
         try:
-            operations.start(_ONLY, request, identity, after=live_requests.last_event_id(scope))
+            after, headers = live_requests.last_event_id(scope), self._requests.headers(scope)
+            operations.start(_ONLY, request, identity, after=after, headers=headers)
             await stream.run(receive, send)
         finally:
             checking.cancel()
@@ -80,7 +80,9 @@ def recheck(
         authorization = Headers(scope=scope).get("authorization")
         if authorization is not None:
             why = await rechecked(door, authorization, identity, live.settings)
-            await stream.errors(_ONLY, [{"message": why, "extensions": {"code": "UNAUTHENTICATED"}}])
-            stream.end()
+            try:
+                await stream.errors(_ONLY, [{"message": why, "extensions": {"code": "UNAUTHENTICATED"}}])
+            finally:  # it may take nothing: then it ends without a word
+                stream.end()
 
     return asyncio.create_task(until_invalid(), name="token of an event stream")

@@ -19,7 +19,7 @@ from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import live_requests
 from ledgerpress.http.event_stream import EventStream
 from ledgerpress.http.live_requests import StreamRequests
-from ledgerpress.http.operations import Operations
+from ledgerpress.http.operations import LONGEST_ID, Operations
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import ClientGone
 from ledgerpress.http.sending import send_refusal
@@ -82,7 +82,8 @@ class Reservations:
 
     async def _reserve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        accepted = {part.partition(";")[0].strip() for part in headers.get("accept", "*/*").split(",")}
+        accept = headers.get("accept", "*/*")[: live_requests.LONGEST_ACCEPT]
+        accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
             raise Refusal(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
         if _token(scope) in self._reserved:
@@ -95,7 +96,7 @@ class Reservations:
         seconds = self._live.settings.reservation_seconds
         expiry = asyncio.get_running_loop().call_later(seconds, self._drop, token)
         checking = recheck(self._live, self._door, scope, identity, stream)
-        operations = Operations(self._live, stream, self._requests.persisted)
+        operations = self._requests.operations(stream)
         self._reserved[token] = _Reservation(stream, operations, identity, expiry, checking)
         await live_requests.answer(send, 201, token.encode(), b"text/plain")
 
@@ -130,12 +131,14 @@ class Reservations:
             raise Refusal(
                 400, "BAD_REQUEST", "Operation ID is missing: send it as extensions.operationId, a string."
             )
+        if len(id_) > LONGEST_ID:
+            raise Refusal(400, "BAD_REQUEST", f"The operation ID is longer than {LONGEST_ID} characters.")
         if id_ in reserved.operations:
-            raise Refusal(
-                409, "CONFLICT", "Operation with ID already exists: it is under way on this stream."
-            )
-        self._requests.check_document(request)
-        reserved.operations.start(id_, request, identity)
+            raise _under_way()
+        await self._requests.check_document(request)
+        if id_ in reserved.operations:
+            raise _under_way()
+        reserved.operations.start(id_, request, identity, headers=self._requests.headers(scope))
         await live_requests.answer(send, 202)
 
     async def _stop(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -162,6 +165,10 @@ class Reservations:
             reserved.checking.cancel()
             reserved.operations.stop_all()
             reserved.stream.end()
+
+
+def _under_way() -> Refusal:
+    return Refusal(409, "CONFLICT", "Operation with ID already exists: it is under way on this stream.")
 
 
 def _token(scope: Scope) -> str | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from functools import partial
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -12,11 +11,13 @@ from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.told import Told
 from ledgerpress.http import websocket_messages as messages
 from ledgerpress.http.client_rates import ClientRates
+from ledgerpress.http.graphql_requests import GraphQLRequest, check
 from ledgerpress.http.operations import Operations
 from ledgerpress.http.origins import is_of_ours
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.rechecking import rechecked
 from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.websocket_messages import SUBPROTOCOL, Closing
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,16 @@ _GONE: Final = "websocket.disconnect"
 class Sockets:
     """The sockets of a process; an ASGI application for their handshakes."""
 
-    def __init__(self, live: Live, door: Door, rates: ClientRates, persisted: PersistedDocuments) -> None:
+    def __init__(
+        self,
+        live: Live,
+        door: Door,
+        rates: ClientRates,
+        http: HttpSettings,
+        persisted: PersistedDocuments,
+    ) -> None:
         self._live = live
+        self._http = http
         self._rates = rates
         self._door = door
         self._persisted = persisted
@@ -50,7 +59,9 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(self._live, self._door, self._rates, self._persisted, scope, receive, send)
+        socket = _Socket(
+            self._live, self._door, self._rates, self._http, self._persisted, scope, receive, send
+        )
         self._open.add(socket)
         try:
             await socket.run()
@@ -71,6 +82,7 @@ class _Socket:
         live: Live,
         door: Door,
         rates: ClientRates,
+        http: HttpSettings,
         persisted: PersistedDocuments,
         scope: Scope,
         receive: Receive,
@@ -83,7 +95,9 @@ class _Socket:
         self._send = send
         self._rates = rates
         self._scope = scope
-        self._operations = Operations(live, self, persisted, partial(rates.take, scope))
+        self._max_depth = http.max_json_depth
+        self._authorization: str | None = None
+        self._operations = Operations(live, self, persisted, http, admit=self._admit)
         self._identity: Identity | None = None
         self._rechecking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -150,16 +164,26 @@ class _Socket:
             raise Closing(
                 4403, "The authorization in the payload is a string, as in the header of that name."
             )
-        try:
-            self._identity = await self._rates.identify(self._scope, authorization)
-        except Unauthenticated as error:
-            raise Closing(4403, f"Forbidden: {error}") from None
-        except Refusal as refusal:
-            raise Closing(1013, str(refusal)) from None
+        self._authorization = authorization
+        self._identity = await self._identified()
         await self._say('{"type":"connection_ack"}')
         if authorization is not None:
             watching = rechecked(self._door, authorization, self._identity, self._live.settings)
             self._rechecking = asyncio.create_task(self._until_invalid(watching), name="token of a socket")
+
+    async def _identified(self) -> Identity:
+        """Return whose the socket is now: what was shown may be good no more. Raises `Closing`."""
+        try:
+            return await self._rates.identify(self._scope, self._authorization)
+        except Unauthenticated as error:
+            raise Closing(4403, f"Forbidden: {error}") from None
+        except Refusal as refusal:
+            raise Closing(1013, str(refusal)) from None
+
+    def _admit(self, request: GraphQLRequest, identity: Identity) -> None:
+        """Raise `Refusal` for an operation that a request over HTTP could not have asked for just now."""
+        self._rates.take(self._scope, identity)
+        check(request, max_depth=self._max_depth)
 
     async def _until_invalid(self, watching: Any) -> None:
         self.close(Closing(4403, f"Forbidden: {await watching}"))
@@ -176,6 +200,7 @@ class _Socket:
                 raise Closing(4401, "Unauthorized")
             if message.id in self._operations:
                 raise Closing(4409, f"Subscriber for {message.id} already exists")
+            self._identity = await self._identified()
             self._operations.start(message.id, message.subscribe, self._identity)
 
     async def _message(self) -> messages.Message:

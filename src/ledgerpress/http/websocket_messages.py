@@ -6,6 +6,7 @@ import msgspec
 
 from ledgerpress.graphql.live.told import to_json
 from ledgerpress.http.graphql_requests import GraphQLRequest
+from ledgerpress.http.operations import LONGEST_ID
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 MAX_REASON_BYTES: Final = 123
@@ -77,6 +78,8 @@ def _id(found: dict[str, Any]) -> str:
     id_ = found.get("id")
     if not isinstance(id_, str) or not id_:
         raise _invalid("The id of an operation is a string that is not empty.")
+    if len(id_) > LONGEST_ID:
+        raise _invalid(f"The id of an operation has at most {LONGEST_ID} characters.")
     return id_
 
 

@@ -62,7 +62,8 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
         bool, msgspec.Meta(description="Whether answers tell what they cost, in extensions.cost.")
     ] = True
     seconds: Annotated[
-        float | None, msgspec.Meta(description="How long a query may take, in seconds; null for no limit.")
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(description="How long a query may take, in seconds; null for no limit."),
     ] = 5.0
     introspection: Annotated[
         bool, msgspec.Meta(description="Whether __schema and __type may be asked for.")

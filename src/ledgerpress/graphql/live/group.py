@@ -1,27 +1,29 @@
 """All who subscribe to one document with the same variables and see the same: each event is executed once for them."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.application.access import Identity
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.errors import masked
 from ledgerpress.graphql.live.kept import Kept, KeptSteps
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.graphql.live.step import Kind, LiveContext, Step
-from ledgerpress.graphql.live.told import Ended, Told, broken, failed, told
+from ledgerpress.graphql.live.told import Ended, Told, failed, told
 from ledgerpress.readmodels import changes
 from ledgerpress.readmodels.changes import Which
+from ledgerpress.readmodels.reads import ALWAYS
 from ledgerpress.readmodels.temporal import Snapshot
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.live.subscriber import Subscriber
 
-logger = logging.getLogger(__name__)
-
+SHORTEST_LOOK: Final = 1.0
+"""Seconds between two looks at the present state without an event, at least."""
 _AT_ONCE: Final = 64
 """So many are told before others have a turn."""
 _NOW: Final = -1
@@ -37,6 +39,7 @@ class Group:
         store: Store,
         settings: LiveSettings,
         kept: KeptSteps,
+        turn: asyncio.Lock,
         operation: Operation,
         variables: Mapping[str, Any],
         identity: Identity,
@@ -50,7 +53,7 @@ class Group:
         self._variables = variables
         self._identity = identity
         self._open_past = open_past
-        self._turn = asyncio.Lock()
+        self._turn = turn
         self._kept = kept
         self._kind: Kind | None = None
         self._front = 0
@@ -60,6 +63,7 @@ class Group:
         self._closed = False
         self._moved = asyncio.Event()
         self._head = 0
+        self._until = ALWAYS
 
     @property
     def is_empty(self) -> bool:
@@ -78,12 +82,13 @@ class Group:
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `Ended` where it cannot."""
         step = Step(None)
-        context = self._context(step)
-        try:
-            position = context.today.snapshot.position
-            result = await self._engine.step(self._operation, variables, context)
-        finally:
-            context.close()
+        async with self._turn:
+            context = self._context(step)
+            try:
+                position = context.today.snapshot.position
+                result = await self._engine.step(self._operation, variables, context)
+            finally:
+                context.close()
         if not step.nothing:
             raise failed(result)
         self._kind = step.kind
@@ -99,6 +104,7 @@ class Group:
 
         Of the present state, one that differs from `seen` is returned. Raises `Ended`.
         """
+        # One step of all groups at a time: others' requests go on in between, however many groups there are.
         async with self._turn:
             context = self._context(step := Step(after))
             try:
@@ -106,10 +112,12 @@ class Group:
                 key = _NOW if self._kind is Kind.STATE else after
                 kept = self._kept.get(id(self), key)
                 withdrawn = _last_withdrawal(snapshot)
-                if kept is None or not kept.holds(snapshot.position, withdrawn):
+                if kept is None or not kept.holds(snapshot.position, withdrawn, self._store.clock.now()):
                     if kept is not None and kept.withdrawn != withdrawn:
                         self._kept.forget(id(self))
-                    kept = Kept(await self._execute(context, step), step.kind, snapshot.position, withdrawn)
+                    found = await self._execute(context, step)
+                    self._until = context.reads.until if step.kind is Kind.STATE else ALWAYS
+                    kept = Kept(found, step.kind, snapshot.position, withdrawn, self._until)
                     self._kept.keep(id(self), key, kept)
                 found = kept.told
                 if found is not None and self._kind is Kind.STATE and found.state == seen:
@@ -118,10 +126,12 @@ class Group:
             finally:
                 context.close()
 
-    def _forget_the_time(self) -> None:
-        """Forget what may be another as time goes by."""
-        if self._kind is Kind.STATE:
-            self._kept.forget(id(self))
+    def _seconds_to_look(self) -> float:
+        """Return when to look again without an event: the present state may tell an age."""
+        if self._until == ALWAYS:
+            return self.settings.clock_seconds
+        left = (self._until - self._store.clock.now()) / 1_000_000
+        return min(max(left, SHORTEST_LOOK), self.settings.clock_seconds)
 
     def admit(self, subscriber: "Subscriber", reached: int) -> bool:
         """Let somebody who has been told everything up to `reached` wait at the front, unless that has moved on."""
@@ -145,11 +155,9 @@ class Group:
     async def run(self) -> None:
         """Tell those at the front what comes, until it is closed."""
         while not self._closed:
-            try:
-                async with asyncio.timeout(self.settings.clock_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds_to_look()):
                     await self._moved.wait()
-            except TimeoutError:
-                self._forget_the_time()
             self._moved.clear()
             for subscriber in list(self.behind):
                 subscriber.check_lag(self._head)
@@ -157,9 +165,8 @@ class Group:
                 await self._advance()
             except Ended as end:
                 self._end_all(end)
-            except Exception:
-                logger.exception("a subscription cannot go on")
-                self._end_all(broken_inside(self._front))
+            except Exception as failure:  # noqa: BLE001 - whatever fails, subscribers are not told how
+                self._end_all(broken_inside(failure, self._front))
 
     async def _advance(self) -> None:
         while self.at_front:
@@ -193,9 +200,10 @@ class Group:
         return LiveContext(self._store, self._identity, step, open_past=self._open_past)
 
 
-def broken_inside(position: int) -> Ended:
-    """Return the end of a subscription that failed on the server."""
-    return broken("Something went wrong on the server.", "INTERNAL_SERVER_ERROR", position)
+def broken_inside(failure: Exception, position: int) -> Ended:
+    """Return the end of a subscription that failed on the server: told with an id that the log has, too."""
+    error = masked(failure)
+    return Ended([{**error, "extensions": {**error["extensions"], "position": position}}], position)
 
 
 def _last_withdrawal(snapshot: Snapshot) -> int:

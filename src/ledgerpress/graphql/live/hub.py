@@ -43,6 +43,9 @@ class Live:
         self._running: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._count = 0
+        self._turn = asyncio.Lock()
+        self.executing = 0
+        """How many queries and mutations are under way that came by connections that stay open."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,6 +83,7 @@ class Live:
                 self.store,
                 self.settings,
                 self._kept,
+                self._turn,
                 operation,
                 variables,
                 identity,

@@ -6,6 +6,7 @@ from typing import Final
 
 from ledgerpress.graphql.live.step import Kind
 from ledgerpress.graphql.live.told import Told
+from ledgerpress.readmodels.reads import ALWAYS
 
 _FRAMES: Final = 3
 """An event takes so many times its text: as its payload, as what a transport made of it, and as that is being sent."""
@@ -21,10 +22,12 @@ class Kept:
     kind: Kind
     at: int
     withdrawn: int
+    until: int = ALWAYS
+    """The moment from which on an age in it would be another, in microseconds since 1970, UTC."""
 
-    def holds(self, at: int, withdrawn: int) -> bool:
+    def holds(self, at: int, withdrawn: int, now: int) -> bool:
         """Return whether it would come to the same on the views as of `at`."""
-        if self.withdrawn != withdrawn:
+        if self.withdrawn != withdrawn or now >= self.until:
             return False
         return at == self.at or (self.kind is Kind.LOG and self.told is not None)
 

@@ -121,9 +121,8 @@ class Subscriber:
             await self._finish(end)
         except OSError:
             self._left()
-        except Exception:
-            logger.exception("a subscription cannot go on")
-            await self._finish(broken_inside(self.position))
+        except Exception as failure:  # noqa: BLE001 - whatever fails, no client is told how
+            await self._finish(broken_inside(failure, self.position))
 
     async def _send(self, sending: Awaitable[None], event: Told) -> None:
         try:

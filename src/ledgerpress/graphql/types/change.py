@@ -82,11 +82,13 @@ class Change:
         return JSON(_shown(self._changed.after))
 
     @strawberry.field(
-        description="The event as it is recorded: header and payload. The payload may be withdrawn."
+        description="The event as it is recorded: header and payload. The payload may be withdrawn; that of an API"
+        " token's event is null for who may not see tokens."
     )
     async def event(self, info: PressInfo) -> JSON:
         """Return the recorded event."""
-        return JSON(presentable(await info.context.events.load(self.record.position)))
+        stored = await info.context.events.load(self.record.position)
+        return JSON(presentable(stored, tokens=self.moment.sight.tokens))
 
     @property
     def _changed(self) -> Changed:
