@@ -116,6 +116,7 @@ class Group:
                     if kept is not None and kept.withdrawn != withdrawn:
                         self._kept.forget(id(self))
                     found = await self._execute(context, step)
+                    await asyncio.sleep(0)
                     self._until = context.reads.until if step.kind is Kind.STATE else ALWAYS
                     kept = Kept(found, step.kind, snapshot.position, withdrawn, self._until)
                     self._kept.keep(id(self), key, kept)
