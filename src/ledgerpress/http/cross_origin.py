@@ -39,6 +39,7 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
         "LedgerPress-Causation-Id",
         "LedgerPress-Correlation-Id",
         "LedgerPress-Min-Position",
+        "X-Apollo-Operation-Name",
         "X-GraphQL-Event-Stream-Token",
         "X-Requested-With",
         "traceparent",

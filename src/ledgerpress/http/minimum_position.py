@@ -49,6 +49,14 @@ async def wait_for_position(store: Store, position: int, seconds: float) -> None
             f"The log has no position {position} yet; it ends at {head}. Demand a position that an answer told you.",
         )
     if not await store.views.wait_for(position, seconds):
+        if any(point.is_paused for point in store.checkpoints.values()):
+            raise Refusal(
+                503,
+                "VIEWS_BEHIND",
+                f"The position {position} is not reached: the views stand still at {store.position}, until an operator "
+                "has seen to them.",
+                retry_after(60),
+            )
         raise Refusal(
             503,
             "VIEWS_BEHIND",
