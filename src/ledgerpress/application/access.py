@@ -138,10 +138,7 @@ class Door(Protocol):
     """Tells who a request comes from."""
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return whose the value of an Authorization header is (RFC 9110, 11.6.2). Raises `Unauthenticated`.
-
-        Without one it is always the same somebody.
-        """
+        """Return whose the value of an Authorization header is (RFC 9110, 11.6.2). Raises `Unauthenticated`."""
         ...
 
 

@@ -83,6 +83,7 @@ def make_app(
                 store=store,
                 persisted=persisted,
                 rates=rates,
+                door=door,
                 places=places,
                 metrics=running.metrics if running.exposure.enabled else None,
                 access_log=running.access_log,

@@ -2,8 +2,8 @@
 
 Around everything else. What all the layers below made of a request for a kept answer is remembered by method, query
 string, headers and body, together with the head of the answer: it follows from those, from the settings, and from which
-answer it is. What else may change is looked up for each request: whether the answer is still true, whether the document
-is still known by its hash, how often the client may ask, and whether there is room. Wherever one of these is otherwise,
+answer it is. What else may change is looked up for each request: whether the answer is still true, whom the
+door takes somebody without a token for, whether the document is still known by its hash, how often the client may ask, and whether there is room. Wherever one of these is otherwise,
 the request goes the long way as if nothing had been tried.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgerpress.application.access import Identity
+from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.answers import Answers
 from ledgerpress.graphql.exchange import CURRENT, Asked, Exchange
 from ledgerpress.graphql.kept_answers import KeptStore, Ready
@@ -35,6 +35,10 @@ _LARGEST: Final = 8_192
 """Larger requests, in bytes, go the long way each time."""
 _ENTRY_BYTES: Final = 3_000
 """What a request that is remembered takes beside its bytes, roughly."""
+_OF_NO_MEANING: Final = frozenset(
+    {b"forwarded", b"user-agent", b"via", b"x-forwarded-for", b"x-real-ip", b"x-request-id"}
+)
+"""Headers that nothing here reads, and of which clients and proxies send many: an address is taken from the scope."""
 _ABORTED: Final = 499
 
 
@@ -62,7 +66,7 @@ class _Alike:
 
 
 class ShortWay:
-    """ASGI middleware, the outermost. Who shows a token is not answered here: the door has to be asked."""
+    """ASGI middleware, the outermost. Who shows a token is not answered here, nor who is told how often it may still ask."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class ShortWay:
         store: KeptStore,
         persisted: PersistedDocuments,
         rates: ClientRates,
+        door: Door,
         places: Places,
         metrics: Metrics | None,
         access_log: AccessLog | None,
@@ -83,6 +88,7 @@ class ShortWay:
         self._store = store
         self._persisted = persisted
         self._rates = rates
+        self._door = door
         self._places = places
         self._metrics = metrics
         self._access_log = access_log
@@ -98,7 +104,11 @@ class ShortWay:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        bytes_of_it = (scope["method"], scope["query_string"], *scope["headers"])
+        bytes_of_it = (
+            scope["method"],
+            scope["query_string"],
+            *[one for one in scope["headers"] if one[0] not in _OF_NO_MEANING],
+        )
         try:
             alike = self._recent.get(bytes_of_it) or self._again(bytes_of_it)
         except TypeError:  # a server may give headers that cannot be looked up
@@ -112,19 +122,24 @@ class ShortWay:
                 body = begun.whole
             seen = None if body is None else alike.by_body.get(body)
             if seen is not None:
-                ready = self._still(seen, scope)
+                ready = await self._still(seen, scope)
                 if ready is not None:
                     await self._send(seen, ready, scope, send, started)
                     return
         await self._app(scope, receive, _Learning(self, bytes_of_it, scope, send))
 
-    def _still(self, seen: _Seen, scope: Scope) -> Ready | None:
+    async def _still(self, seen: _Seen, scope: Scope) -> Ready | None:
         """Return the answer, if all is as it was. The request has been counted then, and only then."""
-        ready = self._answers.kept(self._store, seen.key)
+        try:
+            identity = await self._door.identify(None)
+            ready = self._answers.kept(self._store, seen.key)
+        except Exception:  # noqa: BLE001 - the long way meets it as well, and tells of it
+            return None
         if (
             ready is None
             or ready.position != seen.position
             or ready.etag != seen.etag
+            or identity != seen.identity
             or self._places.taken >= self._places.at_most
         ):
             return None

@@ -31,7 +31,7 @@ _CLOSE_END: Final = b"connection: close\r\n\r\n"
 class ReadyHead:
     """The status and the headers of an answer, also as bytes, without the end of the head."""
 
-    __slots__ = ("_lines", "_status_line", "headers", "status")
+    __slots__ = ("_is_ready", "_lines", "_status_line", "headers", "status")
 
     def __init__(self, status: int, headers: list[Header]) -> None:
         """Take what is sent with the whole body: `content-length` is its length."""
@@ -39,11 +39,14 @@ class ReadyHead:
         self.headers = headers
         self._status_line = STATUS_LINE[status]
         self._lines: bytes | None = None
-        if _IS_KNOWN and all(_is_plain(*one) for one in headers):
-            self._lines = b"".join(b"%s: %s\r\n" % one for one in headers)
+        self._is_ready = False
 
     def of(self, cycle: Any) -> bytes | None:
         """Return the whole head as uvicorn would send it for a request, `None` where it has to do so itself."""
+        if not self._is_ready:
+            self._is_ready = True
+            if _IS_KNOWN and all(_is_plain(*one) for one in self.headers):
+                self._lines = b"".join(b"%s: %s\r\n" % one for one in self.headers)
         if self._lines is None or cycle.access_log or cycle.response_started:
             return None
         said = [b"%s: %s\r\n" % one for one in cycle.default_headers]
