@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR
-from ledgerpress.http import short_way
+from ledgerpress.http import short_way, whole_answers
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.short_way import ShortWay
 from ledgerpress.http.whole_answers import ReadyHead
@@ -247,6 +247,10 @@ async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest
         kept = [*made[0]._recent.values(), *made[0]._former.values()]
         assert 1 < sum(len(one.by_body) for one in kept) < 40
         assert sum(one.bytes for one in kept) < 130_000
+
+
+def test_uvicorn_is_of_the_version_that_is_known() -> None:
+    assert whole_answers._IS_KNOWN, "look at what whole_answers reaches into, and name the new version there"
 
 
 def test_a_head_with_what_must_not_be_sent_is_left_to_the_server() -> None:
