@@ -143,21 +143,22 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
 
 
 async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
-    from ledgerpress.http.concurrency import ConcurrentRequests
+    from ledgerpress.http.concurrency import ConcurrentRequests, Places
 
     seen: list[int] = []
 
     async def stream(scope: object, receive: object, send: object) -> None:
         assert callable(send)
-        seen.append(bounded.running)
+        seen.append(places.taken)
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        seen.append(bounded.running)
+        seen.append(places.taken)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    bounded = ConcurrentRequests(stream, at_most=1)
+    places = Places(1)
+    bounded = ConcurrentRequests(stream, places=places)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
     ) as http:
         assert (await http.get("/graphql/stream")).status_code == 200
-    assert [*seen, bounded.running] == [1, 0, 0]
+    assert [*seen, places.taken] == [1, 0, 0]

@@ -108,12 +108,11 @@ class Answers:
             open_past=open_past,
             trace=trace,
         )
-        given = _canonical(variables)
-        if not self._max_bytes or given is None:
+        key = self.key_of(query, variables, operation_name, identity, open_past=open_past)
+        if key is None:
             return (await self._land(execute, identity)).ready
         if store is not self._store:
             self._adopt(store)
-        key = (query, operation_name, given, _scope(identity), open_past)
         while self._kept.catch_up(store):
             found = self._kept.find(key, store.clock)
             if found is not None:
@@ -133,6 +132,27 @@ class Answers:
                 self.counts.shared += 1
                 return landed.ready
         return (await self._land(execute, identity)).ready
+
+    def key_of(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+        identity: Identity,
+        *,
+        open_past: bool,
+    ) -> Hashable | None:
+        """Return what an answer to a request is kept under, `None` where none is kept."""
+        given = _canonical(variables)
+        if not self._max_bytes or given is None:
+            return None
+        return (query, operation_name, given, _scope(identity), open_past)
+
+    def kept(self, store: KeptStore, key: Hashable) -> Ready | None:
+        """Return the answer that is kept under `key`, if it is true at this moment. Whoever gives it counts the hit."""
+        if store is not self._store or not self._kept.catch_up(store):
+            return None
+        return self._kept.find(key, store.clock)
 
     def forget(self) -> None:
         """Drop every answer, and let nobody wait any more for one that is being read."""

@@ -7,9 +7,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from graphql import OperationType
+
 if TYPE_CHECKING:  # What is noted here is noted by the very modules that these come from.
     from ledgerpress.graphql.context import Trace
     from ledgerpress.graphql.documents import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What operation was asked for, without its document."""
+
+    type: OperationType
+    name: str | None
 
 
 @dataclass(slots=True)
@@ -18,7 +28,7 @@ class Exchange:
 
     id: str
     trace: "Trace | None" = None
-    operation: "Operation | None" = None
+    operation: "Operation | Asked | None" = None
     cost: float | None = None
     error_ids: list[str] = field(default_factory=list)
 

@@ -81,6 +81,10 @@ class AnswerHeaders:
         """Whether an answer is whole: one with errors may be another one the next time."""
         return ready.executed and not ready.body.startswith(_ERRORS)
 
+    def depends_on_clock(self, ready: Ready) -> bool:
+        """Whether the headers of an answer that may be kept are others at another moment."""
+        return bool(self._public_max_age) and ready.expires_at is not None
+
     def _max_age(self, ready: Ready) -> int:
         if not self._public_max_age or ready.expires_at is None:
             return self._public_max_age

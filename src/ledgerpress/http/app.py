@@ -1,5 +1,6 @@
 """The application on an open store: GraphQL on its own short way, all else by Starlette's routes."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -17,7 +18,7 @@ from ledgerpress.graphql.kept_answers import KeptStore
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.client_rates import ClientRates
-from ledgerpress.http.concurrency import ConcurrentRequests
+from ledgerpress.http.concurrency import ConcurrentRequests, Places
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
 from ledgerpress.http.live import LiveDoor
 from ledgerpress.http.pages import Pages
@@ -25,6 +26,7 @@ from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.position_header import PositionHeader
 from ledgerpress.http.running import Running
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.short_way import ShortWay
 
 
 def make_app(
@@ -71,13 +73,31 @@ def make_app(
     subscriptions = LiveDoor(
         engine, store, door, rates, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
+    places = Places(settings.max_concurrent_requests)
+    short = []
+    if running.spans is None:  # a span tells of everything below it
+        short.append(
+            Middleware(
+                ShortWay,
+                answers=answers,
+                store=store,
+                persisted=persisted,
+                rates=rates,
+                door=door,
+                places=places,
+                metrics=running.metrics if running.exposure.enabled else None,
+                access_log=running.access_log,
+                prefix=f"{secrets.token_hex(4)}-",
+            )
+        )
     app = _Application(
         {"/graphql": endpoint},
         routes=[*running.routes(store, door), *pages.routes()],
         middleware=[
+            *short,
             Middleware(PositionHeader, store=store),
             *running.middleware(allowed_hosts),
-            Middleware(ConcurrentRequests, at_most=settings.max_concurrent_requests),
+            Middleware(ConcurrentRequests, places=places),
             Middleware(subscriptions.around),
         ],
     )

@@ -1,5 +1,6 @@
 """A bound on the requests that are worked on at a time: beyond it, the answer is 503 at once (RFC 9110, 15.6.4)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,20 +13,27 @@ _EXEMPT: Final = ("/health/", "/metrics")
 _STREAM: Final = b"text/event-stream"
 
 
+@dataclass(slots=True)
+class Places:
+    """How many requests may be worked on at a time, and how many are."""
+
+    at_most: int
+    taken: int = 0
+
+
 class ConcurrentRequests:
     """ASGI middleware. A stream of events gives its place back when it begins: it has bounds of its own."""
 
-    def __init__(self, app: ASGIApp, *, at_most: int) -> None:
+    def __init__(self, app: ASGIApp, *, places: Places) -> None:
         self._app = app
-        self._at_most = at_most
-        self.running = 0
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return
-        if self.running >= self._at_most:
+        if self._places.taken >= self._places.at_most:
             await send_refusal(
                 send,
                 Refusal(
@@ -33,7 +41,7 @@ class ConcurrentRequests:
                 ),
             )
             return
-        place = _Place(self, send)
+        place = _Place(self._places, send)
         try:
             await self._app(scope, receive, place)
         finally:
@@ -45,11 +53,11 @@ class _Place:
 
     __slots__ = ("_among", "_held", "_send")
 
-    def __init__(self, among: ConcurrentRequests, send: Send) -> None:
+    def __init__(self, among: Places, send: Send) -> None:
         self._among = among
         self._send = send
         self._held = True
-        among.running += 1
+        among.taken += 1
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _is_stream(message):
@@ -59,7 +67,7 @@ class _Place:
     def give_back(self) -> None:
         if self._held:
             self._held = False
-            self._among.running -= 1
+            self._among.taken -= 1
 
 
 def _is_stream(message: Message) -> bool:

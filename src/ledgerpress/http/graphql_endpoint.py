@@ -6,6 +6,7 @@ bytes, and nothing of a framework is made for it.
 
 import logging
 import secrets
+from collections.abc import Hashable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledgerpress.application.access import Identity
 from ledgerpress.graphql.answers import Answers
 from ledgerpress.graphql.exchange import note_error
-from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.graphql.kept_answers import KeptStore, Ready
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
 from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
@@ -24,10 +25,12 @@ from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.preflight import require_preflight
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.remembered import Remembered
+from ledgerpress.http.repeatable import Repeatable, note_repeatable
 from ledgerpress.http.request_body import ClientGone, check_headers, read_body
 from ledgerpress.http.request_headers import request_headers
 from ledgerpress.http.sending import send_answer
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.trace_context import CAUSATION, CORRELATION, TRACEPARENT
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ Headers = dict[bytes, bytes]
 _ALLOW: Final = (b"allow", b"GET, HEAD, POST, OPTIONS")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _PARAMETERS: Final = (b"query=", b"documentId=", b"extensions=")
+
+_EACH_TIME: Final = frozenset({b"authorization", b"expect", TRACEPARENT, CORRELATION, CAUSATION})
+"""Headers of which more than their bytes matters: whether a token still is good, and what is noted of the request."""
 
 
 class GraphQLEndpoint:
@@ -53,7 +59,7 @@ class GraphQLEndpoint:
         open_past: bool = False,
     ) -> None:
         self._documents = answers.documents
-        self._answer_to = answers.answer
+        self._answers_to = answers
         self._store = store
         self._rates = rates
         self._settings = settings
@@ -102,16 +108,28 @@ class GraphQLEndpoint:
             raise Refusal(405, "METHOD_NOT_ALLOWED", "Send GraphQL requests by POST, queries by GET.", _ALLOW)
         identity, rates = await self._rates.admit(scope, headers.get(b"authorization"))
         if safe:
-            request = self._from_query_string(scope["query_string"])
+            body, request = b"", self._from_query_string(scope["query_string"])
         else:
-            request = await self._from_body(receive)
-        response = await self._answer(headers, request, identity, media_type, safe=safe)
+            body = await read_body(
+                receive, max_bytes=self._settings.max_body_bytes, seconds=self._settings.body_seconds
+            )
+            request = self._from_body(body)
+        response, again = await self._answer(headers, body, request, identity, media_type, safe=safe)
         response.headers.extend(rates)
+        if again and not rates and scope["method"] != "HEAD" and headers.keys().isdisjoint(_EACH_TIME):
+            note_repeatable(scope, again)
         return response
 
     async def _answer(
-        self, headers: Headers, request: GraphQLRequest, identity: Identity, media_type: str, *, safe: bool
-    ) -> Response:
+        self,
+        headers: Headers,
+        body: bytes,
+        request: GraphQLRequest,
+        identity: Identity,
+        media_type: str,
+        *,
+        safe: bool,
+    ) -> tuple[Response, Repeatable | None]:
         if position := minimum_position(headers, request.extensions):
             await wait_for_position(self._store, position, self._settings.min_position_seconds)
         document = self._persisted.find(request)
@@ -123,20 +141,38 @@ class GraphQLEndpoint:
             safe=safe,
             unprocessable=self._settings.unprocessable_status,
         )
-        ready = await self._answer_to(
+        ready, key = await self._ready(document.text, request, identity)
+        if document.to_keep and ready.executed:
+            self._persisted.keep(document)
+            key = None
+        again = None
+        if key is not None and not position and not self._answers.depends_on_clock(ready):
+            again = Repeatable(
+                body, key, ready, identity, document.text, request if _is_named(request) else None
+            )
+        if not safe or not self._answers.may_be_kept(ready):
+            return self._answers.answered(ready, media_type, status), again
+        public = not identity.permissions and b"authorization" not in headers
+        return self._answers.kept(ready, media_type, headers.get(b"if-none-match"), public=public), again
+
+    async def _ready(
+        self, text: str, request: GraphQLRequest, identity: Identity
+    ) -> tuple[Ready, Hashable | None]:
+        """Return the answer, and what it is kept under if it was kept before."""
+        answers, variables, name = self._answers_to, request.variables, request.operation_name
+        key = answers.key_of(text, variables, name, identity, open_past=self._open_past)
+        if key is not None and (kept := answers.kept(self._store, key)):
+            answers.counts.hits += 1
+            return kept, key
+        ready = await answers.answer(
             self._store,
-            document.text,
-            variables=request.variables,
-            operation_name=request.operation_name,
+            text,
+            variables=variables,
+            operation_name=name,
             identity=identity,
             open_past=self._open_past,
         )
-        if document.to_keep and ready.executed:
-            self._persisted.keep(document)
-        if not safe or not self._answers.may_be_kept(ready):
-            return self._answers.answered(ready, media_type, status)
-        public = not identity.permissions and b"authorization" not in headers
-        return self._answers.kept(ready, media_type, headers.get(b"if-none-match"), public=public)
+        return ready, None
 
     def _check_get(self, query_string: bytes, headers: Headers) -> None:
         if self._settings.require_preflight:
@@ -159,10 +195,7 @@ class GraphQLEndpoint:
             self._query_strings.keep(query_string, request)
         return request
 
-    async def _from_body(self, receive: Receive) -> GraphQLRequest:
-        body = await read_body(
-            receive, max_bytes=self._settings.max_body_bytes, seconds=self._settings.body_seconds
-        )
+    def _from_body(self, body: bytes) -> GraphQLRequest:
         request = self._bodies.get(body)
         if request is None:
             request = from_json(
@@ -176,6 +209,10 @@ class GraphQLEndpoint:
 
 def _wants_page(accept: bytes, query_string: bytes) -> bool:
     return names_html(accept) and not any(name in query_string for name in _PARAMETERS)
+
+
+def _is_named(request: GraphQLRequest) -> bool:
+    return request.document_id is not None or "persistedQuery" in (request.extensions or {})
 
 
 def _not_acceptable() -> Refusal:

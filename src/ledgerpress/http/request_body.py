@@ -1,7 +1,7 @@
 """The body of a request: read while it is within bounds, and no further."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Coroutine, Generator, Mapping
 from types import CoroutineType
 from typing import Any
 
@@ -91,6 +91,39 @@ def too_large(max_bytes: int) -> Refusal:
 
 async def _ready(message: Message) -> Message:
     return message
+
+
+class Begun:
+    """A way to receive whose first message was asked for already. `whole` is the body, if that message has all of it."""
+
+    __slots__ = ("_first", "_receive", "_waits", "whole")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._first: Message | None = None
+        self._waits: Awaitable[Message] | None = None
+        self.whole: bytes | None = None
+        following = receive()
+        if not isinstance(following, CoroutineType):
+            self._waits = following
+            return
+        try:
+            wait = following.send(None)
+        except StopIteration as at_once:
+            message: Message = at_once.value
+            self._first = message
+            if message["type"] == "http.request" and not message.get("more_body"):
+                self.whole = message.get("body", b"")
+        else:
+            self._waits = _Resumed(following, wait)
+
+    async def __call__(self) -> Message:
+        """Return the next message."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        waits, self._waits = self._waits, None
+        return await (waits or self._receive())
 
 
 class _Resumed:

@@ -22,6 +22,7 @@ class StandingWatch:
         """Take what opens a connection that only reads."""
         self._connect = connect
         self._db: sqlite3.Connection | None = None
+        self._ask: Callable[[str], sqlite3.Cursor]
         self._version: int | None = None
         self._standing = _unknown()
 
@@ -33,8 +34,9 @@ class StandingWatch:
         try:
             if self._db is None:
                 self._db = self._connect()
+                self._ask = self._db.cursor().execute
                 self._version = None
-            ((version,),) = self._db.execute("PRAGMA data_version").fetchall()
+            (version,) = self._ask("PRAGMA data_version").fetchone()
             if version != self._version:
                 # A commit between the two statements is seen now, and once more with the next version.
                 ((position, is_settled, began_at),) = self._db.execute(_STANDING).fetchall()
