@@ -17,7 +17,10 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from ledgerpress.compose.bounded_protocol import Bounds, bounded
+from ledgerpress.compose.open_files import room_for_connections
 from ledgerpress.compose.server_settings import ServerSettings
+from ledgerpress.compose.unfinished_bodies import UnfinishedBodies
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.listening import let_go_of_the_silent
 
@@ -27,6 +30,8 @@ GOODBYES_SECONDS: Final = 1.0
 """How long WebSockets may take to be closed by the application, before the server closes them by itself."""
 SILENT_SECONDS: Final = 30
 """How long a client may take nothing of what was written to it until its connection is ended."""
+OPERATORS_CONNECTIONS: Final = 50
+"""How many connections there may be on the second socket."""
 _LOOK: Final = 0.02
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,7 +56,9 @@ class Serving:
 
     async def run(self, *apps: tuple[ASGIApp, socket.socket]) -> None:
         """Serve until a signal comes, and return when all has been answered that is going to be."""
-        self._servers = [_Quiet(self._config(app)) for app, _ in apps]
+        room = room_for_connections(self._settings.max_connections)
+        rooms = (room, *(OPERATORS_CONNECTIONS for _ in apps[1:]))
+        self._servers = [_Quiet(self._config(app, room)) for (app, _), room in zip(apps, rooms, strict=True)]
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._stop)
@@ -64,11 +71,17 @@ class Serving:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
 
-    def _config(self, app: ASGIApp) -> uvicorn.Config:
+    def _config(self, app: ASGIApp, connections: int) -> uvicorn.Config:
         proxies = self._settings.trusted_proxies
+        bounds = Bounds(
+            head_bytes=self._settings.max_head_bytes,
+            head_seconds=self._settings.head_seconds,
+            connections=connections,
+            unfinished=UnfinishedBodies(self._settings.max_unfinished_bodies),
+        )
         return uvicorn.Config(
             app,
-            http="httptools",
+            http=bounded(bounds),
             ws="websockets-sansio",
             ws_max_size=self._live.max_message_bytes,
             ws_ping_interval=self._live.keep_alive_seconds,

@@ -43,6 +43,41 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "believed. Nothing: none is, and a client's address is that of whoever connects.",
         ),
     ] = ()
+    max_head_bytes: Annotated[
+        int,
+        Meta(
+            ge=4_096,
+            le=1_048_576,
+            description="The largest head of a request (its line and headers), in bytes. A larger one gets a 431 while it "
+            "arrives, and the connection is closed.",
+        ),
+    ] = 65_536
+    head_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=300,
+            description="How long a client may take for the head of a request, from when it connects, and later from the "
+            "first byte on. Then the connection is closed.",
+        ),
+    ] = 10.0
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many connections there may be at a time, WebSockets included; others get a 503. Never more "
+            "than the limit on open files, less 200: the server raises its soft limit as far as it needs and may.",
+        ),
+    ] = 4_000
+    max_unfinished_bodies: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many requests may wait for their own bodies for more than a second at a time, one client "
+            "address half as many; others get a 503. To be less than `http.max_concurrent_requests`, so that "
+            "they do not take all places.",
+        ),
+    ] = 100
     open_past: Annotated[
         bool,
         Meta(description="Everyone may see the past, but for articles that are not public today."),
