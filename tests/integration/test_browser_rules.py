@@ -115,6 +115,17 @@ async def test_caches_are_told_that_an_answer_depends_on_who_asks(tmp_path: Path
         assert "Accept" in answer.headers["vary"].split(", ")
 
 
+async def test_an_answer_that_has_not_changed_varies_by_what_the_whole_one_does(tmp_path: Path) -> None:
+    async with operated(tmp_path, cors=CorsSettings(origins=(FRIEND,))) as one:
+        asked = {"Origin": FRIEND, "GraphQL-Require-Preflight": "1"}
+        url = "/graphql?query=%7Bsite%7Bname%7D%7D"
+        whole = await one.http.get(url, headers=asked)
+        unchanged = await one.http.get(url, headers={**asked, "If-None-Match": whole.headers["etag"]})
+        assert (whole.status_code, unchanged.status_code) == (200, 304)
+        assert "Origin" in whole.headers["vary"]
+        assert unchanged.headers["vary"] == whole.headers["vary"]
+
+
 async def test_all_sites_may_be_allowed(tmp_path: Path) -> None:
     async with operated(tmp_path, cors=CorsSettings(origins=("*",))) as one:
         answer = await one.post("{ site { name } }", {"Origin": "https://anyone.example"})

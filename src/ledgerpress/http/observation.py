@@ -96,8 +96,11 @@ class Observation:
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
-                if status != NOT_MODIFIED:  # what was kept has them
-                    message["headers"] = headers.added(list(message.get("headers", ())))
+                given = list(message.get("headers", ()))
+                # What was kept has the others, but takes over the `Vary` of what says that it may be used again.
+                message["headers"] = (
+                    headers.varying(given) if status == NOT_MODIFIED else headers.added(given)
+                )
             elif kind == "websocket.accept":
                 status = 101
             await send(message)

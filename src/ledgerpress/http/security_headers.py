@@ -81,7 +81,11 @@ class SecurityHeaders:
         else:
             present = {name for name, _ in headers}
             added = headers + [one for one in self._of_documents if one[0] not in present]
-        return _varying(added) if self._varies_by_origin else added
+        return self.varying(added)
+
+    def varying(self, headers: list[Header]) -> list[Header]:
+        """Return the headers, with what all answers vary by."""
+        return _varying(headers) if self._varies_by_origin else headers
 
 
 def _varying(headers: list[Header]) -> list[Header]:
