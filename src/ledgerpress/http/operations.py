@@ -1,7 +1,7 @@
 """The operations that one connection carries at a time, whatever its protocol."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 from graphql import OperationType
@@ -85,7 +85,7 @@ class Operations:
                 raise _too_many(self._live.settings.max_operations)
         except Refusal as error:
             refusal = error
-        operation.begin(request, identity, after, headers or {}, refusal)
+        operation.begin(operation.carry_out(request, identity, after, headers or {}, refusal))
 
     async def admitted(
         self, request: GraphQLRequest, headers: Mapping[bytes, bytes]
@@ -131,15 +131,7 @@ class _Operation:
         self._stopped = False
         self.is_mutation: bool | None = None
 
-    def begin(
-        self,
-        request: GraphQLRequest,
-        identity: Identity,
-        after: int | None,
-        headers: Mapping[bytes, bytes],
-        refusal: Refusal | None,
-    ) -> None:
-        work = self._carry_out(request, identity, after, headers, refusal)
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.create_task(work, name="operation")
 
     def stop(self) -> None:
@@ -204,7 +196,7 @@ class _Operation:
         """End the connection."""
         self._channel.abandon()
 
-    async def _carry_out(
+    async def carry_out(
         self,
         request: GraphQLRequest,
         identity: Identity,
