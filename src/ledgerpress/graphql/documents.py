@@ -33,7 +33,7 @@ KEPT_REFUSALS: Final = 64
 MOST_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Up to so many characters a document is checked in a few milliseconds, on the event loop."""
-TURN_SECONDS: Final = 0.0005
+TURN_SECONDS: Final = 0.0001
 
 T = TypeVar("T")
 
