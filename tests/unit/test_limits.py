@@ -215,3 +215,15 @@ def test_every_code_and_every_setting_is_documented() -> None:
     assert {"TOO_DEEP", "TIMEOUT", "COST_EXCEEDED"} <= codes
     for name in (*codes, *Limits.__struct_fields__):
         assert f"`{name}`" in page, name
+
+
+def test_documents_are_kept_by_their_length_too() -> None:
+    documents = Documents(make_schema()._schema)
+    padding = "#" + "x" * 40_000 + "\n"
+    texts = [f"{padding}query Q{number} {{ site {{ name }} }}" for number in range(10)]
+    first = documents.operation(texts[0], None)
+    assert documents.operation(texts[0], None) is first
+    for text in texts[1:]:
+        documents.operation(text, None)
+    assert documents.operation(texts[-1], None) is documents.operation(texts[-1], None)
+    assert documents.operation(texts[0], None) is not first

@@ -7,6 +7,7 @@ signal ends that wait.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -56,6 +57,9 @@ class Serving:
 
     async def run(self, *apps: tuple[ASGIApp, socket.socket]) -> None:
         """Serve until a signal comes, and return when all has been answered that is going to be."""
+        # What is there now stays: looking through it again and again for garbage would stop everything meanwhile.
+        gc.collect()
+        gc.freeze()
         room = room_for_connections(self._settings.max_connections)
         rooms = (room, *(OPERATORS_CONNECTIONS for _ in apps[1:]))
         self._servers = [_Quiet(self._config(app, room)) for (app, _), room in zip(apps, rooms, strict=True)]

@@ -30,6 +30,8 @@ from ledgerpress.graphql.limits.variables import check_variables
 
 KEPT_DOCUMENTS: Final = 256
 KEPT_REFUSALS: Final = 64
+KEPT_CHARACTERS: Final = 262_144
+"""Of all that are kept together: what a document is parsed to is much larger, and is looked through for garbage."""
 MOST_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Up to so many characters a document is checked in a few milliseconds, on the event loop."""
@@ -196,5 +198,7 @@ def _take_short_turns() -> None:
 
 def _remember(kept: OrderedDict[str, T], text: str, one: T, most: int) -> None:
     kept[text] = one
-    if len(kept) > most:
-        kept.popitem(last=False)
+    characters = sum(map(len, kept))
+    while len(kept) > most or (characters > KEPT_CHARACTERS and len(kept) > 1):
+        gone, _ = kept.popitem(last=False)
+        characters -= len(gone)
