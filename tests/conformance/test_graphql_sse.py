@@ -5,13 +5,12 @@ A test is named after the section that it is of. What the protocol leaves open i
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.conformance.sides import INVALID, Side, ours, reference
+from tests.conformance.sides import INVALID, Side, reference
 from tests.integration.sse import Event, opened
 
 TOKEN = "X-GraphQL-Event-Stream-Token"
@@ -22,15 +21,6 @@ STREAM = {"Accept": "text/event-stream"}
 def reference_server() -> Iterator[Side]:
     with reference("reference_sse.mjs") as one:
         yield one
-
-
-@pytest.fixture(params=["reference", "ours"])
-async def side(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Side]:
-    if request.param == "reference":
-        yield request.getfixturevalue("reference_server")
-    else:
-        async with ours(tmp_path / "data") as one:
-            yield one
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ A test is named after the section that it is of. What the protocol leaves open i
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.sides import INVALID, Side, ours, reference
+from tests.conformance.sides import INVALID, Side, reference
 from tests.integration.live import Socket, websocket
 
 
@@ -18,15 +17,6 @@ from tests.integration.live import Socket, websocket
 def reference_server() -> Iterator[Side]:
     with reference("reference_ws.mjs") as one:
         yield one
-
-
-@pytest.fixture(params=["reference", "ours"])
-async def side(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Side]:
-    if request.param == "reference":
-        yield request.getfixturevalue("reference_server")
-    else:
-        async with ours(tmp_path / "data") as one:
-            yield one
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from graphql import OperationType
@@ -11,6 +11,7 @@ from ledgerpress.application.access import Identity
 from ledgerpress.graphql.documents import Refused
 from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
+from ledgerpress.http import negotiation
 from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.operations import Channel, Operations
@@ -20,9 +21,6 @@ from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import check_headers, read_body
 from ledgerpress.http.request_headers import request_headers
 from ledgerpress.http.settings import HttpSettings
-
-LONGEST_ACCEPT: Final = 4_096
-"""Bytes of an Accept header; a longer one wants nothing in particular."""
 
 
 class StreamRequests:
@@ -120,26 +118,5 @@ def last_event_id(scope: Scope) -> int | None:
 
 def prefers_event_stream(scope: Scope) -> bool:
     """Return whether a request would rather have an event stream than JSON: clients may list both."""
-    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
-    if b"text/event-stream" not in accepted or len(accepted) > LONGEST_ACCEPT:
-        return False
-    stream = json = (0.0, 0)
-    for number, part in enumerate(accepted.decode("latin-1").split(",")):
-        media_type, *parameters = (one.strip() for one in part.split(";"))
-        quality = (_quality(parameters), -number)
-        if media_type == "text/event-stream":
-            stream = max(stream, quality)
-        elif media_type in {"application/json", "application/graphql-response+json"}:
-            json = max(json, quality)
-    return stream[0] > 0 and stream > json
-
-
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return negotiation.prefers_event_stream(accepted)

@@ -11,7 +11,7 @@ _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # Both separators may stand inside a quoted string.
 _ELEMENT: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 _PART: Final = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
-_LONGEST: Final = 4_096
+LONGEST: Final = 4_096
 """A longer header is not read: no client needs one, and none shall cost time."""
 
 
@@ -38,7 +38,7 @@ def answer_media_type(accept: bytes) -> str | None:
     `application/graphql-response+json` goes to clients that name it: others may not know it. `accept` is empty where
     there is no such header.
     """
-    return _answer_media_type(accept) if len(accept) <= _LONGEST else None
+    return _answer_media_type(accept) if len(accept) <= LONGEST else None
 
 
 @lru_cache(maxsize=512)
@@ -56,7 +56,7 @@ def _answer_media_type(accept: bytes) -> str | None:
 
 def names_html(accept: bytes) -> bool:
     """Whether a client names HTML among what it accepts, as browsers do; `*/*` is what programs send."""
-    return len(accept) <= _LONGEST and _names_html(accept)
+    return len(accept) <= LONGEST and _names_html(accept)
 
 
 @lru_cache(maxsize=512)
@@ -66,9 +66,27 @@ def _names_html(accept: bytes) -> bool:
     )
 
 
+def prefers_event_stream(accept: bytes) -> bool:
+    """Whether a client would rather have an event stream than JSON: it may name both, and by its order where alike."""
+    is_named = b"text/event-stream" in accept.lower()
+    return is_named and len(accept) <= LONGEST and _prefers_event_stream(accept)
+
+
+@lru_cache(maxsize=256)
+def _prefers_event_stream(accept: bytes) -> bool:
+    stream = json = (0.0, 0)
+    for number, one in enumerate(_media_ranges(accept)):
+        wanted = (one.quality, -number)
+        if one.name == "text/event-stream":
+            stream = max(stream, wanted)
+        elif one.name in {JSON, GRAPHQL_RESPONSE}:
+            json = max(json, wanted)
+    return stream[0] > 0 and stream > json
+
+
 def is_json(content_type: bytes) -> bool:
     """Whether the Content-Type of a request is JSON in UTF-8."""
-    return len(content_type) <= _LONGEST and _is_json(content_type)
+    return len(content_type) <= LONGEST and _is_json(content_type)
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.live.hub import Live
-from ledgerpress.http import live_requests
+from ledgerpress.http import live_requests, negotiation
 from ledgerpress.http.event_stream import EventStream
 from ledgerpress.http.live_requests import StreamRequests
 from ledgerpress.http.operations import LONGEST_ID, Operations
@@ -82,7 +82,7 @@ class Reservations:
 
     async def _reserve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        accept = headers.get("accept", "*/*")[: live_requests.LONGEST_ACCEPT]
+        accept = headers.get("accept", "*/*")[: negotiation.LONGEST]
         accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
             raise Refusal(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
