@@ -10,7 +10,7 @@ from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.http.client_rates import ClientRates
-from ledgerpress.http.live_requests import StreamRequests
+from ledgerpress.http.live_requests import LiveRequests
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.sse import EventStreams
@@ -42,8 +42,8 @@ class LiveDoor:
         self._leaving: asyncio.Task[None] | None = None
         self._connections = 0
         self.live = Live(engine, store, settings or LiveSettings(), open_past=open_past)
-        requests = StreamRequests(self.live, rates, http, persisted)
-        self.sockets = Sockets(self.live, door, rates, http, persisted)
+        requests = LiveRequests(self.live, rates, http, persisted)
+        self.sockets = Sockets(self.live, door, rates, requests)
         self.event_streams = EventStreams(self.live, door, requests)
         self.reservations = Reservations(self.live, door, requests, self.event_streams)
 

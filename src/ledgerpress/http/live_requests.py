@@ -1,5 +1,6 @@
 """Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from ledgerpress.graphql.errors import all_presentable
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import negotiation
 from ledgerpress.http.client_rates import ClientRates
-from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.graphql_requests import GraphQLRequest, check, from_json, from_query_string
 from ledgerpress.http.operations import Channel, Operations
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.preflight import require_preflight
@@ -23,8 +24,8 @@ from ledgerpress.http.request_headers import request_headers
 from ledgerpress.http.settings import HttpSettings
 
 
-class StreamRequests:
-    """Reads requests for event streams, within the bounds of those for answers."""
+class LiveRequests:
+    """Takes requests by connections that stay open, within the bounds of those for answers."""
 
     def __init__(
         self, live: Live, rates: ClientRates, settings: HttpSettings, persisted: PersistedDocuments
@@ -44,9 +45,15 @@ class StreamRequests:
         """Return the headers of a request. Raises `Refusal` for one that must not be there twice and is."""
         return request_headers(scope["headers"])
 
-    def operations(self, channel: Channel) -> Operations:
-        """Return the operations that a stream carries."""
-        return Operations(self._live, channel, self.persisted, self._settings)
+    def check(self, request: GraphQLRequest) -> None:
+        """Raise `Refusal` for a request, read from a message, that has what none may have."""
+        check(request, max_depth=self._settings.max_json_depth)
+
+    def operations(
+        self, channel: Channel, admit: Callable[[GraphQLRequest, Identity], object] | None = None
+    ) -> Operations:
+        """Return the operations that a connection carries."""
+        return Operations(self._live, channel, self.persisted, self._settings, admit=admit)
 
     async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
         """Return what a request asks for. Raises `Refusal`, and `ClientGone`."""

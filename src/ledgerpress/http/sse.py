@@ -10,7 +10,7 @@ from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import live_requests
 from ledgerpress.http.event_stream import EventStream
-from ledgerpress.http.live_requests import StreamRequests
+from ledgerpress.http.live_requests import LiveRequests
 from ledgerpress.http.rechecking import rechecked
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import ClientGone
@@ -22,7 +22,7 @@ _ONLY: Final = ""
 class EventStreams:
     """Answers requests that ask for an event stream of one operation; an ASGI application."""
 
-    def __init__(self, live: Live, door: Door, requests: StreamRequests) -> None:
+    def __init__(self, live: Live, door: Door, requests: LiveRequests) -> None:
         self._live = live
         self._door = door
         self._requests = requests

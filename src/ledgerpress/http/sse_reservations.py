@@ -18,7 +18,7 @@ from ledgerpress.application.access import Door, Identity
 from ledgerpress.graphql.live.hub import Live
 from ledgerpress.http import live_requests, negotiation
 from ledgerpress.http.event_stream import EventStream
-from ledgerpress.http.live_requests import StreamRequests
+from ledgerpress.http.live_requests import LiveRequests
 from ledgerpress.http.operations import LONGEST_ID, Operations
 from ledgerpress.http.refusals import Refusal
 from ledgerpress.http.request_body import ClientGone
@@ -44,7 +44,7 @@ class _Reservation:
 class Reservations:
     """The streams that are reserved or open by reservation; an ASGI application."""
 
-    def __init__(self, live: Live, door: Door, requests: StreamRequests, distinct: EventStreams) -> None:
+    def __init__(self, live: Live, door: Door, requests: LiveRequests, distinct: EventStreams) -> None:
         self._live = live
         self._door = door
         self._requests = requests

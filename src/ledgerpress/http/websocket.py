@@ -11,13 +11,11 @@ from ledgerpress.graphql.live.hub import Live
 from ledgerpress.graphql.live.told import Told
 from ledgerpress.http import websocket_messages as messages
 from ledgerpress.http.client_rates import ClientRates
-from ledgerpress.http.graphql_requests import GraphQLRequest, check
-from ledgerpress.http.operations import Operations
+from ledgerpress.http.graphql_requests import GraphQLRequest
+from ledgerpress.http.live_requests import LiveRequests
 from ledgerpress.http.origins import is_of_ours
-from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.rechecking import rechecked
 from ledgerpress.http.refusals import Refusal
-from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.websocket_messages import SUBPROTOCOL, Closing
 
 logger = logging.getLogger(__name__)
@@ -33,14 +31,12 @@ class Sockets:
         live: Live,
         door: Door,
         rates: ClientRates,
-        http: HttpSettings,
-        persisted: PersistedDocuments,
+        requests: LiveRequests,
     ) -> None:
         self._live = live
-        self._http = http
         self._rates = rates
         self._door = door
-        self._persisted = persisted
+        self._requests = requests
         self._open: set[_Socket] = set()
 
     @property
@@ -59,9 +55,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(
-            self._live, self._door, self._rates, self._http, self._persisted, scope, receive, send
-        )
+        socket = _Socket(self._live, self._door, self._rates, self._requests, scope, receive, send)
         self._open.add(socket)
         try:
             await socket.run()
@@ -82,8 +76,7 @@ class _Socket:
         live: Live,
         door: Door,
         rates: ClientRates,
-        http: HttpSettings,
-        persisted: PersistedDocuments,
+        requests: LiveRequests,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -95,9 +88,9 @@ class _Socket:
         self._send = send
         self._rates = rates
         self._scope = scope
-        self._max_depth = http.max_json_depth
+        self._requests = requests
         self._authorization: str | None = None
-        self._operations = Operations(live, self, persisted, http, admit=self._admit)
+        self._operations = requests.operations(self, self._admit)
         self._identity: Identity | None = None
         self._rechecking: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -183,7 +176,7 @@ class _Socket:
     def _admit(self, request: GraphQLRequest, identity: Identity) -> None:
         """Raise `Refusal` for an operation that a request over HTTP could not have asked for just now."""
         self._rates.take(self._scope, identity)
-        check(request, max_depth=self._max_depth)
+        self._requests.check(request)
 
     async def _until_invalid(self, watching: Any) -> None:
         self.close(Closing(4403, f"Forbidden: {await watching}"))
