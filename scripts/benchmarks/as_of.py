@@ -32,9 +32,10 @@ import uvloop
 
 from ledgerpress.adapters.sqlite.connection import SerialConnection
 from ledgerpress.adapters.sqlite.log_file import open_log_file
-from ledgerpress.adapters.sqlite.log_recording import Command, record
+from ledgerpress.adapters.sqlite.log_recording import record
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.compose.store import Store, open_store
+from ledgerpress.eventlog.appending import Command
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 from ledgerpress.graphql.engine import Engine

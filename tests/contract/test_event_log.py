@@ -22,8 +22,8 @@ from ledgerpress.eventlog.errors import (
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.subscription import check_gapless
-from tests.contract.conftest import Logs
 from tests.contract.samples import ACTOR, everything, places, sample_event, sample_write
+from tests.engines.places import LogPlace as Logs
 
 # --- appending ------------------------------------------------------------------------------------
 
@@ -68,6 +68,17 @@ async def test_a_conflict_on_one_stream_keeps_the_others_unwritten(log: EventLog
     assert await places(log) == [("slug.taken", 1)]
 
 
+async def test_a_write_without_events_guards_its_stream(log: EventLog) -> None:
+    await log.append([sample_write("lease.a", NO_STREAM, events=2)])
+    await log.append([sample_write("post.a", NO_STREAM), StreamWrite("lease.a", 2, ())])
+    await log.append([sample_write("post.a", 1, events=2), StreamWrite("lease.b", NO_STREAM, ())])
+    for stale in (0, 1, 3):
+        with pytest.raises(WrongExpectedVersion) as conflict:
+            await log.append([sample_write("post.a", 3), StreamWrite("lease.a", stale, ())])
+        assert (conflict.value.stream, conflict.value.actual) == ("lease.a", 2)
+    assert await places(log) == [("lease.a", 1), ("lease.a", 2), ("post.a", 1), ("post.a", 2), ("post.a", 3)]
+
+
 async def test_any_version_continues_the_stream_whatever_it_is(log: EventLog) -> None:
     for expected in (NO_STREAM, 1, 2):
         await log.append([sample_write("post.a", expected), sample_write("journal", ANY_VERSION)])
@@ -102,6 +113,10 @@ def changed(**changes: object) -> NewEvent:
         pytest.param([StreamWrite("post.a", NO_STREAM, ())], id="no event"),
         pytest.param([sample_write("post.a", NO_STREAM), sample_write("post.a", 1)], id="a stream twice"),
         pytest.param([sample_write("post.a", ANY_VERSION)], id="no exact version"),
+        pytest.param(
+            [sample_write("post.a", NO_STREAM), StreamWrite("post.b", ANY_VERSION, ())],
+            id="a guard of nothing",
+        ),
         pytest.param([sample_write("post.a", -2)], id="no version"),
         pytest.param([sample_write("Post.A", NO_STREAM)], id="stream name"),
         pytest.param([sample_write("post.ü", NO_STREAM)], id="stream name that is not ASCII"),

@@ -15,8 +15,8 @@ from ledgerpress.eventlog.errors import (
 )
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.subscription import catch_up
-from tests.contract.conftest import Logs
 from tests.contract.samples import everything, places, sample_event, sample_write
+from tests.engines.places import LogPlace as Logs
 
 # --- many at once ---------------------------------------------------------------------------------
 

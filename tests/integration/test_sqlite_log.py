@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite import group_commit
+from ledgerpress.adapters.sqlite import log_recording
 from ledgerpress.adapters.sqlite.backup import backup
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.log_file import APPLICATION_ID
+from ledgerpress.eventlog import group_commit
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
@@ -302,7 +303,7 @@ async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.Monk
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(group_commit, "record", counted)
+    monkeypatch.setattr(log_recording, "record", counted)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

@@ -165,16 +165,17 @@ def test_what_is_no_stream_name(stream: str) -> None:
         check_stream_name(stream)
 
 
-def test_an_append_names_each_stream_once_with_events_and_at_least_one_exact_version() -> None:
+def test_an_append_names_each_stream_once_with_an_event_and_at_least_one_exact_version() -> None:
     sound = StreamWrite("post.a", NO_STREAM, (event(),))
     anything = StreamWrite("post.b", ANY_VERSION, (event(),))
     check_writes([sound])
     check_writes([anything, sound])
     check_writes([StreamWrite("post.a", 7, (event(),))])
+    check_writes([sound, StreamWrite("post.b", 7, ())])
     for wrong in (
         [],
         [StreamWrite("post.a", NO_STREAM, ())],
-        [sound, StreamWrite("post.b", NO_STREAM, ())],
+        [sound, StreamWrite("post.b", ANY_VERSION, ())],
         [sound, sound],
         [anything],
         [StreamWrite("post.a", -2, (event(),)), sound],

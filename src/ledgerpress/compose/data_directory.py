@@ -28,12 +28,12 @@ def check_data_directory(data: Path, *, create: bool) -> None:
                 raise LogUnusable(
                     f"{data} holds other files and no {LOG_FILE}: name an empty directory, or a new one"
                 )
-            _make_directory(data)
+            make_directory(data)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
-def _make_directory(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
     """Make a directory, and those above it that are missing, to stay: SQLite syncs no directory but the log's own.
 
     Like SQLite, it does without where a file system cannot sync a directory.
@@ -41,7 +41,7 @@ def _make_directory(directory: Path) -> None:
     directory = directory.absolute()
     if directory.is_dir():
         return
-    _make_directory(directory.parent)
+    make_directory(directory.parent)
     directory.mkdir(exist_ok=True)
     _sync_directory(directory.parent)
 

@@ -4,17 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
-from ledgerpress.eventlog.log import EventLog
+from ledgerpress.compose.data_directory import check_data_directory
+from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.log import OpenedLog
 
 
 @asynccontextmanager
-async def reading_log(data: Path) -> AsyncIterator[EventLog]:
-    """Open the log in `data` and nothing else: no views are made or changed. Raises `LogUnusable`."""
-    check_data_directory(data, create=False)
-    log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+async def reading_log(data: Path, log: str = LOCAL) -> AsyncIterator[OpenedLog]:
+    """Open the log at the URL `log` and nothing else: no views are made or changed. Raises `LogUnusable`."""
+    url = LogUrl.parse(log)
+    if url.is_local:
+        check_data_directory(data, create=False)
+    opened = await open_log(url, data, create_as=None)
     try:
-        yield log
+        yield opened
     finally:
-        await log.aclose()
+        await opened.aclose()

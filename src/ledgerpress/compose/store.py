@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.desk import Carried
 from ledgerpress.application.event_codec import event_codec
@@ -16,7 +15,10 @@ from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
+from ledgerpress.compose.data_directory import check_data_directory
+from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.compose.node_directory import check_node_directory, claim
 from ledgerpress.compose.served_views import ServedViews
 from ledgerpress.compose.views_making import ViewsMaking
 from ledgerpress.eventlog.ids import uuid7
@@ -86,6 +88,7 @@ class _PressViews:
 async def open_store(
     data: Path,
     *,
+    log: str = LOCAL,
     create: bool = True,
     clock: Clock | None = None,
     randomness: Randomness | None = None,
@@ -95,25 +98,31 @@ async def open_store(
     resume: bool = True,
     observer: Observer = UNOBSERVED,
 ) -> AsyncIterator[Store]:
-    """Open the store in the directory `data`, with views that have caught up with the log.
+    """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
-    With `create`, a directory that is missing or empty becomes a new store. `progress` is called with the position
+    With `create`, a directory that is missing or empty becomes a new store, and a log that is missing is made. `progress` is called with the position
     reached and the head while the views are made or catch up, at most `batch_size` events at a time. With `resume`,
     paused projections are tried again. `observer` is told of what commands do. Raises `LogUnusable` for a directory
-    that holds something else.
+    that holds something else, and `LogUnavailable` where the log's server cannot be reached.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = every_projector() if projectors is None else projectors
-    check_data_directory(data, create=create)
+    url = LogUrl.parse(log)
+    if url.is_local:
+        check_data_directory(data, create=create)
+    else:
+        check_node_directory(data)
     new_publication = partial(_new_publication, clock, randomness)
-    log = await SqliteEventLog.open(data / LOG_FILE, create_as=new_publication if create else None)
+    opened = await open_log(url, data, create_as=new_publication if create else None)
     try:
+        if not url.is_local:
+            claim(data, opened.publication)
         codec = event_codec()
-        name_key = await open_publication(log, codec, clock, randomness)
+        name_key = await open_publication(opened, codec, clock, randomness)
         directory = ViewsDirectory(data, projectors)
         memories = [body.forget]
         views = ServedViews(
-            log,
+            opened,
             codec,
             directory,
             projectors,
@@ -121,13 +130,13 @@ async def open_store(
             batch_size=batch_size or FOLLOWED_AT_ONCE,
             forget=partial(_forget, memories),
         )
-        making = ViewsMaking(log, codec, directory, projectors, batch_size=batch_size)
+        making = ViewsMaking(opened, codec, directory, projectors, batch_size=batch_size)
         await views.start(partial(making.make, progress), resume=resume)
         try:
-            head = await log.head()
+            head = await opened.head()
             await views.catch_up(partial(_report, progress, head))
             press = Press(
-                log=log,
+                log=opened,
                 codec=codec,
                 views=_PressViews(views),
                 clock=clock,
@@ -139,7 +148,7 @@ async def open_store(
             views.follow()
             watching = asyncio.create_task(views.watch(), name="views in use")
             try:
-                yield Store(log, views, press, clock, randomness, memories)
+                yield Store(opened, views, press, clock, randomness, memories)
             finally:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):
@@ -147,7 +156,7 @@ async def open_store(
         finally:
             await views.aclose()
     finally:
-        await log.aclose()
+        await opened.aclose()
 
 
 def _forget(memories: Sequence[Callable[[], None]]) -> None:

@@ -61,6 +61,17 @@ class LogUnusable(EventLogError):
     """The place that should hold the log holds something else, or a log that this program cannot read."""
 
 
+class LogUnavailable(EventLogError):
+    """The engine that holds the log cannot be reached, or cannot answer now. Nothing was recorded; it may pass."""
+
+
+class AppendUnresolved(LogUnavailable):
+    """The engine went away in the middle of an append, and whether that was recorded could not be found out.
+
+    Sent again with the same event ids, it is recorded once.
+    """
+
+
 class WithdrawalUnfinished(EventLogError):
     """A payload is withdrawn, and whoever asks for it does not get it, but its bytes are not all overwritten yet."""
 

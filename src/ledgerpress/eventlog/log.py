@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent, check_stream_name
 from ledgerpress.eventlog.errors import InvalidEnvelope
+from ledgerpress.eventlog.lease_register import LeaseRegister
 
 NO_STREAM: Final = 0
 """Expected version: the stream does not exist yet."""
@@ -15,7 +16,10 @@ ANY_VERSION: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class StreamWrite:
-    """Events for one stream, and the version that the stream must be at: exact, `NO_STREAM` or `ANY_VERSION`."""
+    """Events for one stream, and the version that the stream must be at: exact, `NO_STREAM` or `ANY_VERSION`.
+
+    Without events it is a guard: nothing is written to the stream, and it must be at an exact version all the same.
+    """
 
     stream: str
     expected: int
@@ -28,6 +32,9 @@ class EventLog(Protocol):
     An implementation MUST have made an append durable before it answers, MUST record either all events of an
     append or none, MUST make position order the order of commits, and MUST NOT show an event to any reader
     before all with a lower position are visible.
+
+    Where the engine that holds the log cannot be reached, every method raises `LogUnavailable`, after trying again for
+    a bounded time; an append raises `AppendUnresolved` where it may have been recorded.
     """
 
     @property
@@ -38,8 +45,8 @@ class EventLog(Protocol):
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope` or `PayloadTooLarge`; nothing is
-        recorded then.
+        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope` or `PayloadTooLarge`, and `LogUnavailable`;
+        nothing is recorded then. Raises `AppendUnresolved` where that could not be found out.
         """
         ...
 
@@ -71,20 +78,33 @@ class EventLog(Protocol):
         ...
 
 
+class OpenedLog(EventLog, Protocol):
+    """A log that whoever opened it has to close."""
+
+    @property
+    def leases(self) -> LeaseRegister:
+        """Where it is kept who holds which lease."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what was accepted and let go of the log. Whatever is asked later raises `LogClosed`."""
+        ...
+
+
 def check_writes(writes: Sequence[StreamWrite]) -> None:
     """Raise `InvalidEnvelope` where an append breaks a rule that needs no look at the log.
 
     Every append names at least one exact version, so that two copies of a command cannot both succeed.
     """
-    if not writes or not all(write.events for write in writes):
-        raise InvalidEnvelope("an append needs at least one event for each stream that it names")
+    if not any(write.events for write in writes):
+        raise InvalidEnvelope("an append needs at least one event")
     if len({write.stream for write in writes}) < len(writes):
         raise InvalidEnvelope("an append names each stream once")
     if all(write.expected == ANY_VERSION for write in writes):
         raise InvalidEnvelope("an append needs an exact expected version for at least one stream")
     for write in writes:
         check_stream_name(write.stream)
-        if write.expected < ANY_VERSION:
-            raise InvalidEnvelope(f"{write.expected} is no version to expect")
+        if write.expected < ANY_VERSION or (write.expected == ANY_VERSION and not write.events):
+            raise InvalidEnvelope(f"{write.expected} is no version to expect of {write.stream}")
         for event in write.events:
             event.check()

@@ -9,13 +9,15 @@ from typing import Final, TypeVar
 
 from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection
-from ledgerpress.adapters.sqlite.group_commit import GroupCommit
-from ledgerpress.adapters.sqlite.head_watch import HeadWatch
+from ledgerpress.adapters.sqlite.lease_register import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite.log_file import open_log_file
-from ledgerpress.adapters.sqlite.log_recording import Command
+from ledgerpress.adapters.sqlite.log_recording import GroupRecorder
 from ledgerpress.adapters.sqlite.withdrawal import withdraw
+from ledgerpress.eventlog.appending import Command
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnusable
+from ledgerpress.eventlog.group_commit import GroupCommit
+from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
 T = TypeVar("T")
@@ -36,8 +38,9 @@ class SqliteEventLog:
         self._reader = reader
         self._publication = publication
         self._watch = HeadWatch(self.head)
-        self._commits = GroupCommit(writer, self._watch.advance)
+        self._commits = GroupCommit(GroupRecorder(writer), self._watch.advance)
         self._closed = False
+        self._leases = SqliteLeaseRegister(writer)
 
     @classmethod
     async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
@@ -73,6 +76,11 @@ class SqliteEventLog:
     def publication(self) -> str:
         """The UUID of the publication whose log this is."""
         return self._publication
+
+    @property
+    def leases(self) -> SqliteLeaseRegister:
+        """Where it is kept who holds which lease."""
+        return self._leases
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

@@ -1,34 +1,43 @@
 """The transaction that records a group of commands."""
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ledgerpress.adapters.sqlite import log_rows
-from ledgerpress.adapters.sqlite.connection import patiently
-from ledgerpress.eventlog.errors import DuplicateEvent, WrongExpectedVersion
-from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
-
-Refusal: TypeAlias = WrongExpectedVersion | DuplicateEvent
-Outcome: TypeAlias = int | Refusal
-"""The position of a command's last event, or why this one command was not recorded."""
+from ledgerpress.adapters.sqlite.connection import SerialConnection, patiently
+from ledgerpress.eventlog.appending import Command, Outcome
+from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
+from ledgerpress.eventlog.log import ANY_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """The writes of one append, checked, with the payload commitments of their events in order, and its bytes."""
+class GroupRecorder:
+    """Records the groups of a `GroupCommit` on the connection's thread."""
 
-    writes: Sequence[StreamWrite]
-    commitments: Sequence[bytes]
-    size: int
+    def __init__(self, connection: SerialConnection) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
 
-    @classmethod
-    def of(cls, writes: Sequence[StreamWrite]) -> "Command":
-        """Prepare all that needs no look at the log."""
-        payloads = [event.payload for write in writes for event in write.events]
-        commitments = [bytes.fromhex(payload.commitment()) for payload in payloads]
-        return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
+    def begin(self, commands: Sequence[Command], answer: Callable[[Sequence[Outcome]], None]) -> None:
+        """Begin to record `commands`, and return at once; `answer` is called in the event loop."""
+        self._connection.post(partial(self._record, commands, answer))
+
+    def _record(
+        self, commands: Sequence[Command], answer: Callable[[Sequence[Outcome]], None], db: sqlite3.Connection
+    ) -> None:
+        outcomes: Sequence[Outcome]
+        try:
+            outcomes = record(db, commands)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may be left waiting
+            outcomes = [_failure(error) for _ in commands]
+        self._loop.call_soon_threadsafe(answer, outcomes)
+
+
+def _failure(error: Exception) -> EventLogError:
+    failure = EventLogError(f"nothing was recorded: {error}")
+    failure.__cause__ = error
+    return failure
 
 
 def record(db: sqlite3.Connection, commands: Sequence[Command]) -> list[Outcome]:
@@ -38,7 +47,7 @@ def record(db: sqlite3.Connection, commands: Sequence[Command]) -> list[Outcome]
     fails: none is recorded then.
     """
     try:
-        if len(commands) == 1 and len(commands[0].commitments) == 1:
+        if len(commands) == 1 and len(commands[0].writes) == len(commands[0].commitments) == 1:
             return [_record_one(db, commands[0])]
         return _record(db, commands, careful=False)
     except sqlite3.IntegrityError:

@@ -10,7 +10,8 @@ import time
 from typing import Final
 
 from ledgerpress.adapters.sqlite.connection import PATIENCE, RETRY, is_busy, patiently
-from ledgerpress.adapters.sqlite.log_recording import Command, insert
+from ledgerpress.adapters.sqlite.log_recording import insert
+from ledgerpress.eventlog.appending import Command
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, WithdrawalUnfinished
 
 ERASE: Final = "UPDATE event SET payload = NULL, salt = NULL WHERE position = ? AND payload IS NOT NULL"

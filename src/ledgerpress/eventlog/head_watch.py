@@ -7,15 +7,16 @@ from typing import Final
 from ledgerpress.eventlog.errors import EventLogError, LogClosed
 
 INTERVAL: Final = 0.02
-"""Seconds between two looks at the log, while somebody waits, for what other processes have recorded."""
+"""Seconds between two looks at the log, while somebody waits, for what other processes have recorded: by default."""
 
 
 class HeadWatch:
-    """Wakes those who wait: at once for what this process records, after `INTERVAL` at most for the rest."""
+    """Wakes those who wait: at once for what it is told of, after an interval at most for the rest."""
 
-    def __init__(self, look: Callable[[], Awaitable[int]]) -> None:
-        """Take `look`, which returns the head as the log's readers see it."""
+    def __init__(self, look: Callable[[], Awaitable[int]], interval: float = INTERVAL) -> None:
+        """Take `look`, which returns the head as the log's readers see it, and the seconds between two looks."""
         self._look = look
+        self._interval = interval
         self._head = 0
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -63,7 +64,7 @@ class HeadWatch:
     async def _poll(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(self._interval)
                 self.advance(await self._look())
         except EventLogError as error:
             self._fail(error)

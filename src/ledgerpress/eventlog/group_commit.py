@@ -1,19 +1,26 @@
 """Group commit: all appends that wait are recorded in one transaction, so that they share one sync."""
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection
-from ledgerpress.adapters.sqlite.log_recording import Command, Outcome, record
-from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.appending import Command, Outcome
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
 """A group takes no further command beyond this many bytes of payload; it always takes one."""
+
+
+class Recorder(Protocol):
+    """Records groups of commands, one group at a time."""
+
+    def begin(self, commands: Sequence[Command], answer: Callable[[Sequence[Outcome]], None]) -> None:
+        """Begin to record `commands` in one transaction, and return at once.
+
+        `answer` is called in the event loop with what became of each of them, in order, whatever happens.
+        """
+        ...
 
 
 class _Waiting(NamedTuple):
@@ -24,11 +31,12 @@ class _Waiting(NamedTuple):
 class GroupCommit:
     """The one writer of a log in this process. Commands are recorded in the order in which they came."""
 
-    def __init__(self, connection: SerialConnection, committed: Callable[[int], None]) -> None:
-        """Write through `connection`; after each group call `committed` with the greatest position in it, or 0."""
-        self._connection = connection
+    def __init__(self, recorder: Recorder, committed: Callable[[int], None]) -> None:
+        """Record through `recorder`; after each group call `committed` with the greatest position in it, or 0."""
+        self._recorder = recorder
         self._committed = committed
         self._waiting: deque[_Waiting] = deque()
+        self._group: Sequence[_Waiting] = ()
         self._loop = asyncio.get_running_loop()
         self._writing = False
         self._finished: asyncio.Future[None] | None = None
@@ -54,9 +62,9 @@ class GroupCommit:
             await asyncio.shield(self._finished)
 
     def _write(self) -> None:
-        group = self._next_group()
-        if group:
-            self._connection.post(partial(self._record, group))
+        self._group = self._next_group()
+        if self._group:
+            self._recorder.begin([waiting.command for waiting in self._group], self._answer)
         else:
             self._writing = False
             if self._finished is not None:
@@ -73,18 +81,9 @@ class GroupCommit:
             group.append(self._waiting.popleft())
         return group
 
-    def _record(self, group: Sequence[_Waiting], db: sqlite3.Connection) -> None:
-        """Record a group, on the connection's thread."""
-        outcomes: Sequence[Outcome | EventLogError]
-        try:
-            outcomes = record(db, [waiting.command for waiting in group])
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may be left waiting
-            outcomes = [_failure(error) for _ in group]
-        self._loop.call_soon_threadsafe(self._answer, group, outcomes)
-
-    def _answer(self, group: Sequence[_Waiting], outcomes: Sequence[Outcome | EventLogError]) -> None:
+    def _answer(self, outcomes: Sequence[Outcome]) -> None:
         head = 0
-        for (_, answer), outcome in zip(group, outcomes, strict=True):
+        for (_, answer), outcome in zip(self._group, outcomes, strict=True):
             if isinstance(outcome, int):
                 head = outcome
                 if not answer.done():
@@ -93,9 +92,3 @@ class GroupCommit:
                 answer.set_exception(outcome)
         self._committed(head)
         self._write()
-
-
-def _failure(error: Exception) -> EventLogError:
-    failure = EventLogError(f"nothing was recorded: {error}")
-    failure.__cause__ = error
-    return failure

@@ -1,0 +1,26 @@
+"""Opens logs by their URLs: the one place that knows which adapter is for which engine."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.eventlog.log import OpenedLog
+
+
+async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
+    """Open the log at `url`; where there is none, make one for the publication id that `create_as` returns.
+
+    `data` is the data directory, where a log in a file is by default. Raises `LogUnusable` for a missing log that is
+    not to be made, and for anything that is not a log which this program can use; `LogUnavailable` where the server
+    cannot be reached.
+    """
+    match url.engine:
+        case "postgresql":
+            raise LogUnusable("the log in PostgreSQL is not there yet")
+        case "nats":
+            raise LogUnusable("the log in NATS JetStream is not there yet")
+        case _:
+            return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)

@@ -1,0 +1,34 @@
+"""A place for one publication's log, whatever engine it is in: opened any number of times, as several nodes would."""
+
+from pathlib import Path
+
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import OpenedLog
+
+
+class LogPlace:
+    """The log at a URL. Its publication gets an id of its own with each attempt to make it, of which one prevails."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opened: list[OpenedLog] = []
+        self._calls = 0
+
+    async def open(self) -> OpenedLog:
+        """Open the log, made on the first call."""
+        self._calls += 1
+        call = self._calls
+        log = await open_log(
+            LogUrl.parse(self.url), Path(), create_as=lambda: uuid8("publication", self.url, call)
+        )
+        self._opened.append(log)
+        return log
+
+    async def close(self, log: OpenedLog) -> None:
+        await log.aclose()
+
+    async def close_all(self) -> None:
+        for log in self._opened:
+            await log.aclose()
