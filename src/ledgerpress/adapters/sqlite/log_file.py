@@ -116,7 +116,8 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
             _create(db, create_as())
         check_format(db, path)
         found = db.execute("SELECT publication FROM log_meta").fetchone()
-        db.execute("COMMIT")
+        # Until the file has a write-ahead log, a commit waits for those who read.
+        patiently(db, "COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
@@ -124,7 +125,7 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
     if found is None:
         raise LogUnusable(f"{path} does not say whose log it is")
     patiently(db, "PRAGMA journal_mode = WAL")
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    if patiently(db, "PRAGMA journal_mode").fetchone()[0] != "wal":
         raise LogUnusable(f"{path} lies on a file system that SQLite cannot share (no write-ahead log)")
     return str(found[0])
 
