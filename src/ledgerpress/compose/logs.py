@@ -19,8 +19,21 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
     """
     match url.engine:
         case "postgresql":
-            raise LogUnusable("the log in PostgreSQL is not there yet")
+            try:
+                from ledgerpress.adapters.postgres.log import PostgresEventLog  # noqa: PLC0415 - an extra
+                from ledgerpress.adapters.postgres.server import Server  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "asyncpg", "postgres") from error
+            server = Server(url.without(), str(url))
+            return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
             raise LogUnusable("the log in NATS JetStream is not there yet")
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
+
+
+def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
+    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
+    if error.name != library:
+        return error
+    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
