@@ -158,6 +158,7 @@ def _finish(db: sqlite3.Connection) -> None:
     with transaction(db):
         db.execute("DROP TABLE note")
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute("PRAGMA journal_mode = WAL")
 
 
 async def write_replica(path: Path, publication: str, batches: Iterable[Sequence[StoredEvent]]) -> int:
