@@ -3,7 +3,6 @@
 import typer
 
 from ledgerpress.cli import (
-    backup,
     demo,
     events,
     head,
@@ -68,8 +67,8 @@ log_events.command("show")(events.show)
 log_events.command("export")(events.export_file)
 log_events.command("import")(events.import_file)
 logs.command("copy")(log.copy)
-logs.command("backup")(backup.backup)
-logs.command("restore")(backup.restore)
+logs.command("backup")(log.backup)
+logs.command("restore")(log.restore)
 views_files.command("list")(views.show)
 views_files.command("rollback")(views.rollback)
 views_files.command("drop")(views.drop)

@@ -1,20 +1,24 @@
-"""`ledgerpress log copy`: a publication's log moves to another place, and to another engine."""
+"""`ledgerpress log`: a publication's log is copied, to another engine or to a backup, and comes back."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
+    DEFAULT_LOG,
     MISUSED,
     DataOption,
     JsonOption,
+    LogOption,
     err,
     fail,
     out,
     progress,
     run,
 )
+from ledgerpress.compose.log_backup import backup_log, restore_log
 from ledgerpress.compose.log_copy import copy_log, place_of
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
@@ -71,3 +75,27 @@ def copy(
             f"stop what writes to {old} first; then delete the copy, and copy again.",
             style="yellow",
         )
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Write a checked copy of a log in a file, which may be in use, to FILE. The views are made from the log."""
+    with progress("Copying the log") as report:
+        head = run(backup_log(data, file, log=log, progress=report))
+    err.print(f"{file} holds the log up to position {head:,}.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `ledgerpress log backup` wrote.")],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Make a store of the copy in FILE, in a directory that is empty or new."""
+    with progress("Copying the log") as report:
+        head = run(restore_log(file, data, log=log, progress=report))
+    url = LogUrl.parse(log)
+    place = data if url.is_local else place_of(url, data)
+    err.print(f"{place} holds the log up to position {head:,}; the views are built when it is opened.")

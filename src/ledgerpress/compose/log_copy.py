@@ -35,19 +35,26 @@ async def copy_log(
     Raises `LogUnusable`, `LogUnavailable`, and `EventLogError` where anything is wrong with an event.
     """
     async with reading_log(data, source.text) as log:
-        try:
-            replica = await open_replica(target, data, log.publication)
-        except LogExists:
-            return Copied(await _compared(log, target, data, progress), 0)
-        try:
-            head = await LogCopy(log, replica, event_codec()).run(progress)
-            if not keep_open:
-                await replica.finish()
-        finally:
-            await replica.aclose()
+        return await copy_of(log, target, data, keep_open=keep_open, progress=progress)
+
+
+async def copy_of(
+    log: EventLog, target: LogUrl, data: Path, *, keep_open: bool = False, progress: Progress | None = None
+) -> Copied:
+    """Copy an open log, as `copy_log` does."""
+    try:
+        replica = await open_replica(target, data, log.publication)
+    except LogExists:
+        return Copied(await _compared(log, target, data, progress), 0)
+    try:
+        head = await LogCopy(log, replica, event_codec()).run(progress)
         if not keep_open:
-            await _check_opens(target, data, head)
-        return Copied(head, await log.head() - head.size)
+            await replica.finish()
+    finally:
+        await replica.aclose()
+    if not keep_open:
+        await _check_opens(target, data, head)
+    return Copied(head, await log.head() - head.size)
 
 
 def place_of(url: LogUrl, data: Path) -> str:
