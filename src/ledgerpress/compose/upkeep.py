@@ -15,6 +15,7 @@ from ledgerpress.application.request import Request
 from ledgerpress.application.sources import SystemRandomness
 from ledgerpress.application.withdrawal import withdraw as withdraw_payload
 from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, is_vacant, put_in_place
+from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.rebuild import make_anew
 from ledgerpress.compose.served_views import LOOK
@@ -31,9 +32,11 @@ _LOOKS: Final = 300
 """How often it is looked whether views have been exchanged."""
 
 
-async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+async def read_status(
+    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
-    async with open_store(data, create=False, resume=False, progress=progress) as store:
+    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
         head, points = await store.log.head(), store.checkpoints
         behind = await lags(store.log, points, store.clock.now())
         with store.snapshot() as snapshot:
@@ -78,13 +81,18 @@ async def restore_log(file: Path, data: Path, *, progress: Callable[[int, int], 
 
 
 async def import_events(
-    file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None
+    file: Path, data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
 ) -> TreeHead:
     """Make a store in `data`, which must be empty or new, of the events in `file`; return its head.
 
     The log is made aside and checked from its first event to its last before it is put in its place. Raises
     `LogUnusable` where there is a store already, and `EventLogError` where anything is wrong with an event.
     """
+    if not LogUrl.parse(log).is_local:
+        raise LogUnusable(
+            "events are imported into a data directory: do that first, without --log, and then move its log "
+            "(ledgerpress log copy)"
+        )
     if not is_vacant(data):
         raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
     with TemporaryDirectory(prefix=".import-", dir=data.parent) as aside:
@@ -92,8 +100,8 @@ async def import_events(
         place.mkdir()
         publication = publication_of(file)
         await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
-        async with reading_log(place) as log:
-            checked = await LogCheck(log, event_codec()).run(progress)
+        async with reading_log(place) as made:
+            checked = await LogCheck(made, event_codec()).run(progress)
         if checked.finding is not None:
             raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
         put_in_place(place, data)
@@ -110,13 +118,18 @@ async def _exchanged(store: Store, directory: ViewsDirectory) -> bool:
 
 
 async def withdraw(
-    data: Path, position: int, reason: str, *, progress: Callable[[int, int], None] | None = None
+    data: Path,
+    position: int,
+    reason: str,
+    *,
+    log: str = LOCAL,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Withdraw the payload of the event at `position`: from the log, and from all views. Returns the record's position.
 
     Raises `LogUnusable`, `Rejected`, `WithdrawalUnfinished`.
     """
-    async with open_store(data, create=False, progress=progress) as store:
+    async with open_store(data, log=log, create=False, progress=progress) as store:
         request = Request(reason=reason)
         found = await withdraw_payload(
             store.log, event_codec(), store.clock, SystemRandomness(), position, request
