@@ -1,6 +1,6 @@
 """Views from one node to another: a snapshot of those in use, and a new node that begins with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -20,6 +20,7 @@ from ledgerpress.compose.reading import reading_log
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.projector import Projector
 
 Progress = Callable[[int, int], None]
 PIPE: Final = "-"
@@ -69,12 +70,25 @@ async def restore_views(source: BinaryIO, name: str, data: Path, log: str, progr
         check_claim(data, snapshot.manifest.publication)
     async with reading_log(data, log) as opened:
         await _check_origin(opened, snapshot.manifest, name)
+    _put_in_place(snapshot, directory, projectors, progress, is_elsewhere=not url.is_local)
+    return snapshot.manifest
+
+
+def _put_in_place(
+    snapshot: Snapshot,
+    directory: ViewsDirectory,
+    projectors: Sequence[Projector],
+    progress: Progress,
+    *,
+    is_elsewhere: bool,
+) -> None:
+    data = directory.data
     was_there = data.exists()
     make_directory(data)
     try:
         copied = Copied(snapshot, directory, projectors, progress)
         try:
-            if not url.is_local:
+            if is_elsewhere:
                 claim(data, snapshot.manifest.publication)
             copied.put_to_use()
         finally:
@@ -84,7 +98,6 @@ async def restore_views(source: BinaryIO, name: str, data: Path, log: str, progr
             with suppress(OSError):
                 data.rmdir()
         raise
-    return snapshot.manifest
 
 
 async def _check_origin(log: OpenedLog, manifest: Manifest, name: str) -> None:

@@ -107,9 +107,7 @@ def write(source: BinaryIO, manifest: Manifest, target: BinaryIO, progress: Prog
     target.write(msgspec.json.encode(_Tail(digest.hexdigest())) + b"\n")
 
 
-def copy(
-    source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash", progress: Progress
-) -> int:
+def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash", progress: Progress) -> int:
     """Copy `size` bytes, and return how many there were. A second thread hashes each piece while this one writes it."""
     pieces = bytearray(PIECE), bytearray(PIECE)
     total, done, number = -(-size // PIECE), 0, 0

@@ -64,7 +64,9 @@ class Copied:
         """
         with self._directory.building():
             if self._directory.current is not None:
-                raise SnapshotUnusable(f"{self._directory.data} has got views meanwhile, and they stay as they are")
+                raise SnapshotUnusable(
+                    f"{self._directory.data} has got views meanwhile, and they stay as they are"
+                )
             for begun in self._directory.unfinished():
                 delete(begun)
             # Killed from here on, it leaves whole views that nobody uses, which whoever makes views goes on with.

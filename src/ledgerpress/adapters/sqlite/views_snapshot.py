@@ -45,7 +45,7 @@ def take_snapshot(
     views = directory.current
     if views is None:
         raise SnapshotUnusable(f"there are no views in {directory.data}: start a server on it first")
-    if directory.digest not in views.name:
+    if not directory.is_ours(views):
         raise SnapshotUnusable(
             f"the views in use ({views.name}) were made by another version of LedgerPress: take the snapshot with that "
             "version, or make them anew first (ledgerpress rebuild)"
@@ -110,9 +110,7 @@ def _manifest(db: sqlite3.Connection, made_by: str, publication: str, taken_at: 
     ((position, leaf_hash),) = reached
     if leaf_hash is None:
         raise SnapshotUnusable("the views hold nothing yet")
-    pages, page_size = (
-        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
-    )
+    pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * page_size != size:
         raise SnapshotUnusable(f"the views are damaged: {size:,} bytes, and not {pages * page_size:,}")
     return Manifest(
