@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds of silence after which the log is looked at."""
-PATIENCE: Final = 2.0
-"""Seconds that such a look may take: a log that takes longer for its head cannot be reached."""
+PATIENCE: Final = 3.0
+"""Seconds that such a look may take: a log that answers nobody for so long cannot be reached."""
 
 
 class WatchedLog:
@@ -77,18 +77,21 @@ class WatchedLog:
     async def look(self) -> bool:
         """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
         silence = self.contact.silence
-        was_lost = self.contact.is_lost
         try:
             async with asyncio.timeout(PATIENCE):
                 self.contact.hear(await self._log.head())
         except TimeoutError:
-            self._lose(f"it has not answered for {PATIENCE:g} s")
+            # Others may have been answered meanwhile: then it is busy, and not away.
+            if self.contact.is_lost or self.contact.silence >= PATIENCE:
+                self._lose(f"it has not answered for {PATIENCE:g} s")
         except LogClosed:
             return False
         except (EventLogError, OSError) as error:
             self._lose(str(error))
-        if was_lost and not self.contact.is_lost:
-            logger.warning("the log is reached again, after %.1f s", silence)
+        else:
+            if self.contact.is_lost:
+                logger.warning("the log is reached again, after %.1f s", silence)
+            self.contact.regain()
         return not self.contact.is_lost
 
     async def _recorded(self, ask: Callable[[], Awaitable[int]]) -> int:
