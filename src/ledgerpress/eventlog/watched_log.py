@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from ledgerpress.eventlog.contact import Contact
@@ -27,6 +28,7 @@ class WatchedLog:
 
     def __init__(self, log: OpenedLog, contact: Contact | None = None) -> None:
         self._log = log
+        self._doubt = asyncio.Event()
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -70,8 +72,12 @@ class WatchedLog:
     async def watch(self) -> None:
         """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
-            if self.contact.is_lost or self.contact.silence >= LOOK:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._doubt.wait()
+            in_doubt = self._doubt.is_set()
+            self._doubt.clear()
+            if in_doubt or self.contact.is_lost or self.contact.silence >= LOOK:
                 await self.look()
 
     async def look(self) -> bool:
@@ -95,19 +101,24 @@ class WatchedLog:
         return not self.contact.is_lost
 
     async def _recorded(self, ask: Callable[[], Awaitable[int]]) -> int:
+        self._check()
         try:
-            position = await self._asked(ask)
-        except AppendUnresolved:
-            self.contact.unresolved += 1
+            position = await ask()
+        except LogUnavailable as error:
+            # It may take no writes for the moment, and answer whoever reads: a look will tell.
+            self._doubt.set()
+            self.contact.unresolved += isinstance(error, AppendUnresolved)
             raise
         self.contact.hear(position)
         return position
 
-    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+    def _check(self) -> None:
         if self.contact.is_lost:
-            raise LogUnavailable(
-                f"the log cannot be reached; nothing was heard of it for {self.contact.silence:.0f} s"
-            )
+            silence = self.contact.silence
+            raise LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        self._check()
         try:
             return await ask()
         except LogUnavailable as error:
