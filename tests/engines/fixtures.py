@@ -3,17 +3,34 @@
 To add an engine is to add a fixture `<name>_url` here, its name to `ENGINES`, and the fixture to tests/conftest.py.
 """
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-ENGINES: Final = ("sqlite",)
+from tests.engines.nats import NatsServer, temporary_server
+
+ENGINES: Final = ("sqlite", "jetstream")
+_publications = count(1)
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path / 'log.db'}"
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """A NATS server for all the tests of this process, which each have a publication of their own on it."""
+    with temporary_server() as server:
+        yield server
+
+
+@pytest.fixture
+def jetstream_url(nats_server: NatsServer) -> str:
+    return nats_server.url(f"p{next(_publications)}")
 
 
 @pytest.fixture(params=ENGINES)
