@@ -134,7 +134,7 @@ class NatsServer:
         self._signal(signal.SIGCONT)
         self._paused = False
 
-    def says(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def says(self, path: str) -> Any:
         """Return what it says of itself at a path of the monitoring address, such as `/varz`."""
         with urllib.request.urlopen(self.monitor + path, timeout=2) as answer:
             return json.load(answer)
@@ -254,7 +254,7 @@ def running(server: "NatsServer | NatsCluster") -> Iterator[None]:
 
 
 @contextmanager
-def temporary_server(**settings: Any) -> Iterator[NatsServer]:  # noqa: ANN401 - as NatsServer takes them
+def temporary_server(**settings: Any) -> Iterator[NatsServer]:
     """A server that runs in a directory which is removed in the end."""
     with tempfile.TemporaryDirectory(prefix="nats-") as directory:
         server = NatsServer(Path(directory), **settings)
@@ -263,7 +263,7 @@ def temporary_server(**settings: Any) -> Iterator[NatsServer]:  # noqa: ANN401 -
 
 
 @contextmanager
-def temporary_cluster(**settings: Any) -> Iterator[NatsCluster]:  # noqa: ANN401 - as NatsCluster takes them
+def temporary_cluster(**settings: Any) -> Iterator[NatsCluster]:
     """A cluster that runs in a directory which is removed in the end."""
     with tempfile.TemporaryDirectory(prefix="nats-") as directory:
         cluster = NatsCluster(Path(directory), **settings)
