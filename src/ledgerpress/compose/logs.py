@@ -21,6 +21,19 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
         case "postgresql":
             raise LogUnusable("the log in PostgreSQL is not there yet")
         case "nats":
-            raise LogUnusable("the log in NATS JetStream is not there yet")
+            return await _open_jetstream(url, create_as)
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
+
+
+async def _open_jetstream(url: LogUrl, create_as: Callable[[], str] | None) -> OpenedLog:
+    try:
+        # nats-py comes with the extra: a publication whose log is elsewhere has no need of it.
+        from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+        from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
+    except ImportError as error:
+        raise LogUnusable(
+            "a log in NATS JetStream needs a package: pip install 'ledgerpress[jetstream]'"
+        ) from error
+    address = Address.parse(url.without(*url.parameters()), url.publication, url.parameters())
+    return await JetStreamEventLog.open(address, create_as=create_as)
