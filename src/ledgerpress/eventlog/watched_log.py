@@ -16,8 +16,11 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds of silence after which the log is looked at."""
-PATIENCE: Final = 3.0
-"""Seconds that such a look may take: a log that answers nobody for so long cannot be reached."""
+PATIENCE: Final = 6.0
+"""Seconds that such a look may take: a log that answers nobody for so long cannot be reached.
+
+Longer than adapters try on their own, which may outlast the election of a leader.
+"""
 
 
 class WatchedLog:
