@@ -11,9 +11,11 @@ from typing import Final
 import pytest
 
 from tests.engines.nats import NatsServer, temporary_server
+from tests.engines.postgres import PostgresServer
 
-ENGINES: Final = ("sqlite", "jetstream")
-_publications = count(1)
+ENGINES: Final = ("sqlite", "postgres", "jetstream")
+
+_numbers = count(1)
 
 
 @pytest.fixture
@@ -22,15 +24,28 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The one server of this test process: not to be stopped, nor to be changed for all."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    return postgres_server.url(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
-    """A NATS server for all the tests of this process, which each have a publication of their own on it."""
+    """The one NATS server of this test process: not to be stopped, nor to be changed for all."""
     with temporary_server() as server:
         yield server
 
 
 @pytest.fixture
 def jetstream_url(nats_server: NatsServer) -> str:
-    return nats_server.url(f"p{next(_publications)}")
+    return nats_server.url(f"test-{next(_numbers)}")
 
 
 @pytest.fixture(params=ENGINES)
