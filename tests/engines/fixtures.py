@@ -38,14 +38,14 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
-    """A NATS server for all the tests of this process, which each have a publication of their own on it."""
+    """The one NATS server of this test process: not to be stopped, nor to be changed for all."""
     with temporary_server() as server:
         yield server
 
 
 @pytest.fixture
 def jetstream_url(nats_server: NatsServer) -> str:
-    return nats_server.url(f"p{next(_numbers)}")
+    return nats_server.url(f"test-{next(_numbers)}")
 
 
 @pytest.fixture(params=ENGINES)

@@ -29,19 +29,14 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
             server = Server(url.without(), str(url))
             return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
-            return await _open_jetstream(url, create_as)
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamEventLog.open(Address.of(url.text), create_as=create_as)
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
-
-
-async def _open_jetstream(url: LogUrl, create_as: Callable[[], str] | None) -> OpenedLog:
-    try:
-        from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415 - an extra
-        from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise _missing(error, "nats", "jetstream") from error
-    address = Address.parse(url.without(*url.parameters()), url.publication, url.parameters())
-    return await JetStreamEventLog.open(address, create_as=create_as)
 
 
 def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:

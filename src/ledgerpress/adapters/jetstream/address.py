@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ledgerpress.eventlog.errors import LogUnusable
 
@@ -51,14 +51,16 @@ class Address:
     allow_unsynced: bool
 
     @classmethod
-    def parse(cls, url: str, publication: str, parameters: dict[str, str]) -> "Address":
-        """Return what `url` says, with its `parameters`. Raises `LogUnusable` where that makes no sense."""
+    def of(cls, url: str) -> "Address":
+        """Return what a URL says that names a publication. Raises `LogUnusable` where it makes no sense."""
+        parts = urlsplit(url)
+        parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+        publication = parameters.pop("publication")
         for name in parameters:
             if name not in PARAMETERS:
                 raise LogUnusable(
                     f"{name}= is no parameter of a nats: URL; there are {', '.join(PARAMETERS)}"
                 )
-        parts = urlsplit(url)
         who, _, places = parts.netloc.rpartition("@")
         user, _, password = who.partition(":")
         if not all(places.split(",")) or parts.path.strip("/"):

@@ -22,7 +22,7 @@ _BURST: Final = 4 * 1024 * 1024
 MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_HEAD: Final = "Nats-Expected-Last-Sequence"
-_EXPECTED_ID: Final = "Nats-Expected-Last-Msg-Id"
+_ROLLUP: Final = "Nats-Rollup"
 _BATCH_ID: Final = "Nats-Batch-Id"
 _BATCH_SEQUENCE: Final = "Nats-Batch-Sequence"
 _BATCH_COMMIT: Final = "Nats-Batch-Commit"
@@ -98,9 +98,9 @@ class Publisher:
     async def is_known(self, subject: str, message_id: str) -> bool:
         """Whether a message with this id was recorded of late: the server's duplicate window.
 
-        Asked with a message that cannot be recorded, since nothing has the id that it says must come before it.
+        Asked with a message that no log takes, after the id was looked at: one that would take the place of others.
         """
-        answer = await self._send_last(Message(subject, {MESSAGE_ID: message_id, _EXPECTED_ID: "-"}, b""))
+        answer = await self._send_last(Message(subject, {MESSAGE_ID: message_id, _ROLLUP: "never"}, b""))
         return isinstance(answer, Duplicate)
 
     async def _batch(self, messages: Sequence[Message]) -> Answer:
