@@ -29,7 +29,12 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
             server = Server(url.without(), str(url))
             return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
-            raise LogUnusable("the log in NATS JetStream is not there yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamEventLog.open(Address.of(url.text), create_as=create_as)
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
 

@@ -43,9 +43,15 @@ class Contact:
         return self._monotonic() - self._heard
 
     def hear(self, head: int = 0) -> None:
-        """Note that the log has answered, and that it has come to `head` at least."""
+        """Note that the log has answered, and that it has come to `head` at least.
+
+        That does not regain the contact: it may be the answer to what was asked before it was lost.
+        """
         self._heard = self._monotonic()
         self.head = max(self.head, head)
+
+    def regain(self) -> None:
+        """Note that the log has answered when it was looked at."""
         self.regained += self._lost
         self._lost = False
 

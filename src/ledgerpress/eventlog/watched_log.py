@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from ledgerpress.eventlog.contact import Contact
@@ -15,8 +16,11 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds of silence after which the log is looked at."""
-PATIENCE: Final = 2.0
-"""Seconds that such a look may take: a log that takes longer for its head cannot be reached."""
+PATIENCE: Final = 6.0
+"""Seconds that such a look may take: a log that answers nobody for so long cannot be reached.
+
+Longer than adapters try on their own, which may outlast the election of a leader.
+"""
 
 
 class WatchedLog:
@@ -27,6 +31,7 @@ class WatchedLog:
 
     def __init__(self, log: OpenedLog, contact: Contact | None = None) -> None:
         self._log = log
+        self._doubt = asyncio.Event()
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -70,41 +75,53 @@ class WatchedLog:
     async def watch(self) -> None:
         """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
-            if self.contact.is_lost or self.contact.silence >= LOOK:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._doubt.wait()
+            in_doubt = self._doubt.is_set()
+            self._doubt.clear()
+            if in_doubt or self.contact.is_lost or self.contact.silence >= LOOK:
                 await self.look()
 
     async def look(self) -> bool:
         """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
         silence = self.contact.silence
-        was_lost = self.contact.is_lost
         try:
             async with asyncio.timeout(PATIENCE):
                 self.contact.hear(await self._log.head())
         except TimeoutError:
-            self._lose(f"it has not answered for {PATIENCE:g} s")
+            # Others may have been answered meanwhile: then it is busy, and not away.
+            if self.contact.is_lost or self.contact.silence >= PATIENCE:
+                self._lose(f"it has not answered for {PATIENCE:g} s")
         except LogClosed:
             return False
         except (EventLogError, OSError) as error:
             self._lose(str(error))
-        if was_lost and not self.contact.is_lost:
-            logger.warning("the log is reached again, after %.1f s", silence)
+        else:
+            if self.contact.is_lost:
+                logger.warning("the log is reached again, after %.1f s", silence)
+            self.contact.regain()
         return not self.contact.is_lost
 
     async def _recorded(self, ask: Callable[[], Awaitable[int]]) -> int:
+        self._check()
         try:
-            position = await self._asked(ask)
-        except AppendUnresolved:
-            self.contact.unresolved += 1
+            position = await ask()
+        except LogUnavailable as error:
+            # It may take no writes for the moment, and answer whoever reads: a look will tell.
+            self._doubt.set()
+            self.contact.unresolved += isinstance(error, AppendUnresolved)
             raise
         self.contact.hear(position)
         return position
 
-    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+    def _check(self) -> None:
         if self.contact.is_lost:
-            raise LogUnavailable(
-                f"the log cannot be reached; nothing was heard of it for {self.contact.silence:.0f} s"
-            )
+            silence = self.contact.silence
+            raise LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        self._check()
         try:
             return await ask()
         except LogUnavailable as error:

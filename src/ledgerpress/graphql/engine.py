@@ -151,7 +151,6 @@ def _was_not_begun(operation: Operation, result: ExecutionResult) -> bool:
     Of several in one document, others may have been carried out before; and in what one answers, the log may be missing
     too.
     """
-    if operation.type is not OperationType.MUTATION or result.data is not None or not result.errors:
+    if operation.type is not OperationType.MUTATION or not result.errors or len(result.data or ()) != 1:
         return False
-    is_alone = len(operation.node.selection_set.selections) == 1
-    return is_alone and all(len(one.path or ()) == 1 and is_unavailable(one) for one in result.errors)
+    return all(len(one.path or ()) == 1 and is_unavailable(one) for one in result.errors)
