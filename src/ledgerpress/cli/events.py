@@ -21,6 +21,8 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
+from ledgerpress.compose.log_copy import place_of
+from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.upkeep import import_events
 from ledgerpress.eventlog.cloud_events import to_line
@@ -79,10 +81,13 @@ def import_file(
     data: DataOption = DEFAULT_DATA,
     log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Make a store of the events in FILE, in a directory that is empty or new, once each of them is checked."""
+    """Make a log of the events in FILE, in an empty or new directory or at a URL, once each of them is checked."""
     with progress("Checking the events") as report:
         head = run(import_events(file, data, log=log, progress=report))
-    err.print(f"{data} holds {head.size:,} events, root {head.root}; the views are built when it is opened.")
+    url = LogUrl.parse(log)
+    err.print(
+        f"{data if url.is_local else place_of(url, data)} holds {head.size:,} events, root {head.root}; the views are built when it is opened."
+    )
 
 
 async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:

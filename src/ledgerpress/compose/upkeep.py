@@ -1,4 +1,4 @@
-"""What an operator does with a store as a whole: look at it, back it up, move it, withdraw from it."""
+"""What an operator does with a store as a whole: look at it, fill it with events, withdraw from it."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.replica import write_replica
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.event_codec import event_codec
@@ -14,7 +13,8 @@ from ledgerpress.application.log_check import LogCheck
 from ledgerpress.application.request import Request
 from ledgerpress.application.sources import SystemRandomness
 from ledgerpress.application.withdrawal import withdraw as withdraw_payload
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, is_vacant, put_in_place
+from ledgerpress.compose.data_directory import LOG_FILE, is_vacant, put_in_place
+from ledgerpress.compose.log_copy import copy_of
 from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.rebuild import make_anew
@@ -66,45 +66,36 @@ def _digest(position: int, sha256: str) -> dict[str, Any]:
     return {"position": position, "sha256": sha256}
 
 
-async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
-    """Write a checked copy of the log in `data` to `file`; return its head. Raises `LogUnusable`."""
-    check_data_directory(data, create=False)
-    return await backup(data / LOG_FILE, file, progress=progress)
-
-
-async def restore_log(file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
-    """Make a store in `data` of the copy in `file`; return its head. Raises `LogUnusable`."""
-    if (data / LOG_FILE).exists():
-        raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
-    check_data_directory(data, create=True)
-    return await restore(file, data / LOG_FILE, progress=progress)
-
-
 async def import_events(
     file: Path, data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
 ) -> TreeHead:
-    """Make a store in `data`, which must be empty or new, of the events in `file`; return its head.
+    """Make a log of the events in `file`, in `data`, which must be empty or new, or at the URL `log`; return its head.
 
     The log is made aside and checked from its first event to its last before it is put in its place. Raises
     `LogUnusable` where there is a store already, and `EventLogError` where anything is wrong with an event.
     """
-    if not LogUrl.parse(log).is_local:
-        raise LogUnusable(
-            "events are imported into a data directory: do that first, without --log, and then move its log "
-            "(ledgerpress log copy)"
-        )
-    if not is_vacant(data):
+    url = LogUrl.parse(log)
+    if url.is_local and not is_vacant(data):
         raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
-    with TemporaryDirectory(prefix=".import-", dir=data.parent) as aside:
+    with TemporaryDirectory(prefix=".import-", dir=data.parent if url.is_local else None) as aside:
         place = Path(aside) / "store"
         place.mkdir()
-        publication = publication_of(file)
-        await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
-        async with reading_log(place) as made:
-            checked = await LogCheck(made, event_codec()).run(progress)
-        if checked.finding is not None:
-            raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
-        put_in_place(place, data)
+        head = await _made_of(file, place, progress)
+        if url.is_local:
+            put_in_place(place, data)
+        else:
+            async with reading_log(place) as made:
+                await copy_of(made, url, data, progress=progress)
+    return head
+
+
+async def _made_of(file: Path, place: Path, progress: Callable[[int, int], None] | None) -> TreeHead:
+    publication = publication_of(file)
+    await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
+    async with reading_log(place) as made:
+        checked = await LogCheck(made, event_codec()).run(progress)
+    if checked.finding is not None:
+        raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
     return checked.head
 
 
