@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.adapters.sqlite.replica import SqliteReplica
+from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.replica import LogReplica
 
 
 async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
@@ -37,3 +39,20 @@ def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
     if error.name != library:
         return error
     return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
+
+
+async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
+    """Begin or go on with a copy of the publication's log at `url`.
+
+    Raises `LogExists` where there is a finished log, `LogUnusable` where there is anything else in the way, and
+    `LogUnavailable` where the server cannot be reached.
+    """
+    match url.engine:
+        case "postgresql":
+            raise LogUnusable("a log cannot be copied to PostgreSQL yet")
+        case "nats":
+            raise LogUnusable("a log cannot be copied to NATS JetStream yet")
+        case _:
+            if url.is_local:
+                check_data_directory(data, create=True)
+            return await SqliteReplica.open(url.file(data / LOG_FILE), publication)
