@@ -52,10 +52,11 @@ class PostgresServer:
         *,
         version: int = VERSION,
         settings: Mapping[str, str] = _NO_SETTINGS,
+        below: Path | None = None,
     ) -> None:
-        """Make the directory, a cluster in it and the database, and start it."""
+        """Make a directory below that one, or the system's own for such, a cluster in it and the database; start it."""
         # Not below pytest's own directory, which only its owner may enter, and short enough for a socket's name.
-        self.folder = Path(tempfile.mkdtemp(prefix="lp-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="lp-pg-", dir=below))
         self.folder.chmod(0o755)
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
