@@ -54,7 +54,12 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
                 raise _missing(error, "asyncpg", "postgres") from error
             return await PostgresReplica.open(Server(url.without(), str(url)), url.publication, publication)
         case "nats":
-            raise LogUnusable("a log cannot be copied to NATS JetStream yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.replica import JetStreamReplica  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamReplica.open(Address.of(url.text), publication)
         case _:
             if url.is_local:
                 check_data_directory(data, create=True)
