@@ -18,6 +18,7 @@ from ledgerpress.cli import (
     token,
     verify,
     views,
+    views_snapshot,
     withdraw,
 )
 
@@ -72,6 +73,8 @@ logs.command("restore")(log.restore)
 views_files.command("list")(views.show)
 views_files.command("rollback")(views.rollback)
 views_files.command("drop")(views.drop)
+views_files.command("snapshot")(views_snapshot.snapshot)
+views_files.command("restore")(views_snapshot.restore)
 
 
 def main() -> None:

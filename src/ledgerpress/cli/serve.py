@@ -20,7 +20,7 @@ from ledgerpress.compose.door import first_admin_token, make_door
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.observed import Observed
 from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.server import Serving, base_of, listen
+from ledgerpress.compose.server import Serving, base_of, begin_to_listen, bind
 from ledgerpress.compose.settings_loading import Loaded
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
@@ -100,14 +100,10 @@ def serve(
 
 def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
     try:
-        return stack.enter_context(listen(host, port))
+        return stack.enter_context(bind(host, port))
     except OSError as error:
-        fail(
-            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
-            if setting == "server.port"
-            else f"port {port} of {host} cannot be used ({error.strerror}): name another in {setting}",
-            REFUSED,
-        )
+        where = "with --port" if setting == "server.port" else f"in {setting}"
+        fail(f"port {port} of {host} cannot be used ({error.strerror}): name another {where}", REFUSED)
 
 
 async def _serve(
@@ -138,6 +134,7 @@ async def _serve(
         door = _door(store, known)
         app = _app(store, door, known, running)
         apps: list[Any] = [app, running.operations_app(store, door)]
+        _begin_to_listen(listeners)
         await _greet(known, store, listeners)
         rebuilding = asyncio.create_task(
             rebuild_beside(server.data, server.log, this_program()), name="rebuild beside"
@@ -150,6 +147,17 @@ async def _serve(
                 await rebuilding
     finally:
         await opening.__aexit__(None, None, None)
+
+
+def _begin_to_listen(listeners: list[socket.socket]) -> None:
+    """Let clients connect, now that the views have caught up with the log."""
+    for listener in listeners:
+        try:
+            begin_to_listen(listener)
+        except OSError as error:
+            fail(
+                f"{base_of(listener)} cannot be used ({error.strerror}): another program was faster", REFUSED
+            )
 
 
 def _door(store: Store, known: Loaded) -> Door:

@@ -21,7 +21,13 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
     """
     match url.engine:
         case "postgresql":
-            raise LogUnusable("the log in PostgreSQL is not there yet")
+            try:
+                from ledgerpress.adapters.postgres.log import PostgresEventLog  # noqa: PLC0415 - an extra
+                from ledgerpress.adapters.postgres.server import Server  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "asyncpg", "postgres") from error
+            server = Server(url.without(), str(url))
+            return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
             raise LogUnusable("the log in NATS JetStream is not there yet")
         case _:
@@ -36,10 +42,22 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
     """
     match url.engine:
         case "postgresql":
-            raise LogUnusable("a log cannot be copied to PostgreSQL yet")
+            try:
+                from ledgerpress.adapters.postgres.replica import PostgresReplica  # noqa: PLC0415 - an extra
+                from ledgerpress.adapters.postgres.server import Server  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "asyncpg", "postgres") from error
+            return await PostgresReplica.open(Server(url.without(), str(url)), url.publication, publication)
         case "nats":
             raise LogUnusable("a log cannot be copied to NATS JetStream yet")
         case _:
             if url.is_local:
                 check_data_directory(data, create=True)
             return await SqliteReplica.open(url.file(data / LOG_FILE), publication)
+
+
+def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
+    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
+    if error.name != library:
+        return error
+    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
