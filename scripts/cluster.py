@@ -42,6 +42,8 @@ def main() -> int:
     except Disagreement as error:
         print(f"scripts/cluster: {error}", file=sys.stderr)
         return 1
+    finally:
+        say("Everything is stopped." if options.keep else "Everything is stopped, and its files are deleted.")
     return 0
 
 
@@ -64,7 +66,6 @@ async def _run(options: argparse.Namespace) -> None:
             if not options.once:
                 _say_what_to_try(engine, nodes)
                 await Watch(engine, nodes, traffic).run()
-        say("Everything is stopped." if options.keep else "Everything is stopped, and its files are deleted.")
 
 
 @contextmanager

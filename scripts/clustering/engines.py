@@ -10,7 +10,7 @@ from scripts.engines.postgres import PostgresServer
 
 PUBLICATION: Final = "daily"
 """The name of the newsroom's log at the engine."""
-STREAM: Final = PUBLICATION
+STREAM: Final = f"LEDGERPRESS_{PUBLICATION}"
 """The name that its stream has in JetStream."""
 
 

@@ -191,7 +191,7 @@ class NatsCluster:
                 directory / f"n{number}",
                 name=f"n{number}",
                 sync_interval=sync_interval,
-                more=f'cluster {{ name: press, listen: "{_HOST}:{port}", routes: [{routes}] }}',
+                more=f'cluster {{ name: press, listen: "{_HOST}:{port}", routes: [{routes}], no_advertise: true }}',
             )
             for number, port in enumerate(ports, 1)
         ]

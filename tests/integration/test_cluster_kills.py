@@ -31,7 +31,7 @@ EDITORS: Final = 16
 KILLS: Final = int(os.environ.get("LEDGERPRESS_TEST_LEADER_KILLS") or 10)
 STOPS: Final = 5
 PUBLICATION: Final = "daily"
-STREAM: Final = PUBLICATION
+STREAM: Final = f"LEDGERPRESS_{PUBLICATION}"
 AGREE_SECONDS: Final = 60.0
 FRONT_PAGE: Final = "{ recentPosts(first: 3) { nodes { title } } }"
 
