@@ -11,7 +11,7 @@ from typing import Any, Final
 from tests.integration.server import Server
 from tests.integration.wire import Client
 
-UNCLEAR: Final = frozenset({"LOG_UNAVAILABLE"})
+UNCLEAR: Final = frozenset({"LOG_UNAVAILABLE", "APPEND_UNRESOLVED"})
 """Codes of errors after which a mutation may or may not have been recorded, or may be in a moment."""
 AGAIN_SECONDS: Final = 0.05
 UNTIL_SECONDS: Final = 60.0
