@@ -28,7 +28,7 @@ class EngineServer(Protocol):
 
     @property
     def by_hand(self) -> str:
-        """The command that kills it."""
+        """The command that kills it, as `kill` does."""
 
     @property
     def is_running(self) -> bool: ...
@@ -45,6 +45,10 @@ class Engine(Protocol):
 
     @property
     def title(self) -> str: ...
+
+    @property
+    def killed(self) -> str:
+        """What becomes of a server that is killed, in words."""
 
     @property
     def url(self) -> str:
@@ -104,6 +108,7 @@ class NatsEngine:
     """Three NATS servers with JetStream, which hold the log three times over."""
 
     title = "three NATS servers (JetStream, sync_interval: always)"
+    killed = "killed (SIGKILL)"
 
     def __init__(self, directory: Path) -> None:
         self._cluster = NatsCluster(directory)
@@ -166,6 +171,7 @@ class PostgresEngine:
     """One PostgreSQL server. An immediate shutdown stands for its crash: it recovers from its write-ahead log."""
 
     title = "one PostgreSQL server"
+    killed = "stopped without a shutdown, as in a crash (SIGQUIT)"
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

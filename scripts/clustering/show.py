@@ -33,8 +33,8 @@ class Show:
             "at each.\nA write without a clear answer is sent again under its idempotency key, to the next node."
         )
         async with self._traffic.flowing(writes_a_second=WRITES_A_SECOND):
-            await self._engine_goes("killed", lambda server: server.kill())
-            await self._engine_goes("stopped in order (SIGTERM)", lambda server: server.stop())
+            await self._engine_goes(self._engine.killed, lambda server: server.kill())
+            await self._engine_goes("stopped in order", lambda server: server.stop())
             await self._node_goes(self._nodes[1])
             await asyncio.sleep(1)
         await self._compare()
