@@ -39,7 +39,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         asyncio.run(_until_ended(options))
-    except Disagreement as error:
+    except (Disagreement, RuntimeError) as error:
         print(f"scripts/cluster: {error}", file=sys.stderr)
         return 1
     finally:

@@ -124,7 +124,7 @@ class PostgresServer:
                     "-D",
                     self.data,
                     f"-p{self.port}",
-                    f"-k{self.folder}",
+                    self._sockets(),
                     *settings,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -179,6 +179,10 @@ class PostgresServer:
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stderr}")
         return done.stdout
+
+    def _sockets(self) -> str:
+        # A socket's name may have about a hundred bytes.
+        return f"-cunix_socket_directories={'' if self._is_kept else self.folder}"
 
     def _is_ready(self) -> bool:
         with suppress(FileNotFoundError):

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,12 +39,12 @@ def nothing_left(temporary: Path, said: str) -> None:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    for one in (tmp_path, *tmp_path.parents[:2]):
-        one.chmod(one.stat().st_mode | 0o055)  # PostgreSQL may have to run as another user
-    directory = tmp_path / "tmp"
-    directory.mkdir()
-    return directory
+def temporary() -> Iterator[Path]:
+    # Not below pytest's own directory, which only its owner may enter: PostgreSQL may have to run as another user.
+    with tempfile.TemporaryDirectory(prefix="lp-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 @pytest.mark.serial
