@@ -50,10 +50,13 @@ class Show:
         if alone:
             await asyncio.sleep(PRELUDE_SECONDS)
             await self._back(leader)
-        first = await self._traffic.first_write_after(began)
-        self._say_what_stalled(began, first.acknowledged)
+        else:
+            new = await self._leader()
+            say(f"  {new.name} was elected to lead, {_since(began)} later.")
+        await self._traffic.first_write_after(began)
+        await asyncio.sleep(1)
+        self._say_what_stalled(began, time.monotonic())
         if not alone:
-            say(f"  {(await self._leader()).name} leads now.")
             await self._back(leader)
         await asyncio.to_thread(self._engine.wait_current)
         if not alone:
