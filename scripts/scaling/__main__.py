@@ -22,7 +22,9 @@ def derived(constants: Constants, page: Path = PAGE) -> dict[Path, str]:
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(prog="scripts/scale", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where something is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where something is out of date"
+    )
     parser.add_argument("--measure", action="store_true", help="measure this machine first")
     parser.add_argument(
         "--events", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="sizes of logs to measure"

@@ -24,12 +24,21 @@ _STYLE: Final = """
 svg { font: 13px system-ui, sans-serif; }
 .ground { fill: #ffffff; } .ink { fill: #1b1f24; } .soft { fill: #57606a; }
 .axis { stroke: #57606a; stroke-width: 1; } .grid { stroke: #d0d7de; stroke-width: 1; }
+.line { fill: none; stroke-width: 2.4; stroke-linejoin: round; }
 .note { stroke: #57606a; stroke-width: 1.2; stroke-dasharray: 3 4; }
 """
 _DARK: Final = """
 .ground { fill: #0d1117; } .ink { fill: #e6edf3; } .soft { fill: #9aa4af; }
 .axis { stroke: #9aa4af; } .grid { stroke: #2b333c; } .note { stroke: #9aa4af; }
 """
+
+
+def short(value: float) -> str:
+    """Return a number with k, M or G behind it."""
+    for size, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{name}"
+    return f"{value:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +97,14 @@ class Chart:
     levels: list[tuple[float, str]] = field(default_factory=list)
     moments: list[tuple[float, str]] = field(default_factory=list)
     levels_at_left: bool = False
-    tell_x: Callable[[float], str] = lambda value: short(value)
-    tell_y: Callable[[float], str] = lambda value: short(value)
+    tell_x: Callable[[float], str] = short
+    tell_y: Callable[[float], str] = short
 
     def svg(self) -> str:
         """Return the drawing."""
+        root = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-            f' aria-label="{escape(self.title)}">',
+            f'<svg {root} aria-label="{escape(self.title)}">',
             f"<style>{_style()}</style>",
             f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
             _text(LEFT, 26, self.title, "ink", weight="600", size=15),
@@ -140,7 +149,9 @@ class Chart:
                 parts.append(_text(WIDTH - RIGHT - 6, at - 5, name, "soft", anchor="end"))
         for number, (value, name) in enumerate(self.moments):
             at = self._across(value)
-            parts.append(f'<line class="note" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+            parts.append(
+                f'<line class="note" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+            )
             anchor, beside = ("end", -5) if at > WIDTH - RIGHT - 100 else ("start", 5)
             parts.append(_text(at + beside, TOP + 12 + 16 * (number % 2), name, "soft", anchor=anchor))
         return parts
@@ -150,10 +161,7 @@ class Chart:
         if line.joined:
             joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             dash = ' stroke-dasharray="7 5"' if line.dashed else ""
-            drawn = [
-                f'<polyline class="{colour}" fill="none" stroke-width="2.4" stroke-linejoin="round"{dash}'
-                f' points="{joined}"/>'
-            ]
+            drawn = [f'<polyline class="{colour} line"{dash} points="{joined}"/>']
         else:
             drawn = [f'<circle class="{colour} of" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>' for x, y in places]
         if not line.name:
@@ -193,14 +201,6 @@ def _text(
 ) -> str:
     style = (f' font-weight="{weight}"' if weight else "") + (f' font-size="{size}"' if size else "")
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
-
-
-def short(value: float) -> str:
-    """Return a number with k, M or G behind it."""
-    for size, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g}{name}"
-    return f"{value:.3g}"
 
 
 def in_bytes(value: float) -> str:

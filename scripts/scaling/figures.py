@@ -20,7 +20,9 @@ def reads(constants: Constants) -> Chart:
     rates = constants.rates
     numbers = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     lines = [
-        Line("every answer kept", [(n, n * reading.BUSY * rates.kept) for n in numbers], dashed=True, colour=5),
+        Line(
+            "every answer kept", [(n, n * reading.BUSY * rates.kept) for n in numbers], dashed=True, colour=5
+        ),
     ]
     needed = []
     for place, one in enumerate(ALL):

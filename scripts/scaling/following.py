@@ -62,7 +62,9 @@ def arrivals(rate: Callable[[float], float], most: float, seconds: float, seed: 
             yield now
 
 
-def record(asked: Iterator[float], capacity: float, stalls: tuple[tuple[float, float], ...] = ()) -> list[float]:
+def record(
+    asked: Iterator[float], capacity: float, stalls: tuple[tuple[float, float], ...] = ()
+) -> list[float]:
     """Return when the log has recorded what was asked for: `capacity` a second, and nothing from-to in `stalls`."""
     recorded: list[float] = []
     free = 0.0

@@ -36,7 +36,9 @@ class Fit:
         xs, ys = [log10(x) for x, _ in points], [y for _, y in points]
         mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
         spread = sum((x - mean_x) ** 2 for x in xs)
-        slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+        slope = (
+            sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+        )
         slope = max(0.0, slope)
         return Fit(mean_y - slope * mean_x, slope, min(ys))
 
@@ -56,7 +58,9 @@ class Growth:
         self.log_bytes_an_event = largest.log_bytes / largest.events
         self.views_bytes_an_event = largest.views_bytes / largest.events
         self.events_an_article = largest.events / largest.posts
-        self._replay = self._fit(lambda one: (one.rebuild + one.rebuild_indexes + one.rebuild_digests) / one.events)
+        self._replay = self._fit(
+            lambda one: (one.rebuild + one.rebuild_indexes + one.rebuild_digests) / one.events
+        )
         self._follow = self._fit(lambda one: one.follow_batch)
         self._verify = self._fit(lambda one: (one.verify_log + one.verify_views) / one.events)
         self._backup = self._fit(lambda one: one.backup / one.events)

@@ -75,7 +75,9 @@ async def _read(data: Path) -> dict[str, float]:
         engine = Engine()
         for _ in range(30):
             await _ask(engine, store, FRONT_PAGE)
-        found["front_page"] = statistics.median([(await _ask(engine, store, FRONT_PAGE))[0] for _ in range(100)])
+        found["front_page"] = statistics.median(
+            [(await _ask(engine, store, FRONT_PAGE))[0] for _ in range(100)]
+        )
         slugs = _published(store.views.path)
         for slug in slugs:
             await _ask(engine, store, ARTICLE, slug=slug)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import re
 import statistics
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import msgspec
 import uvloop
 
 from ledgerpress.application.access import ANONYMOUS
@@ -34,7 +34,8 @@ ROUNDS: Final = 3
 
 def rates(folder: Path) -> Rates:
     """Measure, in a directory on the disk that counts."""
-    return Rates(**answers(folder), **uvloop.run(commands(folder)), subscriber=subscriber())
+    found = {**answers(folder), **uvloop.run(commands(folder)), "subscriber": subscriber()}
+    return msgspec.convert(found, Rates)
 
 
 def answers(folder: Path) -> dict[str, float]:
@@ -83,9 +84,7 @@ async def commands(folder: Path) -> dict[str, float]:
 
             async def edit(mine: str, times: int) -> None:
                 for number in range(times):
-                    await store.press.handle(
-                        EditPost(post_id=mine, body=f"{number} {text}", publish=True)
-                    )
+                    await store.press.handle(EditPost(post_id=mine, body=f"{number} {text}", publish=True))
 
             started = time.perf_counter()
             await edit(posts[0], 200)
@@ -124,9 +123,3 @@ def subscriber() -> float:
     if found is None:
         raise SystemExit(f"scripts/bench subscribers said: {told}")
     return float(found[1]) / 1e6
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as measured:
-        rates_found = rates(Path(measured))
-    print(json.dumps({name: getattr(rates_found, name) for name in rates_found.__struct_fields__}, indent=2))

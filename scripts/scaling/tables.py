@@ -17,19 +17,34 @@ PARTS: Final = (1, 8, 40)
 def measured(constants: Constants) -> str:
     """What was measured, by size."""
     rows: list[tuple[str, Callable[[OfSize], str]]] = [
-        ("log, bytes an event (payload)", lambda o: f"{o.log_bytes / o.events:,.0f} ({o.payload_bytes / o.events:,.0f})"),
-        ("views, bytes an event (texts)", lambda o: f"{o.views_bytes / o.events:,.0f} ({o.text_bytes / o.events:,.0f})"),
+        (
+            "log, bytes an event (payload)",
+            lambda o: f"{o.log_bytes / o.events:,.0f} ({o.payload_bytes / o.events:,.0f})",
+        ),
+        (
+            "views, bytes an event (texts)",
+            lambda o: f"{o.views_bytes / o.events:,.0f} ({o.text_bytes / o.events:,.0f})",
+        ),
         ("views, bytes an article", lambda o: f"{o.views_bytes / o.posts:,.0f}"),
-        ("replay, events a second", lambda o: f"{o.events / (o.rebuild + o.rebuild_indexes + o.rebuild_digests):,.0f}"),
+        (
+            "replay, events a second",
+            lambda o: f"{o.events / (o.rebuild + o.rebuild_indexes + o.rebuild_digests):,.0f}",
+        ),
         ("replay, memory at most", lambda o: in_bytes(o.rebuild_peak_bytes)),
         ("followed in batches of 500, events a second", lambda o: f"{1 / o.follow_batch:,.0f}"),
         ("followed one by one", lambda o: in_time(o.follow_single)),
-        ("replay, bytes read an event where memory holds none of the views", lambda o: f"{o.cold_read_bytes:,.0f}"),
+        (
+            "replay, bytes read an event where memory holds none of the views",
+            lambda o: f"{o.cold_read_bytes:,.0f}",
+        ),
         ("a page of 4 KB from the disk", lambda o: in_time(o.page_read)),
         ("start of a server that is up to date", lambda o: in_time(o.start)),
         ("front page of 20, executed", lambda o: in_time(o.front_page)),
         ("an article, from memory", lambda o: in_time(o.article_warm)),
-        ("an article, from the disk", lambda o: f"{in_time(o.article_cold)}, {in_bytes(o.article_cold_read_bytes)} read"),
+        (
+            "an article, from the disk",
+            lambda o: f"{in_time(o.article_cold)}, {in_bytes(o.article_cold_read_bytes)} read",
+        ),
         ("memory of a process that has read", lambda o: in_bytes(o.resident_bytes)),
         ("appends a second, one client (SQLite)", lambda o: f"{o.append_one:,.0f}"),
         ("appends a second, 256 clients (SQLite)", lambda o: f"{o.append_many:,.0f}"),
@@ -40,7 +55,10 @@ def measured(constants: Constants) -> str:
             lambda o: f"{in_bytes(o.verify_log_peak_bytes)}; {in_bytes(o.verify_views_peak_bytes)}",
         ),
         ("a withdrawal", lambda o: in_time(o.withdrawal)),
-        ("its write-ahead log, against the views", lambda o: f"{o.withdrawal_wal_bytes / o.views_bytes:.2f} times"),
+        (
+            "its write-ahead log, against the views",
+            lambda o: f"{o.withdrawal_wal_bytes / o.views_bytes:.2f} times",
+        ),
         ("views copied with checksum and sync", lambda o: in_time(o.copy)),
     ]
     heads = [f"{one.events:,} events" for one in constants.sizes]
@@ -53,7 +71,10 @@ def one_process(constants: Constants) -> str:
     return table(
         ["one process", ""],
         [
-            [f"kept answers of {in_bytes(rates.answer_bytes)}, a second of processor time", f"{rates.kept:,.0f}"],
+            [
+                f"kept answers of {in_bytes(rates.answer_bytes)}, a second of processor time",
+                f"{rates.kept:,.0f}",
+            ],
             ["answers “not modified” (304)", f"{rates.unchanged:,.0f}"],
             ["answers executed anew", f"{rates.uncached:,.0f}"],
             ["memory of one kept answer", in_bytes(rates.kept_answer_bytes)],
@@ -69,7 +90,15 @@ def one_process(constants: Constants) -> str:
 def engines(constants: Constants) -> str:
     """What the log costs on each engine."""
     return table(
-        ["engine", "bytes an event", "appends a second: one client", "256 clients", "read by one follower", "stall", "from"],
+        [
+            "engine",
+            "bytes an event",
+            "appends a second: one client",
+            "256 clients",
+            "read by one follower",
+            "stall",
+            "from",
+        ],
         [
             [
                 one.name,
@@ -111,11 +140,20 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
         return f"{in_time(events / append)}; {in_time(growth.replay(events))}"
 
     rows: list[tuple[str, Callable[[Publication], str]]] = [
-        ("*assumed:* articles imported; posts a day", lambda p: f"{short(p.archive)}; {short(p.posts_a_day)}"),
-        ("*assumed:* requests a day; busiest second", lambda p: f"{short(p.requests_a_day)}; {short(p.reads_at_peak)}/s"),
+        (
+            "*assumed:* articles imported; posts a day",
+            lambda p: f"{short(p.archive)}; {short(p.posts_a_day)}",
+        ),
+        (
+            "*assumed:* requests a day; busiest second",
+            lambda p: f"{short(p.requests_a_day)}; {short(p.reads_at_peak)}/s",
+        ),
         ("articles; events after ten years", lambda p: f"{short(p.articles)}; {short(p.events)}"),
         ("events a second: mean; busiest", lambda p: f"{p.events_a_second:.2g}; {p.events_at_peak:.2g}"),
-        ("log; views on each node", lambda p: f"{in_bytes(growth.log_bytes(p.events))}; {in_bytes(growth.views_bytes(p.events))}"),
+        (
+            "log; views on each node",
+            lambda p: f"{in_bytes(growth.log_bytes(p.events))}; {in_bytes(growth.views_bytes(p.events))}",
+        ),
         ("processes (cores) for the busiest second", processes),
         ("archive: recorded; views made", imported),
         ("replay", lambda p: in_time(growth.replay(p.events))),
@@ -123,9 +161,16 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
         ("`verify`", lambda p: in_time(growth.verify(p.events))),
         ("checked backup", lambda p: in_time(growth.backup(p.events))),
         ("a withdrawal, on every node", lambda p: in_time(growth.withdrawal(p.events))),
-        ("log's and node's room over the busiest second", lambda p: f"{short(append / p.events_at_peak)} times; {short(follower.rate / p.events_at_peak)} times"),
+        (
+            "log's and node's room over the busiest second",
+            lambda p: (
+                f"{short(append / p.events_at_peak)} times; {short(follower.rate / p.events_at_peak)} times"
+            ),
+        ),
     ]
-    return table(["", *(heads or [one.name for one in which])], [[name, *map(tell, which)] for name, tell in rows])
+    return table(
+        ["", *(heads or [one.name for one in which])], [[name, *map(tell, which)] for name, tell in rows]
+    )
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

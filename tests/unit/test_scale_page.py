@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 
@@ -34,12 +35,14 @@ def test_no_name_in_a_figure_stands_over_another_or_outside(name: str) -> None:
     names = [one for one in root if one.tag.endswith("text") and "of" in str(one.get("class")).split()]
     heights = sorted(float(str(one.get("y"))) for one in names)
     assert names
-    assert all(b - a >= 16 for a, b in zip(heights, heights[1:], strict=False))
+    assert all(b - a >= 16 for a, b in pairwise(heights))
     assert all(len(str(one.text)) * 7.2 < 190 for one in names)
 
 
 def test_a_line_goes_through_its_points() -> None:
-    chart = Chart("t", "x", "y", Scale(0, 10), Scale(1, 100, logarithmic=True), [Line("a", [(0, 1), (10, 100)])])
+    chart = Chart(
+        "t", "x", "y", Scale(0, 10), Scale(1, 100, logarithmic=True), [Line("a", [(0, 1), (10, 100)])]
+    )
     (line,) = [one for one in ET.fromstring(chart.svg()) if one.tag.endswith("polyline")]
     (left, bottom), (right, top) = (map(float, point.split(",")) for point in str(line.get("points")).split())
     assert left < right
