@@ -47,7 +47,7 @@ def reads(constants: Constants) -> Chart:
 def lag(constants: Constants) -> Chart:
     """How long it takes until a node shows what is written, while a wire service is imported, and while the log stalls."""
     size = constants.largest
-    seconds, burst = 80.0, 3_000.0
+    seconds, burst = 80.0, 5_000.0
 
     def rate(now: float) -> float:
         return burst if 10 <= now < 40 else 20.0
@@ -116,7 +116,7 @@ def disk(constants: Constants) -> Chart:
 
 def whole(constants: Constants) -> Chart:
     """The time of what reads the whole log, or writes all views, by the number of events."""
-    growth = Growth(constants)
+    growth, worst = Growth(constants), Growth(constants, worst=True)
     sizes = [10 ** (4 + step / 8) for step in range(49)]
     takes: Sequence[tuple[str, Callable[[float], float]]] = (
         ("verify", growth.verify),
@@ -126,6 +126,9 @@ def whole(constants: Constants) -> Chart:
         ("join by snapshot", growth.join),
     )
     lines = [Line(name, [(size, work(size)) for size in sizes]) for name, work in takes]
+    lines.append(
+        Line("replay, at most", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
+    )
     measured = [
         (one.events, one.rebuild + one.rebuild_indexes + one.rebuild_digests) for one in constants.sizes
     ]

@@ -1,8 +1,8 @@
 """What grows with the log: bytes, and the time of everything that reads the log or the views as a whole.
 
 Seconds an event are fitted to the logarithm of the size, as the depth of a B-tree grows. That holds as long as the views
-fit into memory. Beyond, each event also costs the pages that have to be read from disk: what is measured with the
-operating system's cache dropped before each batch.
+fit into memory. Beyond, each event also costs pages that have to be read from disk: at least what is measured with the
+operating system's cache dropped before each batch, at most `WORST_PAGES`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,11 @@ MEMORY: Final = 64 * 2**30
 """Bytes of memory of a node in the figures; the part of it that the operating system has for views is `CACHED`."""
 CACHED: Final = 0.75
 PAGE: Final = 4_096
+WORST_PAGES: Final = 5.0
+"""Pages that an event reads at worst: its leaf in each tree whose keys come in no order (commands, names of subjects, ids
+of posts, what is listed), and one of its post's own, none of them shared with another event of the batch."""
+WORST_READ: Final = 100e-6
+"""Seconds in which a disk of a server gives such a page, unless the one that was measured is slower."""
 NETWORK: Final = 300e6
 """Bytes a second that a snapshot travels from one node to another, and that a disk writes: both are assumed."""
 
@@ -50,8 +55,8 @@ class Fit:
 class Growth:
     """Bytes and seconds by the number of events."""
 
-    def __init__(self, constants: Constants, memory: float = MEMORY) -> None:
-        """Take what was measured, and the bytes of memory of a node."""
+    def __init__(self, constants: Constants, memory: float = MEMORY, *, worst: bool = False) -> None:
+        """Take what was measured, and the bytes of memory of a node; `worst` is with the most reads from the disk."""
         self._sizes = constants.sizes
         self._cached = memory * CACHED
         largest = constants.largest
@@ -64,7 +69,8 @@ class Growth:
         self._follow = self._fit(lambda one: one.follow_batch)
         self._verify = self._fit(lambda one: (one.verify_log + one.verify_views) / one.events)
         self._backup = self._fit(lambda one: one.backup / one.events)
-        self._cold = largest.cold_read_bytes / PAGE * largest.page_read
+        pages = WORST_PAGES if worst else largest.cold_read_bytes / PAGE
+        self._cold = pages * (max(WORST_READ, largest.page_read) if worst else largest.page_read)
 
     def _fit(self, of: Callable[[OfSize], float]) -> Fit:
         return Fit.of([(one.events, of(one)) for one in self._sizes])

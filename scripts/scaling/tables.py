@@ -126,7 +126,7 @@ def split(constants: Constants) -> str:
 
 
 def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str] = ()) -> str:
-    growth, rates = Growth(constants), constants.rates
+    growth, worst, rates = Growth(constants), Growth(constants, worst=True), constants.rates
     append = max(one.append_many for one in constants.engines)
     follower = Follower.measured(constants.largest)
 
@@ -137,7 +137,8 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
 
     def imported(one: Publication) -> str:
         events = one.archive * one.events_a_post
-        return f"{in_time(events / append)}; {in_time(growth.replay(events))}"
+        made = between(growth.replay(events), worst.replay(events))
+        return f"{in_time(events / append)}; {made}"
 
     rows: list[tuple[str, Callable[[Publication], str]]] = [
         (
@@ -156,11 +157,14 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
         ),
         ("processes (cores) for the busiest second", processes),
         ("archive: recorded; views made", imported),
-        ("replay", lambda p: in_time(growth.replay(p.events))),
+        ("replay", lambda p: between(growth.replay(p.events), worst.replay(p.events))),
         ("join from a snapshot", lambda p: in_time(growth.join(p.events, p.events_a_second))),
-        ("`verify`", lambda p: in_time(growth.verify(p.events))),
+        ("`verify`", lambda p: between(growth.verify(p.events), worst.verify(p.events))),
         ("checked backup", lambda p: in_time(growth.backup(p.events))),
-        ("a withdrawal, on every node", lambda p: in_time(growth.withdrawal(p.events))),
+        (
+            "a withdrawal, on every node",
+            lambda p: between(growth.withdrawal(p.events), worst.withdrawal(p.events)),
+        ),
         (
             "log's and node's room over the busiest second",
             lambda p: (
@@ -171,6 +175,11 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
     return table(
         ["", *(heads or [one.name for one in which])], [[name, *map(tell, which)] for name, tell in rows]
     )
+
+
+def between(least: float, most: float) -> str:
+    """Return two times, or one where they are the same."""
+    return in_time(least) if in_time(least) == in_time(most) else f"{in_time(least)} to {in_time(most)}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
