@@ -3,17 +3,36 @@
 To add an engine is to add a fixture `<name>_url` here, its name to `ENGINES`, and the fixture to tests/conftest.py.
 """
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-ENGINES: Final = ("sqlite",)
+from tests.engines.postgres import PostgresServer
+
+ENGINES: Final = ("sqlite", "postgres")
+
+_numbers = count(1)
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path / 'log.db'}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The one server of this test process: not to be stopped, nor to be changed for all."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    return postgres_server.url(f"test-{next(_numbers)}")
 
 
 @pytest.fixture(params=ENGINES)

@@ -20,6 +20,7 @@ from ledgerpress.application.categories import (
 )
 from ledgerpress.application.desk import Carried, CategoryRef
 from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.leases import Leases
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.people import NameSite, RegisterActor, RegisterAuthor, RenameActor, RenameAuthor
 from ledgerpress.application.post_history import RestorePost, RevertPost
@@ -39,7 +40,7 @@ from ledgerpress.application.request import Request
 from ledgerpress.application.tokens import CreateToken, RevokeToken, secret_hash
 from ledgerpress.domain.actors import IMPORTER, ActorKind
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.runner import ProjectionRunner
 from ledgerpress.readmodels import commands
@@ -72,14 +73,14 @@ class _Views:
 
 
 @asynccontextmanager
-async def _opened(log: EventLog, views_file: Path) -> AsyncIterator[Press]:
+async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Press, Leases]]:
     codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
     name_key = await open_publication(log, codec, clock, randomness)
     views = await SqliteViews.open(views_file, every_projector())
     try:
         runner = ProjectionRunner(log, codec, views, every_projector())
         await runner.start()
-        yield Press(
+        press = Press(
             log=log,
             codec=codec,
             views=_Views(views, runner),
@@ -87,19 +88,21 @@ async def _opened(log: EventLog, views_file: Path) -> AsyncIterator[Press]:
             randomness=randomness,
             name_key=name_key,
         )
+        yield press, Leases(log, codec, clock, randomness, node="Nördlich 2")
     finally:
         await views.aclose()
 
 
-async def happen(log: EventLog, views_file: Path) -> None:
+async def happen(log: OpenedLog, views_file: Path) -> None:
     """Carry out the sequence on an empty log."""
-    async with _opened(log, views_file) as press:
+    async with _opened(log, views_file) as (press, leases):
         await _people(press)
         await _tree(press)
         await _posts(press)
         await _past(press)
         await _skip(press)
         await _tokens(press)
+        await _leases(press, leases)
 
 
 async def _people(press: Press) -> None:
@@ -204,3 +207,9 @@ async def _tokens(press: Press) -> None:
             name="Ada's", role=Role.AUDITOR, acts_for=reader.subject_id, secret_hash=secret_hash("lp_2")
         )
     )
+
+
+async def _leases(press: Press, leases: Leases) -> None:
+    for title in ("At six", "At seven"):
+        async with leases.hold("schedules") as fence:
+            await press.handle(CreatePost(title=title), Request(fence=fence))

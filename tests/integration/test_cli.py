@@ -117,13 +117,13 @@ def test_only_the_local_address_is_served_in_development(tmp_path: Path) -> None
 
 def test_a_backup_makes_the_same_store_elsewhere(store: Path, tmp_path: Path) -> None:
     copy, restored = tmp_path / "copy.sqlite", tmp_path / "restored"
-    assert run("backup", copy, "--data", store).exit_code == 0
-    again = run("backup", copy, "--data", store)
+    assert run("log", "backup", copy, "--data", store).exit_code == 0
+    again = run("log", "backup", copy, "--data", store)
     assert again.exit_code == 3, "a backup overwrites nothing"
-    assert run("restore", copy, "--data", restored).exit_code == 0
+    assert run("log", "restore", copy, "--data", restored).exit_code == 0
     assert head(restored) == head(store)
-    assert run("restore", copy, "--data", store).exit_code == 3
-    assert run("restore", PAGE, "--data", tmp_path / "third").exit_code == 3
+    assert run("log", "restore", copy, "--data", store).exit_code == 3
+    assert run("log", "restore", PAGE, "--data", tmp_path / "third").exit_code == 3
 
 
 def status(store: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ NOT_RECORDED: Final = {
     "token.revoked",
     "payload.withdrawn",
     "projection.skipped",
+    "lease.taken",
 }
 """What no answer as of a moment tells of, and what takes its place in all answers at once."""
 

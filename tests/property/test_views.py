@@ -29,8 +29,8 @@ from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.property.whole_day import WHOLE_DAY
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))
-NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped"}
-"""Events that none of these commands records: they are what an operator does."""
+NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
+"""Events that none of these commands records: they are what an operator does, or a node by itself."""
 REFUSALS: Final = {
     ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
     ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.POST_ARCHIVED, ErrorCode.POST_NOT_PUBLISHED,

@@ -17,6 +17,7 @@ import msgspec
 
 from ledgerpress.application.authorisation import authorise
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite, Views
+from ledgerpress.application.fencing import Fence
 from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.request import Outcome, Request
 from ledgerpress.application.sources import Clock, Randomness
@@ -96,7 +97,7 @@ class Press:
         self._streams.forget()
 
     async def handle(self, use_case: UseCase, request: Request | None = None) -> Outcome:
-        """Carry out `use_case` and return what came of it. Raises `Rejected`, and `NotPermitted`."""
+        """Carry out `use_case` and return what came of it. Raises `Rejected`, `NotPermitted`, and `LeaseLost`."""
         request = request or Request()
         await authorise(use_case, request.identity, self._streams)
         command = self._command(use_case, request)
@@ -126,7 +127,8 @@ class Press:
             if not plan.writes:
                 return await self._carried(command) or (plan.subject_id, await self._log.head(), False)
             try:
-                return plan.subject_id, await self._append(self._sealed(plan, command, now)), False
+                writes = self._sealed(plan, command, now)
+                return plan.subject_id, await self._append(writes, command.request.fence), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
@@ -147,9 +149,9 @@ class Press:
             plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
         )
 
-    async def _append(self, writes: Sequence[StreamWrite]) -> int:
+    async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
         with self._observer.span("append"):
-            position = await self._log.append(writes)
+            position = await (fence.append(self._log, writes) if fence else self._log.append(writes))
         self._observer.appended(sum(len(write.events) for write in writes))
         return position
 

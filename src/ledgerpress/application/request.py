@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledgerpress.application.access import LOCAL_OPERATOR, Identity
+from ledgerpress.application.fencing import Fence
 from ledgerpress.domain import text
 from ledgerpress.domain.actors import OPERATOR
 
@@ -14,7 +15,8 @@ class Request:
     `identity` is who asks and so decides what they may do; `actor_id` is who is recorded as having done it.
     `expected_version` is the version that the caller has seen; a command made for another one is refused, and
     never tried again. The same `idempotency_key` from the same actor makes a command take effect once. Where
-    `actor_name` is given and the actor is not known yet, they are registered with what the command records.
+    `actor_name` is given and the actor is not known yet, they are registered with what the command records. A command
+    of work under a lease carries its `fence`: the log records it only as long as nobody else has taken the lease.
     """
 
     actor_id: str = OPERATOR.id
@@ -27,6 +29,7 @@ class Request:
     correlation_id: str | None = None
     causation_id: str | None = None
     trace_id: str | None = None
+    fence: Fence | None = None
 
     def checked_reason(self) -> str | None:
         """Return the reason as it is recorded. Raises `Rejected`."""

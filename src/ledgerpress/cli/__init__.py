@@ -3,12 +3,12 @@
 import typer
 
 from ledgerpress.cli import (
-    backup,
     demo,
     events,
     head,
     history,
     import_page,
+    log,
     projection,
     rebuild,
     schema,
@@ -18,6 +18,7 @@ from ledgerpress.cli import (
     token,
     verify,
     views,
+    views_snapshot,
     withdraw,
 )
 
@@ -35,6 +36,8 @@ log_events = typer.Typer(
     help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True
 )
 app.add_typer(log_events, name="events")
+logs = typer.Typer(help="The log as a whole: its copies, and where it is.", no_args_is_help=True)
+app.add_typer(logs, name="log")
 views_files = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)
 app.add_typer(views_files, name="views")
 
@@ -49,8 +52,6 @@ app.command("settings")(settings.settings)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("history")(history.history)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
 app.command("head")(head.head)
 app.command("verify")(verify.verify)
 app.command("withdraw")(withdraw.withdraw)
@@ -66,9 +67,14 @@ log_events.command("tail")(events.tail)
 log_events.command("show")(events.show)
 log_events.command("export")(events.export_file)
 log_events.command("import")(events.import_file)
+logs.command("copy")(log.copy)
+logs.command("backup")(log.backup)
+logs.command("restore")(log.restore)
 views_files.command("list")(views.show)
 views_files.command("rollback")(views.rollback)
 views_files.command("drop")(views.drop)
+views_files.command("snapshot")(views_snapshot.snapshot)
+views_files.command("restore")(views_snapshot.restore)
 
 
 def main() -> None:

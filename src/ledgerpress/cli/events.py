@@ -10,15 +10,19 @@ import typer
 
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
+    DEFAULT_LOG,
     MAX_POSITION,
     REFUSED,
     DataOption,
+    LogOption,
     clear_errors,
     err,
     fail,
     progress,
     run,
 )
+from ledgerpress.compose.log_copy import place_of
+from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.upkeep import import_events
 from ledgerpress.eventlog.cloud_events import to_line
@@ -36,17 +40,19 @@ def tail(
         bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")
     ] = False,
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Print the last events, one a line."""
-    run(_tail(data, count, follow=follow))
+    run(_tail(data, log, count, follow=follow))
 
 
 def show(
     position: Annotated[int, typer.Argument(min=1, max=MAX_POSITION, help="The position of the event.")],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Print one event, formatted to be read."""
-    event = run(_event_at(data, position))
+    event = run(_event_at(data, log, position))
     if event is None:
         fail(f"there is no event at position {position:,}", REFUSED)
     _print([msgspec.json.format(to_line(event), indent=2)])
@@ -55,14 +61,15 @@ def show(
 def export_file(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist. - is standard output.")],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Write every event to FILE, one a line, in the order in which they were recorded."""
     if str(file) == "-":
-        run(_export(data, sys.stdout.buffer, lambda _done, _all: None))
+        run(_export(data, log, sys.stdout.buffer, lambda _done, _all: None))
         return
     with progress("Writing the events") as report, clear_errors(), file.open("xb") as target:
         try:
-            written = run(_export(data, target, report))
+            written = run(_export(data, log, target, report))
         except BaseException:
             file.unlink()
             raise
@@ -72,15 +79,19 @@ def export_file(
 def import_file(
     file: Annotated[Path, typer.Argument(help="A file that `ledgerpress events export` wrote.")],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
-    """Make a store of the events in FILE, in a directory that is empty or new, once each of them is checked."""
+    """Make a log of the events in FILE, in an empty or new directory or at a URL, once each of them is checked."""
     with progress("Checking the events") as report:
-        head = run(import_events(file, data, progress=report))
-    err.print(f"{data} holds {head.size:,} events, root {head.root}; the views are built when it is opened.")
+        head = run(import_events(file, data, log=log, progress=report))
+    url = LogUrl.parse(log)
+    err.print(
+        f"{data if url.is_local else place_of(url, data)} holds {head.size:,} events, root {head.root}; the views are built when it is opened."
+    )
 
 
-async def _tail(data: Path, count: int, *, follow: bool) -> None:
-    async with reading_log(data) as log:
+async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:
+    async with reading_log(data, url) as log:
         after, head = max(0, await log.head() - count), await log.head()
         while after < head and (batch := await log.read(after, min(BATCH, head - after))):
             _print(map(to_line, batch))
@@ -90,14 +101,14 @@ async def _tail(data: Path, count: int, *, follow: bool) -> None:
                 _print(map(to_line, fresh))
 
 
-async def _event_at(data: Path, position: int) -> StoredEvent | None:
-    async with reading_log(data) as log:
+async def _event_at(data: Path, url: str, position: int) -> StoredEvent | None:
+    async with reading_log(data, url) as log:
         found = await log.read(position - 1, 1)
         return found[0] if found and found[0].position == position else None
 
 
-async def _export(data: Path, target: BinaryIO, report: Callable[[int, int], None]) -> int:
-    async with reading_log(data) as log:
+async def _export(data: Path, url: str, target: BinaryIO, report: Callable[[int, int], None]) -> int:
+    async with reading_log(data, url) as log:
         after, head = 0, await log.head()
         while after < head:
             batch = await log.read(after, min(BATCH, head - after))

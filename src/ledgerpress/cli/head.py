@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, out, run
+from ledgerpress.cli.terminal import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption, out, run
 from ledgerpress.compose.proofs import read_head
 
 
-def head(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Print the size of the log and the root of the Merkle tree over it. Keep the JSON for `verify --head`."""
-    found = run(read_head(data))
+    found = run(read_head(data, log))
     if json:
         out.print(found.to_json())
         return

@@ -9,7 +9,17 @@ import msgspec
 import typer
 from rich.text import Text
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, fail, out, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    REFUSED,
+    DataOption,
+    JsonOption,
+    LogOption,
+    fail,
+    out,
+    run,
+)
 from ledgerpress.compose.store import open_store
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.engine import Engine
@@ -33,19 +43,20 @@ query ($slug: String!, $first: Int!, $after: String) {
 def history(
     slug: Annotated[str, typer.Argument(help="A slug, present or former, of a post or of a category.")],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
     """Print the history of a post or a category, the newest change first, with what differs.
 
     Where a post and a category have one slug, it is the post's. With --json, each change is a line.
     """
-    if not run(_print(data, slug, json=json)):
+    if not run(_print(data, log, slug, json=json)):
         fail(f"no post and no category has or had the slug “{slug}”", REFUSED)
 
 
-async def _print(data: Path, slug: str, *, json: bool) -> bool:
+async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
     """Print every change; return whether there is anything of that slug."""
-    async with open_store(data, create=False) as store:
+    async with open_store(data, log=log, create=False) as store:
         for kind in ("post", "category"):
             found = False
             async for change in _changes(store, kind, slug):

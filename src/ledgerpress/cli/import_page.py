@@ -11,15 +11,18 @@ import typer
 
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
+    DEFAULT_LOG,
     MISUSED,
     DataOption,
     JsonOption,
+    LogOption,
     err,
     fail,
     out,
     progress,
     run,
 )
+from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.store import open_store
 from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.importers.page_import import import_page
@@ -35,6 +38,7 @@ def page(
         ),
     ],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Record nothing; say what would be made.")
     ] = False,
@@ -44,10 +48,10 @@ def page(
     moment = _moment(retrieved_at)
     parsed = _parse(file, moment)
     with TemporaryDirectory() as nowhere:
-        # A store that does not exist yet is not made for a dry run either.
+        # A store that does not exist yet is not made for a dry run either, nor are views kept of a log elsewhere.
         place = Path(nowhere) / "store" if dry_run and not data.exists() else data
         with progress("Building the views") as reached:
-            report = run(_import(place, parsed, moment, dry_run=dry_run, reached=reached))
+            report = run(_import(place, log, parsed, moment, dry_run=dry_run, reached=reached))
     if json:
         out.print(msgspec.json.encode(report).decode())
     else:
@@ -78,13 +82,15 @@ def _parse(file: Path, retrieved_at: datetime) -> ParsedPage:
 
 async def _import(
     data: Path,
+    log: str,
     parsed: ParsedPage,
     retrieved_at: datetime,
     *,
     dry_run: bool,
     reached: Callable[[int, int], None],
 ) -> ImportReport:
-    async with open_store(data, progress=reached) as store:
+    create = not dry_run or LogUrl.parse(log).is_local
+    async with open_store(data, log=log, create=create, progress=reached) as store:
         return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
 
 

@@ -8,7 +8,19 @@ import typer
 
 from ledgerpress.application.projections import SkipEvent
 from ledgerpress.application.request import Request
-from ledgerpress.cli.terminal import DEFAULT_DATA, MISUSED, REFUSED, DataOption, err, fail, out, progress, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    MISUSED,
+    REFUSED,
+    DataOption,
+    LogOption,
+    err,
+    fail,
+    out,
+    progress,
+    run,
+)
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.rejection import ErrorCode, Rejected
 from ledgerpress.eventlog.envelope import Header
@@ -21,11 +33,11 @@ _SECONDS_TO_WAIT: Final = 1.0
 """Between two looks at how far a projection has come."""
 
 
-def resume(name: NameArgument, data: DataOption = DEFAULT_DATA) -> None:
+def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
     """Let the paused projection NAME try again, once what it failed at is mended."""
     _check_name(name)
     with progress("Following the log") as report:
-        point = run(_resume(data, name, report))
+        point = run(_resume(data, log, name, report))
     _tell(name, point)
 
 
@@ -33,27 +45,28 @@ def skip(
     name: NameArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded, and kept.")],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Record that the paused projection NAME may do without the event that it failed at, and let it go on."""
     _check_name(name)
     with progress("Following the log") as report:
-        skipped, point = run(_skip(data, name, Request(reason=reason), report))
+        skipped, point = run(_skip(data, log, name, Request(reason=reason), report))
     out.print(f"skipped  position {skipped.position:,}  {skipped.type}  {skipped.stream}")
     _tell(name, point)
 
 
-async def _resume(data: Path, name: str, report: Callable[[int, int], None]) -> Checkpoint:
-    async with open_store(data, create=False, resume=False, progress=report) as store:
+async def _resume(data: Path, log: str, name: str, report: Callable[[int, int], None]) -> Checkpoint:
+    async with open_store(data, log=log, create=False, resume=False, progress=report) as store:
         _failed_at(store, name, "resume")
         return await _tried_again(store, name, report)
 
 
 async def _skip(
-    data: Path, name: str, request: Request, report: Callable[[int, int], None]
+    data: Path, log: str, name: str, request: Request, report: Callable[[int, int], None]
 ) -> tuple[Header, Checkpoint]:
     if request.checked_reason() is None:
         raise Rejected(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
-    async with open_store(data, create=False, resume=False, progress=report) as store:
+    async with open_store(data, log=log, create=False, resume=False, progress=report) as store:
         position = _failed_at(store, name, "skip")
         (event,) = await store.log.read(position - 1, 1)
         await store.press.handle(SkipEvent(projection=name, position=position), request)

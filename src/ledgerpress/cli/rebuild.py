@@ -9,7 +9,17 @@ import typer
 from rich.table import Table
 
 from ledgerpress.adapters.sqlite.views_comparison import RowDifference
-from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, err, out, progress, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    DataOption,
+    JsonOption,
+    LogOption,
+    err,
+    out,
+    progress,
+    run,
+)
 from ledgerpress.compose.rebuild import rebuild as make_anew
 from ledgerpress.compose.views_making import Compared
 
@@ -29,6 +39,7 @@ def rebuild(
         int, typer.Option("--limit", min=0, help="How many rows that differ to show; 0 shows all.")
     ] = 100,
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
     """Make the views anew from the log, beside those in use, show what differs, and switch to them."""
@@ -41,7 +52,7 @@ def rebuild(
 
     with progress("Making views beside those in use") as report:
         making = make_anew(
-            data, projection or (), check=check, report=keep, again=shown.clear, progress=report
+            data, projection or (), log=log, check=check, report=keep, again=shown.clear, progress=report
         )
         compared = run(making)
     if json:

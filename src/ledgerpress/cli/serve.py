@@ -17,9 +17,10 @@ from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.compose import log_lines
 from ledgerpress.compose.door import first_admin_token, make_door
+from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.observed import Observed
 from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.server import Serving, base_of, listen
+from ledgerpress.compose.server import Serving, base_of, begin_to_listen, bind
 from ledgerpress.compose.settings_loading import Loaded
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
@@ -62,6 +63,15 @@ def serve(
             show_default="ledgerpress-data",
         ),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            metavar="URL",
+            help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log).",
+            show_default="sqlite:",
+        ),
+    ] = None,
 ) -> None:
     """Serve the store: a page to look at, GraphQL, health and metrics."""
     options: dict[str, object] = {
@@ -70,6 +80,7 @@ def serve(
         "server.port": port,
         "server.open_past": open_past,
         "server.data": data,
+        "server.log": log,
     }
     known = loaded(options, config)
     settings = known.settings
@@ -77,7 +88,7 @@ def serve(
         listeners = [_listen(stack, settings.server.host, settings.server.port, "server.port")]
         if settings.metrics.enabled and settings.metrics.port is not None:
             listeners.append(_listen(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
-        if demo and not load_demo_into(settings.server.data):
+        if demo and not load_demo_into(settings.server.data, settings.server.log):
             err.print(f"There is a store in {settings.server.data} already: it is served as it is.")
         access_log = log_lines.set_up(settings.logs)
         try:
@@ -89,14 +100,10 @@ def serve(
 
 def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
     try:
-        return stack.enter_context(listen(host, port))
+        return stack.enter_context(bind(host, port))
     except OSError as error:
-        fail(
-            f"port {port} of {host} cannot be used ({error.strerror}): name another with --port"
-            if setting == "server.port"
-            else f"port {port} of {host} cannot be used ({error.strerror}): name another in {setting}",
-            REFUSED,
-        )
+        where = "with --port" if setting == "server.port" else f"in {setting}"
+        fail(f"port {port} of {host} cannot be used ({error.strerror}): name another {where}", REFUSED)
 
 
 async def _serve(
@@ -106,7 +113,13 @@ async def _serve(
     server = settings.server
     observed = Observed(tracer)
     with progress("Building the views") as report:
-        opening = open_store(server.data, progress=report, observer=observed)
+        opening = open_store(
+            server.data,
+            log=server.log,
+            progress=report,
+            observer=observed,
+            patience=server.log_wait_seconds,
+        )
         store = await opening.__aenter__()
     try:
         running = Running(
@@ -121,8 +134,11 @@ async def _serve(
         door = _door(store, known)
         app = _app(store, door, known, running)
         apps: list[Any] = [app, running.operations_app(store, door)]
+        _begin_to_listen(listeners)
         await _greet(known, store, listeners)
-        rebuilding = asyncio.create_task(rebuild_beside(server.data, this_program()), name="rebuild beside")
+        rebuilding = asyncio.create_task(
+            rebuild_beside(server.data, server.log, this_program()), name="rebuild beside"
+        )
         try:
             await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))
         finally:
@@ -131,6 +147,17 @@ async def _serve(
                 await rebuilding
     finally:
         await opening.__aexit__(None, None, None)
+
+
+def _begin_to_listen(listeners: list[socket.socket]) -> None:
+    """Let clients connect, now that the views have caught up with the log."""
+    for listener in listeners:
+        try:
+            begin_to_listen(listener)
+        except OSError as error:
+            fail(
+                f"{base_of(listener)} cannot be used ({error.strerror}): another program was faster", REFUSED
+            )
 
 
 def _door(store: Store, known: Loaded) -> Door:
@@ -178,6 +205,8 @@ async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) ->
             out.print(_ADMIN_TOKEN.format(token))
         return
     err.print(f"LedgerPress {__version__}, store in {data}, position {head}")
+    if not (log := LogUrl.parse(known.settings.server.log)).is_local:
+        err.print(f"  log         {log}")
     err.print(f"  front page  {base}/")
     err.print(f"  GraphQL     {base}/graphql")
     for other in others:

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from ledgerpress.cli.terminal import MISUSED, JsonOption, err, out
+from ledgerpress.compose.log_url import mask
 from ledgerpress.compose.settings_declared import declared
 from ledgerpress.compose.settings_loading import FILE, FILE_VARIABLE, Loaded, WrongSettings, load
 from ledgerpress.compose.settings_reference import reference, shown
@@ -59,7 +60,10 @@ def settings(
         source = known.sources.get(name, default)
         rows.append((name, _HIDDEN if setting.is_secret and value else value, source))
     if json:
-        found = {name: {"value": value, "source": source} for name, value, source in rows}
+        found = {
+            name: {"value": mask(value) if isinstance(value, str) else value, "source": source}
+            for name, value, source in rows
+        }
         page = {"profile": known.profile, "settings": found}
         typer.echo(msgspec.json.encode(page, enc_hook=str))
         return

@@ -6,14 +6,24 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, REFUSED, DataOption, JsonOption, out, progress, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    REFUSED,
+    DataOption,
+    JsonOption,
+    LogOption,
+    out,
+    progress,
+    run,
+)
 from ledgerpress.compose.upkeep import read_status
 
 
-def status(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Show what is in the store. Exits with 1 where a projection is paused."""
     with progress("Building the views") as report:
-        found = run(read_status(data, progress=report))
+        found = run(read_status(data, log=log, progress=report))
     if json:
         out.print(msgspec.json.encode(found).decode())
     else:

@@ -1,13 +1,13 @@
 """What the commands have in common: options, progress, and how a failure ends the program.
 
 Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory cannot
-be used.
+be used, or the log cannot be reached.
 """
 
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -17,9 +17,10 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ledgerpress.compose.settings_loading import WrongSettings, data_directory
+from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.settings_loading import WrongSettings, data_directory, log_url
 from ledgerpress.domain.rejection import Rejected
-from ledgerpress.eventlog.errors import EventLogError, LogUnusable
+from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
 
 T = TypeVar("T")
 
@@ -36,13 +37,30 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=
 
 def _as_set(context: typer.Context, value: Path) -> Path:
     """Return the directory that the settings name, where the command line names none."""
-    source = context.get_parameter_source("data")
-    if source is None or source.name != "DEFAULT" or context.resilient_parsing:
+    return _set(data_directory) if _is_left_out(context, "data") else value
+
+
+def _log_as_set(context: typer.Context, value: str) -> str:
+    """Return the URL that the settings name, where the command line names none. What is no URL ends the program."""
+    if context.resilient_parsing:
         return value
+    log = _set(log_url) if _is_left_out(context, "log") else value
     try:
-        return data_directory(os.environ)
+        return LogUrl.parse(log).text
+    except LogUnusable as error:
+        fail(str(error), MISUSED)
+
+
+def _set(setting: Callable[[Mapping[str, str]], T]) -> T:
+    try:
+        return setting(os.environ)
     except WrongSettings as error:
         fail("; ".join(error.mistakes), MISUSED)
+
+
+def _is_left_out(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "DEFAULT" and not context.resilient_parsing
 
 
 DataOption = Annotated[
@@ -51,8 +69,18 @@ DataOption = Annotated[
         "--data", callback=_as_set, help="The directory that holds the store (server.data, LEDGERPRESS_DATA)."
     ),
 ]
+LogOption = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        metavar="URL",
+        callback=_log_as_set,
+        help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log, LEDGERPRESS_LOG).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DEFAULT_DATA: Final = Path("ledgerpress-data")
+DEFAULT_LOG: Final = LOCAL
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -66,7 +94,9 @@ def clear_errors() -> Iterator[None]:
     """Turn a failure that a person can mend into one line and an exit code."""
     try:
         yield
-    except LogUnusable as error:
+    except AppendUnresolved as error:
+        fail(str(error), REFUSED)
+    except (LogUnusable, LogUnavailable) as error:
         fail(str(error), UNUSABLE)
     except Rejected as refusal:
         fail(refusal.message, REFUSED)

@@ -13,10 +13,12 @@ from ledgerpress.application.request import Request
 from ledgerpress.application.tokens import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
+    DEFAULT_LOG,
     MISUSED,
     REFUSED,
     DataOption,
     JsonOption,
+    LogOption,
     err,
     fail,
     out,
@@ -52,13 +54,16 @@ def create(
     ] = None,
     reason: ReasonOption = None,
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
     """Make a token, and print its secret. It is shown this once: nothing of it is kept but a hash."""
     after, until = _expiry(expires)
     with progress("Building the views") as report:
         made, secret = run(
-            _create(data, name, role, tuple(scopes) if scopes else None, after, until, actor, reason, report)
+            _create(
+                data, log, name, role, tuple(scopes) if scopes else None, after, until, actor, reason, report
+            )
         )
     if json:
         out.print(msgspec.json.encode({**_plain(made), "secret": secret}).decode())
@@ -67,10 +72,10 @@ def create(
     out.print(secret)
 
 
-def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
+def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """List every token that was ever made, the oldest first."""
     with progress("Building the views") as report:
-        found, now = run(_list(data, report))
+        found, now = run(_list(data, log, report))
     for token in found:
         if json:
             out.print(msgspec.json.encode({**_plain(token), "state": _state(token, now)}).decode())
@@ -87,15 +92,17 @@ def revoke(
     ],
     reason: ReasonOption = None,
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Let the token ID work no more, at once and in every process. It cannot be undone."""
     with progress("Building the views") as report:
-        run(_revoke(data, token_id.lower(), reason, report))
+        run(_revoke(data, log, token_id.lower(), reason, report))
     err.print(f"Token {token_id.lower()} is revoked.")
 
 
 async def _create(
     data: Path,
+    log: str,
     name: str,
     role: Role,
     scopes: tuple[Permission, ...] | None,
@@ -105,7 +112,7 @@ async def _create(
     reason: str | None,
     report: Any,
 ) -> tuple[tokens.Token, str]:
-    async with open_store(data, create=False, progress=report) as store:
+    async with open_store(data, log=log, create=False, progress=report) as store:
         if after is not None:
             until = _EPOCH + timedelta(microseconds=store.clock.now()) + after
         secret = new_secret(store.randomness)
@@ -128,8 +135,8 @@ async def _create(
         return made, secret
 
 
-async def _list(data: Path, report: Any) -> tuple[list[tokens.Token], int]:
-    async with open_store(data, create=False, progress=report) as store:
+async def _list(data: Path, log: str, report: Any) -> tuple[list[tokens.Token], int]:
+    async with open_store(data, log=log, create=False, progress=report) as store:
         return _all(store), store.clock.now()
 
 
@@ -141,8 +148,8 @@ def _all(store: Store) -> list[tokens.Token]:
     return found
 
 
-async def _revoke(data: Path, token_id: str, reason: str | None, report: Any) -> None:
-    async with open_store(data, create=False, progress=report) as store:
+async def _revoke(data: Path, log: str, token_id: str, reason: str | None, report: Any) -> None:
+    async with open_store(data, log=log, create=False, progress=report) as store:
         await store.press.handle(RevokeToken(token_id=token_id), Request(reason=reason))
 
 

@@ -10,10 +10,12 @@ from ledgerpress.adapters.sqlite.views_check import ViewsChecked
 from ledgerpress.application.log_check import LogChecked
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
+    DEFAULT_LOG,
     MISUSED,
     REFUSED,
     DataOption,
     JsonOption,
+    LogOption,
     err,
     fail,
     out,
@@ -30,16 +32,17 @@ def verify(
         typer.Option("--head", help="A file with what `ledgerpress head --json` printed earlier."),
     ] = None,
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
     """Check every stored event, and compare the views with ones made anew. Exits with 1 where something is wrong."""
     kept = _read(head) if head else None
     with progress("Checking the log") as report:
-        checked = run(verify_log(data, kept, progress=report))
+        checked = run(verify_log(data, kept, log=log, progress=report))
     views = None
     if checked.finding is None:
         with progress("Making the views anew") as report:
-            views = run(verify_views(data, progress=report))
+            views = run(verify_views(data, log=log, progress=report))
     wrong = _wrong(checked, views)
     if json:
         out.print(msgspec.json.encode(_as_data(checked, views, wrong, kept)).decode())

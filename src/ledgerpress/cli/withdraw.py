@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, MAX_POSITION, DataOption, err, progress, run
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    MAX_POSITION,
+    DataOption,
+    LogOption,
+    err,
+    progress,
+    run,
+)
 from ledgerpress.compose import upkeep
 
 
@@ -17,9 +26,10 @@ def withdraw(
         str, typer.Option("--reason", help="Why; it is kept, so it must not repeat what is withdrawn.")
     ],
     data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
 ) -> None:
     """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
     with progress("Building the views") as report:
-        found = run(upkeep.withdraw(data, position, reason, progress=report))
+        found = run(upkeep.withdraw(data, position, reason, log=log, progress=report))
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {found:,}.")
     err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

@@ -8,6 +8,8 @@ from typing import Final
 from ledgerpress.eventlog.errors import LogUnusable
 
 LOG_FILE: Final = "log.sqlite"
+NOTE: Final = "node.json"
+"""In the directory of a node whose log is somewhere else: of which publication its views are."""
 ASIDE: Final = ".aside-"
 """How the names of directories begin in which something is made before it is put in place."""
 
@@ -18,6 +20,10 @@ def check_data_directory(data: Path, *, create: bool) -> None:
         if data.exists() and not data.is_dir():
             raise LogUnusable(f"{data} is a file; a data directory is needed")
         log = data / LOG_FILE
+        if (data / NOTE).exists() and not log.exists():
+            raise LogUnusable(
+                f"{data} is the directory of a node whose log is elsewhere: say where with --log, or LEDGERPRESS_LOG"
+            )
         others = data.exists() and any(not one.name.startswith((LOG_FILE, ASIDE)) for one in data.iterdir())
         if log.exists() and log.stat().st_size == 0 and others:
             raise LogUnusable(f"{log} is empty, yet there are views of it: restore it from a backup")
@@ -31,6 +37,12 @@ def check_data_directory(data: Path, *, create: bool) -> None:
             make_directory(data)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
+
+
+def check_views_directory(data: Path) -> None:
+    """Raise `LogUnusable` where `data` can hold no views: it has neither a log nor a note of one elsewhere."""
+    if not (data / NOTE).is_file():
+        check_data_directory(data, create=False)
 
 
 def make_directory(directory: Path) -> None:

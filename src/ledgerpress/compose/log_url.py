@@ -16,12 +16,17 @@ ENGINES: Final = {
     "tls": "nats",
 }
 """The engine for each scheme of a URL."""
+EXAMPLES: Final = {
+    "postgresql": "postgresql://news:PASSWORD@db.example.org/news?publication=daily",
+    "nats": "nats://news:PASSWORD@n1.example.org:4222,n2.example.org:4222?publication=daily",
+}
+"""What a URL looks like, for messages."""
 LOCAL: Final = "sqlite:"
 """The log is a file in the data directory."""
 PUBLICATION: Final = "publication"
 """The parameter that names the publication."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_PASSWORD: Final = re.compile(r"(?<=//)[^/\s]*@")
+_PASSWORD: Final = re.compile(r"(?<=//)\S*@")
 _SECRET: Final = re.compile(r"((?:password|passwd|token)=)[^&\s]*", re.IGNORECASE)
 
 
@@ -49,12 +54,19 @@ class LogUrl:
                     f"{text!r} is no URL of a log: after sqlite: comes nothing, or the path of a file"
                 )
             return cls(engine=engine, text=text)
-        publication = dict(parse_qsl(urlsplit(text).query)).get(PUBLICATION, "")
+        try:
+            asked = dict(parse_qsl(urlsplit(text).query))
+        except ValueError as error:
+            raise LogUnusable(f"{mask(text)!r} is no URL of a log: {error}") from error
+        if not rest.startswith("//"):
+            raise LogUnusable(f"{mask(text)!r} is no URL of a log: one is {EXAMPLES[engine]}")
+        publication = asked.get(PUBLICATION, "")
         if not _NAME.fullmatch(publication):
-            example = f"{mask(text).partition('?')[0]}?{PUBLICATION}=daily"
+            what = f"has {publication!r} as its publication" if publication else "names no publication"
             raise LogUnusable(
-                f"{mask(text)!r} names no publication: say which of those that the server may hold, as in {example} "
-                "(lower-case letters, digits, - and _, at most 32)"
+                f"{mask(text)!r} {what}: say which of those that the server may hold, as in "
+                f"{mask(text).partition('?')[0]}?{PUBLICATION}=daily (lower-case letters, digits, - and _, a letter "
+                "first, at most 32)"
             )
         return cls(engine=engine, text=text, publication=publication)
 

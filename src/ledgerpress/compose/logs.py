@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.adapters.sqlite.replica import SqliteReplica
+from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.replica import LogReplica
 
 
 async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
@@ -19,8 +21,38 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
     """
     match url.engine:
         case "postgresql":
-            raise LogUnusable("the log in PostgreSQL is not there yet")
+            try:
+                from ledgerpress.adapters.postgres.log import PostgresEventLog  # noqa: PLC0415 - an extra
+                from ledgerpress.adapters.postgres.server import Server  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "asyncpg", "postgres") from error
+            server = Server(url.without(), str(url))
+            return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
             raise LogUnusable("the log in NATS JetStream is not there yet")
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
+
+
+def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
+    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
+    if error.name != library:
+        return error
+    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
+
+
+async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
+    """Begin or go on with a copy of the publication's log at `url`.
+
+    Raises `LogExists` where there is a finished log, `LogUnusable` where there is anything else in the way, and
+    `LogUnavailable` where the server cannot be reached.
+    """
+    match url.engine:
+        case "postgresql":
+            raise LogUnusable("a log cannot be copied to PostgreSQL yet")
+        case "nats":
+            raise LogUnusable("a log cannot be copied to NATS JetStream yet")
+        case _:
+            if url.is_local:
+                check_data_directory(data, create=True)
+            return await SqliteReplica.open(url.file(data / LOG_FILE), publication)

@@ -2,14 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, make_directory
+from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, NOTE, make_directory
 from ledgerpress.eventlog.errors import LogUnusable
-
-NOTE: Final = "node.json"
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -18,39 +15,53 @@ class Note(msgspec.Struct, frozen=True):
     publication: str
 
 
-def check_node_directory(data: Path) -> None:
+def check_node_directory(data: Path, *, create: bool = True) -> None:
     """Make the directory if need be. Raises `LogUnusable` where it holds a log of its own, or other files."""
     try:
         if data.exists() and not data.is_dir():
             raise LogUnusable(f"{data} is a file; a data directory is needed")
         if (data / LOG_FILE).exists():
             raise LogUnusable(
-                f"{data} holds a log of its own, and another one was named: name another directory for this node, or "
-                "copy the log there first (ledgerpress log copy)"
+                f"{data} holds a log of its own, and another one was named: name another directory for this node "
+                "(--data), or copy the log there first (ledgerpress log copy)"
             )
         found = [] if (data / NOTE).exists() or not data.exists() else list(data.iterdir())
         if any(not one.name.startswith((NOTE, ASIDE)) for one in found):
             raise LogUnusable(f"{data} holds other files: name an empty directory, or a new one")
-        make_directory(data)
+        if create:
+            make_directory(data)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
 def claim(data: Path, publication: str) -> None:
     """Note whose views the directory holds. Raises `LogUnusable` where they are another publication's."""
-    note = data / NOTE
     try:
-        try:
-            known = msgspec.json.decode(note.read_bytes(), type=Note).publication
-        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-            _write(note, Note(publication))
-            return
+        if not _is_known(data, publication):
+            _write(data / NOTE, Note(publication))
     except OSError as error:
-        raise LogUnusable(f"{note} cannot be used: {error.strerror}") from error
+        raise LogUnusable(f"{data / NOTE} cannot be used: {error.strerror}") from error
+
+
+def check_claim(data: Path, publication: str) -> None:
+    """Raise `LogUnusable` where the directory holds the views of another publication."""
+    try:
+        _is_known(data, publication)
+    except OSError as error:
+        raise LogUnusable(f"{data / NOTE} cannot be used: {error.strerror}") from error
+
+
+def _is_known(data: Path, publication: str) -> bool:
+    try:
+        known = msgspec.json.decode((data / NOTE).read_bytes(), type=Note).publication
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
+        return False
     if known != publication:
         raise LogUnusable(
-            f"{data} is of the publication {known}, and the log is that of {publication}: name another directory"
+            f"{data} is of the publication {known}, and the log is that of {publication}: name another directory "
+            "(--data), or the log that the directory is of (--log)"
         )
+    return True
 
 
 def _write(file: Path, note: Note) -> None:

@@ -8,7 +8,8 @@ from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application import earlier_head
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.log_check import LogCheck, LogChecked
-from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.log_url import LOCAL
+from ledgerpress.compose.reading import log_of_views
 from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.tree_head import TreeHead
@@ -18,9 +19,9 @@ from ledgerpress.readmodels.integrity import TreeIncomplete, tree_head
 from ledgerpress.readmodels.temporal import Snapshot
 
 
-async def read_head(data: Path) -> TreeHead:
-    """Return the head of the log in `data`. Raises `LogUnusable`, and `EventLogError` while a projection is paused."""
-    async with open_store(data, create=False) as store:
+async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
+    """Return the head of the log of `data`. Raises `LogUnusable`, and `EventLogError` while a projection is paused."""
+    async with open_store(data, log=log, create=False) as store:
         with store.snapshot() as snapshot:
             head = await store.log.head()
             if snapshot.position < head:
@@ -31,16 +32,20 @@ async def read_head(data: Path) -> TreeHead:
 
 
 async def verify_log(
-    data: Path, kept: TreeHead | None = None, *, progress: Callable[[int, int], None] | None = None
+    data: Path,
+    kept: TreeHead | None = None,
+    *,
+    log: str = LOCAL,
+    progress: Callable[[int, int], None] | None = None,
 ) -> LogChecked:
-    """Check every event in `data` by its bytes, and that the log extends what the views have seen and `kept`.
+    """Check every event in the log of `data` by its bytes, and that the log extends what the views have seen and `kept`.
 
     Raises `LogUnusable` where there is no log that can be opened.
     """
-    async with reading_log(data) as log:
+    async with log_of_views(data, log) as opened:
         path = ViewsDirectory(data, every_projector()).current
         with reading(path) as snapshot:
-            seen = None if snapshot is None else _seen(snapshot, log.publication)
+            seen = None if snapshot is None else _seen(snapshot, opened.publication)
         earlier = [
             (head, whose) for head, whose in ((kept, "the head kept"), (seen, "what the views saw")) if head
         ]
@@ -49,7 +54,7 @@ async def verify_log(
             with reading(path) as snapshot:
                 return {} if snapshot is None else integrity.leaf_hashes(snapshot, after, limit)
 
-        check = LogCheck(log, event_codec(), kept=kept_leaves, roots_at={head.size for head, _ in earlier})
+        check = LogCheck(opened, event_codec(), kept=kept_leaves, roots_at={head.size for head, _ in earlier})
         checked = await check.run(progress)
         for head, whose in earlier:
             checked.finding = checked.finding or earlier_head.compare(checked, head, whose)
@@ -57,13 +62,13 @@ async def verify_log(
 
 
 async def verify_views(
-    data: Path, *, progress: Callable[[int, int], None] | None = None
+    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
 ) -> ViewsChecked | None:
     """Compare the views in `data` with ones made anew from the log; `None` where there are none. Raises `LogUnusable`."""
     projectors = every_projector()
-    async with reading_log(data) as log:
+    async with log_of_views(data, log) as opened:
         path = ViewsDirectory(data, projectors).current
-        return await check_views(path, log, event_codec(), projectors, progress) if path else None
+        return await check_views(path, opened, event_codec(), projectors, progress) if path else None
 
 
 def _seen(views: Snapshot, publication: str) -> TreeHead | None:

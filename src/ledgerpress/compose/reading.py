@@ -7,6 +7,7 @@ from pathlib import Path
 from ledgerpress.compose.data_directory import check_data_directory
 from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.compose.logs import open_log
+from ledgerpress.compose.node_directory import check_claim, check_node_directory, claim
 from ledgerpress.eventlog.log import OpenedLog
 
 
@@ -21,3 +22,15 @@ async def reading_log(data: Path, log: str = LOCAL) -> AsyncIterator[OpenedLog]:
         yield opened
     finally:
         await opened.aclose()
+
+
+@asynccontextmanager
+async def log_of_views(data: Path, log: str = LOCAL, *, to_make: bool = False) -> AsyncIterator[OpenedLog]:
+    """Open the log whose views are in `data`, or are `to_make` there. Raises `LogUnusable` where they are another's."""
+    elsewhere = not LogUrl.parse(log).is_local
+    if elsewhere:
+        check_node_directory(data, create=to_make)
+    async with reading_log(data, log) as opened:
+        if elsewhere:
+            (claim if to_make else check_claim)(data, opened.publication)
+        yield opened

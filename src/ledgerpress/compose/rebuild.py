@@ -14,8 +14,9 @@ from ledgerpress.adapters.sqlite.views_comparison import RowDifference
 from ledgerpress.adapters.sqlite.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
 from ledgerpress.adapters.sqlite.views_tables import ViewsOfAnotherKind, check_tables
 from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.data_directory import check_data_directory
-from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.data_directory import check_views_directory
+from ledgerpress.compose.log_url import LOCAL
+from ledgerpress.compose.reading import log_of_views
 from ledgerpress.compose.views_making import Compared, NotRebuilt, Progress, ViewsMaking
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.projections import checkpoints
@@ -40,6 +41,7 @@ async def rebuild(
     data: Path,
     names: Collection[str] = (),
     *,
+    log: str = LOCAL,
     check: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
     again: Callable[[], None] = lambda: None,
@@ -55,9 +57,9 @@ async def rebuild(
     views in use. Raises `LogUnusable`, `ViewsBusy`, `NotRebuilt`.
     """
     projectors = every_projector() if projectors is None else projectors
-    async with reading_log(data) as log:
+    async with log_of_views(data, log, to_make=True) as opened:
         directory = ViewsDirectory(data, projectors)
-        making = ViewsMaking(log, event_codec(), directory, projectors, batch_size=batch_size)
+        making = ViewsMaking(opened, event_codec(), directory, projectors, batch_size=batch_size)
         with directory.building():
             for _ in range(ATTEMPTS):
                 try:
@@ -84,7 +86,7 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
 
     Raises `LogUnusable`, `NoFormerViews`, and `NotRebuilt` where this program cannot read them.
     """
-    check_data_directory(data, create=False)
+    check_views_directory(data)
     projectors = every_projector() if projectors is None else projectors
     directory = ViewsDirectory(data, projectors)
     if former := directory.former:
@@ -98,13 +100,13 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
 
 def drop_views(data: Path) -> list[Path]:
     """Delete the views in `data` that are not in use, and return them. Raises `LogUnusable`."""
-    check_data_directory(data, create=False)
+    check_views_directory(data)
     return ViewsDirectory(data, every_projector()).drop()
 
 
 def list_views(data: Path) -> list[ViewsFile]:
     """Return the views files in `data`, those in use first. Raises `LogUnusable`."""
-    check_data_directory(data, create=False)
+    check_views_directory(data)
     directory = ViewsDirectory(data, every_projector())
     kept = [(directory.current, "in use"), (directory.former, "former")]
     files = [(path, state) for path, state in kept if path]

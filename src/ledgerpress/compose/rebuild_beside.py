@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.compose.settings_loading import LOG_VARIABLE
 from ledgerpress.projections.all import every_projector
 
 logger = logging.getLogger(__name__)
@@ -18,11 +20,13 @@ AGAIN: Final = 60.0
 """Seconds until a rebuild that has failed is tried again."""
 
 
-async def rebuild_beside(data: Path, program: Sequence[str]) -> None:
+async def rebuild_beside(data: Path, log: str, program: Sequence[str]) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated, or gone, until cancelled.
 
-    Views that an operator has gone back to are left in use.
+    Views that an operator has gone back to are left in use. The URL of the log goes by the environment: it may hold a
+    password, and everyone on a machine can see what programs are started with.
     """
+    environment = {**os.environ, LOG_VARIABLE: log}
     directory = ViewsDirectory(data, every_projector())
     while True:
         failed = False
@@ -31,16 +35,17 @@ async def rebuild_beside(data: Path, program: Sequence[str]) -> None:
                 logger.warning(
                     "the views in use are gone, or not those of this version: they are made anew beside"
                 )
-                failed = not await _run([*program, "rebuild", "--data", str(data)])
+                failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
         except OSError as error:
             failed = True
             logger.warning("the views could not be made anew: %s", error)
         await asyncio.sleep(AGAIN if failed else LOOK)
 
 
-async def _run(command: Sequence[str]) -> bool:
+async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     process = await asyncio.create_subprocess_exec(
         *command,
+        env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -214,13 +214,21 @@ class ServedViews:
                 views,
                 self._projectors,
                 batch_size=self._batch_size,
-                forget=self._forget,
+                forget=self._withdrawn,
             )
             await runner.start(resume=resume)
         except BaseException:
             await views.aclose()
             raise
         return _Live(views, runner)
+
+    def _withdrawn(self) -> None:
+        """Let go of all that may hold what was withdrawn: memories, former views, and what is being made of views.
+
+        Whoever withdrew it may have done so on another node, and knows nothing of the files here.
+        """
+        self._forget()
+        self._directory.drop()
 
 
 class _Live:

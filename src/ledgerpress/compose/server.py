@@ -33,6 +33,8 @@ SILENT_SECONDS: Final = 30
 """How long a client may take nothing of what was written to it until its connection is ended."""
 OPERATORS_CONNECTIONS: Final = 50
 """How many connections there may be on the second socket."""
+WAITING: Final = 2048
+"""Connections that may wait to be taken."""
 _LOOK: Final = 0.02
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -126,8 +128,11 @@ class Serving:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; on both kinds of address where `host` is `::`. Raises `OSError`."""
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket for that address; both kinds of it where `host` is `::`. Raises `OSError`.
+
+    Nobody can connect before `begin_to_listen`: whoever looks whether there is a server finds none until it can answer.
+    """
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -138,11 +143,15 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
         let_go_of_the_silent(listener, SILENT_SECONDS)
-        listener.listen(2048)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def begin_to_listen(listener: socket.socket) -> None:
+    """Let clients connect. Raises `OSError`, as where another program was faster."""
+    listener.listen(WAITING)
 
 
 def base_of(listener: socket.socket) -> str:

@@ -6,6 +6,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.eventlog.errors import LogUnusable
+
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 """The addresses that only this machine can reach."""
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - what a host may be compared with
@@ -28,6 +31,24 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Path,
         Meta(description="The directory that holds the store; relative to where the program is started."),
     ] = Path("ledgerpress-data")
+    log: Annotated[
+        str,
+        Meta(
+            description="Where the log is: `sqlite:` (a file in the data directory), "
+            "`postgresql://USER:PASSWORD@HOST/DATABASE?publication=NAME` or "
+            "`nats://USER:PASSWORD@HOST:4222,HOST:4222?publication=NAME`. With a log elsewhere, the data directory "
+            "holds this node's views and nothing else.",
+        ),
+    ] = LOCAL
+    log_wait_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3_600,
+            description="How long a server that is started waits for a log elsewhere that cannot be reached, before it "
+            "gives up.",
+        ),
+    ] = 30.0
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(
@@ -102,6 +123,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 5
 
     def __post_init__(self) -> None:
+        try:
+            LogUrl.parse(self.log)
+        except LogUnusable as error:
+            raise ValueError(f"log: {error}") from error
         if any(
             "*" in host[1:] or (host.startswith("*") and host[:2] not in {"*", "*."})
             for host in self.allowed_hosts

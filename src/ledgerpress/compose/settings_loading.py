@@ -5,7 +5,6 @@ and what is allowed.
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from ledgerpress.compose.log_url import mask
 from ledgerpress.compose.server_settings import ServerSettings
 from ledgerpress.compose.settings import Profile, Settings, contradiction, defaults, sections
 from ledgerpress.compose.settings_declared import PREFIX, Setting, allowed, declared
@@ -24,12 +24,12 @@ FILE: Final = Path("ledgerpress.toml")
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
 PROFILE: Final = "profile"
 DATA: Final = "server.data"
+LOG: Final = "server.log"
+LOG_VARIABLE: Final = f"{PREFIX}LOG"
 PROFILE_VARIABLE: Final = f"{PREFIX}PROFILE"
 _FOR_TESTS: Final = f"{PREFIX}TEST_"
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"0", "false", "no", "off"}
-_PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
-"""Who asks and with which password, in a URL."""
 
 
 class WrongSettings(Exception):
@@ -85,11 +85,22 @@ def load(options: Mapping[str, object], environment: Mapping[str, str], file: Pa
 
 def data_directory(environment: Mapping[str, str]) -> Path:
     """Return the setting `server.data` alone, for commands that need no other. Raises `WrongSettings`."""
+    given = _given_alone(DATA, environment)
+    return ServerSettings().data if given is None else Path(given)
+
+
+def log_url(environment: Mapping[str, str]) -> str:
+    """Return the setting `server.log` alone, for commands that need no other. Raises `WrongSettings`."""
+    given = _given_alone(LOG, environment)
+    return ServerSettings().log if given is None else given
+
+
+def _given_alone(name: str, environment: Mapping[str, str]) -> str | None:
     mistakes: list[str] = []
     given = _of_file(None, environment, mistakes) | _of_environment(environment, [])
     if mistakes:
         raise WrongSettings(*mistakes)
-    return Path(str(given[DATA].value)) if DATA in given else ServerSettings().data
+    return str(given[name].value) if name in given else None
 
 
 def _composed(values: Mapping[str, Mapping[str, object]], profile: Profile) -> Settings:
@@ -211,7 +222,7 @@ def _wrong(setting: Setting, one: _Given, error: Exception) -> str:
 
 
 def _shown(value: object) -> str:
-    text = _PASSWORD.sub("…@", repr(value))
+    text = mask(repr(value))
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 

@@ -15,9 +15,9 @@ from ledgerpress.application.observing import UNOBSERVED, Observer
 from ledgerpress.application.opening import open_publication
 from ledgerpress.application.press import Press
 from ledgerpress.application.sources import Clock, Randomness, SystemClock, SystemRandomness
+from ledgerpress.compose.awaited_log import open_awaited_log
 from ledgerpress.compose.data_directory import check_data_directory
 from ledgerpress.compose.log_url import LOCAL, LogUrl
-from ledgerpress.compose.logs import open_log
 from ledgerpress.compose.node_directory import check_node_directory, claim
 from ledgerpress.compose.served_views import ServedViews
 from ledgerpress.compose.views_making import ViewsMaking
@@ -97,13 +97,15 @@ async def open_store(
     batch_size: int | None = None,
     resume: bool = True,
     observer: Observer = UNOBSERVED,
+    patience: float = 0.0,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
-    With `create`, a directory that is missing or empty becomes a new store, and a log that is missing is made. `progress` is called with the position
-    reached and the head while the views are made or catch up, at most `batch_size` events at a time. With `resume`,
-    paused projections are tried again. `observer` is told of what commands do. Raises `LogUnusable` for a directory
-    that holds something else, and `LogUnavailable` where the log's server cannot be reached.
+    With `create`, a directory that is missing or empty becomes a new store, and a log that is missing is made.
+    `progress` is called with the position reached and the head while the views are made or catch up, at most
+    `batch_size` events at a time. With `resume`, paused projections are tried again. `observer` is told of what commands
+    do. Raises `LogUnusable` for a directory that holds something else, and `LogUnavailable` where the log's server
+    cannot be reached for `patience` seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = every_projector() if projectors is None else projectors
@@ -113,7 +115,8 @@ async def open_store(
     else:
         check_node_directory(data)
     new_publication = partial(_new_publication, clock, randomness)
-    opened = await open_log(url, data, create_as=new_publication if create else None)
+    create_as = new_publication if create else None
+    opened = await open_awaited_log(url, data, create_as=create_as, patience=patience)
     try:
         if not url.is_local:
             claim(data, opened.publication)

@@ -1,4 +1,4 @@
-"""What an operator does with a store as a whole: look at it, back it up, move it, withdraw from it."""
+"""What an operator does with a store as a whole: look at it, fill it with events, withdraw from it."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.replica import write_replica
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.application.event_codec import event_codec
@@ -14,7 +13,9 @@ from ledgerpress.application.log_check import LogCheck
 from ledgerpress.application.request import Request
 from ledgerpress.application.sources import SystemRandomness
 from ledgerpress.application.withdrawal import withdraw as withdraw_payload
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, is_vacant, put_in_place
+from ledgerpress.compose.data_directory import LOG_FILE, is_vacant, put_in_place
+from ledgerpress.compose.log_copy import copy_of
+from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.rebuild import make_anew
 from ledgerpress.compose.served_views import LOOK
@@ -31,9 +32,11 @@ _LOOKS: Final = 300
 """How often it is looked whether views have been exchanged."""
 
 
-async def read_status(data: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+async def read_status(
+    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
-    async with open_store(data, create=False, resume=False, progress=progress) as store:
+    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
         head, points = await store.log.head(), store.checkpoints
         behind = await lags(store.log, points, store.clock.now())
         with store.snapshot() as snapshot:
@@ -63,40 +66,36 @@ def _digest(position: int, sha256: str) -> dict[str, Any]:
     return {"position": position, "sha256": sha256}
 
 
-async def backup_log(data: Path, file: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
-    """Write a checked copy of the log in `data` to `file`; return its head. Raises `LogUnusable`."""
-    check_data_directory(data, create=False)
-    return await backup(data / LOG_FILE, file, progress=progress)
-
-
-async def restore_log(file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
-    """Make a store in `data` of the copy in `file`; return its head. Raises `LogUnusable`."""
-    if (data / LOG_FILE).exists():
-        raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
-    check_data_directory(data, create=True)
-    return await restore(file, data / LOG_FILE, progress=progress)
-
-
 async def import_events(
-    file: Path, data: Path, *, progress: Callable[[int, int], None] | None = None
+    file: Path, data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
 ) -> TreeHead:
-    """Make a store in `data`, which must be empty or new, of the events in `file`; return its head.
+    """Make a log of the events in `file`, in `data`, which must be empty or new, or at the URL `log`; return its head.
 
     The log is made aside and checked from its first event to its last before it is put in its place. Raises
     `LogUnusable` where there is a store already, and `EventLogError` where anything is wrong with an event.
     """
-    if not is_vacant(data):
+    url = LogUrl.parse(log)
+    if url.is_local and not is_vacant(data):
         raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
-    with TemporaryDirectory(prefix=".import-", dir=data.parent) as aside:
+    with TemporaryDirectory(prefix=".import-", dir=data.parent if url.is_local else None) as aside:
         place = Path(aside) / "store"
         place.mkdir()
-        publication = publication_of(file)
-        await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
-        async with reading_log(place) as log:
-            checked = await LogCheck(log, event_codec()).run(progress)
-        if checked.finding is not None:
-            raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
-        put_in_place(place, data)
+        head = await _made_of(file, place, progress)
+        if url.is_local:
+            put_in_place(place, data)
+        else:
+            async with reading_log(place) as made:
+                await copy_of(made, url, data, progress=progress)
+    return head
+
+
+async def _made_of(file: Path, place: Path, progress: Callable[[int, int], None] | None) -> TreeHead:
+    publication = publication_of(file)
+    await write_replica(place / LOG_FILE, publication, batches_of(file, publication))
+    async with reading_log(place) as made:
+        checked = await LogCheck(made, event_codec()).run(progress)
+    if checked.finding is not None:
+        raise EventLogError(f"line {checked.finding.position}: {checked.finding.what}")
     return checked.head
 
 
@@ -110,13 +109,18 @@ async def _exchanged(store: Store, directory: ViewsDirectory) -> bool:
 
 
 async def withdraw(
-    data: Path, position: int, reason: str, *, progress: Callable[[int, int], None] | None = None
+    data: Path,
+    position: int,
+    reason: str,
+    *,
+    log: str = LOCAL,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Withdraw the payload of the event at `position`: from the log, and from all views. Returns the record's position.
 
     Raises `LogUnusable`, `Rejected`, `WithdrawalUnfinished`.
     """
-    async with open_store(data, create=False, progress=progress) as store:
+    async with open_store(data, log=log, create=False, progress=progress) as store:
         request = Request(reason=reason)
         found = await withdraw_payload(
             store.log, event_codec(), store.clock, SystemRandomness(), position, request

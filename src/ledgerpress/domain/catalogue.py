@@ -7,7 +7,17 @@ and an upcaster in `UPCASTERS` brings the stored old ones to it, one step each.
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledgerpress.domain import actors, authors, categories, posts, projections, publication, slugs, tokens
+from ledgerpress.domain import (
+    actors,
+    authors,
+    categories,
+    leases,
+    posts,
+    projections,
+    publication,
+    slugs,
+    tokens,
+)
 from ledgerpress.domain.event import Event
 
 EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
@@ -15,6 +25,7 @@ EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     ("site.named", 1, publication.SiteNamed),
     (publication.WITHDRAWAL, 1, publication.PayloadWithdrawn),
     (projections.SKIP, 1, projections.ProjectionSkipped),
+    (leases.TAKEN, 1, leases.LeaseTaken),
     ("actor.registered", 1, actors.ActorRegistered),
     ("actor.renamed", 1, actors.ActorRenamed),
     ("token.created", 1, tokens.TokenCreated),

@@ -61,6 +61,10 @@ class LogUnusable(EventLogError):
     """The place that should hold the log holds something else, or a log that this program cannot read."""
 
 
+class LogExists(LogUnusable):
+    """There is a log already, finished, where one should be made of another."""
+
+
 class LogUnavailable(EventLogError):
     """The engine that holds the log cannot be reached, or cannot answer now. Nothing was recorded; it may pass."""
 

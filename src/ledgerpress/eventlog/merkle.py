@@ -133,10 +133,17 @@ def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof:
 class Frontier:
     """A tree that only grows: the hashes of the O(log n) subtrees that make it up, the greatest first."""
 
-    def __init__(self) -> None:
-        """Begin with no leaf."""
-        self.size = 0
-        self._peaks: list[bytes] = []
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """Begin with no leaf, or where a tree had `size` leaves and these `peaks`. Raises `ValueError` for too few."""
+        if len(peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves is made of {size.bit_count()} complete ones")
+        self.size = size
+        self._peaks = list(peaks)
+
+    @property
+    def peaks(self) -> Sequence[bytes]:
+        """The roots of the subtrees that make it up, the greatest first."""
+        return self._peaks
 
     def append(self, leaf_hash: bytes) -> None:
         """Add a leaf by its hash."""

@@ -6,6 +6,9 @@ from typing import Final
 from ledgerpress.application.access import Unauthenticated
 from ledgerpress.http.refusals import Refusal
 
+UNAUTHENTICATED: Final = 401
+"""The status of that answer."""
+
 # What may stand in error_description.
 _NOT_ALLOWED: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
@@ -14,4 +17,6 @@ def challenge(error: Unauthenticated) -> Refusal:
     """Return what is said of credentials that are not good."""
     description = _NOT_ALLOWED.sub("'", str(error))
     value = f'Bearer realm="LedgerPress", error="invalid_token", error_description="{description}"'
-    return Refusal(401, "UNAUTHENTICATED", str(error), (b"www-authenticate", value.encode("ascii")))
+    return Refusal(
+        UNAUTHENTICATED, "UNAUTHENTICATED", str(error), (b"www-authenticate", value.encode("ascii"))
+    )

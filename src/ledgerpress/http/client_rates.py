@@ -36,6 +36,13 @@ class ClientRates:
             raise challenge(error) from None
         return identity, self.take(scope, identity)
 
+    async def still_admit(self, scope: Scope, authorization: bytes) -> Identity:
+        """Return who has sent a request that was admitted, asked again. Raises `Refusal`."""
+        try:
+            return await self.identify(scope, authorization.decode("latin-1"))
+        except Unauthenticated as error:
+            raise challenge(error) from None
+
     async def identify(self, scope: Scope, authorization: str | None) -> Identity:
         """Return whose the value of an Authorization header is. Raises `Unauthenticated`, and `Refusal`."""
         try:

@@ -16,6 +16,7 @@ from ledgerpress.graphql.answers import Answers
 from ledgerpress.graphql.exchange import note_error
 from ledgerpress.graphql.kept_answers import KeptStore, Ready
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
+from ledgerpress.http.challenge import UNAUTHENTICATED
 from ledgerpress.http.client_rates import ClientRates
 from ledgerpress.http.graphql_requests import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.minimum_position import minimum_position, wait_for_position
@@ -23,7 +24,7 @@ from ledgerpress.http.negotiation import answer_media_type, names_html
 from ledgerpress.http.operation_kinds import status_if_not_executed
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.preflight import require_preflight
-from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.refusals import Header, Refusal
 from ledgerpress.http.remembered import Remembered
 from ledgerpress.http.repeatable import Repeatable, note_repeatable
 from ledgerpress.http.request_body import ClientGone, check_headers, read_body
@@ -106,7 +107,7 @@ class GraphQLEndpoint:
             check_headers(headers, max_bytes=self._settings.max_body_bytes)
         else:
             raise Refusal(405, "METHOD_NOT_ALLOWED", "Send GraphQL requests by POST, queries by GET.", _ALLOW)
-        identity, rates = await self._rates.admit(scope, headers.get(b"authorization"))
+        identity, rates = await self._admit(scope, headers)
         if safe:
             body, request = b"", self._from_query_string(scope["query_string"])
         else:
@@ -114,11 +115,31 @@ class GraphQLEndpoint:
                 receive, max_bytes=self._settings.max_body_bytes, seconds=self._settings.body_seconds
             )
             request = self._from_body(body)
-        response, again = await self._answer(headers, body, request, identity, media_type, safe=safe)
+        position = minimum_position(headers, request.extensions)
+        if position > self._store.position:
+            await wait_for_position(self._store, position, self._settings.min_position_seconds)
+            if authorization := headers.get(b"authorization"):
+                # A token that was revoked by that position is good no more, whatever these views still said.
+                identity = await self._rates.still_admit(scope, authorization)
+        response, again = await self._answer(
+            headers, body, request, identity, media_type, safe=safe, repeatable=not position
+        )
         response.headers.extend(rates)
         if again and not rates and scope["method"] != "HEAD" and headers.keys().isdisjoint(_EACH_TIME):
             note_repeatable(scope, again)
         return response
+
+    async def _admit(self, scope: Scope, headers: Headers) -> tuple[Identity, tuple[Header, ...]]:
+        """Return who sends a request. A token may be as new as the position that is demanded, and unknown here before."""
+        authorization = headers.get(b"authorization")
+        try:
+            return await self._rates.admit(scope, authorization)
+        except Refusal as refusal:
+            demanded = minimum_position(headers, None)
+            if refusal.status != UNAUTHENTICATED or demanded <= self._store.position:
+                raise
+            await wait_for_position(self._store, demanded, self._settings.min_position_seconds)
+            return await self._rates.admit(scope, authorization)
 
     async def _answer(
         self,
@@ -129,9 +150,8 @@ class GraphQLEndpoint:
         media_type: str,
         *,
         safe: bool,
+        repeatable: bool,
     ) -> tuple[Response, Repeatable | None]:
-        if position := minimum_position(headers, request.extensions):
-            await wait_for_position(self._store, position, self._settings.min_position_seconds)
         document = self._persisted.find(request)
         await self._documents.prepare(document.text)
         status = status_if_not_executed(
@@ -146,7 +166,7 @@ class GraphQLEndpoint:
             self._persisted.keep(document)
             key = None
         again = None
-        if key is not None and not position and not self._answers.depends_on_clock(ready):
+        if key is not None and repeatable and not self._answers.depends_on_clock(ready):
             again = Repeatable(
                 body, key, ready, identity, document.text, request if _is_named(request) else None
             )

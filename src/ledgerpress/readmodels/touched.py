@@ -39,6 +39,7 @@ _TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
     "slug.released": (),
     "token.created": (),
     "token.revoked": (),
+    "lease.taken": (),
 }
 """Of the other events that touch less than everything, what they touch beside their subject."""
 

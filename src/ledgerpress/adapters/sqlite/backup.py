@@ -5,18 +5,15 @@ ends under constant writing. Here the source stays inside one read transaction, 
 writers go on meanwhile, and only the write-ahead log cannot be emptied before the copy is done. (VACUUM INTO would
 end as surely, but builds every index anew, and says nothing of its progress.)
 
-The copy is written under another name in the target's folder, synced and checked. Only then it gets its name, by a
-link, which fails where the name is taken. So there is never a part of a copy under the target's name.
+The copy is written under another name in the target's folder, synced and checked. Only then it gets its name
+(`new_file`).
 """
 
 import asyncio
-import fcntl
-import os
 import sqlite3
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -24,6 +21,7 @@ from typing import Final, TypeAlias
 from ledgerpress.adapters.sqlite.connection import PATIENCE, uri
 from ledgerpress.adapters.sqlite.log_file import check_format, is_log
 from ledgerpress.adapters.sqlite.log_rows import SELECT_HEAD
+from ledgerpress.adapters.sqlite.new_file import check_free, give_name, sync, unfinished
 from ledgerpress.eventlog.errors import LogUnusable
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -33,6 +31,7 @@ STEP: Final = 256
 """Pages copied between two reports of progress."""
 
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What a lost log of the same name may have left, which SQLite would add to the copy."""
 
 
 async def backup(source: Path, target: Path, *, progress: Progress | None = None) -> int:
@@ -81,14 +80,14 @@ async def _in_thread(work: Callable[[Progress], int], progress: Progress | None)
 def _copy(source: Path, target: Path, report: Progress) -> int:
     if not is_log(source):
         raise LogUnusable(f"there is no log at {source}")
-    _check_free(target)
+    check_free(target, *(target.with_name(target.name + end) for end in _SIDE_FILES))
     try:
-        with _unfinished(target) as copy:
+        with unfinished(target) as copy:
             pages = _copy_pages(source, copy, report)
-            _sync(copy)
+            sync(copy)
             head = _check(copy, source)
             report(pages, pages)
-            _give_name(copy, target)
+            give_name(copy, target)
     except sqlite3.Error as error:
         raise LogUnusable(f"{source} cannot be copied to {target}: {error}") from error
     except FileExistsError as error:
@@ -96,24 +95,6 @@ def _copy(source: Path, target: Path, report: Progress) -> int:
     except OSError as error:
         raise LogUnusable(f"{target} cannot be written: {error.strerror}") from error
     return head
-
-
-def _check_free(target: Path) -> None:
-    """Raise `LogUnusable` where there is `target`, or what a lost log of that name left, which SQLite would add to it."""
-    for path in (target, *(target.with_name(target.name + end) for end in _SIDE_FILES)):
-        if os.path.lexists(path):
-            raise LogUnusable(f"{path} exists already, and is left as it is")
-
-
-@contextmanager
-def _unfinished(target: Path) -> Iterator[Path]:
-    """Yield the path of a new, empty file in the folder of `target`, which is gone at the end."""
-    path = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.unfinished")
-    path.touch(mode=0o600, exist_ok=False)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
@@ -139,17 +120,6 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
         return int(to.execute("PRAGMA page_count").fetchone()[0])
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        if sys.platform == "darwin":
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _check(copy: Path, source: Path) -> int:
     """Return the head of the log in `copy`. Raises `LogUnusable` where it is damaged."""
     # No other process knows this file: `immutable` spares the side files that a write-ahead log would need.
@@ -165,16 +135,3 @@ def _check(copy: Path, source: Path) -> int:
     if first != 1 or events != head:
         raise LogUnusable(f"{source} has a gap: {events} events from position {first} to {head}")
     return head
-
-
-def _give_name(copy: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(copy)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without links, such as that of many a memory stick.
-        with target.open("xb"):
-            pass
-        copy.replace(target)
-    _sync(target.parent)

@@ -2,10 +2,9 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from ledgerpress.adapters.sqlite import log_rows
 from ledgerpress.adapters.sqlite.connection import SerialConnection, open_connection
@@ -21,9 +20,6 @@ from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
 T = TypeVar("T")
-
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""`read` ends a batch at the event with which its payloads reach this many bytes."""
 
 
 class SqliteEventLog:
@@ -114,11 +110,13 @@ class SqliteEventLog:
 
     async def head(self) -> int:
         """Return the position of the last event recorded, 0 for an empty log."""
-        return await self._read(_head)
+        return await self._read(log_rows.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
-        return await self._read(partial(self._batch, after=after, limit=limit))
+        return await self._read(
+            partial(log_rows.read_batch, publication=self._publication, after=after, limit=limit)
+        )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         """Return the events of a stream with versions greater than `after`, in order."""
@@ -140,24 +138,6 @@ class SqliteEventLog:
         except sqlite3.Error as error:
             raise EventLogError(f"the log could not be read: {error}") from error
 
-    def _batch(self, db: sqlite3.Connection, *, after: int, limit: int) -> list[StoredEvent]:
-        events: list[StoredEvent] = []
-        size = 0
-        with closing(db.execute(log_rows.SELECT_AFTER, (after, max(limit, 0)))) as rows:
-            for row in rows:
-                event = log_rows.from_row(row, self._publication)
-                events.append(event)
-                if event.payload is not None:
-                    size += len(event.payload.plaintext)
-                    if size >= MAX_BATCH_BYTES:
-                        break
-        return events
-
     def _stream(self, db: sqlite3.Connection, *, stream: str, after: int) -> list[StoredEvent]:
         rows = db.execute(log_rows.SELECT_STREAM, (stream, after))
         return [log_rows.from_row(row, self._publication) for row in rows]
-
-
-def _head(db: sqlite3.Connection) -> int:
-    head: int = db.execute(log_rows.SELECT_HEAD).fetchone()[0]
-    return head

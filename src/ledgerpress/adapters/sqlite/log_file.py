@@ -19,12 +19,14 @@ from ledgerpress.eventlog.errors import LogUnusable
 
 APPLICATION_ID: Final = 0x4C64_5072
 """Marks the file as ours, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
+UNFINISHED_ID: Final = 0x4C64_5063
+"""Marks the file instead, as "LdPc", while a log is being made of another one: nobody takes it for a log."""
 FORMAT_VERSION: Final = 1
 """The layout of tables and triggers, kept as `user_version`."""
 DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
 """A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
 
-_WRITER: Final[Mapping[str, str | int]] = {
+WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
     "busy_timeout": 0,  # see `patiently`
     "secure_delete": "ON",  # see `withdrawal`
@@ -34,6 +36,10 @@ _WRITER: Final[Mapping[str, str | int]] = {
 }
 """Event ids are spread at random over their index, so the pages of a group are many (4 KB each): they fit the cache,
 and more commits than by default share one checkpoint, which writes each changed page once."""
+
+
+class LogUnfinished(LogUnusable):
+    """The file is not a log yet: it is being made of another one."""
 
 
 async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
@@ -49,7 +55,7 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
         # SQLite would open it for reading only, and say so at the first append.
         raise LogUnusable(f"{path} cannot be written to")
     try:
-        connection = await open_connection(path, create=new, pragmas=_WRITER)
+        connection = await open_connection(path, create=new, pragmas=WRITER)
     except sqlite3.Error as error:
         raise LogUnusable(f"{path} cannot be opened: {error}") from error
     try:
@@ -94,7 +100,12 @@ def is_log(path: Path) -> bool:
 
 def check_format(db: sqlite3.Connection, path: Path) -> None:
     """Raise `LogUnusable` unless the database at `path` is a log in the format of this program."""
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    application_id = db.execute("PRAGMA application_id").fetchone()[0]
+    if application_id == UNFINISHED_ID:
+        raise LogUnfinished(
+            f"{path} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it"
+        )
+    if application_id != APPLICATION_ID:
         raise LogUnusable(f"{path} is a database of another application")
     found = db.execute("PRAGMA user_version").fetchone()[0]
     if found > FORMAT_VERSION:
@@ -113,7 +124,7 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
             if create_as is None:
                 raise LogUnusable(f"there is no log at {path}")
-            _create(db, create_as())
+            create_log(db, create_as(), APPLICATION_ID)
         check_format(db, path)
         found = db.execute("SELECT publication FROM log_meta").fetchone()
         # Until the file has a write-ahead log, a commit waits for those who read.
@@ -130,9 +141,10 @@ def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | 
     return str(found[0])
 
 
-def _create(db: sqlite3.Connection, publication: str) -> None:
+def create_log(db: sqlite3.Connection, publication: str, application_id: int) -> None:
+    """Make the tables of a log, inside a transaction of the caller's."""
     for statement in statements(resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")):
         db.execute(statement)
     db.execute("INSERT INTO log_meta (id, publication) VALUES (1, ?)", (publication,))
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA application_id = {application_id}")
     db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")

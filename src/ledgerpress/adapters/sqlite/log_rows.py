@@ -1,10 +1,22 @@
 """Between events and rows of the table `event`."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any, Final, TypeAlias
 
-from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, Header, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.envelope import (
+    ENVELOPE_VERSION,
+    JSON_ENCODING,
+    Header,
+    NewEvent,
+    SealedPayload,
+    StoredEvent,
+)
 
 Row: TypeAlias = tuple[Any, ...]
+
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""`read_batch` ends a batch at the event with which its payloads reach this many bytes."""
 
 _REST: Final = ", ".join("?" * 16)
 COLUMNS: Final = (
@@ -47,6 +59,30 @@ def to_row(event: NewEvent, commitment: bytes, position: int, stream: str, strea
     )
 
 
+def to_row_as_it_is(event: StoredEvent) -> Row:
+    """Return what `INSERT` takes, of an event that has its place already."""
+    header, payload = event.header, event.payload
+    return (
+        header.position,
+        header.v,
+        header.event_id,
+        header.stream,
+        header.stream_version,
+        header.type,
+        header.schema_version,
+        header.recorded_at,
+        header.actor_id,
+        header.on_behalf_of_actor_id,
+        header.command_id,
+        header.correlation_id,
+        header.causation_id,
+        bytes.fromhex(header.payload_commitment),
+        JSON_ENCODING if payload is None else payload.encoding,
+        None if payload is None else payload.plaintext,
+        None if payload is None else payload.salt,
+    )
+
+
 def from_row(row: Row, publication: str) -> StoredEvent:
     """Return the event of a row with `COLUMNS`."""
     (
@@ -86,3 +122,24 @@ def from_row(row: Row, publication: str) -> StoredEvent:
         commitment.hex(),
     )
     return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))
+
+
+def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: int) -> list[StoredEvent]:
+    """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
+    events: list[StoredEvent] = []
+    size = 0
+    with closing(db.execute(SELECT_AFTER, (after, max(limit, 0)))) as rows:
+        for row in rows:
+            event = from_row(row, publication)
+            events.append(event)
+            if event.payload is not None:
+                size += len(event.payload.plaintext)
+                if size >= MAX_BATCH_BYTES:
+                    break
+    return events
+
+
+def read_head(db: sqlite3.Connection) -> int:
+    """Return the position of the last event, 0 where there is none."""
+    head: int = db.execute(SELECT_HEAD).fetchone()[0]
+    return head

@@ -83,6 +83,10 @@ class ViewsDirectory:
         in_use = self.in_use()
         return in_use.current is not None and self.digest not in (_digest(in_use.current), in_use.declined)
 
+    def is_ours(self, views: Path) -> bool:
+        """Whether projectors like these made a file, by its name."""
+        return _digest(views.name) == self.digest
+
     def identity(self, views: Path) -> int:
         """Return what tells a file from another one that took its name. Raises `OSError` where there is none."""
         return views.stat().st_ino

@@ -1,0 +1,72 @@
+"""Tells the other nodes that the head has moved, and hears it from them (LISTEN, NOTIFY).
+
+A signal is sent after the append's transaction, not in it: a transaction with NOTIFY keeps every other one with NOTIFY
+in the whole server waiting until it is flushed, so that publications could not append in parallel. Signals may be
+lost; whoever waits looks at the log by itself as well.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import asyncpg
+
+from ledgerpress.adapters.postgres.log_place import LogPlace
+from ledgerpress.adapters.postgres.patience import pauses
+from ledgerpress.adapters.postgres.server import Connection, Server, close
+from ledgerpress.eventlog.errors import EventLogError
+
+
+class HeadSignals:
+    """A connection that listens, and from which is signalled; made anew for as long as it takes."""
+
+    def __init__(self, server: Server, place: LogPlace, heard: Callable[[int], None]) -> None:
+        """Call `heard` with every position that is signalled."""
+        self._server = server
+        self._channel = f"ledgerpress.{place.log}"
+        self._heard = heard
+        self._head = 0
+        self._something = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def tell(self, head: int) -> None:
+        """Signal that the head is at `head`: soon, and together with what comes until then."""
+        if head > self._head:
+            self._head = head
+            self._something.set()
+
+    async def close(self) -> None:
+        """Stop listening; what was not signalled yet is not."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        delays = pauses()
+        while True:
+            with suppress(
+                EventLogError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
+            ):
+                connection = await self._server.connect()
+                delays = pauses()
+                try:
+                    await self._serve(connection)
+                finally:
+                    await asyncio.shield(close(connection))
+            await asyncio.sleep(next(delays))
+
+    async def _serve(self, connection: Connection) -> None:
+        connection.add_termination_listener(lambda _: self._something.set())
+        await connection.execute("SET synchronous_commit = off")
+        await connection.add_listener(self._channel, self._on_signal)
+        told = 0
+        while not connection.is_closed():
+            if self._head > told:
+                told = self._head
+                await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(told))
+            else:
+                self._something.clear()
+                await self._something.wait()
+
+    def _on_signal(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        with suppress(ValueError):
+            self._heard(int(str(payload)))

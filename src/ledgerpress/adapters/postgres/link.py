@@ -1,0 +1,47 @@
+"""One connection that is kept, and made anew when it is lost."""
+
+from ledgerpress.adapters.postgres.log_place import LogPlace, find
+from ledgerpress.adapters.postgres.server import Connection, Server, close
+from ledgerpress.eventlog.errors import LogUnusable
+
+
+class Link:
+    """A connection to the server of a log, for one user at a time."""
+
+    def __init__(self, server: Server, place: LogPlace, connection: Connection | None = None) -> None:
+        self.server = server
+        self._place = place
+        self._connection = connection
+
+    async def connection(self) -> Connection:
+        """Return the connection; where it is lost, connect again, once. Raises `LogUnavailable` or `LogUnusable`."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = None
+            connection = await self.server.connect()
+            try:
+                await self._check(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def drop(self) -> None:
+        """Let go of the connection at once, whatever it is doing."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Take leave of the server."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await close(connection)
+
+    async def _check(self, connection: Connection) -> None:
+        """A server that comes back may have been restored from another one's backup."""
+        found = await find(connection, self.server, self._place.name)
+        if found != self._place:
+            raise LogUnusable(
+                f"the log {self._place.name!r} at {self.server.shown} is not the one that was opened: restart"
+            )

@@ -1,0 +1,154 @@
+"""Between events and rows of the table `ledgerpress.event`."""
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+
+from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
+
+Row: TypeAlias = tuple[Any, ...]
+"""The columns of `_FIELDS`, in their order."""
+
+_FIELDS: Final = {
+    "event_id": "uuid",
+    "stream": "text",
+    "stream_version": "bigint",
+    "type": "text",
+    "schema_version": "bigint",
+    "recorded_at": "bigint",
+    "actor_id": "uuid",
+    "on_behalf_of_actor_id": "uuid",
+    "command_id": "uuid",
+    "correlation_id": "uuid",
+    "causation_id": "uuid",
+    "payload_commitment": "bytea",
+    "encoding": "text",
+    "payload": "bytea",
+    "salt": "bytea",
+}
+_NAMES: Final = ", ".join(_FIELDS)
+_COLUMNS: Final = f"position, v, {_NAMES}"
+_ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_FIELDS.values(), 3))
+
+EVENT_ID: Final = 0
+COMMITMENT: Final = 11
+"""Where in a row these are."""
+
+# The head moves in the statement that records the events: its triggers see both.
+INSERT: Final = f"""
+WITH moved AS (
+    UPDATE ledgerpress.log_head SET position = $2 + cardinality($3::uuid[])
+    WHERE log = $1 AND position = $2
+    RETURNING log
+)
+INSERT INTO ledgerpress.event (log, position, v, {_NAMES})
+SELECT moved.log, $2 + n, 1, {_NAMES}
+FROM moved, unnest({_ARRAYS}) WITH ORDINALITY AS new ({_NAMES}, n)
+ORDER BY n
+"""  # noqa: S608
+"""Takes the log, its head, and the columns of the rows that follow."""
+SELECT_AFTER: Final = f"""
+SELECT {_COLUMNS} FROM (
+    SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM (
+        SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND position > $2 ORDER BY position LIMIT $3
+    ) AS batch
+) AS counted
+WHERE before IS NULL OR before < $4
+ORDER BY position
+"""  # noqa: S608
+"""Takes the log, a position, how many events at most, and the bytes of payload with which to end."""
+SELECT_STREAM: Final = f"""
+SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
+"""  # noqa: S608
+
+
+def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:
+    """Return the row of an event that is about to be recorded."""
+    payload = event.payload
+    return (
+        event.event_id,
+        stream,
+        stream_version,
+        event.type,
+        event.schema_version,
+        event.recorded_at,
+        event.actor_id,
+        event.on_behalf_of_actor_id,
+        event.command_id,
+        event.correlation_id,
+        event.causation_id,
+        commitment,
+        payload.encoding,
+        payload.plaintext,
+        payload.salt,
+    )
+
+
+def copied_row(event: StoredEvent) -> Row:
+    """Return the row of an event as another log holds it."""
+    header, payload = event.header, event.payload
+    return (
+        header.event_id,
+        header.stream,
+        header.stream_version,
+        header.type,
+        header.schema_version,
+        header.recorded_at,
+        header.actor_id,
+        header.on_behalf_of_actor_id,
+        header.command_id,
+        header.correlation_id,
+        header.causation_id,
+        bytes.fromhex(header.payload_commitment),
+        JSON_ENCODING if payload is None else payload.encoding,
+        None if payload is None else payload.plaintext,
+        None if payload is None else payload.salt,
+    )
+
+
+def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
+    """Return what `INSERT` takes of some rows, at least one."""
+    return list(zip(*rows, strict=True))
+
+
+def from_record(record: asyncpg.Record, publication: str) -> StoredEvent:
+    """Return the event of what `SELECT_AFTER` or `SELECT_STREAM` found."""
+    (
+        position,
+        v,
+        event_id,
+        stream,
+        stream_version,
+        type_,
+        schema_version,
+        recorded_at,
+        actor_id,
+        on_behalf_of_actor_id,
+        command_id,
+        correlation_id,
+        causation_id,
+        commitment,
+        encoding,
+        payload,
+        salt,
+    ) = record
+    header = Header(
+        v,
+        publication,
+        position,
+        str(event_id),
+        stream,
+        stream_version,
+        type_,
+        schema_version,
+        recorded_at,
+        str(actor_id),
+        None if on_behalf_of_actor_id is None else str(on_behalf_of_actor_id),
+        str(command_id),
+        str(correlation_id),
+        None if causation_id is None else str(causation_id),
+        commitment.hex(),
+    )
+    return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))

@@ -1,0 +1,39 @@
+"""Trying again, for a bounded time, with growing pauses that differ from node to node."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from secrets import SystemRandom
+from typing import Final, TypeVar
+
+from ledgerpress.eventlog.errors import LogUnavailable
+
+T = TypeVar("T")
+
+PATIENCE: Final = 5.0
+"""Seconds for which something is tried again while the server is away. One attempt may take longer than that."""
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+
+_chance: Final = SystemRandom()
+
+
+def pauses() -> Iterator[float]:
+    """Yield how many seconds to wait before each next attempt, for ever: twice as long each, give or take half."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause * _chance.uniform(0.5, 1.5)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def persistently(attempt: Callable[[], Awaitable[T]], seconds: float = PATIENCE) -> T:
+    """Call `attempt` until it does not raise `LogUnavailable`; raise it after that many seconds."""
+    give_up = time.monotonic() + seconds
+    for pause in pauses():
+        try:
+            return await attempt()
+        except LogUnavailable:
+            if time.monotonic() + pause > give_up:
+                raise
+        await asyncio.sleep(pause)
+    raise AssertionError("the pauses never end")

@@ -1,0 +1,60 @@
+"""Connections for those who read: a few, made when they are needed, and made anew when they are lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from ledgerpress.adapters.postgres.failures import failure
+from ledgerpress.adapters.postgres.link import Link
+from ledgerpress.adapters.postgres.log_place import LogPlace
+from ledgerpress.adapters.postgres.patience import persistently
+from ledgerpress.adapters.postgres.server import Connection, Server
+from ledgerpress.eventlog.errors import EventLogError, LogClosed
+
+T = TypeVar("T")
+
+MOST: Final = 4
+
+
+class Readers:
+    """Runs what reads on the connection that is free next. Reading is repeated when the server was away."""
+
+    def __init__(self, server: Server, place: LogPlace) -> None:
+        self._links = [Link(server, place) for _ in range(MOST)]
+        self._idle = list(self._links)
+        self._free = asyncio.Semaphore(MOST)
+        self._closed = False
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what `work` returns for a connection. Raises `LogUnavailable`, `EventLogError` or `LogClosed`."""
+        return await persistently(partial(self._attempt, work))
+
+    async def close(self) -> None:
+        """Let those who read come to their end, and close the connections."""
+        self._closed = True
+        for _ in self._links:
+            await self._free.acquire()
+        for link in self._links:
+            await link.close()
+        for _ in self._links:
+            self._free.release()
+
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._free:
+            if self._closed:
+                raise LogClosed("the log was closed")
+            # The one used last, so that the others are only opened when they are needed.
+            link = self._idle.pop()
+            try:
+                return await work(await link.connection())
+            except EventLogError:
+                raise
+            except Exception as error:
+                link.drop()
+                raise failure(error, link.server.shown) from error
+            except BaseException:
+                link.drop()
+                raise
+            finally:
+                self._idle.append(link)

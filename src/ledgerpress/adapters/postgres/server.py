@@ -1,0 +1,97 @@
+"""A connection to the server that holds the log, as the log needs it: to the primary, durable, and never for ever."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from ledgerpress.adapters.postgres.failures import failure
+from ledgerpress.eventlog.errors import LogUnusable
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+OLDEST: Final = 15
+"""The oldest major version of PostgreSQL that is supported."""
+CONNECT_SECONDS: Final = 5.0
+STATEMENT_SECONDS: Final = 10
+ANSWER_SECONDS: Final = STATEMENT_SECONDS + 2.0
+"""After this the server hangs: it should have given up by itself."""
+CLOSE_SECONDS: Final = 2.0
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "application_name": "ledgerpress",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": f"{STATEMENT_SECONDS - 2}s",
+    # A node that stops in the middle of an append holds the head of the log, and stops all others.
+    "idle_in_transaction_session_timeout": "5s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    # A plan is made once, often while the table is small: it must be one for a large table, by the index.
+    "enable_seqscan": "off",
+    "jit": "off",
+    "timezone": "UTC",
+}
+_CHECK: Final = """
+SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version'),
+       current_setting('fsync')::boolean,
+       CASE WHEN current_setting('synchronous_commit') <> 'remote_apply'
+            THEN set_config('synchronous_commit', 'on', false) END
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to connect to: a URL as PostgreSQL's own clients take it, and how it may be shown."""
+
+    url: str
+    shown: str
+
+    async def connect(self) -> Connection:
+        """Open a connection. Raises `LogUnavailable`, or `LogUnusable` where no later attempt would fare better."""
+        try:
+            connection: Connection = await asyncpg.connect(
+                self.url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                server_settings=dict(_SETTINGS),
+                # A replica may lack what was acknowledged, and may have what never will be.
+                target_session_attrs=SessionAttribute.read_write,
+            )
+        except Exception as error:  # asyncpg raises many kinds, of no common class
+            raise failure(error, self.shown) from error
+        try:
+            await self._check(connection)
+        except BaseException as error:
+            connection.terminate()
+            if isinstance(error, Exception) and not isinstance(error, LogUnusable):
+                raise failure(error, self.shown) from error
+            raise
+        return connection
+
+    async def _check(self, connection: Connection) -> None:
+        found = await connection.fetchrow(_CHECK)
+        assert found is not None  # noqa: S101  # a SELECT without FROM has one row
+        major, version, syncs, _ = found
+        if major < OLDEST:
+            raise LogUnusable(
+                f"{self.shown} is PostgreSQL {version}: LedgerPress needs {OLDEST} or newer; upgrade the server"
+            )
+        if not syncs:
+            raise LogUnusable(
+                f"{self.shown} runs with fsync = off, so that a power cut may lose what was acknowledged, or the whole "
+                "database: set fsync = on in postgresql.conf and restart it"
+            )
+
+
+async def close(connection: Connection) -> None:
+    """Take leave of the server, or just go where it does not answer in time."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        connection.terminate()

@@ -1,0 +1,101 @@
+"""`ledgerpress log`: a publication's log is copied, to another engine or to a backup, and comes back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    MISUSED,
+    DataOption,
+    JsonOption,
+    LogOption,
+    err,
+    fail,
+    out,
+    progress,
+    run,
+)
+from ledgerpress.compose.log_backup import backup_log, restore_log
+from ledgerpress.compose.log_copy import copy_log, place_of
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.eventlog.errors import LogUnusable
+
+
+def _url(text: str) -> str:
+    try:
+        return LogUrl.parse(text).text
+    except LogUnusable as error:
+        fail(str(error), MISUSED)
+
+
+def copy(
+    source: Annotated[
+        str, typer.Argument(metavar="FROM_URL", callback=_url, help="The log to copy; it may be in use.")
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO_URL",
+            callback=_url,
+            help="Where no log is yet, or an unfinished copy of the same one.",
+        ),
+    ],
+    keep_open: Annotated[
+        bool,
+        typer.Option(
+            "--keep-open", help="Leave the copy unfinished, to go on with it once nobody writes any more."
+        ),
+    ] = False,
+    data: DataOption = DEFAULT_DATA,
+    json: JsonOption = False,
+) -> None:
+    """Copy a log as it is, in any direction between sqlite:, postgresql: and nats: URLs, and compare every event.
+
+    Cut off at whatever moment, it goes on where it was when it is run again. sqlite: alone is the log in the data
+    directory.
+    """
+    begin, end = LogUrl.parse(source), LogUrl.parse(target)
+    with progress("Copying the log") as report:
+        copied = run(copy_log(begin, end, data, keep_open=keep_open, progress=report))
+    head, old, new = copied.head, place_of(begin, data), place_of(end, data)
+    if json:
+        out.print(head.to_json())
+    elif keep_open:
+        out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
+    else:
+        out.print(f"{new} holds the log of {head.size:,} events, root {head.root}.")
+    if keep_open:
+        err.print(f"It is not a log yet. Stop what writes to {old}, then copy again without --keep-open.")
+    elif copied.missing:
+        err.print(
+            f"{copied.missing:,} events have been recorded in {old} since, and are not in the copy. To move the log, "
+            f"stop what writes to {old} first; then delete the copy, and copy again.",
+            style="yellow",
+        )
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Write a checked copy of a log in a file, which may be in use, to FILE. The views are made from the log."""
+    with progress("Copying the log") as report:
+        head = run(backup_log(data, file, log=log, progress=report))
+    err.print(f"{file} holds the log up to position {head:,}.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `ledgerpress log backup` wrote.")],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Make a store of the copy in FILE, in a directory that is empty or new."""
+    with progress("Copying the log") as report:
+        head = run(restore_log(file, data, log=log, progress=report))
+    url = LogUrl.parse(log)
+    place = data if url.is_local else place_of(url, data)
+    err.print(f"{place} holds the log up to position {head:,}; the views are built when it is opened.")

@@ -1,0 +1,59 @@
+"""`ledgerpress views snapshot` and `restore`: a new node begins with the views of another one."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledgerpress.cli.terminal import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    MISUSED,
+    DataOption,
+    LogOption,
+    err,
+    fail,
+    progress,
+    run,
+)
+from ledgerpress.compose.views_snapshots import PIPE, restore_views, snapshot_to, snapshot_to_file
+
+
+def snapshot(
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, which must not exist; - is standard output.")
+    ],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Write the views in use, as of one position, to FILE: for a new node to begin with."""
+    if str(file) == PIPE and sys.stdout.isatty():
+        fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
+    with progress("Copying the views") as report:
+        if str(file) == PIPE:
+            held = run(snapshot_to(data, sys.stdout.buffer, report))
+            sys.stdout.buffer.flush()
+        else:
+            held = run(snapshot_to_file(data, file, report))
+    err.print(f"The snapshot holds the views as of position {held.position:,} ({held.size:,} bytes).")
+
+
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="A file that `ledgerpress views snapshot` wrote; - is standard input.")
+    ],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Put the views in FILE to use for a node that has none yet; its server goes on from there."""
+    with progress("Copying the views") as report:
+        if str(file) == PIPE:
+            held = run(restore_views(sys.stdin.buffer, "standard input", data, log, report))
+        else:
+            try:
+                source = file.open("rb")
+            except OSError as error:
+                fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+            with source:
+                held = run(restore_views(source, str(file), data, log, report))
+    err.print(f"{data} has the views as of position {held.position:,}; its server goes on from there.")

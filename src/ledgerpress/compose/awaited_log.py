@@ -1,0 +1,42 @@
+"""Waits, when a server starts, for a log whose engine is not up yet: whatever starts a machine starts both at once."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.eventlog.log import OpenedLog
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 4.0
+"""Seconds between two attempts: at first, and at most."""
+
+
+async def open_awaited_log(
+    url: LogUrl, data: Path, *, create_as: Callable[[], str] | None, patience: float
+) -> OpenedLog:
+    """Open the log at `url` as `open_log` does, and try for `patience` seconds where it cannot be reached."""
+    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+    while True:
+        try:
+            return await open_log(url, data, create_as=create_as)
+        except LogUnavailable as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LogUnavailable(
+                    f"the log {url} cannot be reached ({error}): see whether its server runs, and whether the URL is "
+                    "right (--log, LEDGERPRESS_LOG)"
+                ) from error
+            if pause == FIRST_PAUSE:
+                logger.warning(
+                    "the log %s cannot be reached; waiting for it up to %.0f s: %s", url, left, error
+                )
+            await asyncio.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE)

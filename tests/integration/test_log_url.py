@@ -1,0 +1,169 @@
+"""One setting says where the log is: every command goes by it, and a directory serves one publication only."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerpress.cli import app
+from ledgerpress.compose.rebuild_beside import rebuild_beside
+from ledgerpress.compose.settings_declared import declared
+
+PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
+SECRET = "tide-and-mill"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with no settings in it, and an environment without any."""
+    monkeypatch.chdir(tmp_path)
+    for setting in declared().values():
+        monkeypatch.delenv(setting.variable, raising=False)
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=environment)
+
+
+def done(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    result = run(*arguments, environment=environment)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_node_with_its_log_elsewhere_holds_views_and_a_note(log_url: str) -> None:
+    by_setting = {"LEDGERPRESS_LOG": log_url}
+    done("demo", "--data", "one", environment=by_setting)
+    files = {path.name for path in Path("one").iterdir()}
+    assert "node.json" in files and "log.sqlite" not in files
+
+    there = json.loads(done("head", "--json", "--data", "one", "--log", log_url))
+    assert json.loads(done("head", "--json", "--data", "two", environment=by_setting)) == there
+    status = json.loads(done("status", "--json", "--data", "two", environment=by_setting))
+    assert status["head"] == there["size"] == status["projections"][0]["checkpoint"]
+    assert status["publication"] == there["publication"]
+
+
+def test_every_command_goes_by_the_url(log_url: str) -> None:
+    by_setting = {"LEDGERPRESS_LOG": log_url, "LEDGERPRESS_DATA": "node"}
+    done("import", "page", str(PAGE), "--retrieved-at", "2024-12-22", environment=by_setting)
+    assert (
+        "is here already"
+        in run("import", "page", str(PAGE), "--retrieved-at", "2024-12-22", environment=by_setting).stderr
+    )
+    secret = done("token", "create", "Tides", "--role", "editor", environment=by_setting)
+    assert secret.startswith("lp_")
+    assert "Tides" in done("token", "list", environment=by_setting)
+    last = json.loads(done("events", "tail", "-n", "1", environment=by_setting))
+    head = json.loads(done("head", "--json", environment=by_setting))["size"]
+    assert json.loads(done("events", "show", str(head), environment=by_setting)) == last
+    assert done("events", "export", "-", environment=by_setting).count("\n") == head
+    done("withdraw", "5", "--reason", "By law.", environment=by_setting)
+    assert f"{head + 1:,} events, 1 payloads withdrawn" in done("verify", environment=by_setting)
+    assert "Every row is the same" in done("rebuild", environment=by_setting)
+    assert "former" in done("views", "list", environment=by_setting)
+    done("views", "rollback", environment=by_setting)
+    assert (
+        "runs; there is nothing to resume"
+        in run("projection", "resume", "posts", environment=by_setting).stderr
+    )
+
+
+def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
+    result = run(
+        "import", "page", str(PAGE), "--retrieved-at", "2024-12-22", "--dry-run",
+        "--data", "node", "--log", log_url,
+    )  # fmt: skip
+    assert result.exit_code == 3 and "there is no log" in result.stderr
+    assert not Path("node").exists()
+
+
+def test_the_demo_goes_into_an_empty_log_only(log_url: str) -> None:
+    done("demo", "--data", "one", "--log", log_url)
+    size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
+    again = run("demo", "--data", "two", "--log", log_url)
+    assert again.exit_code == 1 and "the demo needs a log that is empty" in again.stderr
+    assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
+
+
+def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
+    done("demo", "--data", "own")
+    done("demo", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    assert (
+        refused.exit_code == 3 and "own holds a log of its own, and another one was named" in refused.stderr
+    )
+    for command in (["status"], ["verify"], ["rebuild"]):
+        refused = run(*command, "--data", "node")
+        assert refused.exit_code == 3
+        assert "the directory of a node whose log is elsewhere: say where with --log" in refused.stderr
+    assert json.loads(done("status", "--json", "--data", "own"))["site"] == "The Pellwick Tidings"
+
+
+def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
+    one, two = (f"sqlite:{tmp_path / name}.db" for name in ("one", "two"))
+    done("demo", "--data", "node", "--log", one)
+    done("demo", "--data", "other", "--log", two)
+    before = done("views", "list", "--data", "node", "--json")
+    for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
+        refused = run(*command, "--data", "node", "--log", two)
+        assert refused.exit_code == 3
+        assert "node is of the publication" in refused.stderr and "name another directory" in refused.stderr
+    assert done("views", "list", "--data", "node", "--json") == before
+
+
+def test_other_files_are_not_taken_for_a_node(tmp_path: Path) -> None:
+    Path("full").mkdir()
+    Path("full", "letter.txt").write_text("Dear editor")
+    refused = run("status", "--data", "full", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    assert refused.exit_code == 3 and "full holds other files" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://db/news?publication=daily", "begins with sqlite:, postgresql: or nats:"),
+        (f"postgresql://news:{SECRET}@db/news", "names no publication"),
+        (f"nats://news:{SECRET}@n1:4222?publication=Daily", "has 'Daily' as its publication"),
+    ],
+)
+def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: str, said: str) -> None:
+    for result in (
+        run("status", "--log", url),
+        run("status", environment={"LEDGERPRESS_LOG": url}),
+        run("serve", "--port", "0", "--log", url),
+        run("settings", environment={"LEDGERPRESS_LOG": url}),
+    ):
+        assert result.exit_code == 2
+        assert said in result.stderr and len(result.stderr.splitlines()) == 1
+        assert SECRET not in result.output
+
+
+def test_settings_show_the_url_without_its_password() -> None:
+    by_setting = {"LEDGERPRESS_LOG": f"postgresql://news:{SECRET}@db/news?publication=daily"}
+    assert "server.log = postgresql://…@db/news?publication=daily" in done("settings", environment=by_setting)
+    shown = json.loads(done("settings", "--json", environment=by_setting))["settings"]["server.log"]
+    assert shown["value"] == "postgresql://…@db/news?publication=daily"
+
+
+async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path: Path) -> None:
+    (tmp_path / "node").mkdir()
+    told = tmp_path / "told.json"
+    script = (
+        "import json, os, pathlib, sys; "
+        f"pathlib.Path({str(told)!r}).write_text(json.dumps([sys.argv[1:], os.environ['LEDGERPRESS_LOG']]))"
+    )
+    url = f"nats://news:{SECRET}@n1:4222?publication=daily"
+    work = asyncio.create_task(rebuild_beside(tmp_path / "node", url, [sys.executable, "-c", script]))
+    async with asyncio.timeout(60):
+        while not told.exists() or not told.read_text():
+            await asyncio.sleep(0.02)
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+    assert json.loads(told.read_text()) == [["rebuild", "--data", str(tmp_path / "node")], url]

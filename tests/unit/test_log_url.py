@@ -1,0 +1,65 @@
+"""The URL of a log: what it names, what is refused, and that no password is ever shown."""
+
+import pytest
+
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.eventlog.errors import LogUnusable
+
+
+@pytest.mark.parametrize(
+    ("text", "engine", "publication"),
+    [
+        ("sqlite:", "sqlite", ""),
+        ("sqlite:/srv/log.db", "sqlite", ""),
+        ("postgresql://db.example.org/news?publication=daily", "postgresql", "daily"),
+        ("postgres://u:p@db/news?sslmode=require&publication=daily", "postgresql", "daily"),
+        ("postgresql:///news?host=/run/postgresql&publication=daily-2", "postgresql", "daily-2"),
+        ("nats://n1:4222,n2:4222,n3:4222?publication=weekly", "nats", "weekly"),
+        ("tls://n1:4222?publication=weekly", "nats", "weekly"),
+    ],
+)
+def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publication: str) -> None:
+    url = LogUrl.parse(text)
+    assert (url.engine, url.publication) == (engine, publication)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "begins with sqlite:, postgresql: or nats:"),
+        ("sqlite", "begins with sqlite:, postgresql: or nats:"),
+        ("mysql://db/news?publication=daily", "begins with sqlite:, postgresql: or nats:"),
+        ("sqlite://srv/log.db", "after sqlite: comes nothing, or the path of a file"),
+        ("sqlite:?publication=daily", "after sqlite: comes nothing, or the path of a file"),
+        ("postgresql:", "one is postgresql://"),
+        ("nats:n1:4222?publication=daily", "one is nats://"),
+        ("nats://n1:4222", "names no publication: .* as in nats://n1:4222[?]publication=daily"),
+        ("postgresql://db/news?publication=Daily", "has 'Daily' as its publication"),
+        ("postgresql://db/news?publication=" + "a" * 33, "at most 32"),
+        ("nats://[::1?publication=daily", "is no URL of a log: Invalid IPv6 URL"),
+    ],
+)
+def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: str) -> None:
+    with pytest.raises(LogUnusable, match=said):
+        LogUrl.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://news:se/c?r@et@db/news?publication=daily",
+        "postgresql://db/news?publication=daily&password=se/c?r@et",
+        "nats://se/c?r@et@n1:4222,n2:4222?publication=daily",
+        "nats://n1:4222?token=se/c?r@et&publication=daily",
+        "postgresql://news:se/c?r@et@db/news?publication=NO",
+        "other://news:se/c?r@et@db/news",
+    ],
+)
+def test_no_password_is_shown(text: str) -> None:
+    try:
+        url = LogUrl.parse(text)
+    except LogUnusable as error:
+        assert "se/c" not in str(error) and "et@" not in str(error)
+    else:
+        assert "se/c" not in str(url) + repr(url)
+        assert url.text == text
