@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -113,3 +116,121 @@ def equal_views(one: Path, other: Path) -> bool:
         found.append({each["name"]: each["digest"] for each in status["projections"]})
         assert all(found[-1].values())
     return found[0] == found[1]
+
+
+@pytest.fixture
+def store(demo: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo, tmp_path / "store"))
+
+
+@pytest.fixture
+def there(log_url: str) -> str:
+    """A place for a copy, in each engine in turn."""
+    return log_url
+
+
+def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: str, tmp_path: Path) -> None:
+    """What is withdrawn between two runs is not in the copy, though the first run took the text along."""
+    first = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    assert (first.exit_code, "not a log yet" in first.stderr) == (0, True), first.output
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    done(
+        "import", "page", ROOT / "tests/pages/tide-mill.txt", "--retrieved-at", "2024-12-22", "--data", store
+    )
+    second = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    refused = run("serve", "--log", there, "--data", tmp_path / "node", "--port", "0")
+    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+    third = run("log", "copy", "sqlite:", there, "--data", store)
+    root = json.loads(done("head", "--json", "--data", store))["root"]
+    assert root not in first.stdout
+    assert root in second.stdout
+    assert root in third.stdout
+    verified = json.loads(done("verify", "--json", "--log", there, "--data", tmp_path / "node"))
+    assert (verified["intact"], verified["head"]["root"]) == (True, root)
+    shown = json.loads(done("events", "show", "30", "--log", there, "--data", tmp_path / "node"))
+    assert "data" not in shown
+
+
+def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
+    copied = done("log", "copy", "sqlite:", there, "--data", store)
+    assert done("log", "copy", "sqlite:", there, "--data", store) == copied
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    result = run("log", "copy", "sqlite:", there, "--data", store)
+    assert (result.exit_code, "finished log already, up to position" in result.stderr) == (3, True)
+
+
+def test_an_unfinished_copy_is_gone_on_with_only_from_the_same_log(
+    store: Path, there: str, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(store, tmp_path / "other"))
+    done("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    for data, positions in ((store, ("30",)), (other, ("31", "32"))):
+        for position in positions:
+            done("withdraw", position, "--reason", COURT, "--data", data)
+    done("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    result = run("log", "copy", "sqlite:", there, "--data", other)
+    assert (result.exit_code, "is a copy of another log" in result.stderr) == (3, True), result.output
+    new = tmp_path / "new"
+    done("demo", "--data", new)
+    result = run("log", "copy", "sqlite:", there, "--data", new)
+    assert (result.exit_code, "another publication" in result.stderr) == (3, True), result.output
+    done("log", "copy", "sqlite:", there, "--data", store)
+    assert not run("verify", "--log", there, "--data", tmp_path / "node").exit_code
+
+
+@pytest.mark.parametrize("change", ["payload", "header", "gap", "withdrawn"])
+def test_an_event_that_is_wrong_is_not_copied(store: Path, there: str, change: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(store / "log.sqlite", isolation_level=None)) as db:
+        for (trigger,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute(
+            {
+                "payload": "UPDATE event SET payload = zeroblob(9) WHERE position = 100",
+                "header": "UPDATE event SET actor_id = 'nobody' WHERE position = 100",
+                "gap": "DELETE FROM event WHERE position = 100",
+                "withdrawn": "UPDATE event SET payload = NULL, salt = NULL WHERE position = 100",
+            }[change]
+        )
+    result = run("log", "copy", "sqlite:", there, "--data", store)
+    assert (result.exit_code, "position 100" in result.stderr) == (1, True), result.output
+    refused = run("head", "--log", there, "--data", tmp_path / "node")
+    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+
+
+def test_what_is_no_url_and_what_is_no_log_are_refused(store: Path, tmp_path: Path) -> None:
+    for source, target, code in (
+        ("sqlite:", "mysql://there", 2),
+        ("log.sqlite", f"sqlite:{tmp_path / 'to.sqlite'}", 2),
+        (f"sqlite:{tmp_path / 'nothing.sqlite'}", f"sqlite:{tmp_path / 'to.sqlite'}", 3),
+        ("sqlite:", f"sqlite:{store / 'views.json'}", 3),
+        ("sqlite:", f"sqlite:{tmp_path / 'missing' / 'to.sqlite'}", 3),
+    ):
+        result = run("log", "copy", source, target, "--data", store)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1), result.output
+    assert not (tmp_path / "to.sqlite").exists()
+
+
+@pytest.mark.parametrize("command", [("backup",), ("restore",)])
+def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], tmp_path: Path) -> None:
+    for url, tool in (
+        ("postgresql://ann:secret@there/db?publication=daily", "pg_dump"),
+        ("nats://ann:secret@there?publication=daily", "nats stream"),
+    ):
+        result = run("log", *command, tmp_path / "file", "--log", url, "--data", tmp_path / "node")
+        assert result.exit_code == 3
+        assert tool in result.stderr
+        assert "ledgerpress log copy" in result.stderr
+        assert "secret" not in result.output
+
+
+def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    done("events", "export", file, "--data", store)
+    for _ in range(2):
+        done("events", "import", file, "--log", there, "--data", tmp_path / "node")
+        assert head(there, tmp_path / "node") == json.loads(done("head", "--json", "--data", store))
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    file.unlink()
+    done("events", "export", file, "--data", store)
+    again = run("events", "import", file, "--log", there, "--data", tmp_path / "node")
+    assert (again.exit_code, "is a finished log already" in again.stderr) == (3, True), again.output
