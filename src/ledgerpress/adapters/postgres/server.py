@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
-OLDEST: Final = 15
+OLDEST = 15
 """The oldest major version of PostgreSQL that is supported."""
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10
-ANSWER_SECONDS: Final = STATEMENT_SECONDS + 2.0
+ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
 """After this the server hangs: it should have given up by itself."""
 CLOSE_SECONDS: Final = 2.0
 
