@@ -29,7 +29,12 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
             server = Server(url.without(), str(url))
             return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
-            raise LogUnusable("the log in NATS JetStream is not there yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamEventLog.open(Address.of(url.text), create_as=create_as)
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
 
@@ -49,7 +54,12 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
                 raise _missing(error, "asyncpg", "postgres") from error
             return await PostgresReplica.open(Server(url.without(), str(url)), url.publication, publication)
         case "nats":
-            raise LogUnusable("a log cannot be copied to NATS JetStream yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.replica import JetStreamReplica  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamReplica.open(Address.of(url.text), publication)
         case _:
             if url.is_local:
                 check_data_directory(data, create=True)
