@@ -1,5 +1,6 @@
 """What a log in PostgreSQL refuses to be opened with, or to write, and how clearly it says so."""
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -77,6 +78,12 @@ async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> No
         await open_at(postgres_server.url("daily", user="nobody"))
 
 
+@pytest.mark.parametrize("part", ["?sslmod=require&", "?sslmode=perhaps&"])
+async def test_a_url_that_makes_no_sense(postgres_url: str, part: str) -> None:
+    with pytest.raises(LogUnusable, match="sslmod"):
+        await open_at(postgres_url.replace("?", part))
+
+
 async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) -> None:
     url = postgres_server.url("daily", database="nothing").replace("postgres@", "postgres:secret@")
     with pytest.raises(LogUnusable) as refusal:
@@ -98,14 +105,16 @@ async def test_a_log_of_a_newer_program_is_refused(postgres_server: PostgresServ
         await open_at(url)
 
 
-async def test_without_asyncpg_it_is_said_what_to_install(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name.startswith("ledgerpress.adapters.postgres")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "asyncpg", None)
-    with pytest.raises(LogUnusable, match=r"pip install 'ledgerpress\[postgres\]'"):
-        await open_at(postgres_url)
+def test_without_asyncpg_it_is_said_what_to_install(postgres_url: str, tmp_path: Path) -> None:
+    program = "import sys; sys.modules['asyncpg'] = None; from ledgerpress.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "head", "--data", tmp_path / "data", "--log", postgres_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "pip install 'ledgerpress[postgres]'" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(("ahead", "why"), [(20.0, "ahead of"), (-20.0, "behind")])
