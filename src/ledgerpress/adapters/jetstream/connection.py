@@ -40,8 +40,13 @@ class Unanswered(Exception):
     """A message left, and no answer came: in time, or before the connection broke."""
 
 
-class Denied(Exception):
-    """The servers do not let this user send to a subject."""
+class Denied(EventLogError):
+    """The servers do not let this user send to a subject. Nothing came of it."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"this NATS user may not publish to {subject}: see docs/how-to/jetstream.md for what it needs"
+        )
 
 
 class Connection:
@@ -238,8 +243,9 @@ class Connection:
         self._why = str(error) or type(error).__name__
         if denied := _DENIED.search(self._why):
             for token, subject in self._asking.items():
-                if subject == denied[1] and not self._waiting[token].done():
-                    self._waiting[token].set_exception(Denied(self._why))
+                # nats-py gives what the server says in lower case.
+                if subject.lower() == denied[1] and not self._waiting[token].done():
+                    self._waiting[token].set_exception(Denied(subject))
         if not self._connected.is_set() and _REFUSED.search(self._why):
             self._refused.set()
         logger.debug("NATS: %s", self._why)
