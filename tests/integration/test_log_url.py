@@ -81,7 +81,7 @@ def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
         "--data", "node", "--log", log_url,
     )  # fmt: skip
     assert result.exit_code == 3
-    assert "there is no log" in result.stderr
+    assert "no log" in result.stderr
     assert not Path("node").exists()
 
 
