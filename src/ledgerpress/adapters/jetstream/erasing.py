@@ -11,7 +11,7 @@ from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.appending import Appender
 from ledgerpress.adapters.jetstream.connection import Denied
 from ledgerpress.adapters.jetstream.leader import Leader, Refused, StoredMessage
-from ledgerpress.adapters.jetstream.message import header_of, payload_of, read_body
+from ledgerpress.adapters.jetstream.message import WITHDRAWAL, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.withdrawals import ERASE_AFTER, Withdrawals
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
@@ -20,7 +20,6 @@ from ledgerpress.eventlog.log import StreamWrite
 _NO_SUCH_MESSAGE: Final = 2**60
 """A sequence that no stream comes to: to see whether an erasure is allowed at all."""
 _NOT_FOUND: Final = frozenset({10043, 10037, 10057})
-_TYPE: Final = "payload.withdrawn"
 
 
 class Eraser:
@@ -69,7 +68,7 @@ class Eraser:
     async def _check_allowed(self) -> None:
         """Raise `EventLogError` where this user may not erase, before anything is recorded."""
         try:
-            await self._delete(_NO_SUCH_MESSAGE)
+            await erase(self._leader, _NO_SUCH_MESSAGE)
         except Denied as denied:
             raise EventLogError(
                 "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
@@ -82,25 +81,27 @@ class Eraser:
             if last is not None and last.sequence == message.sequence:
                 # Until everybody who writes to this stream has learned of it: see `withdrawals`.
                 await asyncio.sleep(ERASE_AFTER)
-            await self._delete(message.sequence)
+            await erase(self._leader, message.sequence)
         except (Denied, Refused, LogUnavailable) as error:
             raise WithdrawalUnfinished(
                 f"the payload at position {message.sequence} is withdrawn, and its bytes are not erased yet ({error}): "
                 "withdraw it again"
             ) from error
 
-    async def _delete(self, sequence: int) -> None:
-        """Have the leader overwrite a message and take it out of the stream, unless it is not there."""
-        try:
-            await self._leader.ask(
-                "STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False}, lambda answer: answer
-            )
-        except Refused as refused:
-            if refused.code not in _NOT_FOUND:
-                raise
+
+async def erase(leader: Leader, sequence: int) -> None:
+    """Have the leader overwrite a message and take it out of the stream, unless it is not there.
+
+    Raises `Denied`, `Refused` and `LogUnavailable`.
+    """
+    try:
+        await leader.ask("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False}, lambda answer: answer)
+    except Refused as refused:
+        if refused.code not in _NOT_FOUND:
+            raise
 
 
 def _records(write: StreamWrite, header: Header) -> bool:
     return write.stream == f"withdrawal.{header.event_id}" and any(
-        event.type == _TYPE for event in write.events
+        event.type == WITHDRAWAL for event in write.events
     )

@@ -67,6 +67,12 @@ class StreamInfo(msgspec.Struct, frozen=True):
     ts: str = ""
     cluster: Cluster | None = None
 
+    @property
+    def replicas(self) -> int:
+        """How many servers hold the stream."""
+        found = self.config.get("num_replicas", 1)
+        return found if isinstance(found, int) else 1
+
 
 class _Answer(msgspec.Struct, frozen=True):
     error: ApiError | None = None

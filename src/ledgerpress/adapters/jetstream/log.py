@@ -39,7 +39,6 @@ class JetStreamEventLog:
     def __init__(
         self, connection: Connection, names: Names, info: StreamInfo, publication: str, *, unsynced: bool
     ) -> None:
-        replicas = int(str(info.config.get("num_replicas", 1)))
         self._connection = connection
         self._publication = publication
         self._leader = Leader(connection, names.stream)
@@ -52,9 +51,9 @@ class JetStreamEventLog:
             names,
             self._withdrawals,
             publication,
-            replicated=replicas > 1,
+            replicated=info.replicas > 1,
         )
-        self._leases = JetStreamLeaseRegister(connection, names, replicas)
+        self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
         self._clock = ClockWatch(self._leader)
         self._clock.look(info)
         self._watch = HeadWatch(self.head, POLL)

@@ -13,6 +13,9 @@ from ledgerpress.eventlog.errors import EventLogError
 
 ENCODING_VERSION: Final = 1
 
+WITHDRAWAL: Final = "payload.withdrawn"
+"""The type of an event that withdraws the payload of another."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -41,7 +44,16 @@ class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The header of the event that it withdraws."""
 
 
+class _Fact(msgspec.Struct, frozen=True):
+    header: Header
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    data: _Fact
+
+
 _decode: Final = msgspec.msgpack.Decoder(Body).decode
+_withdrawal: Final = msgspec.json.Decoder(_Payload).decode
 
 
 def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header | None) -> bytes:
@@ -93,8 +105,19 @@ def body_of_stored(event: StoredEvent) -> bytes:
             "" if payload is None else payload.encoding,
             None if payload is None else payload.plaintext,
             None if payload is None else payload.salt,
+            _withdrawn_by(event),
         )
     )
+
+
+def _withdrawn_by(event: StoredEvent) -> Header | None:
+    """Return the header of the event that `event` withdraws, which its payload holds."""
+    if event.header.type != WITHDRAWAL or event.payload is None:
+        return None
+    try:
+        return _withdrawal(event.payload.plaintext).data.header
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def read_body(position: int, data: bytes) -> Body:

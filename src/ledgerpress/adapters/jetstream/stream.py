@@ -74,7 +74,7 @@ async def open_stream(
     metadata = metadata_of(info)
     if BEING_MADE in metadata:
         raise LogUnusable(
-            f"the stream {names.stream} is a copy in the making: finish it with `ledgerpress log copy`"
+            f"the log in the stream {names.stream} is not finished, a copy in the making: go on with `ledgerpress log copy`"
         )
     return info, metadata[PUBLICATION]
 
