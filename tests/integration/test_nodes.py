@@ -56,12 +56,14 @@ def titles(answer: dict[str, Any]) -> set[str]:
 async def test_what_one_node_acknowledged_the_other_shows_to_whoever_demands_it(
     tmp_path: Path, nodes: tuple[Node, Node]
 ) -> None:
+    position = 0
     for number in range(12):
         writer, reader = nodes if number % 2 else reversed(nodes)
         position = (await writer.do("postCreate", title=f"Number {number}"))["position"]
         answer = await reader.as_of(position, TITLES)
         assert answer.json()["data"]["posts"]["totalCount"] == number + 1
         assert int(answer.headers["ledgerpress-position"]) >= position
+    answer = await nodes[0].as_of(position, TITLES)
     assert titles(answer.json()) == {f"Number {number}" for number in range(12)}
     beyond = await nodes[0].as_of(position + 1, TITLES)
     assert beyond.json()["errors"][0]["extensions"]["code"] == "NO_SUCH_POSITION"
@@ -256,10 +258,10 @@ async def test_a_rebuild_at_one_node_does_not_disturb_the_other(
     async def read() -> None:
         while not over.is_set():
             written = await b.do("postCreate", title=f"During {len(answered)}")
-            for one in (a, b):
-                answer = await one.as_of(written["position"], TITLES)
+            answers = [await one.as_of(written["position"], TITLES) for one in (a, b)]
+            for answer in answers:
                 assert f"During {len(answered)}" in titles(answer.json()), answer.text
-            answered.append(int(answer.headers["ledgerpress-position"]))
+            answered.append(int(answers[1].headers["ledgerpress-position"]))
 
     async def switch() -> None:
         await rebuild(a.data, log=log_url)

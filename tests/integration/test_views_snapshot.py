@@ -74,6 +74,11 @@ def snapshot(data: Path, tmp_path: Path) -> Path:
     return tmp_path / "snapshot"
 
 
+@pytest.fixture
+def content(snapshot: Path) -> bytes:
+    return snapshot.read_bytes()
+
+
 def test_a_snapshot_says_what_it_holds(data: Path, snapshot: Path) -> None:
     manifest = json.loads(snapshot.read_bytes().partition(b"\n")[0])
     with closing(sqlite3.connect(views_in_use(data))) as db:
@@ -113,11 +118,12 @@ async def test_a_node_goes_on_from_a_snapshot_and_may_be_copied_itself(
     assert (again.code, "has views already" in again.err) == (3, True)
 
 
-async def test_the_default_node_may_get_lost_views_back(data: Path, snapshot: Path, tmp_path: Path) -> None:
+def test_the_default_node_may_get_lost_views_back(data: Path, snapshot: Path) -> None:
     rows = rows_of(views_in_use(data))
     for file in data.glob("views*"):
         file.unlink()
-    await done("views", "restore", snapshot, "--data", data)
+    result = run("views", "restore", snapshot, "--data", data)
+    assert result.exit_code == 0, result.stderr
     assert rows_of(views_in_use(data)) == rows
 
 
@@ -325,10 +331,9 @@ def test_where_a_node_may_not_be_is_said(data: Path, snapshot: Path, tmp_path: P
 
 
 async def test_a_restore_that_is_killed_leaves_nothing_that_is_used(
-    data: Path, snapshot: Path, tmp_path: Path
+    data: Path, snapshot: Path, content: bytes, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
-    content = snapshot.read_bytes()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ledgerpress", "views", "restore", "-", "--data", new, "--log", log_of(data),
         stdin=asyncio.subprocess.PIPE,
