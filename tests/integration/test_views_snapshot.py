@@ -348,7 +348,14 @@ async def test_a_restore_that_is_killed_leaves_nothing_that_is_used(
     assert not list(new.glob("views*"))
     await done("views", "restore", snapshot, "--data", new, "--log", log_of(data))
     assert not list(new.glob(f"{ASIDE}*"))
-    assert rows_of(views_in_use(new)) == rows_of(views_in_use(data))
+    path, rows = views_in_use(new), rows_of(views_in_use(data))
+    assert rows_of(path) == rows
+    # Killed once the views have their name, and before they are in use.
+    (new / "views.json").unlink()
+    inode = path.stat().st_ino
+    await done("status", "--data", new, "--log", log_of(data))
+    assert views_in_use(new).stat().st_ino == inode, "they are gone on with"
+    assert rows_of(views_in_use(new)) == rows
 
 
 # --- what was withdrawn ------------------------------------------------------------------------------
