@@ -77,6 +77,8 @@ class Appender:
         self._states = StreamStates(leader, names, withdrawals)
         self._publisher = Publisher(connection)
         self._turns = Turns()
+        self.resolved = 0
+        """After how many appends without a clear answer it was found out whether they are recorded."""
 
     async def append(self, writes: Sequence[StreamWrite], withdraws: Header | None = None) -> int:
         """Record `writes`, which are checked, and return the position of the last event.
@@ -112,8 +114,10 @@ class Appender:
                     raise DuplicateEvent(event_id=await self._twin(attempt))
             except WrongExpectedVersion:
                 # It may be our own attempt that has moved the stream.
-                if tries.unresolved is not None and (landed := await self._landed(tries.unresolved)):
-                    return landed
+                if tries.unresolved is not None:
+                    self.resolved += 1
+                    if landed := await self._landed(tries.unresolved):
+                        return landed
                 raise
             except LogUnavailable as error:
                 if tries.unresolved is not None:
@@ -130,6 +134,7 @@ class Appender:
         if tries.unresolved is None:
             return None
         landed = await self._landed(tries.unresolved)
+        self.resolved += landed is not None
         if landed == 0:
             tries.unresolved = None
         return landed

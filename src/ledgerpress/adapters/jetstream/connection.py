@@ -57,6 +57,8 @@ class Connection:
         self._connected = asyncio.Event()
         self._why = ""
         self._closed = False
+        self.reconnects = 0
+        """How often the connection was made anew."""
 
     @classmethod
     async def open(cls, address: Address, login: Login, name: str) -> "Connection":
@@ -213,6 +215,7 @@ class Connection:
 
     async def _found(self) -> None:
         self._connected.set()
+        self.reconnects += 1
         logger.info("NATS is connected again")
 
     def _fail_all(self, why: Exception) -> None:

@@ -1,7 +1,7 @@
 """The event log in a stream of NATS JetStream, shared by any number of nodes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from ledgerpress.adapters.jetstream.address import Address, Names
@@ -26,6 +26,11 @@ T = TypeVar("T")
 
 POLL: Final = 0.25
 """Seconds between two looks at the head while somebody waits: mostly the bell is faster."""
+
+_UNSYNCED: Final = (
+    "unsynced: the NATS servers acknowledge events that are not on their disks yet, and allow_unsynced=true allows it; "
+    "set sync_interval: always in their jetstream section"
+)
 
 
 class JetStreamEventLog:
@@ -103,6 +108,16 @@ class JetStreamEventLog:
     def leases(self) -> JetStreamLeaseRegister:
         """Where it is kept who holds which lease."""
         return self._leases
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """That servers acknowledge what is not on their disks, where the operator allowed that."""
+        return (_UNSYNCED,) if self.unsynced else ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has been counted since it was opened, as `OpenedLog` says."""
+        return {"reconnects": self._connection.reconnects, "resolved": self._appender.resolved}
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

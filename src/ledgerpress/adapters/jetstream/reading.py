@@ -71,7 +71,8 @@ class Reader:
         last = await self._leader.last_of(subject)
         found: list[Found] = []
         if last is not None:
-            found = await self._whole_commands(await self._subject_upto(subject, last.sequence), cut=False)
+            # The rest of the last command may be in other streams.
+            found = await self._whole_commands(await self._subject_upto(subject, last.sequence), cut=True)
         events = {one.body.stream_version: self._stored(one) for one in found}
         for header in self._withdrawals.of_stream(stream):
             events[header.stream_version] = StoredEvent(header, None)

@@ -1,7 +1,7 @@
 """The event log of a publication in PostgreSQL, shared by any number of nodes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ledgerpress.adapters.postgres import log_rows
@@ -95,6 +95,17 @@ class PostgresEventLog:
     def leases(self) -> PostgresLeaseRegister:
         """Where it is kept who holds which lease."""
         return self._leases
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """Nothing: a server that does not keep what it promises is refused."""
+        return ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has been counted since it was opened, as `OpenedLog` says."""
+        reconnects = self._appender.reconnects + self._readers.reconnects
+        return {"reconnects": reconnects, "resolved": self._appender.resolved}
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

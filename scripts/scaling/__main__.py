@@ -1,0 +1,51 @@
+"""Draws the figures and fills in the tables of `docs/explanation/scale.md`; with --measure, measures this machine first."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scripts.scaling.constants import CHECKOUT, FILE, Constants, load, save
+from scripts.scaling.figures import FIGURES
+from scripts.scaling.measuring import measure
+from scripts.scaling.tables import filled_in
+
+PAGE = CHECKOUT / "docs" / "explanation" / "scale.md"
+
+
+def derived(constants: Constants, page: Path = PAGE) -> dict[Path, str]:
+    """Return what follows from the constants: each file, and what is to be in it."""
+    files = {FILE.parent / f"{name}.svg": draw(constants).svg() for name, draw in FIGURES.items()}
+    return {**files, page: filled_in(page.read_text("utf-8"), constants)}
+
+
+def main() -> None:
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/scale", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where something is out of date"
+    )
+    parser.add_argument("--measure", action="store_true", help="measure this machine first")
+    parser.add_argument(
+        "--events", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="sizes of logs to measure"
+    )
+    given = parser.parse_args()
+    if given.measure:
+        # Not the system's folder for temporary files, which may be kept in memory.
+        with TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
+            save(measure(given.events, Path(folder)))
+    outdated = [
+        (file, text)
+        for file, text in derived(load()).items()
+        if not file.exists() or file.read_text("utf-8") != text
+    ]
+    for file, text in outdated:
+        name = file.relative_to(CHECKOUT)
+        print(f"{name} is out of date: run scripts/scale" if given.check else f"wrote {name}")
+        if not given.check:
+            file.write_text(text, "utf-8")
+    sys.exit(1 if given.check and outdated else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""The figures of `docs/explanation/scale.md`, each drawn from the constants and nothing else."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from scripts.scaling import reading
+from scripts.scaling.constants import Constants
+from scripts.scaling.drawing import Chart, Line, Scale, in_bytes, in_time, short
+from scripts.scaling.following import Follower, arrivals, follow, record
+from scripts.scaling.growth import NIGHT, Growth
+from scripts.scaling.publications import ALL, BROADCASTER, HUNDRED_MILLION, YEARS
+
+SEED: Final = 28
+TIMES: Final = (0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 10 * 3_600.0, 4 * 86_400.0, 40 * 86_400.0)
+"""What axes of time tell, in seconds."""
+
+
+def reads(constants: Constants) -> Chart:
+    """Requests a second by the number of processes, with the share of answers that are kept."""
+    rates = constants.rates
+    numbers = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    lines = [
+        Line(
+            "every answer kept", [(n, n * reading.BUSY * rates.kept) for n in numbers], dashed=True, colour=5
+        ),
+    ]
+    needed = []
+    for place, one in enumerate(ALL):
+        found = [(n, *reading.capacity(one, rates, n, one.events_at_peak)) for n in numbers]
+        name = f"{_short_name(one.name)}: {found[0][2]:.0%} kept"
+        lines.append(Line(name, [(n, many) for n, many, _ in found], colour=place))
+        needed.append((reading.processes_for(one, rates), one.reads_at_peak))
+    lines.append(
+        Line("none kept", [(n, n * reading.BUSY * rates.uncached) for n in numbers], dashed=True, colour=3)
+    )
+    lines += [Line("", [at], joined=False, colour=place) for place, at in enumerate(needed)]
+    return Chart(
+        "Requests that nodes answer, by the number of processes",
+        "processes of all nodes (one a core); dots: the busiest second of each publication",
+        "requests a second",
+        Scale(1, 256, logarithmic=True, marks=tuple(numbers)),
+        Scale(100, 1e7, logarithmic=True),
+        lines,
+    )
+
+
+def lag(constants: Constants) -> Chart:
+    """How long it takes until a node shows what is written, while a wire service is imported, and while the log stalls."""
+    size = constants.largest
+    seconds, burst = 80.0, 5_000.0
+
+    def rate(now: float) -> float:
+        return burst if 10 <= now < 40 else 20.0
+
+    asked = list(arrivals(rate, burst, seconds, SEED))
+    capacity = min(one.append_many for one in constants.engines)
+    lines = []
+    for name, busy, stalled in (
+        ("nobody reads from it", 0.0, ()),
+        ("busy with readers: 0.5", 0.5, ()),
+        ("busy with readers: 0.7", 0.7, ()),
+        ("0.5, and the log stalls", 0.5, ((20.0, 27.0),)),
+    ):
+        result = follow(record(iter(asked), capacity, stalled), Follower.measured(size, busy))
+        waits = [(at, shown - at) for at, shown in zip(asked, result.shown, strict=True)]
+        lines.append(Line(name, _thinned(waits, seconds / 300), dashed=bool(stalled)))
+    return Chart(
+        f"From written to shown on a node, while {short(burst * 30)} events come in half a minute",
+        "second at which an event is sent",
+        "seconds until the node shows it",
+        Scale(0, seconds),
+        Scale(0, 1.1 * max(y for line in lines for _, y in line.points)),
+        lines,
+        moments=[(10, "burst"), (20, "stall"), (27, ""), (40, "")],
+    )
+
+
+def _thinned(points: Sequence[tuple[float, float]], apart: float) -> list[tuple[float, float]]:
+    """Return the largest value of each stretch, in order."""
+    found: dict[int, tuple[float, float]] = {}
+    for x, y in points:
+        stretch = int(x / apart)
+        if stretch not in found or y > found[stretch][1]:
+            found[stretch] = (x, y)
+    return list(found.values())
+
+
+def disk(constants: Constants) -> Chart:
+    """Bytes of the log, and of the views on each node, over ten years."""
+    growth = Growth(constants)
+    lines = []
+    for place, one in enumerate(ALL):
+        years = [year / 4 for year in range(4 * YEARS + 1)]
+        name = _short_name(one.name)
+        lines.append(
+            Line(f"{name}: log", [(y, growth.log_bytes(one.events_after(y))) for y in years], colour=place)
+        )
+        lines.append(
+            Line(
+                "views, each node",
+                [(y, growth.views_bytes(one.events_after(y))) for y in years],
+                dashed=True,
+                colour=place,
+            )
+        )
+    return Chart(
+        "Disk over ten years, with bodies as long as those measured",
+        "years after the import of the archive",
+        "bytes",
+        Scale(0, YEARS),
+        Scale(1e8, 1e13, logarithmic=True),
+        lines,
+        tell_y=in_bytes,
+    )
+
+
+def whole(constants: Constants) -> Chart:
+    """The time of what reads the whole log, or writes all views, by the number of events."""
+    growth, worst = Growth(constants), Growth(constants, worst=True)
+    sizes = [10 ** (4 + step / 8) for step in range(49)]
+    takes: Sequence[tuple[str, Callable[[float], float]]] = (
+        ("verify", growth.verify),
+        ("withdrawal", growth.withdrawal),
+        ("replay", growth.replay),
+        ("backup", growth.backup),
+        ("join by snapshot", growth.join),
+    )
+    lines = [Line(name, [(size, work(size)) for size in sizes]) for name, work in takes]
+    lines.append(
+        Line("replay, at most", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
+    )
+    measured = [
+        (one.events, one.rebuild + one.rebuild_indexes + one.rebuild_digests) for one in constants.sizes
+    ]
+    lines.append(Line("", measured, joined=False, colour=2))
+    return Chart(
+        "What reads the whole log or writes all views",
+        "events in the log (dots: replays that were measured)",
+        "time",
+        Scale(1e4, 1e10, logarithmic=True),
+        Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
+        lines,
+        levels=[(NIGHT, "a night of eight hours")],
+        levels_at_left=True,
+        moments=[(one.events, _short_name(one.name)) for one in ALL],
+        tell_y=in_time,
+    )
+
+
+def appends(constants: Constants) -> Chart:
+    """Appends a second of each engine against what publications ask for, by the number of logs."""
+    parts = [1, 2, 4, 8, 16, 32, 64]
+    lines = [
+        Line(one.name, [(n, n * one.append_many) for n in parts], colour=place)
+        for place, one in enumerate(constants.engines)
+    ]
+    follower = Follower.measured(constants.largest).rate
+    lines.append(Line("one node follows", [(n, follower) for n in parts], dashed=True, colour=5))
+    night = HUNDRED_MILLION.archive * HUNDRED_MILLION.events_a_post / NIGHT
+    levels = [(one.events_at_peak, f"busiest second of {_within(one.name)}") for one in ALL]
+    return Chart(
+        "Appends a second, by the number of publications with a log of their own",
+        "publications, each with a log and servers of its own",
+        "events a second",
+        Scale(1, 64, logarithmic=True, marks=tuple(parts)),
+        Scale(0.1, 1e7, logarithmic=True),
+        lines,
+        levels=[*levels, (night, "80 M articles imported in one night")],
+    )
+
+
+def stalls(constants: Constants) -> Chart:
+    """Seconds a year for which writes stand still, by how often the leader of the log is lost."""
+    often = [10 ** (step / 8) for step in range(25)]
+    growth = Growth(constants)
+    restored = 2 * growth.log_bytes(BROADCASTER.events) / 300e6 + growth.backup(BROADCASTER.events)
+    lines = [
+        Line(f"{one.name}: {in_time(one.stall)}", [(n, n * one.stall) for n in often], colour=place)
+        for place, one in enumerate(constants.engines)
+        if one.stall
+    ]
+    lines.append(Line("JetStream, step-down", [(n, n * 0.5) for n in often], dashed=True, colour=4))
+    lines.append(Line("restored from a backup", [(n, n * restored) for n in often], dashed=True, colour=3))
+    year = 365 * 86_400
+    return Chart(
+        "Writes that stand still, by how often the log's leader is lost",
+        "losses a year",
+        "time a year without writes (reads go on)",
+        Scale(1, 1_000, logarithmic=True),
+        Scale(0.1, 1e6, logarithmic=True, marks=TIMES[:-1]),
+        lines,
+        levels=[(year * 1e-3, "99.9 % of a year"), (year * 1e-5, "99.999 %")],
+        levels_at_left=True,
+        tell_y=in_time,
+    )
+
+
+FIGURES: Final[dict[str, Callable[[Constants], Chart]]] = {
+    "reads": reads,
+    "lag": lag,
+    "disk": disk,
+    "whole": whole,
+    "appends": appends,
+    "stalls": stalls,
+}
+
+
+def _short_name(name: str) -> str:
+    return {"A newsroom": "newsroom", "A national broadcaster": "broadcaster"}.get(name, "100 M articles")
+
+
+def _within(name: str) -> str:
+    return name[0].lower() + name[1:]

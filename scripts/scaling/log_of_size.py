@@ -1,0 +1,209 @@
+"""Measures a log and its views at one size: bytes, and what takes longer the longer the log is.
+
+Each function runs in a process of its own, so that memory is that of the work alone.
+"""
+
+import os
+import random
+import sqlite3
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final, TypeVar
+
+import uvloop
+
+from ledgerpress.adapters.sqlite.backup import backup
+from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.views_build import ViewsBuild
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.compose.proofs import verify_log, verify_views
+from ledgerpress.compose.upkeep import withdraw
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.checkpoints import BOOKKEEPING
+from ledgerpress.readmodels.table_digests import table_digests
+from scripts.benchmarks.log import CLIENTS, STREAMS, Clients
+from scripts.benchmarks.rebuild import peak_memory
+
+T = TypeVar("T")
+
+TEXTS: Final = ("body", "content")
+BATCH: Final = 10_000
+COLD_BATCHES: Final = 3
+"""Batches of a rebuild before which the operating system forgets the views."""
+
+
+def shape(data: Path) -> dict[str, float]:
+    """Return how large the log is, and what is in it."""
+    with closing(sqlite3.connect(data / LOG_FILE)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (payloads,) = db.execute("SELECT sum(length(payload)) FROM event").fetchone()
+        kinds = dict(db.execute("SELECT type, count(*) FROM event GROUP BY type").fetchall())
+        objects = bytes_by_object(db)
+    return {
+        "posts": kinds["post.created"],
+        "publications": kinds["post.published"],
+        "payload_bytes": payloads,
+        "log_bytes": sum(objects.values()),
+        "log_index_bytes": sum(size for name, size in objects.items() if "autoindex" in name),
+    }
+
+
+def bytes_by_object(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the bytes of each table and index (https://sqlite.org/dbstat.html)."""
+    return dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name").fetchall())
+
+
+def rebuild(data: Path, events: int, back: int) -> dict[str, float]:
+    """Make views as far as `back` events before the end, and put them to use; say what that took.
+
+    Before each of the last batches the operating system forgets the views, so that it shows what has to be read of them.
+    """
+    directory = ViewsDirectory(data, every_projector())
+    path = directory.vacant()
+
+    async def run() -> dict[str, float]:
+        log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
+        build = ViewsBuild.open(path, every_projector(), began_at=events)
+        apart = min(COLD_BATCHES * BATCH, events // 2)
+        until = events - back - apart
+        started = time.process_time()
+        await build.follow(log, event_codec(), until, batch=BATCH)
+        took = time.process_time() - started
+        found = {"cold_read_bytes": 0.0}
+        step = apart // COLD_BATCHES
+        for number in range(COLD_BATCHES):
+            drop_cache(path)
+            read = read_bytes()
+            await build.follow(log, event_codec(), until + (number + 1) * step, batch=step)
+            found["cold_read_bytes"] += (read_bytes() - read) / (COLD_BATCHES * step)
+        found["rebuild"] = took * events / until
+        found |= {"rebuild_indexes": timed(build.finish)}
+        found["rebuild_digests"] = timed(lambda: table_digests(build.db, BOOKKEEPING))
+        found["rebuild_peak_bytes"] = peak_memory()
+        build.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        objects = bytes_by_object(build.db)
+        found["views_bytes"] = sum(objects.values()) * events / (events - back)
+        found["text_bytes"] = sum(objects[name] for name in TEXTS) * events / (events - back)
+        build.close()
+        await log.aclose()
+        return found
+
+    found = uvloop.run(run())
+    directory.switch(path)
+    return found
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds of processor time that `work` takes: what others do on the machine hardly changes them."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def clocked(work: Callable[[], object]) -> float:
+    """Return the seconds by the clock: for what waits for the disk."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def drop_cache(file: Path) -> None:
+    """Have the operating system forget what it holds of a file in memory, once that is written."""
+    for name in (file, Path(f"{file}-wal")):
+        if name.exists():
+            descriptor = os.open(name, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+
+
+def read_bytes() -> int:
+    """Return how many bytes this process had read from disk (proc(5))."""
+    line = next(one for one in Path("/proc/self/io").read_text().splitlines() if one.startswith("read_bytes"))
+    return int(line.split()[1])
+
+
+def page_read(data: Path) -> float:
+    """Return the seconds in which the disk gives a page of 4 KB from anywhere in the log, by the clock."""
+    found = []
+    descriptor = os.open(data / LOG_FILE, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+    chance = random.Random(1)  # noqa: S311  # the same places each time
+    pages = (data / LOG_FILE).stat().st_size // 4096
+    for _ in range(400):
+        at = chance.randrange(pages) * 4096
+        os.posix_fadvise(descriptor, at, 4096, os.POSIX_FADV_DONTNEED)
+        started = time.perf_counter()
+        os.pread(descriptor, 4096, at)
+        found.append(time.perf_counter() - started)
+    os.close(descriptor)
+    return statistics.median(found)
+
+
+def read_log(data: Path) -> float:
+    """Return the events a second of processor time that one follower reads through the log's port."""
+
+    async def run() -> int:
+        log, after = await SqliteEventLog.open(data / LOG_FILE, create_as=None), 0
+        while batch := await log.read(after, 1_000):
+            after = batch[-1].position
+        await log.aclose()
+        return after
+
+    started = time.process_time()
+    events = uvloop.run(run())
+    return events / (time.process_time() - started)
+
+
+def check_log(data: Path) -> tuple[float, int]:
+    """Return the seconds that `ledgerpress verify` takes for the log, and the most memory."""
+    return timed(lambda: uvloop.run(verify_log(data))), peak_memory()
+
+
+def check_views(data: Path) -> tuple[float, int]:
+    """Return the seconds that `ledgerpress verify` takes for the views, and the most memory."""
+    return timed(lambda: uvloop.run(verify_views(data))), peak_memory()
+
+
+def back_up(data: Path) -> float:
+    """Return the seconds that a checked backup of the log takes."""
+    target = data / "backup.db"
+    took = clocked(lambda: uvloop.run(backup(data / LOG_FILE, target)))
+    target.unlink()
+    return took
+
+
+def withdraw_one(data: Path, position: int) -> tuple[float, int]:
+    """Return the seconds that the withdrawal of one payload takes, and how large the views' write-ahead log becomes."""
+    largest, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal largest
+        while not done.wait(0.05):
+            for file in data.glob("views-*-wal"):
+                largest = max(largest, file.stat().st_size)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        took = timed(lambda: uvloop.run(withdraw(data, position, "measured")))
+    finally:
+        done.set()
+        watcher.join()
+    return took, largest
+
+
+def append(log: Path) -> tuple[float, float]:
+    """Return the appends a second of one client, and of many, to a log that is there already."""
+    with closing(Clients(log, [STREAMS])) as one:
+        single = max(one.rate(400) for _ in range(3))
+    names = [f"{stream}-many" for stream in STREAMS]
+    with closing(Clients(log, [[name] for name in names])) as many:
+        several = max(many.rate(CLIENTS * 8) for _ in range(3))
+    return single, several

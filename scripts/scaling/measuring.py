@@ -1,0 +1,116 @@
+"""Measures the constants on this machine: logs of several sizes, one process's rates, and the engines that are there."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.projections.all import every_projector
+from scripts.benchmarks.rebuild import in_fresh_process, make_log
+from scripts.scaling import log_of_size, node_of_size, one_process
+from scripts.scaling.constants import Constants, Machine, OfSize, OnEngine
+
+BEHIND = 5_000
+"""Events that the views are behind at first, so that catching up can be measured; fewer for a small log."""
+
+
+def machine() -> Machine:
+    """Describe this machine."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return Machine(
+        processor=names[0] if names else platform.machine(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        kernel=platform.release(),
+        python=platform.python_version(),
+        sqlite=sqlite3.sqlite_version,
+        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
+        load=round(os.getloadavg()[0], 2),
+    )
+
+
+def log_of(events: int, folder: Path) -> OfSize:
+    """Measure a log of so many events, and its views."""
+    data = folder / f"log-{events}"
+    data.mkdir()
+    found: dict[str, float] = {"events": events}
+    tell(events, "writing the log")
+    in_fresh_process(make_log, data / LOG_FILE, events)
+    found |= in_fresh_process(log_of_size.shape, data)
+    found["page_read"] = log_of_size.page_read(data)
+    found["log_read"] = in_fresh_process(log_of_size.read_log, data)
+    tell(events, "making the views")
+    found |= in_fresh_process(log_of_size.rebuild, data, events, min(BEHIND, events // 5))
+    found |= in_fresh_process(node_of_size.follow, data)
+    tell(events, "reading")
+    found |= in_fresh_process(node_of_size.read, data)
+    found["copy"] = copy_views(data)
+    tell(events, "backup, verify")
+    found["backup"] = in_fresh_process(log_of_size.back_up, data)
+    found["verify_log"], found["verify_log_peak_bytes"] = in_fresh_process(log_of_size.check_log, data)
+    found["verify_views"], found["verify_views_peak_bytes"] = in_fresh_process(log_of_size.check_views, data)
+    tell(events, "a withdrawal")
+    found["withdrawal"], found["withdrawal_wal_bytes"] = in_fresh_process(
+        log_of_size.withdraw_one, data, events // 2
+    )
+    tell(events, "appends")
+    found["append_one"], found["append_many"] = in_fresh_process(log_of_size.append, data / LOG_FILE)
+    shutil.rmtree(data)
+    types = OfSize.__annotations__
+    return msgspec.convert({name: types[name](value) for name, value in found.items()}, OfSize)
+
+
+def copy_views(data: Path) -> float:
+    """Return the seconds in which the views are copied with their checksum, as a node does that joins."""
+    path = ViewsDirectory(data, every_projector()).current
+    if path is None:
+        raise SystemExit("there are no views")
+    started = time.perf_counter()
+    target, digest = data / "copy", hashlib.sha256()
+    with path.open("rb") as source, target.open("wb") as copy:
+        while part := source.read(1 << 20):
+            digest.update(part)
+            copy.write(part)
+        copy.flush()
+        os.fsync(copy.fileno())
+    took = time.perf_counter() - started
+    target.unlink()
+    return took
+
+
+def tell(events: int, what: str) -> None:
+    """Say what is being done."""
+    print(f"{time.strftime('%H:%M:%S')} {events:>9,} events: {what}", flush=True)
+
+
+def measure(sizes: Sequence[int], folder: Path) -> Constants:
+    """Measure everything, in a directory on the disk that counts."""
+    where = machine()
+    logs = [log_of(events, folder) for events in sorted(sizes)]
+    print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
+    rates = in_fresh_process(one_process.rates, folder)
+    print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
+    return Constants(machine=where, sizes=logs, rates=rates, engines=[sqlite_engine(logs[-1])])
+
+
+def sqlite_engine(size: OfSize) -> OnEngine:
+    """Return what the log costs in SQLite, as measured at a size."""
+    return OnEngine(
+        name="SQLite",
+        bytes_an_event=size.log_bytes / size.events,
+        append_one=size.append_one,
+        append_many=size.append_many,
+        read=size.log_read,
+        stall=0.0,
+        source="here",
+    )

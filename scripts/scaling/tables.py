@@ -1,0 +1,218 @@
+"""The tables of `docs/explanation/scale.md`, filled in between the marks that stand there."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from scripts.scaling import reading
+from scripts.scaling.constants import Constants, OfSize
+from scripts.scaling.drawing import in_bytes, in_time, short
+from scripts.scaling.following import Follower
+from scripts.scaling.growth import Growth
+from scripts.scaling.publications import ALL, HUNDRED_MILLION, Publication
+
+PARTS: Final = (1, 8, 40)
+
+
+def measured(constants: Constants) -> str:
+    """What was measured, by size."""
+    rows: list[tuple[str, Callable[[OfSize], str]]] = [
+        (
+            "log, bytes an event (payload)",
+            lambda o: f"{o.log_bytes / o.events:,.0f} ({o.payload_bytes / o.events:,.0f})",
+        ),
+        (
+            "views, bytes an event (texts)",
+            lambda o: f"{o.views_bytes / o.events:,.0f} ({o.text_bytes / o.events:,.0f})",
+        ),
+        ("views, bytes an article", lambda o: f"{o.views_bytes / o.posts:,.0f}"),
+        (
+            "replay, events a second",
+            lambda o: f"{o.events / (o.rebuild + o.rebuild_indexes + o.rebuild_digests):,.0f}",
+        ),
+        ("replay, memory at most", lambda o: in_bytes(o.rebuild_peak_bytes)),
+        ("followed in batches of 500, events a second", lambda o: f"{1 / o.follow_batch:,.0f}"),
+        ("followed one by one", lambda o: in_time(o.follow_single)),
+        (
+            "replay, bytes read an event where memory holds none of the views",
+            lambda o: f"{o.cold_read_bytes:,.0f}",
+        ),
+        ("a page of 4 KB from the disk", lambda o: in_time(o.page_read)),
+        ("start of a server that is up to date", lambda o: in_time(o.start)),
+        ("front page of 20, executed", lambda o: in_time(o.front_page)),
+        ("an article, from memory", lambda o: in_time(o.article_warm)),
+        (
+            "an article, from the disk",
+            lambda o: f"{in_time(o.article_cold)}, {in_bytes(o.article_cold_read_bytes)} read",
+        ),
+        ("memory of a process that has read", lambda o: in_bytes(o.resident_bytes)),
+        ("appends a second, one client (SQLite)", lambda o: f"{o.append_one:,.0f}"),
+        ("appends a second, 256 clients (SQLite)", lambda o: f"{o.append_many:,.0f}"),
+        ("backup, checked", lambda o: in_time(o.backup)),
+        ("`verify`: log; views", lambda o: f"{in_time(o.verify_log)}; {in_time(o.verify_views)}"),
+        (
+            "`verify`, memory at most: log; views",
+            lambda o: f"{in_bytes(o.verify_log_peak_bytes)}; {in_bytes(o.verify_views_peak_bytes)}",
+        ),
+        ("a withdrawal", lambda o: in_time(o.withdrawal)),
+        (
+            "its write-ahead log, against the views",
+            lambda o: f"{o.withdrawal_wal_bytes / o.views_bytes:.2f} times",
+        ),
+        ("views copied with checksum and sync", lambda o: in_time(o.copy)),
+    ]
+    heads = [f"{one.events:,} events" for one in constants.sizes]
+    return table(["", *heads], [[name, *map(tell, constants.sizes)] for name, tell in rows])
+
+
+def one_process(constants: Constants) -> str:
+    """What one process does."""
+    rates = constants.rates
+    return table(
+        ["one process", ""],
+        [
+            [
+                f"kept answers of {in_bytes(rates.answer_bytes)}, a second of processor time",
+                f"{rates.kept:,.0f}",
+            ],
+            ["answers “not modified” (304)", f"{rates.unchanged:,.0f}"],
+            ["answers executed anew", f"{rates.uncached:,.0f}"],
+            ["memory of one kept answer", in_bytes(rates.kept_answer_bytes)],
+            ["whole commands a second by the clock, one editor", f"{rates.commands_one:,.0f}"],
+            ["whole commands a second by the clock, 64 editors", f"{rates.commands_many:,.0f}"],
+            ["processor time of a command, its views and the answer", in_time(rates.command_processor)],
+            ["processor time to find out what an event touched", in_time(rates.touched)],
+            ["processor time of an event for each subscriber", in_time(rates.subscriber)],
+        ],
+    )
+
+
+def engines(constants: Constants) -> str:
+    """What the log costs on each engine."""
+    return table(
+        [
+            "engine",
+            "bytes an event",
+            "appends a second: one client",
+            "256 clients",
+            "read by one follower",
+            "stall",
+            "from",
+        ],
+        [
+            [
+                one.name,
+                f"{one.bytes_an_event:,.0f}",
+                f"{one.append_one:,.0f}",
+                f"{one.append_many:,.0f}",
+                f"{one.read:,.0f} a second",
+                in_time(one.stall) if one.stall else "–",
+                one.source,
+            ]
+            for one in constants.engines
+        ],
+    )
+
+
+def publications(constants: Constants) -> str:
+    """The three publications: what is assumed of them, and what follows."""
+    return _of(constants, ALL)
+
+
+def split(constants: Constants) -> str:
+    """A hundred million articles in one publication, and in several: one of them."""
+    parts = [HUNDRED_MILLION.split(number) if number > 1 else HUNDRED_MILLION for number in PARTS]
+    return _of(constants, parts, [f"{number} publication{'s' * (number > 1)}, each" for number in PARTS])
+
+
+def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str] = ()) -> str:
+    growth, worst, rates = Growth(constants), Growth(constants, worst=True), constants.rates
+    append = max(one.append_many for one in constants.engines)
+    follower = Follower.measured(constants.largest)
+
+    def processes(one: Publication) -> str:
+        needed = reading.processes_for(one, rates)
+        _, share = reading.capacity(one, rates, needed, one.events_at_peak)
+        return f"{needed:,} ({share:.0%} kept)"
+
+    def imported(one: Publication) -> str:
+        events = one.archive * one.events_a_post
+        made = between(growth.replay(events), worst.replay(events))
+        return f"{in_time(events / append)}; {made}"
+
+    rows: list[tuple[str, Callable[[Publication], str]]] = [
+        (
+            "*assumed:* articles imported; posts a day",
+            lambda p: f"{short(p.archive)}; {short(p.posts_a_day)}",
+        ),
+        (
+            "*assumed:* requests a day; busiest second",
+            lambda p: f"{short(p.requests_a_day)}; {short(p.reads_at_peak)}/s",
+        ),
+        ("articles; events after ten years", lambda p: f"{short(p.articles)}; {short(p.events)}"),
+        ("events a second: mean; busiest", lambda p: f"{p.events_a_second:.2g}; {p.events_at_peak:.2g}"),
+        (
+            "log; views on each node",
+            lambda p: f"{in_bytes(growth.log_bytes(p.events))}; {in_bytes(growth.views_bytes(p.events))}",
+        ),
+        ("processes (cores) for the busiest second", processes),
+        ("archive: recorded; views made", imported),
+        ("replay", lambda p: between(growth.replay(p.events), worst.replay(p.events))),
+        ("join from a snapshot", lambda p: in_time(growth.join(p.events, p.events_a_second))),
+        ("`verify`", lambda p: between(growth.verify(p.events), worst.verify(p.events))),
+        ("checked backup", lambda p: in_time(growth.backup(p.events))),
+        (
+            "a withdrawal, on every node",
+            lambda p: between(growth.withdrawal(p.events), worst.withdrawal(p.events)),
+        ),
+        (
+            "log's and node's room over the busiest second",
+            lambda p: (
+                f"{short(append / p.events_at_peak)} times; {short(follower.rate / p.events_at_peak)} times"
+            ),
+        ),
+    ]
+    return table(
+        ["", *(heads or [one.name for one in which])], [[name, *map(tell, which)] for name, tell in rows]
+    )
+
+
+def between(least: float, most: float) -> str:
+    """Return two times, or one where they are the same."""
+    return in_time(least) if in_time(least) == in_time(most) else f"{in_time(least)} to {in_time(most)}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def where(constants: Constants) -> str:
+    """The machine on which it was measured."""
+    machine = constants.machine
+    return (
+        f"{machine.processor}, {machine.cores} cores shared with others (load {machine.load} at the start), "
+        f"{in_bytes(machine.memory_bytes)} of memory, Linux {machine.kernel.split('-')[0]}, Python {machine.python}, "
+        f"SQLite {machine.sqlite}, on {machine.measured_on}."
+    )
+
+
+TABLES: Final[dict[str, Callable[[Constants], str]]] = {
+    "where": where,
+    "measured": measured,
+    "one process": one_process,
+    "engines": engines,
+    "publications": publications,
+    "split": split,
+}
+
+
+def filled_in(page: str, constants: Constants) -> str:
+    """Return the page with its tables as they follow from the constants. Raises `KeyError` for one that there is not."""
+    return re.sub(
+        r"(<!-- table: (?P<name>[a-z ]+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}\n{TABLES[found['name']](constants)}\n\n{found[3]}",
+        page,
+        flags=re.DOTALL,
+    )
