@@ -195,6 +195,18 @@ def test_an_event_that_is_wrong_is_not_copied(store: Path, there: str, change: s
     assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
 
 
+def test_a_url_with_a_password_stays_in_a_file(store: Path, there: str, tmp_path: Path) -> None:
+    (tmp_path / "to").write_text(f"{there}\n", "utf-8")
+    root = json.loads(done("head", "--json", "--data", store))["root"]
+    assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
+    missing = run("log", "copy", "sqlite:", f"@{tmp_path / 'missing'}", "--data", store)
+    assert (missing.exit_code, "missing cannot be read" in missing.stderr) == (2, True), missing.output
+    for unreachable in ("postgresql://ann:secret@127.0.0.1:1/db", "nats://ann:secret@127.0.0.1:1"):
+        (tmp_path / "to").write_text(f"{unreachable}?publication=daily", "utf-8")
+        failed = run("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
+        assert (failed.exit_code, "secret" in failed.output) == (3, False), failed.output
+
+
 def test_what_is_no_url_and_what_is_no_log_are_refused(store: Path, tmp_path: Path) -> None:
     for source, target, code in (
         ("sqlite:", "mysql://there", 2),
