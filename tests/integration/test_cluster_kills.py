@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
+import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
                 await diary.goes_on(0.0, EDITORS)
                 kills = [await without_leader(cluster, diary, NatsServer.kill, random) for _ in range(KILLS)]
                 stops = [await without_leader(cluster, diary, NatsServer.stop, random) for _ in range(STOPS)]
+                steps = [await without_leader(cluster, diary, step_down, random) for _ in range(STOPS)]
             for number, editor in enumerate(editors):
                 async with await nodes[number % NODES].connect() as client:
                     await editor.make_sure(client)
@@ -71,13 +73,15 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
             report(f"{len(book.positions)} acknowledged, {len(history)} events; again: {dict(diary.unclear)}")
             report(f"after SIGKILL {said(kills)}")
             report(f"after SIGTERM {said(stops)}")
+            report(f"after a step-down {said(steps)}")
             for number, one in enumerate(reads):
                 report(f"node {number}: {one.number} reads, the slowest {one.slowest * 1000:.0f} ms")
             assert_gapless(history)
             assert book.check(by_command(history[FIRST_EVENTS:])) >= set(book.positions)
             await assert_agreement(tmp_path, url, len(history))
             # The issue promises this figure; one time among several may be the machine's.
-            assert statistics.median(stops) < 1.0
+            assert statistics.median(one.all_writes for one in stops) < 1.0
+            assert statistics.median(one.all_writes for one in steps) < 1.0
             for node in nodes:
                 assert await node.stop() == 0
 
@@ -180,8 +184,18 @@ async def running(works: Any) -> AsyncIterator[None]:
         pass
 
 
-async def without_leader(cluster: NatsCluster, diary: Diary, end: Any, random: Random) -> float:
-    """End the stream's leader under load, start it again, and return for how long writes stalled."""
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """What the loss of a leader came to, in seconds: how long nothing new was recorded, and how long one write took."""
+
+    all_writes: float
+    one_write: float
+
+
+async def without_leader(
+    cluster: NatsCluster, diary: Diary, end: Callable[[NatsServer], None], random: Random
+) -> Stall:
+    """Have the stream's leader go under load, start it again where it is gone, and return what that did to writes."""
     await asyncio.sleep(random.uniform(0.2, 1.0))
     await until(lambda: cluster.leader(STREAM) is not None)
     leader = cluster.leader(STREAM)
@@ -189,10 +203,23 @@ async def without_leader(cluster: NatsCluster, diary: Diary, end: Any, random: R
     began = time.monotonic()
     await asyncio.to_thread(end, leader)
     await diary.goes_on(began + 1.0, EDITORS)
-    stalled = diary.stall(began, time.monotonic())
-    await asyncio.to_thread(leader.start)
+    now = time.monotonic()
+    stall = Stall(diary.stall(began, now), diary.longest_wait(began, now))
+    if not leader.is_running:
+        await asyncio.to_thread(leader.start)
     await until(lambda: cluster.is_current(STREAM))
-    return stalled
+    return stall
+
+
+def step_down(leader: NatsServer) -> None:
+    """Have the stream's leader give its place to another server."""
+    with socket.create_connection(("127.0.0.1", leader.port), 5) as connection:
+        connection.sendall(
+            b"CONNECT {}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.LEADER.STEPDOWN.%b answer 0\r\n\r\n"
+            % STREAM.encode()
+        )
+        answer = connection.makefile("rb")
+        assert any(b'"success":true' in line for line in answer)
 
 
 async def recorded(url: str) -> History:
@@ -249,9 +276,12 @@ async def not_ready(client: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-def said(stalls: Sequence[float]) -> str:
+def said(stalls: Sequence[Stall]) -> str:
+    nothing = [one.all_writes for one in stalls]
+    waited = ", ".join(f"{one.one_write:.2f}" for one in stalls)
     return (
-        f"writes stalled for {', '.join(f'{one:.2f}' for one in stalls)} s, the longest {max(stalls):.2f} s"
+        f"nothing new was recorded for {', '.join(f'{one:.2f}' for one in nothing)} s, the longest {max(nothing):.2f} s; "
+        f"a single write took up to {waited} s"
     )
 
 
