@@ -60,7 +60,10 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
                 for number in range(NODES)
             ]
             async with reading(nodes) as reads, working(editors, nodes):
-                await diary.goes_on(0.0, EDITORS)
+                await diary.goes_on(0.0, 2 * EDITORS)
+                before = time.monotonic()
+                await asyncio.sleep(2)
+                calm = Stall(*(ask(before, time.monotonic()) for ask in (diary.stall, diary.longest_wait)))
                 kills = [await without_leader(cluster, diary, NatsServer.kill, random) for _ in range(KILLS)]
                 stops = [await without_leader(cluster, diary, NatsServer.stop, random) for _ in range(STOPS)]
                 steps = [await without_leader(cluster, diary, step_down, random) for _ in range(STOPS)]
@@ -71,6 +74,7 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
 
             history = await recorded(url)
             report(f"{len(book.positions)} acknowledged, {len(history)} events; again: {dict(diary.unclear)}")
+            report(f"undisturbed {said([calm])}")
             report(f"after SIGKILL {said(kills)}")
             report(f"after SIGTERM {said(stops)}")
             report(f"after a step-down {said(steps)}")
