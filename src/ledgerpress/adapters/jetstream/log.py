@@ -77,10 +77,12 @@ class JetStreamEventLog:
         connection = await Connection.open(address, address.login, f"ledgerpress {address.publication}")
         try:
             replicas, unsynced = await look_at_servers(address, connection)
-            info, publication = await open_stream(
+            info, publication, made = await open_stream(
                 Leader(connection, names.stream), names, replicas, create_as
             )
             log = cls(connection, names, info, publication, unsynced=unsynced)
+            if made:
+                await log._leases.make()
             await log._bell.listen()
             await connection.subscribe(names.leader_elected, log._has_new_leader)
         except BaseException:

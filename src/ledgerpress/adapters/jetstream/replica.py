@@ -15,6 +15,7 @@ from ledgerpress.adapters.jetstream.connection import Connection, Denied
 from ledgerpress.adapters.jetstream.durability import look_at_servers
 from ledgerpress.adapters.jetstream.erasing import erase
 from ledgerpress.adapters.jetstream.leader import Leader, Refused
+from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.message import body_of_stored
 from ledgerpress.adapters.jetstream.publishing import (
     EXPECTED_HEAD,
@@ -86,6 +87,7 @@ class JetStreamReplica:
             if info is None:
                 metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), BEING_MADE: "true"}
                 await make(leader, names, replicas, metadata)
+                await JetStreamLeaseRegister(connection, names, replicas).make()
                 info = await leader.info()
             check(info, names)
             found = metadata_of(info)
