@@ -155,9 +155,7 @@ async def test_a_token_is_asked_for_again_where_the_position_had_to_be_waited_fo
             revoked = await a.store.press.handle(RevokeToken(token_id=made.subject_id))
             other = await a.store.press.handle(new)
             asking = [
-                asyncio.create_task(
-                    b.as_of(position, VIEWER, headers={"Authorization": f"Bearer {secret}"})
-                )
+                asyncio.create_task(b.as_of(position, VIEWER, headers={"Authorization": f"Bearer {secret}"}))
                 for position, secret in ((revoked.position, secrets[0]), (other.position, secrets[1]))
             ]
             await asyncio.sleep(0.2)
