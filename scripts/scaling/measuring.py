@@ -16,7 +16,7 @@ from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.projections.all import every_projector
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
-from scripts.scaling import log_of_size, node_of_size, one_process
+from scripts.scaling import engines, log_of_size, node_of_size, one_process
 from scripts.scaling.constants import Constants, Machine, OfSize, OnEngine
 
 BEHIND = 5_000
@@ -100,7 +100,8 @@ def measure(sizes: Sequence[int], folder: Path) -> Constants:
     print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
     rates = in_fresh_process(one_process.rates, folder)
     print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
-    return Constants(machine=where, sizes=logs, rates=rates, engines=[sqlite_engine(logs[-1])])
+    found = [sqlite_engine(logs[-1]), *in_fresh_process(engines.others, folder)]
+    return Constants(machine=where, sizes=logs, rates=rates, engines=found)
 
 
 def sqlite_engine(size: OfSize) -> OnEngine:

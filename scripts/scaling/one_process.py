@@ -25,6 +25,7 @@ from scripts.benchmarks.answers import SALT, VARIABLES, Server, conditional, pos
 from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
 from scripts.raw_client import ask
 from scripts.scaling.constants import CHECKOUT, Rates
+from scripts.scaling.subscriptions import different
 
 EDITORS: Final = 64
 COMMANDS: Final = 1_280
@@ -96,6 +97,7 @@ async def commands(folder: Path) -> dict[str, float]:
                 "commands_many": COMMANDS / (time.perf_counter() - started),
                 "command_processor": (time.process_time() - processor) / COMMANDS,
                 **await _memory(store),
+                "different_subscription": await different(store, posts[0]),
             }
 
 
