@@ -12,9 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.fixtures import log_url, postgres_server, postgres_url, sqlite_url
+from tests.engines.fixtures import (
+    jetstream_url,
+    log_url,
+    nats_server,
+    postgres_server,
+    postgres_url,
+    sqlite_url,
+)
 
-__all__ = ["log_url", "postgres_server", "postgres_url", "sqlite_url"]
+__all__ = ["jetstream_url", "log_url", "nats_server", "postgres_server", "postgres_url", "sqlite_url"]
 
 TURNSTILE = Path(__file__)
 ROOM = Path(__file__).parent

@@ -1,7 +1,7 @@
 """Nodes that take leases in memory, each through a door of its own to the engine, which a test can hold up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from ledgerpress.application.event_codec import event_codec
@@ -56,6 +56,14 @@ class Door:
     @property
     def publication(self) -> str:
         return self.log.publication
+
+    @property
+    def notices(self) -> Sequence[str]:
+        return ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
     @property
     def leases(self) -> "DoorRegister":

@@ -15,6 +15,13 @@ class SetClock:
         return self.time
 
 
+class StandingClock(SetClock):
+    """A clock that goes on only when it is set: how often it is looked at makes no difference."""
+
+    def now(self) -> int:
+        return self.time
+
+
 class SeededBytes:
     """Bytes that look random, and follow from the seed."""
 

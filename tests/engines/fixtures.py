@@ -10,9 +10,10 @@ from typing import Final
 
 import pytest
 
+from tests.engines.nats import NatsServer, temporary_server
 from tests.engines.postgres import PostgresServer
 
-ENGINES: Final = ("sqlite", "postgres")
+ENGINES: Final = ("sqlite", "postgres", "jetstream")
 
 _numbers = count(1)
 
@@ -33,6 +34,18 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.url(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """The one NATS server of this test process: not to be stopped, nor to be changed for all."""
+    with temporary_server() as server:
+        yield server
+
+
+@pytest.fixture
+def jetstream_url(nats_server: NatsServer) -> str:
+    return nats_server.url(f"test-{next(_numbers)}")
 
 
 @pytest.fixture(params=ENGINES)

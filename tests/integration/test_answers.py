@@ -19,7 +19,7 @@ from ledgerpress.graphql.kept_answers import Ready
 from tests.integration.desk import Client
 from tests.integration.test_withdraw import run_beside
 from tests.property.session import Session
-from tests.property.test_cache import StandingClock
+from tests.sources import StandingClock
 
 ARTICLE = "query ($id: ID!) { article(id: $id) { title body { html } categories { name } authors { name } } }"
 FRONT = "query ($first: Int) { articles(first: $first) { nodes { title age } } }"

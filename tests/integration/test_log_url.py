@@ -40,7 +40,8 @@ def test_a_node_with_its_log_elsewhere_holds_views_and_a_note(log_url: str) -> N
     by_setting = {"LEDGERPRESS_LOG": log_url}
     done("demo", "--data", "one", environment=by_setting)
     files = {path.name for path in Path("one").iterdir()}
-    assert "node.json" in files and "log.sqlite" not in files
+    assert "node.json" in files
+    assert "log.sqlite" not in files
 
     there = json.loads(done("head", "--json", "--data", "one", "--log", log_url))
     assert json.loads(done("head", "--json", "--data", "two", environment=by_setting)) == there
@@ -79,7 +80,8 @@ def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
         "import", "page", str(PAGE), "--retrieved-at", "2024-12-22", "--dry-run",
         "--data", "node", "--log", log_url,
     )  # fmt: skip
-    assert result.exit_code == 3 and "there is no log" in result.stderr
+    assert result.exit_code == 3
+    assert "there is no log" in result.stderr
     assert not Path("node").exists()
 
 
@@ -87,7 +89,8 @@ def test_the_demo_goes_into_an_empty_log_only(log_url: str) -> None:
     done("demo", "--data", "one", "--log", log_url)
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
-    assert again.exit_code == 1 and "the demo needs a log that is empty" in again.stderr
+    assert again.exit_code == 1
+    assert "the demo needs a log that is empty" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
@@ -95,9 +98,8 @@ def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
     done("demo", "--data", "own")
     done("demo", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
     refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
-    assert (
-        refused.exit_code == 3 and "own holds a log of its own, and another one was named" in refused.stderr
-    )
+    assert refused.exit_code == 3
+    assert "own holds a log of its own, and another one was named" in refused.stderr
     for command in (["status"], ["verify"], ["rebuild"]):
         refused = run(*command, "--data", "node")
         assert refused.exit_code == 3
@@ -113,7 +115,8 @@ def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
     for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
         refused = run(*command, "--data", "node", "--log", two)
         assert refused.exit_code == 3
-        assert "node is of the publication" in refused.stderr and "name another directory" in refused.stderr
+        assert "node is of the publication" in refused.stderr
+        assert "name another directory" in refused.stderr
     assert done("views", "list", "--data", "node", "--json") == before
 
 
@@ -121,7 +124,8 @@ def test_other_files_are_not_taken_for_a_node(tmp_path: Path) -> None:
     Path("full").mkdir()
     Path("full", "letter.txt").write_text("Dear editor")
     refused = run("status", "--data", "full", "--log", f"sqlite:{tmp_path / 'there.db'}")
-    assert refused.exit_code == 3 and "full holds other files" in refused.stderr
+    assert refused.exit_code == 3
+    assert "full holds other files" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,8 @@ def test_a_mistake_in_the_url_is_an_error_in_the_call_without_its_password(url: 
         run("settings", environment={"LEDGERPRESS_LOG": url}),
     ):
         assert result.exit_code == 2
-        assert said in result.stderr and len(result.stderr.splitlines()) == 1
+        assert said in result.stderr
+        assert len(result.stderr.splitlines()) == 1
         assert SECRET not in result.output
 
 
@@ -161,7 +166,7 @@ async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path
     url = f"nats://news:{SECRET}@n1:4222?publication=daily"
     work = asyncio.create_task(rebuild_beside(tmp_path / "node", url, [sys.executable, "-c", script]))
     async with asyncio.timeout(60):
-        while not told.exists() or not told.read_text():
+        while not told.exists() or not told.read_text():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
     work.cancel()
     with suppress(asyncio.CancelledError):

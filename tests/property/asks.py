@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from random import Random
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -135,6 +136,26 @@ def asks(draw: st.DrawFn) -> Ask:
         expecting=draw(_expectations),
         key=draw(st.none() | st.none() | st.integers(0, 3)),
         twice=draw(st.sampled_from((False, False, True))),
+    )
+
+
+def random_ask(chance: Random) -> Ask:
+    """Return any command, as `asks` does, for a run that is made by chance and not by Hypothesis."""
+    return Ask(
+        kind=chance.choice((*_FREQUENT, *KINDS)),
+        post=chance.randrange(21),
+        category=chance.randrange(21),
+        other=chance.randrange(21),
+        author=chance.randrange(21),
+        title=chance.choice((*TITLES[:6], None, *TITLES)),
+        slug=chance.choice((None, *SLUGS)),
+        text=chance.choice(TEXTS),
+        date=chance.choice(DATES),
+        flag=chance.random() < 0.5,
+        by_slug=chance.random() < 0.5,
+        expecting=chance.choice((*[Expecting.ANY] * 5, *Expecting)),
+        key=chance.choice((None, None, chance.randrange(200))),
+        twice=chance.random() < 0.3,
     )
 
 

@@ -15,6 +15,7 @@ from ledgerpress.application.desk import CategoryRef
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.press import UseCase
 from ledgerpress.application.request import Outcome, Request
+from ledgerpress.compose.log_url import LOCAL
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.actors import ActorRegistered
 from ledgerpress.domain.event import Event
@@ -91,6 +92,7 @@ class Session:
     history: list[Recorded[Event]] = field(default_factory=list)
     room: Newsroom = field(default_factory=Newsroom)
     seen: Counter[str] = field(default_factory=Counter)
+    log: str = LOCAL
 
     async def __aenter__(self) -> Self:
         self._subjects: dict[str, str] = {}
@@ -236,6 +238,7 @@ class Session:
                 return await self._open.enter_async_context(
                     open_store(
                         self.data,
+                        log=self.log,
                         clock=self.clock,
                         randomness=self.randomness,
                         projectors=projectors,

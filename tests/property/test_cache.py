@@ -33,7 +33,7 @@ from tests.property.cache_questions import DOCUMENTS, VIEWERS, Question, Questio
 from tests.property.session import Action, ClockMoves, Restart, Session, actions
 from tests.property.test_views import EXAMPLES
 from tests.property.whole_day import WHOLE_DAY
-from tests.sources import SeededBytes, SetClock
+from tests.sources import SeededBytes, StandingClock
 
 ASKED_AFTER_EACH: Final = 24
 ASKED_AGAIN: Final = 0.9
@@ -43,13 +43,6 @@ ASKED_AGAIN: Final = 0.9
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let nobody tell of the faults that are made here by the hundred."""
     caplog.set_level(logging.CRITICAL, "ledgerpress")
-
-
-class StandingClock(SetClock):
-    """A clock that goes on only when it is set, so that two answers to one question are of one moment."""
-
-    def now(self) -> int:
-        return self.time
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from tests.integration.server import serving
 from tests.integration.wire import Client
 from tests.newsroom import Newsroom
 from tests.property.cache_questions import DOCUMENTS, Question, Questioner
-from tests.property.test_cache import Reader, StandingClock
+from tests.property.test_cache import Reader
+from tests.sources import StandingClock
 
 pytestmark = pytest.mark.serial
 

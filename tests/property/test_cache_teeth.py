@@ -16,8 +16,8 @@ from ledgerpress.readmodels.temporal import Snapshot
 from ledgerpress.readmodels.touched import touched
 from tests.property.cache_questions import DOCUMENTS, Question, Questioner
 from tests.property.session import Restart, Session
-from tests.property.test_cache import StandingClock
 from tests.property.whole_day import WHOLE_DAY
+from tests.sources import StandingClock
 
 QUESTIONS: Final = 120
 DROPPED: Final[dict[str, Callable[[Topic], bool]]] = {

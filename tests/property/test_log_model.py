@@ -1,23 +1,33 @@
-"""The log beside a model of it in plain Python: whatever is done, in any order, both hold the same."""
+"""The log beside a model of it in plain Python: whatever is done, in any order, both hold the same, on every engine."""
 
 import asyncio
-import tempfile
-from pathlib import Path
+from itertools import count
 from typing import TypeAlias
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, WrongExpectedVersion
-from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
-from tests.contract.samples import PUBLICATION, sample_event
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from tests.contract.samples import sample_event
+from tests.engines.places import LogPlace, another_place
 
 Outcome: TypeAlias = int | type[WrongExpectedVersion] | type[DuplicateEvent]
+Asked: TypeAlias = list[tuple[str, str, list[int | None]]]
+"""Streams, each with what to expect of it and the names of its events' ids; without events it is a guard."""
 
-STREAMS = ["taxonomy", "post.a", "post.b", "slug.c"]
+EXAMPLES = {"sqlite": 40}
+"""Fewer for those where every step is a conversation with a server."""
+FEWER = 10
+STREAMS = ["taxonomy", "post.a", "post.b", "slug.c", "lease.d"]
 EVENT_IDS = st.one_of(st.none(), st.none(), st.integers(0, 5))
 """Mostly new ids, and some that come again."""
 
@@ -27,6 +37,7 @@ class Model:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, int, NewEvent]] = []
+        self.withdrawn: set[int] = set()
 
     def version(self, stream: str) -> int:
         return sum(1 for name, _, _ in self.events if name == stream)
@@ -45,31 +56,32 @@ class Model:
 
 
 @st.composite
-def commands(draw: st.DrawFn) -> list[tuple[str, str, list[int | None]]]:
-    """Streams, each with what to expect of it and the names of its events' ids."""
+def commands(draw: st.DrawFn) -> Asked:
+    """One append."""
     streams = draw(st.lists(st.sampled_from(STREAMS), min_size=1, max_size=3, unique=True))
     kinds = [draw(st.sampled_from(["exact", "exact", "exact", "any", "stale", "ahead"])) for _ in streams]
     if set(kinds) == {"any"}:
         kinds[0] = "exact"
-    names = [draw(st.lists(EVENT_IDS, min_size=1, max_size=3)) for _ in streams]
+    names = [draw(st.lists(EVENT_IDS, min_size=int(kind == "any"), max_size=3)) for kind in kinds]
+    if not any(names):
+        names[0] = [draw(EVENT_IDS)]
     return list(zip(streams, kinds, names, strict=True))
 
 
 class LogBesideModel(RuleBasedStateMachine):
-    """Two connections to one file, as two processes would have, and the model."""
+    """Two connections to one log, as two processes would have, and the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "log.db"
+        self.place = LogPlace(url)
         self.runner = asyncio.Runner()
         self.model = Model()
         self.logs = [self.open(), self.open()]
 
-    def open(self) -> SqliteEventLog:
-        return self.runner.run(SqliteEventLog.open(self.path, create_as=lambda: PUBLICATION))
+    def open(self) -> OpenedLog:
+        return self.runner.run(self.place.open())
 
-    def writes(self, command: list[tuple[str, str, list[int | None]]]) -> list[StreamWrite]:
+    def writes(self, command: Asked) -> list[StreamWrite]:
         shift = {"exact": 0, "stale": -1, "ahead": 1}
         return [
             StreamWrite(
@@ -81,7 +93,7 @@ class LogBesideModel(RuleBasedStateMachine):
         ]
 
     @rule(which=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
-    def append_at_once(self, which: int, group: list[list[tuple[str, str, list[int | None]]]]) -> None:
+    def append_at_once(self, which: int, group: list[Asked]) -> None:
         """Commands that are appended at the same moment are recorded in turn."""
         appends = [self.writes(command) for command in group]
 
@@ -95,8 +107,24 @@ class LogBesideModel(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def open_again(self, which: int) -> None:
-        self.runner.run(self.logs[which].aclose())
+        self.runner.run(self.place.close(self.logs[which]))
         self.logs[which] = self.open()
+
+    @precondition(lambda self: self.model.events)
+    @rule(which=st.integers(0, 1), at=st.integers(0, 100))
+    def withdraw(self, which: int, at: int) -> None:
+        """Withdraw a payload, or finish that, where it is withdrawn already."""
+        position = at % len(self.model.events) + 1
+        _, _, gone = self.model.events[position - 1]
+        stream = f"withdrawal.{gone.event_id}"
+        record = [StreamWrite(stream, NO_STREAM, (sample_event(event_type="payload.withdrawn"),))]
+        if gone.type == "payload.withdrawn":
+            return
+        if position in self.model.withdrawn:
+            record = []
+        outcome = self.runner.run(self.logs[which].withdraw(position, record))
+        assert outcome == (self.model.append(record) if record else len(self.model.events))
+        self.model.withdrawn.add(position)
 
     @rule(which=st.integers(0, 1), after=st.integers(0, 30), limit=st.integers(0, 10))
     def read(self, which: int, after: int, limit: int) -> None:
@@ -125,19 +153,33 @@ class LogBesideModel(RuleBasedStateMachine):
         assert [(event.header, event.payload) for event in stored] == [
             (
                 event.header(
-                    publication=PUBLICATION, position=position, stream=stream, stream_version=version
+                    publication=self.logs[0].publication,
+                    position=position,
+                    stream=stream,
+                    stream_version=version,
                 ),
-                event.payload,
+                None if position in self.model.withdrawn else event.payload,
             )
             for position, (stream, version, event) in enumerate(self.model.events, 1)
         ]
 
     def teardown(self) -> None:
-        for log in self.logs:
-            self.runner.run(log.aclose())
+        self.runner.run(self.place.close_all())
         self.runner.close()
-        self.folder.cleanup()
 
 
-TestLogBesideModel = LogBesideModel.TestCase
-TestLogBesideModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+def test_a_log_and_its_model_hold_the_same_whatever_is_done(log_url: str) -> None:
+    numbers = count(1)
+
+    class Here(LogBesideModel):
+        def __init__(self) -> None:
+            super().__init__(another_place(log_url, next(numbers)))
+
+    examples = EXAMPLES.get(log_url.partition(":")[0], FEWER)
+    slow = [HealthCheck.too_slow]
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=slow
+        ),
+    )

@@ -89,7 +89,7 @@ class StoppedAt:
 
     def __init__(self, position: int, store: Store) -> None:
         self.press, self.log, self.clock = store.press, store.log, store.clock
-        self.randomness = store.randomness
+        self.randomness, self.contact = store.randomness, store.contact
         self.checkpoints, self.views = store.checkpoints, store.views
         self._store = store
         self.position = position

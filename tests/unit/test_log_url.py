@@ -56,10 +56,12 @@ def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: 
     ],
 )
 def test_no_password_is_shown(text: str) -> None:
+    assert "se/c" not in _said_of(text)
+    assert "et@" not in _said_of(text)
+
+
+def _said_of(text: str) -> str:
     try:
-        url = LogUrl.parse(text)
+        return f"{LogUrl.parse(text)} {LogUrl.parse(text)!r}"
     except LogUnusable as error:
-        assert "se/c" not in str(error) and "et@" not in str(error)
-    else:
-        assert "se/c" not in str(url) + repr(url)
-        assert url.text == text
+        return str(error)

@@ -49,7 +49,7 @@ def checked_leaf_hash(header: Header, publication: str) -> bytes:
         _without_payload(header).check()
     except (InvalidEnvelope, TypeError) as error:
         raise EventWrong(f"the header is not one: {error}") from error
-    named = {_camel(name): value for name, value in fields.items()}
+    named = {_NAMES[name]: value for name, value in fields.items()}
     # Of ASCII strings and integers, sorted keys and no white space are all that RFC 8785 asks for.
     leaf = json.dumps(named, sort_keys=True, separators=(",", ":")).encode("ascii")
     if leaf != header.leaf():
@@ -88,3 +88,7 @@ def _without_payload(header: Header) -> NewEvent:
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+_NAMES: Final = {name: _camel(name) for name in Header.__struct_fields__}
+"""The fields' names in the leaf."""

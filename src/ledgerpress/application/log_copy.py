@@ -23,8 +23,8 @@ from ledgerpress.eventlog.replica import LogReplica
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
 
 BATCH: Final = 1_000
-NOTED_AFTER: Final = 20_000
-"""So many events are compared again, at most, when a copy was cut off."""
+NOTED_AFTER: Final = 20
+"""So many batches are compared again, at most, when a copy was cut off."""
 LOOKS: Final = 10
 """How often it is looked whether there is more, before a log that is written to without a pause is left behind."""
 
@@ -43,11 +43,14 @@ class Compared(msgspec.Struct, frozen=True):
 class LogCopy:
     """One run of copying one log to a replica of it, which may have been begun by an earlier run."""
 
-    def __init__(self, source: EventLog, target: LogReplica, codec: Codec[Event]) -> None:
-        """Take both ends."""
+    def __init__(
+        self, source: EventLog, target: LogReplica, codec: Codec[Event], *, batch_size: int = BATCH
+    ) -> None:
+        """Take both ends, and how many events are read and written together."""
         self._source = source
         self._target = target
         self._codec = codec
+        self._batch_size = batch_size
         self._tree = Frontier()
         self._recorded_time: int | None = None
         self._written = self._noted = self._needed = 0
@@ -99,7 +102,7 @@ class LogCopy:
     async def _step(self, end: int) -> None:
         """Copy the next events, or what an earlier run did not come to compare of them, and compare."""
         after = self._tree.size
-        batch = await self._source.read(after, min(BATCH, end - after))
+        batch = await self._source.read(after, min(self._batch_size, end - after))
         leaf_hashes = [await self._checked(event, after + 1 + index) for index, event in enumerate(batch)]
         if not batch:
             raise EventWrong(f"position {after + 1} is missing: the log ends before its head")
@@ -113,7 +116,7 @@ class LogCopy:
         for leaf_hash in leaf_hashes:
             self._tree.append(leaf_hash)
         self._recorded_time = max(self._recorded_time or 0, *(event.header.recorded_at for event in batch))
-        if self._tree.size - self._noted >= NOTED_AFTER:
+        if self._tree.size - self._noted >= NOTED_AFTER * self._batch_size:
             await self._note()
 
     async def _checked(self, event: StoredEvent, position: int) -> bytes:

@@ -34,6 +34,10 @@ def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: 
 
 def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"store        {data}")
+    log = found["log"]
+    out.print(f"log          {log['url']}  ({log['engine']})")
+    for notice in log["notices"]:
+        out.print(f"notice       {notice}", style="yellow")
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
     out.print(f"head         position {found['head']:,}")

@@ -29,16 +29,14 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
             server = Server(url.without(), str(url))
             return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
-            raise LogUnusable("the log in NATS JetStream is not there yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.log import JetStreamEventLog  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamEventLog.open(Address.of(url.text), create_as=create_as)
         case _:
             return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
-
-
-def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
-    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
-    if error.name != library:
-        return error
-    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
 
 
 async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
@@ -49,10 +47,27 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
     """
     match url.engine:
         case "postgresql":
-            raise LogUnusable("a log cannot be copied to PostgreSQL yet")
+            try:
+                from ledgerpress.adapters.postgres.replica import PostgresReplica  # noqa: PLC0415 - an extra
+                from ledgerpress.adapters.postgres.server import Server  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "asyncpg", "postgres") from error
+            return await PostgresReplica.open(Server(url.without(), str(url)), url.publication, publication)
         case "nats":
-            raise LogUnusable("a log cannot be copied to NATS JetStream yet")
+            try:
+                from ledgerpress.adapters.jetstream.address import Address  # noqa: PLC0415
+                from ledgerpress.adapters.jetstream.replica import JetStreamReplica  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise _missing(error, "nats", "jetstream") from error
+            return await JetStreamReplica.open(Address.of(url.text), publication)
         case _:
             if url.is_local:
                 check_data_directory(data, create=True)
             return await SqliteReplica.open(url.file(data / LOG_FILE), publication)
+
+
+def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
+    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
+    if error.name != library:
+        return error
+    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,10 @@ from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.compose.node_directory import check_node_directory, claim
 from ledgerpress.compose.served_views import ServedViews
 from ledgerpress.compose.views_making import ViewsMaking
+from ledgerpress.eventlog.contact import Contact
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.watched_log import WatchedLog
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
 from ledgerpress.projections.projector import Projector
@@ -39,6 +41,7 @@ class Store:
     """An open store: the press takes commands, snapshots answer queries."""
 
     log: EventLog
+    contact: Contact
     views: ServedViews
     press: Press
     clock: Clock
@@ -121,11 +124,12 @@ async def open_store(
         if not url.is_local:
             claim(data, opened.publication)
         codec = event_codec()
-        name_key = await open_publication(opened, codec, clock, randomness)
+        watched = WatchedLog(opened)
+        name_key = await open_publication(watched, codec, clock, randomness)
         directory = ViewsDirectory(data, projectors)
         memories = [body.forget]
         views = ServedViews(
-            opened,
+            watched,
             codec,
             directory,
             projectors,
@@ -133,13 +137,13 @@ async def open_store(
             batch_size=batch_size or FOLLOWED_AT_ONCE,
             forget=partial(_forget, memories),
         )
-        making = ViewsMaking(opened, codec, directory, projectors, batch_size=batch_size)
+        making = ViewsMaking(watched, codec, directory, projectors, batch_size=batch_size)
         await views.start(partial(making.make, progress), resume=resume)
         try:
-            head = await opened.head()
+            head = await watched.head()
             await views.catch_up(partial(_report, progress, head))
             press = Press(
-                log=opened,
+                log=watched,
                 codec=codec,
                 views=_PressViews(views),
                 clock=clock,
@@ -149,13 +153,16 @@ async def open_store(
             )
             memories.append(press.forget)
             views.follow()
-            watching = asyncio.create_task(views.watch(), name="views in use")
+            watching = [
+                asyncio.create_task(views.watch(), name="views in use"),
+                asyncio.create_task(watched.watch(), name="contact with the log"),
+            ]
             try:
-                yield Store(opened, views, press, clock, randomness, memories)
+                yield Store(watched, watched.contact, views, press, clock, randomness, memories)
             finally:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
+                for task in watching:
+                    task.cancel()
+                await asyncio.wait(watching)
         finally:
             await views.aclose()
     finally:

@@ -36,15 +36,17 @@ async def read_status(
     data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
+    url = LogUrl.parse(log)
     async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
         head, points = await store.log.head(), store.checkpoints
-        behind = await lags(store.log, points, store.clock.now())
+        behind = await lags(store.log, points, store.clock.now(), store.contact)
         with store.snapshot() as snapshot:
             site = people.site_name(snapshot)
             digests = checkpoints.digests(snapshot.db)
         return {
             "publication": store.log.publication,
             "site": site,
+            "log": {"url": str(url), "engine": url.engine, "notices": list(store.contact.notices)},
             "head": head,
             "projections": [
                 {

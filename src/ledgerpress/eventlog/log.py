@@ -1,6 +1,6 @@
 """The port to the log: what every adapter promises. One contract suite holds each adapter to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -84,6 +84,20 @@ class OpenedLog(EventLog, Protocol):
     @property
     def leases(self) -> LeaseRegister:
         """Where it is kept who holds which lease."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What an operator should know of how the log is kept, each a sentence such as "unsynced: …"; most often nothing."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has been counted since the log was opened, as far as the engine knows such things.
+
+        `reconnects`: how often a connection was made anew. `resolved`: after how many appends without an answer it was
+        found out whether they had been recorded.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.application.press import Press
 from ledgerpress.application.request import Request
 from ledgerpress.application.sources import Clock, Randomness
+from ledgerpress.eventlog.contact import Contact
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.recorded_events import event_loader
@@ -52,6 +53,11 @@ class Store(Protocol):
     @property
     def log(self) -> EventLog:
         """The event log."""
+        ...
+
+    @property
+    def contact(self) -> Contact:
+        """What is known of the event log without asking it."""
         ...
 
     @property

@@ -17,7 +17,7 @@ from ledgerpress.application.access import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context, Store, Trace
 from ledgerpress.graphql.documents import Documents, Operation, Refused
-from ledgerpress.graphql.errors import all_presentable, masked
+from ledgerpress.graphql.errors import LogAway, all_presentable, is_unavailable, masked
 from ledgerpress.graphql.exchange import current_trace, note_cost, note_operation
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
@@ -70,8 +70,12 @@ class Engine:
                 note_operation(operation)
                 cost = operation.admit(variables)
                 note_cost(cost.field)
+                if operation.type is OperationType.MUTATION and store.contact.is_lost:
+                    return self._refusal(Refused(LogAway()), context)
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)
+                if _was_not_begun(operation, result):
+                    return self._refusal(Refused(LogAway()), context)
                 return self._answer(result, context, cost)
             except Refused as refusal:
                 return self._refusal(refusal, context)
@@ -139,3 +143,14 @@ class Engine:
 
     def _presentable(self, errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
         return all_presentable(errors, suggestions=self.limits.suggestions)
+
+
+def _was_not_begun(operation: Operation, result: ExecutionResult) -> bool:
+    """Whether a mutation came to nothing since the log could not be reached: as if it had never been executed.
+
+    Of several in one document, others may have been carried out before; and in what one answers, the log may be missing
+    too.
+    """
+    if operation.type is not OperationType.MUTATION or not result.errors or len(result.data or ()) != 1:
+        return False
+    return all(len(one.path or ()) == 1 and is_unavailable(one) for one in result.errors)

@@ -8,11 +8,18 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
+from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.graphql.exchange import note_error
 
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE: Final = 500
+LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
+"""The code where the log cannot be reached: nothing was recorded, and what is asked again may be answered."""
+APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
+"""The code where nobody could say whether a command was recorded: under the same idempotency key it is carried out once."""
+_AWAY: Final = "The log cannot be reached for the moment: try again."
+_UNRESOLVED: Final = "The log could not be reached any more, and this may have been recorded: send it again with the same idempotencyKey."
 _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
 
@@ -21,6 +28,13 @@ class BadRequest(GraphQLError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
+
+
+class LogAway(GraphQLError):
+    """What is asked for needs the log, which cannot be reached: it was not begun."""
+
+    def __init__(self) -> None:
+        super().__init__(_AWAY, extensions={"code": LOG_UNAVAILABLE})
 
 
 def presentable(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
@@ -43,7 +57,12 @@ def all_presentable(errors: Iterable[GraphQLError], *, suggestions: bool = True)
 
 
 def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
-    """Return what a client is told of a failure of ours, which is logged with the id that the client is told."""
+    """Return what a client is told of a failure of ours, which is logged with the id that the client is told.
+
+    That the log cannot be reached is told as it is: it passes, and whoever asked can do something about it.
+    """
+    if isinstance(failure, LogUnavailable):
+        return _away(failure, error)
     error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log, and nothing that is kept
     note_error(error_id)
     path = error.path if error else None
@@ -58,6 +77,22 @@ def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[st
         extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": error_id},
     )
     return dict(told.formatted)
+
+
+def _away(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]:
+    code, message = (
+        (APPEND_UNRESOLVED, _UNRESOLVED)
+        if isinstance(failure, AppendUnresolved)
+        else (LOG_UNAVAILABLE, _AWAY)
+    )
+    nodes, path = (error.nodes, error.path) if error else (None, None)
+    return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)
+
+
+def is_unavailable(error: GraphQLError) -> bool:
+    """Whether an error is that the log cannot be reached, and nothing came of what was asked."""
+    failure = _ours(error)
+    return isinstance(failure, LogUnavailable) and not isinstance(failure, AppendUnresolved)
 
 
 def _ours(error: GraphQLError) -> BaseException | None:

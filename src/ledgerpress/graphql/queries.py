@@ -226,7 +226,7 @@ class Query:
         """Return the projections."""
         store = info.context.store
         points = store.checkpoints
-        behind = await lags(store.log, points, store.clock.now())
+        behind = await lags(store.log, points, store.clock.now(), store.contact)
         digests = checkpoints.digests(info.context.today.snapshot.db)
         return [
             Projection(

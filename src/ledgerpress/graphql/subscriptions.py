@@ -93,8 +93,8 @@ class Subscription:
 
 async def _checked(context: Context, from_position: Position | None) -> int | None:
     """Return where to begin. Raises `BadRequest` for a position that the log has not come to."""
-    if from_position is None:
-        return None
+    if from_position is None or from_position <= context.store.position:
+        return from_position
     head = await context.store.log.head()
     if from_position > head:
         raise BadRequest(f"Position {from_position} lies in the future: the log is at {head}.")

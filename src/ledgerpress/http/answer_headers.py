@@ -3,10 +3,11 @@
 from typing import Final, NamedTuple
 
 from ledgerpress.application.sources import Clock
+from ledgerpress.graphql.errors import LOG_UNAVAILABLE
 from ledgerpress.graphql.kept_answers import Ready
 from ledgerpress.http import conditional, position_header
 from ledgerpress.http.negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.refusals import Header, Refusal
+from ledgerpress.http.refusals import Header, Refusal, retry_after
 from ledgerpress.http.settings import HttpSettings
 
 # For whom an answer is, and of which position at least: caches have to tell these apart.
@@ -18,6 +19,8 @@ _NOT_KEPT: Final = (b"cache-control", b"no-store")
 _ERRORS: Final = b'{"errors"'
 """How an answer with errors begins: they stand first (GraphQL, section 7.1)."""
 
+_AWAY: Final = f'"code":"{LOG_UNAVAILABLE}"'.encode()
+"""What stands in an answer to what was not begun, since the log cannot be reached."""
 _INTERNAL: Final = b'"code":"INTERNAL_SERVER_ERROR"'
 """What stands in an answer that failed by our fault. Inside a string the quotation marks would be escaped."""
 
@@ -53,11 +56,15 @@ class AnswerHeaders:
             content_type = _CONTENT_TYPES[media_type]
         elif _INTERNAL in ready.body:
             status, content_type = 500, self._error_type(media_type)
+        elif _AWAY in ready.body:
+            status, content_type = 503, self._error_type(media_type)
         elif self._legacy_json and media_type == JSON:
             status, content_type = 200, _CONTENT_TYPES[JSON]
         else:
             status, content_type = status_if_not_executed, self._error_type(media_type)
         headers = [content_type, _NOT_KEPT, VARY]
+        if status == 503:
+            headers.append(retry_after(1))
         if ready.position:  # without one nothing was read, and the response says how far the views are
             headers.insert(0, (position_header.NAME, b"%d" % ready.position))
         return Response(status, headers, ready.body)

@@ -12,7 +12,9 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Identity
+from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.answers import Answers
+from ledgerpress.graphql.errors import LOG_UNAVAILABLE
 from ledgerpress.graphql.exchange import note_error
 from ledgerpress.graphql.kept_answers import KeptStore, Ready
 from ledgerpress.http.answer_headers import AnswerHeaders, Response
@@ -24,7 +26,7 @@ from ledgerpress.http.negotiation import answer_media_type, names_html
 from ledgerpress.http.operation_kinds import status_if_not_executed
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.preflight import require_preflight
-from ledgerpress.http.refusals import Header, Refusal
+from ledgerpress.http.refusals import Header, Refusal, retry_after
 from ledgerpress.http.remembered import Remembered
 from ledgerpress.http.repeatable import Repeatable, note_repeatable
 from ledgerpress.http.request_body import ClientGone, check_headers, read_body
@@ -90,6 +92,8 @@ class GraphQLEndpoint:
                 response = await self._respond(scope, receive, headers, media_type)
         except Refusal as refusal:
             response = self._answers.refused(refusal, media_type)
+        except LogUnavailable:
+            response = self._answers.refused(_away(), media_type)
         except ClientGone:
             return
         except Exception:
@@ -240,6 +244,13 @@ def _not_acceptable() -> Refusal:
         406,
         "NOT_ACCEPTABLE",
         "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
+    )
+
+
+def _away() -> Refusal:
+    """Return what is said where even whoever asks cannot be told without the log."""
+    return Refusal(
+        503, LOG_UNAVAILABLE, "The log cannot be reached for the moment: try again.", retry_after(1)
     )
 
 

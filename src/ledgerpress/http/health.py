@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledgerpress.application.access import Door, Permission, Unauthenticated
+from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.projections.lag import Lag, lags
+from ledgerpress.projections.lag import Lag, lags, node_lag
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,7 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(
             ge=0,
-            description="So does one whose next event has been recorded for longer than that.",
+            description="So does one whose next event has been recorded for longer than that, and a log that cannot be reached for longer.",
         ),
     ] = 10.0
     details: Annotated[
@@ -44,8 +45,9 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
         return cls(lag_events=0, lag_seconds=0.0, details=True)
 
     def is_behind(self, lag: Lag) -> bool:
-        """Whether a projection has too much to catch up with."""
-        return lag.events > self.lag_events or (lag.events > 0 and lag.seconds > self.lag_seconds)
+        """Whether a projection has too much to catch up with, or may have for all that is known."""
+        may_be = lag.events > 0 or not lag.is_known
+        return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
 
 
 class Health:
@@ -63,22 +65,39 @@ class Health:
         return JSONResponse({"status": "live"}, headers=_FRESH)
 
     async def ready(self, request: Request) -> Response:
-        """Answer 200, or 503 with the projections that are paused or behind."""
+        """Answer 200, or 503 with the projections that are paused or behind. It does not wait for the log."""
         store, settings = self._store, self._settings
-        head = await store.log.head()
-        points = store.checkpoints
-        lag = await lags(store.log, points, store.clock.now())
+        points, contact = store.checkpoints, store.contact
+        lag = await lags(store.log, points, store.clock.now(), contact)
+        node = node_lag(lag)
         paused = {name: point.error for name, point in points.items() if point.is_paused}
         behind = {name: one.events for name, one in lag.items() if settings.is_behind(one)}
         status = "paused" if paused else "behind" if behind else "ready"
         if self._stopping.is_set():
             status = "stopping"
-        body: dict[str, Any] = {"status": status, "head": head, "paused": paused, "behind": behind}
-        if settings.details or await may_see_operations(self._door, request):
+        body: dict[str, Any] = {
+            "status": status,
+            "head": contact.head,
+            "log": "reachable" if node.is_known else "unreachable",
+            "lag": {"events": node.events, "seconds": round(node.seconds, 3)},
+            "paused": paused,
+            "behind": behind,
+        }
+        if settings.details or await self._may_see_operations(request):
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
+            if not node.is_known:
+                body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
+            if contact.notices:
+                body["notices"] = contact.notices
         else:
             body["paused"] = dict.fromkeys(paused)
         return JSONResponse(body, status_code=200 if status == "ready" else 503, headers=_FRESH)
+
+    async def _may_see_operations(self, request: Request) -> bool:
+        try:
+            return await may_see_operations(self._door, request)
+        except LogUnavailable:  # it is asked about a token while the views of tokens stand still
+            return False
 
 
 async def may_see_operations(door: Door, request: Request) -> bool:

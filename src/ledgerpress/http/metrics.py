@@ -22,9 +22,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ledgerpress import __version__
+from ledgerpress.eventlog.contact import Contact
 from ledgerpress.graphql.context import Store
 from ledgerpress.projections.checkpoints import Checkpoint
-from ledgerpress.projections.lag import Lag, lags
+from ledgerpress.projections.lag import Lag, lags, node_lag
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The upper bounds of the histogram's buckets, in seconds."""
@@ -109,9 +110,9 @@ class Metrics(Collector):
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
         points = store.checkpoints
-        lag = await lags(store.log, points, store.clock.now())
+        lag = await lags(store.log, points, store.clock.now(), store.contact)
         views = store.views
-        self._store = _Seen(await store.log.head(), points, lag, views.path.name, views.since)
+        self._store = _Seen(store.contact, points, lag, views.path.name, views.since)
         try:
             encode, media_type = choose_encoder(accept)
             return encode(self._registry), media_type
@@ -153,14 +154,14 @@ class Metrics(Collector):
 class _Seen:
     """What was found out about a store when Prometheus asked."""
 
-    head: int
+    contact: Contact
     points: Mapping[str, Checkpoint]
     lag: Mapping[str, Lag]
     file: str
     since: int
 
     def families(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("ledgerpress_log_head", "The position of the last event recorded.", self.head)
+        yield from self._log()
         yield _by_projection(
             "checkpoint", "The position reached.", {n: p.position for n, p in self.points.items()}
         )
@@ -172,7 +173,7 @@ class _Seen:
         )
         yield _by_projection(
             "lag_seconds",
-            "For how long the first event still to be applied has been recorded.",
+            "For how long the first event still to be applied has been recorded, or nothing was heard of the log.",
             {name: one.seconds for name, one in self.lag.items()},
         )
         yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", {"file": self.file})
@@ -181,6 +182,32 @@ class _Seen:
             "Since when, in seconds since 1970, UTC.",
             self.since / 1_000_000,
         )
+
+    def _log(self) -> Iterator[Metric]:
+        contact, node = self.contact, node_lag(self.lag)
+        gauges = {
+            "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
+            "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
+            "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
+            "lag_events": ("Events that the last of the projections has still to apply.", node.events),
+            "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
+        }
+        for name, (documentation, value) in gauges.items():
+            yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
+        counters = {
+            "log_regained": ("How often the log could be reached again.", contact.regained),
+            "log_reconnects": (
+                "Connections to the log that were made anew.",
+                contact.counts.get("reconnects", 0),
+            ),
+            "log_appends_resolved": (
+                "Appends without an answer of which it was found out whether they are recorded.",
+                contact.counts.get("resolved", 0),
+            ),
+            "log_appends_unresolved": ("Those of which it was not.", contact.unresolved),
+        }
+        for name, (documentation, value) in counters.items():
+            yield CounterMetricFamily(f"ledgerpress_{name}", documentation, value)
 
 
 def _by_projection(name: str, documentation: str, values: Mapping[str, float]) -> Metric:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.refusals import Refusal, retry_after
 
@@ -37,12 +38,13 @@ def minimum_position(headers: Mapping[bytes, bytes], extensions: Mapping[str, An
 async def wait_for_position(store: Store, position: int, seconds: float) -> None:
     """Wait until the views have reached `position`. Raises `Refusal` where they do not within that time.
 
-    A position that is not in the log is refused at once: everything that was acknowledged is in it, on every node.
+    A position that is not in the log is refused at once: everything that was acknowledged is in it, on every node. While
+    the log cannot be reached, nobody can say that it is not.
     """
     if store.position >= position:
         return
-    head = await store.log.head()
-    if position > head:
+    head = await _head(store)
+    if head is not None and position > head:
         raise Refusal(
             400,
             "NO_SUCH_POSITION",
@@ -64,6 +66,13 @@ async def wait_for_position(store: Store, position: int, seconds: float) -> None
             f"{store.position}. Try again.",
             retry_after(1),
         )
+
+
+async def _head(store: Store) -> int | None:
+    try:
+        return await store.log.head()
+    except LogUnavailable:
+        return None
 
 
 def _bad(what: str) -> Refusal:

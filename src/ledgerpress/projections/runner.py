@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogClosed
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the log, or at projections that are all paused."""
+
+
+_RETRY: Final = 0.25
+"""Seconds until a log that cannot be reached is tried again."""
 
 
 class ViewsWriter(Protocol):
@@ -104,16 +108,21 @@ class ProjectionRunner:
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
-        delay = 0.05
+        delay, last = 0.05, ""
         while True:
             try:
                 if not await self.step():
                     await self._wait()
-                delay = 0.05
+                delay, last = 0.05, ""
             except LogClosed:
                 return
+            except LogUnavailable:
+                # Whoever watches the log says so. It is gone on as soon as it is there again.
+                await asyncio.sleep(_RETRY)
             except (EventLogError, sqlite3.Error, OSError) as fault:
-                logger.warning("the views cannot follow the log, trying again: %s", fault)
+                if str(fault) != last:
+                    logger.warning("the views cannot follow the log, trying again: %s", fault)
+                last = str(fault)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 

@@ -35,6 +35,13 @@ class Appender:
         self._turn = asyncio.Lock()
         self._away = False
         self._task: asyncio.Task[None] | None = None
+        self.resolved = 0
+        """After how many attempts without an answer it was found out whether they had recorded anything."""
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew."""
+        return self._link.reconnects
 
     def begin(self, commands: Sequence[Command], answer: Callable[[Sequence[Outcome]], None]) -> None:
         """Begin to record `commands`, and return at once; `answer` is called in the event loop."""
@@ -77,6 +84,9 @@ class Appender:
                 else:
                     self._away = False
                     return outcomes
+                finally:
+                    self.resolved += recording_.resolved
+                    recording_.resolved = 0
                 await asyncio.sleep(pause)
             raise AssertionError("the pauses never end")
 
@@ -103,6 +113,7 @@ class _Recording:
         self._erase = erase
         self._clock = clock
         self._doubtful: _Attempt | None = None
+        self.resolved = 0
 
     def told(self, error: EventLogError) -> EventLogError:
         """Return the error to answer with when no further attempt is made."""
@@ -131,7 +142,9 @@ class _Recording:
         # Whoever was recording holds the head until that is committed or undone, also where nobody listens any more.
         await recording.begin(connection, self._log)
         if (before := self._doubtful) is not None:
-            if await recording.was_recorded(connection, self._log, before.head, before.rows):
+            was_recorded = await recording.was_recorded(connection, self._log, before.head, before.rows)
+            self.resolved += 1
+            if was_recorded:
                 return before.outcomes
             self._doubtful = None
         group = await recording.look(connection, self._log, self._commands, self._clock)

@@ -12,6 +12,8 @@ class Link:
         self.server = server
         self._place = place
         self._connection = connection
+        self._was_connected = connection is not None
+        self.reconnects = 0
 
     async def connection(self) -> Connection:
         """Return the connection; where it is lost, connect again, once. Raises `LogUnavailable` or `LogUnusable`."""
@@ -24,6 +26,8 @@ class Link:
                 connection.terminate()
                 raise
             self._connection = connection
+            self.reconnects += self._was_connected
+            self._was_connected = True
         return self._connection
 
     def drop(self) -> None:

@@ -1,7 +1,7 @@
 """The event log of a publication in PostgreSQL, shared by any number of nodes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ledgerpress.adapters.postgres import log_rows
@@ -22,8 +22,6 @@ from ledgerpress.eventlog.group_commit import GroupCommit
 from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""`read` ends a batch at the event with which its payloads reach this many bytes."""
 LOOK_SECONDS: Final = 1.0
 """While somebody waits, the head is looked at this often, in case that a signal was lost."""
 _HEAD: Final = "SELECT position FROM ledgerpress.log_head WHERE log = $1"
@@ -98,6 +96,17 @@ class PostgresEventLog:
         """Where it is kept who holds which lease."""
         return self._leases
 
+    @property
+    def notices(self) -> Sequence[str]:
+        """Nothing: a server that does not keep what it promises is refused."""
+        return ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has been counted since it was opened, as `OpenedLog` says."""
+        reconnects = self._appender.reconnects + self._readers.reconnects
+        return {"reconnects": reconnects, "resolved": self._appender.resolved}
+
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
@@ -138,11 +147,23 @@ class PostgresEventLog:
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
-        return await self._read(log_rows.SELECT_AFTER, after, max(limit, 0), MAX_BATCH_BYTES)
+
+        async def work(connection: Connection) -> list[StoredEvent]:
+            return await log_rows.read_after(
+                connection, self._place.log, self._place.publication, after, limit
+            )
+
+        return await self._readers.run(work)
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         """Return the events of a stream with versions greater than `after`, in order."""
-        return await self._read(log_rows.SELECT_STREAM, stream, after)
+
+        async def work(connection: Connection) -> list[StoredEvent]:
+            return await log_rows.read_stream(
+                connection, self._place.log, self._place.publication, stream, after
+            )
+
+        return await self._readers.run(work)
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
@@ -156,10 +177,3 @@ class PostgresEventLog:
     def _committed(self, head: int) -> None:
         self._watch.advance(head)
         self._signals.tell(head)
-
-    async def _read(self, query: str, *arguments: int | str) -> list[StoredEvent]:
-        async def work(connection: Connection) -> list[StoredEvent]:
-            records = await connection.fetch(query, self._place.log, *arguments)
-            return [log_rows.from_record(record, self._place.publication) for record in records]
-
-        return await self._readers.run(work)

@@ -48,8 +48,8 @@ async def open_place(
         place = await make(connection, server, name, create_as, complete=True)
     if not place.complete:
         raise LogUnusable(
-            f"the log {name!r} at {server.shown} is being made of another one, or that was cut off: "
-            "let `ledgerpress log copy` come to its end"
+            f"{server.shown} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it "
+            "as docs/how-to/postgresql.md says"
         )
     return place
 

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 
 Row: TypeAlias = tuple[Any, ...]
@@ -31,6 +32,8 @@ _NAMES: Final = ", ".join(_FIELDS)
 _COLUMNS: Final = f"position, v, {_NAMES}"
 _ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_FIELDS.values(), 3))
 
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""Events are read up to the one with which their payloads reach this many bytes."""
 EVENT_ID: Final = 0
 COMMITMENT: Final = 11
 """Where in a row these are."""
@@ -62,6 +65,22 @@ ORDER BY position
 SELECT_STREAM: Final = f"""
 SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
 """  # noqa: S608
+
+
+async def read_after(
+    connection: Connection, log: int, publication: str, after: int, limit: int
+) -> list[StoredEvent]:
+    """Return up to `limit` events with positions greater than `after`; fewer where their payloads are large."""
+    records = await connection.fetch(SELECT_AFTER, log, after, max(limit, 0), MAX_BATCH_BYTES)
+    return [from_record(record, publication) for record in records]
+
+
+async def read_stream(
+    connection: Connection, log: int, publication: str, stream: str, after: int
+) -> list[StoredEvent]:
+    """Return the events of a stream with versions greater than `after`."""
+    records = await connection.fetch(SELECT_STREAM, log, stream, after)
+    return [from_record(record, publication) for record in records]
 
 
 def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:

@@ -10,10 +10,12 @@ CREATE TABLE ledgerpress.log_head (
     publication uuid NOT NULL,
     format integer NOT NULL,
     complete boolean NOT NULL,
-    position bigint NOT NULL DEFAULT 0
+    position bigint NOT NULL DEFAULT 0,
+    note text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
 COMMENT ON COLUMN ledgerpress.log_head.complete IS 'false while it is being made of another log; nobody opens it then';
 COMMENT ON COLUMN ledgerpress.log_head.position IS 'of the last event';
+COMMENT ON COLUMN ledgerpress.log_head.note IS 'what is noted of an unfinished copy';
 
 -- `payload` and `salt` are null together, once the payload is withdrawn. The commitment is HMAC-SHA-256.
 -- Text is compared byte by byte, so that no index depends on the rules of a language.
@@ -95,12 +97,19 @@ CREATE TRIGGER event_comes_next AFTER INSERT ON ledgerpress.event
 REFERENCING NEW TABLE AS recorded
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.event_comes_next();
 
-CREATE FUNCTION ledgerpress.event_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Only a copy that was given up may go.
+CREATE FUNCTION ledgerpress.event_stays() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM ledgerpress.log_head AS h WHERE h.log = OLD.log AND NOT h.complete) THEN
+        RETURN OLD;
+    END IF;
     RAISE EXCEPTION 'an event is never deleted' USING ERRCODE = 'integrity_constraint_violation';
 END
 $$;
-CREATE TRIGGER event_stays BEFORE DELETE OR TRUNCATE ON ledgerpress.event
+CREATE TRIGGER event_stays BEFORE DELETE ON ledgerpress.event
+FOR EACH ROW EXECUTE FUNCTION ledgerpress.event_stays();
+CREATE TRIGGER events_stay BEFORE TRUNCATE ON ledgerpress.event
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.event_stays();
 
 -- The one change allowed is a withdrawal, once `payload.withdrawn` is recorded for the event.
@@ -136,7 +145,9 @@ BEGIN
     RAISE EXCEPTION 'a log belongs to one publication for ever' USING ERRCODE = 'integrity_constraint_violation';
 END
 $$;
-CREATE TRIGGER log_head_stays BEFORE DELETE OR TRUNCATE ON ledgerpress.log_head
+CREATE TRIGGER log_head_stays BEFORE DELETE ON ledgerpress.log_head
+FOR EACH ROW WHEN (OLD.complete) EXECUTE FUNCTION ledgerpress.log_head_stays();
+CREATE TRIGGER log_heads_stay BEFORE TRUNCATE ON ledgerpress.log_head
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.log_head_stays();
 CREATE TRIGGER log_head_is_fixed BEFORE UPDATE ON ledgerpress.log_head
 FOR EACH ROW WHEN (
@@ -160,5 +171,8 @@ FOR EACH ROW EXECUTE FUNCTION ledgerpress.log_head_is_the_last_event();
 
 -- Also where a session calls itself a replica.
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_stays;
+ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER events_stay;
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_is_only_withdrawn;
 ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_head_stays;
+ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_heads_stay;
+ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_head_is_fixed;

@@ -10,7 +10,7 @@ from ledgerpress.eventlog.errors import LogUnavailable
 
 T = TypeVar("T")
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 10.0
 """Seconds for which something is tried again while the server is away. One attempt may take longer than that."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0

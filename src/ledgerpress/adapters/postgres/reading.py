@@ -26,6 +26,11 @@ class Readers:
         self._free = asyncio.Semaphore(MOST)
         self._closed = False
 
+    @property
+    def reconnects(self) -> int:
+        """How often a connection was made anew."""
+        return sum(link.reconnects for link in self._links)
+
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return what `work` returns for a connection. Raises `LogUnavailable`, `EventLogError` or `LogClosed`."""
         return await persistently(partial(self._attempt, work))

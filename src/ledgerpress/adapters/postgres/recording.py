@@ -15,8 +15,8 @@ from ledgerpress.eventlog.log import ANY_VERSION
 MAX_CLOCK_DIFFERENCE: Final = 5.0
 """Seconds between the clock of a machine that writes and the server's; beyond them it does not write."""
 
-# In one message and without a parameter, so in one round trip. What is read afterwards is as of after the lock.
-_BEGIN: Final = "BEGIN; SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
+# What is read afterwards is as of after the lock. Without a parameter it can be sent with BEGIN, in one round trip.
+_LOCK: Final = "SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
 _LOOK: Final = """
 SELECT head.position,
        extract(epoch FROM clock_timestamp())::float8,
@@ -41,7 +41,12 @@ class ClocksDiffer(LogUnavailable):
 
 async def begin(connection: Connection, log: int) -> None:
     """Begin the transaction, and wait for whoever is recording in this log."""
-    await connection.execute(_BEGIN.format(log=int(log)))
+    await connection.execute(f"BEGIN; {_LOCK.format(log=int(log))}")
+
+
+async def lock(connection: Connection, log: int) -> None:
+    """Wait for whoever is recording in this log, in the transaction under way."""
+    await connection.execute(_LOCK.format(log=int(log)))
 
 
 async def look(

@@ -1,7 +1,7 @@
 """The event log in one SQLite file, shared by any number of processes on one machine."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -77,6 +77,16 @@ class SqliteEventLog:
     def leases(self) -> SqliteLeaseRegister:
         """Where it is kept who holds which lease."""
         return self._leases
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """Nothing: what it promises, a file keeps by itself."""
+        return ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Nothing: there are no connections to lose."""
+        return {}
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.application.access import Identity
+from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
-from ledgerpress.graphql.errors import masked
+from ledgerpress.graphql.errors import is_unavailable, masked
 from ledgerpress.graphql.live.kept import Kept, KeptSteps
 from ledgerpress.graphql.live.settings import LiveSettings
 from ledgerpress.graphql.live.step import Kind, LiveContext, Step
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SHORTEST_LOOK: Final = 1.0
 """Seconds between two looks at the present state without an event, at least."""
+LOG_AGAIN: Final = 0.5
+"""Seconds until an event is tried again of which something is in a log that cannot be reached."""
 _AT_ONCE: Final = 64
 """So many are told before others have a turn."""
 _NOW: Final = -1
@@ -102,7 +105,8 @@ class Group:
     async def next(self, after: int, seen: str | None) -> tuple[int, Told | None]:
         """Return the next event beyond `after`, if there is one, and the position up to which was looked.
 
-        Of the present state, one that differs from `seen` is returned. Raises `Ended`.
+        Of the present state, one that differs from `seen` is returned. Raises `Ended`, and `LogUnavailable` where the
+        event asks for more than the views hold: it is to be asked for again.
         """
         # One step of all groups at a time: others' requests go on in between, however many groups there are.
         async with self._turn:
@@ -166,6 +170,9 @@ class Group:
                 await self._advance()
             except Ended as end:
                 self._end_all(end)
+            except LogUnavailable:
+                await asyncio.sleep(LOG_AGAIN)
+                self._moved.set()
             except Exception as failure:  # noqa: BLE001 - whatever fails, subscribers are not told how
                 self._end_all(broken_inside(failure, self._front))
 
@@ -190,6 +197,9 @@ class Group:
             raise Ended([])
         if step.found is None:
             raise failed(result)
+        if any(is_unavailable(error) for error in result.errors or ()):
+            # It is told when it can be told whole.
+            raise LogUnavailable("what an event says cannot be read")
         self._kind = step.kind
         return told(result, step.found, is_state=step.kind is Kind.STATE)
 

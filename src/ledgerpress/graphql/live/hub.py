@@ -103,6 +103,8 @@ class Live:
         return Subscriber(group, sink, begins_at, lambda _: self._left(key))
 
     async def _checked(self, after: int) -> int:
+        if after <= self.store.position:
+            return after
         head = await self.store.log.head()
         if after > head:
             message = f"Position {after} lies in the future: the log is at {head}."

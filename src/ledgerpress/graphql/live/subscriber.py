@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Final, Protocol
 
-from ledgerpress.graphql.live.group import Group, broken_inside
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.graphql.live.group import LOG_AGAIN, Group, broken_inside
 from ledgerpress.graphql.live.told import Ended, Told, broken
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Subscriber:
             if pending is not None and event is not None:
                 await self._send(pending, event)
             while True:
-                reached, event = await self._group.next(self.position, self.seen)
+                reached, event = await self._next()
                 if self._is_over():  # a cancellation may get lost on the way
                     return
                 if event is not None:
@@ -123,6 +124,13 @@ class Subscriber:
             self._left()
         except Exception as failure:  # noqa: BLE001 - whatever fails, no client is told how
             await self._finish(broken_inside(failure, self.position))
+
+    async def _next(self) -> tuple[int, Told | None]:
+        while True:
+            try:
+                return await self._group.next(self.position, self.seen)
+            except LogUnavailable:
+                await asyncio.sleep(LOG_AGAIN)
 
     async def _send(self, sending: Awaitable[None], event: Told) -> None:
         try:

@@ -1,0 +1,199 @@
+"""The engine that holds the log, for the cluster on one machine: three NATS servers, or one PostgreSQL."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from scripts.engines.nats import NatsCluster, NatsServer, wait_until
+from scripts.engines.postgres import PostgresServer
+
+PUBLICATION: Final = "daily"
+"""The name of the newsroom's log at the engine."""
+STREAM: Final = f"LEDGERPRESS_{PUBLICATION}"
+"""The name that its stream has in JetStream."""
+
+
+class EngineServer(Protocol):
+    """One server of the engine. What it does, it does before it returns."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def addresses(self) -> str: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def by_hand(self) -> str:
+        """The command that kills it, as `kill` does."""
+
+    @property
+    def is_running(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Engine(Protocol):
+    """All servers of the engine."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def killed(self) -> str:
+        """What becomes of a server that is killed, in words."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the newsroom's log."""
+
+    @property
+    def servers(self) -> Sequence[EngineServer]: ...
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def leader(self) -> EngineServer | None:
+        """The server without which nothing can be written, until another takes its place; `None` while there is none."""
+
+    def wait_current(self) -> None:
+        """Wait until every server has what the leader has."""
+
+
+class _Nats:
+    """One of the three, by the name that people see."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+
+    @property
+    def name(self) -> str:
+        return f"nats-{self._server.name[1:]}"
+
+    @property
+    def addresses(self) -> str:
+        return f"nats://{self._server.address}, monitoring {self._server.monitor}"
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @property
+    def by_hand(self) -> str:
+        return f"kill -9 {self.pid}"
+
+    @property
+    def is_running(self) -> bool:
+        return self._server.is_running
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        self._server.kill()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class NatsEngine:
+    """Three NATS servers with JetStream, which hold the log three times over."""
+
+    title = "three NATS servers (JetStream, sync_interval: always)"
+    killed = "killed (SIGKILL)"
+
+    def __init__(self, directory: Path) -> None:
+        self._cluster = NatsCluster(directory)
+        self.servers: Sequence[_Nats] = [_Nats(server) for server in self._cluster.servers]
+
+    @property
+    def url(self) -> str:
+        return self._cluster.url(PUBLICATION)
+
+    def start(self) -> None:
+        self._cluster.start()
+
+    def close(self) -> None:
+        self._cluster.stop()
+
+    def leader(self) -> EngineServer | None:
+        found = self._cluster.leader(STREAM)
+        return None if found is None else self.servers[self._cluster.servers.index(found)]
+
+    def wait_current(self) -> None:
+        all_current = partial(self._cluster.is_current, STREAM)
+        wait_until(all_current, "all replicas of the stream", self._cluster.servers[0].output)
+
+
+class _Postgres:
+    """The one, as a server among servers."""
+
+    name = "postgresql"
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+
+    @property
+    def addresses(self) -> str:
+        return self._server.address()
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @property
+    def by_hand(self) -> str:
+        return f"kill -QUIT {self.pid}"
+
+    @property
+    def is_running(self) -> bool:
+        return self._server.is_running
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        self._server.stop("immediate")
+
+    def stop(self) -> None:
+        self._server.stop("fast")
+
+
+class PostgresEngine:
+    """One PostgreSQL server. An immediate shutdown stands for its crash: it recovers from its write-ahead log."""
+
+    title = "one PostgreSQL server"
+    killed = "stopped without a shutdown, as in a crash (SIGQUIT)"
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._server: PostgresServer | None = None
+        self.servers: Sequence[_Postgres] = []
+
+    @property
+    def url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("PostgreSQL is not started")
+        return self._server.url(PUBLICATION)
+
+    def start(self) -> None:
+        self._server = PostgresServer(folder=self._directory)
+        self.servers = [_Postgres(self._server)]
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.stop("fast")
+
+    def leader(self) -> EngineServer | None:
+        return self.servers[0]
+
+    def wait_current(self) -> None:
+        """There is nobody else to wait for."""

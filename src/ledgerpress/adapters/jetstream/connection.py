@@ -1,0 +1,229 @@
+"""A connection to the servers, made again for ever when it breaks. Every question over it has a bound in time.
+
+Answers come to one inbox of its own: nats-py's `request` would cost more for each than all else that an append does.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from ledgerpress.adapters.jetstream.address import Address, Login
+from ledgerpress.eventlog.errors import LogClosed, LogUnavailable, LogUnusable
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 5.0
+"""For the first connection; later ones are tried for ever."""
+RECONNECT_SECONDS: Final = 0.25
+"""Between two attempts to reach the same server again."""
+PING_SECONDS: Final = 2
+FLUSH_SECONDS: Final = 10
+_STATUS: Final = "Status"
+_NO_RESPONDERS: Final = "503"
+_DENIED: Final = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
+_REFUSED: Final = re.compile(r"authorization violation|authentication", re.IGNORECASE)
+
+
+class NotSent(Exception):
+    """A message did not leave, or nobody was there to take it."""
+
+
+class Unanswered(Exception):
+    """A message left, and no answer came: in time, or before the connection broke."""
+
+
+class Denied(Exception):
+    """The servers do not let this user send to a subject."""
+
+
+class Connection:
+    """Messages to the servers and their answers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._inbox = client.new_inbox() + "."
+        self._asked = 0
+        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._collecting: dict[str, list[Msg]] = {}
+        self._asking: dict[str, str] = {}
+        self._connected = asyncio.Event()
+        self._why = ""
+        self._closed = False
+        self.reconnects = 0
+        """How often the connection was made anew."""
+
+    @classmethod
+    async def open(cls, address: Address, login: Login, name: str) -> "Connection":
+        """Connect. Raises `LogUnusable` where the servers refuse the user, else `LogUnavailable`."""
+        client = Client()
+        self = cls(client)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await client.connect(
+                    servers=list(address.servers),
+                    name=name,
+                    user=login.user or None,
+                    password=login.password or None,
+                    user_credentials=login.credentials or None,
+                    tls=address.tls(),
+                    connect_timeout=2,
+                    reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_SECONDS,
+                    max_outstanding_pings=2,
+                    pending_size=0,
+                    error_cb=self._failed,
+                    disconnected_cb=self._lost,
+                    reconnected_cb=self._found,
+                )
+                await client.subscribe(self._inbox + "*", cb=self._answered)
+                self._connected.set()
+        except (TimeoutError, OSError, errors.Error) as error:
+            await client.close()
+            why = self._why or str(error)
+            if _REFUSED.search(why):
+                raise LogUnusable(
+                    f"the NATS servers refuse the user {login.user or 'without a name'}: {why}"
+                ) from error
+            raise LogUnavailable(f"no NATS server of {', '.join(address.servers)} answers: {why}") from error
+        except ImportError as error:
+            raise LogUnusable("a file of credentials needs a package: pip install nkeys") from error
+        return self
+
+    @property
+    def client(self) -> Client:
+        """The client itself."""
+        return self._client
+
+    async def close(self) -> None:
+        """Let go of it. Whoever still waits, and whoever asks later, gets `LogClosed`."""
+        self._closed = True
+        self._fail_all(LogClosed("the log was closed"))
+        await self._client.close()
+
+    async def connected(self, seconds: float) -> bool:
+        """Wait until there is a connection, for `seconds` at most; return whether there is."""
+        if not self._connected.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._connected.wait(), seconds)
+        return self._connected.is_set()
+
+    async def subscribe(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> None:
+        """Have `heard` called with each message on a subject, from now on and on every later connection."""
+        await self._client.subscribe(subject, cb=heard)
+
+    async def send(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
+    ) -> None:
+        """Send a message. Raises `NotSent`, and `LogClosed`."""
+        if self._closed:
+            raise LogClosed("the log was closed")
+        if not self._connected.is_set():
+            raise NotSent(self._why or "there is no connection")
+        try:
+            await self._client.publish(subject, data, reply, headers)  # type: ignore[arg-type]
+        except errors.Error as error:
+            raise NotSent(str(error)) from error
+
+    async def flush(self) -> None:
+        """Wait until the server has read what was sent, so that not too much waits to be sent. Raises `NotSent`."""
+        try:
+            await self._client.flush(FLUSH_SECONDS)
+        except errors.Error as error:
+            raise NotSent(str(error)) from error
+
+    async def ask(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, seconds: float
+    ) -> Msg:
+        """Send a message and return the answer. Raises `NotSent`, `Unanswered` or `Denied`."""
+        self._asked += 1
+        token = str(self._asked)
+        waiting: asyncio.Future[Msg] = self._loop.create_future()
+        self._waiting[token] = waiting
+        self._asking[token] = subject
+        expiry = self._loop.call_later(seconds, _expire, waiting, seconds)
+        try:
+            await self.send(subject, data, headers, self._inbox + token)
+            answer = await waiting
+        finally:
+            expiry.cancel()
+            del self._waiting[token], self._asking[token]
+        if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
+            raise NotSent("no server of the cluster is responsible now")
+        return answer
+
+    async def collect(self, subject: str, data: bytes, *, seconds: float) -> tuple[list[Msg], dict[str, str]]:
+        """Send a message, and return the answers up to the one with a status, and the headers of that one.
+
+        `seconds` bounds the time between two answers. Raises `NotSent`, `Unanswered` or `Denied`.
+        """
+        self._asked += 1
+        token = str(self._asked)
+        waiting: asyncio.Future[Msg] = self._loop.create_future()
+        answers: list[Msg] = []
+        self._waiting[token] = waiting
+        self._collecting[token] = answers
+        self._asking[token] = subject
+        try:
+            await self.send(subject, data, None, self._inbox + token)
+            seen = -1
+            while len(answers) > seen and not waiting.done():
+                seen = len(answers)
+                await asyncio.wait([waiting], timeout=seconds)
+            if not waiting.done():
+                raise Unanswered(f"no answer within {seconds:g} seconds")
+            last = waiting.result()
+        finally:
+            del self._waiting[token], self._asking[token], self._collecting[token]
+        headers = last.headers or {}
+        if headers.get(_STATUS) == _NO_RESPONDERS:
+            raise NotSent("no server of the cluster is responsible now")
+        return answers, headers
+
+    async def _answered(self, message: Msg) -> None:
+        token = message.subject[len(self._inbox) :]
+        waiting = self._waiting.get(token)
+        if waiting is None or waiting.done():
+            return
+        answers = self._collecting.get(token)
+        if answers is None or (message.headers and _STATUS in message.headers):
+            waiting.set_result(message)
+        else:
+            answers.append(message)
+
+    async def _failed(self, error: Exception) -> None:
+        self._why = str(error) or type(error).__name__
+        if denied := _DENIED.search(self._why):
+            for token, subject in self._asking.items():
+                if subject == denied[1] and not self._waiting[token].done():
+                    self._waiting[token].set_exception(Denied(self._why))
+        logger.debug("NATS: %s", self._why)
+
+    async def _lost(self) -> None:
+        if self._connected.is_set() and not self._closed:
+            logger.warning("The connection to NATS is lost: %s", self._why or "it was closed")
+        self._connected.clear()
+        self._fail_all(Unanswered("the connection broke"))
+
+    async def _found(self) -> None:
+        self._connected.set()
+        self.reconnects += 1
+        logger.info("NATS is connected again")
+
+    def _fail_all(self, why: Exception) -> None:
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(why)
+
+
+def _expire(waiting: asyncio.Future[Msg], seconds: float) -> None:
+    if not waiting.done():
+        waiting.set_exception(Unanswered(f"no answer within {seconds:g} seconds"))

@@ -1,0 +1,197 @@
+"""Whether every server writes through to the disk before it acknowledges: `sync_interval: always`.
+
+By default NATS flushes every two minutes, and a power cut takes what was acknowledged in between
+(https://docs.nats.io/running-a-nats-service/configuration#jetstream). Only `sync_always` says how it is.
+"""
+
+import asyncio
+import http.client
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from ledgerpress.adapters.jetstream.address import Address
+from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
+
+logger = logging.getLogger(__name__)
+
+OLDEST: Final = (2, 12)
+"""The first version of the server with atomic batches."""
+SMALLEST_MESSAGE: Final = 1024 * 1024
+"""Bytes: the server's `max_payload` by default, and enough for the largest event."""
+PATIENCE: Final = 5.0
+"""Seconds for which a server that does not say is asked again."""
+_PAUSE: Final = 0.2
+_HOW: Final = (
+    "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it; or say "
+    "allow_unsynced=true (--allow-unsynced) to run without, where losing what was acknowledged does no harm"
+)
+
+
+class _Config(msgspec.Struct, frozen=True):
+    sync_always: bool = False
+
+
+class _Store(msgspec.Struct, frozen=True):
+    config: _Config | None = None
+
+
+class Varz(msgspec.Struct, frozen=True):
+    """What a server says of itself."""
+
+    server_id: str
+    server_name: str = ""
+    version: str = ""
+    jetstream: _Store | None = None
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    cluster_size: int = 1
+
+
+class _Jsz(msgspec.Struct, frozen=True):
+    meta_cluster: _Meta | None = None
+
+
+class Said(NamedTuple):
+    """What the servers say: of each itself by its id, and how many there are."""
+
+    servers: Mapping[str, Varz]
+    size: int
+
+
+async def check_synced(address: Address) -> Said:
+    """Return what the servers say where all write through. Raises `LogUnusable` with what is wrong."""
+    if not address.monitors and not address.system:
+        raise LogUnusable(
+            "whether the NATS servers write through to the disk cannot be read: name their monitoring addresses with "
+            "monitor=http://one:8222,http://two:8222,…, or a user of the system account with system_user= and "
+            f"system_password= or system_credentials=. {_HOW}"
+        )
+    said = await _patiently(address)
+    for server in said.servers.values():
+        store = server.jetstream and server.jetstream.config
+        if store and not store.sync_always:
+            raise LogUnusable(
+                f"the NATS server {server.server_name} acknowledges what is not on its disk yet: its sync_interval is "
+                f"not `always`. {_HOW}"
+            )
+    return said
+
+
+async def _patiently(address: Address) -> Said:
+    give_up = monotonic() + PATIENCE
+    while True:
+        try:
+            said = await (_monitored(address) if address.monitors else _asked(address))
+            if len(said.servers) >= said.size:
+                return said
+            why = f"{len(said.servers)} of {said.size} servers say"
+        except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
+            why = str(error) or type(error).__name__
+        if monotonic() > give_up:
+            raise LogUnusable(
+                f"whether every NATS server writes through to the disk cannot be read: {why}. {_HOW}"
+            )
+        await asyncio.sleep(_PAUSE)
+
+
+async def _monitored(address: Address) -> Said:
+    servers = {}
+    size = 1
+    for monitor in address.monitors:
+        varz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/varz"), type=Varz)
+        jsz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/jsz"), type=_Jsz)
+        servers[varz.server_id] = varz
+        size = max(size, jsz.meta_cluster.cluster_size if jsz.meta_cluster else 1)
+    return Said(servers, size)
+
+
+def _get(monitor: str, path: str) -> bytes:
+    url = urlsplit(monitor)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.hostname or "", url.port, timeout=2)
+    try:
+        connection.request("GET", url.path.rstrip("/") + path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise http.client.HTTPException(f"{monitor}{path} answers {answer.status}")
+        return answer.read()
+    finally:
+        connection.close()
+
+
+class _SystemAnswer(msgspec.Struct, frozen=True):
+    data: msgspec.Raw
+
+
+async def _asked(address: Address) -> Said:
+    connection = await Connection.open(address, address.system, "ledgerpress (settings)")
+    try:
+        answers: list[Msg] = []
+        inbox = connection.client.new_inbox()
+
+        async def heard(message: Msg) -> None:
+            answers.append(message)
+
+        await connection.subscribe(inbox, heard)
+        sizes = await _all_of(connection, "JSZ", inbox, answers)
+        meta = [msgspec.json.decode(one, type=_Jsz).meta_cluster for one in sizes]
+        servers = await _all_of(connection, "VARZ", inbox, answers)
+        said = [msgspec.json.decode(one, type=Varz) for one in servers]
+        return Said(
+            {one.server_id: one for one in said}, max([1, *(one.cluster_size for one in meta if one)])
+        )
+    finally:
+        await connection.close()
+
+
+async def _all_of(connection: Connection, kind: str, inbox: str, answers: list[Msg]) -> list[msgspec.Raw]:
+    answers.clear()
+    await connection.send(f"$SYS.REQ.SERVER.PING.{kind}", b"", None, inbox)
+    seen = -1
+    while len(answers) > seen:
+        seen = len(answers)
+        await asyncio.sleep(0.3)
+    if not answers:
+        raise LogUnavailable("no server answers the system user: is it a user of the system account?")
+    return [msgspec.json.decode(one.data, type=_SystemAnswer).data for one in answers]
+
+
+async def look_at_servers(address: Address, connection: Connection) -> tuple[int, bool]:
+    """Return how many replicas a new log gets, and whether the servers may acknowledge what is not on their disks.
+
+    Raises `LogUnusable` where they may and the operator did not allow it, and for servers that are too old.
+    """
+    check_server(connection.client)
+    size = 3 if connection.client._server_info.get("cluster") else 1
+    unsynced = False
+    try:
+        said = await check_synced(address)
+        size = said.size
+    except LogUnusable as why:
+        if not address.allow_unsynced:
+            raise
+        logger.warning("Running on NATS servers that may lose what they acknowledged: %s", why)
+        unsynced = True
+    return address.replicas or (3 if size >= 3 else 1), unsynced
+
+
+def check_server(client: Client) -> None:
+    """Raise `LogUnusable` where the server is too old or takes messages that are too small."""
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST:
+        raise LogUnusable(
+            f"the NATS server is {version}; LedgerPress needs {'.'.join(map(str, OLDEST))} or newer"
+        )
+    if client.max_payload < SMALLEST_MESSAGE:
+        raise LogUnusable(
+            f"the NATS server takes messages of {client.max_payload:,} bytes; set max_payload to 1MB or more"
+        )

@@ -1,0 +1,107 @@
+"""Withdraws payloads: the record first, and then the message is overwritten and taken out of the stream.
+
+Only a user may erase to whom the servers allow it: the operator's, not the one that a publication is served with.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.appending import Appender
+from ledgerpress.adapters.jetstream.connection import Denied
+from ledgerpress.adapters.jetstream.leader import Leader, Refused, StoredMessage
+from ledgerpress.adapters.jetstream.message import WITHDRAWAL, header_of, payload_of, read_body
+from ledgerpress.adapters.jetstream.withdrawals import ERASE_AFTER, Withdrawals
+from ledgerpress.eventlog.envelope import Header
+from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
+from ledgerpress.eventlog.log import StreamWrite
+
+_NO_SUCH_MESSAGE: Final = 2**60
+"""A sequence that no stream comes to: to see whether an erasure is allowed at all."""
+_NOT_FOUND: Final = frozenset({10043, 10037, 10057})
+
+
+class Eraser:
+    """Withdraws the payloads of one publication."""
+
+    def __init__(
+        self, leader: Leader, names: Names, withdrawals: Withdrawals, appender: Appender, publication: str
+    ) -> None:
+        self._leader = leader
+        self._names = names
+        self._withdrawals = withdrawals
+        self._appender = appender
+        self._publication = publication
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int | None:
+        """Record `writes`, which are checked, and erase; return the position of the last, `None` without any."""
+        message = await self._leader.at(position)
+        recorded = None
+        if writes:
+            header = await self._header(position, message)
+            if not any(_records(write, header) for write in writes):
+                raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
+            await self._check_allowed()
+            recorded = await self._appender.append(writes, header)
+            self._withdrawals.add(header)
+        elif message is not None:
+            await self._withdrawals.refresh()
+            if self._withdrawals.get(position) is None:
+                if payload_of(read_body(position, message.data)) is not None:
+                    raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
+                return None
+        if message is not None:
+            await self._erase(message)
+        return recorded
+
+    async def _header(self, position: int, message: StoredMessage | None) -> Header:
+        if message is not None:
+            stream = self._names.stream_of(message.subject)
+            return header_of(read_body(position, message.data), self._publication, position, stream)
+        await self._withdrawals.refresh()
+        header = self._withdrawals.get(position)
+        if header is None:
+            raise InvalidEnvelope(f"there is no event at position {position}")
+        return header
+
+    async def _check_allowed(self) -> None:
+        """Raise `EventLogError` where this user may not erase, before anything is recorded."""
+        try:
+            await erase(self._leader, _NO_SUCH_MESSAGE)
+        except Denied as denied:
+            raise EventLogError(
+                "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
+                "in the URL of the log (docs/how-to/jetstream.md)"
+            ) from denied
+
+    async def _erase(self, message: StoredMessage) -> None:
+        try:
+            last = await self._leader.last_of(message.subject)
+            if last is not None and last.sequence == message.sequence:
+                # Until everybody who writes to this stream has learned of it: see `withdrawals`.
+                await asyncio.sleep(ERASE_AFTER)
+            await erase(self._leader, message.sequence)
+        except (Denied, Refused, LogUnavailable) as error:
+            raise WithdrawalUnfinished(
+                f"the payload at position {message.sequence} is withdrawn, and its bytes are not erased yet ({error}): "
+                "withdraw it again"
+            ) from error
+
+
+async def erase(leader: Leader, sequence: int) -> None:
+    """Have the leader overwrite a message and take it out of the stream, unless it is not there.
+
+    Raises `Denied`, `Refused` and `LogUnavailable`.
+    """
+    try:
+        await leader.ask("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False}, lambda answer: answer)
+    except Refused as refused:
+        if refused.code not in _NOT_FOUND:
+            raise
+
+
+def _records(write: StreamWrite, header: Header) -> bool:
+    return write.stream == f"withdrawal.{header.event_id}" and any(
+        event.type == WITHDRAWAL for event in write.events
+    )

@@ -1,0 +1,148 @@
+"""Questions to the leader of a stream, which has everything that was ever acknowledged; a replica may lag.
+
+A question that gets no answer is asked again for a bounded time, since a cluster without a leader elects one in seconds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unanswered
+from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
+
+T = TypeVar("T")
+
+ANSWER_SECONDS: Final = 2.0
+PATIENCE: Final = 5.0
+"""Seconds for which a question is asked again."""
+PAUSE: Final = 0.1
+NO_MESSAGE: Final = 10037
+NO_STREAM: Final = 10059
+_PASSING: Final = frozenset({10008, 10009, 10023, 10077})
+"""The cluster has no leader now, or not the means: error codes that pass."""
+
+
+class ApiError(msgspec.Struct, frozen=True):
+    """What a server says that went wrong."""
+
+    code: int
+    err_code: int = 0
+    description: str = ""
+
+
+class Refused(EventLogError):
+    """The servers answered with an error that does not pass by itself."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(f"NATS says: {error.description} ({error.err_code})")
+        self.code = error.err_code
+
+
+class StoredMessage(msgspec.Struct, frozen=True, rename={"sequence": "seq"}):
+    """A message as the leader gives it."""
+
+    subject: str
+    sequence: int
+    time: str
+    data: bytes = b""
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    messages: int
+    first_seq: int
+    last_seq: int
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    leader: str = ""
+
+
+class StreamInfo(msgspec.Struct, frozen=True):
+    """What the leader says of the stream. `ts` is the server's clock (RFC 3339)."""
+
+    config: dict[str, object]
+    state: StreamState
+    ts: str = ""
+    cluster: Cluster | None = None
+
+    @property
+    def replicas(self) -> int:
+        """How many servers hold the stream."""
+        found = self.config.get("num_replicas", 1)
+        return found if isinstance(found, int) else 1
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: ApiError | None = None
+
+
+class _Got(msgspec.Struct, frozen=True):
+    message: StoredMessage
+
+
+_answer: Final = msgspec.json.Decoder(_Answer).decode
+_got: Final = msgspec.json.Decoder(_Got).decode
+_info: Final = msgspec.json.Decoder(StreamInfo).decode
+
+
+class Leader:
+    """The leader of one stream."""
+
+    def __init__(self, connection: Connection, stream: str, *, patience: float = PATIENCE) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._patience = patience
+
+    async def info(self) -> StreamInfo:
+        """Return the stream's configuration and state. Raises `Refused` (`NO_STREAM`) where there is none."""
+        return await self.ask("STREAM.INFO", None, _info)
+
+    async def head(self) -> int:
+        """Return the sequence of the last message, 0 where there is none."""
+        return (await self.info()).state.last_seq
+
+    async def last_of(self, subject: str) -> StoredMessage | None:
+        """Return the last message on a subject that is not erased."""
+        return await self._get({"last_by_subj": subject})
+
+    async def next_of(self, subject: str, after: int) -> StoredMessage | None:
+        """Return the first message on a subject (which may have wildcards) with a sequence greater than `after`."""
+        return await self._get({"seq": after + 1, "next_by_subj": subject})
+
+    async def at(self, sequence: int) -> StoredMessage | None:
+        """Return the message with a sequence."""
+        return await self._get({"seq": sequence})
+
+    async def ask(self, kind: str, request: object, decode: Callable[[bytes], T]) -> T:
+        """Ask the API for `kind`, and return the answer. Raises `Refused`, `Denied`, and `LogUnavailable`."""
+        subject = f"$JS.API.{kind}.{self._stream}"
+        data = b"" if request is None else msgspec.json.encode(request)
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._patience
+        while True:
+            why: str
+            try:
+                answer = (await self._connection.ask(subject, data, seconds=ANSWER_SECONDS)).data
+                error = _answer(answer).error
+                if error is None:
+                    return decode(answer)
+                if error.err_code not in _PASSING:
+                    raise Refused(error)
+                why = error.description
+            except (NotSent, Unanswered) as failed:
+                why = str(failed)
+            left = give_up - loop.time()
+            if left <= 0:
+                raise LogUnavailable(f"NATS does not answer: {why}")
+            await self._connection.connected(left)
+            await asyncio.sleep(PAUSE)
+
+    async def _get(self, request: object) -> StoredMessage | None:
+        try:
+            return (await self.ask("STREAM.MSG.GET", request, _got)).message
+        except Refused as refused:
+            if refused.code == NO_MESSAGE:
+                return None
+            raise

@@ -1,0 +1,184 @@
+"""The event log in a stream of NATS JetStream, shared by any number of nodes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from ledgerpress.adapters.jetstream.address import Address, Names
+from ledgerpress.adapters.jetstream.appending import Appender
+from ledgerpress.adapters.jetstream.batched_reads import BatchedReads
+from ledgerpress.adapters.jetstream.bell import Bell
+from ledgerpress.adapters.jetstream.clock import ClockWatch
+from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.durability import look_at_servers
+from ledgerpress.adapters.jetstream.erasing import Eraser
+from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
+from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.reading import Reader
+from ledgerpress.adapters.jetstream.stream import open_stream
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import LogClosed
+from ledgerpress.eventlog.head_watch import HeadWatch
+from ledgerpress.eventlog.log import StreamWrite, check_writes
+
+T = TypeVar("T")
+
+POLL: Final = 0.25
+"""Seconds between two looks at the head while somebody waits: mostly the bell is faster."""
+
+_UNSYNCED: Final = (
+    "unsynced: the NATS servers acknowledge events that are not on their disks yet, and allow_unsynced=true allows it; "
+    "set sync_interval: always in their jetstream section"
+)
+
+
+class JetStreamEventLog:
+    """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
+
+    def __init__(
+        self, connection: Connection, names: Names, info: StreamInfo, publication: str, *, unsynced: bool
+    ) -> None:
+        self._connection = connection
+        self._publication = publication
+        self._leader = Leader(connection, names.stream)
+        self._withdrawals = Withdrawals(self._leader, names)
+        self._appender = Appender(connection, self._leader, names, self._withdrawals)
+        self._eraser = Eraser(self._leader, names, self._withdrawals, self._appender, publication)
+        self._reader = Reader(
+            BatchedReads(connection, names),
+            self._leader,
+            names,
+            self._withdrawals,
+            publication,
+            replicated=info.replicas > 1,
+        )
+        self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
+        self._clock = ClockWatch(self._leader)
+        self._clock.look(info)
+        self._watch = HeadWatch(self.head, POLL)
+        self._bell = Bell(connection, names.bell, self._watch.advance)
+        self._appending = 0
+        self._finished = asyncio.Event()
+        self._closed = False
+        self.unsynced = unsynced
+        """Whether the operator allowed servers that acknowledge what is not on their disks."""
+
+    @classmethod
+    async def open(cls, address: Address, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
+        """Open the log; where there is none, make one for the publication that `create_as` names.
+
+        Raises `LogUnusable` for a missing log that is not to be made, a stream that is something else, and servers
+        that are too old or acknowledge what is not on their disks; `LogUnavailable` where none answers.
+        """
+        names = Names(address.publication)
+        connection = await Connection.open(address, address.login, f"ledgerpress {address.publication}")
+        try:
+            replicas, unsynced = await look_at_servers(address, connection)
+            info, publication = await open_stream(
+                Leader(connection, names.stream), names, replicas, create_as
+            )
+            log = cls(connection, names, info, publication, unsynced=unsynced)
+            await log._bell.listen()
+        except BaseException:
+            await connection.close()
+            raise
+        return log
+
+    async def aclose(self) -> None:
+        """Finish what was accepted and let go of the log. Whatever is asked later raises `LogClosed`."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._watch.close()
+            if self._appending:
+                await self._finished.wait()
+            await self._bell.close()
+            await self._clock.close()
+        finally:
+            await self._connection.close()
+
+    @property
+    def publication(self) -> str:
+        """The UUID of the publication whose log this is."""
+        return self._publication
+
+    @property
+    def leases(self) -> JetStreamLeaseRegister:
+        """Where it is kept who holds which lease."""
+        return self._leases
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """That servers acknowledge what is not on their disks, where the operator allowed that."""
+        return (_UNSYNCED,) if self.unsynced else ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has been counted since it was opened, as `OpenedLog` says."""
+        return {"reconnects": self._connection.reconnects, "resolved": self._appender.resolved}
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        """Record all the events of `writes`, in their order, and return the position of the last.
+
+        A cancelled caller does not learn whether they were recorded. Raises what `EventLog.append` raises, and
+        `InvalidEnvelope` for more than 1,000 events.
+        """
+        self._check_open()
+        check_writes(writes)
+        return await self._appended(self._append(writes))
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        """Record `writes` and erase the payload and salt of the event at `position`.
+
+        Returns the position of the last event recorded, or the head where `writes` is empty. The withdrawal of a
+        stream's last event takes some seconds. Raises as `EventLog.withdraw` does, and `EventLogError` where this user
+        may not erase.
+        """
+        self._check_open()
+        if writes:
+            check_writes(writes)
+        recorded = await self._appended(self._eraser.withdraw(position, writes))
+        return await self.head() if recorded is None else recorded
+
+    async def head(self) -> int:
+        """Return the position of the last event recorded, 0 for an empty log."""
+        self._check_open()
+        return await self._leader.head()
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
+        self._check_open()
+        return await self._reader.read(after, limit)
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        """Return the events of a stream with versions greater than `after`, in order."""
+        self._check_open()
+        return await self._reader.read_stream(stream, after)
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
+        self._check_open()
+        return await self._watch.beyond(position, timeout)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogClosed("the log was closed")
+
+    async def _append(self, writes: Sequence[StreamWrite]) -> int:
+        await self._clock.check()
+        position = await self._appender.append(writes)
+        self._watch.advance(position)
+        self._bell.ring(position)
+        return position
+
+    async def _appended(self, work: Awaitable[T]) -> T:
+        """Have closing wait for `work`."""
+        self._appending += 1
+        try:
+            return await work
+        finally:
+            self._appending -= 1
+            if not self._appending and self._closed:
+                self._finished.set()

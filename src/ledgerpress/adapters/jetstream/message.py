@@ -1,0 +1,159 @@
+"""An event as a message: msgpack of an array with fixed places, so that any reader of msgpack can make it out.
+
+The position is the message's sequence and the stream its subject; everything else of the header is in the body, since
+the writer knows it beforehand. The first place is the version of this encoding.
+"""
+
+from typing import Final
+
+import msgspec
+
+from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, Header, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.errors import EventLogError
+
+ENCODING_VERSION: Final = 1
+
+WITHDRAWAL: Final = "payload.withdrawn"
+"""The type of an event that withdraws the payload of another."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a message holds. `plaintext` and `salt` are `None` in a copy of an event that was withdrawn already."""
+
+    encoding_version: int
+    v: int
+    more: int
+    """How many messages of the same command follow it."""
+    stream_version: int
+    event_id: str
+    type: str
+    schema_version: int
+    recorded_at: int
+    actor_id: str
+    on_behalf_of_actor_id: str | None
+    command_id: str
+    correlation_id: str
+    causation_id: str | None
+    payload_commitment: str
+    encoding: str
+    plaintext: bytes | None
+    salt: bytes | None
+    withdraws: Header | None = None
+    """The header of the event that it withdraws."""
+
+
+class _Fact(msgspec.Struct, frozen=True):
+    header: Header
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    data: _Fact
+
+
+_decode: Final = msgspec.msgpack.Decoder(Body).decode
+_withdrawal: Final = msgspec.json.Decoder(_Payload).decode
+
+
+def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header | None) -> bytes:
+    """Return the body of a new event."""
+    payload = event.payload
+    return _encode(
+        Body(
+            ENCODING_VERSION,
+            ENVELOPE_VERSION,
+            more,
+            stream_version,
+            event.event_id,
+            event.type,
+            event.schema_version,
+            event.recorded_at,
+            event.actor_id,
+            event.on_behalf_of_actor_id,
+            event.command_id,
+            event.correlation_id,
+            event.causation_id,
+            payload.commitment(),
+            payload.encoding,
+            payload.plaintext,
+            payload.salt,
+            withdraws,
+        )
+    )
+
+
+def body_of_stored(event: StoredEvent) -> bytes:
+    """Return the body of an event that another log holds. Of one that was withdrawn only the header is left."""
+    header, payload = event.header, event.payload
+    return _encode(
+        Body(
+            ENCODING_VERSION,
+            header.v,
+            0,
+            header.stream_version,
+            header.event_id,
+            header.type,
+            header.schema_version,
+            header.recorded_at,
+            header.actor_id,
+            header.on_behalf_of_actor_id,
+            header.command_id,
+            header.correlation_id,
+            header.causation_id,
+            header.payload_commitment,
+            "" if payload is None else payload.encoding,
+            None if payload is None else payload.plaintext,
+            None if payload is None else payload.salt,
+            _withdrawn_by(event),
+        )
+    )
+
+
+def _withdrawn_by(event: StoredEvent) -> Header | None:
+    """Return the header of the event that `event` withdraws, which its payload holds."""
+    if event.header.type != WITHDRAWAL or event.payload is None:
+        return None
+    try:
+        return _withdrawal(event.payload.plaintext).data.header
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def read_body(position: int, data: bytes) -> Body:
+    """Return what a message holds. Raises `EventLogError` for one that this program did not write."""
+    try:
+        body = _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EventLogError(f"position {position} holds no event of LedgerPress: {error}") from error
+    if body.encoding_version != ENCODING_VERSION:
+        raise EventLogError(f"position {position} was written by a newer LedgerPress")
+    return body
+
+
+def header_of(body: Body, publication: str, position: int, stream: str) -> Header:
+    """Return the header of the event in the message at `position`."""
+    return Header(
+        body.v,
+        publication,
+        position,
+        body.event_id,
+        stream,
+        body.stream_version,
+        body.type,
+        body.schema_version,
+        body.recorded_at,
+        body.actor_id,
+        body.on_behalf_of_actor_id,
+        body.command_id,
+        body.correlation_id,
+        body.causation_id,
+        body.payload_commitment,
+    )
+
+
+def payload_of(body: Body) -> SealedPayload | None:
+    """Return the payload, `None` where the event was withdrawn before it was copied."""
+    if body.plaintext is None or body.salt is None:
+        return None
+    return SealedPayload(body.encoding, body.plaintext, body.salt)

@@ -1,0 +1,152 @@
+"""Reads events: many at once from any replica, and compared with the leader so that none is missed.
+
+A replica may lag. Whatever was acknowledged before a read began is in what it returns: where the messages end before
+the leader's last one, they are asked for again, and in the end one by one of the leader.
+"""
+
+import asyncio
+from typing import Final
+
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.batched_reads import BatchedReads, Found
+from ledgerpress.adapters.jetstream.leader import Leader
+from ledgerpress.adapters.jetstream.message import header_of, payload_of
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.eventlog.envelope import Header, StoredEvent
+from ledgerpress.eventlog.errors import GapInLog
+
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""`read` ends a batch at the event with which its messages reach this many bytes."""
+_LAGS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
+"""Seconds to wait for a replica that lags, before the leader is asked message by message."""
+
+
+class Reader:
+    """Reads the log of one publication."""
+
+    def __init__(
+        self,
+        reads: BatchedReads,
+        leader: Leader,
+        names: Names,
+        withdrawals: Withdrawals,
+        publication: str,
+        *,
+        replicated: bool,
+    ) -> None:
+        """`replicated`: whether a server may answer that is not the leader."""
+        self._reads = reads
+        self._leader = leader
+        self._names = names
+        self._withdrawals = withdrawals
+        self._publication = publication
+        self._replicated = replicated
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events after a position, fewer if they are large. Raises `GapInLog`."""
+        if limit <= 0:
+            return []
+        if not self._replicated:
+            found, more = await self._upto(None, after, limit)
+        else:
+            head = asyncio.ensure_future(self._leader.head())
+            try:
+                found, more = await self._upto(head, after, limit)
+            finally:
+                head.cancel()
+        found = await self._whole_commands(found, cut=more)
+        events: list[StoredEvent] = []
+        for one in found:
+            while after + len(events) + 1 < one.position:
+                missing = after + len(events) + 1
+                events.append(StoredEvent(await self._withdrawn(missing, one.position), None))
+            events.append(self._stored(one))
+        return events[:limit]
+
+    async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
+        """Return the events of a stream with versions greater than `after`."""
+        if not self._withdrawals.is_fresh():
+            await self._withdrawals.refresh()
+        subject = self._names.subject(stream)
+        last = await self._leader.last_of(subject)
+        found: list[Found] = []
+        if last is not None:
+            # The rest of the last command may be in other streams.
+            found = await self._whole_commands(await self._subject_upto(subject, last.sequence), cut=True)
+        events = {one.body.stream_version: self._stored(one) for one in found}
+        for header in self._withdrawals.of_stream(stream):
+            events[header.stream_version] = StoredEvent(header, None)
+        for version in range(1, max(events, default=0) + 1):
+            if version not in events:
+                raise GapInLog(expected=version, found=max(events))
+        return [events[version] for version in sorted(events) if version > after]
+
+    async def _upto(
+        self, head: asyncio.Future[int] | None, after: int, limit: int
+    ) -> tuple[list[Found], bool]:
+        """Return messages after a position, at least up to the head, and whether it was a bound that ended them."""
+        found: list[Found] = []
+        size = 0
+        lags = iter(_LAGS)
+        while True:
+            last = found[-1].position if found else after
+            batch, more = await self._reads.read(last, limit - len(found), MAX_BATCH_BYTES - size)
+            found += batch
+            size += sum([one.size for one in batch])
+            if len(found) >= limit or size >= MAX_BATCH_BYTES:
+                return found, True
+            if more:
+                continue
+            last = found[-1].position if found else after
+            if head is None or last >= await head:
+                return found, False
+            lag = next(lags, None)
+            if lag is not None:
+                await asyncio.sleep(lag)
+            elif message := await self._leader.next_of(self._names.subjects, last):
+                found.append(self._reads.given(message))
+                size += found[-1].size
+
+    async def _subject_upto(self, subject: str, last: int) -> list[Found]:
+        found: list[Found] = []
+        lags = iter(_LAGS)
+        while not found or found[-1].position < last:
+            after = found[-1].position if found else 0
+            batch, _ = await self._reads.read(after, last - after, MAX_BATCH_BYTES, subject)
+            found += batch
+            if batch:
+                continue
+            lag = next(lags, None)
+            if lag is not None:
+                await asyncio.sleep(lag)
+            elif message := await self._leader.next_of(subject, after):
+                found.append(self._reads.given(message))
+            else:
+                break
+        return found
+
+    async def _whole_commands(self, found: list[Found], *, cut: bool) -> list[Found]:
+        """Leave out the first part of a command whose rest is not there yet. `cut`: a bound ended `found`."""
+        if not found or not found[-1].body.more:
+            return found
+        end = found[-1].end
+        if (cut or self._replicated) and end <= await self._leader.head():
+            return found
+        return [one for one in found if one.end != end]
+
+    async def _withdrawn(self, position: int, next_found: int) -> Header:
+        header = self._withdrawals.get(position)
+        if header is None:
+            await self._withdrawals.refresh()
+            header = self._withdrawals.get(position)
+        if header is None:
+            raise GapInLog(expected=position, found=next_found)
+        return header
+
+    def _stored(self, found: Found) -> StoredEvent:
+        if found.body.withdraws is not None:
+            self._withdrawals.add(found.body.withdraws)
+        header = header_of(found.body, self._publication, found.position, found.stream)
+        if self._withdrawals.get(found.position) is not None:
+            return StoredEvent(header, None)
+        return StoredEvent(header, payload_of(found.body))

@@ -1,0 +1,136 @@
+"""A log with an eye on whether it can be reached: while it cannot, nobody waits for it, and one look finds out when."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from ledgerpress.eventlog.contact import Contact
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogClosed, LogUnavailable
+from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+LOOK: Final = 1.0
+"""Seconds of silence after which the log is looked at."""
+PATIENCE: Final = 6.0
+"""Seconds that such a look may take: a log that answers nobody for so long cannot be reached.
+
+Longer than adapters try on their own, which may outlast the election of a leader.
+"""
+
+
+class WatchedLog:
+    """An opened log whose contact is known. It does not own the log: whoever opened that closes it.
+
+    While the contact is lost, every method but `look` raises `LogUnavailable` at once.
+    """
+
+    def __init__(self, log: OpenedLog, contact: Contact | None = None) -> None:
+        self._log = log
+        self._doubt = asyncio.Event()
+        self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
+
+    @property
+    def publication(self) -> str:
+        """The UUID of the publication whose log this is."""
+        return self._log.publication
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        """Record events, as `EventLog` says."""
+        return await self._recorded(lambda: self._log.append(writes))
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        """Withdraw a payload, as `EventLog` says."""
+        return await self._recorded(lambda: self._log.withdraw(position, writes))
+
+    async def head(self) -> int:
+        """Return the position of the last event recorded."""
+        head = await self._asked(self._log.head)
+        self.contact.hear(head)
+        return head
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Return events in order, as `EventLog` says."""
+        events = await self._asked(lambda: self._log.read(after, limit))
+        self.contact.hear(events[-1].position if events else 0)
+        return events
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        """Return the events of a stream, as `EventLog` says."""
+        events = await self._asked(lambda: self._log.read_stream(stream, after))
+        self.contact.hear(events[-1].position if events else 0)
+        return events
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        """Wait until the head is beyond `position`; return whether it is. That it is not tells nothing of the contact."""
+        is_beyond = await self._asked(lambda: self._log.wait_beyond(position, timeout))
+        if is_beyond:
+            self.contact.hear(position + 1)
+        return is_beyond
+
+    async def watch(self) -> None:
+        """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._doubt.wait()
+            in_doubt = self._doubt.is_set()
+            self._doubt.clear()
+            if in_doubt or self.contact.is_lost or self.contact.silence >= LOOK:
+                await self.look()
+
+    async def look(self) -> bool:
+        """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
+        silence = self.contact.silence
+        try:
+            async with asyncio.timeout(PATIENCE):
+                self.contact.hear(await self._log.head())
+        except TimeoutError:
+            # Others may have been answered meanwhile: then it is busy, and not away.
+            if self.contact.is_lost or self.contact.silence >= PATIENCE:
+                self._lose(f"it has not answered for {PATIENCE:g} s")
+        except LogClosed:
+            return False
+        except (EventLogError, OSError) as error:
+            self._lose(str(error))
+        else:
+            if self.contact.is_lost:
+                logger.warning("the log is reached again, after %.1f s", silence)
+            self.contact.regain()
+        return not self.contact.is_lost
+
+    async def _recorded(self, ask: Callable[[], Awaitable[int]]) -> int:
+        self._check()
+        try:
+            position = await ask()
+        except LogUnavailable as error:
+            # It may take no writes for the moment, and answer whoever reads: a look will tell.
+            self._doubt.set()
+            self.contact.unresolved += isinstance(error, AppendUnresolved)
+            raise
+        self.contact.hear(position)
+        return position
+
+    def _check(self) -> None:
+        if self.contact.is_lost:
+            silence = self.contact.silence
+            raise LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        self._check()
+        try:
+            return await ask()
+        except LogUnavailable as error:
+            self._lose(str(error))
+            raise
+
+    def _lose(self, why: str) -> None:
+        if not self.contact.is_lost:
+            logger.warning(
+                "the log cannot be reached, until further notice the views are served as they are: %s", why
+            )
+        self.contact.lose()

@@ -1,0 +1,37 @@
+"""The program, killed while it copies: `python -m tests.integration.killed_copy POSITION SECONDS ARGUMENT…`.
+
+So many seconds after it has come to the position it gets SIGKILL, whatever it is doing then.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from ledgerpress.application.log_copy import LogCopy
+from ledgerpress.cli import main
+from ledgerpress.eventlog.tree_head import TreeHead
+
+
+def killed_main() -> None:
+    """Run the program."""
+    at, delay = int(sys.argv.pop(1)), float(sys.argv.pop(1))
+    copy, begun = LogCopy.run, threading.Event()
+
+    async def watched(self: LogCopy, progress: Callable[[int, int], None] | None = None) -> TreeHead:
+        def report(position: int, end: int) -> None:
+            if position >= at and not begun.is_set():
+                begun.set()
+                threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            if progress:
+                progress(position, end)
+
+        return await copy(self, report)
+
+    LogCopy.run = watched  # type: ignore[method-assign]
+    main()
+
+
+if __name__ == "__main__":
+    killed_main()

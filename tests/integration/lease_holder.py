@@ -1,0 +1,55 @@
+"""A process that works under a lease: `lease_holder.py URL NODE SECONDS STREAM`.
+
+It takes the lease `schedules`, appends once to the stream, which must be new, and prints "held" with its token. Then it
+waits for a line on standard input, and appends once more, whatever has become of its lease meanwhile. Prints "lost" when it
+is told that the lease is lost, and at the end "recorded" or "refused".
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.fencing import Fence, LeaseLost
+from ledgerpress.application.leases import Leases
+from ledgerpress.application.sources import SystemClock, SystemRandomness
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
+from tests.integration.log_appender import event
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)  # noqa: T201 - that is how it answers
+
+
+async def write_once_told(log: OpenedLog, fence: Fence, stream: str, node: str) -> None:
+    await asyncio.to_thread(sys.stdin.readline)
+    try:
+        await fence.append(log, [StreamWrite(stream, 1, (event(node, "second"),))])
+    except LeaseLost:
+        say("refused")
+    else:
+        say("recorded")
+
+
+async def run(url: str, node: str, seconds: float, stream: str) -> None:
+    log = await open_log(LogUrl.parse(url), Path(), create_as=None)
+    leases = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=node, duration=seconds)
+    writing = None
+    try:
+        async with leases.hold("schedules") as fence:
+            await fence.append(log, [StreamWrite(stream, NO_STREAM, (event(node, "first"),))])
+            say("held", fence.token)
+            writing = asyncio.create_task(write_once_told(log, fence, stream, node))
+            await asyncio.shield(writing)
+    except LeaseLost:
+        say("lost")
+    finally:
+        if writing is not None:
+            await writing
+        await log.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]))

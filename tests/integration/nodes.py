@@ -1,0 +1,67 @@
+"""Nodes of one publication in this process, each with a data directory of its own, on one log."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
+from ledgerpress.application.access import LOCAL_OPERATOR
+from ledgerpress.application.doors import AccessSettings
+from ledgerpress.compose.door import make_door
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.http.app import make_app
+from ledgerpress.http.settings import HttpSettings
+from ledgerpress.projections.all import every_projector
+from tests.integration.desk import ROOMY, ChosenDoor, Client
+from tests.sources import SeededBytes
+
+MIN_POSITION = "LedgerPress-Min-Position"
+
+
+class Node(Client):
+    """A node: the client of its application, and where its views are."""
+
+    def __init__(self, http: httpx2.AsyncClient, store: Store, door: ChosenDoor, data: Path) -> None:
+        super().__init__(http, store, door)
+        self.data = data
+
+    async def as_of(
+        self, position: int, query: str, *, headers: Mapping[str, str] = {}, **variables: Any
+    ) -> httpx2.Response:
+        """Return the answer to a request that demands a position."""
+        body = {"query": query, "variables": variables}
+        return await self.http.post(
+            "/graphql", json=body, headers={MIN_POSITION: str(position), **headers}
+        )
+
+    async def level(self) -> int:
+        """Wait until the views have come to the log's head, and return that."""
+        head = await self.store.log.head()
+        assert await self.store.views.wait_for(head, 20)
+        return head
+
+    @property
+    def views(self) -> Path:
+        """The views in use."""
+        path = ViewsDirectory(self.data, every_projector()).current
+        assert path
+        return path
+
+
+@asynccontextmanager
+async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[Node]:
+    """Open a node in the directory `data` on the log at that URL. With `tokens`, who asks is told by a token."""
+    async with open_store(data, log=log, randomness=SeededBytes(str(data))) as store:
+        door = ChosenDoor(LOCAL_OPERATOR)
+        app = make_app(
+            store,
+            door=make_door(store, AccessSettings()) if tokens else door,
+            settings=HttpSettings.development(),
+            limits=ROOMY,
+        )
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Node(http, store, door, data)

@@ -1,0 +1,129 @@
+"""Commands to append to a log in PostgreSQL, and what must hold of it afterwards, whatever happened meanwhile."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import ANY_VERSION, EventLog, OpenedLog, StreamWrite
+from ledgerpress.eventlog.merkle import Frontier
+from ledgerpress.eventlog.subscription import catch_up, check_gapless
+
+EVENTS_EACH = 3
+"""Events of a command: two in a stream of its own, one in a stream that all share."""
+
+
+def event(*name: str | int) -> NewEvent:
+    """Return an event that is the same for the same name."""
+    return NewEvent(
+        event_id=uuid8("event", *name),
+        type="post.edited",
+        schema_version=1,
+        recorded_at=0,
+        actor_id=uuid8("actor"),
+        command_id=uuid8("command", *name),
+        correlation_id=uuid8("command", *name),
+        payload=SealedPayload(JSON_ENCODING, b'{"data":{}}', bytes(32)),
+    )
+
+
+def command(name: str) -> list[StreamWrite]:
+    """Return a command of several events, which can be recorded once."""
+    return [
+        StreamWrite(f"post.{name}", 0, (event(name, 1), event(name, 2))),
+        StreamWrite("journal", ANY_VERSION, (event(name, 3),)),
+    ]
+
+
+async def open_at(url: str) -> OpenedLog:
+    """Open the log at a URL, made where there is none."""
+    return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication", url))
+
+
+async def everything(log: EventLog) -> list[StoredEvent]:
+    """Return all events."""
+    events: list[StoredEvent] = []
+    while batch := await log.read(len(events), 1_000):
+        check_gapless(batch, len(events))
+        events += batch
+    return events
+
+
+def root_of(events: list[StoredEvent]) -> bytes:
+    """Return the root of the Merkle tree of the events."""
+    tree = Frontier()
+    for one in events:
+        tree.append(one.header.leaf_hash())
+    return tree.root()
+
+
+@dataclass
+class Book:
+    """What those who append were told."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    not_recorded: set[str] = field(default_factory=set)
+    unresolved: set[str] = field(default_factory=set)
+
+    async def append(self, log: EventLog, name: str) -> None:
+        """Append a command, and write down what came of it."""
+        try:
+            self.positions[name] = await log.append(command(name))
+        except AppendUnresolved:
+            self.unresolved.add(name)
+        except LogUnavailable:
+            self.not_recorded.add(name)
+
+    def check(self, events: list[StoredEvent]) -> None:
+        """See that the log holds what was acknowledged, nothing twice, and no half of anything."""
+        ids = [one.header.event_id for one in events]
+        assert len(set(ids)) == len(ids)
+        places = {one.header.event_id: one.position for one in events}
+        for name, position in self.positions.items():
+            assert [places[event(name, n).event_id] for n in (1, 2, 3)] == [
+                position - 2,
+                position - 1,
+                position,
+            ]
+        for name in self.not_recorded:
+            assert not any(event(name, n).event_id in places for n in (1, 2, 3)), name
+        for name in self.unresolved:
+            assert sum(event(name, n).event_id in places for n in (1, 2, 3)) in (0, 3)
+        assert len(events) <= EVENTS_EACH * (len(self.positions) + len(self.unresolved))
+
+
+class Follower:
+    """Follows a log from its beginning, as a projection does, through whatever happens to the server."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.seen: list[StoredEvent] = []
+        self._log = log
+        self._task = asyncio.ensure_future(self._follow())
+
+    async def reach(self, position: int) -> list[StoredEvent]:
+        """Wait until it has seen the event at `position`, stop, and return all that it has seen."""
+        async with asyncio.timeout(60):
+            while len(self.seen) < position and not self._task.done():  # noqa: ASYNC110 - a list tells nobody
+                await asyncio.sleep(0.02)
+        if self._task.done():
+            self._task.result()
+        self.stop()
+        return self.seen
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._task.cancel()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for batch in catch_up(self._log, len(self.seen), batch_size=50, poll=0.2):
+                    self.seen += batch
+            except LogUnavailable:
+                await asyncio.sleep(0.05)
+            except EventLogError:
+                raise

@@ -1,0 +1,77 @@
+"""A log whose engine a test takes away: for what a real one does too seldom, or at no moment of a test's choosing."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerpress.compose import awaited_log
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+
+
+class Severed:
+    """All logs that are opened while it is in use. `away`: none can be reached; `mute`: what they record is not answered."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.mute = False
+        self.asked = 0
+
+
+class _Log:
+    def __init__(self, log: OpenedLog, severed: Severed) -> None:
+        self._log = log
+        self._severed = severed
+        self.notices = ("unsynced: a test says so",)
+        self.counts = {"reconnects": 3, "resolved": 2}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        self._check()
+        position = await self._log.append(writes)
+        if self._severed.mute:
+            raise AppendUnresolved("the connection broke")
+        return position
+
+    async def head(self) -> int:
+        self._check()
+        return await self._log.head()
+
+    async def read(self, after: int, limit: int) -> Any:
+        self._check()
+        return await self._log.read(after, limit)
+
+    async def read_stream(self, stream: str, after: int = 0) -> Any:
+        self._check()
+        return await self._log.read_stream(stream, after)
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        self._check()
+        # Not for long: whoever waits is to notice soon that it is away.
+        return await self._log.wait_beyond(position, min(timeout, 0.05))
+
+    def _check(self) -> None:
+        self._severed.asked += 1
+        if self._severed.away:
+            raise LogUnavailable("the cable is cut")
+
+
+@contextmanager
+def severable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Severed]:
+    """Have every store that is opened go by a log that can be taken away."""
+    severed = Severed()
+
+    async def opened(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> Any:
+        if severed.away:
+            raise LogUnavailable("the cable is cut")
+        return _Log(await open_log(url, data, create_as=create_as), severed)
+
+    monkeypatch.setattr(awaited_log, "open_log", opened)
+    yield severed

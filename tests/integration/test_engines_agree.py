@@ -1,0 +1,60 @@
+"""The same thousand commands on every engine: the same positions, answers, Merkle root, and rows of the views."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.domain.rejection import ErrorCode
+from tests.engines.fixtures import ENGINES
+from tests.property.asks import KINDS
+from tests.property.thousand_commands import COMMANDS, Told, happen_at
+
+SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
+REFUSED: Final = {
+    ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
+    ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.POST_ARCHIVED, ErrorCode.CATEGORY_CYCLE,
+    ErrorCode.CATEGORY_NOT_EMPTY,
+}  # fmt: skip
+MET: Final = ("LeaseLost", "BUSY", "WrongExpectedVersion", "DuplicateEvent", "withdrawn: ", "replayed=True")
+"""What has to stand among the outcomes."""
+
+
+async def test_the_same_commands_come_to_the_same_on_every_engine(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    print("LEDGERPRESS_TEST_SEED =", SEED)  # noqa: T201 - a failure should say how to repeat it
+    told: dict[str, Told] = {}
+    for engine in ENGINES:
+        url: str = request.getfixturevalue(f"{engine}_url")
+        told[engine] = await happen_at(url, tmp_path / engine, SEED)
+    first = told[ENGINES[0]]
+    assert_much_happened(first)
+    for engine in ENGINES[1:]:
+        other = told[engine]
+        for mine, theirs in zip(first.outcomes, other.outcomes, strict=False):
+            assert theirs == mine, engine
+        for (asked, answer), (also_asked, also_answered) in zip(first.answers, other.answers, strict=True):
+            assert (also_asked, also_answered) == (asked, answer), engine
+        assert other.events == first.events, engine
+        assert other.roots == first.roots, engine
+        assert other.rows.keys() == first.rows.keys()
+        for table, rows in first.rows.items():
+            assert other.rows[table] == rows, f"{engine}: {table}"
+        assert other == first, engine
+
+
+def assert_much_happened(told: Told) -> None:
+    """Fail where the commands were not of every kind, or too little came of them."""
+    assert len(told.outcomes) >= COMMANDS
+    assert told.roots[0] == told.roots[1] == (len(told.events), told.roots[0][1])
+    assert {kind.__name__ for kind in KINDS} <= told.seen
+    assert {name for name, _, _ in EVENT_TYPES} <= told.seen
+    assert told.seen >= REFUSED
+    for word in MET:
+        assert any(word in outcome for outcome in told.outcomes), word
+    assert sum(payload is None for _, payload in told.events) >= 5
+    assert len({position for _, (position, _) in told.answers}) >= 5
+    assert [name for name, rows in told.rows.items() if not rows] == []

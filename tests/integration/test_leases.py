@@ -1,0 +1,137 @@
+"""Leases between processes, and use cases that are carried out under one."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.fencing import Fence, LeaseLost
+from ledgerpress.application.leases import Leases
+from ledgerpress.application.posts import CreatePost, EditPost
+from ledgerpress.application.request import Request
+from ledgerpress.application.sources import SystemClock, SystemRandomness
+from ledgerpress.compose.store import open_store
+from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.eventlog.log import OpenedLog
+from tests.contract.samples import places
+from tests.engines.places import LogPlace
+from tests.integration.programs import ROOT, kill
+from tests.lease_doors import takings
+
+SECONDS: Final = 60.0
+LASTS: Final = 4.5
+"""Seconds: the holder writes the register every 1.5, so that there is time to stop it while it writes nothing."""
+
+
+@pytest.fixture
+async def logs(log_url: str) -> AsyncIterator[LogPlace]:
+    logs = LogPlace(log_url)
+    yield logs
+    await logs.close_all()
+
+
+@asynccontextmanager
+async def holder(
+    url: str, node: str, stream: str, lasts: float = LASTS
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that works under the lease."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.lease_holder", url, node, str(lasts), stream,
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        await kill(process)
+
+
+async def heard(process: asyncio.subprocess.Process) -> str:
+    """The next line that it says."""
+    assert process.stdout
+    return (await process.stdout.readline()).decode().strip()
+
+
+def tell(process: asyncio.subprocess.Process) -> None:
+    """Let it write."""
+    assert process.stdin
+    process.stdin.write(b"\n")
+
+
+async def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
+    logs: LogPlace,
+) -> None:
+    log = await logs.open()
+    async with (
+        asyncio.timeout(SECONDS),
+        holder(logs.url, "stopped", "post.a") as stopped,
+    ):
+        assert await heard(stopped) == "held 1"
+        os.killpg(stopped.pid, signal.SIGSTOP)
+        async with holder(logs.url, "other", "post.b") as other:
+            assert await heard(other) == "held 2"
+            tell(stopped)
+            os.killpg(stopped.pid, signal.SIGCONT)
+            assert {await heard(stopped), await heard(stopped)} == {"lost", "refused"}
+            tell(other)
+            assert await heard(other) == "recorded"
+            assert await other.wait() == 0
+    assert await places(log) == [
+        ("lease.schedules", 1), ("post.a", 1), ("lease.schedules", 2), ("post.b", 1), ("post.b", 2)
+    ]  # fmt: skip
+    assert await takings(log, "schedules") == ["stopped", "other"]
+
+
+async def test_a_process_that_is_killed_is_followed_by_another(logs: LogPlace) -> None:
+    log = await logs.open()
+    async with asyncio.timeout(SECONDS):
+        async with holder(logs.url, "killed", "post.a") as killed:
+            assert await heard(killed) == "held 1"
+            await kill(killed)
+        async with holder(logs.url, "heir", "post.b") as heir:
+            assert await heard(heir) == "held 2"
+    assert await takings(log, "schedules") == ["killed", "heir"]
+
+
+async def held(log: OpenedLog, node: str) -> Fence:
+    """The fence of a lease that was held, and given up."""
+    leases = Leases(log, event_codec(), SystemClock(), SystemRandomness(), node=node)
+    async with leases.hold("schedules") as fence:
+        return fence
+
+
+async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
+    logs: LogPlace, tmp_path: Path
+) -> None:
+    log = await logs.open()
+    async with open_store(tmp_path / "data", log=logs.url) as store:
+        fence = await held(log, "first")
+        made = await store.press.handle(CreatePost(title="At six"), Request(fence=fence))
+        with pytest.raises(Rejected) as refusal:
+            await store.press.handle(CreatePost(title="Again", slug="at-six"), Request(fence=fence))
+        assert refusal.value.code is ErrorCode.SLUG_TAKEN
+
+        later = await held(log, "second")
+        assert later.token == fence.token + 1
+        head = await log.head()
+        for request in (Request(fence=fence), Request(fence=fence, idempotency_key="at-seven")):
+            with pytest.raises(LeaseLost):
+                await store.press.handle(EditPost(post_id=made.subject_id, title="At seven"), request)
+        assert await log.head() == head
+        edited = await store.press.handle(
+            EditPost(post_id=made.subject_id, title="At seven"),
+            Request(fence=later, idempotency_key="at-seven"),
+        )
+        assert edited.position == head + 1
+        # What was recorded is told again, also to who has lost the lease since: nothing is written for that.
+        replayed = await store.press.handle(
+            EditPost(post_id=made.subject_id, title="At seven"),
+            Request(fence=fence, idempotency_key="at-seven"),
+        )
+        assert (replayed.replayed, replayed.position) == (True, edited.position)

@@ -1,0 +1,215 @@
+"""While the log cannot be reached: reads go on, writes are answered clearly, operators are told, and all goes on after."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ledgerpress.application.access import Role
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.http.health import HealthSettings
+from ledgerpress.http.settings import HttpSettings
+from tests.integration.desk import Client, client
+from tests.integration.live import served, websocket
+from tests.integration.operated import OPERATOR, operated
+from tests.integration.severed import Severed, severable
+from tests.integration.visitors import visitors
+
+GRAPHQL = {"Accept": "application/graphql-response+json"}
+CREATE = """mutation ($title: String!, $key: String) {
+  postCreate(input: {title: $title, idempotencyKey: $key}) { position replayed post { title } userErrors { code } }
+}"""
+TITLES = "{ posts(first: 10) { nodes { title } } }"
+REASONS = '{ changes(first: 1, filter: {types: ["post.created"]}) { nodes { type reason } } }'
+
+
+@pytest.fixture
+def severed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Severed]:
+    with severable(monkeypatch) as one:
+        yield one
+
+
+@pytest.fixture
+async def door(tmp_path: Path, severed: Severed) -> AsyncIterator[Client]:
+    async with client(tmp_path / "store", settings=HttpSettings(min_position_seconds=0.2)) as one:
+        yield one
+
+
+async def create(door: Client, title: str, key: str | None = None) -> httpx2.Response:
+    body = {"query": CREATE, "variables": {"title": title, "key": key}}
+    return await door.http.post("/graphql", json=body, headers=GRAPHQL)
+
+
+async def reached_again(door: Client) -> None:
+    """Wait until the store has noticed."""
+    async with asyncio.timeout(20):
+        while door.store.contact.is_lost:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+
+
+def code(answer: httpx2.Response) -> tuple[int, str]:
+    (error,) = answer.json()["errors"]
+    return answer.status_code, error["extensions"]["code"]
+
+
+async def test_reads_go_on_and_writes_are_refused_until_it_is_back(door: Client, severed: Severed) -> None:
+    await door.write("Before")
+    head = await door.store.log.head()
+    severed.away = True
+    for _ in range(3):
+        refused = await create(door, "Meanwhile")
+        assert code(refused) == (503, "LOG_UNAVAILABLE")
+        assert refused.headers["retry-after"] == "1"
+        assert "data" not in refused.json()
+        assert "errorId" not in refused.text
+        assert "cable" not in refused.text
+        assert await door.ask(TITLES) == {"posts": {"nodes": [{"title": "Before"}]}}
+    severed.away = False
+    await reached_again(door)
+    assert await door.store.log.head() == head, "nothing was recorded"
+    assert (await create(door, "After")).json()["data"]["postCreate"]["post"] == {"title": "After"}
+
+
+async def test_once_it_is_known_to_be_away_nobody_waits_for_it(door: Client, severed: Severed) -> None:
+    severed.away = True
+    await create(door, "One")
+    asked = severed.asked
+    for number in range(20):
+        assert code(await create(door, str(number))) == (503, "LOG_UNAVAILABLE")
+        with pytest.raises(LogUnavailable):
+            await door.store.log.read(0, 1)
+    assert severed.asked <= asked + 2, "only who looks after it asks, once a second"
+
+
+async def test_what_may_have_been_recorded_is_recorded_once_under_its_key(
+    door: Client, severed: Severed
+) -> None:
+    severed.mute = True
+    unclear = await create(door, "Perhaps", "key-1")
+    assert unclear.status_code == 294
+    assert code(unclear) == (294, "APPEND_UNRESOLVED")
+    assert "idempotencyKey" in unclear.json()["errors"][0]["message"]
+    severed.mute = False
+    await reached_again(door)
+    again = (await create(door, "Perhaps", "key-1")).json()["data"]["postCreate"]
+    assert again["replayed"]
+    assert again["post"] == {"title": "Perhaps"}
+    assert len((await door.ask(TITLES))["posts"]["nodes"]) == 1
+
+
+async def test_of_several_mutations_the_first_may_have_been_carried_out(
+    door: Client, severed: Severed
+) -> None:
+    severed.mute = True
+    two = """mutation { one: siteName(input: {name: "A"}) { position } two: siteName(input: {name: "B"}) { position } }"""
+    answer = await door.http.post("/graphql", json={"query": two}, headers=GRAPHQL)
+    assert answer.status_code == 294
+    assert answer.json()["data"] == {"one": None, "two": None}
+    codes = [error["extensions"]["code"] for error in answer.json()["errors"]]
+    assert codes == ["APPEND_UNRESOLVED", "LOG_UNAVAILABLE"], "it is not said that nothing was begun"
+
+
+async def test_fields_that_only_the_log_has_say_so_and_the_rest_is_told(
+    door: Client, severed: Severed
+) -> None:
+    await door.write("One", reason="It was time.")
+    severed.away = True
+    response = await door.post(REASONS)
+    body = response.json()
+    assert body["data"] == {"changes": {"nodes": [{"type": "post.created", "reason": None}]}}
+    assert body["errors"][0]["extensions"] == {"code": "LOG_UNAVAILABLE"}
+    assert body["errors"][0]["path"] == ["changes", "nodes", 0, "reason"]
+    severed.away = False
+    await reached_again(door)
+    assert (await door.ask(REASONS))["changes"]["nodes"][0]["reason"] == "It was time."
+
+
+async def test_a_position_that_the_views_lack_is_waited_for_and_then_refused(
+    door: Client, severed: Severed
+) -> None:
+    position = (await door.do("postCreate", title="One"))["position"]
+    severed.away = True
+    seen = GRAPHQL | {"LedgerPress-Min-Position": str(position)}
+    unseen = GRAPHQL | {"LedgerPress-Min-Position": str(position + 1)}
+    assert (await door.http.post("/graphql", json={"query": TITLES}, headers=seen)).status_code == 200
+    refused = await door.http.post("/graphql", json={"query": TITLES}, headers=unseen)
+    assert code(refused) == (503, "VIEWS_BEHIND")
+
+
+async def test_tokens_are_good_for_reading_as_far_as_the_views_know_them(
+    tmp_path: Path, severed: Severed
+) -> None:
+    async with visitors(tmp_path / "store") as gate:
+        headers = GRAPHQL | {"Authorization": f"Bearer {await gate.new_token(Role.AUDITOR)}"}
+        severed.away = True
+        answer = await gate.http.post("/graphql", json={"query": "{ viewer { role } }"}, headers=headers)
+        assert answer.json()["data"] == {"viewer": {"role": "AUDITOR"}}
+
+
+async def test_readiness_says_since_when_and_gives_up_after_the_bound(
+    tmp_path: Path, severed: Severed
+) -> None:
+    settings = HealthSettings(lag_seconds=0.5)
+    async with operated(tmp_path / "store", health=settings) as one:
+        ready = await one.http.get("/health/ready")
+        assert ready.status_code == 200
+        assert ready.json()["log"] == "reachable"
+        severed.away = True
+        async with asyncio.timeout(20):
+            while (ready := await one.http.get("/health/ready")).status_code == 200:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        assert ready.status_code == 503
+        found = ready.json()
+        assert (found["status"], found["log"]) == ("behind", "unreachable")
+        assert found["lag"]["seconds"] > 0.5
+        assert found["head"] == one.store.position
+        assert "unreachableSince" not in found
+        told = (await one.http.get("/health/ready", headers=OPERATOR)).json()
+        assert told["unreachableSince"].endswith("Z")
+        assert told["notices"] == ["unsynced: a test says so"]
+        metrics = await samples(one.http)
+        assert metrics["ledgerpress_log_reachable"] == 0
+        assert metrics["ledgerpress_log_head"] == one.store.position
+        assert metrics["ledgerpress_lag_seconds"] > 0.5
+        severed.away = False
+        async with asyncio.timeout(20):
+            while (await one.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        metrics = await samples(one.http)
+        assert metrics["ledgerpress_log_reachable"] == 1
+        assert metrics["ledgerpress_log_regained_total"] == 1
+        assert metrics["ledgerpress_log_reconnects_total"] == 3
+        assert metrics["ledgerpress_log_appends_resolved_total"] == 2
+        assert metrics["ledgerpress_log_appends_unresolved_total"] == 0
+
+
+async def samples(http: httpx2.AsyncClient) -> dict[str, float]:
+    text = (await http.get("/metrics", headers=OPERATOR)).text
+    families = text_string_to_metric_families(text)
+    return {
+        sample.name: sample.value for family in families for sample in family.samples if not sample.labels
+    }
+
+
+async def test_subscribers_stay_and_are_told_when_it_is_back(tmp_path: Path, severed: Severed) -> None:
+    document = (
+        'subscription { changes(fromPosition: %d, filter: {types: ["post.created"]}) { position reason } }'
+    )
+    async with client(tmp_path / "store") as door, served(door.store) as server:
+        start = await door.store.log.head()
+        await door.write("One", reason="First.")
+        severed.away = True
+        assert code(await create(door, "Not yet")) == (503, "LOG_UNAVAILABLE")
+        async with websocket(server.host, server.port) as socket:
+            await socket.init()
+            await socket.subscribe(document % start)
+            severed.away = False
+            first = await socket.next()
+            assert first["data"]["changes"]["reason"] == "First."
+            assert "errors" not in first
+            await reached_again(door)
+            await door.write("Two", reason="Second.")
+            assert (await socket.next())["data"]["changes"]["reason"] == "Second."

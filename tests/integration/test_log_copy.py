@@ -1,0 +1,236 @@
+"""`ledgerpress log copy`: a log goes through every engine and back, killed on the way, and stays the same log."""
+
+import asyncio
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.cli import app
+from scripts.generated_log import PUBLICATION
+from tests.engines.fixtures import ENGINES
+from tests.integration.programs import ROOT
+from tests.withdrawn_log import batches_with_withdrawals
+
+EVENTS: Final = 100_000
+COURT: Final = "By order of a court."
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def done(*arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def head(log: str, data: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done("head", "--json", "--log", log, "--data", data))
+    return found
+
+
+def killed(at: int, delay: float, *arguments: str | Path) -> None:
+    """Run the program in a process of its own until it is killed, so soon after the copy came to a position."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.killed_copy",
+        str(at),
+        str(delay),
+        *map(str, arguments),
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo newsroom, of which three payloads are withdrawn."""
+    data = tmp_path_factory.mktemp("demo") / "store"
+    done("demo", "--data", data)
+    for position in (20, 41, 60):
+        done("withdraw", str(position), "--reason", COURT, "--data", data)
+    return data
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("generated") / "store"
+    data.mkdir()
+    batches = batches_with_withdrawals(EVENTS, 1_000)
+    assert asyncio.run(write_replica(data / "log.sqlite", PUBLICATION, batches)) == EVENTS
+    return data
+
+
+@pytest.fixture
+def journey(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The places that a log goes to: one in each engine, and a file in the end."""
+    others = [request.getfixturevalue(f"{engine}_url") for engine in ENGINES if engine != "sqlite"]
+    return [
+        *(others or [f"sqlite:{tmp_path / 'between.sqlite'}"]),
+        f"sqlite:{tmp_path / 'last' / 'log.sqlite'}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["demo", "generated"])
+def test_a_log_goes_through_every_engine_and_back(
+    request: pytest.FixtureRequest, name: str, journey: list[str], tmp_path: Path
+) -> None:
+    origin: Path = request.getfixturevalue(name)
+    (tmp_path / "last").mkdir()
+    legs = list(pairwise([f"sqlite:{origin / 'log.sqlite'}", *journey]))
+    first = json.loads(done("head", "--json", "--data", origin))
+    for number, (source, target) in enumerate(legs):
+        if name == "generated" and number < 2:
+            # In the first copy early and late, in the next only once, at some other moment.
+            killed(1_000, 0.03, "log", "copy", source, target)
+            refused = run("head", "--log", target, "--data", tmp_path / "node")
+            assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.stderr
+            if number == 0:
+                killed(EVENTS // 2, 0.2, "log", "copy", source, target)
+        copied = json.loads(done("log", "copy", source, target, "--json"))
+        assert copied == first
+    assert head(legs[-1][1], tmp_path / "node") == first
+    assert equal_views(origin, tmp_path / "last")
+
+
+def equal_views(one: Path, other: Path) -> bool:
+    """Return whether two stores have the same in all their tables, made anew from their logs."""
+    found = []
+    for data in (one, other):
+        for views in data.glob("views*"):
+            views.unlink()
+        status = json.loads(done("status", "--json", "--data", data))
+        found.append({each["name"]: each["digest"] for each in status["projections"]})
+        assert all(found[-1].values())
+    return found[0] == found[1]
+
+
+@pytest.fixture
+def store(demo: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo, tmp_path / "store"))
+
+
+@pytest.fixture
+def there(log_url: str) -> str:
+    """A place for a copy, in each engine in turn."""
+    return log_url
+
+
+def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: str, tmp_path: Path) -> None:
+    """What is withdrawn between two runs is not in the copy, though the first run took the text along."""
+    first = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    assert (first.exit_code, "not a log yet" in first.stderr) == (0, True), first.output
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    done(
+        "import", "page", ROOT / "tests/pages/tide-mill.txt", "--retrieved-at", "2024-12-22", "--data", store
+    )
+    second = run("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    refused = run("serve", "--log", there, "--data", tmp_path / "node", "--port", "0")
+    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+    third = run("log", "copy", "sqlite:", there, "--data", store)
+    root = json.loads(done("head", "--json", "--data", store))["root"]
+    assert root not in first.stdout
+    assert root in second.stdout
+    assert root in third.stdout
+    verified = json.loads(done("verify", "--json", "--log", there, "--data", tmp_path / "node"))
+    assert (verified["intact"], verified["head"]["root"]) == (True, root)
+    shown = json.loads(done("events", "show", "30", "--log", there, "--data", tmp_path / "node"))
+    assert "data" not in shown
+
+
+def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
+    copied = done("log", "copy", "sqlite:", there, "--data", store)
+    assert done("log", "copy", "sqlite:", there, "--data", store) == copied
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    result = run("log", "copy", "sqlite:", there, "--data", store)
+    assert (result.exit_code, "finished log already, up to position" in result.stderr) == (3, True)
+
+
+def test_an_unfinished_copy_is_gone_on_with_only_from_the_same_log(
+    store: Path, there: str, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(store, tmp_path / "other"))
+    done("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    for data, positions in ((store, ("30",)), (other, ("31", "32"))):
+        for position in positions:
+            done("withdraw", position, "--reason", COURT, "--data", data)
+    done("log", "copy", "sqlite:", there, "--keep-open", "--data", store)
+    result = run("log", "copy", "sqlite:", there, "--data", other)
+    assert (result.exit_code, "is a copy of another log" in result.stderr) == (3, True), result.output
+    new = tmp_path / "new"
+    done("demo", "--data", new)
+    result = run("log", "copy", "sqlite:", there, "--data", new)
+    assert (result.exit_code, "another publication" in result.stderr) == (3, True), result.output
+    done("log", "copy", "sqlite:", there, "--data", store)
+    assert not run("verify", "--log", there, "--data", tmp_path / "node").exit_code
+
+
+@pytest.mark.parametrize("change", ["payload", "header", "gap", "withdrawn"])
+def test_an_event_that_is_wrong_is_not_copied(store: Path, there: str, change: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(store / "log.sqlite", isolation_level=None)) as db:
+        for (trigger,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute(
+            {
+                "payload": "UPDATE event SET payload = zeroblob(9) WHERE position = 100",
+                "header": "UPDATE event SET actor_id = 'nobody' WHERE position = 100",
+                "gap": "DELETE FROM event WHERE position = 100",
+                "withdrawn": "UPDATE event SET payload = NULL, salt = NULL WHERE position = 100",
+            }[change]
+        )
+    result = run("log", "copy", "sqlite:", there, "--data", store)
+    assert (result.exit_code, "position 100" in result.stderr) == (1, True), result.output
+    refused = run("head", "--log", there, "--data", tmp_path / "node")
+    assert (refused.exit_code, "not finished" in refused.stderr) == (3, True), refused.output
+
+
+def test_what_is_no_url_and_what_is_no_log_are_refused(store: Path, tmp_path: Path) -> None:
+    for source, target, code in (
+        ("sqlite:", "mysql://there", 2),
+        ("log.sqlite", f"sqlite:{tmp_path / 'to.sqlite'}", 2),
+        (f"sqlite:{tmp_path / 'nothing.sqlite'}", f"sqlite:{tmp_path / 'to.sqlite'}", 3),
+        ("sqlite:", f"sqlite:{store / 'views.json'}", 3),
+        ("sqlite:", f"sqlite:{tmp_path / 'missing' / 'to.sqlite'}", 3),
+    ):
+        result = run("log", "copy", source, target, "--data", store)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1), result.output
+    assert not (tmp_path / "to.sqlite").exists()
+
+
+@pytest.mark.parametrize("command", [("backup",), ("restore",)])
+def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], tmp_path: Path) -> None:
+    for url, tool in (
+        ("postgresql://ann:secret@there/db?publication=daily", "pg_dump"),
+        ("nats://ann:secret@there?publication=daily", "nats stream"),
+    ):
+        result = run("log", *command, tmp_path / "file", "--log", url, "--data", tmp_path / "node")
+        assert result.exit_code == 3
+        assert tool in result.stderr
+        assert "ledgerpress log copy" in result.stderr
+        assert "secret" not in result.output
+
+
+def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    done("events", "export", file, "--data", store)
+    for _ in range(2):
+        done("events", "import", file, "--log", there, "--data", tmp_path / "node")
+        assert head(there, tmp_path / "node") == json.loads(done("head", "--json", "--data", store))
+    done("withdraw", "30", "--reason", COURT, "--data", store)
+    file.unlink()
+    done("events", "export", file, "--data", store)
+    again = run("events", "import", file, "--log", there, "--data", tmp_path / "node")
+    assert (again.exit_code, "is a finished log already" in again.stderr) == (3, True), again.output

@@ -1,0 +1,114 @@
+"""PostgreSQL, or a node, goes down under load: what was acknowledged is there once, and nothing is half there."""
+
+import asyncio
+import os
+import sys
+import time
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from ledgerpress.adapters.postgres import recording
+from ledgerpress.adapters.postgres.log_rows import Row
+from ledgerpress.adapters.postgres.server import Connection
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.log import EventLog
+from tests.engines.postgres import PostgresServer
+from tests.integration.postgres_appends import Book, Follower, command, event, everything, open_at
+
+CRASHES = 10
+KILLS = 8
+CLIENTS = 24
+NODE = Path(__file__).with_name("postgres_node.py")
+
+
+def chance() -> Random:
+    seed = int(os.environ.get("LEDGERPRESS_TEST_SEED") or time.time_ns())
+    print(f"LEDGERPRESS_TEST_SEED={seed} chooses the same moments again")  # noqa: T201
+    return Random(seed)
+
+
+@pytest.mark.serial
+async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[bool] = []
+
+    async def was_recorded(connection: Connection, log: int, head: int, rows: list[Row]) -> bool:
+        found.append(await original(connection, log, head, rows))
+        return found[-1]
+
+    original = recording.was_recorded
+    monkeypatch.setattr(recording, "was_recorded", was_recorded)
+    random, book, numbers = chance(), Book(), count()
+    server = PostgresServer()
+    try:
+        logs = [await open_at(server.url("daily")) for _ in range(3)]
+        follower = Follower(logs[0])
+        going = True
+
+        async def client(log: EventLog) -> None:
+            while going:
+                await book.append(log, f"n{next(numbers)}")
+
+        clients = [asyncio.create_task(client(logs[n % 3])) for n in range(CLIENTS)]
+        for _ in range(CRASHES):
+            await asyncio.sleep(random.uniform(0.1, 0.6))
+            await asyncio.to_thread(server.stop, "immediate")
+            await asyncio.sleep(random.uniform(0, 0.3))
+            await asyncio.to_thread(server.start)
+        await asyncio.sleep(0.5)
+        going = False
+        await asyncio.gather(*clients)
+        events = await everything(logs[1])
+        book.check(events)
+        assert await follower.reach(len(events)) == events
+        print(  # noqa: T201
+            f"{len(book.positions)} acknowledged, {len(book.not_recorded)} refused, {len(book.unresolved)} unresolved; "
+            f"looked for {len(found)} groups, {sum(found)} of them recorded"
+        )
+        assert len(book.positions) > 20 * CRASHES
+        for log in logs:
+            await log.aclose()
+    finally:
+        server.close()
+
+
+@pytest.mark.serial
+async def test_a_killed_node_leaves_no_half_command(postgres_server: PostgresServer) -> None:
+    random, book = chance(), Book()
+    url = postgres_server.url("killed")
+    log = await open_at(url)
+    events: list[StoredEvent] = []
+    begun: set[str] = set()
+    try:
+        for number in range(KILLS):
+            node = await asyncio.create_subprocess_exec(
+                sys.executable, NODE, url, f"node-{number}", stdout=asyncio.subprocess.PIPE, limit=2**20
+            )
+            assert node.stdout is not None
+            first = await node.stdout.readline()
+            await asyncio.sleep(random.uniform(0.0, 0.4))
+            node.kill()
+            rest, _ = await node.communicate()
+            for line in (first + rest).decode().splitlines(keepends=True):
+                if line.endswith("\n"):
+                    name, position = line.split()
+                    book.positions[name] = int(position)
+            # Others are not held up by what the dead node was at.
+            await asyncio.wait_for(book.append(log, f"after-{number}"), 10)
+            events = await everything(log)
+            recorded = {one.header.event_id for one in events}
+            begun = {one.header.stream.removeprefix("post.") for one in events} - {"journal"}
+            for name in begun:
+                assert all(event(name, n).event_id in recorded for n in (1, 2, 3)), name
+            assert book.positions.keys() <= begun
+        book.unresolved = begun - book.positions.keys()
+        book.check(events)
+        print(f"{len(book.positions)} acknowledged, {len(book.unresolved)} recorded and not acknowledged")  # noqa: T201
+        assert len(book.positions) > 10 * KILLS
+        assert await log.append(command("last")) == len(events) + 3
+    finally:
+        await log.aclose()

@@ -1,0 +1,169 @@
+"""A copy is cut off at any of its steps, while payloads are withdrawn at the source: in the end it is the same log."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.log_check import LogCheck
+from ledgerpress.application.log_copy import LogCopy
+from ledgerpress.application.request import Request
+from ledgerpress.application.withdrawal import withdraw
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log, open_replica
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import LogExists
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.replica import LogReplica
+from scripts.generated_log import PUBLICATION
+from tests.contract.samples import everything
+from tests.sources import SeededBytes, SetClock
+from tests.withdrawn_log import batches_with_withdrawals
+
+T = TypeVar("T")
+
+EVENTS: Final = 400
+BATCH: Final = 40
+LATE: Final = (3, 41, 42, 200, 397, 400)
+"""Positions whose payloads may be withdrawn while they are copied."""
+
+
+class Cut(Exception):
+    """The copy ends here, as a process does that is killed."""
+
+
+@dataclass
+class Watched:
+    """A replica that counts what is asked of it: at some counts it is cut off, at others the source withdraws."""
+
+    replica: LogReplica
+    withdraw: Callable[[int], Coroutine[Any, Any, None]]
+    cut_at: int | None = None
+    withdrawals: dict[int, list[int]] = field(default_factory=dict)
+    count: int = 0
+
+    async def _step(self, work: Coroutine[Any, Any, T]) -> T:
+        self.count += 1
+        for position in self.withdrawals.pop(self.count, ()):
+            await self.withdraw(position)
+        if self.count == self.cut_at:
+            work.close()
+            raise Cut
+        result = await work
+        self.count += 1
+        if self.count == self.cut_at:
+            raise Cut
+        return result
+
+    async def head(self) -> int:
+        return await self._step(self.replica.head())
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return await self._step(self.replica.read(after, limit))
+
+    async def extend(self, events: Sequence[StoredEvent]) -> None:
+        await self._step(self.replica.extend(events))
+
+    async def erase(self, position: int) -> None:
+        await self._step(self.replica.erase(position))
+
+    async def note(self, text: str) -> None:
+        await self._step(self.replica.note(text))
+
+    async def noted(self) -> str:
+        return await self._step(self.replica.noted())
+
+    async def finish(self) -> None:
+        await self._step(self.replica.finish())
+
+    async def aclose(self) -> None:
+        await self.replica.aclose()
+
+
+@pytest.fixture(scope="module")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "log.sqlite"
+    asyncio.run(write_replica(path, PUBLICATION, batches_with_withdrawals(EVENTS, 100, every=31)))
+    return path
+
+
+async def run_cut(
+    source: EventLog, target: LogUrl, cuts: Sequence[int], withdrawals: dict[int, list[int]]
+) -> None:
+    """Copy, cut off after so many steps again and again, and then to the end."""
+    gone = set[int]()
+    clock, randomness = SetClock(), SeededBytes()
+
+    async def gone_at_the_source(position: int) -> None:
+        if position not in gone:
+            gone.add(position)
+            await withdraw(
+                source, event_codec(), clock, randomness, position, Request(reason="By order of a court.")
+            )
+
+    for cut in (*cuts, None):
+        try:
+            replica = await open_replica(target, Path(), PUBLICATION)
+        except LogExists:
+            break
+        watched = Watched(replica, gone_at_the_source, cut, withdrawals)
+        try:
+            await LogCopy(source, watched, event_codec(), batch_size=BATCH).run()
+            await watched.finish()
+        except Cut:
+            continue
+        finally:
+            await watched.aclose()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, 80), max_size=4),
+    withdrawals=st.dictionaries(
+        st.integers(1, 90), st.lists(st.sampled_from(LATE), min_size=1, max_size=2), max_size=4
+    ),
+)
+def test_a_copy_that_was_cut_off_anywhere_is_the_same_log(
+    log_file: Path, cuts: list[int], withdrawals: dict[int, list[int]]
+) -> None:
+    asyncio.run(copied(log_file, cuts, withdrawals))
+
+
+async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[int]]) -> None:
+    with TemporaryDirectory() as folder:
+        shutil.copy(log_file, Path(folder) / "log.sqlite")
+        target = LogUrl.parse(f"sqlite:{folder}/copy.sqlite")
+        source = await open_log(LogUrl.parse(f"sqlite:{folder}/log.sqlite"), Path(folder), create_as=None)
+        try:
+            await run_cut(source, target, cuts, withdrawals)
+            made = await open_log(target, Path(folder), create_as=None)
+            try:
+                checked = await LogCheck(made, event_codec()).run()
+                assert checked.finding is None
+                original = await LogCheck(source, event_codec(), roots_at=[checked.head.size]).run()
+                assert original.finding is None
+                assert original.roots[checked.head.size].hex() == checked.head.root
+                found, copy = await everything(source), await everything(made)
+                assert copy == with_what_is_withdrawn_later(found, copy)
+            finally:
+                await made.aclose()
+        finally:
+            await source.aclose()
+
+
+def with_what_is_withdrawn_later(found: list[StoredEvent], copy: list[StoredEvent]) -> list[StoredEvent]:
+    """Return the events of the source as they were when it had as many as the copy has."""
+    records = {event.header.stream.partition(".")[2] for event in found[len(copy) :]}
+    return [
+        there if event.header.event_id in records else event
+        for event, there in zip(found, copy, strict=False)
+    ]
