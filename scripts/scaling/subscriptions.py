@@ -14,7 +14,9 @@ from ledgerpress.graphql.live.told import Ended, Told
 
 DIFFERENT: Final = 500
 EVENTS: Final = 5
-DOCUMENT: Final = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title } } }"
+DOCUMENT: Final = (
+    "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title } } }"
+)
 
 
 class Nowhere:

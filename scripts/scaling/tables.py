@@ -83,7 +83,10 @@ def one_process(constants: Constants) -> str:
             ["processor time of a command, its views and the answer", in_time(rates.command_processor)],
             ["processor time to find out what an event touched", in_time(rates.touched)],
             ["processor time of an event for each subscriber who is told of it", in_time(rates.subscriber)],
-            ["… for each subscription different from the others, told or not", in_time(rates.different_subscription)],
+            [
+                "… for each subscription different from the others, told or not",
+                in_time(rates.different_subscription),
+            ],
         ],
     )
 
