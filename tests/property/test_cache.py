@@ -20,9 +20,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.leases import Leases
 from ledgerpress.application.projections import SkipEvent
 from ledgerpress.application.request import Request
 from ledgerpress.application.withdrawal import KEPT, withdraw
+from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.logs import open_log
 from ledgerpress.compose.rebuild import rebuild
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.domain.catalogue import EVENT_TYPES
@@ -58,6 +61,11 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Take a lease, and give it up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuild:
     """Make the views anew, and let both stores answer from those."""
 
@@ -69,7 +77,7 @@ class ToTheTurn:
     by: int
 
 
-Step: TypeAlias = Action | Withdraw | Skip | ToTheTurn | Rebuild
+Step: TypeAlias = Action | Withdraw | Skip | TakeLease | ToTheTurn | Rebuild
 steps: st.SearchStrategy[list[Step]] = st.builds(
     lambda many, some, at: [*many[:at], *some, *many[at:]],
     actions.map(lambda many: [one for one in many if not isinstance(one, Restart)]),
@@ -89,6 +97,7 @@ DAY_OF_TWO: Final[list[Step]] = [
         Withdraw(0.5),
         Withdraw(0.2),
         ClockMoves(-90),
+        TakeLease(),
         Skip(),
         Rebuild(),
         ClockMoves(60),
@@ -143,6 +152,8 @@ class Newspaper:
                 await self._withdraw(place)
             case Skip():
                 await self.session.store.press.handle(SkipEvent(projection="posts", position=1))
+            case TakeLease():
+                await self._take_lease()
             case Rebuild():
                 await self._rebuild()
             case ToTheTurn(by=by):
@@ -175,6 +186,15 @@ class Newspaper:
         gone = able[min(int(place * len(able)), len(able) - 1)]
         at = await withdraw(store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request)
         await store.views.wait_for(at, 10)
+
+    async def _take_lease(self) -> None:
+        data, clock = self.session.data, self.session.clock
+        log = await open_log(LogUrl.parse(LOCAL), data, create_as=None)
+        try:
+            async with Leases(log, event_codec(), clock, SeededBytes("lease"), node="node").hold("schedules"):
+                pass
+        finally:
+            await log.aclose()
 
     async def _rebuild(self) -> None:
         await rebuild(self.session.data)
