@@ -103,6 +103,20 @@ async def test_who_goes_past_the_lock_is_refused_rather_than_seen_out_of_order(
         await log.aclose()
 
 
+async def test_appends_leave_no_dead_version_of_the_row_that_they_lock(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    log, book = await open_at(postgres_url), Book()
+    name = postgres_url.rpartition("=")[2]
+    place = f"SELECT ctid, xmin FROM ledgerpress.log_head WHERE name = '{name}'"
+    before = postgres_server.sql(place)
+    for number in range(10):
+        await book.append(log, f"n{number}")
+    assert len(book.positions) == 10
+    assert postgres_server.sql(place) == before
+    await log.aclose()
+
+
 async def test_publications_append_beside_one_another(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("beside")
     logs = [await open_at(postgres_server.url(name, database=database)) for name in ("daily", "weekly")]

@@ -143,7 +143,10 @@ CREATE TRIGGER log_heads_stay BEFORE TRUNCATE ON ledgerpress.log_head
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.log_head_stays();
 -- The role of a node has to be allowed to update a column, or it could not lock the row.
 CREATE TRIGGER log_head_is_fixed BEFORE UPDATE ON ledgerpress.log_head
-FOR EACH ROW WHEN (OLD.complete OR (NEW.log, NEW.name, NEW.publication) IS DISTINCT FROM (OLD.log, OLD.name, OLD.publication))
+FOR EACH ROW WHEN (
+    (NEW.log, NEW.name, NEW.publication) IS DISTINCT FROM (OLD.log, OLD.name, OLD.publication)
+    OR (OLD.complete AND (NEW.complete, NEW.note) IS DISTINCT FROM (OLD.complete, OLD.note))
+)
 EXECUTE FUNCTION ledgerpress.log_head_stays();
 
 -- Also where a session calls itself a replica.
