@@ -208,6 +208,6 @@ def test_only_servers_can_be_unsynced() -> None:
 def test_a_missing_extra_is_named(url: str, library: str, extra: str) -> None:
     script = f"import sys; sys.modules[{library!r}] = None; from ledgerpress.cli import app; app()"
     command = [sys.executable, "-c", script, "status", "--log", url]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 3
     assert f"pip install 'ledgerpress[{extra}]'" in refused.stderr
