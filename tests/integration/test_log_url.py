@@ -15,6 +15,7 @@ from ledgerpress.cli import app
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.settings_declared import declared
 from scripts.engines.nats import temporary_server
+from tests.integration.programs import ROOT
 
 PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
 SECRET = "tide-and-mill"
