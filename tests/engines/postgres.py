@@ -170,7 +170,7 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         with suppress(FileNotFoundError):
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
-            return len(lines) > 7 and lines[7].strip() == "ready"
+            return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
         return False
 
     def _reachable(self, programs: Path) -> Path:

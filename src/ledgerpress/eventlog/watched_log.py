@@ -26,12 +26,14 @@ Longer than adapters try on their own, which may outlast the election of a leade
 class WatchedLog:
     """An opened log whose contact is known. It does not own the log: whoever opened that closes it.
 
-    While the contact is lost, every method but `look` raises `LogUnavailable` at once.
+    While the contact is lost, every method but `look` raises `LogUnavailable` at once, and whoever is reading when it is
+    lost waits no longer. Appends under way are left to the log: only it can say whether they are recorded.
     """
 
     def __init__(self, log: OpenedLog, contact: Contact | None = None) -> None:
         self._log = log
         self._doubt = asyncio.Event()
+        self._reading = set[asyncio.Timeout]()
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -85,7 +87,6 @@ class WatchedLog:
 
     async def look(self) -> bool:
         """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
-        silence = self.contact.silence
         try:
             async with asyncio.timeout(PATIENCE):
                 self.contact.hear(await self._log.head())
@@ -99,7 +100,7 @@ class WatchedLog:
             self._lose(str(error))
         else:
             if self.contact.is_lost:
-                logger.warning("the log is reached again, after %.1f s", silence)
+                logger.warning("the log is reached again, after %.1f s", self.contact.silence)
             self.contact.regain()
         return not self.contact.is_lost
 
@@ -122,11 +123,21 @@ class WatchedLog:
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         self._check()
+        ending = asyncio.timeout(None)
         try:
-            return await ask()
+            async with ending:
+                self._reading.add(ending)
+                try:
+                    return await ask()
+                finally:
+                    self._reading.discard(ending)
         except LogUnavailable as error:
             self._lose(str(error))
             raise
+        except TimeoutError as error:
+            if not ending.expired():
+                raise
+            raise LogUnavailable("the log could not be reached any more") from error
 
     def _lose(self, why: str) -> None:
         if not self.contact.is_lost:
@@ -134,3 +145,6 @@ class WatchedLog:
                 "the log cannot be reached, until further notice the views are served as they are: %s", why
             )
         self.contact.lose()
+        # Whoever still waits for an answer would be told the same, only later.
+        for ending in self._reading:
+            ending.reschedule(0.0)
