@@ -212,6 +212,9 @@ def test_a_url_with_a_password_stays_in_a_file(store: Path, there: str, tmp_path
     assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
     missing = run("log", "copy", "sqlite:", f"@{tmp_path / 'missing'}", "--data", store)
     assert (missing.exit_code, "missing cannot be read" in missing.stderr) == (2, True), missing.output
+
+
+def test_no_message_shows_a_password(store: Path, tmp_path: Path) -> None:
     for unreachable in ("postgresql://ann:secret@127.0.0.1:1/db", "nats://ann:secret@127.0.0.1:1"):
         (tmp_path / "to").write_text(f"{unreachable}?publication=daily", "utf-8")
         failed = run("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
