@@ -162,7 +162,9 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
 
 def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
     copied = done("log", "copy", "sqlite:", there, "--data", store)
-    assert done("log", "copy", "sqlite:", there, "--data", store) == copied
+    for option in ([], ["--keep-open"]):
+        again = run("log", "copy", "sqlite:", there, "--data", store, *option)
+        assert (again.exit_code, again.stdout, again.stderr) == (0, copied, "")
     done("withdraw", "30", "--reason", COURT, "--data", store)
     result = run("log", "copy", "sqlite:", there, "--data", store)
     assert (result.exit_code, "finished log already, up to position" in result.stderr) == (3, True)
