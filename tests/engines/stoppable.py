@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from tests.engines.nats import NatsServer
-from tests.engines.postgres import PostgresServer
+from scripts.engines.nats import NatsServer
+from scripts.engines.postgres import PostgresServer
 
 
 class Stoppable(Protocol):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from ledgerpress.cli import app
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.settings_declared import declared
-from tests.engines.nats import temporary_server
+from scripts.engines.nats import temporary_server
 
 PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
 SECRET = "tide-and-mill"

@@ -11,7 +11,7 @@ from ledgerpress.adapters.postgres import patience, server
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, DuplicateEvent, LogUnavailable
 from ledgerpress.eventlog.log import EventLog, StreamWrite
-from tests.engines.postgres import PostgresServer
+from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, command, event, everything, open_at
 from tests.integration.postgres_proxy import Loss, Proxy
 

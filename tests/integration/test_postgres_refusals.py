@@ -13,7 +13,7 @@ from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
-from tests.engines.postgres import PostgresServer
+from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, command, everything, open_at
 
 

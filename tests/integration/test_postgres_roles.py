@@ -11,8 +11,8 @@ from ledgerpress.compose.logs import open_log, open_replica
 from ledgerpress.eventlog.errors import LogExists, LogUnusable
 from ledgerpress.eventlog.lease_register import Held
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from scripts.engines.postgres import PostgresServer
 from tests.contract.samples import sample_event
-from tests.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import command, everything, open_at
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "postgresql.md"

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds of silence after which the log is looked at."""
+LOOK_AGAIN: Final = 0.25
+"""Seconds between two looks at a log that cannot be reached: so much longer do writes stall than the engine is away."""
 PATIENCE: Final = 6.0
 """Seconds that such a look may take: a log that answers nobody for so long cannot be reached.
 
@@ -78,7 +80,7 @@ class WatchedLog:
         """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(LOOK_AGAIN if self.contact.is_lost else LOOK):
                     await self._doubt.wait()
             in_doubt = self._doubt.is_set()
             self._doubt.clear()
