@@ -34,7 +34,7 @@ from ledgerpress.adapters.jetstream.publishing import BATCHES
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
-from tests.engines.nats import NatsServer, running
+from scripts.engines.nats import NatsServer, running
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 CLIENTS: Final = 256

@@ -14,8 +14,8 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
-from tests.engines.nats import NatsServer, temporary_server
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
+from scripts.engines.nats import NatsServer, free_ports, temporary_server
 from tests.contract.samples import sample_write
-from tests.engines.nats import NatsServer, free_ports, temporary_server
 
 ACCOUNTS = """
 accounts {

@@ -15,8 +15,8 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, running
 from tests.contract.samples import everything, sample_event, sample_write
-from tests.engines.nats import NatsServer, running
 
 HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to" / "jetstream.md"
 STREAM = Names("daily").stream

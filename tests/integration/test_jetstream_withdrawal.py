@@ -16,8 +16,8 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import GapInLog, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
-from tests.engines.nats import NatsServer, temporary_server
 
 SECRET = b"The heron nests behind number nine"
 

@@ -165,6 +165,10 @@ class Connection:
         self._subscribed.append((subject, heard))
         await self._client.subscribe(subject, cb=heard)
 
+    def give_up_waiting(self, why: str) -> None:
+        """Let nobody wait any longer for answers to what was sent so far: that raises `Unanswered`."""
+        self._fail_all(Unanswered(why))
+
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from nats.aio.msg import Msg
+
 from ledgerpress.adapters.jetstream.address import Address, Names
 from ledgerpress.adapters.jetstream.appending import Appender
 from ledgerpress.adapters.jetstream.batched_reads import BatchedReads
@@ -85,6 +87,7 @@ class JetStreamEventLog:
             if made:
                 await log._leases.make()
             await log._bell.listen()
+            await connection.subscribe(names.leader_elected, log._has_new_leader)
         except BaseException:
             await connection.close()
             raise
@@ -181,6 +184,10 @@ class JetStreamEventLog:
     def _check_open(self) -> None:
         if self._closed:
             raise LogClosed("the log was closed")
+
+    async def _has_new_leader(self, _: Msg) -> None:
+        # What the former leader had not answered, it never will.
+        self._connection.give_up_waiting("the stream has a new leader")
 
     def _grown(self, position: int) -> None:
         self._watch.advance(position)
