@@ -1,6 +1,7 @@
 """Which NATS servers and streams carry a log, and which are refused: with the reason, and with what to do."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,21 @@ async def test_publications_share_a_server_and_keep_apart(nats_server: NatsServe
     assert await other.leases.read("schedules") is None
     await one.aclose()
     await other.aclose()
+
+
+# --- the clock ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [-7, 7])
+async def test_a_writer_whose_clock_is_off_refuses_to_write_until_it_is_right(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch, off: int
+) -> None:
+    right = time.time
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off)
+    log = await opened(jetstream_url)
+    with pytest.raises(LogUnavailable, match="ahead of" if off > 0 else "behind"):
+        await log.append([sample_write("post.a", NO_STREAM)])
+    assert await log.read(0, 10) == []
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off / 2)
+    assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
+    await log.aclose()
