@@ -22,6 +22,7 @@ from ledgerpress.adapters.jetstream.publishing import (
     MESSAGE_ID,
     Answer,
     Busy,
+    Conflict,
     Duplicate,
     Message,
     Publisher,
@@ -133,7 +134,9 @@ class Appender:
                 raise
             if monotonic() > tries.give_up:
                 raise _unresolved() if tries.unresolved is not None else _unavailable(answer)
-            await self._pause(tries)
+            # A guard holds for as long as nobody writes: a pause would not make that likelier.
+            if not (isinstance(answer, Conflict) and any(not write.events for write in writes)):
+                await self._pause(tries)
 
     async def _after(self, attempt: _Attempt, answer: Answer, tries: _Tries) -> int | None:
         """Find out what became of an attempt that was not clear; return the position where it landed."""
