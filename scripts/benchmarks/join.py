@@ -7,8 +7,8 @@ What an operator does is timed, with the real program, in one run:
   says so. The snapshot was taken from the first node while it served, and posts were written there since.
 
 Both nodes end with the same views: their digests, table by table, are compared. The log is that of a generated newsroom
-(`scripts/generated_log.py`), about ten events a post, by default in a file; `--log` names another engine's URL, where no
-log may be yet. Exits with 1 where the views differ, and where a log of at least 1,000,000 events is joined in more than
+(`scripts/generated_log.py`), about ten events a post, by default in a file; with `--engine` in a PostgreSQL or a NATS
+server that is started for it, and with `--log` at a URL where no log is yet. Exits with 1 where the views differ, and where a log of at least 1,000,000 events is joined in more than
 a tenth of the time that the replay takes: with fewer events the start of the programs themselves counts more.
 """
 
@@ -17,7 +17,8 @@ import asyncio
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ from ledgerpress.compose.logs import open_replica
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import BOOKKEEPING
 from ledgerpress.readmodels.table_digests import TableDigest, table_digests
+from scripts.engines.nats import temporary_server
+from scripts.engines.postgres import PostgresServer
 from scripts.generated_log import PUBLICATION, GeneratedLog
 from tests.integration.server import PROGRAM, Server, Servers
 
@@ -39,6 +42,19 @@ MOST: Final = 0.1
 PROMISED_AT: Final = 1_000_000
 PATIENCE: Final = 3_600.0
 """Seconds that a replay may take."""
+
+
+@contextmanager
+def place(engine: str, folder: Path) -> Iterator[str]:
+    """Lend the URL of a place where no log is yet."""
+    if engine == "postgres":
+        with closing(PostgresServer()) as server:
+            yield server.url("join")
+    elif engine == "jetstream":
+        with temporary_server() as nats:
+            yield nats.url("join")
+    else:
+        yield f"sqlite:{folder / 'log.sqlite'}"
 
 
 async def make_log(url: str, folder: Path, events: int) -> None:
@@ -135,13 +151,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=int, default=1_000_000, help="events in the log (1,000,000)")
-    parser.add_argument("--log", help="the URL of a place where no log is yet (a file)")
+    parser.add_argument("--engine", choices=("sqlite", "postgres", "jetstream"), default="sqlite")
+    parser.add_argument("--log", help="the URL of a place where no log is yet, instead of --engine")
     parser.add_argument("--folder", type=Path, default=CHECKOUT, help="where to put the files (the checkout)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=options.folder) as name:
         folder = Path(name)
-        url = options.log or f"sqlite:{folder / 'log.sqlite'}"
-        sys.exit(0 if asyncio.run(measure(folder, url, options.events)) else 1)
+        with nullcontext(options.log) if options.log else place(options.engine, folder) as url:
+            kept = asyncio.run(measure(folder, url, options.events))
+    sys.exit(0 if kept else 1)
 
 
 if __name__ == "__main__":

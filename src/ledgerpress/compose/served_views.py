@@ -62,6 +62,7 @@ class ServedViews:
         self._inode = 0
         self._since = 0
         self._going: list[_Live] = []
+        self._others_hold_text = False
 
     async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
         """Open the views in use; where there are none that this program can use, `make` them first.
@@ -101,6 +102,7 @@ class ServedViews:
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
         """Apply everything up to the head. `progress` is called with each position reached."""
         await self._live.runner.catch_up(progress)
+        self._drop_others()
 
     @property
     def path(self) -> Path:
@@ -158,6 +160,7 @@ class ServedViews:
                 wanted = path, self._directory.identity(path)
                 if wanted == (self.path, self._inode):
                     refused = None
+                    self._drop_others()
                 elif wanted != refused or time.monotonic() > again:
                     await self._exchange(*wanted)
             except Exception as error:  # noqa: BLE001  # whatever it is, this goes on, and those in use are followed
@@ -223,12 +226,18 @@ class ServedViews:
         return _Live(views, runner)
 
     def _withdrawn(self) -> None:
-        """Let go of all that may hold what was withdrawn: memories, former views, and what is being made of views.
+        """Let go of all that may hold what was withdrawn: memories, and soon former views and those being made.
 
         Whoever withdrew it may have done so on another node, and knows nothing of the files here.
         """
         self._forget()
-        self._directory.drop()
+        self._others_hold_text = True
+
+    def _drop_others(self) -> None:
+        """Delete the other files where they may hold what was withdrawn, once this process answers from those in use."""
+        if self._others_hold_text and self._directory.current == self.path:
+            self._directory.drop()
+            self._others_hold_text = False
 
 
 class _Live:
