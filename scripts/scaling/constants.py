@@ -91,7 +91,9 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     touched: float
     """Seconds of processor time that one event costs the kept answers."""
     subscriber: float
-    """Seconds of processor time that one event costs for one subscriber."""
+    """Seconds of processor time that one event costs for one subscriber who is told of it."""
+    different_subscription: float
+    """Seconds of processor time that any event costs for each subscription that asks for something else than the others."""
 
 
 class OnEngine(msgspec.Struct, frozen=True, kw_only=True):

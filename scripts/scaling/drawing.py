@@ -96,7 +96,6 @@ class Chart:
     lines: list[Line]
     levels: list[tuple[float, str]] = field(default_factory=list)
     moments: list[tuple[float, str]] = field(default_factory=list)
-    levels_at_left: bool = False
     tell_x: Callable[[float], str] = short
     tell_y: Callable[[float], str] = short
 
@@ -114,7 +113,8 @@ class Chart:
             *self._marks(),
         ]
         taken: list[float] = []
-        for number, line in enumerate(self.lines):
+        # From the top, so that what leads to the names does not cross.
+        for number, line in sorted(enumerate(self.lines), key=lambda one: -one[1].points[-1][1]):
             parts += self._line(line, f"c{(number if line.colour is None else line.colour) % 6}", taken)
         return "\n".join([*parts, "</svg>", ""])
 
@@ -143,10 +143,7 @@ class Chart:
         for value, name in self.levels:
             at = self._up(value)
             parts.append(f'<line class="note" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            if self.levels_at_left:
-                parts.append(_text(LEFT + 6, at - 5, name, "soft"))
-            else:
-                parts.append(_text(WIDTH - RIGHT - 6, at - 5, name, "soft", anchor="end"))
+            parts.append(_text(LEFT + 6, at - 5, name, "soft"))
         for number, (value, name) in enumerate(self.moments):
             at = self._across(value)
             parts.append(
@@ -187,9 +184,9 @@ def _style() -> str:
 
 
 def _free(at: float, taken: list[float]) -> float:
-    """Return the place nearest to `at` where no other name stands."""
+    """Return the place nearest to `at`, and below it if possible, where no other name stands."""
     for distance in range(400):
-        for place in (at - distance, at + distance):
+        for place in (at + distance, at - distance):
             if TOP <= place <= HEIGHT - BOTTOM + 6 and all(abs(place - other) >= 17 for other in taken):
                 taken.append(place)
                 return place

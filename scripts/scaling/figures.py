@@ -47,13 +47,13 @@ def reads(constants: Constants) -> Chart:
 def lag(constants: Constants) -> Chart:
     """How long it takes until a node shows what is written, while a wire service is imported, and while the log stalls."""
     size = constants.largest
-    seconds, burst = 80.0, 5_000.0
+    seconds, burst = 80.0, 2_500.0
 
     def rate(now: float) -> float:
         return burst if 10 <= now < 40 else 20.0
 
     asked = list(arrivals(rate, burst, seconds, SEED))
-    capacity = min(one.append_many for one in constants.engines)
+    capacity = max(one.append_many for one in constants.engines)
     lines = []
     for name, busy, stalled in (
         ("nobody reads from it", 0.0, ()),
@@ -141,8 +141,7 @@ def whole(constants: Constants) -> Chart:
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
         levels=[(NIGHT, "a night of eight hours")],
-        levels_at_left=True,
-        moments=[(one.events, _short_name(one.name)) for one in ALL],
+        moments=[(one.events, _short_name(one.name).removesuffix(" articles")) for one in ALL],
         tell_y=in_time,
     )
 
@@ -165,7 +164,7 @@ def appends(constants: Constants) -> Chart:
         Scale(1, 64, logarithmic=True, marks=tuple(parts)),
         Scale(0.1, 1e7, logarithmic=True),
         lines,
-        levels=[*levels, (night, "80 M articles imported in one night")],
+        levels=[*levels, (night, "80 M articles in a night")],
     )
 
 
@@ -175,22 +174,28 @@ def stalls(constants: Constants) -> Chart:
     growth = Growth(constants)
     restored = 2 * growth.log_bytes(BROADCASTER.events) / 300e6 + growth.backup(BROADCASTER.events)
     lines = [
-        Line(f"{one.name}: {in_time(one.stall)}", [(n, n * one.stall) for n in often], colour=place)
+        Line(f"{one.name}, killed: {in_time(one.stall)}", [(n, n * one.stall) for n in often], colour=place)
         for place, one in enumerate(constants.engines)
         if one.stall
     ]
     lines.append(Line("JetStream, step-down", [(n, n * 0.5) for n in often], dashed=True, colour=4))
-    lines.append(Line("restored from a backup", [(n, n * restored) for n in often], dashed=True, colour=3))
+    lines.append(
+        Line(
+            f"backup of {in_bytes(growth.log_bytes(BROADCASTER.events))}",
+            [(n, n * restored) for n in often],
+            dashed=True,
+            colour=3,
+        )
+    )
     year = 365 * 86_400
     return Chart(
         "Writes that stand still, by how often the log's leader is lost",
         "losses a year",
         "time a year without writes (reads go on)",
         Scale(1, 1_000, logarithmic=True),
-        Scale(0.1, 1e6, logarithmic=True, marks=TIMES[:-1]),
+        Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
         levels=[(year * 1e-3, "99.9 % of a year"), (year * 1e-5, "99.999 %")],
-        levels_at_left=True,
         tell_y=in_time,
     )
 

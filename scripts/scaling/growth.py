@@ -68,6 +68,7 @@ class Growth:
         )
         self._follow = self._fit(lambda one: one.follow_batch)
         self._verify = self._fit(lambda one: (one.verify_log + one.verify_views) / one.events)
+        self._withdrawal = self._fit(lambda one: one.withdrawal / one.events)
         self._backup = self._fit(lambda one: one.backup / one.events)
         pages = WORST_PAGES if worst else largest.cold_read_bytes / PAGE
         self._cold = pages * (max(WORST_READ, largest.page_read) if worst else largest.page_read)
@@ -94,7 +95,7 @@ class Growth:
 
     def withdrawal(self, events: float) -> float:
         """Return for how long a withdrawal makes the views anew: in the serving process, in steps of 500 events."""
-        return events * self._follow.at(events) + self._misses(events)
+        return events * self._withdrawal.at(events) + self._misses(events)
 
     def verify(self, events: float) -> float:
         """Return the seconds of `ledgerpress verify`, log and views."""

@@ -199,11 +199,11 @@ def withdraw_one(data: Path, position: int) -> tuple[float, int]:
     return took, largest
 
 
-def append(log: Path) -> tuple[float, float]:
-    """Return the appends a second of one client, and of many, to a log that is there already."""
-    with closing(Clients(log, [STREAMS])) as one:
-        single = max(one.rate(400) for _ in range(3))
-    names = [f"{stream}-many" for stream in STREAMS]
-    with closing(Clients(log, [[name] for name in names])) as many:
-        several = max(many.rate(CLIENTS * 8) for _ in range(3))
+def append(log: Path, again: int) -> tuple[float, float]:
+    """Return the appends a second of one client, and of many, to a log that is there already, for the n-th time."""
+    ones, many = ([f"{stream}-{kind}-{again}" for stream in STREAMS] for kind in ("one", "many"))
+    with closing(Clients(log, [ones])) as one:
+        single = max(one.rate(200) for _ in range(2))
+    with closing(Clients(log, [[name] for name in many])) as clients:
+        several = max(clients.rate(CLIENTS * 8) for _ in range(2))
     return single, several

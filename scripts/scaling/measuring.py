@@ -3,10 +3,9 @@
 import hashlib
 import os
 import platform
-import shutil
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
 from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.projections.all import every_projector
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
-from scripts.scaling import log_of_size, node_of_size, one_process
+from scripts.scaling import engines, log_of_size, node_of_size, one_process
 from scripts.scaling.constants import Constants, Machine, OfSize, OnEngine
 
+ROUNDS = 4
 BEHIND = 5_000
 """Events that the views are behind at first, so that catching up can be measured; fewer for a small log."""
 
@@ -39,9 +39,8 @@ def machine() -> Machine:
     )
 
 
-def log_of(events: int, folder: Path) -> OfSize:
-    """Measure a log of so many events, and its views."""
-    data = folder / f"log-{events}"
+def log_of(events: int, data: Path) -> dict[str, float]:
+    """Measure a log of so many events, made in the new directory `data`, and its views; the log is left there."""
     data.mkdir()
     found: dict[str, float] = {"events": events}
     tell(events, "writing the log")
@@ -63,11 +62,21 @@ def log_of(events: int, folder: Path) -> OfSize:
     found["withdrawal"], found["withdrawal_wal_bytes"] = in_fresh_process(
         log_of_size.withdraw_one, data, events // 2
     )
-    tell(events, "appends")
-    found["append_one"], found["append_many"] = in_fresh_process(log_of_size.append, data / LOG_FILE)
-    shutil.rmtree(data)
-    types = OfSize.__annotations__
-    return msgspec.convert({name: types[name](value) for name, value in found.items()}, OfSize)
+    for file in data.glob("views-*"):
+        file.unlink()
+    return found
+
+
+def appends(logs: Mapping[int, Path]) -> dict[int, dict[str, float]]:
+    """Return the appends a second to logs of different sizes, in turns: the best of each."""
+    best = {events: {"append_one": 0.0, "append_many": 0.0} for events in logs}
+    for again in range(ROUNDS):
+        for events, data in logs.items():
+            tell(events, "appends")
+            one, many = in_fresh_process(log_of_size.append, data / LOG_FILE, again)
+            best[events]["append_one"] = max(best[events]["append_one"], one)
+            best[events]["append_many"] = max(best[events]["append_many"], many)
+    return best
 
 
 def copy_views(data: Path) -> float:
@@ -96,11 +105,23 @@ def tell(events: int, what: str) -> None:
 def measure(sizes: Sequence[int], folder: Path) -> Constants:
     """Measure everything, in a directory on the disk that counts."""
     where = machine()
-    logs = [log_of(events, folder) for events in sorted(sizes)]
+    logs = {events: folder / f"log-{events}" for events in sorted(sizes)}
+    found = {events: log_of(events, data) for events, data in logs.items()}
+    rates = appends(logs)
+    types = OfSize.__annotations__
+    measured = [
+        msgspec.convert(
+            {name: types[name](value) for name, value in (found[one] | rates[one]).items()}, OfSize
+        )
+        for one in logs
+    ]
     print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
-    rates = in_fresh_process(one_process.rates, folder)
+    process = in_fresh_process(one_process.rates, folder)
     print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
-    return Constants(machine=where, sizes=logs, rates=rates, engines=[sqlite_engine(logs[-1])])
+    others = in_fresh_process(engines.others, folder)
+    return Constants(
+        machine=where, sizes=measured, rates=process, engines=[sqlite_engine(measured[-1]), *others]
+    )
 
 
 def sqlite_engine(size: OfSize) -> OnEngine:

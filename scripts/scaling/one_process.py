@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -25,11 +24,13 @@ from scripts.benchmarks.answers import SALT, VARIABLES, Server, conditional, pos
 from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
 from scripts.raw_client import ask
 from scripts.scaling.constants import CHECKOUT, Rates
+from scripts.scaling.subscriptions import different
 
 EDITORS: Final = 64
 COMMANDS: Final = 1_280
 SECONDS: Final = 2.0
 ROUNDS: Final = 3
+"""The best of so many counts: others on the machine only ever make it slower."""
 
 
 def rates(folder: Path) -> Rates:
@@ -55,7 +56,7 @@ def answers(folder: Path) -> dict[str, float]:
 
         def rate(server: Server, this: bytes | None) -> float:
             make = (lambda: salted.replace(SALT, b"%012d" % next(numbers))) if this is None else lambda: this
-            return statistics.median(server.rate(make, SECONDS).by_processor for _ in range(ROUNDS))
+            return max(server.rate(make, SECONDS).by_processor for _ in range(ROUNDS))
 
         return {
             "kept": rate(kept, request),
@@ -86,16 +87,21 @@ async def commands(folder: Path) -> dict[str, float]:
                 for number in range(times):
                     await store.press.handle(EditPost(post_id=mine, body=f"{number} {text}", publish=True))
 
-            started = time.perf_counter()
-            await edit(posts[0], 200)
-            one = 200 / (time.perf_counter() - started)
-            started, processor = time.perf_counter(), time.process_time()
-            await asyncio.gather(*(edit(mine, COMMANDS // EDITORS) for mine in posts))
+            one, many, processor = 0.0, 0.0, 1.0
+            for _ in range(ROUNDS):
+                started = time.perf_counter()
+                await edit(posts[0], 100)
+                one = max(one, 100 / (time.perf_counter() - started))
+                started, before = time.perf_counter(), time.process_time()
+                await asyncio.gather(*(edit(mine, COMMANDS // EDITORS) for mine in posts))
+                many = max(many, COMMANDS / (time.perf_counter() - started))
+                processor = min(processor, (time.process_time() - before) / COMMANDS)
             return {
                 "commands_one": one,
-                "commands_many": COMMANDS / (time.perf_counter() - started),
-                "command_processor": (time.process_time() - processor) / COMMANDS,
+                "commands_many": many,
+                "command_processor": processor,
                 **await _memory(store),
+                "different_subscription": await different(store, posts[0]),
             }
 
 

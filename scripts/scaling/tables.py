@@ -82,7 +82,11 @@ def one_process(constants: Constants) -> str:
             ["whole commands a second by the clock, 64 editors", f"{rates.commands_many:,.0f}"],
             ["processor time of a command, its views and the answer", in_time(rates.command_processor)],
             ["processor time to find out what an event touched", in_time(rates.touched)],
-            ["processor time of an event for each subscriber", in_time(rates.subscriber)],
+            ["processor time of an event for each subscriber who is told of it", in_time(rates.subscriber)],
+            [
+                "… for each subscription different from the others, told or not",
+                in_time(rates.different_subscription),
+            ],
         ],
     )
 

@@ -30,13 +30,15 @@ class Proxy:
         """Called when something was lost, before the node learns of it."""
         self.refuses = False
         """Whether new connections are closed at once."""
+        self.cut_at: bytes | None = None
+        """Whether the connection is cut, once, on which the node next asks something with these bytes in it."""
         self.stall_at_commit = False
         """Whether everything stands still from the next COMMIT on, until `go_on`."""
 
     @property
     def has_lost(self) -> bool:
-        """Whether it has lost what it was told to lose."""
-        return self.lose is None
+        """Whether it has lost and cut what it was told to."""
+        return self.lose is None and self.cut_at is None
 
     @classmethod
     @asynccontextmanager
@@ -99,6 +101,9 @@ class Proxy:
             if asked and data.endswith(COMMIT) and self.stall_at_commit:
                 self._open.clear()
             await self._open.wait()
+            if asked and self.cut_at and self.cut_at in data:
+                self.cut_at = None
+                break
             if COMMIT in data and self.lose == ("question" if asked else "answer"):
                 await self._lost(pair)
                 return

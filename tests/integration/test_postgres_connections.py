@@ -63,6 +63,18 @@ async def test_an_append_without_an_answer_is_recorded_once(
     assert await log.head() == 36
 
 
+async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
+    log: EventLog, other: EventLog, proxy: Proxy
+) -> None:
+    book = Book()
+    await book.append(log, "first")
+    proxy.lose, proxy.cut_at = "answer", b"log_head WHERE name"
+    await asyncio.gather(*(book.append(log, f"n{number}") for number in range(10)))
+    assert proxy.has_lost
+    assert len(book.positions) == 11
+    book.check(await everything(other))
+
+
 async def test_one_that_is_still_being_committed_is_waited_for(postgres_server: PostgresServer) -> None:
     database = postgres_server.new_database("slow")
     url = postgres_server.url("daily", database=database)

@@ -18,6 +18,7 @@ from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.reading import Reader
 from ledgerpress.adapters.jetstream.stream import open_stream
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogClosed
@@ -45,13 +46,15 @@ class JetStreamEventLog:
         self._publication = publication
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
-        self._appender = Appender(connection, self._leader, names, self._withdrawals)
+        states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
+        self._appender = Appender(connection, self._leader, names, self._withdrawals, states)
         self._eraser = Eraser(self._leader, names, self._withdrawals, self._appender, publication)
         self._reader = Reader(
             BatchedReads(connection, names),
             self._leader,
             names,
             self._withdrawals,
+            states,
             publication,
             replicated=info.replicas > 1,
         )

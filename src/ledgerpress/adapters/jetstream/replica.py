@@ -38,6 +38,7 @@ from ledgerpress.adapters.jetstream.stream import (
     make,
     metadata_of,
 )
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
@@ -71,6 +72,7 @@ class JetStreamReplica:
             self._leader,
             names,
             self._withdrawals,
+            StreamStates(self._leader, names, self._withdrawals, 0),
             publication,
             replicated=replicated,
         )
