@@ -154,6 +154,32 @@ async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: N
         await log.aclose()
 
 
+async def test_an_append_with_a_guard_gets_through_while_others_write(jetstream_url: str) -> None:
+    log, busy = await opened(jetstream_url), await opened(jetstream_url)
+    await log.append([sample_write("lease.a", NO_STREAM)])
+    done = False
+
+    async def client(name: str) -> int:
+        version = 0
+        while not done:
+            await busy.append([sample_write(f"post.{name}", version)])
+            version += 1
+        return version
+
+    clients = [asyncio.ensure_future(client(str(number))) for number in range(8)]
+    for number in range(20):
+        await log.append([sample_write("post.fenced", number), StreamWrite("lease.a", 1, ())])
+    await busy.append([sample_write("lease.a", 1)])
+    with pytest.raises(WrongExpectedVersion) as fenced:
+        await log.append([sample_write("post.fenced", 20), StreamWrite("lease.a", 1, ())])
+    assert (fenced.value.stream, fenced.value.actual) == ("lease.a", 2)
+    done = True
+    assert min(await asyncio.gather(*clients)) > 0
+    assert len(await log.read_stream("post.fenced")) == 20
+    await log.aclose()
+    await busy.aclose()
+
+
 # --- the server is away ---------------------------------------------------------------------------
 
 

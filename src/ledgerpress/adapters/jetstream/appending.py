@@ -22,6 +22,7 @@ from ledgerpress.adapters.jetstream.publishing import (
     MESSAGE_ID,
     Answer,
     Busy,
+    Conflict,
     Duplicate,
     Message,
     Publisher,
@@ -133,7 +134,7 @@ class Appender:
                 raise
             if monotonic() > tries.give_up:
                 raise _unresolved() if tries.unresolved is not None else _unavailable(answer)
-            await self._pause(tries)
+            await self._pause(tries, hurry=_guards_another(writes) and isinstance(answer, Conflict))
 
     async def _after(self, attempt: _Attempt, answer: Answer, tries: _Tries) -> int | None:
         """Find out what became of an attempt that was not clear; return the position where it landed."""
@@ -152,7 +153,7 @@ class Appender:
     ) -> _Attempt:
         """Find where the streams are, and make the messages. Raises `WrongExpectedVersion` and `LogUnavailable`."""
         head = None
-        if any(not write.events for write in writes):
+        if _guards_another(writes):
             # A message has room for one guard of a subject. Those of streams that are not written to hold as long as
             # nothing at all is recorded after they were looked at.
             careful = True
@@ -235,10 +236,15 @@ class Appender:
                 return message_id
         return ids[-1]
 
-    async def _pause(self, tries: _Tries) -> None:
+    async def _pause(self, tries: _Tries, *, hurry: bool) -> None:
         await self._connection.connected(PAUSES[-1])
-        await asyncio.sleep(PAUSES[min(tries.failed, len(PAUSES) - 1)])
+        await asyncio.sleep(0 if hurry else PAUSES[min(tries.failed, len(PAUSES) - 1)])
         tries.failed += 1
+
+
+def _guards_another(writes: Sequence[StreamWrite]) -> bool:
+    """Whether a stream is guarded that is not written to: then nothing at all may be recorded in between."""
+    return any(not write.events for write in writes)
 
 
 def _check(writes: Sequence[StreamWrite]) -> None:

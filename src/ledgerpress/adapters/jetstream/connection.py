@@ -24,6 +24,7 @@ CONNECT_SECONDS: Final = 5.0
 RECONNECT_SECONDS: Final = 0.25
 """Between two attempts to reach the same server again."""
 REOPEN_SECONDS: Final = 1.0
+SWEEP_SECONDS: Final = 0.1
 PING_SECONDS: Final = 2
 FLUSH_SECONDS: Final = 10
 _STATUS: Final = "Status"
@@ -63,6 +64,8 @@ class Connection:
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._collecting: dict[str, list[Msg]] = {}
         self._asking: dict[str, str] = {}
+        self._deadlines: dict[str, float] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
         self._subscribed: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = [
             (self._inbox + "*", self._answered)
         ]
@@ -94,6 +97,8 @@ class Connection:
         """Let go of it. Whoever still waits, and whoever asks later, gets `LogClosed`."""
         self._closed = True
         self._fail_all(LogClosed("the log was closed"))
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
@@ -193,13 +198,14 @@ class Connection:
         waiting: asyncio.Future[Msg] = self._loop.create_future()
         self._waiting[token] = waiting
         self._asking[token] = subject
-        expiry = self._loop.call_later(seconds, _expire, waiting, seconds)
+        self._deadlines[token] = self._loop.time() + seconds
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
         try:
             await self.send(subject, data, headers, self._inbox + token)
             answer = await waiting
         finally:
-            expiry.cancel()
-            del self._waiting[token], self._asking[token]
+            del self._waiting[token], self._asking[token], self._deadlines[token]
         if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
             raise NotSent("no server of the cluster is responsible now")
         return answer
@@ -284,12 +290,15 @@ class Connection:
                     await self._client.close()
         self._reopening = None
 
+    def _sweep(self) -> None:
+        """Give up on what waits for too long. One timer for all: one each would cost more than the rest of an answer."""
+        now = self._loop.time()
+        for token, deadline in self._deadlines.items():
+            if deadline < now and not self._waiting[token].done():
+                self._waiting[token].set_exception(Unanswered("no answer in time"))
+        self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._deadlines else None
+
     def _fail_all(self, why: Exception) -> None:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(why)
-
-
-def _expire(waiting: asyncio.Future[Msg], seconds: float) -> None:
-    if not waiting.done():
-        waiting.set_exception(Unanswered(f"no answer within {seconds:g} seconds"))

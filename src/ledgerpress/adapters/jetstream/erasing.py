@@ -4,7 +4,7 @@ Only a user may erase to whom the servers allow it: the operator's, not the one 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
@@ -26,13 +26,21 @@ class Eraser:
     """Withdraws the payloads of one publication."""
 
     def __init__(
-        self, leader: Leader, names: Names, withdrawals: Withdrawals, appender: Appender, publication: str
+        self,
+        leader: Leader,
+        names: Names,
+        withdrawals: Withdrawals,
+        appender: Appender,
+        publication: str,
+        recorded: Callable[[int], None],
     ) -> None:
+        """Call `recorded` with the position of a record, before the message is erased."""
         self._leader = leader
         self._names = names
         self._withdrawals = withdrawals
         self._appender = appender
         self._publication = publication
+        self._recorded = recorded
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int | None:
         """Record `writes`, which are checked, and erase; return the position of the last, `None` without any."""
@@ -45,6 +53,7 @@ class Eraser:
             await self._check_allowed()
             recorded = await self._appender.append(writes, header)
             self._withdrawals.add(header)
+            self._recorded(recorded)
         elif message is not None:
             await self._withdrawals.refresh()
             if self._withdrawals.get(position) is None:

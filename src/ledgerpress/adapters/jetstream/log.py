@@ -1,8 +1,8 @@
 """The event log in a stream of NATS JetStream, shared by any number of nodes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from nats.aio.msg import Msg
 
@@ -25,8 +25,6 @@ from ledgerpress.eventlog.errors import LogClosed
 from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
-T = TypeVar("T")
-
 POLL: Final = 0.25
 """Seconds between two looks at the head while somebody waits: mostly the bell is faster."""
 
@@ -48,7 +46,9 @@ class JetStreamEventLog:
         self._withdrawals = Withdrawals(self._leader, names)
         states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
         self._appender = Appender(connection, self._leader, names, self._withdrawals, states)
-        self._eraser = Eraser(self._leader, names, self._withdrawals, self._appender, publication)
+        self._eraser = Eraser(
+            self._leader, names, self._withdrawals, self._appender, publication, self._grown
+        )
         self._reader = Reader(
             BatchedReads(connection, names),
             self._leader,
@@ -135,7 +135,14 @@ class JetStreamEventLog:
         """
         self._check_open()
         check_writes(writes)
-        return await self._appended(self._append(writes))
+        self._appending += 1
+        try:
+            await self._clock.check()
+            position = await self._appender.append(writes)
+        finally:
+            self._done()
+        self._grown(position)
+        return position
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`.
@@ -147,7 +154,11 @@ class JetStreamEventLog:
         self._check_open()
         if writes:
             check_writes(writes)
-        recorded = await self._appended(self._eraser.withdraw(position, writes))
+        self._appending += 1
+        try:
+            recorded = await self._eraser.withdraw(position, writes)
+        finally:
+            self._done()
         return await self.head() if recorded is None else recorded
 
     async def head(self) -> int:
@@ -178,19 +189,12 @@ class JetStreamEventLog:
         # What the former leader had not answered, it never will.
         self._connection.give_up_waiting("the stream has a new leader")
 
-    async def _append(self, writes: Sequence[StreamWrite]) -> int:
-        await self._clock.check()
-        position = await self._appender.append(writes)
+    def _grown(self, position: int) -> None:
         self._watch.advance(position)
         self._bell.ring(position)
-        return position
 
-    async def _appended(self, work: Awaitable[T]) -> T:
-        """Have closing wait for `work`."""
-        self._appending += 1
-        try:
-            return await work
-        finally:
-            self._appending -= 1
-            if not self._appending and self._closed:
-                self._finished.set()
+    def _done(self) -> None:
+        """Closing waits for what was begun."""
+        self._appending -= 1
+        if not self._appending and self._closed:
+            self._finished.set()
