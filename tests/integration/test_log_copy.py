@@ -16,8 +16,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.posts import CreatePost
+from ledgerpress.application.request import Request
+from ledgerpress.application.withdrawal import withdraw
 from ledgerpress.cli import app
+from ledgerpress.compose.log_copy import Copied, copy_log
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.compose.reading import reading_log
+from ledgerpress.compose.store import Store, open_store
+from ledgerpress.eventlog.errors import EventLogError
 from scripts.generated_log import PUBLICATION
+from tests.contract.samples import everything
 from tests.engines.fixtures import ENGINES
 from tests.integration.programs import ROOT
 from tests.withdrawn_log import batches_with_withdrawals
@@ -151,7 +162,9 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
 
 def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
     copied = done("log", "copy", "sqlite:", there, "--data", store)
-    assert done("log", "copy", "sqlite:", there, "--data", store) == copied
+    for option in ([], ["--keep-open"]):
+        again = run("log", "copy", "sqlite:", there, "--data", store, *option)
+        assert (again.exit_code, again.stdout, again.stderr) == (0, copied, "")
     done("withdraw", "30", "--reason", COURT, "--data", store)
     result = run("log", "copy", "sqlite:", there, "--data", store)
     assert (result.exit_code, "finished log already, up to position" in result.stderr) == (3, True)
@@ -201,6 +214,9 @@ def test_a_url_with_a_password_stays_in_a_file(store: Path, there: str, tmp_path
     assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
     missing = run("log", "copy", "sqlite:", f"@{tmp_path / 'missing'}", "--data", store)
     assert (missing.exit_code, "missing cannot be read" in missing.stderr) == (2, True), missing.output
+
+
+def test_no_message_shows_a_password(store: Path, tmp_path: Path) -> None:
     for unreachable in ("postgresql://ann:secret@127.0.0.1:1/db", "nats://ann:secret@127.0.0.1:1"):
         (tmp_path / "to").write_text(f"{unreachable}?publication=daily", "utf-8")
         failed = run("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
@@ -244,3 +260,55 @@ def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Pat
     done("events", "export", file, "--data", store)
     again = run("events", "import", file, "--log", there, "--data", tmp_path / "node")
     assert (again.exit_code, "is a finished log already" in again.stderr) == (3, True), again.output
+
+
+async def test_the_source_is_written_to_all_the_while(store: Path, there: str, tmp_path: Path) -> None:
+    """Two runs while posts are made and their texts withdrawn, and one when that is over: nothing is missing."""
+    source, target = LogUrl.parse("sqlite:"), LogUrl.parse(there)
+    async with open_store(store) as opened:
+        stopping = asyncio.Event()
+        writing = asyncio.create_task(write(opened, stopping))
+        for _ in range(2):
+            before = await opened.log.head()
+            await opened.log.wait_beyond(before + 20, 30)
+            copied = await copy_log(source, target, store, keep_open=True)
+            assert copied.head.size > before
+        stopping.set()
+        assert await writing > 3
+        copied = await copy_log(source, target, store)
+        assert (copied.head.size, copied.missing) == (await opened.log.head(), 0)
+        made = await open_log(target, tmp_path, create_as=None)
+        try:
+            assert await everything(made) == await everything(opened.log)
+        finally:
+            await made.aclose()
+
+
+async def write(store: Store, stopping: asyncio.Event) -> int:
+    """Make posts, and withdraw each fifth as soon as it is there; return how many were withdrawn."""
+    gone = 0
+    while not stopping.is_set():
+        made = await store.press.handle(
+            CreatePost(title=f"Number {gone}", body="Word for word.", publish=True)
+        )
+        gone += 1
+        if gone % 5 == 0:
+            await withdraw(
+                store.log, event_codec(), store.clock, store.randomness, made.position, Request(reason=COURT)
+            )
+    return gone // 5
+
+
+async def test_two_runs_at_once_do_one_copy(store: Path, there: str, tmp_path: Path) -> None:
+    """Either may be refused, and run again later; never is there another log than the one."""
+    source, target = LogUrl.parse("sqlite:"), LogUrl.parse(there)
+    ends = await asyncio.gather(*(copy_log(source, target, store) for _ in range(2)), return_exceptions=True)
+    assert all(isinstance(end, Copied | EventLogError) for end in ends), ends
+    copied = await copy_log(source, target, store)
+    async with reading_log(store) as log:
+        made = await open_log(target, tmp_path, create_as=None)
+        try:
+            assert await everything(made) == await everything(log)
+            assert copied.head.size == await log.head()
+        finally:
+            await made.aclose()

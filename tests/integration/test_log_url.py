@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from ledgerpress.cli import app
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.settings_declared import declared
 from scripts.engines.nats import temporary_server
+from tests.integration.programs import ROOT
 
 PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
 SECRET = "tide-and-mill"
@@ -195,3 +197,18 @@ def test_only_servers_can_be_unsynced() -> None:
     refused = run("serve", "--port", "0", "--allow-unsynced")
     assert refused.exit_code == 2
     assert "allow_unsynced is for a log in NATS, and the log is sqlite:" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "extra"),
+    [
+        ("postgresql://127.0.0.1:1/db?publication=daily", "asyncpg", "postgres"),
+        ("nats://127.0.0.1:1?publication=daily", "nats", "jetstream"),
+    ],
+)
+def test_a_missing_extra_is_named(url: str, library: str, extra: str) -> None:
+    script = f"import sys; sys.modules[{library!r}] = None; from ledgerpress.cli import app; app()"
+    command = [sys.executable, "-c", script, "status", "--log", url]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 3
+    assert f"pip install 'ledgerpress[{extra}]'" in refused.stderr

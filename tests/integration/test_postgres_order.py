@@ -9,7 +9,7 @@ import pytest
 
 from ledgerpress.adapters.postgres.server import Connection
 from scripts.engines.postgres import PostgresServer
-from tests.integration.postgres_appends import Book, Follower, command, everything, open_at
+from tests.integration.postgres_appends import Book, Follower, everything, open_at
 
 HOLD = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -77,21 +77,44 @@ async def test_who_goes_past_the_lock_is_refused_rather_than_seen_out_of_order(
     log = await open_at(postgres_server.url("daily", database=database))
     other = await asyncpg.connect(postgres_server.address(database=database))
     copied = """
-    INSERT INTO ledgerpress.event SELECT log, position + $1, v, gen_random_uuid(), 'post.x' || $1, 1, type, schema_version,
+    INSERT INTO ledgerpress.event SELECT log, $1, v, gen_random_uuid(), 'post.x', 1, type, schema_version,
         recorded_at, actor_id, NULL, command_id, correlation_id, NULL, payload_commitment, encoding, payload, salt
     FROM ledgerpress.event WHERE position = 3
     """
+    book = Book()
     try:
-        await log.append(command("first"))
-        for distance, why in ((1, "the head of the log moves"), (2, "at the position after the last")):
-            with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=why):
-                await other.execute(copied, distance)
-        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="position of its last event"):
-            await other.execute("UPDATE ledgerpress.log_head SET position = position + 1")
-        assert await log.append(command("second")) == 6
+        await book.append(log, "first")
+        async with held_back(postgres_server, database) as holder:
+            held = asyncio.create_task(book.append(log, "held"))
+            await until_it_waits(holder)
+            # The append that is held back will be at positions 4 to 6.
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="after the last"):
+                await other.execute(copied, 7)
+            await holder.execute("SELECT pg_advisory_unlock(77)")
+            await held
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await other.execute(copied, 6)
+        await other.execute(copied, 7)
+        await book.append(log, "last")
+        assert book.positions == {"first": 3, "held": 6, "last": 10}
+        assert len(await everything(log)) == 10
     finally:
         await other.close()
         await log.aclose()
+
+
+async def test_appends_leave_no_dead_version_of_the_row_that_they_lock(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    log, book = await open_at(postgres_url), Book()
+    name = postgres_url.rpartition("=")[2]
+    place = f"SELECT ctid, xmin FROM ledgerpress.log_head WHERE name = '{name}'"
+    before = postgres_server.sql(place)
+    for number in range(10):
+        await book.append(log, f"n{number}")
+    assert len(book.positions) == 10
+    assert postgres_server.sql(place) == before
+    await log.aclose()
 
 
 async def test_publications_append_beside_one_another(postgres_server: PostgresServer) -> None:

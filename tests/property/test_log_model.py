@@ -21,7 +21,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWr
 from tests.contract.samples import sample_event
 from tests.engines.places import LogPlace, another_place
 
-Outcome: TypeAlias = int | type[WrongExpectedVersion] | type[DuplicateEvent]
+Refusal: TypeAlias = type[WrongExpectedVersion] | type[DuplicateEvent]
 Asked: TypeAlias = list[tuple[str, str, list[int | None]]]
 """Streams, each with what to expect of it and the names of its events' ids; without events it is a guard."""
 
@@ -43,36 +43,44 @@ class Model:
     def version(self, stream: str) -> int:
         return sum(1 for name, _, _ in self.events if name == stream)
 
-    def refusal(self, writes: list[StreamWrite]) -> Outcome | None:
-        """Return why the log must refuse an append now, if it must."""
-        if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
-            return WrongExpectedVersion
-        ids = [event.event_id for _, _, event in self.events]
+    def refusals(self, writes: list[StreamWrite]) -> set[Refusal]:
+        """Return for which reasons the log may refuse an append now; it must not where there is none."""
         new = [event.event_id for write in writes for event in write.events]
-        if len({*ids, *new}) < len(ids) + len(new):
-            return DuplicateEvent
-        return None
+        found = set[Refusal]()
+        if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
+            found.add(WrongExpectedVersion)
+        if not found and any(event.event_id in new for _, _, event in self.events):
+            found.add(DuplicateEvent)
+        if len(set(new)) < len(new):
+            # That takes no look at the log, so that it may be said first.
+            found.add(DuplicateEvent)
+        return found
 
-    def append(self, writes: list[StreamWrite]) -> Outcome:
-        if refusal := self.refusal(writes):
-            return refusal
+    def append(self, writes: list[StreamWrite]) -> int:
+        assert not self.refusals(writes)
         for write in writes:
             for event in write.events:
                 self.events.append((write.stream, self.version(write.stream) + 1, event))
         return len(self.events)
 
+    def append_in_turn(self, appends: list[list[StreamWrite]], outcomes: Sequence[object]) -> None:
+        """Take in appends, and fail where they could not have come to this in their order."""
+        for writes, outcome in zip(appends, outcomes, strict=True):
+            possible: set[object] = {*self.refusals(writes)}
+            assert outcome in (possible or {self.append(writes)})
+
     def append_at_once(self, appends: list[list[StreamWrite]], outcomes: Sequence[object]) -> None:
-        """Take in appends that were under way at once, and fail where they could not have come in any order to this.
+        """Take in appends that were under way at once, and fail where they could not have come to this in any order.
 
         The positions tell the order of those that were recorded. Each of the others must have been refusable, for the
         reason that it was told, at some moment between them.
         """
-        reasons = [{self.refusal(writes)} for writes in appends]
+        reasons = [self.refusals(writes) for writes in appends]
         recorded = [one for one in zip(outcomes, appends, strict=True) if isinstance(one[0], int)]
         for outcome, writes in sorted(recorded, key=lambda one: int(str(one[0]))):
             assert self.append(writes) == outcome
             for possible, others in zip(reasons, appends, strict=True):
-                possible.add(self.refusal(others))
+                possible |= self.refusals(others)
         for outcome, possible in zip(outcomes, reasons, strict=True):
             assert isinstance(outcome, int) or outcome in possible
 
@@ -129,10 +137,7 @@ class LogBesideModel(RuleBasedStateMachine):
 
         found = self.runner.run(append_all())
         outcomes = [one if isinstance(one, int) else type(one) for one in found]
-        if self.in_turn:
-            assert outcomes == [self.model.append(writes) for writes in appends]
-        else:
-            self.model.append_at_once(appends, outcomes)
+        (self.model.append_in_turn if self.in_turn else self.model.append_at_once)(appends, outcomes)
 
     @rule(which=st.integers(0, 1))
     def open_again(self, which: int) -> None:

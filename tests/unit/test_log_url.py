@@ -16,6 +16,7 @@ from ledgerpress.eventlog.errors import LogUnusable
         ("postgresql:///news?host=/run/postgresql&publication=daily-2", "postgresql", "daily-2"),
         ("nats://n1:4222,n2:4222,n3:4222?publication=weekly", "nats", "weekly"),
         ("tls://n1:4222?publication=weekly", "nats", "weekly"),
+        ("nats://[::1]:4222,[fe80::1]?publication=weekly", "nats", "weekly"),
     ],
 )
 def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publication: str) -> None:
@@ -36,6 +37,9 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
         ("nats://n1:4222", "names no publication: .* as in nats://n1:4222[?]publication=daily"),
         ("postgresql://db/news?publication=Daily", "has 'Daily' as its publication"),
         ("postgresql://db/news?publication=" + "a" * 33, "at most 32"),
+        ("nats://n1:port?publication=daily", "'n1:port' is no host with a port"),
+        ("nats://u:secret@n1:4222,n2:99999?publication=daily", "'n2:99999' is no host with a port"),
+        ("postgresql://news:se:cret@db:x/news?publication=daily", "'db:x' is no host with a port"),
         ("nats://[::1?publication=daily", "is no URL of a log: Invalid IPv6 URL"),
     ],
 )

@@ -68,11 +68,11 @@ def copy(
     head, old, new = copied.head, place_of(begin, data), place_of(end, data)
     if json:
         out.print(head.to_json())
-    elif keep_open:
+    elif not copied.finished:
         out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
     else:
         out.print(f"{new} holds the log of {head.size:,} events, root {head.root}.")
-    if keep_open:
+    if not copied.finished:
         err.print(f"It is not a log yet. Stop what writes to {old}, then copy again without --keep-open.")
     elif copied.missing:
         err.print(

@@ -20,10 +20,11 @@ Progress = Callable[[int, int], None]
 
 
 class Copied(NamedTuple):
-    """What the copy holds, and how many events the source had beyond that when it was looked at last."""
+    """What the copy holds, how many events the source had beyond that in the end, and whether it is a log now."""
 
     head: TreeHead
     missing: int
+    finished: bool
 
 
 async def copy_log(
@@ -45,7 +46,7 @@ async def copy_of(
     try:
         replica = await open_replica(target, data, log.publication)
     except LogExists:
-        return Copied(await _compared(log, target, data, progress), 0)
+        return Copied(await _compared(log, target, data, progress), 0, finished=True)
     try:
         head = await LogCopy(log, replica, event_codec()).run(progress)
         if not keep_open:
@@ -54,7 +55,7 @@ async def copy_of(
         await replica.aclose()
     if not keep_open:
         await _check_opens(target, data, head)
-    return Copied(head, await log.head() - head.size)
+    return Copied(head, await log.head() - head.size, finished=not keep_open)
 
 
 def place_of(url: LogUrl, data: Path) -> str:

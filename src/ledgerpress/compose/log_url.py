@@ -29,6 +29,7 @@ UNSYNCED: Final = "allow_unsynced"
 """The parameter by which an operator allows NATS servers that do not sync."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PASSWORD: Final = re.compile(r"(?<=//)\S*@")
+_PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
 _SECRET: Final = re.compile(r"((?:password|passwd|token)=)[^&\s]*", re.IGNORECASE)
 
 
@@ -57,11 +58,14 @@ class LogUrl:
                 )
             return cls(engine=engine, text=text)
         try:
-            asked = dict(parse_qsl(urlsplit(text).query))
+            parts = urlsplit(text)
+            asked = dict(parse_qsl(parts.query))
         except ValueError as error:
             raise LogUnusable(f"{mask(text)!r} is no URL of a log: {error}") from error
         if not rest.startswith("//"):
             raise LogUnusable(f"{mask(text)!r} is no URL of a log: one is {EXAMPLES[engine]}")
+        for place in parts.netloc.rpartition("@")[2].split(","):
+            _check_port(text, place)
         publication = asked.get(PUBLICATION, "")
         if not _NAME.fullmatch(publication):
             what = f"has {publication!r} as its publication" if publication else "names no publication"
@@ -104,6 +108,12 @@ class LogUrl:
     def __repr__(self) -> str:
         """Return what may stand in a traceback."""
         return f"LogUrl({mask(self.text)!r})"
+
+
+def _check_port(text: str, place: str) -> None:
+    """Raise `LogUnusable` for a port that is none: those who connect would say it less well."""
+    if not (found := _PORT.fullmatch(place)) or not 0 < int(found[1] or 1) < 65_536:
+        raise LogUnusable(f"{mask(text)!r} is no URL of a log: {place!r} is no host with a port")
 
 
 def mask(url: str) -> str:

@@ -68,6 +68,6 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
 
 def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
     """Return what to raise where the adapter could not be imported: what to install, if it is that."""
-    if error.name != library:
+    if (error.name or "").partition(".")[0] != library:
         return error
     return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")

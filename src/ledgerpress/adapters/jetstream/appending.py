@@ -6,30 +6,31 @@ else's, after which ours can never be recorded. That there is none proves nothin
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.bell import QUIET, Bell
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.leader import Leader
-from ledgerpress.adapters.jetstream.message import body_of, read_body
+from ledgerpress.adapters.jetstream.message import read_body
+from ledgerpress.adapters.jetstream.preparing import Attempt, Preparer, guards_another
 from ledgerpress.adapters.jetstream.publishing import (
     EXPECTED,
-    EXPECTED_HEAD,
     MAX_BATCH,
     MESSAGE_ID,
     Answer,
     Busy,
     Conflict,
     Duplicate,
-    Message,
     Publisher,
     Recorded,
     Unclear,
 )
-from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.turns import Turns
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header
@@ -40,7 +41,7 @@ from ledgerpress.eventlog.errors import (
     LogUnavailable,
     WrongExpectedVersion,
 )
-from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
+from ledgerpress.eventlog.log import StreamWrite
 
 PATIENCE: Final = 10.0
 """Seconds for which an append is tried again."""
@@ -48,12 +49,10 @@ PAUSES: Final = (0.0, 0.01, 0.03, 0.1, 0.2)
 """Seconds before the next attempt; the last one for all that follow."""
 
 
-class _Attempt(NamedTuple):
-    """What is sent: where each stream was, and the messages."""
-
-    states: Sequence[StreamState]
-    messages: Sequence[Message]
-    as_of: float
+ALONE_AFTER: Final = 2
+"""Attempts after which an append with a guard of another stream asks the others for quiet."""
+SETTLES: Final = 0.005
+"""Seconds between two looks at the head, to see that what was under way is recorded."""
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ class _Tries:
 
     give_up: float
     failed: int = 0
-    unresolved: _Attempt | None = None
+    unresolved: Attempt | None = None
     """The attempt of which it is not known whether it was, or will be, recorded."""
 
 
@@ -76,12 +75,12 @@ class Appender:
         names: Names,
         withdrawals: Withdrawals,
         states: StreamStates,
+        bell: Bell,
     ) -> None:
+        self._bell = bell
         self._connection = connection
         self._leader = leader
-        self._names = names
-        self._withdrawals = withdrawals
-        self._states = states
+        self._preparer = Preparer(leader, names, withdrawals, states)
         self._publisher = Publisher(connection)
         self._turns = Turns()
         self.resolved = 0
@@ -99,34 +98,28 @@ class Appender:
                 await turn.come()
             return await self._record(writes, withdraws)
         except BaseException:
-            for write in writes:
-                self._states.forget(write.stream)
+            self._preparer.forget(writes)
             raise
         finally:
             turn.end()
 
     async def _record(self, writes: Sequence[StreamWrite], withdraws: Header | None) -> int:
-        events = sum([len(write.events) for write in writes])
         tries = _Tries(monotonic() + PATIENCE)
         while True:
             try:
-                async with self._publisher.room(events):
-                    attempt = await self._prepare(writes, withdraws, careful=tries.failed > 0)
-                    answer = await self._publisher.publish(attempt.messages)
+                attempt, answer = await self._send(writes, withdraws, tries)
                 if isinstance(answer, Recorded):
-                    self._note(writes, attempt, answer.position)
+                    self._preparer.note(writes, attempt, answer.position)
                     return answer.position
                 if landed := await self._after(attempt, answer, tries):
                     return landed
                 if isinstance(answer, Duplicate) and tries.unresolved is None:
-                    await self._prepare(writes, withdraws, careful=True)
+                    await self._preparer.prepare(writes, withdraws, careful=True)
                     raise DuplicateEvent(event_id=await self._twin(attempt))
             except WrongExpectedVersion:
                 # It may be our own attempt that has moved the stream.
-                if tries.unresolved is not None:
-                    self.resolved += 1
-                    if landed := await self._landed(tries.unresolved):
-                        return landed
+                if landed := await self._landed_after_all(tries):
+                    return landed
                 raise
             except LogUnavailable as error:
                 if tries.unresolved is not None:
@@ -134,9 +127,37 @@ class Appender:
                 raise
             if monotonic() > tries.give_up:
                 raise _unresolved() if tries.unresolved is not None else _unavailable(answer)
-            await self._pause(tries, hurry=_guards_another(writes) and isinstance(answer, Conflict))
+            await self._pause(tries, hurry=guards_another(writes) and isinstance(answer, Conflict))
 
-    async def _after(self, attempt: _Attempt, answer: Answer, tries: _Tries) -> int | None:
+    async def _send(
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, tries: _Tries
+    ) -> tuple[Attempt, Answer]:
+        if not guards_another(writes):
+            if self._bell.is_quiet:
+                await self._bell.noise()
+        elif tries.failed >= ALONE_AFTER:
+            async with self._alone():
+                return await self._send_now(writes, withdraws, tries)
+        return await self._send_now(writes, withdraws, tries)
+
+    async def _send_now(
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, tries: _Tries
+    ) -> tuple[Attempt, Answer]:
+        async with self._publisher.room(sum([len(write.events) for write in writes])):
+            attempt = await self._preparer.prepare(writes, withdraws, careful=tries.failed > 0)
+            return attempt, await self._publisher.publish(attempt.messages)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Ask all for quiet, and wait until what was under way is recorded."""
+        async with self._bell.quiet():
+            give_up, head = monotonic() + QUIET / 2, -1
+            while (now := await self._leader.head()) != head and monotonic() < give_up:
+                head = now
+                await asyncio.sleep(SETTLES)
+            yield
+
+    async def _after(self, attempt: Attempt, answer: Answer, tries: _Tries) -> int | None:
         """Find out what became of an attempt that was not clear; return the position where it landed."""
         if isinstance(answer, Unclear):
             tries.unresolved = attempt
@@ -148,77 +169,17 @@ class Appender:
             tries.unresolved = None
         return landed
 
-    async def _prepare(
-        self, writes: Sequence[StreamWrite], withdraws: Header | None, *, careful: bool
-    ) -> _Attempt:
-        """Find where the streams are, and make the messages. Raises `WrongExpectedVersion` and `LogUnavailable`."""
-        head = None
-        if _guards_another(writes):
-            # A message has room for one guard of a subject. Those of streams that are not written to hold as long as
-            # nothing at all is recorded after they were looked at.
-            careful = True
-            head = await self._leader.head()
-        if not self._withdrawals.is_fresh():
-            await self._withdrawals.refresh()
-        states = [None if careful else self._known(write) for write in writes]
-        if None in states and not careful:
-            await self._states.confirm([write.stream for write in writes])
-            states = [self._known(write) for write in writes]
-        if None in states:
-            found = await asyncio.gather(
-                *(
-                    self._states.look_up(write.stream)
-                    for write, state in zip(writes, states, strict=True)
-                    if state is None
-                )
-            )
-            looked_up = iter(found)
-            states = [state if state is not None else next(looked_up) for state in states]
-        placed = [state for state in states if state is not None]
-        for write, state in zip(writes, placed, strict=True):
-            if write.expected not in (ANY_VERSION, state.version):
-                raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=state.version)
-        return _Attempt(placed, self._messages(writes, placed, withdraws, head), monotonic())
+    async def _landed_after_all(self, tries: _Tries) -> int | None:
+        if tries.unresolved is None:
+            return None
+        try:
+            landed = await self._landed(tries.unresolved)
+        except LogUnavailable as error:
+            raise _unresolved() from error
+        self.resolved += 1
+        return landed
 
-    def _known(self, write: StreamWrite) -> StreamState | None:
-        state = self._states.remembered(write.stream)
-        if state is None and write.expected == NO_STREAM:
-            state = self._states.untouched(write.stream)
-        return state if state is not None and write.expected in (ANY_VERSION, state.version) else None
-
-    def _messages(
-        self,
-        writes: Sequence[StreamWrite],
-        states: Sequence[StreamState],
-        withdraws: Header | None,
-        head: int | None,
-    ) -> list[Message]:
-        messages: list[Message] = []
-        more = sum([len(write.events) for write in writes])
-        for write, state in zip(writes, states, strict=True):
-            subject = self._names.subject(write.stream)
-            version = state.version
-            for event in write.events:
-                version += 1
-                more -= 1
-                headers = {MESSAGE_ID: event.event_id}
-                if version == state.version + 1:
-                    headers[EXPECTED] = str(state.guard)
-                if head is not None and not messages:
-                    headers[EXPECTED_HEAD] = str(head)
-                of = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
-                messages.append(Message(subject, headers, body_of(event, version, more, of)))
-        return messages
-
-    def _note(self, writes: Sequence[StreamWrite], attempt: _Attempt, position: int) -> None:
-        position -= len(attempt.messages)
-        for write, state in zip(writes, attempt.states, strict=True):
-            if count := len(write.events):
-                first, position = position + 1, position + count
-                now = StreamState(state.version + count, position, attempt.as_of)
-                self._states.written(write.stream, now, first)
-
-    async def _landed(self, attempt: _Attempt) -> int | None:
+    async def _landed(self, attempt: Attempt) -> int | None:
         """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""
         first = attempt.messages[0]
         found = await self._leader.next_of(first.subject, int(first.headers[EXPECTED]))
@@ -228,7 +189,7 @@ class Appender:
             return 0
         return found.sequence + len(attempt.messages) - 1
 
-    async def _twin(self, attempt: _Attempt) -> str:
+    async def _twin(self, attempt: Attempt) -> str:
         """Return which of the attempt's ids is recorded already."""
         ids = [message.headers[MESSAGE_ID] for message in attempt.messages]
         for message_id in ids[:-1]:
@@ -240,11 +201,6 @@ class Appender:
         await self._connection.connected(PAUSES[-1])
         await asyncio.sleep(0 if hurry else PAUSES[min(tries.failed, len(PAUSES) - 1)])
         tries.failed += 1
-
-
-def _guards_another(writes: Sequence[StreamWrite]) -> bool:
-    """Whether a stream is guarded that is not written to: then nothing at all may be recorded in between."""
-    return any(not write.events for write in writes)
 
 
 def _check(writes: Sequence[StreamWrite]) -> None:

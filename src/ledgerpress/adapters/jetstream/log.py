@@ -44,8 +44,10 @@ class JetStreamEventLog:
         self._publication = publication
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
+        self._watch = HeadWatch(self.head, POLL)
+        self._bell = Bell(connection, names.bell, self._watch.advance)
         states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
-        self._appender = Appender(connection, self._leader, names, self._withdrawals, states)
+        self._appender = Appender(connection, self._leader, names, self._withdrawals, states, self._bell)
         self._eraser = Eraser(
             self._leader, names, self._withdrawals, self._appender, publication, self._grown
         )
@@ -61,8 +63,6 @@ class JetStreamEventLog:
         self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
         self._clock = ClockWatch(self._leader)
         self._clock.look(info)
-        self._watch = HeadWatch(self.head, POLL)
-        self._bell = Bell(connection, names.bell, self._watch.advance)
         self._appending = 0
         self._finished = asyncio.Event()
         self._closed = False

@@ -24,7 +24,6 @@ from ledgerpress.eventlog.log import StreamWrite, check_writes
 
 LOOK_SECONDS: Final = 1.0
 """While somebody waits, the head is looked at this often, in case that a signal was lost."""
-_HEAD: Final = "SELECT position FROM ledgerpress.log_head WHERE log = $1"
 
 
 class PostgresEventLog:
@@ -138,12 +137,7 @@ class PostgresEventLog:
 
     async def head(self) -> int:
         """Return the position of the last event recorded, 0 for an empty log."""
-
-        async def work(connection: Connection) -> int:
-            head: int = await connection.fetchval(_HEAD, self._place.log)
-            return head
-
-        return await self._readers.run(work)
+        return await self._readers.run(lambda connection: log_rows.read_head(connection, self._place.log))
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""

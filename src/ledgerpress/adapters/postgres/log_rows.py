@@ -38,19 +38,14 @@ EVENT_ID: Final = 0
 COMMITMENT: Final = 11
 """Where in a row these are."""
 
-# The head moves in the statement that records the events: its triggers see both.
 INSERT: Final = f"""
-WITH moved AS (
-    UPDATE ledgerpress.log_head SET position = $2 + cardinality($3::uuid[])
-    WHERE log = $1 AND position = $2
-    RETURNING log
-)
 INSERT INTO ledgerpress.event (log, position, v, {_NAMES})
-SELECT moved.log, $2 + n, 1, {_NAMES}
-FROM moved, unnest({_ARRAYS}) WITH ORDINALITY AS new ({_NAMES}, n)
-ORDER BY n
+SELECT $1, $2 + n, 1, {_NAMES} FROM unnest({_ARRAYS}) WITH ORDINALITY AS new ({_NAMES}, n) ORDER BY n
 """  # noqa: S608
 """Takes the log, its head, and the columns of the rows that follow."""
+SELECT_HEAD: Final = """
+SELECT coalesce((SELECT position FROM ledgerpress.event WHERE log = $1 ORDER BY position DESC LIMIT 1), 0)
+"""
 SELECT_AFTER: Final = f"""
 SELECT {_COLUMNS} FROM (
     SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
@@ -65,6 +60,12 @@ ORDER BY position
 SELECT_STREAM: Final = f"""
 SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
 """  # noqa: S608
+
+
+async def read_head(connection: Connection, log: int) -> int:
+    """Return the position of the last event, 0 where there is none."""
+    head: int = await connection.fetchval(SELECT_HEAD, log)
+    return head
 
 
 async def read_after(

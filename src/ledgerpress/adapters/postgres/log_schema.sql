@@ -3,18 +3,16 @@
 CREATE SCHEMA ledgerpress;
 
 -- One row a log. Whoever appends locks it until the end of their transaction, so that position order is commit order.
--- A page has room for many versions of its row, so that moving it touches no index.
+-- It is locked and never changed: a lock leaves no dead version behind, of which a long dump would keep every one.
 CREATE TABLE ledgerpress.log_head (
     log integer PRIMARY KEY CHECK (log > 0),
     name text COLLATE "C" NOT NULL UNIQUE,
     publication uuid NOT NULL,
     format integer NOT NULL,
     complete boolean NOT NULL,
-    position bigint NOT NULL DEFAULT 0,
     note text NOT NULL DEFAULT ''
-) WITH (fillfactor = 10);
+);
 COMMENT ON COLUMN ledgerpress.log_head.complete IS 'false while it is being made of another log; nobody opens it then';
-COMMENT ON COLUMN ledgerpress.log_head.position IS 'of the last event';
 COMMENT ON COLUMN ledgerpress.log_head.note IS 'what is noted of an unfinished copy';
 
 -- `payload` and `salt` are null together, once the payload is withdrawn. The commitment is HMAC-SHA-256.
@@ -84,12 +82,6 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'an event has the version after the last of its stream' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    IF EXISTS (
-        SELECT FROM (SELECT r.log, max(r.position) AS last FROM recorded AS r GROUP BY r.log) AS l
-        WHERE l.last > coalesce((SELECT h.position FROM ledgerpress.log_head AS h WHERE h.log = l.log), 0)
-    ) THEN
-        RAISE EXCEPTION 'the head of the log moves with its last event' USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
     RETURN NULL;
 END
 $$;
@@ -149,25 +141,13 @@ CREATE TRIGGER log_head_stays BEFORE DELETE ON ledgerpress.log_head
 FOR EACH ROW WHEN (OLD.complete) EXECUTE FUNCTION ledgerpress.log_head_stays();
 CREATE TRIGGER log_heads_stay BEFORE TRUNCATE ON ledgerpress.log_head
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.log_head_stays();
+-- The role of a node has to be allowed to update a column, or it could not lock the row.
 CREATE TRIGGER log_head_is_fixed BEFORE UPDATE ON ledgerpress.log_head
 FOR EACH ROW WHEN (
     (NEW.log, NEW.name, NEW.publication) IS DISTINCT FROM (OLD.log, OLD.name, OLD.publication)
-    OR (OLD.complete AND NOT NEW.complete)
+    OR (OLD.complete AND (NEW.complete, NEW.note) IS DISTINCT FROM (OLD.complete, OLD.note))
 )
 EXECUTE FUNCTION ledgerpress.log_head_stays();
-
--- After the statement that moves the head, which records the events too.
-CREATE FUNCTION ledgerpress.log_head_is_the_last_event() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NEW.position <> coalesce((SELECT max(e.position) FROM ledgerpress.event AS e WHERE e.log = NEW.log), 0) THEN
-        RAISE EXCEPTION 'the head of a log is the position of its last event' USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER log_head_is_the_last_event AFTER UPDATE OF position ON ledgerpress.log_head
-FOR EACH ROW EXECUTE FUNCTION ledgerpress.log_head_is_the_last_event();
 
 -- Also where a session calls itself a replica.
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_stays;

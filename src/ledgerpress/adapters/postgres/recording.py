@@ -17,8 +17,8 @@ MAX_CLOCK_DIFFERENCE: Final = 5.0
 
 # What is read afterwards is as of after the lock. Without a parameter it can be sent with BEGIN, in one round trip.
 _LOCK: Final = "SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
-_LOOK: Final = """
-SELECT head.position,
+_LOOK: Final = f"""
+SELECT ({log_rows.SELECT_HEAD}),
        extract(epoch FROM clock_timestamp())::float8,
        ARRAY(
            SELECT coalesce((
@@ -28,8 +28,7 @@ SELECT head.position,
            FROM unnest($2::text[]) WITH ORDINALITY AS asked (stream, n) ORDER BY n
        ),
        ARRAY(SELECT e.event_id::text FROM ledgerpress.event AS e WHERE e.log = $1 AND e.event_id = ANY ($3::uuid[]))
-FROM ledgerpress.log_head AS head WHERE head.log = $1
-"""
+"""  # noqa: S608
 _SELECT_RECORDED: Final = """
 SELECT event_id::text, payload_commitment FROM ledgerpress.event WHERE log = $1 AND position > $2 ORDER BY position LIMIT $3
 """
@@ -59,7 +58,7 @@ async def look(
     found = await connection.fetchrow(_LOOK, log, streams, ids)
     after = clock()
     if found is None:
-        raise LogUnavailable("the head of the log is not there")
+        raise LogUnavailable("the server found nothing, and not even its own time")
     head, theirs, versions, recorded = found
     difference = before - theirs if before > theirs else min(0.0, after - theirs)
     if abs(difference) > MAX_CLOCK_DIFFERENCE:

@@ -19,7 +19,6 @@ T = TypeVar("T")
 
 # Kept by the session, so that one that is cut off leaves none; but the server may be a moment late to notice.
 _ALONE: Final = "SET lock_timeout = '2s'; SELECT pg_advisory_lock(hashtext('ledgerpress.replica'), {log})"
-_HEAD: Final = "SELECT position FROM ledgerpress.log_head WHERE log = $1"
 _NOTE: Final = "UPDATE ledgerpress.log_head SET note = $2 WHERE log = $1"
 _NOTED: Final = "SELECT note FROM ledgerpress.log_head WHERE log = $1"
 _FINISH: Final = "UPDATE ledgerpress.log_head SET complete = true, note = '' WHERE log = $1"
@@ -65,8 +64,7 @@ class PostgresReplica:
 
     async def head(self) -> int:
         """Return the position of the last event that is there."""
-        head: int = await self._run(lambda connection: connection.fetchval(_HEAD, self._place.log))
-        return head
+        return await self._run(lambda connection: log_rows.read_head(connection, self._place.log))
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
@@ -113,7 +111,7 @@ class PostgresReplica:
     async def _extend(self, connection: Connection, events: Sequence[StoredEvent]) -> None:
         async with connection.transaction():
             await recording.lock(connection, self._place.log)
-            head = expected = await connection.fetchval(_HEAD, self._place.log)
+            head = expected = await log_rows.read_head(connection, self._place.log)
             for event in events:
                 expected += 1
                 if event.position != expected:

@@ -1,0 +1,118 @@
+"""Makes the messages of an append, each with its guard: which message must be the last on its subject."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import NamedTuple
+
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.leader import Leader
+from ledgerpress.adapters.jetstream.message import body_of
+from ledgerpress.adapters.jetstream.publishing import EXPECTED, EXPECTED_HEAD, MESSAGE_ID, Message
+from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.eventlog.envelope import Header
+from ledgerpress.eventlog.errors import WrongExpectedVersion
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
+
+
+class Attempt(NamedTuple):
+    """What is sent: where each stream was, the messages, and when they were made (`monotonic`)."""
+
+    states: Sequence[StreamState]
+    messages: Sequence[Message]
+    as_of: float
+
+
+class Preparer:
+    """Prepares the appends to one publication's log."""
+
+    def __init__(self, leader: Leader, names: Names, withdrawals: Withdrawals, states: StreamStates) -> None:
+        self._leader = leader
+        self._names = names
+        self._withdrawals = withdrawals
+        self._states = states
+
+    async def prepare(
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, *, careful: bool
+    ) -> Attempt:
+        """Find where the streams are, and make the messages; if `careful`, go by what the leader says alone.
+
+        Raises `WrongExpectedVersion` and `LogUnavailable`.
+        """
+        head = None
+        if guards_another(writes):
+            # A message has room for one guard of a subject. Those of streams that are not written to hold as long as
+            # nothing at all is recorded after they were looked at.
+            careful = True
+            head = await self._leader.head()
+        if not self._withdrawals.is_fresh():
+            await self._withdrawals.refresh()
+        states = [None if careful else self._known(write) for write in writes]
+        if None in states and not careful:
+            await self._states.confirm([write.stream for write in writes])
+            states = [self._known(write) for write in writes]
+        if None in states:
+            found = await asyncio.gather(
+                *(
+                    self._states.look_up(write.stream)
+                    for write, state in zip(writes, states, strict=True)
+                    if state is None
+                )
+            )
+            looked_up = iter(found)
+            states = [state if state is not None else next(looked_up) for state in states]
+        placed = [state for state in states if state is not None]
+        for write, state in zip(writes, placed, strict=True):
+            if write.expected not in (ANY_VERSION, state.version):
+                raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=state.version)
+        return Attempt(placed, self._messages(writes, placed, withdraws, head), monotonic())
+
+    def _known(self, write: StreamWrite) -> StreamState | None:
+        state = self._states.remembered(write.stream)
+        if state is None and write.expected == NO_STREAM:
+            state = self._states.untouched(write.stream)
+        return state if state is not None and write.expected in (ANY_VERSION, state.version) else None
+
+    def _messages(
+        self,
+        writes: Sequence[StreamWrite],
+        states: Sequence[StreamState],
+        withdraws: Header | None,
+        head: int | None,
+    ) -> list[Message]:
+        messages: list[Message] = []
+        more = sum([len(write.events) for write in writes])
+        for write, state in zip(writes, states, strict=True):
+            subject = self._names.subject(write.stream)
+            version = state.version
+            for event in write.events:
+                version += 1
+                more -= 1
+                headers = {MESSAGE_ID: event.event_id}
+                if version == state.version + 1:
+                    headers[EXPECTED] = str(state.guard)
+                if head is not None and not messages:
+                    headers[EXPECTED_HEAD] = str(head)
+                of = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
+                messages.append(Message(subject, headers, body_of(event, version, more, of)))
+        return messages
+
+    def note(self, writes: Sequence[StreamWrite], attempt: Attempt, position: int) -> None:
+        """Remember that an attempt was recorded, its last message at `position`."""
+        position -= len(attempt.messages)
+        for write, state in zip(writes, attempt.states, strict=True):
+            if count := len(write.events):
+                first, position = position + 1, position + count
+                now = StreamState(state.version + count, position, attempt.as_of)
+                self._states.written(write.stream, now, first)
+
+    def forget(self, writes: Sequence[StreamWrite]) -> None:
+        """Remember nothing of the streams of an append that failed."""
+        for write in writes:
+            self._states.forget(write.stream)
+
+
+def guards_another(writes: Sequence[StreamWrite]) -> bool:
+    """Whether a stream is guarded that is not written to: then nothing at all may be recorded in between."""
+    return any(not write.events for write in writes)
