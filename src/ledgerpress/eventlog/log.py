@@ -55,8 +55,8 @@ class EventLog(Protocol):
 
         Returns the position of the last event recorded. One of `writes` MUST be `payload.withdrawn` in the stream
         `withdrawal.<event id>`, unless that is recorded already: then there may be none, and only what an earlier call
-        could not finish is done. When it returns, no copy of the payload is left in the files that the
-        implementation wrote; backups are beyond it. Raises what `append` raises, and nothing is recorded then; and
+        could not finish is done. When it returns, nobody gets the payload from the log, and its bytes are gone as far as
+        the engine can overwrite them: an adapter whose engine leaves some MUST say where. Backups are beyond it. Raises what `append` raises, and nothing is recorded then; and
         `WithdrawalUnfinished` where all is recorded, and a copy may be left.
         """
         ...
