@@ -28,7 +28,7 @@ from ledgerpress.adapters.postgres.server import Connection, Server
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
-from tests.engines.postgres import PostgresServer
+from scripts.engines.postgres import PostgresServer
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 CLIENTS: Final = 256

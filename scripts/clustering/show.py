@@ -51,8 +51,7 @@ class Show:
             await asyncio.sleep(PRELUDE_SECONDS)
             await self._back(leader)
         else:
-            new = await self._leader()
-            say(f"  {new.name} was elected to lead, {_since(began)} later.")
+            say(f"  {(await self._leader()).name} leads now.")
         await self._traffic.first_write_after(began)
         await asyncio.sleep(1)
         self._say_what_stalled(began, time.monotonic())

@@ -30,6 +30,8 @@ class Written:
 
     key: str
     position: int
+    is_new: bool
+    """Whether it was recorded just now: an earlier attempt whose answer was not clear may have been."""
     sent: float
     acknowledged: float
 
@@ -86,8 +88,10 @@ class Traffic:
             await asyncio.sleep(0.02)
 
     def stall(self, since: float, until: float) -> float:
-        """Return the longest time between two acknowledgements from `since` on; an open end counts too."""
-        times = sorted(one.acknowledged for one in self.written if since <= one.acknowledged <= until)
+        """Return the longest time in which nothing new was recorded from `since` on; an open end counts too."""
+        times = sorted(
+            one.acknowledged for one in self.written if one.is_new and since <= one.acknowledged <= until
+        )
         return max(
             (after - before for before, after in itertools.pairwise((since, *times, until))), default=0.0
         )
@@ -109,8 +113,9 @@ class Traffic:
             except NodeGone:
                 self.unclear["no answer"] += 1
             else:
-                if (position := _position(answer)) is not None:
-                    self.written.append(Written(key, position, sent, time.monotonic()))
+                if (done := _done(answer)) is not None:
+                    position, is_new = done
+                    self.written.append(Written(key, position, is_new, sent, time.monotonic()))
                     return
                 self.unclear[answer.code or f"status {answer.status}"] += 1
             await asyncio.sleep(AGAIN_AFTER_SECONDS)
@@ -127,8 +132,11 @@ class Traffic:
             await _pause(READ_EVERY_SECONDS, stop)
 
 
-def _position(answer: Answer) -> int | None:
-    """Return the position of what was written. Raises `RuntimeError` where it was refused for good."""
+def _done(answer: Answer) -> tuple[int, bool] | None:
+    """Return the position of what was written, and whether just now; `None` where it is to be sent again.
+
+    Raises `RuntimeError` where it was refused for good.
+    """
     if answer.code is not None or answer.status != 200:
         return None
     outcome = answer.body["data"]["postCreate"]
@@ -136,7 +144,7 @@ def _position(answer: Answer) -> int | None:
         if outcome["userErrors"][0]["code"] == "BUSY":
             return None
         raise RuntimeError(f"a write was refused: {outcome['userErrors'][0]['message']}")
-    return int(outcome["position"])
+    return int(outcome["position"]), not outcome["replayed"]
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

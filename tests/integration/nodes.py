@@ -33,9 +33,7 @@ class Node(Client):
     ) -> httpx2.Response:
         """Return the answer to a request that demands a position."""
         body = {"query": query, "variables": variables}
-        return await self.http.post(
-            "/graphql", json=body, headers={MIN_POSITION: str(position), **headers}
-        )
+        return await self.http.post("/graphql", json=body, headers={MIN_POSITION: str(position), **headers})
 
     async def level(self) -> int:
         """Wait until the views have come to the log's head, and return that."""

@@ -28,15 +28,24 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @dataclass
 class Diary:
-    """When mutations were acknowledged (monotonic, in seconds), and what was answered to those sent again."""
+    """When mutations were acknowledged (monotonic, in seconds), and what was answered to those sent again.
+
+    An acknowledgement of what had been recorded before does not count: that needs no log.
+    """
 
     acknowledged: list[float] = field(default_factory=list)
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """When a mutation was acknowledged, and how long it took from when it was first sent."""
     unclear: Counter[str] = field(default_factory=Counter)
 
     def stall(self, since: float, until: float) -> float:
         """Return the longest time without an acknowledgement between two moments."""
         times = sorted(at for at in self.acknowledged if since < at < until)
         return max(after - before for before, after in itertools.pairwise((since, *times, until)))
+
+    def longest_wait(self, since: float, until: float) -> float:
+        """Return the longest that a single mutation took of those acknowledged between two moments."""
+        return max((seconds for at, seconds in self.waits if since < at < until), default=0.0)
 
     async def goes_on(self, since: float, count: int) -> None:
         """Wait until so many mutations have been acknowledged since then."""
@@ -50,6 +59,7 @@ class PatientClient(Client):
 
     async def execute(self, query: str, **variables: Any) -> tuple[dict[str, Any], int]:
         """Return the data of the first clear answer, with its effect visible, and the position of the views."""
+        began = time.monotonic()
         while True:
             status, headers, found = await self._post(query, variables)
             if "errors" in found:
@@ -62,10 +72,16 @@ class PatientClient(Client):
                 data: dict[str, Any] = found["data"]
                 if not data.get("outcome", {}).get("viewsBehind"):
                     if "outcome" in data:
-                        self.diary.acknowledged.append(time.monotonic())
+                        self._note(began, is_new=not data["outcome"]["replayed"])
                     return data, int(headers["ledgerpress-position"])
                 self.diary.unclear["viewsBehind"] += 1
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _note(self, began: float, *, is_new: bool) -> None:
+        now = time.monotonic()
+        self.diary.waits.append((now, now - began))
+        if is_new:
+            self.diary.acknowledged.append(now)
 
 
 class PatientServer(Server):

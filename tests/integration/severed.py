@@ -15,7 +15,7 @@ from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 
 
 class Severed:
-    """All logs that are opened while it is in use. `away`: none can be reached; `mute`: what they record is not answered."""
+    """All logs that are opened while it is in use. `away`: none can be reached. `mute`: they go away after recording something, and before they answer."""
 
     def __init__(self) -> None:
         self.away = False
@@ -37,6 +37,7 @@ class _Log:
         self._check()
         position = await self._log.append(writes)
         if self._severed.mute:
+            self._severed.away = True
             raise AppendUnresolved("the connection broke")
         return position
 

@@ -92,7 +92,7 @@ async def test_what_may_have_been_recorded_is_recorded_once_under_its_key(
     assert unclear.status_code == 294
     assert code(unclear) == (294, "APPEND_UNRESOLVED")
     assert "idempotencyKey" in unclear.json()["errors"][0]["message"]
-    severed.mute = False
+    severed.mute = severed.away = False
     await reached_again(door)
     again = (await create(door, "Perhaps", "key-1")).json()["data"]["postCreate"]
     assert again["replayed"]

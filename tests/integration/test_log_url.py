@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from ledgerpress.cli import app
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.settings_declared import declared
+from scripts.engines.nats import temporary_server
 
 PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
 SECRET = "tide-and-mill"
@@ -39,6 +40,7 @@ def done(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
 def test_a_node_with_its_log_elsewhere_holds_views_and_a_note(log_url: str) -> None:
     by_setting = {"LEDGERPRESS_LOG": log_url}
     done("demo", "--data", "one", environment=by_setting)
+    done("status", "--data", "one", environment=by_setting)
     files = {path.name for path in Path("one").iterdir()}
     assert "node.json" in files
     assert "log.sqlite" not in files
@@ -81,22 +83,23 @@ def test_a_dry_run_makes_no_log_and_no_node(log_url: str) -> None:
         "--data", "node", "--log", log_url,
     )  # fmt: skip
     assert result.exit_code == 3
-    assert "there is no log" in result.stderr
+    assert "no log" in result.stderr
     assert not Path("node").exists()
 
 
-def test_the_demo_goes_into_an_empty_log_only(log_url: str) -> None:
+def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
     done("demo", "--data", "one", "--log", log_url)
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
     assert again.exit_code == 1
-    assert "the demo needs a log that is empty" in again.stderr
+    assert "the demo needs a publication that is new" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 
 
 def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
     done("demo", "--data", "own")
-    done("demo", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    done("demo", "--log", f"sqlite:{tmp_path / 'there.db'}")
+    done("status", "--data", "node", "--log", f"sqlite:{tmp_path / 'there.db'}")
     refused = run("status", "--data", "own", "--log", f"sqlite:{tmp_path / 'there.db'}")
     assert refused.exit_code == 3
     assert "own holds a log of its own, and another one was named" in refused.stderr
@@ -109,8 +112,9 @@ def test_a_directory_with_a_log_of_its_own_is_no_node(tmp_path: Path) -> None:
 
 def test_the_views_of_another_publication_are_refused(tmp_path: Path) -> None:
     one, two = (f"sqlite:{tmp_path / name}.db" for name in ("one", "two"))
-    done("demo", "--data", "node", "--log", one)
-    done("demo", "--data", "other", "--log", two)
+    for log in (one, two):
+        done("demo", "--log", log)
+    done("status", "--data", "node", "--log", one)
     before = done("views", "list", "--data", "node", "--json")
     for command in (["status"], ["verify"], ["rebuild"], ["token", "list"]):
         refused = run(*command, "--data", "node", "--log", two)
@@ -172,3 +176,22 @@ async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path
     with suppress(asyncio.CancelledError):
         await work
     assert json.loads(told.read_text()) == [["rebuild", "--data", str(tmp_path / "node")], url]
+
+
+def test_servers_that_do_not_sync_are_allowed_by_a_setting_which_status_shows() -> None:
+    with temporary_server(sync_interval=None) as server:
+        url = server.url("daily")
+        refused = run("demo", "--log", url)
+        assert refused.exit_code == 3
+        assert "allow_unsynced" in refused.stderr
+        allowed = {"LEDGERPRESS_LOG": url, "LEDGERPRESS_ALLOW_UNSYNCED": "true"}
+        done("demo", environment=allowed)
+        assert "notice       unsynced: " in done("status", environment=allowed)
+        (notice,) = json.loads(done("status", "--json", environment=allowed))["log"]["notices"]
+        assert notice.startswith("unsynced: ")
+
+
+def test_only_servers_can_be_unsynced() -> None:
+    refused = run("serve", "--port", "0", "--allow-unsynced")
+    assert refused.exit_code == 2
+    assert "allow_unsynced is for a log in NATS, and the log is sqlite:" in refused.stderr

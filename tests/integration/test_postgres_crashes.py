@@ -15,7 +15,7 @@ from ledgerpress.adapters.postgres.log_rows import Row
 from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
-from tests.engines.postgres import PostgresServer
+from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, Follower, command, event, everything, open_at
 
 CRASHES = 10

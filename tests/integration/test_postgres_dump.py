@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from scripts.engines.postgres import DATABASE, PostgresServer
 from tests.contract.samples import sample_event
-from tests.engines.postgres import DATABASE, PostgresServer
 from tests.integration.postgres_appends import Book, everything, open_at, root_of
 
 

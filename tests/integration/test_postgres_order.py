@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from ledgerpress.adapters.postgres.server import Connection
-from tests.engines.postgres import PostgresServer
+from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, Follower, command, everything, open_at
 
 HOLD = """

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.adapters.sqlite.replica import SqliteReplica, write_replica
+from ledgerpress.application import log_copy
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.log_check import LogCheck
 from ledgerpress.application.log_copy import LogCopy
@@ -52,17 +53,21 @@ class Watched:
     count: int = 0
 
     async def _step(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            await self._count()
+        except Cut:
+            work.close()
+            raise
+        result = await work
+        await self._count()
+        return result
+
+    async def _count(self) -> None:
         self.count += 1
         for position in self.withdrawals.pop(self.count, ()):
             await self.withdraw(position)
         if self.count == self.cut_at:
-            work.close()
             raise Cut
-        result = await work
-        self.count += 1
-        if self.count == self.cut_at:
-            raise Cut
-        return result
 
     async def head(self) -> int:
         return await self._step(self.replica.head())
@@ -158,6 +163,34 @@ async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[in
                 await made.aclose()
         finally:
             await source.aclose()
+
+
+@pytest.mark.parametrize("looks", [1, log_copy.LOOKS])
+async def test_a_payload_that_goes_before_it_is_read_takes_its_withdrawal_along(
+    log_file: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy never ends between a payload that is gone and the record of that, however few looks it has left."""
+    monkeypatch.setattr(log_copy, "LOOKS", looks)
+    shutil.copy(log_file, tmp_path / "log.sqlite")
+    source = await open_log(LogUrl.parse(f"sqlite:{tmp_path}/log.sqlite"), tmp_path, create_as=None)
+    replica = await SqliteReplica.open(tmp_path / "copy.sqlite", PUBLICATION)
+
+    async def gone(position: int) -> None:
+        await withdraw(source, event_codec(), SetClock(), SeededBytes(), position, Request(reason="Law."))
+
+    # The first extend follows the look at the head: what it withdraws has not been read.
+    steps = {5: [EVENTS - 3]}
+    try:
+        head = await LogCopy(
+            source, Watched(replica, gone, None, steps), event_codec(), batch_size=BATCH
+        ).run()
+        assert not steps
+        assert head.size == EVENTS + 1
+        assert (await replica.read(EVENTS - 4, 1))[0].payload is None
+        assert await replica.read(0, EVENTS + 1) == await everything(source)
+    finally:
+        await replica.aclose()
+        await source.aclose()
 
 
 def with_what_is_withdrawn_later(found: list[StoredEvent], copy: list[StoredEvent]) -> list[StoredEvent]:

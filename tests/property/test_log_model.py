@@ -1,6 +1,7 @@
 """The log beside a model of it in plain Python: whatever is done, in any order, both hold the same, on every engine."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import count
 from typing import TypeAlias
 
@@ -42,17 +43,38 @@ class Model:
     def version(self, stream: str) -> int:
         return sum(1 for name, _, _ in self.events if name == stream)
 
-    def append(self, writes: list[StreamWrite]) -> Outcome:
+    def refusal(self, writes: list[StreamWrite]) -> Outcome | None:
+        """Return why the log must refuse an append now, if it must."""
         if any(write.expected not in (ANY_VERSION, self.version(write.stream)) for write in writes):
             return WrongExpectedVersion
         ids = [event.event_id for _, _, event in self.events]
         new = [event.event_id for write in writes for event in write.events]
         if len({*ids, *new}) < len(ids) + len(new):
             return DuplicateEvent
+        return None
+
+    def append(self, writes: list[StreamWrite]) -> Outcome:
+        if refusal := self.refusal(writes):
+            return refusal
         for write in writes:
             for event in write.events:
                 self.events.append((write.stream, self.version(write.stream) + 1, event))
         return len(self.events)
+
+    def append_at_once(self, appends: list[list[StreamWrite]], outcomes: Sequence[object]) -> None:
+        """Take in appends that were under way at once, and fail where they could not have come in any order to this.
+
+        The positions tell the order of those that were recorded. Each of the others must have been refusable, for the
+        reason that it was told, at some moment between them.
+        """
+        reasons = [{self.refusal(writes)} for writes in appends]
+        recorded = [one for one in zip(outcomes, appends, strict=True) if isinstance(one[0], int)]
+        for outcome, writes in sorted(recorded, key=lambda one: int(str(one[0]))):
+            assert self.append(writes) == outcome
+            for possible, others in zip(reasons, appends, strict=True):
+                possible.add(self.refusal(others))
+        for outcome, possible in zip(outcomes, reasons, strict=True):
+            assert isinstance(outcome, int) or outcome in possible
 
 
 @st.composite
@@ -74,6 +96,7 @@ class LogBesideModel(RuleBasedStateMachine):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.place = LogPlace(url)
+        self.in_turn = not url.startswith("nats:")
         self.runner = asyncio.Runner()
         self.model = Model()
         self.logs = [self.open(), self.open()]
@@ -94,16 +117,22 @@ class LogBesideModel(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), group=st.lists(commands(), min_size=1, max_size=5))
     def append_at_once(self, which: int, group: list[Asked]) -> None:
-        """Commands that are appended at the same moment are recorded in turn."""
+        """Commands that are appended at the same moment come to what they would come to in turn, in some order.
+
+        Where one process has one writer, it is the order in which they came.
+        """
         appends = [self.writes(command) for command in group]
 
         async def append_all() -> list[int | BaseException]:
             log = self.logs[which]
             return await asyncio.gather(*(log.append(writes) for writes in appends), return_exceptions=True)
 
-        outcomes = self.runner.run(append_all())
-        expected = [self.model.append(writes) for writes in appends]
-        assert [one if isinstance(one, int) else type(one) for one in outcomes] == expected
+        found = self.runner.run(append_all())
+        outcomes = [one if isinstance(one, int) else type(one) for one in found]
+        if self.in_turn:
+            assert outcomes == [self.model.append(writes) for writes in appends]
+        else:
+            self.model.append_at_once(appends, outcomes)
 
     @rule(which=st.integers(0, 1))
     def open_again(self, which: int) -> None:

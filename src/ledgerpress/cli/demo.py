@@ -1,5 +1,6 @@
 """`ledgerpress demo`: a small newsroom with three weeks of history."""
 
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,39 +18,36 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
+from ledgerpress.compose.awaited_log import open_awaited_log
 from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, is_vacant
+from ledgerpress.compose.log_copy import copy_of
 from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.reading import reading_log
 from ledgerpress.compose.store import open_store
 from ledgerpress.demo import DEMO_WEEKS, DemoClock, load_demo
-from ledgerpress.demo.load import StoreNotEmpty
+from ledgerpress.eventlog.errors import LogUnusable
 
 
 def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
-    """Make a store with the demo newsroom in it, in a directory that is empty or new, or in a log that is."""
+    """Make a store with the demo newsroom in it, in a directory that is empty or new, or where --log has no log yet."""
+    url = LogUrl.parse(log)
     if load_demo_into(data, log):
-        elsewhere = "" if log == LOCAL else " --log URL"
-        err.print(
-            f"The demo newsroom is in {_place(data, log)}; serve it with: ledgerpress serve --data {data}{elsewhere}"
-        )
-    elif log == LOCAL:
+        place, how = (str(data), "") if url.is_local else (str(url), " --log URL")
+        err.print(f"The demo newsroom is in {place}; serve it with: ledgerpress serve --data {data}{how}")
+    elif url.is_local:
         fail(f"there is a store in {data} already; the demo needs a directory that is empty or new", REFUSED)
     else:
-        fail(
-            f"there is something in {_place(data, log)} already; the demo needs a log that is empty", REFUSED
-        )
+        fail(f"there is a log at {url} already; the demo needs a publication that is new", REFUSED)
 
 
-def load_demo_into(data: Path, log: str = LOCAL) -> bool:
-    """Make a store with the demo in `data`; return whether that was done: not where there is a store already.
+def load_demo_into(data: Path, log: str = LOCAL, *, patience: float = 0.0) -> bool:
+    """Make a store with the demo in `data`, or at the URL `log`; return whether that was done: not where there is one.
 
-    A directory that holds something else ends the program.
+    A directory that holds something else ends the program, and a log that cannot be reached for `patience` seconds.
     """
-    if log != LOCAL:
-        try:
-            run(_write_demo(data, log))
-        except StoreNotEmpty:
-            return False
-        return True
+    url = LogUrl.parse(log)
+    if not url.is_local:
+        return run(_copied(url, data, patience))
     with clear_errors():
         vacant = is_vacant(data)
     if not vacant:
@@ -63,13 +61,25 @@ def load_demo_into(data: Path, log: str = LOCAL) -> bool:
     return True
 
 
-async def _write_demo(place: Path, log: str = LOCAL) -> None:
+async def _copied(url: LogUrl, data: Path, patience: float) -> bool:
+    """Write the demo aside, and copy its log to `url`, where it is a log only when it is whole."""
+    try:
+        async with aclosing(await open_awaited_log(url, data, create_as=None, patience=patience)):
+            return False
+    except LogUnusable:
+        # There is none; or what is in the way is met again by the copy.
+        pass
+    with TemporaryDirectory() as aside:
+        place = Path(aside) / "store"
+        await _write_demo(place)
+        async with reading_log(place) as made:
+            await copy_of(made, url, data)
+    return True
+
+
+async def _write_demo(place: Path) -> None:
     start = SystemClock().now() - timedelta(weeks=DEMO_WEEKS) // timedelta(microseconds=1)
     clock = DemoClock(start)
     with progress("Writing the demo newsroom") as report:
-        async with open_store(place, log=log, clock=clock) as store:
+        async with open_store(place, clock=clock) as store:
             await load_demo(store.press, clock, progress=report)
-
-
-def _place(data: Path, log: str) -> str:
-    return str(data) if log == LOCAL else str(LogUrl.parse(log))

@@ -25,8 +25,13 @@ from ledgerpress.eventlog.errors import LogUnusable
 
 
 def _url(text: str) -> str:
+    """Return the URL that `text` is, or that is in the file after an @: everybody sees what programs are called with."""
     try:
+        if text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8").strip()
         return LogUrl.parse(text).text
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{text[1:]} cannot be read: {error}", MISUSED)
     except LogUnusable as error:
         fail(str(error), MISUSED)
 
@@ -55,7 +60,7 @@ def copy(
     """Copy a log as it is, in any direction between sqlite:, postgresql: and nats: URLs, and compare every event.
 
     Cut off at whatever moment, it goes on where it was when it is run again. sqlite: alone is the log in the data
-    directory.
+    directory; @FILE is a URL in a file, for one with a password.
     """
     begin, end = LogUrl.parse(source), LogUrl.parse(target)
     with progress("Copying the log") as report:

@@ -21,6 +21,7 @@ from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.observed import Observed
 from ledgerpress.compose.rebuild_beside import rebuild_beside
 from ledgerpress.compose.server import Serving, base_of, begin_to_listen, bind
+from ledgerpress.compose.server_settings import ServerSettings
 from ledgerpress.compose.settings_loading import Loaded
 from ledgerpress.compose.store import Store, open_store
 from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
@@ -72,6 +73,13 @@ def serve(
             show_default="sqlite:",
         ),
     ] = None,
+    allow_unsynced: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-unsynced",
+            help="Go by NATS servers that acknowledge what is not on their disks (server.allow_unsynced).",
+        ),
+    ] = None,
 ) -> None:
     """Serve the store: a page to look at, GraphQL, health and metrics."""
     options: dict[str, object] = {
@@ -81,6 +89,7 @@ def serve(
         "server.open_past": open_past,
         "server.data": data,
         "server.log": log,
+        "server.allow_unsynced": allow_unsynced,
     }
     known = loaded(options, config)
     settings = known.settings
@@ -88,14 +97,23 @@ def serve(
         listeners = [_listen(stack, settings.server.host, settings.server.port, "server.port")]
         if settings.metrics.enabled and settings.metrics.port is not None:
             listeners.append(_listen(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
-        if demo and not load_demo_into(settings.server.data, settings.server.log):
-            err.print(f"There is a store in {settings.server.data} already: it is served as it is.")
+        if demo and not _load_demo_into(settings.server):
+            err.print(f"There is a store in {_place(settings.server)} already: it is served as it is.")
         access_log = log_lines.set_up(settings.logs)
         try:
             tracer = stack.enter_context(tracing(settings.tracing))
         except TracesNotPossible as error:
             fail(str(error), REFUSED)
         run(_serve(known, listeners, access_log, tracer))
+
+
+def _load_demo_into(server: ServerSettings) -> bool:
+    return load_demo_into(server.data, server.log, patience=server.log_wait_seconds)
+
+
+def _place(server: ServerSettings) -> str:
+    log = LogUrl.parse(server.log)
+    return str(server.data if log.is_local else log)
 
 
 def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
@@ -17,7 +18,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ledgerpress.compose.log_url import LOCAL, LogUrl
+from ledgerpress.compose.log_url import LOCAL
 from ledgerpress.compose.settings_loading import WrongSettings, data_directory, log_url
 from ledgerpress.domain.rejection import Rejected
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
@@ -44,11 +45,8 @@ def _log_as_set(context: typer.Context, value: str) -> str:
     """Return the URL that the settings name, where the command line names none. What is no URL ends the program."""
     if context.resilient_parsing:
         return value
-    log = _set(log_url) if _is_left_out(context, "log") else value
-    try:
-        return LogUrl.parse(log).text
-    except LogUnusable as error:
-        fail(str(error), MISUSED)
+    given = None if _is_left_out(context, "log") else value
+    return _set(partial(log_url, log=given))
 
 
 def _set(setting: Callable[[Mapping[str, str]], T]) -> T:

@@ -31,12 +31,10 @@ async def open_awaited_log(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LogUnavailable(
-                    f"the log {url} cannot be reached ({error}): see whether its server runs, and whether the URL is "
-                    "right (--log, LEDGERPRESS_LOG)"
+                    f"the log cannot be reached: {error}: see whether its server runs, and whether the URL is right "
+                    "(--log, LEDGERPRESS_LOG)"
                 ) from error
             if pause == FIRST_PAUSE:
-                logger.warning(
-                    "the log %s cannot be reached; waiting for it up to %.0f s: %s", url, left, error
-                )
+                logger.warning("the log cannot be reached; waiting for it up to %.0f s: %s", left, error)
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,7 +1,7 @@
 """The URL that says where a publication's log is: in a file, in PostgreSQL, or in NATS JetStream."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -25,6 +25,8 @@ LOCAL: Final = "sqlite:"
 """The log is a file in the data directory."""
 PUBLICATION: Final = "publication"
 """The parameter that names the publication."""
+UNSYNCED: Final = "allow_unsynced"
+"""The parameter by which an operator allows NATS servers that do not sync."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PASSWORD: Final = re.compile(r"(?<=//)\S*@")
 _SECRET: Final = re.compile(r"((?:password|passwd|token)=)[^&\s]*", re.IGNORECASE)
@@ -88,6 +90,12 @@ class LogUrl:
         url = urlsplit(self.text)
         kept = [pair for pair in parse_qsl(url.query) if pair[0] not in (PUBLICATION, *parameters)]
         return url._replace(query=urlencode(kept)).geturl()
+
+    def allowing_unsynced(self) -> "LogUrl":
+        """Return the URL of the same log, on servers that may acknowledge what is not on their disks."""
+        if self.engine != "nats" or UNSYNCED in self.parameters():
+            return self
+        return replace(self, text=f"{self.text}&{UNSYNCED}=true")
 
     def __str__(self) -> str:
         """Return the URL as it may be shown: without passwords."""

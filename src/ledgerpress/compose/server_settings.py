@@ -40,6 +40,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "holds this node's views and nothing else.",
         ),
     ] = LOCAL
+    allow_unsynced: Annotated[
+        bool,
+        Meta(
+            description="For a log in NATS: go by servers that acknowledge events before they are on their disks, where "
+            "losing some does no harm. The same as `allow_unsynced=true` in the URL.",
+        ),
+    ] = False
     log_wait_seconds: Annotated[
         float,
         Meta(
@@ -124,9 +131,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         try:
-            LogUrl.parse(self.log)
+            url = LogUrl.parse(self.log)
         except LogUnusable as error:
             raise ValueError(f"log: {error}") from error
+        if self.allow_unsynced:
+            if url.engine != "nats":
+                raise ValueError(f"allow_unsynced is for a log in NATS, and the log is {url}")
+            msgspec.structs.force_setattr(self, "log", url.allowing_unsynced().text)
         if any(
             "*" in host[1:] or (host.startswith("*") and host[:2] not in {"*", "*."})
             for host in self.allowed_hosts

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from ledgerpress.compose.log_url import mask
+from ledgerpress.compose.log_url import LogUrl, mask
 from ledgerpress.compose.server_settings import ServerSettings
 from ledgerpress.compose.settings import Profile, Settings, contradiction, defaults, sections
 from ledgerpress.compose.settings_declared import PREFIX, Setting, allowed, declared
+from ledgerpress.eventlog.errors import LogUnusable
 
 FILE: Final = Path("ledgerpress.toml")
 """The file that is read if it is there and no other is named."""
@@ -25,6 +26,7 @@ FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
 PROFILE: Final = "profile"
 DATA: Final = "server.data"
 LOG: Final = "server.log"
+UNSYNCED: Final = "server.allow_unsynced"
 LOG_VARIABLE: Final = f"{PREFIX}LOG"
 PROFILE_VARIABLE: Final = f"{PREFIX}PROFILE"
 _FOR_TESTS: Final = f"{PREFIX}TEST_"
@@ -85,22 +87,36 @@ def load(options: Mapping[str, object], environment: Mapping[str, str], file: Pa
 
 def data_directory(environment: Mapping[str, str]) -> Path:
     """Return the setting `server.data` alone, for commands that need no other. Raises `WrongSettings`."""
-    given = _given_alone(DATA, environment)
-    return ServerSettings().data if given is None else Path(given)
+    return Path(str(_alone(environment, DATA).get(DATA, ServerSettings().data)))
 
 
-def log_url(environment: Mapping[str, str]) -> str:
-    """Return the setting `server.log` alone, for commands that need no other. Raises `WrongSettings`."""
-    given = _given_alone(LOG, environment)
-    return ServerSettings().log if given is None else given
+def log_url(environment: Mapping[str, str], log: str | None = None) -> str:
+    """Return the setting `server.log` alone, for commands that need no other. Raises `WrongSettings`.
+
+    `log` is what the command line says instead.
+    """
+    given = _alone(environment, LOG, UNSYNCED)
+    try:
+        url = LogUrl.parse(str(given.get(LOG, ServerSettings().log)) if log is None else log)
+    except LogUnusable as error:
+        raise WrongSettings(str(error)) from error
+    return (url.allowing_unsynced() if given.get(UNSYNCED) else url).text
 
 
-def _given_alone(name: str, environment: Mapping[str, str]) -> str | None:
+def _alone(environment: Mapping[str, str], *names: str) -> dict[str, object]:
+    """Return what is given for a few settings, whatever is wrong with others."""
     mistakes: list[str] = []
     given = _of_file(None, environment, mistakes) | _of_environment(environment, [])
+    found: dict[str, object] = {}
+    for name in given.keys() & set(names):
+        setting, one = declared()[name], given[name]
+        try:
+            found[name] = converted(setting, one.value, text=one.text)
+        except (ValueError, msgspec.MsgspecError) as error:
+            mistakes.append(_wrong(setting, one, error))
     if mistakes:
         raise WrongSettings(*mistakes)
-    return str(given[name].value) if name in given else None
+    return found
 
 
 def _composed(values: Mapping[str, Mapping[str, object]], profile: Profile) -> Settings:

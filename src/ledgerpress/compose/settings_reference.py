@@ -15,7 +15,7 @@ _HEAD: Final = f"""# Settings
 
 A setting can be given in three ways. The first of them that gives it wins; where none does, the profile decides.
 
-1. **An option of `ledgerpress serve`**: `--profile`, `--host`, `--port`, `--data`, `--log`, `--open-past`.
+1. **An option of `ledgerpress serve`**: `--profile`, `--host`, `--port`, `--data`, `--log`, `--allow-unsynced`, `--open-past`.
 2. **The environment**: a variable for each setting, below. In a list, commas part the entries; yes and no are `true` and `false`, `1` and `0`, `yes` and `no`, or `on` and `off`; an empty value is *nothing*, where a setting may be that.
 3. **A file in TOML**: the one that `--config` names, or {FILE_VARIABLE}, or else `{FILE}` in the directory in which the program is started, if it is there. A section is a table, and the profile stands above them:
 
@@ -35,7 +35,7 @@ the defaults of the settings, and where the server may listen: in development on
 
 A name that is not known, and a value that makes no sense, are refused at the start, all of them at once: with the setting's name, where it was set, and what is allowed. So is a variable that begins with `LEDGERPRESS_` and is none of these (Kubernetes makes some for a service of the
 name `ledgerpress`: `enableServiceLinks: false` switches that off); those that begin with `LEDGERPRESS_TEST_` are the tests' own. `ledgerpress settings` shows every value and where it comes from, and `--json` prints that for programs. Secrets are never printed. Durations and sizes are in the
-unit that their names end with. Paths are relative to the directory in which the program is started. Settings are read once, at the start. The commands other than `serve` go by `server.data` and `server.log` alone, unless `--data` and `--log` say where the store is.
+unit that their names end with. Paths are relative to the directory in which the program is started. Settings are read once, at the start. The commands other than `serve` go by `server.data`, `server.log` and `server.allow_unsynced` alone, unless `--data` and `--log` say where the store is.
 """
 
 

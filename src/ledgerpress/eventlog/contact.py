@@ -47,13 +47,15 @@ class Contact:
 
         That does not regain the contact: it may be the answer to what was asked before it was lost.
         """
-        self._heard = self._monotonic()
+        if not self._lost:
+            self._heard = self._monotonic()
         self.head = max(self.head, head)
 
     def regain(self) -> None:
         """Note that the log has answered when it was looked at."""
         self.regained += self._lost
         self._lost = False
+        self._heard = self._monotonic()
 
     def lose(self) -> None:
         """Note that the log cannot be reached."""

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
 """Seconds of silence after which the log is looked at."""
+LOOK_AGAIN: Final = 0.25
+"""Seconds between two looks at a log that cannot be reached: so much longer do writes stall than the engine is away."""
 PATIENCE: Final = 6.0
 """Seconds that such a look may take: a log that answers nobody for so long cannot be reached.
 
@@ -26,12 +28,14 @@ Longer than adapters try on their own, which may outlast the election of a leade
 class WatchedLog:
     """An opened log whose contact is known. It does not own the log: whoever opened that closes it.
 
-    While the contact is lost, every method but `look` raises `LogUnavailable` at once.
+    While the contact is lost, every method but `look` raises `LogUnavailable` at once, and whoever is reading when it is
+    lost waits no longer. Appends under way are left to the log: only it can say whether they are recorded.
     """
 
     def __init__(self, log: OpenedLog, contact: Contact | None = None) -> None:
         self._log = log
         self._doubt = asyncio.Event()
+        self._reading = set[asyncio.Timeout]()
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -76,7 +80,7 @@ class WatchedLog:
         """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(LOOK_AGAIN if self.contact.is_lost else LOOK):
                     await self._doubt.wait()
             in_doubt = self._doubt.is_set()
             self._doubt.clear()
@@ -85,7 +89,6 @@ class WatchedLog:
 
     async def look(self) -> bool:
         """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
-        silence = self.contact.silence
         try:
             async with asyncio.timeout(PATIENCE):
                 self.contact.hear(await self._log.head())
@@ -99,7 +102,7 @@ class WatchedLog:
             self._lose(str(error))
         else:
             if self.contact.is_lost:
-                logger.warning("the log is reached again, after %.1f s", silence)
+                logger.warning("the log is reached again, after %.1f s", self.contact.silence)
             self.contact.regain()
         return not self.contact.is_lost
 
@@ -122,11 +125,21 @@ class WatchedLog:
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         self._check()
+        ending = asyncio.timeout(None)
         try:
-            return await ask()
+            async with ending:
+                self._reading.add(ending)
+                try:
+                    return await ask()
+                finally:
+                    self._reading.discard(ending)
         except LogUnavailable as error:
             self._lose(str(error))
             raise
+        except TimeoutError as error:
+            if not ending.expired():
+                raise
+            raise LogUnavailable("the log could not be reached any more") from error
 
     def _lose(self, why: str) -> None:
         if not self.contact.is_lost:
@@ -134,3 +147,6 @@ class WatchedLog:
                 "the log cannot be reached, until further notice the views are served as they are: %s", why
             )
         self.contact.lose()
+        # Whoever still waits for an answer would be told the same, only later.
+        for ending in self._reading:
+            ending.reschedule(0.0)

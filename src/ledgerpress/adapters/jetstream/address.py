@@ -114,6 +114,11 @@ class Names:
         return f"ledgerpress.log.{self.publication}.>"
 
     @property
+    def leader_elected(self) -> str:
+        """Where the servers tell that the log has a new leader."""
+        return f"$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.{self.stream}"
+
+    @property
     def withdrawals(self) -> str:
         """The subjects of the withdrawals among them."""
         return f"ledgerpress.log.{self.publication}.withdrawal.>"

@@ -52,6 +52,7 @@ class _Attempt(NamedTuple):
 
     states: Sequence[StreamState]
     messages: Sequence[Message]
+    as_of: float
 
 
 @dataclass(slots=True)
@@ -68,13 +69,18 @@ class Appender:
     """Appends commands to the log of one publication."""
 
     def __init__(
-        self, connection: Connection, leader: Leader, names: Names, withdrawals: Withdrawals
+        self,
+        connection: Connection,
+        leader: Leader,
+        names: Names,
+        withdrawals: Withdrawals,
+        states: StreamStates,
     ) -> None:
         self._connection = connection
         self._leader = leader
         self._names = names
         self._withdrawals = withdrawals
-        self._states = StreamStates(leader, names, withdrawals)
+        self._states = states
         self._publisher = Publisher(connection)
         self._turns = Turns()
         self.resolved = 0
@@ -99,11 +105,13 @@ class Appender:
             turn.end()
 
     async def _record(self, writes: Sequence[StreamWrite], withdraws: Header | None) -> int:
+        events = sum([len(write.events) for write in writes])
         tries = _Tries(monotonic() + PATIENCE)
         while True:
             try:
-                attempt = await self._prepare(writes, withdraws, careful=tries.failed > 0)
-                answer = await self._publisher.publish(attempt.messages)
+                async with self._publisher.room(events):
+                    attempt = await self._prepare(writes, withdraws, careful=tries.failed > 0)
+                    answer = await self._publisher.publish(attempt.messages)
                 if isinstance(answer, Recorded):
                     self._note(writes, attempt, answer.position)
                     return answer.position
@@ -152,6 +160,9 @@ class Appender:
         if not self._withdrawals.is_fresh():
             await self._withdrawals.refresh()
         states = [None if careful else self._known(write) for write in writes]
+        if None in states and not careful:
+            await self._states.confirm([write.stream for write in writes])
+            states = [self._known(write) for write in writes]
         if None in states:
             found = await asyncio.gather(
                 *(
@@ -166,7 +177,7 @@ class Appender:
         for write, state in zip(writes, placed, strict=True):
             if write.expected not in (ANY_VERSION, state.version):
                 raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=state.version)
-        return _Attempt(placed, self._messages(writes, placed, withdraws, head))
+        return _Attempt(placed, self._messages(writes, placed, withdraws, head), monotonic())
 
     def _known(self, write: StreamWrite) -> StreamState | None:
         state = self._states.remembered(write.stream)
@@ -202,8 +213,9 @@ class Appender:
         position -= len(attempt.messages)
         for write, state in zip(writes, attempt.states, strict=True):
             if count := len(write.events):
-                position += count
-                self._states.note(write.stream, StreamState(state.version + count, position, state.as_of))
+                first, position = position + 1, position + count
+                now = StreamState(state.version + count, position, attempt.as_of)
+                self._states.written(write.stream, now, first)
 
     async def _landed(self, attempt: _Attempt) -> int | None:
         """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.address import Address, Login
-from ledgerpress.eventlog.errors import LogClosed, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable, LogUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ CONNECT_SECONDS: Final = 5.0
 """For the first connection; later ones are tried for ever."""
 RECONNECT_SECONDS: Final = 0.25
 """Between two attempts to reach the same server again."""
+REOPEN_SECONDS: Final = 1.0
 PING_SECONDS: Final = 2
 FLUSH_SECONDS: Final = 10
 _STATUS: Final = "Status"
@@ -39,63 +40,49 @@ class Unanswered(Exception):
     """A message left, and no answer came: in time, or before the connection broke."""
 
 
-class Denied(Exception):
-    """The servers do not let this user send to a subject."""
+class Denied(EventLogError):
+    """The servers do not let this user send to a subject. Nothing came of it."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"this NATS user may not publish to {subject}: see docs/how-to/jetstream.md for what it needs"
+        )
 
 
 class Connection:
     """Messages to the servers and their answers."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, address: Address, login: Login, name: str) -> None:
+        self._address = address
+        self._login = login
+        self._name = name
+        self._client = Client()
         self._loop = asyncio.get_running_loop()
-        self._inbox = client.new_inbox() + "."
+        self._inbox = self._client.new_inbox() + "."
         self._asked = 0
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._collecting: dict[str, list[Msg]] = {}
         self._asking: dict[str, str] = {}
+        self._subscribed: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = [
+            (self._inbox + "*", self._answered)
+        ]
         self._connected = asyncio.Event()
+        self._refused = asyncio.Event()
         self._why = ""
         self._closed = False
+        self._reopening: asyncio.Task[None] | None = None
         self.reconnects = 0
         """How often the connection was made anew."""
 
     @classmethod
     async def open(cls, address: Address, login: Login, name: str) -> "Connection":
         """Connect. Raises `LogUnusable` where the servers refuse the user, else `LogUnavailable`."""
-        client = Client()
-        self = cls(client)
+        self = cls(address, login, name)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect(
-                    servers=list(address.servers),
-                    name=name,
-                    user=login.user or None,
-                    password=login.password or None,
-                    user_credentials=login.credentials or None,
-                    tls=address.tls(),
-                    connect_timeout=2,
-                    reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]
-                    max_reconnect_attempts=-1,
-                    ping_interval=PING_SECONDS,
-                    max_outstanding_pings=2,
-                    pending_size=0,
-                    error_cb=self._failed,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
-                )
-                await client.subscribe(self._inbox + "*", cb=self._answered)
-                self._connected.set()
-        except (TimeoutError, OSError, errors.Error) as error:
-            await client.close()
-            why = self._why or str(error)
-            if _REFUSED.search(why):
-                raise LogUnusable(
-                    f"the NATS servers refuse the user {login.user or 'without a name'}: {why}"
-                ) from error
-            raise LogUnavailable(f"no NATS server of {', '.join(address.servers)} answers: {why}") from error
-        except ImportError as error:
-            raise LogUnusable("a file of credentials needs a package: pip install nkeys") from error
+            await self._connect()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     @property
@@ -107,7 +94,59 @@ class Connection:
         """Let go of it. Whoever still waits, and whoever asks later, gets `LogClosed`."""
         self._closed = True
         self._fail_all(LogClosed("the log was closed"))
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.wait([self._reopening])
         await self._client.close()
+
+    async def _connect(self) -> None:
+        connecting = asyncio.ensure_future(self._connect_client())
+        refused = asyncio.ensure_future(self._refused.wait())
+        try:
+            await asyncio.wait(
+                [connecting, refused], timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connecting.done():
+                await connecting
+                return
+            why = self._why or "no answer in time"
+        except (OSError, errors.Error) as error:
+            why = self._why or str(error)
+        except ModuleNotFoundError as error:
+            raise LogUnusable("a file of credentials needs a package: pip install nkeys") from error
+        finally:
+            connecting.cancel()
+            refused.cancel()
+            await asyncio.wait([connecting, refused])
+        if self._refused.is_set():
+            raise LogUnusable(
+                f"the NATS servers refuse the user {self._login.user or 'without a name'}: {why}"
+            )
+        raise LogUnavailable(f"no NATS server of {', '.join(self._address.servers)} answers: {why}")
+
+    async def _connect_client(self) -> None:
+        client = self._client
+        await client.connect(
+            servers=list(self._address.servers),
+            name=self._name,
+            user=self._login.user or None,
+            password=self._login.password or None,
+            user_credentials=self._login.credentials or None,
+            tls=self._address.tls(),
+            connect_timeout=2,
+            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]
+            max_reconnect_attempts=-1,
+            ping_interval=PING_SECONDS,
+            max_outstanding_pings=2,
+            pending_size=0,
+            error_cb=self._failed,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._found,
+            closed_cb=self._shut,
+        )
+        for subject, heard in self._subscribed:
+            await client.subscribe(subject, cb=heard)
+        self._connected.set()
 
     async def connected(self, seconds: float) -> bool:
         """Wait until there is a connection, for `seconds` at most; return whether there is."""
@@ -118,7 +157,12 @@ class Connection:
 
     async def subscribe(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> None:
         """Have `heard` called with each message on a subject, from now on and on every later connection."""
+        self._subscribed.append((subject, heard))
         await self._client.subscribe(subject, cb=heard)
+
+    def give_up_waiting(self, why: str) -> None:
+        """Let nobody wait any longer for answers to what was sent so far: that raises `Unanswered`."""
+        self._fail_all(Unanswered(why))
 
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
@@ -203,8 +247,11 @@ class Connection:
         self._why = str(error) or type(error).__name__
         if denied := _DENIED.search(self._why):
             for token, subject in self._asking.items():
-                if subject == denied[1] and not self._waiting[token].done():
-                    self._waiting[token].set_exception(Denied(self._why))
+                # nats-py gives what the server says in lower case.
+                if subject.lower() == denied[1] and not self._waiting[token].done():
+                    self._waiting[token].set_exception(Denied(subject))
+        if not self._connected.is_set() and _REFUSED.search(self._why):
+            self._refused.set()
         logger.debug("NATS: %s", self._why)
 
     async def _lost(self) -> None:
@@ -217,6 +264,25 @@ class Connection:
         self._connected.set()
         self.reconnects += 1
         logger.info("NATS is connected again")
+
+    async def _shut(self) -> None:
+        """The client has given up, which it does on some errors that a server sends: begin with another."""
+        if not self._closed and self._reopening is None:
+            self._connected.clear()
+            self._reopening = self._loop.create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        while not self._connected.is_set():
+            await asyncio.sleep(REOPEN_SECONDS)
+            self._client = Client()
+            try:
+                await self._connect()
+                await self._found()
+            except EventLogError as error:
+                logger.warning("NATS cannot be connected again: %s", error)
+                with suppress(Exception):
+                    await self._client.close()
+        self._reopening = None
 
     def _fail_all(self, why: Exception) -> None:
         for waiting in self._waiting.values():

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from nats.aio.msg import Msg
+
 from ledgerpress.adapters.jetstream.address import Address, Names
 from ledgerpress.adapters.jetstream.appending import Appender
 from ledgerpress.adapters.jetstream.batched_reads import BatchedReads
@@ -16,6 +18,7 @@ from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.reading import Reader
 from ledgerpress.adapters.jetstream.stream import open_stream
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogClosed
@@ -43,13 +46,15 @@ class JetStreamEventLog:
         self._publication = publication
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
-        self._appender = Appender(connection, self._leader, names, self._withdrawals)
+        states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
+        self._appender = Appender(connection, self._leader, names, self._withdrawals, states)
         self._eraser = Eraser(self._leader, names, self._withdrawals, self._appender, publication)
         self._reader = Reader(
             BatchedReads(connection, names),
             self._leader,
             names,
             self._withdrawals,
+            states,
             publication,
             replicated=info.replicas > 1,
         )
@@ -75,11 +80,14 @@ class JetStreamEventLog:
         connection = await Connection.open(address, address.login, f"ledgerpress {address.publication}")
         try:
             replicas, unsynced = await look_at_servers(address, connection)
-            info, publication = await open_stream(
+            info, publication, made = await open_stream(
                 Leader(connection, names.stream), names, replicas, create_as
             )
             log = cls(connection, names, info, publication, unsynced=unsynced)
+            if made:
+                await log._leases.make()
             await log._bell.listen()
+            await connection.subscribe(names.leader_elected, log._has_new_leader)
         except BaseException:
             await connection.close()
             raise
@@ -165,6 +173,10 @@ class JetStreamEventLog:
     def _check_open(self) -> None:
         if self._closed:
             raise LogClosed("the log was closed")
+
+    async def _has_new_leader(self, _: Msg) -> None:
+        # What the former leader had not answered, it never will.
+        self._connection.give_up_waiting("the stream has a new leader")
 
     async def _append(self, writes: Sequence[StreamWrite]) -> int:
         await self._clock.check()

@@ -5,6 +5,8 @@ Headers by https://docs.nats.io/nats-concepts/jetstream/headers and ADR-50 of NA
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -13,6 +15,8 @@ from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unans
 from ledgerpress.adapters.jetstream.leader import ApiError
 
 ANSWER_SECONDS: Final = 2.0
+SENDING_SECONDS: Final = 2.0
+"""A batch that took longer is not committed: its guards are too old, see `withdrawals`."""
 MAX_BATCH: Final = 1_000
 """Messages of a batch: the server's own bound."""
 BATCHES: Final = 12
@@ -31,6 +35,9 @@ _WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 _DUPLICATE: Final = 10201
 _BUSY: Final = frozenset({10158, 10210})
 """A message with the same id is on its way; too many batches are open."""
+
+
+_AT_ONCE: Final = nullcontext()
 
 
 class Message(NamedTuple):
@@ -88,12 +95,13 @@ class Publisher:
         self._prefix = connection.client.new_inbox().rpartition(".")[2]
         self._count = 0
 
+    def room(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Wait until that many messages may be sent. Only then the guards may be looked up, lest they grow old."""
+        return self._batches if count > 1 else _AT_ONCE
+
     async def publish(self, messages: Sequence[Message]) -> Answer:
         """Send `messages`, all or none of which are recorded."""
-        if len(messages) == 1:
-            return await self._send_last(messages[0])
-        async with self._batches:
-            return await self._batch(messages)
+        return await (self._send_last(messages[0]) if len(messages) == 1 else self._batch(messages))
 
     async def is_known(self, subject: str, message_id: str) -> bool:
         """Whether a message with this id was recorded of late: the server's duplicate window.
@@ -107,7 +115,7 @@ class Publisher:
         # A batch of another attempt or node must never have the same id: its messages would mix with these.
         self._count += 1
         batch = f"{self._prefix}.{self._count}"
-        waiting = 0
+        begun, waiting = monotonic(), 0
         try:
             for number, (subject, headers, body) in enumerate(messages[:-1], 1):
                 await self._connection.send(
@@ -119,6 +127,8 @@ class Publisher:
                     await self._connection.flush()
         except NotSent as failed:
             return Busy(str(failed))
+        if monotonic() - begun > SENDING_SECONDS:
+            return Busy(f"the messages could not be sent within {SENDING_SECONDS:g} seconds")
         subject, headers, body = messages[-1]
         commit = {_BATCH_ID: batch, _BATCH_SEQUENCE: str(len(messages)), _BATCH_COMMIT: "1"}
         return await self._send_last(Message(subject, {**headers, **commit}, body))

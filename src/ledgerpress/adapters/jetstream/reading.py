@@ -11,6 +11,7 @@ from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.batched_reads import BatchedReads, Found
 from ledgerpress.adapters.jetstream.leader import Leader
 from ledgerpress.adapters.jetstream.message import header_of, payload_of
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog
@@ -30,11 +31,13 @@ class Reader:
         leader: Leader,
         names: Names,
         withdrawals: Withdrawals,
+        states: StreamStates,
         publication: str,
         *,
         replicated: bool,
     ) -> None:
         """`replicated`: whether a server may answer that is not the leader."""
+        self._states = states
         self._reads = reads
         self._leader = leader
         self._names = names
@@ -61,6 +64,8 @@ class Reader:
                 missing = after + len(events) + 1
                 events.append(StoredEvent(await self._withdrawn(missing, one.position), None))
             events.append(self._stored(one))
+        for event in events[:limit]:
+            self._states.read(event.header.stream, event.header.stream_version, event.header.position)
         return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:

@@ -15,6 +15,7 @@ from ledgerpress.adapters.jetstream.connection import Connection, Denied
 from ledgerpress.adapters.jetstream.durability import look_at_servers
 from ledgerpress.adapters.jetstream.erasing import erase
 from ledgerpress.adapters.jetstream.leader import Leader, Refused
+from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.message import body_of_stored
 from ledgerpress.adapters.jetstream.publishing import (
     EXPECTED_HEAD,
@@ -37,6 +38,7 @@ from ledgerpress.adapters.jetstream.stream import (
     make,
     metadata_of,
 )
+from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
@@ -70,6 +72,7 @@ class JetStreamReplica:
             self._leader,
             names,
             self._withdrawals,
+            StreamStates(self._leader, names, self._withdrawals, 0),
             publication,
             replicated=replicated,
         )
@@ -86,6 +89,7 @@ class JetStreamReplica:
             if info is None:
                 metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), BEING_MADE: "true"}
                 await make(leader, names, replicas, metadata)
+                await JetStreamLeaseRegister(connection, names, replicas).make()
                 info = await leader.info()
             check(info, names)
             found = metadata_of(info)

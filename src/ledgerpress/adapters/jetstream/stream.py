@@ -60,9 +60,13 @@ def configuration(names: Names, replicas: int, metadata: Mapping[str, str]) -> d
 
 async def open_stream(
     leader: Leader, names: Names, replicas: int, create_as: Callable[[], str] | None
-) -> tuple[StreamInfo, str]:
-    """Return what there is, made where it was not, and the publication's UUID. Raises `LogUnusable`."""
+) -> tuple[StreamInfo, str, bool]:
+    """Return what there is, made where it was not; the publication's UUID; and whether it was made.
+
+    Raises `LogUnusable`.
+    """
     info = await find(leader)
+    made = info is None
     if info is None:
         if create_as is None:
             raise LogUnusable(f"there is no stream {names.stream} at the NATS servers, and so no log")
@@ -76,7 +80,7 @@ async def open_stream(
         raise LogUnusable(
             f"the log in the stream {names.stream} is not finished, a copy in the making: go on with `ledgerpress log copy`"
         )
-    return info, metadata[PUBLICATION]
+    return info, metadata[PUBLICATION], made
 
 
 async def find(leader: Leader) -> StreamInfo | None:

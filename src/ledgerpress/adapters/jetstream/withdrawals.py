@@ -2,8 +2,8 @@
 
 An erased message leaves no trace in its subject, so two things hang on this. A reader that meets a missing sequence
 takes the header from here. And a writer learns from here that a stream goes on beyond its last message: `ERASE_AFTER`
-seconds lie between the record of a withdrawal and the erasing of a stream's last message, and nobody writes with what
-he knew `FRESH` seconds ago. So nobody can take a stream for shorter than it is.
+seconds lie between the record of a withdrawal and the erasing of a stream's last message, and nobody begins to write
+with what he knew `FRESH` seconds ago. So nobody can take a stream for shorter than it is.
 """
 
 import asyncio

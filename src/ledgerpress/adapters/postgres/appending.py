@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ledgerpress.adapters.postgres import recording, withdrawal
+from ledgerpress.adapters.postgres import patience, recording, withdrawal
 from ledgerpress.adapters.postgres.failures import failure
 from ledgerpress.adapters.postgres.link import Link
 from ledgerpress.adapters.postgres.log_place import LogPlace
 from ledgerpress.adapters.postgres.log_rows import Row
-from ledgerpress.adapters.postgres.patience import PATIENCE, pauses
+from ledgerpress.adapters.postgres.patience import pauses
 from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.appending import Command, Outcome
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable
@@ -70,7 +70,7 @@ class Appender:
         async with self._turn:
             recording_ = _Recording(self._link, self._log, commands, erase, self._clock)
             # Who has just found the server away does not let the next in the queue wait as long again.
-            give_up = time.monotonic() + (0 if self._away else PATIENCE)
+            give_up = time.monotonic() + (0 if self._away else patience.PATIENCE)
             for pause in pauses():
                 try:
                     outcomes = await recording_.attempt()

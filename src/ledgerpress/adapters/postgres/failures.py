@@ -44,7 +44,7 @@ def failure(error: Exception, where: str) -> EventLogError:
         )
     if isinstance(error, TimeoutError):
         return LogUnavailable(f"{where} does not answer")
-    if isinstance(error, PASSING):
+    if isinstance(error, PASSING) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
         return LogUnavailable(f"{where} cannot be reached, or cannot answer now: {why}")
     if isinstance(error, exceptions.InsufficientPrivilegeError):
         return EventLogError(f"{where} does not allow this to the role that is used: {why}")

@@ -8,6 +8,7 @@ lost; whoever waits looks at the log by itself as well.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 import asyncpg
 
@@ -15,6 +16,9 @@ from ledgerpress.adapters.postgres.log_place import LogPlace
 from ledgerpress.adapters.postgres.patience import pauses
 from ledgerpress.adapters.postgres.server import Connection, Server, close
 from ledgerpress.eventlog.errors import EventLogError
+
+LAST_WORDS: Final = 0.5
+"""Seconds for which a log that is closed waits for its last signal to go out."""
 
 
 class HeadSignals:
@@ -25,7 +29,7 @@ class HeadSignals:
         self._server = server
         self._channel = f"ledgerpress.{place.log}"
         self._heard = heard
-        self._head = 0
+        self._head = self._told = 0
         self._something = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -36,7 +40,11 @@ class HeadSignals:
             self._something.set()
 
     async def close(self) -> None:
-        """Stop listening; what was not signalled yet is not."""
+        """Signal what is left to, unless that takes long, and stop listening."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                while self._told < self._head:  # noqa: ASYNC110 - nobody else asks, and this once
+                    await asyncio.sleep(0.005)
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -58,11 +66,10 @@ class HeadSignals:
         connection.add_termination_listener(lambda _: self._something.set())
         await connection.execute("SET synchronous_commit = off")
         await connection.add_listener(self._channel, self._on_signal)
-        told = 0
         while not connection.is_closed():
-            if self._head > told:
-                told = self._head
-                await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(told))
+            if (head := self._head) > self._told:
+                await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(head))
+                self._told = head
             else:
                 self._something.clear()
                 await self._something.wait()

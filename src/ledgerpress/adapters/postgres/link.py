@@ -1,5 +1,6 @@
 """One connection that is kept, and made anew when it is lost."""
 
+from ledgerpress.adapters.postgres.failures import failure
 from ledgerpress.adapters.postgres.log_place import LogPlace, find
 from ledgerpress.adapters.postgres.server import Connection, Server, close
 from ledgerpress.eventlog.errors import LogUnusable
@@ -16,14 +17,16 @@ class Link:
         self.reconnects = 0
 
     async def connection(self) -> Connection:
-        """Return the connection; where it is lost, connect again, once. Raises `LogUnavailable` or `LogUnusable`."""
+        """Return the connection; where it is lost, connect again, once. Raises `EventLogError`."""
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             connection = await self.server.connect()
             try:
                 await self._check(connection)
-            except BaseException:
+            except BaseException as error:
                 connection.terminate()
+                if isinstance(error, Exception):
+                    raise failure(error, self.server.shown) from error
                 raise
             self._connection = connection
             self.reconnects += self._was_connected

@@ -10,7 +10,7 @@ from ledgerpress.eventlog.errors import LogUnavailable
 
 T = TypeVar("T")
 
-PATIENCE: Final = 10.0
+PATIENCE = 5.0
 """Seconds for which something is tried again while the server is away. One attempt may take longer than that."""
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
@@ -26,9 +26,9 @@ def pauses() -> Iterator[float]:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def persistently(attempt: Callable[[], Awaitable[T]], seconds: float = PATIENCE) -> T:
-    """Call `attempt` until it does not raise `LogUnavailable`; raise it after that many seconds."""
-    give_up = time.monotonic() + seconds
+async def persistently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Call `attempt` until it does not raise `LogUnavailable`; raise it once `PATIENCE` is over."""
+    give_up = time.monotonic() + PATIENCE
     for pause in pauses():
         try:
             return await attempt()

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from ledgerpress.adapters.postgres import log_rows
+from ledgerpress.adapters.postgres import log_rows, server
 from ledgerpress.adapters.postgres.log_rows import Row
-from ledgerpress.adapters.postgres.server import ANSWER_SECONDS, Connection
+from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.appending import Command, Outcome
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, LogUnavailable, WrongExpectedVersion
@@ -60,8 +60,8 @@ async def look(
     after = clock()
     if found is None:
         raise LogUnavailable("the head of the log is not there")
-    head, server, versions, recorded = found
-    difference = before - server if before > server else min(0.0, after - server)
+    head, theirs, versions, recorded = found
+    difference = before - theirs if before > theirs else min(0.0, after - theirs)
     if abs(difference) > MAX_CLOCK_DIFFERENCE:
         raise ClocksDiffer(
             f"this machine's clock is {abs(difference):.1f} seconds {'ahead of' if difference > 0 else 'behind'} the "
@@ -82,9 +82,9 @@ async def commit(connection: Connection) -> None:
 
     It is never cancelled on the server: that would end its wait for synchronous replicas, and not the commit.
     """
-    committing = asyncio.ensure_future(connection.execute("COMMIT", timeout=10 * ANSWER_SECONDS))
+    committing = asyncio.ensure_future(connection.execute("COMMIT", timeout=10 * server.ANSWER_SECONDS))
     try:
-        await asyncio.wait([committing], timeout=ANSWER_SECONDS)
+        await asyncio.wait([committing], timeout=server.ANSWER_SECONDS)
     finally:
         if not committing.done():
             connection.terminate()

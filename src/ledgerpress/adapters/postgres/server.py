@@ -8,18 +8,18 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from ledgerpress.adapters.postgres.failures import failure
-from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
 
-OLDEST: Final = 15
+OLDEST = 15
 """The oldest major version of PostgreSQL that is supported."""
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10
-ANSWER_SECONDS: Final = STATEMENT_SECONDS + 2.0
+ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
 """After this the server hangs: it should have given up by itself."""
 CLOSE_SECONDS: Final = 2.0
 
@@ -64,15 +64,19 @@ class Server:
                 target_session_attrs=SessionAttribute.read_write,
             )
         except Exception as error:  # asyncpg raises many kinds, of no common class
-            raise failure(error, self.shown) from error
+            raise self._refused(error) from error
         try:
             await self._check(connection)
         except BaseException as error:
             connection.terminate()
-            if isinstance(error, Exception) and not isinstance(error, LogUnusable):
-                raise failure(error, self.shown) from error
+            if isinstance(error, Exception):
+                raise self._refused(error) from error
             raise
         return connection
+
+    def _refused(self, error: Exception) -> EventLogError:
+        refusal = failure(error, self.shown)
+        return refusal if isinstance(refusal, LogUnavailable | LogUnusable) else LogUnusable(str(refusal))
 
     async def _check(self, connection: Connection) -> None:
         found = await connection.fetchrow(_CHECK)

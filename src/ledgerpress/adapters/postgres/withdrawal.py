@@ -12,8 +12,9 @@ from typing import Final
 
 from asyncpg import exceptions
 
+from ledgerpress.adapters.postgres import patience
 from ledgerpress.adapters.postgres.failures import failure
-from ledgerpress.adapters.postgres.patience import PATIENCE, pauses
+from ledgerpress.adapters.postgres.patience import pauses
 from ledgerpress.adapters.postgres.server import Connection, Server, close
 from ledgerpress.eventlog.errors import InvalidEnvelope, LogUnusable, WithdrawalUnfinished
 
@@ -55,7 +56,7 @@ async def free_what_is_erased(server: Server, position: int) -> None:
         f"the payload at position {position} is withdrawn, but its place in the tables is not free yet"
     )
     again = "withdraw it again, or run VACUUM ledgerpress.event"
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + patience.PATIENCE
     try:
         connection = await server.connect()
         try:

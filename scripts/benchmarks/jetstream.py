@@ -1,0 +1,215 @@
+"""Durable appends a second to NATS JetStream with 256 clients: the adapter against bare guarded publishing.
+
+One server with `sync_interval: always` carries four streams, each with the configuration of a log: for the adapter and
+for nats-py alone, and for both again with commands of several events, which are atomic batches. Every round appends to
+all of them in turn, in an order that rotates, so that a slow moment of the machine hits all alike. Bare publishing
+sends the same messages with the same headers: made beforehand, so that encoding, commitments (HMAC), versions and the
+look at them are the adapter's own work and are measured in it. Each client has a stream of its own and appends again
+as soon as it is answered; of batches, as many are in flight as the adapter allows.
+
+Exits with 1 where the median of a ratio over the rounds misses what is promised.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import nats
+import uvloop
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from ledgerpress.adapters.jetstream.address import Address, Names
+from ledgerpress.adapters.jetstream.log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.message import body_of
+from ledgerpress.adapters.jetstream.publishing import BATCHES
+from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import StreamWrite
+from scripts.engines.nats import NatsServer, running
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+CLIENTS: Final = 256
+EVENTS: Final = 4
+"""Events of a command that is recorded as a batch."""
+EACH: Final = {1: 8, EVENTS: 1}
+"""Appends of each client in a round, by the events of each."""
+PAYLOAD: Final = b'{"data":{"body":"' + b"x" * (1024 - 20) + b'"}}'
+ACTOR: Final = uuid8("actor")
+PROMISED: Final = 0.7
+
+
+def writes(stream: str, size: int) -> Iterator[StreamWrite]:
+    """The appends of one client, for ever."""
+    for number in count():
+        command = uuid8("command", stream, number)
+        events = tuple(
+            NewEvent(
+                event_id=uuid8(command, index),
+                type="post.edited",
+                schema_version=1,
+                recorded_at=1_700_000_000_000_000 + number,
+                actor_id=ACTOR,
+                command_id=command,
+                correlation_id=command,
+                payload=SealedPayload(JSON_ENCODING, PAYLOAD, number.to_bytes(32, "big")),
+            )
+            for index in range(size)
+        )
+        yield StreamWrite(stream, number * size, events)
+
+
+class Adapter:
+    """Clients of the adapter."""
+
+    def __init__(self, log: JetStreamEventLog, size: int) -> None:
+        self._log = log
+        self._size = size
+        self._clients = [writes(f"post.{uuid8(number)}", size) for number in range(CLIENTS)]
+
+    async def rate(self) -> float:
+        """Append, and return how many appends were made a second."""
+        work = [[[write] for write in islice(client, EACH[self._size])] for client in self._clients]
+        return await timed([self._client(each) for each in work], CLIENTS * EACH[self._size])
+
+    async def _client(self, commands: Sequence[Sequence[StreamWrite]]) -> None:
+        for command in commands:
+            await self._log.append(command)
+
+
+class Bare:
+    """Clients of nats-py, which do nothing but to publish what is ready."""
+
+    def __init__(self, client: Client, names: Names, size: int) -> None:
+        self._nats = client
+        self._names = names
+        self._size = size
+        self._clients = [writes(f"post.{uuid8(number)}", size) for number in range(CLIENTS)]
+        self._guards = [0] * CLIENTS
+        self._batches = asyncio.Semaphore(BATCHES)
+        self._numbers = count(1)
+
+    async def rate(self) -> float:
+        """Publish, and return how many commands were published a second."""
+        work = [
+            [self._messages(write) for write in islice(client, EACH[self._size])] for client in self._clients
+        ]
+        clients = [self._client(number, each) for number, each in enumerate(work)]
+        return await timed(clients, CLIENTS * EACH[self._size])
+
+    def _messages(self, write: StreamWrite) -> list[tuple[str, bytes]]:
+        return [
+            (event.event_id, body_of(event, write.expected + 1 + index, self._size - 1 - index, None))
+            for index, event in enumerate(write.events)
+        ]
+
+    async def _client(self, number: int, commands: Sequence[Sequence[tuple[str, bytes]]]) -> None:
+        subject = self._names.subject(f"post.{uuid8(number)}")
+        for command in commands:
+            if self._size == 1:
+                ((message_id, body),) = command
+                headers = {
+                    "Nats-Msg-Id": message_id,
+                    "Nats-Expected-Last-Subject-Sequence": str(self._guards[number]),
+                }
+                answer = await self._nats.request(subject, body, timeout=10, headers=headers)
+            else:
+                async with self._batches:
+                    answer = await self._batch(subject, command, self._guards[number])
+            said = msgspec.json.decode(answer.data)
+            if "error" in said:
+                raise RuntimeError(f"the server refused: {said}")
+            self._guards[number] = said["seq"]
+
+    async def _batch(self, subject: str, command: Sequence[tuple[str, bytes]], guard: int) -> Msg:
+        batch = f"bare.{next(self._numbers)}"
+        for index, (message_id, body) in enumerate(command, 1):
+            headers = {"Nats-Msg-Id": message_id, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(index)}
+            if index == 1:
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(guard)
+            if index == len(command):
+                headers["Nats-Batch-Commit"] = "1"
+                return await self._nats.request(subject, body, timeout=10, headers=headers)
+            await self._nats.publish(subject, body, headers=headers)
+        raise AssertionError
+
+
+async def timed(clients: Sequence[Coroutine[None, None, None]], commands: int) -> float:
+    start = time.perf_counter()
+    await asyncio.gather(*clients)
+    return commands / (time.perf_counter() - start)
+
+
+async def measure(server: NatsServer, rounds: int) -> list[dict[str, float]]:
+    """Figures of each round by name, in commands a second; the first round warms up and is not among them."""
+    client = await nats.connect(f"nats://{server.address}")
+    logs = {
+        name: await JetStreamEventLog.open(
+            Address.of(server.url(name)), create_as=lambda: uuid8("publication")
+        )
+        for name in ("one", "several", "bare-one", "bare-several")
+    }
+    try:
+        turns: list[tuple[str, Adapter | Bare]] = [
+            ("one", Adapter(logs["one"], 1)),
+            ("bare one", Bare(client, Names("bare-one"), 1)),
+            ("several", Adapter(logs["several"], EVENTS)),
+            ("bare several", Bare(client, Names("bare-several"), EVENTS)),
+        ]
+        figures = []
+        for number in range(rounds + 1):
+            start = number % len(turns)
+            figures.append({name: await clients.rate() for name, clients in turns[start:] + turns[:start]})
+        return figures[1:]
+    finally:
+        for log in logs.values():
+            await log.aclose()
+        await client.close()
+
+
+def report(what: str, values: list[float], form: str) -> None:
+    low, _, high = statistics.quantiles(values, n=4)
+    print(
+        f"{what:34} {statistics.median(values):{form}}   (half of the rounds: {low:{form}} to {high:{form}})"
+    )
+
+
+def keeps(what: str, ratios: list[float]) -> bool:
+    report(what, ratios, "9.2f")
+    kept = statistics.median(ratios) >= PROMISED
+    print(f"{'':34} at least {PROMISED} is promised: {'kept' if kept else 'MISSED'}")
+    return kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=20, help="rounds to measure (20)")
+    arguments = parser.parse_args()
+    # Not the system's folder for temporary files, which may be kept in memory: a sync must cost what it costs.
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
+        server = NatsServer(Path(folder))
+        with running(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(measure(server, arguments.rounds))
+    print(f"commands a second, {CLIENTS} clients, median of the rounds")
+    for name in ("one", "bare one", "several", "bare several"):
+        report(f"  {name}", [each[name] for each in figures], "9,.0f")
+    print("ratios, median of the rounds")
+    kept = [
+        keeps("  one event / bare", [each["one"] / each["bare one"] for each in figures]),
+        keeps(f"  {EVENTS} events / bare", [each["several"] / each["bare several"] for each in figures]),
+    ]
+    sys.exit(0 if all(kept) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""A real server of each engine is stopped under real nodes, and started again; and nodes are started without it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from tests.engines.stoppable import ELSEWHERE, Stoppable
+from tests.integration.live import websocket
+from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
+
+GRAPHQL: Final = {"Accept": "application/graphql-response+json"}
+CREATE: Final = (
+    "mutation ($title: String!) { postCreate(input: {title: $title}) { position post { title } } }"
+)
+TITLES: Final = "{ posts(first: 10) { nodes { title } } }"
+CREATED: Final = """subscription ($after: Position) {
+  changes(fromPosition: $after, filter: {types: ["post.created"]}) { position reason }
+}"""
+SECONDS: Final = 60.0
+
+
+@pytest.fixture(params=ELSEWHERE)
+def engine(request: pytest.FixtureRequest) -> Iterator[Stoppable]:
+    with ELSEWHERE[request.param]() as server:
+        yield server
+
+
+@asynccontextmanager
+async def nodes(engine: Stoppable, tmp_path: Path, **settings: str) -> AsyncIterator[Servers]:
+    environment = {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily"), **settings}
+    async with Servers(tmp_path, environment) as servers:
+        yield servers
+
+
+@asynccontextmanager
+async def client(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
+    host, port = await server.address()
+    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", headers=GRAPHQL, timeout=SECONDS) as http:
+        yield http
+
+
+async def ask(http: httpx2.AsyncClient, query: str, **variables: Any) -> httpx2.Response:
+    return await http.post("/graphql", json={"query": query, "variables": variables})
+
+
+async def titles(http: httpx2.AsyncClient) -> list[str]:
+    answer = await ask(http, TITLES)
+    assert answer.status_code == 200, answer.text
+    return [node["title"] for node in answer.json()["data"]["posts"]["nodes"]]
+
+
+async def says(http: httpx2.AsyncClient, **wanted: Any) -> dict[str, Any]:
+    """Wait until the node says so of its readiness."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found: dict[str, Any] = (await http.get("/health/ready")).json()
+            if wanted.items() <= found.items():
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_nodes_go_on_reading_while_the_engine_is_stopped_and_catch_up_after(
+    engine: Stoppable, tmp_path: Path
+) -> None:
+    async with nodes(engine, tmp_path) as servers:
+        one, two = await servers.start(tmp_path / "one"), await servers.start(tmp_path / "two")
+        async with client(one) as http, client(two) as other:
+            before = (await ask(http, CREATE, title="Before")).json()["data"]["postCreate"]
+            await asyncio.to_thread(engine.stop)
+            away = await says(http, log="unreachable", status="behind")
+            assert away["head"] >= before["position"]
+            assert away["unreachableSince"].endswith("Z")
+            refused = await ask(http, CREATE, title="Meanwhile")
+            assert refused.status_code == 503, refused.text
+            assert [error["extensions"] for error in refused.json()["errors"]] == [
+                {"code": "LOG_UNAVAILABLE"}
+            ]
+            assert await titles(http) == ["Before"]
+            assert "ledgerpress_log_reachable 0.0" in (await http.get("/metrics")).text
+            await asyncio.to_thread(engine.start)
+            await says(http, log="reachable", status="ready")
+            after = (await ask(http, CREATE, title="After")).json()["data"]["postCreate"]
+            assert after["post"] == {"title": "After"}
+            seen = {"LedgerPress-Min-Position": str(after["position"])}
+            await says(other, log="reachable", status="ready")
+            answer = await other.post("/graphql", json={"query": TITLES}, headers=seen)
+            assert [node["title"] for node in answer.json()["data"]["posts"]["nodes"]] == ["After", "Before"]
+        lines = one.words().splitlines()
+        assert len([line for line in lines if "cannot be reached" in line]) == 1, lines
+        assert len([line for line in lines if "reached again" in line]) == 1, lines
+
+
+async def test_subscribers_stay_while_the_engine_is_stopped(engine: Stoppable, tmp_path: Path) -> None:
+    async with nodes(engine, tmp_path) as servers:
+        server = await servers.start(tmp_path / "node")
+        async with client(server) as http, websocket(*await server.address()) as socket:
+            await socket.init()
+            await socket.subscribe(CREATED, "created", after=0)
+            await ask(http, CREATE, title="Before")
+            await socket.next()
+            await asyncio.to_thread(engine.stop)
+            await says(http, log="unreachable")
+            await socket.subscribe(CREATED, "begun meanwhile", after=0)
+            await socket.subscribe(CREATE, "mutation", title="Meanwhile")
+            message = await socket.receive()
+            assert (message["id"], message["type"]) == ("mutation", "error"), message
+            assert message["payload"][0]["extensions"]["code"] == "LOG_UNAVAILABLE"
+            await asyncio.to_thread(engine.start)
+            await says(http, log="reachable", status="ready")
+            assert (await socket.receive())["id"] == "begun meanwhile"
+            position = (await ask(http, CREATE, title="After")).json()["data"]["postCreate"]["position"]
+            told = {(await socket.receive())["id"] for _ in range(2)}
+            assert told == {"created", "begun meanwhile"}
+            assert position > 0
+
+
+async def test_a_node_that_starts_first_waits_for_its_engine(engine: Stoppable, tmp_path: Path) -> None:
+    engine.stop()
+    async with nodes(engine, tmp_path) as servers:
+        server = await servers.launch(tmp_path / "node")
+        async with asyncio.timeout(SECONDS):
+            while "waiting for it up to" not in server.words():
+                assert server.is_running, server.words()
+                await asyncio.sleep(0.02)
+        await asyncio.to_thread(engine.start)
+        await server.ready()
+        async with client(server) as http:
+            assert (await ask(http, CREATE, title="One")).json()["data"]["postCreate"]["post"] == {
+                "title": "One"
+            }
+
+
+async def test_a_node_gives_up_on_an_engine_that_does_not_come(engine: Stoppable, tmp_path: Path) -> None:
+    engine.stop()
+    async with nodes(engine, tmp_path, LEDGERPRESS_LOG_WAIT_SECONDS="0.5") as servers:
+        server = await servers.launch(tmp_path / "node")
+        async with asyncio.timeout(SECONDS):
+            while server.is_running:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+        assert await server.ended() == 3
+        last = server.words().splitlines()[-1]
+        assert "cannot be reached" in last
+        assert "see whether its server runs" in last
+    assert json.dumps([path.name for path in (tmp_path / "node").iterdir()]) == "[]"

@@ -1,0 +1,263 @@
+"""What an append, a read and a wait do when the NATS server is away, or an answer is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.jetstream import appending, leader
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, temporary_server
+from tests.contract.samples import everything, places, sample_event, sample_write
+
+
+@pytest.fixture
+def server() -> Iterator[NatsServer]:
+    """A server of this test's own, which may be stopped."""
+    with temporary_server() as server:
+        yield server
+
+
+async def opened(url: str) -> OpenedLog:
+    return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
+
+
+class Wire:
+    """Stands between a log and the server, and can lose what the server says, and the connection with it."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self._deaf = False
+        self._writers: list[asyncio.StreamWriter] = []
+        self.open = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    def lose_answers(self) -> None:
+        """From the next that the server says on, lose it; the first that is lost breaks the connection."""
+        self._deaf = True
+        self.lost.clear()
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._deaf = False
+        self.open.set()
+        there, to_there = await asyncio.open_connection("127.0.0.1", self._server.port)
+        self._writers += [writer, to_there]
+        with suppress(OSError, asyncio.CancelledError):
+            await asyncio.gather(self._pass(reader, to_there), self._answer(there, writer))
+        for one in (writer, to_there):
+            one.close()
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            if self._deaf and data != b"PONG\r\n":
+                self.open.clear()
+                self.lost.set()
+                break
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def wire_to(server: NatsServer) -> AsyncIterator[tuple[Wire, str]]:
+    wire = Wire(server)
+    listening = await asyncio.start_server(wire.connected, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield wire, server.url(f"wire{port}").replace(f":{server.port}?", f":{port}?")
+    finally:
+        listening.close()
+        await wire.close()
+
+
+# --- lost answers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+async def test_an_append_whose_answer_is_lost_is_recorded_once(nats_server: NatsServer, events: int) -> None:
+    async with wire_to(nats_server) as (wire, url):
+        log = await opened(url)
+        await log.append([sample_write("post.a", NO_STREAM)])
+        for number in range(5):
+            wire.lose_answers()
+            position = await log.append([sample_write("post.a", 1 + number * events, events)])
+            assert wire.lost.is_set()
+            assert position == 1 + (number + 1) * events
+        assert len(await everything(log)) == 1 + 5 * events
+        await log.aclose()
+
+
+async def test_an_answer_that_is_lost_hides_no_conflict(nats_server: NatsServer) -> None:
+    async with wire_to(nats_server) as (wire, url):
+        log = await opened(url)
+        await log.append([sample_write("post.a", NO_STREAM, events=2)])
+        wire.lose_answers()
+        with pytest.raises(WrongExpectedVersion) as conflict:
+            await log.append([sample_write("post.b", NO_STREAM), sample_write("post.a", 1)])
+        assert wire.lost.is_set()
+        assert (conflict.value.stream, conflict.value.actual) == ("post.a", 2)
+        assert await log.head() == 2
+        await log.aclose()
+
+
+async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: NatsServer) -> None:
+    async with wire_to(nats_server) as (wire, url):
+        log = await opened(url)
+        done = False
+
+        async def client(name: str) -> int:
+            version = 0
+            while not done:
+                await log.append(
+                    [
+                        sample_write(f"post.{name}", version, 1 + version % 3),
+                        sample_write("journal", ANY_VERSION),
+                    ]
+                    if version % 2
+                    else [sample_write(f"post.{name}", version, 1 + version % 3)]
+                )
+                version += 1 + version % 3
+            return version
+
+        clients = [asyncio.ensure_future(client(str(number))) for number in range(8)]
+        for _ in range(6):
+            await asyncio.wait_for(wire.open.wait(), 10)
+            await asyncio.sleep(0.1)
+            wire.lose_answers()
+            await asyncio.wait_for(wire.lost.wait(), 10)
+        done = True
+        versions = await asyncio.gather(*clients)
+        for number, version in enumerate(versions):
+            found = await log.read_stream(f"post.{number}")
+            assert [event.header.stream_version for event in found] == list(range(1, version + 1))
+        events = await everything(log)
+        assert len({event.header.event_id for event in events}) == len(events)
+        await log.aclose()
+
+
+# --- the server is away ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(appending, "PATIENCE", 1.0)
+    monkeypatch.setattr(leader, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.publishing.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.batched_reads.PATIENCE", 0.5)
+    monkeypatch.setattr(leader.Leader.__init__, "__kwdefaults__", {"patience": 0.5})
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_the_server_is_away_everything_says_so_and_then_goes_on(server: NatsServer) -> None:
+    log = await opened(server.url("daily"))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    waiting = asyncio.ensure_future(log.wait_beyond(1, 30))
+    await asyncio.sleep(0.05)
+    server.kill()
+    for call in (
+        log.head(),
+        log.append([sample_write("post.a", 1)]),
+        log.read(0, 10),
+        log.read_stream("post.a"),
+        log.leases.read("schedules"),
+    ):
+        with pytest.raises(LogUnavailable) as away:
+            await asyncio.wait_for(call, 10)
+        assert type(away.value) is LogUnavailable
+    with pytest.raises(LogUnavailable):
+        await asyncio.wait_for(waiting, 10)
+    server.start()
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(LogUnavailable):
+                if await log.append([sample_write("post.a", 1)]) == 2:
+                    break
+    assert await places(log) == [("post.a", 1), ("post.a", 2)]
+    assert not await log.wait_beyond(2, 0.01)
+    await log.aclose()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_append_to_a_server_that_is_silent_is_unresolved_and_recorded_once(
+    server: NatsServer,
+) -> None:
+    log = await opened(server.url("daily"))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    write = sample_write("post.a", 1)
+    server.pause()
+    try:
+        with pytest.raises(AppendUnresolved):
+            await asyncio.wait_for(log.append([write]), 10)
+    finally:
+        server.resume()
+    async with asyncio.timeout(20):
+        while await log.head() < 2:
+            with suppress(LogUnavailable, WrongExpectedVersion):
+                await log.append([write])
+    with pytest.raises(WrongExpectedVersion):
+        await log.append([write])
+    events = await everything(log)
+    assert [event.header.event_id for event in events[1:]] == [write.events[0].event_id]
+    await log.aclose()
+
+
+async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: NatsServer) -> None:
+    log = await opened(server.url("daily"))
+    acknowledged: dict[int, str] = {}
+    done = False
+
+    async def client(name: str) -> None:
+        number = 0
+        while not done:
+            events = tuple(sample_event() for _ in range(1 + number % 3))
+            try:
+                last = await log.append([StreamWrite(f"post.{name}.{number}", NO_STREAM, events)])
+                for index, event in enumerate(reversed(events)):
+                    acknowledged[last - index] = event.event_id
+            except LogUnavailable:
+                pass
+            number += 1
+
+    clients = [asyncio.ensure_future(client(str(number))) for number in range(8)]
+    for _ in range(4):
+        await asyncio.sleep(0.4)
+        server.kill()
+        server.start()
+    await asyncio.sleep(0.4)
+    done = True
+    await asyncio.wait_for(asyncio.gather(*clients), 60)
+    events = await everything(log)
+    ids = [event.header.event_id for event in events]
+    assert len(acknowledged) > 50
+    assert {position: ids[position - 1] for position in acknowledged} == acknowledged
+    assert len(set(ids)) == len(ids)
+    check_whole(events)
+    await log.aclose()
+
+
+def check_whole(events: list[StoredEvent]) -> None:
+    """Each command is there with all its events, or not at all: their number is in the name of the stream."""
+    found: dict[str, int] = {}
+    for event in events:
+        found[event.header.stream] = event.header.stream_version
+    for stream, count in found.items():
+        assert count == 1 + int(stream.rpartition(".")[2]) % 3, stream

@@ -1,0 +1,198 @@
+"""Which NATS servers and streams carry a log, and which are refused: with the reason, and with what to do."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.log import JetStreamEventLog
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
+from scripts.engines.nats import NatsServer, free_ports, temporary_server
+from tests.contract.samples import sample_write
+
+ACCOUNTS = """
+accounts {
+  SYS { users: [ { user: system, password: sys-secret } ] }
+  PRESS { jetstream: enabled, users: [ { user: press, password: secret } ] }
+}
+system_account: SYS
+"""
+
+
+async def opened(url: str) -> OpenedLog:
+    return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
+
+
+async def refusal(url: str) -> str:
+    with pytest.raises(LogUnusable) as refused:
+        await opened(url)
+    return str(refused.value)
+
+
+# --- what is acknowledged is on the disk ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def careless() -> Iterator[NatsServer]:
+    """A server as it is without any setting: it flushes every two minutes."""
+    with temporary_server(sync_interval=None) as server:
+        yield server
+
+
+async def test_a_server_with_the_default_sync_interval_is_refused(careless: NatsServer) -> None:
+    said = await refusal(careless.url("daily"))
+    assert "acknowledges what is not on its disk" in said
+    assert "sync_interval: always" in said
+    assert "--allow-unsynced" in said
+    client = await nats.connect(f"nats://{careless.address}")
+    with pytest.raises(nats.js.errors.NotFoundError):
+        await client.jetstream().stream_info(Names("daily").stream)
+    await client.close()
+
+
+async def test_a_server_that_does_not_say_is_refused(nats_server: NatsServer) -> None:
+    said = await refusal(nats_server.url("daily", monitor=""))
+    assert "cannot be read" in said
+    assert "monitor=" in said
+
+
+async def test_a_monitoring_address_where_nobody_is_is_refused(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
+    said = await refusal(nats_server.url("daily", monitor=f"http://127.0.0.1:{free_ports(1)[0]}"))
+    assert "cannot be read" in said
+
+
+async def test_an_operator_may_allow_it(careless: NatsServer, caplog: pytest.LogCaptureFixture) -> None:
+    log = await opened(careless.url("allowed", allow_unsynced="true"))
+    assert isinstance(log, JetStreamEventLog)
+    assert log.unsynced
+    assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
+    await log.aclose()
+    assert "may lose what they acknowledged" in caplog.text
+
+
+async def test_a_server_that_writes_through_is_not_marked(jetstream_url: str) -> None:
+    log = await opened(jetstream_url)
+    assert isinstance(log, JetStreamEventLog)
+    assert not log.unsynced
+    await log.aclose()
+
+
+@pytest.mark.parametrize("synced", [True, False])
+async def test_a_system_user_can_be_asked_instead(synced: bool) -> None:
+    interval = "always" if synced else None
+    with temporary_server(sync_interval=interval, more=ACCOUNTS, monitored=False) as server:
+        url = server.url("daily", monitor="", system_user="system", system_password="sys-secret")
+        url = url.replace("nats://", "nats://press:secret@")
+        if synced:
+            await (await opened(url)).aclose()
+        else:
+            assert "sync_interval: always" in await refusal(url)
+        said = await refusal(url.replace("system_password=sys-secret", "system_password=no"))
+        assert "user system" in said
+        assert "secret" not in said
+
+
+# --- the URL --------------------------------------------------------------------------------------
+
+
+async def test_a_parameter_that_means_nothing_is_refused(jetstream_url: str) -> None:
+    assert "replica=" in await refusal(f"{jetstream_url}&replica=3")
+    assert "replicas=2" in await refusal(f"{jetstream_url}&replicas=2")
+    assert "allow_unsynced=yes" in await refusal(f"{jetstream_url}&allow_unsynced=yes")
+
+
+async def test_servers_that_do_not_answer_are_named_without_the_password() -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(LogUnavailable) as away:
+        await opened(f"nats://press:secret@127.0.0.1:{port}?publication=daily")
+    assert f"127.0.0.1:{port}" in str(away.value)
+    assert "secret" not in str(away.value)
+
+
+async def test_a_wrong_password_is_not_taken_for_a_server_that_is_away() -> None:
+    with temporary_server(more=ACCOUNTS) as server:
+        said = await refusal(server.url("daily").replace("nats://", "nats://press:wrong@"))
+    assert "refuse the user press" in said
+    assert "wrong" not in said
+
+
+async def test_too_many_replicas_for_one_server_are_refused(jetstream_url: str) -> None:
+    assert "replicas=1" in await refusal(f"{jetstream_url}&replicas=3")
+
+
+async def test_a_server_that_takes_only_small_messages_is_refused() -> None:
+    with temporary_server(more="max_payload: 512KB") as server:
+        assert "max_payload" in await refusal(server.url("daily"))
+
+
+# --- the stream -----------------------------------------------------------------------------------
+
+
+async def changed_stream(server: NatsServer, name: str, **changes: object) -> None:
+    """Make a log, and change its stream."""
+    log = await opened(server.url(name))
+    await log.aclose()
+    client = await nats.connect(f"nats://{server.address}")
+    stream = Names(name).stream
+    answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
+    config: dict[str, Any] = {**json.loads(answer.data)["config"], **changes}
+    answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", json.dumps(config).encode(), timeout=5)
+    await client.close()
+    assert "error" not in json.loads(answer.data), answer.data
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("max_age", {"max_age": 3_600_000_000_000}),
+        ("max_msgs", {"max_msgs": 1_000}),
+        ("max_bytes", {"max_bytes": 10_000_000}),
+        ("discard", {"discard": "old"}),
+        ("republish", {"republish": {"src": ">", "dest": "elsewhere.>"}}),
+        ("allow_direct", {"allow_direct": False}),
+        ("publication", {"metadata": {}}),
+    ],
+)
+async def test_a_stream_that_does_not_keep_everything_is_refused(
+    nats_server: NatsServer, name: str, changes: dict[str, object]
+) -> None:
+    publication = f"changed-{name}"
+    await changed_stream(nats_server, publication, **changes)
+    said = await refusal(nats_server.url(publication))
+    assert Names(publication).stream in said
+    assert name in said
+
+
+async def test_a_stream_of_somebody_else_is_refused(nats_server: NatsServer) -> None:
+    client = await nats.connect(f"nats://{nats_server.address}")
+    await client.jetstream().add_stream(name=Names("other").stream, subjects=["elsewhere.>"])
+    await client.close()
+    said = await refusal(nats_server.url("other"))
+    assert "its subjects must be" in said
+    assert "names no publication" in said
+
+
+async def test_publications_share_a_server_and_keep_apart(nats_server: NatsServer) -> None:
+    one = await opened(nats_server.url("apart"))
+    other = await open_log(
+        LogUrl.parse(nats_server.url("apart-2")), Path(), create_as=lambda: uuid8("another publication")
+    )
+    assert await one.append([sample_write("post.a", NO_STREAM)]) == 1
+    assert await other.append([sample_write("post.a", NO_STREAM, events=2)]) == 2
+    assert (await one.head(), await other.head()) == (1, 2)
+    assert one.publication != other.publication
+    assert await one.leases.write("schedules", "node a", previous=0) is not None
+    assert await other.leases.read("schedules") is None
+    await one.aclose()
+    await other.aclose()

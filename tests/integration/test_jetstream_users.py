@@ -1,0 +1,145 @@
+"""The servers' configuration that the how-to recommends: a server runs with it, and who may do what is as it says."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, running
+from tests.contract.samples import everything, sample_event, sample_write
+
+HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to" / "jetstream.md"
+STREAM = Names("daily").stream
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server with the first configuration of the how-to; only addresses, passwords and the directory are others."""
+    configuration = re.findall(r"```text\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)[0]
+    server = NatsServer(tmp_path)
+    for written, here in (
+        ("0.0.0.0:4222", server.address),
+        ("127.0.0.1:8222", server.monitor.removeprefix("http://")),
+        ("/var/lib/nats", str(server.directory / "store")),
+        ("$SYSTEM_PASSWORD", "s1"),
+        ("$OPERATOR_PASSWORD", "o1"),
+        ("$SERVING_PASSWORD", "p1"),
+    ):
+        assert written in configuration
+        configuration = configuration.replace(written, here)
+    server.configuration = configuration
+    with running(server):
+        yield server
+
+
+async def opened(server: NatsServer, user: str, **parameters: str) -> OpenedLog:
+    url = server.url("daily", **parameters).replace("nats://", f"nats://{user}@")
+    return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
+
+
+async def test_the_serving_user_serves_and_the_operator_withdraws(server: NatsServer) -> None:
+    with pytest.raises(EventLogError, match="may not publish"):
+        await opened(server, "serving:p1")
+    operator = await opened(server, "operator:o1")
+    serving = await opened(server, "serving:p1", monitor="", system_user="system", system_password="s1")
+    assert serving.publication == operator.publication
+    assert await serving.append([sample_write("post.a", NO_STREAM)]) == 1
+    assert await serving.append([sample_write("post.a", 1, events=2), sample_write("log", ANY_VERSION)]) == 4
+    assert await serving.append([sample_write("post.a", 3), StreamWrite("post.b", NO_STREAM, ())]) == 5
+    assert len(await serving.read_stream("post.a")) == 4
+    assert await serving.wait_beyond(4, 1)
+    held = await serving.leases.write("schedules", "node a", previous=0)
+    assert held == await serving.leases.read("schedules")
+
+    (gone,) = await serving.read(1, 1)
+    record = sample_event(event_type="payload.withdrawn")
+    write = StreamWrite(f"withdrawal.{gone.header.event_id}", NO_STREAM, (record,))
+    with pytest.raises(EventLogError, match="operator's user"):
+        await serving.withdraw(2, [write])
+    assert await serving.head() == 5
+    assert await operator.withdraw(2, [write]) == 6
+    assert (await serving.read(1, 1))[0].payload is None
+    assert len(await everything(serving)) == 6
+    await serving.aclose()
+    await operator.aclose()
+
+
+async def denied(client: Client, subject: str, request: object) -> None:
+    with pytest.raises(nats.errors.TimeoutError):
+        await client.request(subject, json.dumps(request).encode(), timeout=0.3)
+
+
+async def test_the_serving_user_can_destroy_nothing(server: NatsServer) -> None:
+    operator = await opened(server, "operator:o1")
+    await operator.append([sample_write("post.keep", NO_STREAM, events=3)])
+    before = await everything(operator)
+    said: list[str] = []
+
+    async def refused(error: Exception) -> None:
+        said.append(str(error))
+
+    client = await nats.connect(f"nats://{server.address}", user="serving", password="p1", error_cb=refused)
+    info = await client.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
+    config = json.loads(info.data)["config"]
+    attempts: list[tuple[str, object]] = [
+        (f"$JS.API.STREAM.PURGE.{STREAM}", {}),
+        (f"$JS.API.STREAM.MSG.DELETE.{STREAM}", {"seq": 1}),
+        (f"$JS.API.STREAM.UPDATE.{STREAM}", {**config, "max_msgs": 1}),
+        (f"$JS.API.STREAM.DELETE.{STREAM}", {}),
+        ("$JS.API.STREAM.DELETE.LEDGERPRESS_daily_LEASES", {}),
+        (f"$JS.API.STREAM.RESTORE.{STREAM}", {"config": config, "state": {}}),
+        ("$JS.API.STREAM.CREATE.OTHER", {"name": "OTHER", "subjects": ["other"]}),
+    ]
+    for subject, request in attempts:
+        await denied(client, subject, request)
+    assert len([one for one in said if "permissions violation" in one]) == len(attempts)
+    await client.close()
+    assert await everything(operator) == before
+    await operator.aclose()
+
+
+async def test_nobody_can_purge_the_log(server: NatsServer) -> None:
+    operator = await opened(server, "operator:o1")
+    await operator.append([sample_write("post.purge", NO_STREAM)])
+    client = await nats.connect(f"nats://{server.address}", user="operator", password="o1")
+    answer = await client.request(f"$JS.API.STREAM.PURGE.{STREAM}", b"", timeout=2)
+    assert "not permitted" in json.loads(answer.data)["error"]["description"]
+    answer = await client.request(
+        Names("daily").subject("post.purge"), b"", headers={"Nats-Rollup": "all"}, timeout=2
+    )
+    assert "not permitted" in json.loads(answer.data)["error"]["description"]
+    await client.close()
+    await operator.aclose()
+
+
+async def test_what_the_operator_did_not_erase_is_unfinished(server: NatsServer) -> None:
+    """As when the operator's process is killed between the record and the erasing."""
+    operator = await opened(server, "operator:o1")
+    serving = await opened(server, "serving:p1")
+    position = await operator.append([sample_write("post.late", NO_STREAM, events=2)]) - 1
+    (gone,) = await operator.read(position - 1, 1)
+    record = sample_event(event_type="payload.withdrawn")
+    write = StreamWrite(f"withdrawal.{gone.header.event_id}", NO_STREAM, (record,))
+    recorded = await serving._appender.append([write], gone.header)  # type: ignore[attr-defined]
+    assert (await operator.read(position - 1, 1))[0].payload == gone.payload
+    with pytest.raises(WithdrawalUnfinished):
+        await serving.withdraw(position, [])
+    assert await operator.withdraw(position, []) == recorded
+    assert (await operator.read(position - 1, 1))[0].payload is None
+    await serving.aclose()
+    await operator.aclose()
+
+
+async def test_a_wrong_system_user_is_told_so(server: NatsServer) -> None:
+    with pytest.raises(LogUnusable, match="refuse the user system"):
+        await opened(server, "operator:o1", monitor="", system_user="system", system_password="no")

@@ -1,0 +1,181 @@
+"""What an erased message leaves behind in JetStream: no byte of it, no doubt where its stream is, and no silent gap."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import nats
+import pytest
+
+from ledgerpress.adapters.jetstream import erasing, stream_states, withdrawals
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import GapInLog, WrongExpectedVersion
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
+from scripts.engines.nats import NatsServer, temporary_server
+from tests.contract.samples import everything, places, sample_event, sample_write
+
+SECRET = b"The heron nests behind number nine"
+
+
+@pytest.fixture
+def server() -> Iterator[NatsServer]:
+    with temporary_server() as server:
+        yield server
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The times in which nodes learn of a withdrawal, a tenth of what they are."""
+    monkeypatch.setattr(withdrawals, "FRESH", 0.2)
+    monkeypatch.setattr(stream_states, "FRESH", 0.2)
+    monkeypatch.setattr(erasing, "ERASE_AFTER", 0.6)
+
+
+async def opened(url: str) -> OpenedLog:
+    return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
+
+
+async def withdrawn(log: EventLog, position: int) -> int:
+    (event,) = await log.read(position - 1, 1)
+    record = sample_event(event_type="payload.withdrawn")
+    return await log.withdraw(
+        position, [StreamWrite(f"withdrawal.{event.header.event_id}", NO_STREAM, (record,))]
+    )
+
+
+def holding(server: NatsServer, text: bytes) -> list[str]:
+    """The files of the server that hold `text`."""
+    files = (file for file in sorted(server.directory.rglob("*")) if file.is_file())
+    return [file.name for file in files if text in file.read_bytes()]
+
+
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+async def test_no_byte_is_left_in_the_files_of_a_single_server(server: NatsServer, events: int) -> None:
+    log = await opened(server.url("daily"))
+    secret = tuple(sample_event(plaintext=b'{"data":"%s %d"}' % (SECRET, n)) for n in range(events))
+    await log.append([StreamWrite("post.a", NO_STREAM, secret)])
+    await log.append([sample_write("post.a", events)])
+    assert holding(server, SECRET)
+    for position in range(1, events + 1):
+        await withdrawn(log, position)
+    assert not holding(server, SECRET)
+    await log.aclose()
+    server.restart()
+    assert not holding(server, SECRET)
+    again = await opened(server.url("daily"))
+    assert [event.payload is None for event in await again.read(0, 10)] == [True] * events + [False] * (
+        events + 1
+    )
+    await again.aclose()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_stream_whose_last_event_is_erased_goes_on_after_it(jetstream_url: str) -> None:
+    log, other, third = [await opened(jetstream_url) for _ in range(3)]
+    await log.append([sample_write("post.a", NO_STREAM)])
+    assert await log.append([sample_write("journal", NO_STREAM), sample_write("post.a", ANY_VERSION)]) == 3
+    await other.append([sample_write("post.a", 2)])
+    await withdrawn(other, 4)
+    for stale in (1, 2, 4):
+        for node in (log, other, third):
+            with pytest.raises(WrongExpectedVersion) as conflict:
+                await node.append([sample_write("post.a", stale)])
+            assert conflict.value.actual == 3
+    assert await log.append([sample_write("post.a", 3)]) == 6
+    assert await other.append([sample_write("journal", 1), sample_write("post.a", ANY_VERSION)]) == 8
+    versions = [event.header.stream_version for event in await third.read_stream("post.a")]
+    assert versions == [1, 2, 3, 4, 5]
+    for node in (log, other, third):
+        await node.aclose()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_stream_whose_only_event_is_erased_is_not_new(jetstream_url: str) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    await log.append([sample_write("slug.a", NO_STREAM)])
+    await withdrawn(log, 1)
+    late = await opened(jetstream_url)
+    for node in (log, other, late):
+        with pytest.raises(WrongExpectedVersion) as conflict:
+            await node.append([sample_write("slug.a", NO_STREAM)])
+        assert conflict.value.actual == 1
+    assert [event.payload for event in await late.read_stream("slug.a")] == [None]
+    assert await late.append([sample_write("slug.a", 1)]) == 3
+    for node in (log, other, late):
+        await node.aclose()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstream_url: str) -> None:
+    """Nodes keep on writing with what they remember, while another one records the next event and erases it."""
+    log, *others = [await opened(jetstream_url) for _ in range(4)]
+    position = await log.append([sample_write("post.a", NO_STREAM)])
+    for _ in range(3):
+        version = (await log.read_stream("post.a"))[-1].header.stream_version
+        done = asyncio.Event()
+
+        async def insist(node: OpenedLog, expected: int, done: asyncio.Event = done) -> list[int]:
+            positions = []
+            while not done.is_set():
+                with suppress(WrongExpectedVersion):
+                    positions.append(await node.append([sample_write("post.a", expected)]))
+                await asyncio.sleep(0.01)
+            return positions
+
+        for node in others:
+            with pytest.raises(WrongExpectedVersion):
+                await node.append([sample_write("post.a", version - 1)])
+        position = await log.append([sample_write("post.a", version)])
+        insisting = [asyncio.ensure_future(insist(node, version)) for node in others]
+        await withdrawn(log, position)
+        await asyncio.sleep(0.3)
+        done.set()
+        assert await asyncio.gather(*insisting) == [[], [], []]
+    events = await log.read_stream("post.a")
+    assert [event.header.stream_version for event in events] == [1, 2, 3, 4]
+    for node in (log, *others):
+        await node.aclose()
+
+
+async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_server: NatsServer) -> None:
+    url = nats_server.url("gap")
+    log = await opened(url)
+    await log.append([sample_write("post.a", NO_STREAM, events=3)])
+    await log.append([sample_write("post.b", NO_STREAM, events=3)])
+    await withdrawn(log, 1)
+    client = await nats.connect(f"nats://{nats_server.address}")
+    answer = await client.request(
+        f"$JS.API.STREAM.MSG.DELETE.{Names('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
+    )
+    assert json.loads(answer.data)["success"]
+    await client.close()
+    for node in (log, await opened(url)):
+        with pytest.raises(GapInLog) as gap:
+            await node.read(0, 10)
+        assert (gap.value.expected, gap.value.found) == (2, 3)
+        with pytest.raises(GapInLog):
+            await node.read_stream("post.a")
+        assert [event.position for event in await node.read(2, 10)] == [3, 4, 5, 6, 7]
+        assert len(await node.read_stream("post.b")) == 3
+        await node.aclose()
+
+
+async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url: str) -> None:
+    log = await opened(jetstream_url)
+    await log.append([sample_write("post.a", NO_STREAM, events=60)])
+    before = await places(log)
+    for position in range(2, 60, 2):
+        await withdrawn(log, position)
+    again = await opened(jetstream_url)
+    for limit in (1, 7, 100):
+        events = [event for after in range(0, 60, limit) for event in await again.read(after, limit)]
+        assert [event.payload is None for event in events[:60]] == [n % 2 == 1 and n < 59 for n in range(60)]
+    assert (await places(again))[:60] == before
+    assert await everything(again) == await everything(log)
+    await log.aclose()
+    await again.aclose()

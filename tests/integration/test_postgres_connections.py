@@ -1,0 +1,221 @@
+"""The connection to PostgreSQL breaks where it hurts: an append is recorded once, or it is said that nobody knows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import msgspec
+import pytest
+
+from ledgerpress.adapters.postgres import patience, server
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.errors import AppendUnresolved, DuplicateEvent, LogUnavailable
+from ledgerpress.eventlog.log import EventLog, StreamWrite
+from scripts.engines.postgres import PostgresServer
+from tests.integration.postgres_appends import Book, command, event, everything, open_at
+from tests.integration.postgres_proxy import Loss, Proxy
+
+SLOW_COMMIT = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(78);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON ledgerpress.event DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.stream = 'post.slow') EXECUTE FUNCTION hold();
+"""
+
+
+@pytest.fixture
+async def proxy(postgres_server: PostgresServer) -> AsyncIterator[Proxy]:
+    async with Proxy.before(postgres_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def log(proxy: Proxy, postgres_url: str) -> AsyncIterator[EventLog]:
+    """The log of a node behind the proxy."""
+    log = await open_at(proxy.through(postgres_url))
+    yield log
+    await log.aclose()
+
+
+@pytest.fixture
+async def other(postgres_url: str, log: EventLog) -> AsyncIterator[EventLog]:
+    """The log of a node with a better connection."""
+    other = await open_at(postgres_url)
+    yield other
+    await other.aclose()
+
+
+@pytest.mark.parametrize("loss", ["question", "answer", "connection after the question"])
+async def test_an_append_without_an_answer_is_recorded_once(
+    log: EventLog, other: EventLog, proxy: Proxy, loss: Loss
+) -> None:
+    book = Book()
+    await book.append(log, "first")
+    proxy.lose = loss
+    await asyncio.gather(*(book.append(log, f"n{number}") for number in range(10)))
+    assert proxy.has_lost
+    await book.append(log, "last")
+    assert len(book.positions) == 12
+    book.check(await everything(other))
+    assert await log.head() == 36
+
+
+async def test_a_connection_that_breaks_again_at_once_is_made_once_more(
+    log: EventLog, other: EventLog, proxy: Proxy
+) -> None:
+    book = Book()
+    await book.append(log, "first")
+    proxy.lose, proxy.cut_at = "answer", b"log_head WHERE name"
+    await asyncio.gather(*(book.append(log, f"n{number}") for number in range(10)))
+    assert proxy.has_lost
+    assert len(book.positions) == 11
+    book.check(await everything(other))
+
+
+async def test_one_that_is_still_being_committed_is_waited_for(postgres_server: PostgresServer) -> None:
+    database = postgres_server.new_database("slow")
+    url = postgres_server.url("daily", database=database)
+    holder = await asyncpg.connect(postgres_server.address(database=database))
+    async with Proxy.before(postgres_server.port) as proxy:
+        log, other = await open_at(proxy.through(url)), await open_at(url)
+        await holder.execute(SLOW_COMMIT)
+        await holder.execute("SELECT pg_advisory_lock(78)")
+        proxy.lose = "connection after the question"
+        slow, later = Book(), Book()
+        appending = asyncio.create_task(slow.append(log, "slow"))
+        await asyncio.sleep(0.5)
+        assert proxy.has_lost
+        waiting = asyncio.create_task(later.append(other, "later"))
+        await asyncio.sleep(0.5)
+        assert not appending.done()
+        assert not waiting.done()
+        await holder.execute("SELECT pg_advisory_unlock(78)")
+        await asyncio.gather(appending, waiting)
+        assert (slow.positions, later.positions) == ({"slow": 3}, {"later": 6})
+        slow.check((await everything(log))[:3])
+        await holder.close()
+        await log.aclose()
+        await other.aclose()
+
+
+async def test_what_another_node_recorded_meanwhile_is_not_taken_for_ours(
+    log: EventLog, other: EventLog, proxy: Proxy
+) -> None:
+    async def record_the_same() -> None:
+        await other.append([StreamWrite("post.theirs", 0, (with_salt(1),))])
+
+    proxy.lose, proxy.then = "question", record_the_same
+    with pytest.raises(DuplicateEvent):
+        await log.append([StreamWrite("post.ours", 0, (with_salt(2),))])
+    assert [one.header.stream for one in await everything(log)] == ["post.theirs"]
+
+
+def with_salt(number: int) -> NewEvent:
+    one = event("same")
+    return msgspec.structs.replace(
+        one, payload=msgspec.structs.replace(one.payload, salt=number.to_bytes(32, "big"))
+    )
+
+
+async def test_what_cannot_be_found_out_is_said(
+    log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 1.0)
+
+    async def go_away() -> None:
+        proxy.refuses = True
+
+    proxy.lose, proxy.then = "answer", go_away
+    with pytest.raises(AppendUnresolved, match="could not be found out"):
+        await log.append(command("first"))
+    # The next ones have not been sent: it is known that they are not recorded.
+    with pytest.raises(LogUnavailable) as refusal:
+        await log.append(command("second"))
+    assert type(refusal.value) is LogUnavailable
+    proxy.refuses = False
+    assert await log.append(command("third")) == 6
+    assert [one.header.stream for one in await everything(other)] == [
+        *("post.first", "post.first", "journal"),
+        *("post.third", "post.third", "journal"),
+    ]
+
+
+async def test_a_server_that_hangs_is_given_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "CONNECT_SECONDS", 0.5)
+    async with Proxy.before(postgres_server.port) as proxy:
+        log = await open_at(proxy.through(postgres_url))
+        await log.append(command("first"))
+        proxy.stall_at_commit = True
+        async with asyncio.timeout(10):
+            with pytest.raises(AppendUnresolved):
+                await log.append(command("second"))
+            for attempt in (log.append(command("third")), log.read(0, 10), log.head()):
+                with pytest.raises(LogUnavailable):
+                    await attempt
+            proxy.go_on()
+            position = await log.append(command("fourth"))
+        streams = {one.header.stream for one in await everything(log)}
+        assert {"post.first", "post.fourth"} <= streams
+        assert "post.third" not in streams
+        assert position == await log.head()
+        await log.aclose()
+
+
+async def test_a_node_that_stands_still_in_the_middle_of_an_append_stops_no_other(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
+) -> None:
+    monkeypatch.setitem(server._SETTINGS, "idle_in_transaction_session_timeout", "1s")
+    async with Proxy.before(postgres_server.port) as proxy:
+        stopped, other = await open_at(proxy.through(postgres_url)), await open_at(postgres_url)
+        proxy.stall_at_commit = True
+        held = asyncio.create_task(stopped.append(command("held")))
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(6):
+            assert await other.append(command("other")) == 3
+        assert not held.done()
+        proxy.go_on()
+        assert await held == 6
+        await stopped.aclose()
+        await other.aclose()
+
+
+async def test_whoever_waits_learns_of_appends_also_when_signals_are_lost(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    log, other = await open_at(postgres_url), await open_at(postgres_url)
+    of_listeners = """
+    FROM pg_stat_activity WHERE (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%') AND pid <> pg_backend_pid()
+    """
+    waiting = asyncio.create_task(log.wait_beyond(0, 30))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    ended = postgres_server.sql(f"SELECT count(pg_terminate_backend(pid)) {of_listeners}")
+    assert int(ended) >= 2
+    await other.append(command("first"))
+    assert await asyncio.wait_for(waiting, 5)
+    async with asyncio.timeout(10):
+        while int(postgres_server.sql(f"SELECT count(*) {of_listeners}")) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await log.aclose()
+    await other.aclose()
+
+
+async def test_a_signal_wakes_before_the_next_look(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.postgres.log.LOOK_SECONDS", 3_600.0)
+    log, other = await open_at(postgres_url), await open_at(postgres_url)
+    for number in range(5):
+        waiting = asyncio.create_task(log.wait_beyond(3 * number, 3_600))
+        await asyncio.sleep(0.2)
+        await other.append(command(f"n{number}"))
+        assert await asyncio.wait_for(waiting, 10)
+    await log.aclose()
+    await other.aclose()

@@ -1,0 +1,144 @@
+"""What a log in PostgreSQL refuses to be opened with, or to write, and how clearly it says so."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.adapters.postgres import patience, server
+from ledgerpress.adapters.postgres.log import PostgresEventLog
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
+from ledgerpress.eventlog.ids import uuid8
+from scripts.engines.postgres import PostgresServer
+from tests.integration.postgres_appends import Book, command, everything, open_at
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.2)
+
+
+async def test_a_server_that_does_not_sync_is_refused() -> None:
+    careless = PostgresServer(settings={"fsync": "off"})
+    try:
+        with pytest.raises(LogUnusable, match=r"fsync = off.*set fsync = on"):
+            await open_at(careless.url("daily"))
+    finally:
+        careless.close()
+
+
+async def test_a_standby_is_refused_and_its_primary_is_taken(postgres_server: PostgresServer) -> None:
+    standby = PostgresServer()
+    try:
+        log = await open_at(standby.url("daily"))
+        await log.append(command("first"))
+        await log.aclose()
+        standby.stop()
+        (standby.data / "standby.signal").touch()
+        standby.start()
+        with pytest.raises(LogUnavailable, match="replica"):
+            await open_at(standby.url("daily"))
+        either = f"127.0.0.1:{standby.port},127.0.0.1:{postgres_server.port}"
+        log = await open_at(f"postgresql://postgres@{either}/ledgerpress?publication=either")
+        assert await log.append(command("first")) == 3
+        await log.aclose()
+    finally:
+        standby.close()
+
+
+async def test_an_old_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "OLDEST", 19)
+    with pytest.raises(LogUnusable, match=r"is PostgreSQL 18.*needs 19 or newer"):
+        await open_at(postgres_url)
+
+
+async def test_an_older_server_that_is_supported_holds_a_log() -> None:
+    older, book = PostgresServer(version=16), Book()
+    try:
+        log = await open_at(older.url("daily"))
+        for number in range(5):
+            await book.append(log, f"n{number}")
+        book.check(await everything(log))
+        assert len(book.positions) == 5
+        await log.aclose()
+    finally:
+        older.close()
+
+
+async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> None:
+    with pytest.raises(LogUnavailable, match="cannot be reached"):
+        await open_at("postgresql://postgres:secret@127.0.0.1:1/ledgerpress?publication=daily")
+    with pytest.raises(LogUnusable, match='database "nothing" does not exist'):
+        await open_at(postgres_server.url("daily", database="nothing"))
+    with pytest.raises(LogUnusable, match='role "nobody" does not exist'):
+        await open_at(postgres_server.url("daily", user="nobody"))
+
+
+@pytest.mark.parametrize("part", ["?sslmod=require&", "?sslmode=perhaps&"])
+async def test_a_url_that_makes_no_sense(postgres_url: str, part: str) -> None:
+    with pytest.raises(LogUnusable, match="sslmod"):
+        await open_at(postgres_url.replace("?", part))
+
+
+async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) -> None:
+    url = postgres_server.url("daily", database="nothing").replace("postgres@", "postgres:secret@")
+    with pytest.raises(LogUnusable) as refusal:
+        await open_at(url)
+    assert "secret" not in str(refusal.value)
+
+
+async def test_a_missing_log_is_not_made_by_whoever_only_reads(postgres_url: str) -> None:
+    with pytest.raises(LogUnusable, match="there is no log 'test-"):
+        await open_log(LogUrl.parse(postgres_url), Path(), create_as=None)
+
+
+async def test_a_log_of_a_newer_program_is_refused(postgres_server: PostgresServer) -> None:
+    database = postgres_server.new_database("newer")
+    url = postgres_server.url("daily", database=database)
+    await (await open_at(url)).aclose()
+    postgres_server.sql("UPDATE ledgerpress.log_head SET format = 2", database=database)
+    with pytest.raises(LogUnusable, match=r"newer LedgerPress.*upgrade"):
+        await open_at(url)
+
+
+def test_without_asyncpg_it_is_said_what_to_install(postgres_url: str, tmp_path: Path) -> None:
+    program = "import sys; sys.modules['asyncpg'] = None; from ledgerpress.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "head", "--data", tmp_path / "data", "--log", postgres_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "pip install 'ledgerpress[postgres]'" in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("ahead", "why"), [(20.0, "ahead of"), (-20.0, "behind")])
+async def test_a_writer_whose_clock_is_wrong_does_not_write(
+    postgres_server: PostgresServer, postgres_url: str, ahead: float, why: str
+) -> None:
+    right = await open_at(postgres_url)
+    await right.append(command("first"))
+    name = LogUrl.parse(postgres_url).publication
+    wrong = await opened_with_clock(postgres_server, name, ahead)
+    with pytest.raises(LogUnavailable, match=rf"clock is [\d.]+ seconds {why} the database server's"):
+        await wrong.append(command("second"))
+    assert len(await wrong.read(0, 10)) == 3
+    assert await right.append(command("third")) == 6
+    nearly = await opened_with_clock(postgres_server, name, 0.2 * ahead)
+    assert await nearly.append(command("fourth")) == 9
+    for log in (right, wrong, nearly):
+        await log.aclose()
+
+
+async def opened_with_clock(postgres: PostgresServer, name: str, ahead: float) -> PostgresEventLog:
+    return await PostgresEventLog.open(
+        server.Server(postgres.address(), "the server"),
+        name,
+        create_as=lambda: uuid8("publication"),
+        clock=lambda: time.time() + ahead,
+    )

@@ -1,0 +1,193 @@
+"""The database itself refuses what no one may do to a log: by the roles that the how-to page makes, and by triggers."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.logs import open_log, open_replica
+from ledgerpress.eventlog.errors import LogExists, LogUnusable
+from ledgerpress.eventlog.lease_register import Held
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from scripts.engines.postgres import PostgresServer
+from tests.contract.samples import sample_event
+from tests.integration.postgres_appends import command, everything, open_at
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "postgresql.md"
+DATABASE = "newsroom"
+OWNER, NODE, SUPERUSER = "ledgerpress_owner", "ledgerpress_node", "postgres"
+
+CHANGES = (
+    "UPDATE ledgerpress.event SET payload = 'forged'",
+    "UPDATE ledgerpress.event SET payload = NULL, salt = NULL WHERE position = 1",
+    "UPDATE ledgerpress.event SET recorded_at = 1 WHERE position = 2",
+    "UPDATE ledgerpress.event SET position = position + 10",
+    "DELETE FROM ledgerpress.event WHERE position = 3",
+    "DELETE FROM ledgerpress.event",
+    "TRUNCATE ledgerpress.event",
+    "TRUNCATE ledgerpress.log_head",
+    "DELETE FROM ledgerpress.log_head",
+    "UPDATE ledgerpress.log_head SET publication = gen_random_uuid()",
+    "UPDATE ledgerpress.log_head SET name = 'other'",
+    "UPDATE ledgerpress.log_head SET complete = false",
+)
+MISPLACED = (
+    "UPDATE ledgerpress.log_head SET position = position - 1 WHERE log = 1",
+    "UPDATE ledgerpress.log_head SET position = position + 1 WHERE log = 1",
+)
+COPY_OF_LAST = """
+INSERT INTO ledgerpress.event SELECT log, {position}, v, gen_random_uuid(), {stream}, {version}, type, schema_version,
+    recorded_at, actor_id, NULL, command_id, correlation_id, NULL, payload_commitment, encoding, payload, salt
+FROM ledgerpress.event WHERE log = 1 AND position = 3
+"""
+INSERTS = [
+    COPY_OF_LAST.format(position=position, stream=f"'{stream}'", version=version)
+    for position, stream, version in [
+        (4, "post.x", 1),
+        (5, "post.x", 1),
+        (0, "post.x", 1),
+        (3, "post.x", 1),
+        (-4, "post.x", 1),
+        (4, "post.x", 2),
+        (4, "journal", 1),
+        (4, "journal", 3),
+        (4, "post.x", 0),
+    ]
+]
+WITH_HEAD = "WITH moved AS (UPDATE ledgerpress.log_head SET position = 4 WHERE log = 1) {insert}"
+"""So that only the version of the stream is wrong."""
+
+
+def statements_of_the_page() -> list[str]:
+    return re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    try:
+        roles, _, _ = statements_of_the_page()
+        for statement in roles.split(";\n"):
+            if statement:
+                server.sql(statement)
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def node_url(server: PostgresServer) -> str:
+    return server.url("daily", user=NODE, database=DATABASE)
+
+
+@pytest.fixture
+async def log(server: PostgresServer, node_url: str) -> AsyncIterator[EventLog]:
+    """The log as a node opens it, after the owner has made it: with one command in it, for all tests."""
+    owner = await open_at(server.url("daily", user=OWNER, database=DATABASE))
+    if await owner.head() == 0:
+        _, grants, _ = statements_of_the_page()
+        server.sql(grants, database=DATABASE, user=OWNER)
+        await owner.append(command("first"))
+    await owner.aclose()
+    log = await open_log(LogUrl.parse(node_url), Path(), create_as=None)
+    yield log
+    await log.aclose()
+
+
+async def test_a_node_appends_reads_waits_and_holds_leases(
+    server: PostgresServer, node_url: str, log: EventLog
+) -> None:
+    owner = await open_at(server.url("weekly", user=OWNER, database=DATABASE))
+    await owner.aclose()
+    weekly = await open_log(LogUrl.parse(node_url.replace("daily", "weekly")), Path(), create_as=None)
+    assert await weekly.append(command("first")) == 3
+    assert [one.position for one in await weekly.read(1, 5)] == [2, 3]
+    assert len(await weekly.read_stream("journal")) == 1
+    assert await weekly.wait_beyond(2, 5)
+    assert await weekly.leases.write("schedules", "node a", previous=0) == Held(1, "node a")
+    assert await weekly.leases.write("schedules", "node b", previous=1) == Held(2, "node b")
+    assert await weekly.leases.read("schedules") == Held(2, "node b")
+    await weekly.aclose()
+
+
+@pytest.mark.parametrize("statement", [*CHANGES, "DROP TABLE ledgerpress.event", "DROP SCHEMA ledgerpress"])
+async def test_a_node_may_change_nothing(log: EventLog, server: PostgresServer, statement: str) -> None:
+    before = await everything(log)
+    with pytest.raises(RuntimeError, match=r"permission denied|must be owner"):
+        server.sql(statement, user=NODE, database=DATABASE)
+    assert await everything(log) == before
+
+
+@pytest.mark.parametrize("user", [OWNER, SUPERUSER])
+@pytest.mark.parametrize("statement", CHANGES)
+async def test_nor_may_those_who_own_it(
+    log: EventLog, server: PostgresServer, statement: str, user: str
+) -> None:
+    before = await everything(log)
+    as_replica = "SET session_replication_role = replica;" if user == SUPERUSER else ""
+    with pytest.raises(RuntimeError, match=r"is never|for ever"):
+        server.sql(f"{as_replica} {statement}", user=user, database=DATABASE)
+    assert await everything(log) == before
+
+
+@pytest.mark.parametrize("user", [OWNER, NODE])
+@pytest.mark.parametrize(
+    "statement", [*MISPLACED, *INSERTS, *(WITH_HEAD.format(insert=insert) for insert in INSERTS[1:])]
+)
+async def test_an_event_comes_after_the_last_and_nowhere_else(
+    log: EventLog, server: PostgresServer, statement: str, user: str
+) -> None:
+    before = await everything(log)
+    with pytest.raises(RuntimeError, match=r"the last|last event|duplicate key|check constraint"):
+        server.sql(statement, user=user, database=DATABASE)
+    assert await everything(log) == before
+    assert await log.head() == 3
+
+
+async def test_a_node_may_not_withdraw_and_the_owner_may(server: PostgresServer, log: EventLog) -> None:
+    url = server.url("monthly", user=OWNER, database=DATABASE)
+    owner = await open_at(url)
+    await owner.append(command("first"))
+    node = await open_log(LogUrl.parse(url.replace(OWNER, NODE)), Path(), create_as=None)
+    (event,) = await owner.read(1, 1)
+    record = StreamWrite(
+        f"withdrawal.{event.header.event_id}",
+        NO_STREAM,
+        (sample_event(event_type="payload.withdrawn"),),
+    )
+    with pytest.raises(LogUnusable, match="role"):
+        await node.withdraw(2, [record])
+    assert await owner.head() == 3
+    assert await owner.withdraw(2, [record]) == 4
+    assert [one.payload is None for one in await node.read(0, 10)] == [False, True, False, False]
+    assert await node.append(command("second")) == 7
+    await node.aclose()
+    await owner.aclose()
+
+
+async def test_a_node_may_not_make_a_log(server: PostgresServer, log: EventLog) -> None:
+    with pytest.raises(LogUnusable, match="the role that owns the tables"):
+        await open_at(server.url("new", user=NODE, database=DATABASE))
+    with pytest.raises(LogUnusable, match="may not"):
+        await open_at(server.url("new", user=NODE, database="postgres"))
+
+
+async def test_a_copy_that_was_given_up_can_be_deleted_and_a_log_cannot(
+    server: PostgresServer, log: EventLog
+) -> None:
+    url = LogUrl.parse(server.url("evening", user=OWNER, database=DATABASE))
+    replica = await open_replica(url, Path(), log.publication)
+    await replica.extend(await everything(log))
+    await replica.aclose()
+    *_, deletion = statements_of_the_page()
+    server.sql(deletion.replace("'daily'", "'evening'"), user=OWNER, database=DATABASE)
+    with pytest.raises(LogUnusable, match="there is no log"):
+        await open_log(url, Path(), create_as=None)
+    server.sql(deletion, user=OWNER, database=DATABASE)
+    assert await log.head() == 3
+    with pytest.raises(LogExists):
+        await open_replica(
+            LogUrl.parse(server.url("daily", user=OWNER, database=DATABASE)), Path(), log.publication
+        )
