@@ -10,6 +10,7 @@ from scripts.scaling.figures import FIGURES
 from scripts.scaling.measuring import measure
 from scripts.scaling.tables import filled_in
 
+LEAST = 5_000
 PAGE = CHECKOUT / "docs" / "explanation" / "scale.md"
 
 
@@ -30,6 +31,8 @@ def main() -> None:
         "--events", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="sizes of logs to measure"
     )
     given = parser.parse_args()
+    if min(given.events) < LEAST:
+        parser.error(f"a log of fewer than {LEAST:,} events says little")
     if given.measure:
         # Not the system's folder for temporary files, which may be kept in memory.
         with TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:

@@ -30,7 +30,7 @@ APPENDS_EACH: Final = 8
 ROUNDS: Final = 5
 """The best of so many counts: others on the machine only ever make it slower."""
 KILLED: Final = 7.0
-"""Seconds for which writes stall when the leader of three JetStream servers is killed: measured before, at 6 to 8."""
+"""Seconds for which writes stall when the leader of three JetStream servers is killed: `scripts/cluster` shows 4 to 9."""
 
 
 def others(folder: Path) -> list[OnEngine]:
