@@ -31,7 +31,7 @@ import sys
 from ledgerpress.adapters.sqlite import log_file
 from ledgerpress.cli import main
 
-log_file._WRITER = {{**log_file._WRITER, "synchronous": "{synchronous}"}}
+log_file.WRITER = {{**log_file.WRITER, "synchronous": "{synchronous}"}}
 main()
 """
 """A server that leaves syncing to SQLite's weaker settings."""
