@@ -8,7 +8,7 @@ from typing import Literal, Self
 COMMIT = b"COMMIT\0"
 """The end of the question (Q … COMMIT), and of the answer to it (C … COMMIT)."""
 
-Loss = Literal["question", "answer", "connection after the question"]
+Loss = Literal["question", "answer", "connection after the question", "nothing but the answer"]
 
 
 async def _nothing() -> None:
@@ -104,6 +104,9 @@ class Proxy:
             if asked and self.cut_at and self.cut_at in data:
                 self.cut_at = None
                 break
+            if not asked and COMMIT in data and self.lose == "nothing but the answer":
+                self.lose = None
+                continue
             if COMMIT in data and self.lose == ("question" if asked else "answer"):
                 await self._lost(pair)
                 return

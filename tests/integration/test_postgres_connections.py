@@ -143,6 +143,41 @@ async def test_what_cannot_be_found_out_is_said(
     ]
 
 
+@pytest.mark.parametrize("was_away", [False, True])
+async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_waited_for(
+    log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, was_away: bool
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.4)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.8)
+    await log.append(command("first"))
+    if was_away:
+        monkeypatch.setattr(proxy, "refuses", True)
+        proxy.cut_at = b"BEGIN"
+        with pytest.raises(LogUnavailable):
+            await log.append(command("away"))
+        proxy.refuses = False
+    proxy.lose = "nothing but the answer"
+    assert await log.append(command("second")) == 6
+    assert proxy.has_lost
+    assert len(await everything(other)) == 6
+
+
+async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.4)
+    database = postgres_server.new_database("undone")
+    log = await open_at(postgres_server.url("daily", database=database))
+    undo = SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(78)", "RAISE EXCEPTION 'not today'")
+    postgres_server.sql(undo, database=database)
+    async with asyncio.timeout(10):
+        with pytest.raises(LogUnavailable, match=r"nothing was recorded") as refusal:
+            await log.append(command("slow"))
+    assert type(refusal.value) is LogUnavailable
+    assert await log.append(command("other")) == 3
+    await log.aclose()
+
+
 async def test_a_server_that_hangs_is_given_up(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:

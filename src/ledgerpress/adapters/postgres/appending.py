@@ -70,12 +70,19 @@ class Appender:
         async with self._turn:
             recording_ = _Recording(self._link, self._log, commands, erase, self._clock)
             # Who has just found the server away does not let the next in the queue wait as long again.
-            give_up = time.monotonic() + (0 if self._away else patience.PATIENCE)
+            give_up = write_until = time.monotonic() + (0 if self._away else patience.PATIENCE)
+            commits = 0
             for pause in pauses():
                 try:
-                    outcomes = await recording_.attempt()
+                    outcomes = await recording_.attempt(write_until)
                 except LogUnavailable as error:
-                    late = time.monotonic() + pause > give_up
+                    now = time.monotonic()
+                    late = now + pause > give_up
+                    if recording_.commits > commits:
+                        # How long the answer was waited for says nothing about the server as it is now: look, at least once.
+                        late, give_up = False, now + patience.PATIENCE
+                        write_until = write_until if commits else give_up
+                        commits = recording_.commits
                     if late or isinstance(error, recording.ClocksDiffer):
                         self._away = late
                         raise recording_.told(error) from error
@@ -114,16 +121,21 @@ class _Recording:
         self._clock = clock
         self._doubtful: _Attempt | None = None
         self.resolved = 0
+        self.commits = 0
+        """How many transactions were told to commit."""
 
     def told(self, error: EventLogError) -> EventLogError:
         """Return the error to answer with when no further attempt is made."""
         return error if self._doubtful is None else _unresolved(error)
 
-    async def attempt(self) -> Sequence[Outcome]:
-        """Record the commands, or find that an earlier attempt has. Raises `EventLogError`."""
+    async def attempt(self, write_until: float) -> Sequence[Outcome]:
+        """Record the commands, or find that an earlier attempt has. Raises `EventLogError`.
+
+        What an earlier attempt has not recorded is not written again after `write_until`.
+        """
         connection = await self._link.connection()
         try:
-            outcomes = await self._transact(connection)
+            outcomes = await self._transact(connection, write_until)
             if connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
             return outcomes
@@ -138,7 +150,7 @@ class _Recording:
             self._link.drop()
             raise
 
-    async def _transact(self, connection: Connection) -> Sequence[Outcome]:
+    async def _transact(self, connection: Connection, write_until: float) -> Sequence[Outcome]:
         # Whoever was recording holds the head until that is committed or undone, also where nobody listens any more.
         await recording.begin(connection, self._log)
         if (before := self._doubtful) is not None:
@@ -147,6 +159,8 @@ class _Recording:
             if was_recorded:
                 return before.outcomes
             self._doubtful = None
+            if time.monotonic() > write_until:
+                raise LogUnavailable("the server did not carry out the commit: nothing was recorded")
         group = await recording.look(connection, self._log, self._commands, self._clock)
         outcomes = [group.admit(command) for command in self._commands]
         if self._erase is not None and (refusals := [one for one in outcomes if not isinstance(one, int)]):
@@ -157,6 +171,7 @@ class _Recording:
             await withdrawal.erase(connection, self._log, self._erase)
         if group.rows:
             self._doubtful = _Attempt(group.before, group.rows, outcomes)
+            self.commits += 1
         if group.rows or self._erase is not None:
             await recording.commit(connection)
             self._doubtful = None
