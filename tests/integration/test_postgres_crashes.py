@@ -77,6 +77,37 @@ async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothi
 
 
 @pytest.mark.serial
+async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_it() -> None:
+    server = PostgresServer()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+    async def standby_is_waited_for() -> None:
+        async with asyncio.timeout(10):
+            while await asyncio.to_thread(server.sql, waiting) == "0":  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.05)
+
+    try:
+        log = await open_at(server.url("daily"))
+        assert await log.append(command("first")) == 3
+        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.sql("SELECT pg_reload_conf()")
+        await asyncio.sleep(0.3)
+        appending = asyncio.create_task(log.append(command("second")))
+        await standby_is_waited_for()
+        await asyncio.to_thread(server.restart, "immediate")
+        await standby_is_waited_for()
+        assert not appending.done()
+        assert len(await everything(log)) == 6
+        server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        server.sql("SELECT pg_reload_conf()")
+        assert await asyncio.wait_for(appending, 10) == 6
+        assert log.counts["resolved"] == 1
+        await log.aclose()
+    finally:
+        server.close()
+
+
+@pytest.mark.serial
 async def test_a_killed_node_leaves_no_half_command(postgres_server: PostgresServer) -> None:
     random, book = chance(), Book()
     url = postgres_server.url("killed")

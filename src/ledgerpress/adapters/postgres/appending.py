@@ -157,6 +157,8 @@ class _Recording:
             was_recorded = await recording.was_recorded(connection, self._log, before.head, before.rows)
             self.resolved += 1
             if was_recorded:
+                # The server may have crashed before its standby had the rows: a commit waits until it has, a look does not.
+                await recording.commit(connection)
                 return before.outcomes
             self._doubtful = None
             if time.monotonic() > write_until:
