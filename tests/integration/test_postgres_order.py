@@ -137,3 +137,27 @@ async def test_publications_append_beside_one_another(postgres_server: PostgresS
     finally:
         for log in logs:
             await log.aclose()
+
+
+async def test_the_isolation_that_a_database_has_by_default_makes_no_difference(
+    postgres_server: PostgresServer,
+) -> None:
+    database = postgres_server.new_database("isolated")
+    isolation = "default_transaction_isolation = 'repeatable read'"
+    postgres_server.sql(f"ALTER DATABASE {database} SET {isolation}", database="postgres")
+    url = postgres_server.url("daily", database=database)
+    logs = [await open_at(url) for _ in range(2)]
+    book = Book()
+    try:
+        await book.append(logs[0], "first")
+        async with held_back(postgres_server, database) as holder:
+            held = asyncio.create_task(book.append(logs[0], "held"))
+            await until_it_waits(holder)
+            later = asyncio.create_task(book.append(logs[1], "later"))
+            await asyncio.sleep(0.3)
+            await holder.execute("SELECT pg_advisory_unlock(77)")
+            await asyncio.gather(held, later)
+        assert book.positions == {"first": 3, "held": 6, "later": 9}
+    finally:
+        for log in logs:
+            await log.aclose()

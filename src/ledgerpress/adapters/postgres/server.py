@@ -36,6 +36,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "enable_seqscan": "off",
     "jit": "off",
     "timezone": "UTC",
+    # What is read after the lock is as of after it, whatever the server's default is.
+    "default_transaction_isolation": "read committed",
 }
 _CHECK: Final = """
 SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version'),
