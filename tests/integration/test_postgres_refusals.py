@@ -1,5 +1,6 @@
 """What a log in PostgreSQL refuses to be opened with, or to write, and how clearly it says so."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,24 @@ async def test_a_standby_is_refused_and_its_primary_is_taken(postgres_server: Po
         standby.close()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://postgres@127.0.0.1:{silent},127.0.0.1:{port}/ledgerpress?publication=",
+        "postgresql://postgres@/ledgerpress?host=127.0.0.1,127.0.0.1&port={silent},{port}&publication=",
+    ],
+)
+async def test_a_host_that_does_not_answer_does_not_keep_the_next_one_waiting(
+    postgres_server: PostgresServer, url: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = url.format(silent=silent.getsockname()[1], port=postgres_server.port)
+        name = "silent-host" if "host=" in url else "silent"
+        log = await open_at(hosts + name)
+        assert await log.append(command("first")) == 3
+        await log.aclose()
+
+
 async def test_an_old_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "OLDEST", 19)
     with pytest.raises(LogUnusable, match=r"is PostgreSQL 18.*needs 19 or newer"):
@@ -76,6 +95,12 @@ async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> No
         await open_at(postgres_server.url("daily", database="nothing"))
     with pytest.raises(LogUnusable, match='role "nobody" does not exist'):
         await open_at(postgres_server.url("daily", user="nobody"))
+
+
+@pytest.mark.parametrize("part", ["sslmod=require", "foo=bar", "application_name=x", "user=a&user=b"])
+async def test_a_parameter_that_nobody_knows_is_refused_before_anybody_is_asked(part: str) -> None:
+    with pytest.raises(LogUnusable, match=rf"{part.partition('=')[0]}.*(none of .*sslmode|2 times)"):
+        await open_at(f"postgresql://postgres@127.0.0.1:1/ledgerpress?{part}&publication=daily")
 
 
 @pytest.mark.parametrize("part", ["?sslmod=require&", "?sslmode=perhaps&"])

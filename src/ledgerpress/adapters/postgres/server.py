@@ -1,5 +1,6 @@
 """A connection to the server that holds the log, as the log needs it: to the primary, durable, and never for ever."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from ledgerpress.adapters.postgres.failures import failure
+from ledgerpress.adapters.postgres.failures import LASTING, failure
+from ledgerpress.adapters.postgres.hosts import check_parameters, each_host
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ else:
 OLDEST = 15
 """The oldest major version of PostgreSQL that is supported."""
 CONNECT_SECONDS: Final = 5.0
+HEAD_START: Final = 0.5
+"""Seconds after which the next host is tried as well, while the one before has not answered."""
 STATEMENT_SECONDS: Final = 10
 ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
 """After this the server hangs: it should have given up by itself."""
@@ -56,15 +60,9 @@ class Server:
 
     async def connect(self) -> Connection:
         """Open a connection. Raises `LogUnavailable`, or `LogUnusable` where no later attempt would fare better."""
+        check_parameters(self.url, self.shown)
         try:
-            connection: Connection = await asyncpg.connect(
-                self.url,
-                timeout=CONNECT_SECONDS,
-                command_timeout=ANSWER_SECONDS,
-                server_settings=dict(_SETTINGS),
-                # A replica may lack what was acknowledged, and may have what never will be.
-                target_session_attrs=SessionAttribute.read_write,
-            )
+            connection = await _first(each_host(self.url))
         except Exception as error:  # asyncpg raises many kinds, of no common class
             raise self._refused(error) from error
         try:
@@ -93,6 +91,53 @@ class Server:
                 f"{self.shown} runs with fsync = off, so that a power cut may lose what was acknowledged, or the whole "
                 "database: set fsync = on in postgresql.conf and restart it"
             )
+
+
+async def _first(urls: list[str]) -> Connection:
+    """Return a connection to the first that takes writes. None keeps the next ones waiting for long."""
+    waiting = iter(urls)
+    tasks = [asyncio.create_task(_connect(next(waiting)))]
+    pending = set(tasks)
+    refusal: BaseException | None = None
+    won: asyncio.Task[Connection] | None = None
+    try:
+        while pending:
+            all_asked = len(tasks) == len(urls)
+            timeout = None if all_asked else HEAD_START
+            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (error := task.exception()) is None:
+                    won = task
+                    return won.result()
+                if not isinstance(refusal, LASTING):
+                    refusal = error
+            if not all_asked:
+                tasks.append(asyncio.create_task(_connect(next(waiting))))
+                pending.add(tasks[-1])
+        assert refusal is not None  # noqa: S101  # there is at least one
+        raise refusal
+    finally:
+        for task in tasks:
+            if task is not won:
+                task.cancel()
+                task.add_done_callback(_abandon)
+
+
+async def _connect(url: str) -> Connection:
+    connection: Connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=ANSWER_SECONDS,
+        server_settings=dict(_SETTINGS),
+        # A replica may lack what was acknowledged, and may have what never will be.
+        target_session_attrs=SessionAttribute.read_write,
+    )
+    return connection
+
+
+def _abandon(task: asyncio.Task[Connection]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().terminate()
 
 
 async def close(connection: Connection) -> None:
