@@ -69,6 +69,10 @@ class LogUnavailable(EventLogError):
     """The engine that holds the log cannot be reached, or cannot answer now. Nothing was recorded; it may pass."""
 
 
+class LogRefuses(LogUnavailable):
+    """The engine does not let this process do it. Nothing was recorded; somebody has to allow it first."""
+
+
 class AppendUnresolved(LogUnavailable):
     """The engine went away in the middle of an append, and whether that was recorded could not be found out.
 

@@ -75,7 +75,7 @@ class Engine:
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)
                 if _was_not_begun(operation, result):
-                    return self._refusal(Refused(LogAway()), context)
+                    return self._refusal(Refused(LogAway(result.errors or ())), context)
                 return self._answer(result, context, cost)
             except Refused as refusal:
                 return self._refusal(refusal, context)

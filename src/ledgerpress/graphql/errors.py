@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
-from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogUnavailable
 from ledgerpress.graphql.exchange import note_error
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
 APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 """The code where nobody could say whether a command was recorded: under the same idempotency key it is carried out once."""
 _AWAY: Final = "The log cannot be reached for the moment: try again."
+_REFUSED: Final = "The log does not take writes from this node: nothing was recorded."
 _UNRESOLVED: Final = "The log could not be reached any more, and this may have been recorded: send it again with the same idempotencyKey."
 _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
@@ -31,10 +32,12 @@ class BadRequest(GraphQLError):
 
 
 class LogAway(GraphQLError):
-    """What is asked for needs the log, which cannot be reached: it was not begun."""
+    """What is asked for needs the log, which cannot be reached or refuses it: it was not begun."""
 
-    def __init__(self) -> None:
-        super().__init__(_AWAY, extensions={"code": LOG_UNAVAILABLE})
+    def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
+        """Take the errors, of all of which `is_unavailable` is true."""
+        refusals = [failure for error in errors if isinstance(failure := _ours(error), LogRefuses)]
+        super().__init__(_refused(refusals[0]) if refusals else _AWAY, extensions={"code": LOG_UNAVAILABLE})
 
 
 def presentable(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
@@ -80,13 +83,20 @@ def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[st
 
 
 def _away(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]:
-    code, message = (
-        (APPEND_UNRESOLVED, _UNRESOLVED)
-        if isinstance(failure, AppendUnresolved)
-        else (LOG_UNAVAILABLE, _AWAY)
-    )
+    match failure:
+        case AppendUnresolved():
+            code, message = APPEND_UNRESOLVED, _UNRESOLVED
+        case LogRefuses():
+            code, message = LOG_UNAVAILABLE, _refused(failure)
+        case _:
+            code, message = LOG_UNAVAILABLE, _AWAY
     nodes, path = (error.nodes, error.path) if error else (None, None)
     return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)
+
+
+def _refused(failure: LogRefuses) -> str:
+    logger.warning("the log refuses what a client asked for: %s", failure)
+    return _REFUSED
 
 
 def is_unavailable(error: GraphQLError) -> bool:

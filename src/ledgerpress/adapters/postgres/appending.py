@@ -13,7 +13,7 @@ from ledgerpress.adapters.postgres.log_rows import Row
 from ledgerpress.adapters.postgres.patience import pauses
 from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.appending import Command, Outcome
-from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogRefuses, LogUnavailable
 
 
 class _Attempt(NamedTuple):
@@ -83,7 +83,7 @@ class Appender:
                         late, give_up = False, now + patience.PATIENCE
                         write_until = write_until if commits else give_up
                         commits = recording_.commits
-                    if late or isinstance(error, recording.ClocksDiffer):
+                    if late or isinstance(error, recording.ClocksDiffer | LogRefuses):
                         self._away = late
                         raise recording_.told(error) from error
                 except EventLogError as error:

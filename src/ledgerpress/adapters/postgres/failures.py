@@ -5,7 +5,7 @@ from typing import Final
 import asyncpg
 from asyncpg import exceptions
 
-from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
 
 PASSING: Final = (
     OSError,
@@ -47,5 +47,5 @@ def failure(error: Exception, where: str) -> EventLogError:
     if isinstance(error, PASSING) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
         return LogUnavailable(f"{where} cannot be reached, or cannot answer now: {why}")
     if isinstance(error, exceptions.InsufficientPrivilegeError):
-        return EventLogError(f"{where} does not allow this to the role that is used: {why}")
+        return LogRefuses(f"{where} does not allow this to the role that is used: {why}")
     return EventLogError(f"{where} refuses: {why}")

@@ -3,7 +3,7 @@
 from ledgerpress.adapters.postgres.failures import failure
 from ledgerpress.adapters.postgres.log_place import LogPlace, find
 from ledgerpress.adapters.postgres.server import Connection, Server, close
-from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.eventlog.errors import LogRefuses, LogUnusable
 
 
 class Link:
@@ -20,7 +20,11 @@ class Link:
         """Return the connection; where it is lost, connect again, once. Raises `EventLogError`."""
         if self._connection is None or self._connection.is_closed():
             self._connection = None
-            connection = await self.server.connect()
+            try:
+                connection = await self.server.connect()
+            except LogUnusable as error:
+                # It was usable when it was opened: somebody may put it right without a restart.
+                raise LogRefuses(str(error)) from error
             try:
                 await self._check(connection)
             except BaseException as error:

@@ -10,7 +10,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from ledgerpress.adapters.postgres.failures import LASTING, failure
 from ledgerpress.adapters.postgres.hosts import check_parameters, each_host
-from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -76,7 +76,9 @@ class Server:
 
     def _refused(self, error: Exception) -> EventLogError:
         refusal = failure(error, self.shown)
-        return refusal if isinstance(refusal, LogUnavailable | LogUnusable) else LogUnusable(str(refusal))
+        if isinstance(refusal, LogUnavailable | LogUnusable) and not isinstance(refusal, LogRefuses):
+            return refusal
+        return LogUnusable(str(refusal))
 
     async def _check(self, connection: Connection) -> None:
         found = await connection.fetchrow(_CHECK)

@@ -1,0 +1,50 @@
+"""A node whose role may not write, or not connect, any more says so, serves on, and writes again when it may."""
+
+from pathlib import Path
+
+from scripts.engines.postgres import PostgresServer
+from tests.integration.postgres_appends import open_at
+from tests.integration.server import EVERYONE_IS_ADMIN, Servers
+from tests.integration.test_engine_away import CREATE, ask, client, says, titles
+
+ROLE = """
+CREATE ROLE node LOGIN;
+GRANT USAGE ON SCHEMA ledgerpress TO node;
+GRANT SELECT, INSERT ON ledgerpress.event TO node;
+GRANT SELECT, UPDATE (note) ON ledgerpress.log_head TO node;
+GRANT SELECT, INSERT, UPDATE ON ledgerpress.lease TO node;
+"""
+
+
+async def test_a_node_that_may_not_write_says_so_and_serves_on(tmp_path: Path) -> None:
+    server = PostgresServer()
+    try:
+        await (await open_at(server.url("daily"))).aclose()
+        server.sql(ROLE)
+        environment = {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": server.url("daily", user="node")}
+        async with (
+            Servers(tmp_path, environment) as servers,
+            client(await servers.start(tmp_path / "one")) as http,
+        ):
+            assert (await ask(http, CREATE, title="Before")).status_code == 200
+            server.sql("REVOKE INSERT ON ledgerpress.event FROM node")
+            refused = await ask(http, CREATE, title="Refused")
+            assert refused.status_code == 503, refused.text
+            (error,) = refused.json()["errors"]
+            assert error["extensions"] == {"code": "LOG_UNAVAILABLE"}
+            assert "does not take writes from this node: nothing was recorded" in error["message"]
+            assert (await says(http, status="ready"))["log"] == "reachable"
+            assert await titles(http) == ["Before"]
+            server.sql("GRANT INSERT ON ledgerpress.event TO node")
+            assert (await ask(http, CREATE, title="After")).status_code == 200
+
+            server.sql("ALTER ROLE node NOLOGIN")
+            server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'node'")
+            refused = await ask(http, CREATE, title="Refused")
+            assert refused.status_code == 503, refused.text
+            assert "LOG_UNAVAILABLE" in refused.text
+            server.sql("ALTER ROLE node LOGIN")
+            await says(http, status="ready", log="reachable")
+            assert (await ask(http, CREATE, title="At last")).status_code == 200
+    finally:
+        server.close()
