@@ -9,14 +9,15 @@ from pathlib import Path
 import nats
 import pytest
 
-from ledgerpress.adapters.jetstream import erasing, stream_states, withdrawals
 from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.publishing import Conflict
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import GapInLog, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
-from scripts.engines.nats import NatsServer, temporary_server
+from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
 
 SECRET = b"The heron nests behind number nine"
@@ -26,14 +27,6 @@ SECRET = b"The heron nests behind number nine"
 def server() -> Iterator[NatsServer]:
     with temporary_server() as server:
         yield server
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The times in which nodes learn of a withdrawal, a tenth of what they are."""
-    monkeypatch.setattr(withdrawals, "FRESH", 0.2)
-    monkeypatch.setattr(stream_states, "FRESH", 0.2)
-    monkeypatch.setattr(erasing, "ERASE_AFTER", 0.6)
 
 
 async def opened(url: str) -> OpenedLog:
@@ -74,7 +67,6 @@ async def test_no_byte_is_left_in_the_files_of_a_single_server(server: NatsServe
     await again.aclose()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_stream_whose_last_event_is_erased_goes_on_after_it(jetstream_url: str) -> None:
     log, other, third = [await opened(jetstream_url) for _ in range(3)]
     await log.append([sample_write("post.a", NO_STREAM)])
@@ -94,7 +86,6 @@ async def test_a_stream_whose_last_event_is_erased_goes_on_after_it(jetstream_ur
         await node.aclose()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_stream_whose_only_event_is_erased_is_not_new(jetstream_url: str) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     await log.append([sample_write("slug.a", NO_STREAM)])
@@ -110,7 +101,6 @@ async def test_a_stream_whose_only_event_is_erased_is_not_new(jetstream_url: str
         await node.aclose()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstream_url: str) -> None:
     """Nodes keep on writing with what they remember, while another one records the next event and erases it."""
     log, *others = [await opened(jetstream_url) for _ in range(4)]
@@ -140,6 +130,93 @@ async def test_nobody_takes_a_stream_for_shorter_while_its_end_is_erased(jetstre
     assert [event.header.stream_version for event in events] == [1, 2, 3, 4]
     for node in (log, *others):
         await node.aclose()
+
+
+async def opened_at(cluster: NatsCluster, *, leader: bool) -> tuple[JetStreamEventLog, NatsServer]:
+    """A node that is connected to the leader of the log's stream, or to another server; and which one it is."""
+    while True:
+        log = await opened(cluster.url("daily"))
+        assert isinstance(log, JetStreamEventLog)
+        leading = cluster.leader(Names("daily").stream)
+        url = log._connection.client.connected_url
+        at = next(server for server in cluster.servers if url is not None and server.port == url.port)
+        if leading is not None and (at is leading) is leader:
+            return log, at
+        await log.aclose()
+
+
+@pytest.mark.parametrize("more", [[], [sample_write("post.y", NO_STREAM)]], ids=["one event", "a batch"])
+async def test_an_append_held_up_until_the_end_of_its_stream_is_erased_is_refused(
+    more: list[StreamWrite],
+) -> None:
+    """A server stands still with the append in its socket, and the message before whose guard it was is gone."""
+    with temporary_cluster() as cluster:
+        log, _ = await opened_at(cluster, leader=True)
+        late, stopped = await opened_at(cluster, leader=False)
+        for version in range(4):
+            await late.append([sample_write("post.x", version)])
+        stopped.pause()
+        held = asyncio.ensure_future(late.append([sample_write("post.x", 4), *more]))
+        await asyncio.sleep(0.3)
+        position = await log.append([sample_write("post.x", 4)])
+        assert await withdrawn(log, position) == position + 1
+        stopped.resume()
+        with pytest.raises(WrongExpectedVersion) as conflict:
+            await held
+        assert conflict.value.actual == 5
+        assert await log.append([sample_write("post.x", 5)]) == position + 2
+        assert await places(log) == [
+            *(("post.x", version) for version in range(1, 6)),
+            ((await log.read(position, 1))[0].header.stream, 1),
+            ("post.x", 6),
+        ]
+        await late.aclose()
+        await log.aclose()
+
+
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+async def test_a_guard_from_before_the_erasure_never_holds_again(
+    nats_server: NatsServer, events: int
+) -> None:
+    """Whatever was ever sent with the guard of an earlier end of the stream is refused, however late it comes."""
+    url = nats_server.url(f"guard{events}")
+    log, late = await opened(url), await opened(url)
+    assert isinstance(late, JetStreamEventLog)
+    preparer, publisher = late._appender._preparer, late._appender._publisher
+    kept = [await preparer.prepare([sample_write("post.a", NO_STREAM, events=events)], None, careful=True)]
+    for version in range(3):
+        position = await log.append([sample_write("post.a", version)])
+        write = sample_write("post.a", version + 1, events=events)
+        kept.append(await preparer.prepare([write], None, careful=True))
+    # The end goes back to nothing, one by one.
+    for position in (3, 2, 1):
+        await withdrawn(log, position)
+        answers = [await publisher.publish(attempt.messages) for attempt in kept]
+        assert answers == [Conflict()] * 4
+    await late.append([sample_write("post.a", 3)])
+    assert [event.header.stream_version for event in await log.read_stream("post.a")] == [1, 2, 3, 4]
+    await log.aclose()
+    await late.aclose()
+
+
+async def test_an_event_is_withdrawn_once_by_two_nodes(jetstream_url: str) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    for version in range(5):
+        position = await log.append([sample_write("post.a", version)])
+        outcomes = await asyncio.gather(
+            withdrawn(log, position), withdrawn(other, position), return_exceptions=True
+        )
+        assert sorted(map(type, outcomes), key=str) == [int, WrongExpectedVersion]
+        assert await log.withdraw(position, []) == position + 1
+        await log.append([sample_write("post.b", version)])
+        if version < 4:
+            # The versions go on although all are erased.
+            assert (await other.read_stream("post.a"))[-1].header.stream_version == version + 1
+    assert [event.payload for event in await other.read_stream("post.a")] == [None] * 5
+    (record,) = await other.read(1, 1)
+    assert [event.header for event in await log.read_stream(record.header.stream)] == [record.header]
+    await log.aclose()
+    await other.aclose()
 
 
 async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_server: NatsServer) -> None:

@@ -19,6 +19,7 @@ PARAMETERS: Final = (
     "tls_ca",
 )
 _REPLICAS: Final = ("1", "3", "5")
+_WITHDRAWAL: Final = "withdrawal."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Names:
     @property
     def withdrawals(self) -> str:
         """The subjects of the withdrawals among them."""
-        return f"ledgerpress.log.{self.publication}.withdrawal.>"
+        return f"ledgerpress.log.{self.publication}.*.w.*"
 
     @property
     def leases_stream(self) -> str:
@@ -138,17 +139,38 @@ class Names:
         """The subject on which nodes tell one another that the log has grown. Nothing of it is stored."""
         return f"ledgerpress.bell.{self.publication}"
 
-    def subject(self, stream: str) -> str:
-        """Return the subject of a stream of ours, whose names are made of tokens that NATS allows."""
-        return f"ledgerpress.log.{self.publication}.{stream}"
+    def subject(self, stream: str, withdrawn_from: str = "") -> str:
+        """Return the subject of a stream of ours; a withdrawal's is beside that of the stream `withdrawn_from`.
+
+        So the last sequence on all subjects of a stream only grows: a withdrawal comes later than what it withdraws,
+        and is never erased.
+        """
+        if stream.startswith(_WITHDRAWAL):
+            return f"{self._of(withdrawn_from)}.w.{_token(stream.removeprefix(_WITHDRAWAL))}"
+        return f"{self._of(stream)}.e"
+
+    def guarded(self, stream: str) -> str:
+        """Return all the subjects of a stream of ours: those of its events and of the withdrawals of its events."""
+        if stream.startswith(_WITHDRAWAL):
+            return f"ledgerpress.log.{self.publication}.*.w.{_token(stream.removeprefix(_WITHDRAWAL))}"
+        return f"{self._of(stream)}.>"
 
     def stream_of(self, subject: str) -> str:
-        """Return the stream of ours that a subject belongs to."""
-        return subject[len("ledgerpress.log.") + len(self.publication) + 1 :]
+        """Return the stream of ours whose events are on a subject."""
+        token, kind, *event_id = subject[len("ledgerpress.log.") + len(self.publication) + 1 :].split(".")
+        return (_WITHDRAWAL + event_id[0] if kind == "w" else token).replace("_", ".")
+
+    def _of(self, stream: str) -> str:
+        return f"ledgerpress.log.{self.publication}.{_token(stream) or '_'}"
 
     def lease(self, name: str) -> str:
         """Return the subject of a lease's register."""
         return f"ledgerpress.lease.{self.publication}.{name}"
+
+
+def _token(name: str) -> str:
+    # The name of a stream has no underscore. One token a stream makes the wildcards simple.
+    return name.replace(".", "_")
 
 
 def _with_port(place: str) -> str:

@@ -1,7 +1,7 @@
 """Appends commands: finds the guards, sends, and finds out what came of it where the answer does not say.
 
-The guard of a write is the sequence of the last message on its subject. An attempt without a clear answer is sent again
-under the same guards and ids, and the leader is asked for the first message after the guard: it is ours, or somebody
+The guard of a write is the sequence of the last message on its stream's subjects (`Names.subject` says which). An attempt without a clear answer is sent again
+under the same guards and ids, and the leader is asked for the first event after the guard: it is ours, or somebody
 else's, after which ours can never be recorded. That there is none proves nothing, since ours may be on its way.
 """
 
@@ -63,6 +63,8 @@ class _Tries:
     failed: int = 0
     unresolved: Attempt | None = None
     """The attempt of which it is not known whether it was, or will be, recorded."""
+    why: str = ""
+    """What was said of it."""
 
 
 class Appender:
@@ -80,7 +82,8 @@ class Appender:
         self._bell = bell
         self._connection = connection
         self._leader = leader
-        self._preparer = Preparer(leader, names, withdrawals, states)
+        self._withdrawals = withdrawals
+        self._preparer = Preparer(leader, names, states)
         self._publisher = Publisher(connection)
         self._turns = Turns()
         self.resolved = 0
@@ -123,10 +126,10 @@ class Appender:
                 raise
             except LogUnavailable as error:
                 if tries.unresolved is not None:
-                    raise _unresolved() from error
+                    raise _unresolved(tries) from error
                 raise
             if monotonic() > tries.give_up:
-                raise _unresolved() if tries.unresolved is not None else _unavailable(answer)
+                raise _unresolved(tries) if tries.unresolved is not None else _unavailable(answer)
             await self._pause(tries, hurry=guards_another(writes) and isinstance(answer, Conflict))
 
     async def _send(
@@ -160,7 +163,7 @@ class Appender:
     async def _after(self, attempt: Attempt, answer: Answer, tries: _Tries) -> int | None:
         """Find out what became of an attempt that was not clear; return the position where it landed."""
         if isinstance(answer, Unclear):
-            tries.unresolved = attempt
+            tries.unresolved, tries.why = attempt, answer.why
         if tries.unresolved is None:
             return None
         landed = await self._landed(tries.unresolved)
@@ -175,7 +178,7 @@ class Appender:
         try:
             landed = await self._landed(tries.unresolved)
         except LogUnavailable as error:
-            raise _unresolved() from error
+            raise _unresolved(tries) from error
         self.resolved += 1
         return landed
 
@@ -183,11 +186,13 @@ class Appender:
         """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""
         first = attempt.messages[0]
         found = await self._leader.next_of(first.subject, int(first.headers[EXPECTED]))
-        if found is None:
-            return None
-        if read_body(found.sequence, found.data).event_id != first.headers[MESSAGE_ID]:
-            return 0
-        return found.sequence + len(attempt.messages) - 1
+        first_id = first.headers[MESSAGE_ID]
+        if found is not None and read_body(found.sequence, found.data).event_id == first_id:
+            return found.sequence + len(attempt.messages) - 1
+        await self._withdrawals.refresh()
+        if erased := self._withdrawals.of_event(first_id):
+            return erased.position + len(attempt.messages) - 1
+        return None if found is None else 0
 
     async def _twin(self, attempt: Attempt) -> str:
         """Return which of the attempt's ids is recorded already."""
@@ -213,9 +218,9 @@ def _check(writes: Sequence[StreamWrite]) -> None:
         raise DuplicateEvent(event_id=next(one for number, one in enumerate(ids) if one in ids[:number]))
 
 
-def _unresolved() -> AppendUnresolved:
+def _unresolved(tries: _Tries) -> AppendUnresolved:
     return AppendUnresolved(
-        f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known"
+        f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known ({tries.why})"
     )
 
 

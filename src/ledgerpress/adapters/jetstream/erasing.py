@@ -3,7 +3,6 @@
 Only a user may erase to whom the servers allow it: the operator's, not the one that a publication is served with.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from ledgerpress.adapters.jetstream.appending import Appender
 from ledgerpress.adapters.jetstream.connection import Denied
 from ledgerpress.adapters.jetstream.leader import Leader, Refused, StoredMessage
 from ledgerpress.adapters.jetstream.message import WITHDRAWAL, header_of, payload_of, read_body
-from ledgerpress.adapters.jetstream.withdrawals import ERASE_AFTER, Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
 from ledgerpress.eventlog.log import StreamWrite
@@ -86,10 +85,6 @@ class Eraser:
 
     async def _erase(self, message: StoredMessage) -> None:
         try:
-            last = await self._leader.last_of(message.subject)
-            if last is not None and last.sequence == message.sequence:
-                # Until everybody who writes to this stream has learned of it: see `withdrawals`.
-                await asyncio.sleep(ERASE_AFTER)
             await erase(self._leader, message.sequence)
         except (Denied, Refused, LogUnavailable) as error:
             raise WithdrawalUnfinished(

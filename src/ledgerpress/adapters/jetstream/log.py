@@ -46,7 +46,7 @@ class JetStreamEventLog:
         self._withdrawals = Withdrawals(self._leader, names)
         self._watch = HeadWatch(self.head, POLL)
         self._bell = Bell(connection, names.bell, self._watch.advance)
-        states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
+        states = StreamStates(self._leader, names, self._withdrawals)
         self._appender = Appender(connection, self._leader, names, self._withdrawals, states, self._bell)
         self._eraser = Eraser(
             self._leader, names, self._withdrawals, self._appender, publication, self._grown
@@ -147,9 +147,8 @@ class JetStreamEventLog:
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`.
 
-        Returns the position of the last event recorded, or the head where `writes` is empty. The withdrawal of a
-        stream's last event takes some seconds. Raises as `EventLog.withdraw` does, and `EventLogError` where this user
-        may not erase.
+        Returns the position of the last event recorded, or the head where `writes` is empty. Raises as
+        `EventLog.withdraw` does, and `EventLogError` where this user may not erase.
         """
         self._check_open()
         if writes:

@@ -110,6 +110,12 @@ def body_of_stored(event: StoredEvent) -> bytes:
     )
 
 
+def withdrawn_from(event: StoredEvent) -> str:
+    """Return the stream of the event that `event` withdraws, nothing where it is not known."""
+    header = _withdrawn_by(event)
+    return "" if header is None else header.stream
+
+
 def _withdrawn_by(event: StoredEvent) -> Header | None:
     """Return the header of the event that `event` withdraws, which its payload holds."""
     if event.header.type != WITHDRAWAL or event.payload is None:

@@ -1,36 +1,38 @@
-"""Makes the messages of an append, each with its guard: which message must be the last on its subject."""
+"""Makes the messages of an append, each with its guard: which message must be the last on its stream's subjects."""
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 from typing import NamedTuple
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader
 from ledgerpress.adapters.jetstream.message import body_of
-from ledgerpress.adapters.jetstream.publishing import EXPECTED, EXPECTED_HEAD, MESSAGE_ID, Message
-from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream.publishing import (
+    EXPECTED,
+    EXPECTED_HEAD,
+    EXPECTED_ON,
+    MESSAGE_ID,
+    Message,
+)
+from ledgerpress.adapters.jetstream.stream_states import UNTOUCHED, StreamState, StreamStates
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
 
 
 class Attempt(NamedTuple):
-    """What is sent: where each stream was, the messages, and when they were made (`monotonic`)."""
+    """What is sent: where each stream was, and the messages."""
 
     states: Sequence[StreamState]
     messages: Sequence[Message]
-    as_of: float
 
 
 class Preparer:
     """Prepares the appends to one publication's log."""
 
-    def __init__(self, leader: Leader, names: Names, withdrawals: Withdrawals, states: StreamStates) -> None:
+    def __init__(self, leader: Leader, names: Names, states: StreamStates) -> None:
         self._leader = leader
         self._names = names
-        self._withdrawals = withdrawals
         self._states = states
 
     async def prepare(
@@ -46,12 +48,7 @@ class Preparer:
             # nothing at all is recorded after they were looked at.
             careful = True
             head = await self._leader.head()
-        if not self._withdrawals.is_fresh():
-            await self._withdrawals.refresh()
         states = [None if careful else self._known(write) for write in writes]
-        if None in states and not careful:
-            await self._states.confirm([write.stream for write in writes])
-            states = [self._known(write) for write in writes]
         if None in states:
             found = await asyncio.gather(
                 *(
@@ -66,12 +63,12 @@ class Preparer:
         for write, state in zip(writes, placed, strict=True):
             if write.expected not in (ANY_VERSION, state.version):
                 raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=state.version)
-        return Attempt(placed, self._messages(writes, placed, withdraws, head), monotonic())
+        return Attempt(placed, self._messages(writes, placed, withdraws, head))
 
     def _known(self, write: StreamWrite) -> StreamState | None:
         state = self._states.remembered(write.stream)
         if state is None and write.expected == NO_STREAM:
-            state = self._states.untouched(write.stream)
+            state = UNTOUCHED
         return state if state is not None and write.expected in (ANY_VERSION, state.version) else None
 
     def _messages(
@@ -84,17 +81,17 @@ class Preparer:
         messages: list[Message] = []
         more = sum([len(write.events) for write in writes])
         for write, state in zip(writes, states, strict=True):
-            subject = self._names.subject(write.stream)
+            of = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
+            subject = self._names.subject(write.stream, "" if of is None else of.stream)
+            # A cluster looks at what is under way by the text of the guard: so all messages have it, not the first alone.
+            guard = {EXPECTED: str(state.guard), EXPECTED_ON: self._names.guarded(write.stream)}
             version = state.version
             for event in write.events:
                 version += 1
                 more -= 1
-                headers = {MESSAGE_ID: event.event_id}
-                if version == state.version + 1:
-                    headers[EXPECTED] = str(state.guard)
+                headers = {MESSAGE_ID: event.event_id, **guard}
                 if head is not None and not messages:
                     headers[EXPECTED_HEAD] = str(head)
-                of = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
                 messages.append(Message(subject, headers, body_of(event, version, more, of)))
         return messages
 
@@ -103,9 +100,8 @@ class Preparer:
         position -= len(attempt.messages)
         for write, state in zip(writes, attempt.states, strict=True):
             if count := len(write.events):
-                first, position = position + 1, position + count
-                now = StreamState(state.version + count, position, attempt.as_of)
-                self._states.written(write.stream, now, first)
+                position += count
+                self._states.note(write.stream, StreamState(state.version + count, position))
 
     def forget(self, writes: Sequence[StreamWrite]) -> None:
         """Remember nothing of the streams of an append that failed."""

@@ -6,7 +6,6 @@ Headers by https://docs.nats.io/nats-concepts/jetstream/headers and ADR-50 of NA
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -15,8 +14,6 @@ from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unans
 from ledgerpress.adapters.jetstream.leader import ApiError
 
 ANSWER_SECONDS: Final = 2.0
-SENDING_SECONDS: Final = 2.0
-"""A batch that took longer is not committed: its guards are too old, see `withdrawals`."""
 MAX_BATCH: Final = 1_000
 """Messages of a batch: the server's own bound."""
 BATCHES: Final = 12
@@ -25,6 +22,7 @@ _BURST: Final = 4 * 1024 * 1024
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_ON: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 EXPECTED_HEAD: Final = "Nats-Expected-Last-Sequence"
 _ROLLUP: Final = "Nats-Rollup"
 _BATCH_ID: Final = "Nats-Batch-Id"
@@ -33,6 +31,11 @@ _BATCH_COMMIT: Final = "Nats-Batch-Commit"
 
 _WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 _DUPLICATE: Final = 10201
+_REFUSED: Final = frozenset({10054, 10097, 10109, 10174, 10199})
+"""Too large a message or header or batch; a sealed stream; no batches: said before anything is stored."""
+_STORE_FAILED: Final = 10077
+_LIMIT: Final = "maximum "
+"""How the server's words for a limit of the stream begin; it looks at the limits before it stores."""
 _BUSY: Final = frozenset({10158, 10210})
 """A message with the same id is on its way; too many batches are open."""
 
@@ -115,7 +118,7 @@ class Publisher:
         # A batch of another attempt or node must never have the same id: its messages would mix with these.
         self._count += 1
         batch = f"{self._prefix}.{self._count}"
-        begun, waiting = monotonic(), 0
+        waiting = 0
         try:
             for number, (subject, headers, body) in enumerate(messages[:-1], 1):
                 await self._connection.send(
@@ -127,8 +130,6 @@ class Publisher:
                     await self._connection.flush()
         except NotSent as failed:
             return Busy(str(failed))
-        if monotonic() - begun > SENDING_SECONDS:
-            return Busy(f"the messages could not be sent within {SENDING_SECONDS:g} seconds")
         subject, headers, body = messages[-1]
         commit = {_BATCH_ID: batch, _BATCH_SEQUENCE: str(len(messages)), _BATCH_COMMIT: "1"}
         return await self._send_last(Message(subject, {**headers, **commit}, body))
@@ -150,6 +151,7 @@ class Publisher:
             return Conflict()
         if code == _DUPLICATE:
             return Duplicate()
-        if code in _BUSY:
-            return Busy(answer.error.description)
+        limit = code == _STORE_FAILED and answer.error.description.startswith(_LIMIT)
+        if code in _BUSY or code in _REFUSED or limit:
+            return Busy(f"{answer.error.description} ({code})")
         return Unclear(f"{answer.error.description} ({code})")

@@ -11,7 +11,7 @@ from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.batched_reads import BatchedReads, Found
 from ledgerpress.adapters.jetstream.leader import Leader
 from ledgerpress.adapters.jetstream.message import header_of, payload_of
-from ledgerpress.adapters.jetstream.stream_states import StreamStates
+from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog
@@ -63,28 +63,38 @@ class Reader:
             while after + len(events) + 1 < one.position:
                 missing = after + len(events) + 1
                 events.append(StoredEvent(await self._withdrawn(missing, one.position), None))
+            self._learn(one)
             events.append(self._stored(one))
         for event in events[:limit]:
-            self._states.read(event.header.stream, event.header.stream_version, event.header.position)
+            self._states.note(
+                event.header.stream, StreamState(event.header.stream_version, event.header.position)
+            )
         return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
         """Return the events of a stream with versions greater than `after`."""
-        if not self._withdrawals.is_fresh():
+        subjects = self._names.guarded(stream)
+        last = await self._leader.last_of(subjects)
+        if last is None:
+            return []
+        # The rest of the last command may be in other streams.
+        found = await self._whole_commands(await self._subject_upto(subjects, last.sequence), cut=True)
+        for one in found:
+            self._learn(one)
+        events = {one.body.stream_version: self._stored(one) for one in found if one.stream == stream}
+        if self._missing(events, stream) is not None:
+            # It was erased while the others were read, and its withdrawal is later than they are.
             await self._withdrawals.refresh()
-        subject = self._names.subject(stream)
-        last = await self._leader.last_of(subject)
-        found: list[Found] = []
-        if last is not None:
-            # The rest of the last command may be in other streams.
-            found = await self._whole_commands(await self._subject_upto(subject, last.sequence), cut=True)
-        events = {one.body.stream_version: self._stored(one) for one in found}
+        if (version := self._missing(events, stream)) is not None:
+            raise GapInLog(expected=version, found=max(events))
+        return [events[version] for version in sorted(events) if version > after]
+
+    def _missing(self, events: dict[int, StoredEvent], stream: str) -> int | None:
+        """Add the events that are known to be withdrawn, and return the first version that is missing."""
         for header in self._withdrawals.of_stream(stream):
             events[header.stream_version] = StoredEvent(header, None)
-        for version in range(1, max(events, default=0) + 1):
-            if version not in events:
-                raise GapInLog(expected=version, found=max(events))
-        return [events[version] for version in sorted(events) if version > after]
+        versions = range(1, max(events, default=0) + 1)
+        return next((version for version in versions if version not in events), None)
 
     async def _upto(
         self, head: asyncio.Future[int] | None, after: int, limit: int
@@ -148,9 +158,11 @@ class Reader:
             raise GapInLog(expected=position, found=next_found)
         return header
 
-    def _stored(self, found: Found) -> StoredEvent:
+    def _learn(self, found: Found) -> None:
         if found.body.withdraws is not None:
             self._withdrawals.add(found.body.withdraws)
+
+    def _stored(self, found: Found) -> StoredEvent:
         header = header_of(found.body, self._publication, found.position, found.stream)
         if self._withdrawals.get(found.position) is not None:
             return StoredEvent(header, None)

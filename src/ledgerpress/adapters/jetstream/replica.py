@@ -16,7 +16,7 @@ from ledgerpress.adapters.jetstream.durability import look_at_servers
 from ledgerpress.adapters.jetstream.erasing import erase
 from ledgerpress.adapters.jetstream.leader import Leader, Refused
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
-from ledgerpress.adapters.jetstream.message import body_of_stored
+from ledgerpress.adapters.jetstream.message import body_of_stored, withdrawn_from
 from ledgerpress.adapters.jetstream.publishing import (
     EXPECTED_HEAD,
     MESSAGE_ID,
@@ -72,7 +72,7 @@ class JetStreamReplica:
             self._leader,
             names,
             self._withdrawals,
-            StreamStates(self._leader, names, self._withdrawals, 0),
+            StreamStates(self._leader, names, self._withdrawals),
             publication,
             replicated=replicated,
         )
@@ -164,7 +164,7 @@ class JetStreamReplica:
     async def _add(self, batch: Sequence[StoredEvent]) -> None:
         messages = [
             Message(
-                self._names.subject(event.header.stream),
+                self._names.subject(event.header.stream, withdrawn_from(event)),
                 {MESSAGE_ID: event.header.event_id},
                 body_of_stored(event),
             )

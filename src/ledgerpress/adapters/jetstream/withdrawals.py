@@ -1,24 +1,17 @@
 """Which events are withdrawn: their headers, as the withdrawals on record carry them.
 
-An erased message leaves no trace in its subject, so two things hang on this. A reader that meets a missing sequence
-takes the header from here. And a writer learns from here that a stream goes on beyond its last message: `ERASE_AFTER`
-seconds lie between the record of a withdrawal and the erasing of a stream's last message, and nobody begins to write
-with what he knew `FRESH` seconds ago. So nobody can take a stream for shorter than it is.
+An erased message leaves no trace, so a reader that meets a missing sequence takes the header from here, and a writer the
+version of a stream whose last event is erased.
 """
 
 import asyncio
 from bisect import insort
 from collections.abc import Sequence
-from time import monotonic
-from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.message import read_body
 from ledgerpress.eventlog.envelope import Header
-
-FRESH: Final = 2.0
-ERASE_AFTER: Final = 6.0
 
 
 class Withdrawals:
@@ -29,8 +22,8 @@ class Withdrawals:
         self._names = names
         self._headers: dict[int, Header] = {}
         self._of_stream: dict[str, list[Header]] = {}
+        self._of_event: dict[str, Header] = {}
         self._read = 0
-        self._as_of = float("-inf")
         self._reading: asyncio.Lock = asyncio.Lock()
 
     def get(self, position: int) -> Header | None:
@@ -41,21 +34,19 @@ class Withdrawals:
         """Return the headers of a stream's withdrawn events, in order, as far as is known."""
         return self._of_stream.get(stream, ())
 
-    def is_fresh(self) -> bool:
-        """Whether what is known was complete less than `FRESH` seconds ago."""
-        return monotonic() - self._as_of < FRESH
+    def of_event(self, event_id: str) -> Header | None:
+        """Return the header of a withdrawn event, as far as is known."""
+        return self._of_event.get(event_id)
 
     async def refresh(self) -> None:
         """Learn of all that are recorded by now."""
-        asked = monotonic()
         async with self._reading:
-            if self._as_of > asked:
-                return
-            begun = monotonic()
+            head = await self._leader.head()
             while found := await self._leader.next_of(self._names.withdrawals, self._read):
                 self.learn(found)
                 self._read = found.sequence
-            self._as_of = begun
+            # The next time the server need not search again where there are none.
+            self._read = max(self._read, head)
 
     def learn(self, message: StoredMessage) -> None:
         """Take in a withdrawal."""
@@ -67,6 +58,7 @@ class Withdrawals:
         """Note that the event with this header is withdrawn."""
         if header.position not in self._headers:
             self._headers[header.position] = header
+            self._of_event[header.event_id] = header
             insort(self._of_stream.setdefault(header.stream, []), header, key=_position)
 
 

@@ -1,0 +1,46 @@
+"""What the server refuses in so many words is not recorded, and is not said to be unknown."""
+
+import json
+
+import nats
+import pytest
+
+from ledgerpress.adapters.jetstream import appending
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.log import NO_STREAM
+from scripts.engines.nats import NatsServer
+from tests.contract.samples import places, sample_write
+from tests.integration.test_jetstream_withdrawal import opened
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"max_msgs": 1}, "maximum messages exceeded"), ({"sealed": True}, "sealed")],
+    ids=["full", "sealed"],
+)
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+async def test_a_clear_refusal_is_not_unknown(
+    nats_server: NatsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, object],
+    words: str,
+    events: int,
+) -> None:
+    monkeypatch.setattr(appending, "PATIENCE", 0.3)
+    name = f"refusal{events}{next(iter(change))}".replace("_", "")
+    log = await opened(nats_server.url(name))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    client = await nats.connect(f"nats://{nats_server.address}")
+    stream = Names(name).stream
+    info = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=5)).data)
+    config = json.dumps({**info["config"], **change}).encode()
+    answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", config, timeout=5)
+    assert "error" not in json.loads(answer.data)
+    await client.close()
+    with pytest.raises(LogUnavailable, match=words) as refusal:
+        await log.append([sample_write("post.a", 1, events=events)])
+    assert not isinstance(refusal.value, AppendUnresolved)
+    assert "nothing was recorded" in str(refusal.value)
+    assert await places(log) == [("post.a", 1)]
+    await log.aclose()
