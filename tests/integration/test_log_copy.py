@@ -249,6 +249,18 @@ def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], t
         assert "secret" not in result.output
 
 
+def test_no_log_is_restored_into_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
+    node, file = tmp_path / "node", tmp_path / "backup"
+    done("status", "--data", node, "--log", f"sqlite:{store / 'log.sqlite'}")
+    done("log", "backup", file, "--data", store)
+    for log in ("sqlite:", f"sqlite:{node / 'log.sqlite'}"):
+        refused = run("log", "restore", file, "--data", node, "--log", log)
+        assert (refused.exit_code, "is the directory of a node" in refused.stderr) == (3, True), (
+            refused.output
+        )
+    assert not (node / "log.sqlite").exists()
+
+
 def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     done("events", "export", file, "--data", store)
