@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application import log_copy
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.posts import CreatePost
 from ledgerpress.application.request import Request
@@ -158,6 +159,24 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
     assert (verified["intact"], verified["head"]["root"]) == (True, root)
     shown = json.loads(done("events", "show", "30", "--log", there, "--data", tmp_path / "node"))
     assert "data" not in shown
+
+
+def test_a_source_that_went_on_has_an_exit_code_of_its_own(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'one'}", "--data", store, "--json")
+    assert (copied.exit_code, json.loads(copied.stdout)["missing"]) == (0, 0)
+    monkeypatch.setattr(log_copy, "LOOKS", 0)
+    copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'two'}", "--data", store, "--json")
+    assert (copied.exit_code, json.loads(copied.stdout)["missing"] > 0) == (4, True), copied.output
+    (tmp_path / "head").write_text(copied.stdout, "utf-8")
+    done("verify", "--data", store, "--head", tmp_path / "head")
+
+
+def test_one_place_is_not_copied_to_itself(store: Path) -> None:
+    for target in ("sqlite:", f"sqlite:{store / 'log.sqlite'}"):
+        refused = run("log", "copy", "sqlite:", target, "--data", store)
+        assert (refused.exit_code, "one place twice" in refused.stderr) == (2, True), refused.output
 
 
 def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
