@@ -78,7 +78,7 @@ def test_the_demo_loads_into_an_empty_store_only(store: Path, tmp_path: Path) ->
     assert run("demo", "--data", tmp_path / "new").exit_code == 0
     before = head(store)
     refused = run("demo", "--data", store)
-    assert (refused.exit_code, "already" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "already" in refused.stderr) == (3, True)
     assert head(store) == before
 
 

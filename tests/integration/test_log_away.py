@@ -164,6 +164,8 @@ async def test_readiness_says_since_when_and_gives_up_after_the_bound(
         assert ready.status_code == 503
         found = ready.json()
         assert (found["status"], found["log"]) == ("behind", "unreachable")
+        assert found["lag"]["events"] is None, "nobody knows"
+        assert set(found["behind"].values()) == {None}
         assert found["lag"]["seconds"] > 0.5
         assert found["head"] == one.store.position
         assert "unreachableSince" not in found
@@ -174,12 +176,14 @@ async def test_readiness_says_since_when_and_gives_up_after_the_bound(
         assert metrics["ledgerpress_log_reachable"] == 0
         assert metrics["ledgerpress_log_head"] == one.store.position
         assert metrics["ledgerpress_lag_seconds"] > 0.5
+        assert "ledgerpress_lag_events" not in metrics
         severed.away = False
         async with asyncio.timeout(20):
             while (await one.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         metrics = await samples(one.http)
         assert metrics["ledgerpress_log_reachable"] == 1
+        assert metrics["ledgerpress_lag_events"] == 0
         assert metrics["ledgerpress_log_regained_total"] == 1
         assert metrics["ledgerpress_log_reconnects_total"] == 3
         assert metrics["ledgerpress_log_appends_resolved_total"] == 2

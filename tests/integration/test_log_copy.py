@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite.replica import write_replica
+from ledgerpress.application import log_copy
 from ledgerpress.application.event_codec import event_codec
 from ledgerpress.application.posts import CreatePost
 from ledgerpress.application.request import Request
@@ -160,6 +161,24 @@ def test_a_copy_is_kept_open_while_the_source_is_written_to(store: Path, there: 
     assert "data" not in shown
 
 
+def test_a_source_that_went_on_has_an_exit_code_of_its_own(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'one'}", "--data", store, "--json")
+    assert (copied.exit_code, json.loads(copied.stdout)["missing"]) == (0, 0)
+    monkeypatch.setattr(log_copy, "LOOKS", 0)
+    copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'two'}", "--data", store, "--json")
+    assert (copied.exit_code, json.loads(copied.stdout)["missing"] > 0) == (4, True), copied.output
+    (tmp_path / "head").write_text(copied.stdout, "utf-8")
+    done("verify", "--data", store, "--head", tmp_path / "head")
+
+
+def test_one_place_is_not_copied_to_itself(store: Path) -> None:
+    for target in ("sqlite:", f"sqlite:{store / 'log.sqlite'}"):
+        refused = run("log", "copy", "sqlite:", target, "--data", store)
+        assert (refused.exit_code, "one place twice" in refused.stderr) == (2, True), refused.output
+
+
 def test_a_copy_that_was_finished_is_only_compared(store: Path, there: str) -> None:
     copied = done("log", "copy", "sqlite:", there, "--data", store)
     for option in ([], ["--keep-open"]):
@@ -247,6 +266,18 @@ def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], t
         assert tool in result.stderr
         assert "ledgerpress log copy" in result.stderr
         assert "secret" not in result.output
+
+
+def test_no_log_is_restored_into_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
+    node, file = tmp_path / "node", tmp_path / "backup"
+    done("status", "--data", node, "--log", f"sqlite:{store / 'log.sqlite'}")
+    done("log", "backup", file, "--data", store)
+    for log in ("sqlite:", f"sqlite:{node / 'log.sqlite'}"):
+        refused = run("log", "restore", file, "--data", node, "--log", log)
+        assert (refused.exit_code, "is the directory of a node" in refused.stderr) == (3, True), (
+            refused.output
+        )
+    assert not (node / "log.sqlite").exists()
 
 
 def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_demo_goes_where_there_is_no_log_yet(log_url: str) -> None:
     done("demo", "--data", "one", "--log", log_url)
     size = json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"]
     again = run("demo", "--data", "two", "--log", log_url)
-    assert again.exit_code == 1
+    assert again.exit_code == 3
     assert "the demo needs a publication that is new" in again.stderr
     assert json.loads(done("head", "--json", "--data", "one", "--log", log_url))["size"] == size
 

@@ -10,6 +10,7 @@ import pytest
 
 from ledgerpress.adapters.sqlite.backup import backup, restore
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite.new_file import unfinished
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from tests.contract.samples import PUBLICATION, sample_event, sample_write
@@ -130,6 +131,14 @@ async def test_only_a_log_is_copied(tmp_path: Path, action: Copy) -> None:
         with pytest.raises(LogUnusable, match=why):
             await action(tmp_path / name, tmp_path / "new.db")
     assert names(tmp_path) == before
+
+
+def test_what_sqlite_leaves_beside_an_unfinished_copy_is_deleted_with_it(tmp_path: Path) -> None:
+    with unfinished(tmp_path / "new.db") as copy:
+        for end in ("-journal", "-wal"):
+            copy.with_name(copy.name + end).touch()
+        assert len(names(tmp_path)) == 3
+    assert not names(tmp_path)
 
 
 async def test_a_folder_that_is_missing_is_named(copy: Path, tmp_path: Path) -> None:

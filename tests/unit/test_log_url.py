@@ -1,8 +1,10 @@
 """The URL of a log: what it names, what is refused, and that no password is ever shown."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.log_url import LogUrl, mask
 from ledgerpress.eventlog.errors import LogUnusable
 
 
@@ -40,7 +42,7 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
         ("nats://n1:port?publication=daily", "'n1:port' is no host with a port"),
         ("nats://u:secret@n1:4222,n2:99999?publication=daily", "'n2:99999' is no host with a port"),
         ("postgresql://news:se:cret@db:x/news?publication=daily", "'db:x' is no host with a port"),
-        ("nats://[::1?publication=daily", "is no URL of a log: Invalid IPv6 URL"),
+        ("nats://[::1?publication=daily", "its host or a parameter makes no sense"),
     ],
 )
 def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: str) -> None:
@@ -69,3 +71,52 @@ def _said_of(text: str) -> str:
         return f"{LogUrl.parse(text)} {LogUrl.parse(text)!r}"
     except LogUnusable as error:
         return str(error)
+
+
+_SECRET = "S3CR3T"
+_AROUND = st.text(st.sampled_from(" /:?#@&=%,[]'\"\n1a") | st.characters(codec="utf-8"), max_size=6)
+
+
+@given(
+    st.sampled_from(["", "postgresql:", "postgres:", "nats:", "tls:", "mysql:", "sqlite://"]),
+    st.sampled_from(["", "/", "//"]),
+    _AROUND,
+    _AROUND,
+    st.sampled_from(["h", "h/db", "h:4222", "h1:1,h2:x", "[::1", ""]),
+    st.sampled_from(["", "?publication=daily", "?publication=NO", "?x=1&x=2", "?x"]),
+)
+@example("postgresql:", "/", "u:", "", "h/db", "?publication=daily")
+@example("postgresql:", "", "u:", "", "h/db", "")
+@example("", "", "u:", "", "h/db", "?publication=daily")
+@example("postgresql:", "//", "u:S3 ", "", "h/db", "?publication=daily")
+@example("postgresql:", "//", "u:", "#x", "h/db", "?publication=daily")
+@example("postgresql:", "//", "u:", "/x", "h/db", "?publication=daily")
+@example("postgresql:", "//", "u:1?a=", "", "h/db", "&publication=daily")
+@example("sqlite://", "", "u:", "", "x", "")
+def test_whatever_is_around_a_password_it_is_not_shown(
+    scheme: str, slashes: str, before: str, after: str, place: str, query: str
+) -> None:
+    text = f"{scheme}{slashes}{before}{_SECRET}{after}@{place}{query}"
+    for said in (_said_of(text), mask(text), mask(repr(text))):
+        assert _SECRET not in said
+
+
+@pytest.mark.parametrize("hidden", ["S3#CRET", "S3/CRET", "S3?CRET", "S3 CRET"])
+def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: str) -> None:
+    said = _said_of(f"postgresql://u:{hidden}@h/db?publication=daily")
+    assert "S3" not in said
+    assert "CRET" not in said
+    assert "written as % and two hex digits" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nats://n1?publication=a&publication=b", "a parameter twice"),
+        ("postgresql://db/news?publication=daily#x", "it has a #"),
+        ("postgresql://db/news?publication=daily&x", "a parameter makes no sense"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(text: str, said: str) -> None:
+    with pytest.raises(LogUnusable, match=said):
+        LogUrl.parse(text)

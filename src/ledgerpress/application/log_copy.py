@@ -83,7 +83,8 @@ class LogCopy:
             last = await self._target.read(self._written - 1, 1)
             if await self._source.head() < self._written:
                 raise LogUnusable(
-                    f"the copy holds {self._written:,} events, and the log that should be copied ends before: it is another"
+                    f"the copy holds {self._written:,} events, and the log that should be copied ends before: it is another, or was perhaps "
+                    "restored from an older backup"
                 )
             same = await self._source.read(self._written - 1, 1)
             if [one.header for one in last] != [one.header for one in same]:

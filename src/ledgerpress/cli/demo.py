@@ -9,7 +9,7 @@ from ledgerpress.application.sources import SystemClock
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
-    REFUSED,
+    UNUSABLE,
     DataOption,
     LogOption,
     clear_errors,
@@ -35,9 +35,9 @@ def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
         place, how = (str(data), "") if url.is_local else (str(url), " --log URL")
         err.print(f"The demo newsroom is in {place}; serve it with: ledgerpress serve --data {data}{how}")
     elif url.is_local:
-        fail(f"there is a store in {data} already; the demo needs a directory that is empty or new", REFUSED)
+        fail(f"there is a store in {data} already; the demo needs a directory that is empty or new", UNUSABLE)
     else:
-        fail(f"there is a log at {url} already; the demo needs a publication that is new", REFUSED)
+        fail(f"there is a log at {url} already; the demo needs a publication that is new", UNUSABLE)
 
 
 def load_demo_into(data: Path, log: str = LOCAL, *, patience: float = 0.0) -> bool:

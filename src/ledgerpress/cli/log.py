@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
+    INCOMPLETE,
     MISUSED,
     DataOption,
     JsonOption,
@@ -63,11 +65,14 @@ def copy(
     directory; @FILE is a URL in a file, for one with a password.
     """
     begin, end = LogUrl.parse(source), LogUrl.parse(target)
+    if place_of(begin, data) == place_of(end, data):
+        fail("that is one place twice: name another one to copy to", MISUSED)
     with progress("Copying the log") as report:
         copied = run(copy_log(begin, end, data, keep_open=keep_open, progress=report))
     head, old, new = copied.head, place_of(begin, data), place_of(end, data)
     if json:
-        out.print(head.to_json())
+        whole = msgspec.to_builtins(head) | {"missing": copied.missing}
+        out.print(msgspec.json.encode(whole).decode())
     elif not copied.finished:
         out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
     else:
@@ -80,6 +85,7 @@ def copy(
             f"stop what writes to {old} first; then delete the copy, and copy again.",
             style="yellow",
         )
+        raise typer.Exit(INCOMPLETE)
 
 
 def backup(

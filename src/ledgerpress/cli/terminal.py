@@ -1,7 +1,7 @@
 """What the commands have in common: options, progress, and how a failure ends the program.
 
 Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory cannot
-be used, or the log cannot be reached.
+be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
 """
 
 import os
@@ -28,6 +28,7 @@ T = TypeVar("T")
 REFUSED: Final = 1
 MISUSED: Final = 2
 UNUSABLE: Final = 3
+INCOMPLETE: Final = 4
 
 MAX_POSITION: Final = 2**53 - 1
 """The greatest number that a position may be."""

@@ -23,18 +23,23 @@ async def open_awaited_log(
     url: LogUrl, data: Path, *, create_as: Callable[[], str] | None, patience: float
 ) -> OpenedLog:
     """Open the log at `url` as `open_log` does, and try for `patience` seconds where it cannot be reached."""
-    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+    deadline, pause, said = time.monotonic() + patience, FIRST_PAUSE, ""
     while True:
         try:
-            return await open_log(url, data, create_as=create_as)
-        except LogUnavailable as error:
+            # One attempt is made in any case; the others end with the whole wait.
+            async with asyncio.timeout(None if not said else deadline - time.monotonic()):
+                return await open_log(url, data, create_as=create_as)
+        except (LogUnavailable, TimeoutError) as error:
+            said = str(error) or said
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LogUnavailable(
-                    f"the log cannot be reached: {error}: see whether its server runs, and whether the URL is right "
+                    f"the log cannot be reached: {said}: see whether its server runs, and whether the URL is right "
                     "(--log, LEDGERPRESS_LOG)"
                 ) from error
             if pause == FIRST_PAUSE:
-                logger.warning("the log cannot be reached; waiting for it up to %.0f s: %s", left, error)
+                logger.warning(
+                    "the log cannot be reached; waiting for it up to %.0f s in all: %s", patience, error
+                )
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)

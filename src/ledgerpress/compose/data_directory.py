@@ -12,6 +12,8 @@ NOTE: Final = "node.json"
 """In the directory of a node whose log is somewhere else: of which publication its views are."""
 ASIDE: Final = ".aside-"
 """How the names of directories begin in which something is made before it is put in place."""
+_OURS: Final = (LOG_FILE, f".{LOG_FILE}.", ASIDE)
+"""How names begin of what does not keep a log from being made; the second, of what a killed restore has left."""
 
 
 def check_data_directory(data: Path, *, create: bool) -> None:
@@ -24,7 +26,7 @@ def check_data_directory(data: Path, *, create: bool) -> None:
             raise LogUnusable(
                 f"{data} is the directory of a node whose log is elsewhere: say where with --log, or LEDGERPRESS_LOG"
             )
-        others = data.exists() and any(not one.name.startswith((LOG_FILE, ASIDE)) for one in data.iterdir())
+        others = data.exists() and any(not one.name.startswith(_OURS) for one in data.iterdir())
         if log.exists() and log.stat().st_size == 0 and others:
             raise LogUnusable(f"{log} is empty, yet there are views of it: restore it from a backup")
         if not log.exists():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.adapters.sqlite.backup import backup, restore
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
+from ledgerpress.compose.data_directory import LOG_FILE, NOTE, check_data_directory
 from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
 
@@ -30,11 +30,16 @@ async def backup_log(data: Path, file: Path, *, log: str = LOCAL, progress: Prog
 async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
     """Make a log at the URL `log` of the copy in `file`; return its head. Raises `LogUnusable`."""
     url = _of_a_file(log, "ledgerpress log copy sqlite:FILE URL makes one there of a copy in a file")
+    target = url.file(data / LOG_FILE)
+    if (target.parent / NOTE).exists():
+        raise LogUnusable(
+            f"{target.parent} is the directory of a node whose log is elsewhere: name another place"
+        )
     if url.is_local:
-        if (data / LOG_FILE).exists():
+        if target.exists():
             raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
         check_data_directory(data, create=True)
-    return await restore(file, url.file(data / LOG_FILE), progress=progress)
+    return await restore(file, target, progress=progress)
 
 
 def _of_a_file(log: str, instead: str) -> LogUrl:

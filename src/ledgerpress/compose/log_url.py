@@ -28,9 +28,11 @@ PUBLICATION: Final = "publication"
 UNSYNCED: Final = "allow_unsynced"
 """The parameter by which an operator allows NATS servers that do not sync."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_PASSWORD: Final = re.compile(r"(?<=//)\S*@")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
-_SECRET: Final = re.compile(r"((?:password|passwd|token)=)[^&\s]*", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"pass|pwd|token|secret", re.IGNORECASE)
+_SECRET: Final = re.compile(rf"((?:{_SECRET_NAME.pattern})[^=&]*=).*", re.IGNORECASE | re.DOTALL)
+_SCHEME: Final = re.compile(rf"['\"]?(?:{'|'.join(ENGINES)}|https?):/*")
+_ENCODE: Final = "in a user and a password, all but letters and digits is written as % and two hex digits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,29 +51,37 @@ class LogUrl:
         engine = ENGINES.get(scheme) if colon else None
         if engine is None:
             raise LogUnusable(
-                f"{mask(text)!r} is no URL of a log: it begins with sqlite:, postgresql: or nats:"
+                f"{_hidden(text)!r} is no URL of a log: it begins with sqlite:, postgresql: or nats:"
             )
         if engine == "sqlite":
             if "?" in rest or rest.startswith("//"):
                 raise LogUnusable(
-                    f"{text!r} is no URL of a log: after sqlite: comes nothing, or the path of a file"
+                    f"{_hidden(text)!r} is no URL of a log: after sqlite: comes nothing, or the path of a file"
                 )
             return cls(engine=engine, text=text)
+        if not rest.startswith("//"):
+            raise _no_url(text, f"one is {EXAMPLES[engine]}")
+        if "#" in text or re.search(r"\s", text):
+            raise _no_url(text, f"it has a # or a blank; {_ENCODE}")
         try:
             parts = urlsplit(text)
-            asked = dict(parse_qsl(parts.query))
+            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError as error:
-            raise LogUnusable(f"{mask(text)!r} is no URL of a log: {error}") from error
-        if not rest.startswith("//"):
-            raise LogUnusable(f"{mask(text)!r} is no URL of a log: one is {EXAMPLES[engine]}")
+            # What it says may be a part of the password.
+            raise _no_url(text, f"its host or a parameter makes no sense; {_ENCODE}") from error
+        if "@" in parts.path + parts.query:
+            raise _no_url(text, f"it has an @ after the host; there it is written as %40, and {_ENCODE}")
         for place in parts.netloc.rpartition("@")[2].split(","):
             _check_port(text, place)
+        asked = dict(pairs)
+        if len(asked) < len(pairs):
+            raise _no_url(text, "it has a parameter twice")
         publication = asked.get(PUBLICATION, "")
         if not _NAME.fullmatch(publication):
             what = f"has {publication!r} as its publication" if publication else "names no publication"
             raise LogUnusable(
-                f"{mask(text)!r} {what}: say which of those that the server may hold, as in "
-                f"{mask(text).partition('?')[0]}?{PUBLICATION}=daily (lower-case letters, digits, - and _, a letter "
+                f"{_shown(text)!r} {what}: say which of those that the server may hold, as in "
+                f"{_shown(text).partition('?')[0]}?{PUBLICATION}=daily (lower-case letters, digits, - and _, a letter "
                 "first, at most 32)"
             )
         return cls(engine=engine, text=text, publication=publication)
@@ -103,19 +113,49 @@ class LogUrl:
 
     def __str__(self) -> str:
         """Return the URL as it may be shown: without passwords."""
-        return mask(self.text)
+        return self.text if self.engine == "sqlite" else _shown(self.text)
 
     def __repr__(self) -> str:
         """Return what may stand in a traceback."""
-        return f"LogUrl({mask(self.text)!r})"
+        return f"LogUrl({str(self)!r})"
+
+
+def mask(text: str) -> str:
+    """Return a setting as it may be shown: without who asks and with which password, if it is a URL."""
+    try:
+        return str(LogUrl.parse(text))
+    except LogUnusable:
+        return _hidden(text)
 
 
 def _check_port(text: str, place: str) -> None:
     """Raise `LogUnusable` for a port that is none: those who connect would say it less well."""
     if not (found := _PORT.fullmatch(place)) or not 0 < int(found[1] or 1) < 65_536:
-        raise LogUnusable(f"{mask(text)!r} is no URL of a log: {place!r} is no host with a port")
+        what = repr(place) if place in _hidden(text) else "what follows //"
+        raise _no_url(text, f"{what} is no host with a port ({_ENCODE})")
 
 
-def mask(url: str) -> str:
-    """Return a URL without who asks and with which password."""
-    return _SECRET.sub(r"\1…", _PASSWORD.sub("…@", url))
+def _no_url(text: str, why: str) -> LogUnusable:
+    return LogUnusable(f"{_hidden(text)!r} is no URL of a log: {why}")
+
+
+def _shown(text: str) -> str:
+    """Return a URL that makes sense, of its parts: without user and password, and without secret parameters."""
+    url = urlsplit(text)
+    _, at, places = url.netloc.rpartition("@")
+    query = "&".join(
+        f"{pair.partition('=')[0]}=…" if _SECRET_NAME.search(unquote(pair.partition("=")[0])) else pair
+        for pair in url.query.split("&")
+    )
+    return f"{url.scheme}://{'…@' if at else ''}{places}{url.path}{'?' if query else ''}{query}"
+
+
+def _hidden(text: str) -> str:
+    """Return what may be shown of a text that is no URL: nothing up to its last @, which may be of a password."""
+    before, at, after = text.rpartition("@")
+    if not at:
+        return _SECRET.sub(r"\1…", text)
+    scheme = found[0] if (found := _SCHEME.match(text)) else ""
+    if _SECRET.search(before):
+        return f"{scheme}…"
+    return f"{scheme}…@" + _SECRET.sub(r"\1…", after)

@@ -28,10 +28,16 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
     @classmethod
     def from_json(cls, text: bytes) -> "TreeHead":
-        """Read what `to_json` wrote. Raises `ValueError` for anything else."""
-        head = msgspec.json.decode(text, type=cls)
+        """Read what `to_json` wrote, or `log copy --json`. Raises `ValueError` for anything else."""
+        found = msgspec.json.decode(text, type=_CopiedHead)
+        head = cls(found.v, found.publication, found.size, found.root, found.recorded_time)
         if head.v != TREE_HEAD_VERSION:
             raise ValueError(f"version {head.v} of tree heads is not known here")
         if head.size < 0 or not _ROOT.fullmatch(head.root):
             raise ValueError("a tree head has a size, and a root of 64 hexadecimal digits")
         return head
+
+
+class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=True):
+    missing: int = 0
+    """How many events the log that was copied had beyond the copy."""

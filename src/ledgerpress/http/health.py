@@ -71,7 +71,9 @@ class Health:
         lag = await lags(store.log, points, store.clock.now(), contact)
         node = node_lag(lag)
         paused = {name: point.error for name, point in points.items() if point.is_paused}
-        behind = {name: one.events for name, one in lag.items() if settings.is_behind(one)}
+        behind = {
+            name: one.events if one.is_known else None for name, one in lag.items() if settings.is_behind(one)
+        }
         status = "paused" if paused else "behind" if behind else "ready"
         if self._stopping.is_set():
             status = "stopping"
@@ -79,7 +81,7 @@ class Health:
             "status": status,
             "head": contact.head,
             "log": "reachable" if node.is_known else "unreachable",
-            "lag": {"events": node.events, "seconds": round(node.seconds, 3)},
+            "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
             "paused": paused,
             "behind": behind,
         }

@@ -169,7 +169,9 @@ class _Seen:
             "paused", "1 while it is paused.", {n: p.is_paused for n, p in self.points.items()}
         )
         yield _by_projection(
-            "lag_events", "Events still to be applied.", {n: one.events for n, one in self.lag.items()}
+            "lag_events",
+            "Events still to be applied.",
+            {n: one.events for n, one in self.lag.items() if one.is_known},
         )
         yield _by_projection(
             "lag_seconds",
@@ -189,9 +191,13 @@ class _Seen:
             "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
             "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
             "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
-            "lag_events": ("Events that the last of the projections has still to apply.", node.events),
             "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
         }
+        if node.is_known:
+            gauges["lag_events"] = (
+                "Events that the last of the projections has still to apply.",
+                node.events,
+            )
         for name, (documentation, value) in gauges.items():
             yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
         counters = {

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 from ledgerpress.adapters.sqlite.connection import PATIENCE, uri
 from ledgerpress.adapters.sqlite.log_file import check_format, is_log
 from ledgerpress.adapters.sqlite.log_rows import SELECT_HEAD
-from ledgerpress.adapters.sqlite.new_file import check_free, give_name, sync, unfinished
+from ledgerpress.adapters.sqlite.new_file import SIDE_FILES, check_free, give_name, sync, unfinished
 from ledgerpress.eventlog.errors import LogUnusable
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -29,9 +29,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 STEP: Final = 256
 """Pages copied between two reports of progress."""
-
-_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-"""What a lost log of the same name may have left, which SQLite would add to the copy."""
 
 
 async def backup(source: Path, target: Path, *, progress: Progress | None = None) -> int:
@@ -80,7 +77,8 @@ async def _in_thread(work: Callable[[Progress], int], progress: Progress | None)
 def _copy(source: Path, target: Path, report: Progress) -> int:
     if not is_log(source):
         raise LogUnusable(f"there is no log at {source}")
-    check_free(target, *(target.with_name(target.name + end) for end in _SIDE_FILES))
+    # A lost log of the same name may have left side files, which SQLite would add to the copy.
+    check_free(target, *(target.with_name(target.name + end) for end in SIDE_FILES))
     try:
         with unfinished(target) as copy:
             pages = _copy_pages(source, copy, report)

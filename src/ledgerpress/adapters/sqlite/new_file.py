@@ -11,8 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from ledgerpress.eventlog.errors import LogUnusable
+
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""How the names of files end that SQLite has beside a database."""
 
 
 def check_free(*paths: Path) -> None:
@@ -30,7 +34,15 @@ def unfinished(target: Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        for end in ("", *SIDE_FILES):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def write_whole(target: BinaryIO, content: bytes | memoryview) -> None:
+    """Write all of `content`: a file without a buffer may take a part, as on a disk that is about to be full."""
+    left = memoryview(content)
+    while left:
+        left = left[target.write(left) :]
 
 
 def sync(path: Path) -> None:

@@ -98,7 +98,7 @@ class SqliteReplica:
         try:
             return await self._db.run(work)
         except sqlite3.Error as error:
-            raise EventLogError(f"{self._path} cannot be written or read: {error}") from error
+            raise LogUnusable(f"{self._path} cannot be written or read: {error}") from error
 
 
 def _cannot_open(path: Path, error: sqlite3.Error) -> LogUnusable:

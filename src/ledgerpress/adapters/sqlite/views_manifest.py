@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 import msgspec
 
+from ledgerpress.adapters.sqlite.new_file import write_whole
 from ledgerpress.eventlog.errors import LogUnusable
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -101,10 +102,10 @@ def write(source: BinaryIO, manifest: Manifest, target: BinaryIO, progress: Prog
     """Write a snapshot of the views in `source` to `target`. Raises `SnapshotUnusable`, `OSError`."""
     line = manifest.line()
     digest = hashlib.sha256(line)
-    target.write(line)
+    write_whole(target, line)
     if copy(source, target, manifest.size, digest, progress) < manifest.size:
         raise SnapshotUnusable("the views have become shorter while they were copied")
-    target.write(msgspec.json.encode(_Tail(digest.hexdigest())) + b"\n")
+    write_whole(target, msgspec.json.encode(_Tail(digest.hexdigest())) + b"\n")
 
 
 def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash", progress: Progress) -> int:
@@ -120,7 +121,7 @@ def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash",
             if hashed is not None:
                 hashed.result()
             hashed = hashing.submit(digest.update, whole[:found])
-            target.write(whole[:found])
+            write_whole(target, whole[:found])
             done, number = done + found, number + 1
             if found < len(whole):
                 break
