@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from ledgerpress.eventlog.errors import EventLogError, LogClosed
+from ledgerpress.eventlog.errors import LogClosed
 
 INTERVAL: Final = 0.02
 """Seconds between two looks at the log, while somebody waits, for what other processes have recorded: by default."""
@@ -66,15 +66,15 @@ class HeadWatch:
             while self._waiting:
                 await asyncio.sleep(self._interval)
                 self.advance(await self._look())
-        except EventLogError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
             self._fail(error)
         finally:
             self._poller = None
 
-    def _fail(self, error: EventLogError) -> None:
+    def _fail(self, error: Exception) -> None:
         for answer in self._waiting:
             if not answer.done():
-                answer.set_exception(type(error)(str(error)))
+                answer.set_exception(error)
 
 
 def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:
