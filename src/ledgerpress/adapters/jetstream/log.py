@@ -58,7 +58,6 @@ class JetStreamEventLog:
             self._withdrawals,
             states,
             publication,
-            replicated=info.replicas > 1,
         )
         self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
         self._clock = ClockWatch(self._leader)
