@@ -1,5 +1,6 @@
 """Which NATS servers and streams carry a log, and which are refused: with the reason, and with what to do."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -197,6 +198,18 @@ async def test_publications_share_a_server_and_keep_apart(nats_server: NatsServe
     assert await other.leases.read("schedules") is None
     await one.aclose()
     await other.aclose()
+
+
+async def test_a_bell_that_somebody_else_rings_is_not_believed(nats_server: NatsServer) -> None:
+    log = await opened(nats_server.url("rung"))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    waiting = asyncio.ensure_future(log.wait_beyond(1, 0.5))
+    client = await nats.connect(f"nats://{nats_server.address}")
+    await client.publish(Names("rung").bell, b"99999999")
+    await client.close()
+    assert not await waiting
+    assert not await log.wait_beyond(1, 0)
+    await log.aclose()
 
 
 # --- the clock ------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class JetStreamEventLog:
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
         self._watch = HeadWatch(self.head, POLL)
-        self._bell = Bell(connection, names.bell, self._watch.advance)
+        self._bell = Bell(connection, names.bell, self._watch.hear)
         states = StreamStates(self._leader, names, self._withdrawals, info.state.last_seq)
         self._appender = Appender(connection, self._leader, names, self._withdrawals, states, self._bell)
         self._eraser = Eraser(
