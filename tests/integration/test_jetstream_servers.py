@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,54 @@ async def test_a_system_user_can_be_asked_instead(synced: bool) -> None:
         said = await refusal(url.replace("system_password=sys-secret", "system_password=no"))
         assert "user system" in said
         assert "secret" not in said
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Iterator[list[NatsServer]]:
+    """A cluster: two servers that write through, one that does not, and one without JetStream."""
+    with tempfile.TemporaryDirectory(prefix="nats-") as directory, ExitStack() as running_servers:
+        ports = free_ports(4)
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+        servers = []
+        for number, port in enumerate(ports, 1):
+            cluster = f'cluster {{ name: press, listen: "127.0.0.1:{port}", routes: [{routes}], no_advertise: true }}'
+            server = NatsServer(
+                Path(directory) / f"n{number}",
+                name=f"n{number}",
+                sync_interval=None if number == 3 else "always",
+                more=f"{cluster}\n{ACCOUNTS}",
+            )
+            if number == 4:
+                server.configuration = (
+                    f'server_name: n4\nlisten: "{server.address}"\nhttp: "{server.monitor.removeprefix("http://")}"\n'
+                    f"{cluster}\n{ACCOUNTS.replace('jetstream: enabled, ', '')}"
+                )
+            servers.append(server)
+            running_servers.callback(server.kill)
+            server.launch()
+        for server in servers[:3]:
+            server.wait_ready()
+        yield servers
+
+
+@pytest.mark.parametrize("asked", [(0, 1, 3), (0, 1, 1, 3), (1, 0)])
+async def test_a_server_without_jetstream_says_nothing_for_another(
+    mixed: list[NatsServer], asked: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 1.0)
+    monitors = ",".join(mixed[number].monitor for number in asked)
+    url = mixed[0].url("daily", monitor=monitors).replace("nats://", "nats://press:secret@")
+    assert "2 of 3 servers with JetStream say" in await refusal(url)
+
+
+@pytest.mark.parametrize("way", ["monitor", "system user"])
+async def test_every_server_of_a_cluster_is_asked(mixed: list[NatsServer], way: str) -> None:
+    if way == "monitor":
+        url = mixed[0].url("daily", monitor=",".join(server.monitor for server in mixed))
+    else:
+        url = mixed[0].url("daily", monitor="", system_user="system", system_password="sys-secret")
+    said = await refusal(url.replace("nats://", "nats://press:secret@"))
+    assert "the NATS server n3 acknowledges what is not on its disk" in said
 
 
 # --- the URL --------------------------------------------------------------------------------------
