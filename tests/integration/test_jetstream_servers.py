@@ -164,6 +164,32 @@ async def test_a_parameter_that_means_nothing_is_refused(jetstream_url: str) -> 
     assert "allow_unsynced=yes" in await refusal(f"{jetstream_url}&allow_unsynced=yes")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("tls_ca=/nowhere", "tls_ca=/nowhere cannot be read"),
+        ("credentials=/nowhere", "credentials /nowhere cannot be read: No such file"),
+        ("credentials=/", "credentials / cannot be read"),
+        ("monitor=http://one:x", "monitor=http://one:x makes no sense"),
+        ("monitor=one:8222", "monitor=one:8222 makes no sense"),
+        ("monitor=127.0.0.1:8222", "monitor=127.0.0.1:8222 makes no sense"),
+        ("monitor=http://", "monitor=http:// makes no sense"),
+        ("monitor=#part", "after a #"),
+    ],
+)
+async def test_what_the_url_says_wrongly_is_named(nats_server: NatsServer, wrong: str, why: str) -> None:
+    url = nats_server.url("daily", monitor="" if "monitor" in wrong else nats_server.monitor)
+    assert why in await refusal(f"{url}&{wrong}")
+
+
+async def test_a_system_user_where_there_is_none_is_named(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
+    said = await refusal(nats_server.url("daily", monitor="", system_user="system"))
+    assert "no server answers the system user" in said
+
+
 async def test_servers_that_do_not_answer_are_named_without_the_password() -> None:
     (port,) = free_ports(1)
     with pytest.raises(LogUnavailable) as away:

@@ -179,7 +179,8 @@ async def _all_of(connection: Connection, kind: str, inbox: str, answers: list[M
     while len(answers) > seen:
         seen = len(answers)
         await asyncio.sleep(0.3)
-    if not answers:
+    if not answers or not answers[0].data:
+        # Without any data, the server says that nobody listens there.
         raise LogUnavailable("no server answers the system user: is it a user of the system account?")
     return [msgspec.json.decode(one.data, type=_SystemAnswer).data for one in answers]
 
