@@ -19,7 +19,7 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
-from scripts.engines.nats import NatsServer, free_ports, temporary_server
+from scripts.engines.nats import NatsServer, free_ports, temporary_cluster, temporary_server
 from tests.contract.samples import sample_write
 
 ACCOUNTS = """
@@ -214,6 +214,18 @@ async def test_a_server_that_takes_only_small_messages_is_refused() -> None:
         assert "max_payload" in await refusal(server.url("daily"))
 
 
+async def test_too_few_replicas_are_told_of() -> None:
+    with temporary_cluster() as cluster:
+        for replicas, told in (("1", []), ("", ["replicas: the log has 1 of the 3"])):
+            log = await opened(cluster.url("daily", replicas=replicas))
+            assert [notice[: len(told[0])] for notice in log.notices] == told
+            await log.aclose()
+        await changed(cluster.servers[0], "daily", num_replicas=3)
+        log = await opened(cluster.url("daily"))
+        assert log.notices == []
+        await log.aclose()
+
+
 # --- the stream -----------------------------------------------------------------------------------
 
 
@@ -221,6 +233,11 @@ async def changed_stream(server: NatsServer, name: str, **changes: object) -> No
     """Make a log, and change its stream."""
     log = await opened(server.url(name))
     await log.aclose()
+    await changed(server, name, **changes)
+
+
+async def changed(server: NatsServer, name: str, **changes: object) -> None:
+    """Change the stream of a log."""
     client = await nats.connect(f"nats://{server.address}")
     stream = Names(name).stream
     answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
@@ -237,6 +254,7 @@ async def changed_stream(server: NatsServer, name: str, **changes: object) -> No
         ("max_msgs", {"max_msgs": 1_000}),
         ("max_bytes", {"max_bytes": 10_000_000}),
         ("discard", {"discard": "old"}),
+        ("duplicate_window", {"duplicate_window": 120_000_000_000}),
         ("republish", {"republish": {"src": ">", "dest": "elsewhere.>"}}),
         ("allow_direct", {"allow_direct": False}),
         ("publication", {"metadata": {}}),
@@ -301,6 +319,8 @@ async def test_a_writer_whose_clock_is_off_refuses_to_write_until_it_is_right(
     with pytest.raises(LogUnavailable, match="ahead of" if off > 0 else "behind"):
         await log.append([sample_write("post.a", NO_STREAM)])
     assert await log.read(0, 10) == []
+    with pytest.raises(LogUnavailable, match="nothing is recorded"):
+        await log.withdraw(1, [sample_write("withdrawal.a", NO_STREAM)])
     monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off / 2)
     assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
     await log.aclose()

@@ -34,12 +34,26 @@ _UNSYNCED: Final = (
 )
 
 
+_TOO_FEW: Final = (
+    "replicas: the log has {has} of the {wanted} replicas that it should have; set them with "
+    "`nats stream update {stream} --replicas {wanted}`, or say replicas={has} in the URL"
+)
+
+
 class JetStreamEventLog:
     """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
 
     def __init__(
-        self, connection: Connection, names: Names, info: StreamInfo, publication: str, *, unsynced: bool
+        self,
+        connection: Connection,
+        names: Names,
+        info: StreamInfo,
+        publication: str,
+        *,
+        unsynced: bool,
+        replicas: int,
     ) -> None:
+        """`replicas`: how many the stream should have."""
         self._connection = connection
         self._publication = publication
         self._leader = Leader(connection, names.stream)
@@ -67,6 +81,11 @@ class JetStreamEventLog:
         self._closed = False
         self.unsynced = unsynced
         """Whether the operator allowed servers that acknowledge what is not on their disks."""
+        self._too_few = (
+            [_TOO_FEW.format(has=info.replicas, wanted=replicas, stream=names.stream)]
+            if info.replicas < replicas
+            else []
+        )
 
     @classmethod
     async def open(cls, address: Address, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
@@ -82,7 +101,7 @@ class JetStreamEventLog:
             info, publication, made = await open_stream(
                 Leader(connection, names.stream), names, replicas, create_as
             )
-            log = cls(connection, names, info, publication, unsynced=unsynced)
+            log = cls(connection, names, info, publication, unsynced=unsynced, replicas=replicas)
             if made:
                 await log._leases.make()
             await log._bell.listen()
@@ -118,8 +137,8 @@ class JetStreamEventLog:
 
     @property
     def notices(self) -> Sequence[str]:
-        """That servers acknowledge what is not on their disks, where the operator allowed that."""
-        return (_UNSYNCED,) if self.unsynced else ()
+        """That servers acknowledge what is not on their disks, where the operator allowed that; too few replicas."""
+        return ([_UNSYNCED] if self.unsynced else []) + self._too_few
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -155,6 +174,8 @@ class JetStreamEventLog:
             check_writes(writes)
         self._appending += 1
         try:
+            if writes:
+                await self._clock.check()
             recorded = await self._eraser.withdraw(position, writes)
         finally:
             self._done()

@@ -121,6 +121,9 @@ def check(info: StreamInfo, names: Names) -> None:
     wrong += [f"{name} must not be set" for name in _MUST_NOT_BE if config.get(name)]
     if config.get("persist_mode", "default") != "default":
         wrong.append("persist_mode must be default")
+    window = config.get("duplicate_window")
+    if not isinstance(window, int) or window < DUPLICATE_WINDOW:
+        wrong.append(f"duplicate_window is {window!r} and must be {DUPLICATE_WINDOW} at least (10 minutes)")
     if config.get("subjects") != [names.subjects]:
         wrong.append(f"its subjects must be {names.subjects}")
     metadata = metadata_of(info)
