@@ -14,7 +14,7 @@ from ledgerpress.adapters.jetstream import erasing, stream_states, withdrawals
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
-from ledgerpress.eventlog.errors import GapInLog, WrongExpectedVersion
+from ledgerpress.eventlog.errors import GapInLog, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from scripts.engines.nats import NatsServer, temporary_server
@@ -149,13 +149,16 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await log.append([sample_write("post.b", NO_STREAM, events=3)])
     await withdrawn(log, 1)
+    other = await opened(url)
     client = await nats.connect(f"nats://{nats_server.address}")
     answer = await client.request(
         f"$JS.API.STREAM.MSG.DELETE.{Names('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
     )
     assert json.loads(answer.data)["success"]
     await client.close()
-    for node in (log, await opened(url)):
+    with pytest.raises(LogUnusable, match="damaged: the event at position 2 is not there"):
+        await opened(url)
+    for node in (log, other):
         with pytest.raises(GapInLog) as gap:
             await node.read(0, 10)
         assert (gap.value.expected, gap.value.found) == (2, 3)
@@ -188,6 +191,8 @@ async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
             await asyncio.wait_for(log.read(after, 10), 10)
     assert [event.position for event in await log.read(0, 2)] == [1, 2]
     await log.aclose()
+    with pytest.raises(LogUnusable, match="damaged: the event at position 3 is not there"):
+        await opened(nats_server.url("tail"))
 
 
 async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) -> None:
@@ -199,6 +204,8 @@ async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) 
         await asyncio.wait_for(log.read(0, 10), 10)
     assert gap.value.expected == 1
     await log.aclose()
+    with pytest.raises(LogUnusable, match="damaged: the event at position 1 is not there"):
+        await opened(nats_server.url("emptied"))
 
 
 async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url: str) -> None:

@@ -17,7 +17,7 @@ from ledgerpress.adapters.jetstream.erasing import Eraser
 from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.reading import Reader
-from ledgerpress.adapters.jetstream.stream import open_stream
+from ledgerpress.adapters.jetstream.stream import check_whole, open_stream
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -91,8 +91,8 @@ class JetStreamEventLog:
     async def open(cls, address: Address, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
         """Open the log; where there is none, make one for the publication that `create_as` names.
 
-        Raises `LogUnusable` for a missing log that is not to be made, a stream that is something else, and servers
-        that are too old or acknowledge what is not on their disks; `LogUnavailable` where none answers.
+        Raises `LogUnusable` for a missing log that is not to be made, a stream that is something else or of which
+        somebody has taken something out, and servers that are too old or acknowledge what is not on their disks; `LogUnavailable` where none answers.
         """
         names = Names(address.publication)
         connection = await Connection.open(address, address.login, f"ledgerpress {address.publication}")
@@ -102,6 +102,7 @@ class JetStreamEventLog:
                 Leader(connection, names.stream), names, replicas, create_as
             )
             log = cls(connection, names, info, publication, unsynced=unsynced, replicas=replicas)
+            await check_whole(info, log._leader, names, log._withdrawals)
             if made:
                 await log._leases.make()
             await log._bell.listen()
