@@ -1,8 +1,11 @@
 """Which NATS servers and streams carry a log, and which are refused: with the reason, and with what to do."""
 
+import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
-from scripts.engines.nats import NatsServer, free_ports, temporary_server
+from scripts.engines.nats import NatsServer, free_ports, temporary_cluster, temporary_server
 from tests.contract.samples import sample_write
 
 ACCOUNTS = """
@@ -104,6 +107,54 @@ async def test_a_system_user_can_be_asked_instead(synced: bool) -> None:
         assert "secret" not in said
 
 
+@pytest.fixture(scope="module")
+def mixed() -> Iterator[list[NatsServer]]:
+    """A cluster: two servers that write through, one that does not, and one without JetStream."""
+    with tempfile.TemporaryDirectory(prefix="nats-") as directory, ExitStack() as running_servers:
+        ports = free_ports(4)
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+        servers = []
+        for number, port in enumerate(ports, 1):
+            cluster = f'cluster {{ name: press, listen: "127.0.0.1:{port}", routes: [{routes}], no_advertise: true }}'
+            server = NatsServer(
+                Path(directory) / f"n{number}",
+                name=f"n{number}",
+                sync_interval=None if number == 3 else "always",
+                more=f"{cluster}\n{ACCOUNTS}",
+            )
+            if number == 4:
+                server.configuration = (
+                    f'server_name: n4\nlisten: "{server.address}"\nhttp: "{server.monitor.removeprefix("http://")}"\n'
+                    f"{cluster}\n{ACCOUNTS.replace('jetstream: enabled, ', '')}"
+                )
+            servers.append(server)
+            running_servers.callback(server.kill)
+            server.launch()
+        for server in servers[:3]:
+            server.wait_ready()
+        yield servers
+
+
+@pytest.mark.parametrize("asked", [(0, 1, 3), (0, 1, 1, 3), (1, 0)])
+async def test_a_server_without_jetstream_says_nothing_for_another(
+    mixed: list[NatsServer], asked: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 1.0)
+    monitors = ",".join(mixed[number].monitor for number in asked)
+    url = mixed[0].url("daily", monitor=monitors).replace("nats://", "nats://press:secret@")
+    assert "2 of 3 servers with JetStream say" in await refusal(url)
+
+
+@pytest.mark.parametrize("way", ["monitor", "system user"])
+async def test_every_server_of_a_cluster_is_asked(mixed: list[NatsServer], way: str) -> None:
+    if way == "monitor":
+        url = mixed[0].url("daily", monitor=",".join(server.monitor for server in mixed))
+    else:
+        url = mixed[0].url("daily", monitor="", system_user="system", system_password="sys-secret")
+    said = await refusal(url.replace("nats://", "nats://press:secret@"))
+    assert "the NATS server n3 acknowledges what is not on its disk" in said
+
+
 # --- the URL --------------------------------------------------------------------------------------
 
 
@@ -111,6 +162,32 @@ async def test_a_parameter_that_means_nothing_is_refused(jetstream_url: str) -> 
     assert "replica=" in await refusal(f"{jetstream_url}&replica=3")
     assert "replicas=2" in await refusal(f"{jetstream_url}&replicas=2")
     assert "allow_unsynced=yes" in await refusal(f"{jetstream_url}&allow_unsynced=yes")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("tls_ca=/nowhere", "tls_ca=/nowhere cannot be read"),
+        ("credentials=/nowhere", "credentials /nowhere cannot be read: No such file"),
+        ("credentials=/", "credentials / cannot be read"),
+        ("monitor=http://one:x", "monitor=http://one:x makes no sense"),
+        ("monitor=one:8222", "monitor=one:8222 makes no sense"),
+        ("monitor=127.0.0.1:8222", "monitor=127.0.0.1:8222 makes no sense"),
+        ("monitor=http://", "monitor=http:// makes no sense"),
+        ("monitor=#part", "after a #"),
+    ],
+)
+async def test_what_the_url_says_wrongly_is_named(nats_server: NatsServer, wrong: str, why: str) -> None:
+    url = nats_server.url("daily", monitor="" if "monitor" in wrong else nats_server.monitor)
+    assert why in await refusal(f"{url}&{wrong}")
+
+
+async def test_a_system_user_where_there_is_none_is_named(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
+    said = await refusal(nats_server.url("daily", monitor="", system_user="system"))
+    assert "no server answers the system user" in said
 
 
 async def test_servers_that_do_not_answer_are_named_without_the_password() -> None:
@@ -137,6 +214,18 @@ async def test_a_server_that_takes_only_small_messages_is_refused() -> None:
         assert "max_payload" in await refusal(server.url("daily"))
 
 
+async def test_too_few_replicas_are_told_of() -> None:
+    with temporary_cluster() as cluster:
+        for replicas, told in (("1", []), ("", ["replicas: the log has 1 of the 3"])):
+            log = await opened(cluster.url("daily", replicas=replicas))
+            assert [notice[: len(told[0])] for notice in log.notices] == told
+            await log.aclose()
+        await changed(cluster.servers[0], "daily", num_replicas=3)
+        log = await opened(cluster.url("daily"))
+        assert log.notices == []
+        await log.aclose()
+
+
 # --- the stream -----------------------------------------------------------------------------------
 
 
@@ -144,6 +233,11 @@ async def changed_stream(server: NatsServer, name: str, **changes: object) -> No
     """Make a log, and change its stream."""
     log = await opened(server.url(name))
     await log.aclose()
+    await changed(server, name, **changes)
+
+
+async def changed(server: NatsServer, name: str, **changes: object) -> None:
+    """Change the stream of a log."""
     client = await nats.connect(f"nats://{server.address}")
     stream = Names(name).stream
     answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
@@ -160,6 +254,7 @@ async def changed_stream(server: NatsServer, name: str, **changes: object) -> No
         ("max_msgs", {"max_msgs": 1_000}),
         ("max_bytes", {"max_bytes": 10_000_000}),
         ("discard", {"discard": "old"}),
+        ("duplicate_window", {"duplicate_window": 120_000_000_000}),
         ("republish", {"republish": {"src": ">", "dest": "elsewhere.>"}}),
         ("allow_direct", {"allow_direct": False}),
         ("publication", {"metadata": {}}),
@@ -199,6 +294,18 @@ async def test_publications_share_a_server_and_keep_apart(nats_server: NatsServe
     await other.aclose()
 
 
+async def test_a_bell_that_somebody_else_rings_is_not_believed(nats_server: NatsServer) -> None:
+    log = await opened(nats_server.url("rung"))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    waiting = asyncio.ensure_future(log.wait_beyond(1, 0.5))
+    client = await nats.connect(f"nats://{nats_server.address}")
+    await client.publish(Names("rung").bell, b"99999999")
+    await client.close()
+    assert not await waiting
+    assert not await log.wait_beyond(1, 0)
+    await log.aclose()
+
+
 # --- the clock ------------------------------------------------------------------------------------
 
 
@@ -212,6 +319,8 @@ async def test_a_writer_whose_clock_is_off_refuses_to_write_until_it_is_right(
     with pytest.raises(LogUnavailable, match="ahead of" if off > 0 else "behind"):
         await log.append([sample_write("post.a", NO_STREAM)])
     assert await log.read(0, 10) == []
+    with pytest.raises(LogUnavailable, match="nothing is recorded"):
+        await log.withdraw(1, [sample_write("withdrawal.a", NO_STREAM)])
     monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off / 2)
     assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
     await log.aclose()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
@@ -14,7 +15,7 @@ from ledgerpress.adapters.jetstream.log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publishing import Conflict
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
-from ledgerpress.eventlog.errors import GapInLog, WrongExpectedVersion
+from ledgerpress.eventlog.errors import GapInLog, LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster, temporary_server
@@ -225,13 +226,16 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await log.append([sample_write("post.b", NO_STREAM, events=3)])
     await withdrawn(log, 1)
+    other = await opened(url)
     client = await nats.connect(f"nats://{nats_server.address}")
     answer = await client.request(
         f"$JS.API.STREAM.MSG.DELETE.{Names('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
     )
     assert json.loads(answer.data)["success"]
     await client.close()
-    for node in (log, await opened(url)):
+    with pytest.raises(LogUnusable, match="damaged: the event at position 2 is not there"):
+        await opened(url)
+    for node in (log, other):
         with pytest.raises(GapInLog) as gap:
             await node.read(0, 10)
         assert (gap.value.expected, gap.value.found) == (2, 3)
@@ -240,6 +244,45 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
         assert [event.position for event in await node.read(2, 10)] == [3, 4, 5, 6, 7]
         assert len(await node.read_stream("post.b")) == 3
         await node.aclose()
+
+
+async def asked(server: NatsServer, kind: str, publication: str, request: object = None) -> dict[str, Any]:
+    """What an administrator is answered who asks for something."""
+    client = await nats.connect(f"nats://{server.address}")
+    data = b"" if request is None else json.dumps(request).encode()
+    answer = await client.request(f"$JS.API.{kind}.{Names(publication).stream}", data, timeout=5)
+    await client.close()
+    found: dict[str, Any] = json.loads(answer.data)
+    assert "error" not in found, found
+    return found
+
+
+async def test_a_tail_that_is_missing_is_a_gap(nats_server: NatsServer) -> None:
+    log = await opened(nats_server.url("tail"))
+    await log.append([sample_write("post.a", NO_STREAM, events=2)])
+    await log.append([sample_write("post.b", NO_STREAM)])
+    await asked(nats_server, "STREAM.MSG.DELETE", "tail", {"seq": 3})
+    assert await log.head() == 3
+    for after in (0, 2):
+        with pytest.raises(GapInLog, match="position 3 should come next, but the log gave nothing"):
+            await asyncio.wait_for(log.read(after, 10), 10)
+    assert [event.position for event in await log.read(0, 2)] == [1, 2]
+    await log.aclose()
+    with pytest.raises(LogUnusable, match="damaged: the event at position 3 is not there"):
+        await opened(nats_server.url("tail"))
+
+
+async def test_a_log_of_which_nothing_is_left_is_a_gap(nats_server: NatsServer) -> None:
+    log = await opened(nats_server.url("emptied"))
+    await log.append([sample_write("post.a", NO_STREAM, events=2)])
+    for sequence in (1, 2):
+        await asked(nats_server, "STREAM.MSG.DELETE", "emptied", {"seq": sequence})
+    with pytest.raises(GapInLog) as gap:
+        await asyncio.wait_for(log.read(0, 10), 10)
+    assert gap.value.expected == 1
+    await log.aclose()
+    with pytest.raises(LogUnusable, match="damaged: the event at position 1 is not there"):
+        await opened(nats_server.url("emptied"))
 
 
 async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url: str) -> None:

@@ -37,10 +37,11 @@ class PayloadTooLarge(InvalidEnvelope):
 
 
 class GapInLog(EventLogError):
-    """Positions do not run on. What follows must not be applied."""
+    """Positions do not run on. What follows must not be applied. `found` is `None` where nothing follows that should."""
 
-    def __init__(self, *, expected: int, found: int) -> None:
-        super().__init__(f"position {expected} should come next, but the log gave {found}")
+    def __init__(self, *, expected: int, found: int | None) -> None:
+        gave = "nothing" if found is None else found
+        super().__init__(f"position {expected} should come next, but the log gave {gave}")
         self.expected = expected
         self.found = found
 

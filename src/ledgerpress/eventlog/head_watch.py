@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
-from ledgerpress.eventlog.errors import EventLogError, LogClosed
+from ledgerpress.eventlog.errors import LogClosed
 
 INTERVAL: Final = 0.02
 """Seconds between two looks at the log, while somebody waits, for what other processes have recorded: by default."""
 
 
 class HeadWatch:
-    """Wakes those who wait: at once for what it is told of, after an interval at most for the rest."""
+    """Wakes those who wait: at once for what it knows, after a look for what it heard, after an interval for the rest."""
 
     def __init__(self, look: Callable[[], Awaitable[int]], interval: float = INTERVAL) -> None:
         """Take `look`, which returns the head as the log's readers see it, and the seconds between two looks."""
         self._look = look
         self._interval = interval
         self._head = 0
+        self._rumour = asyncio.Event()
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
@@ -53,6 +55,11 @@ class HeadWatch:
                 if position < head:
                     _settle(answer, True)
 
+    def hear(self, head: int) -> None:
+        """Look now, if that is news: somebody says that the head is at `head`, who need not be right."""
+        if head > self._head:
+            self._rumour.set()
+
     async def close(self) -> None:
         """Wake everybody with `LogClosed`, also whoever is only about to wait."""
         self._closed = True
@@ -64,17 +71,20 @@ class HeadWatch:
     async def _poll(self) -> None:
         try:
             while self._waiting:
-                await asyncio.sleep(self._interval)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._interval):
+                        await self._rumour.wait()
+                self._rumour.clear()
                 self.advance(await self._look())
-        except EventLogError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
             self._fail(error)
         finally:
             self._poller = None
 
-    def _fail(self, error: EventLogError) -> None:
+    def _fail(self, error: Exception) -> None:
         for answer in self._waiting:
             if not answer.done():
-                answer.set_exception(type(error)(str(error)))
+                answer.set_exception(error)
 
 
 def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:

@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -34,6 +35,16 @@ class Login:
     def __bool__(self) -> bool:
         return bool(self.user or self.credentials)
 
+    def check(self) -> None:
+        """Raise `LogUnusable` for a file of credentials that cannot be read."""
+        if self.credentials:
+            try:
+                Path(self.credentials).read_bytes()
+            except OSError as error:
+                raise LogUnusable(
+                    f"the file of credentials {self.credentials} cannot be read: {error.strerror}"
+                ) from error
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
@@ -55,6 +66,8 @@ class Address:
     def of(cls, url: str) -> "Address":
         """Return what a URL says that names a publication. Raises `LogUnusable` where it makes no sense."""
         parts = urlsplit(url)
+        if parts.fragment:
+            raise LogUnusable("a nats: URL has no part after a #: write %23 for one in a value")
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         publication = parameters.pop("publication")
         for name in parameters:
@@ -82,7 +95,7 @@ class Address:
                 password=parameters.get("system_password", ""),
                 credentials=parameters.get("system_credentials", ""),
             ),
-            monitors=tuple(one.rstrip("/") for one in parameters.get("monitor", "").split(",") if one),
+            monitors=tuple(_monitor(one) for one in parameters.get("monitor", "").split(",") if one),
             replicas=int(replicas) if replicas else None,
             tls_ca=parameters.get("tls_ca", ""),
             allow_unsynced=_yes("allow_unsynced", parameters.get("allow_unsynced", "false")),
@@ -175,6 +188,19 @@ def _token(name: str) -> str:
 
 def _with_port(place: str) -> str:
     return place if ":" in place.rpartition("]")[2] else f"{place}:{PORT}"
+
+
+def _monitor(said: str) -> str:
+    try:
+        parts = urlsplit(said)
+        makes_sense = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        makes_sense = False
+    if not makes_sense:
+        raise LogUnusable(
+            f"monitor={said} makes no sense: a server is monitored at an address as http://one:8222"
+        )
+    return said.rstrip("/")
 
 
 def _yes(name: str, said: str) -> bool:

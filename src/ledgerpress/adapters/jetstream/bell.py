@@ -1,7 +1,7 @@
 """Nodes tell one another how far the log has grown, so that nobody has to look for it all the time; and ask for quiet.
 
-These are plain messages that nobody stores: who misses one looks a moment later. An append that guards a stream which it
-does not write to can only be recorded while nobody else records anything (see `appending`), so where others write all
+These are plain messages that nobody stores: who misses one looks a moment later, and whoever hears one looks whether it is
+so, since anybody may ring who may publish here. An append that guards a stream which it does not write to can only be recorded while nobody else records anything (see `appending`), so where others write all
 the time it asks them to hold back for a moment. Nothing that is promised hangs on whether they do.
 """
 
@@ -26,7 +26,7 @@ class Bell:
     """Rings when this node has appended, and hears the others."""
 
     def __init__(self, connection: Connection, subject: str, grown: Callable[[int], None]) -> None:
-        """Call `grown` with the position of which somebody tells."""
+        """Call `grown` with the position of which somebody tells, who need not be right."""
         self._connection = connection
         self._subject = subject
         self._grown = grown

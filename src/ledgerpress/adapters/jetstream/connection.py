@@ -102,7 +102,9 @@ class Connection:
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
-        await self._client.close()
+        # A client that has not got so far as to connect cannot be closed.
+        with suppress(AssertionError):
+            await self._client.close()
 
     async def _connect(self) -> None:
         connecting = asyncio.ensure_future(self._connect_client())
@@ -131,6 +133,7 @@ class Connection:
 
     async def _connect_client(self) -> None:
         client = self._client
+        self._login.check()
         await client.connect(
             servers=list(self._address.servers),
             name=self._name,

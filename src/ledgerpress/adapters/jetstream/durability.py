@@ -7,7 +7,7 @@ By default NATS flushes every two minutes, and a power cut takes what was acknow
 import asyncio
 import http.client
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -46,13 +46,20 @@ class _Store(msgspec.Struct, frozen=True):
 class Varz(msgspec.Struct, frozen=True):
     """What a server says of itself."""
 
-    server_id: str
     server_name: str = ""
     version: str = ""
     jetstream: _Store | None = None
 
 
+class _Peer(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
 class _Meta(msgspec.Struct, frozen=True):
+    """What a server knows of those with JetStream in its cluster; `replicas`, the others, only their leader."""
+
+    leader: str = ""
+    replicas: tuple[_Peer, ...] = ()
     cluster_size: int = 1
 
 
@@ -61,10 +68,22 @@ class _Jsz(msgspec.Struct, frozen=True):
 
 
 class Said(NamedTuple):
-    """What the servers say: of each itself by its id, and how many there are."""
+    """What the servers with JetStream say: of each itself by its name, and how many there are."""
 
     servers: Mapping[str, Varz]
     size: int
+    missing: Sequence[str]
+    """Those that are known and did not say anything."""
+
+    @classmethod
+    def of(cls, servers: Sequence[Varz], metas: Sequence[_Meta | None]) -> "Said":
+        """Leave out servers without JetStream, which store nothing."""
+        said = {one.server_name: one for one in servers if one.jetstream and one.jetstream.config}
+        known = {
+            name for meta in metas if meta for name in (meta.leader, *(one.name for one in meta.replicas))
+        }
+        size = max([1, *(meta.cluster_size for meta in metas if meta)])
+        return cls(said, size, sorted(known - said.keys() - {""}))
 
 
 async def check_synced(address: Address) -> Said:
@@ -91,9 +110,11 @@ async def _patiently(address: Address) -> Said:
     while True:
         try:
             said = await (_monitored(address) if address.monitors else _asked(address))
-            if len(said.servers) >= said.size:
+            if len(said.servers) >= said.size and not said.missing:
                 return said
-            why = f"{len(said.servers)} of {said.size} servers say"
+            why = f"{len(said.servers)} of {said.size} servers with JetStream say"
+            if said.missing:
+                why += f", and not {', '.join(said.missing)}"
         except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
             why = str(error) or type(error).__name__
         if monotonic() > give_up:
@@ -104,14 +125,14 @@ async def _patiently(address: Address) -> Said:
 
 
 async def _monitored(address: Address) -> Said:
-    servers = {}
-    size = 1
+    servers = []
+    metas = []
     for monitor in address.monitors:
         varz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/varz"), type=Varz)
         jsz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/jsz"), type=_Jsz)
-        servers[varz.server_id] = varz
-        size = max(size, jsz.meta_cluster.cluster_size if jsz.meta_cluster else 1)
-    return Said(servers, size)
+        servers.append(varz)
+        metas.append(jsz.meta_cluster)
+    return Said.of(servers, metas)
 
 
 def _get(monitor: str, path: str) -> bytes:
@@ -143,12 +164,10 @@ async def _asked(address: Address) -> Said:
 
         await connection.subscribe(inbox, heard)
         sizes = await _all_of(connection, "JSZ", inbox, answers)
-        meta = [msgspec.json.decode(one, type=_Jsz).meta_cluster for one in sizes]
+        metas = [msgspec.json.decode(one, type=_Jsz).meta_cluster for one in sizes]
         servers = await _all_of(connection, "VARZ", inbox, answers)
         said = [msgspec.json.decode(one, type=Varz) for one in servers]
-        return Said(
-            {one.server_id: one for one in said}, max([1, *(one.cluster_size for one in meta if one)])
-        )
+        return Said.of(said, metas)
     finally:
         await connection.close()
 
@@ -160,7 +179,8 @@ async def _all_of(connection: Connection, kind: str, inbox: str, answers: list[M
     while len(answers) > seen:
         seen = len(answers)
         await asyncio.sleep(0.3)
-    if not answers:
+    if not answers or not answers[0].data:
+        # Without any data, the server says that nobody listens there.
         raise LogUnavailable("no server answers the system user: is it a user of the system account?")
     return [msgspec.json.decode(one.data, type=_SystemAnswer).data for one in answers]
 

@@ -4,7 +4,8 @@ A question that gets no answer is asked again for a bounded time, since a cluste
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Final, TypeVar
 
 import msgspec
@@ -53,6 +54,8 @@ class StreamState(msgspec.Struct, frozen=True):
     messages: int
     first_seq: int
     last_seq: int
+    deleted: tuple[int, ...] = ()
+    """The sequences after the first one that were taken out, where they were asked for."""
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -98,6 +101,11 @@ class Leader:
     async def info(self) -> StreamInfo:
         """Return the stream's configuration and state. Raises `Refused` (`NO_STREAM`) where there is none."""
         return await self.ask("STREAM.INFO", None, _info)
+
+    async def missing(self) -> Iterable[int]:
+        """Return the sequences up to the last one whose messages were taken out."""
+        state = (await self.ask("STREAM.INFO", {"deleted_details": True}, _info)).state
+        return chain(range(1, min(state.first_seq, state.last_seq + 1)), state.deleted)
 
     async def head(self) -> int:
         """Return the sequence of the last message, 0 where there is none."""

@@ -17,7 +17,7 @@ from ledgerpress.adapters.jetstream.erasing import Eraser
 from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.reading import Reader
-from ledgerpress.adapters.jetstream.stream import open_stream
+from ledgerpress.adapters.jetstream.stream import check_whole, open_stream
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -34,18 +34,32 @@ _UNSYNCED: Final = (
 )
 
 
+_TOO_FEW: Final = (
+    "replicas: the log has {has} of the {wanted} replicas that it should have; set them with "
+    "`nats stream update {stream} --replicas {wanted}`, or say replicas={has} in the URL"
+)
+
+
 class JetStreamEventLog:
     """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
 
     def __init__(
-        self, connection: Connection, names: Names, info: StreamInfo, publication: str, *, unsynced: bool
+        self,
+        connection: Connection,
+        names: Names,
+        info: StreamInfo,
+        publication: str,
+        *,
+        unsynced: bool,
+        replicas: int,
     ) -> None:
+        """`replicas`: how many the stream should have."""
         self._connection = connection
         self._publication = publication
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
         self._watch = HeadWatch(self.head, POLL)
-        self._bell = Bell(connection, names.bell, self._watch.advance)
+        self._bell = Bell(connection, names.bell, self._watch.hear)
         states = StreamStates(self._leader, names, self._withdrawals)
         self._appender = Appender(connection, self._leader, names, self._withdrawals, states, self._bell)
         self._eraser = Eraser(
@@ -58,7 +72,6 @@ class JetStreamEventLog:
             self._withdrawals,
             states,
             publication,
-            replicated=info.replicas > 1,
         )
         self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
         self._clock = ClockWatch(self._leader)
@@ -68,13 +81,18 @@ class JetStreamEventLog:
         self._closed = False
         self.unsynced = unsynced
         """Whether the operator allowed servers that acknowledge what is not on their disks."""
+        self._too_few = (
+            [_TOO_FEW.format(has=info.replicas, wanted=replicas, stream=names.stream)]
+            if info.replicas < replicas
+            else []
+        )
 
     @classmethod
     async def open(cls, address: Address, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
         """Open the log; where there is none, make one for the publication that `create_as` names.
 
-        Raises `LogUnusable` for a missing log that is not to be made, a stream that is something else, and servers
-        that are too old or acknowledge what is not on their disks; `LogUnavailable` where none answers.
+        Raises `LogUnusable` for a missing log that is not to be made, a stream that is something else or of which
+        somebody has taken something out, and servers that are too old or acknowledge what is not on their disks; `LogUnavailable` where none answers.
         """
         names = Names(address.publication)
         connection = await Connection.open(address, address.login, f"ledgerpress {address.publication}")
@@ -83,7 +101,8 @@ class JetStreamEventLog:
             info, publication, made = await open_stream(
                 Leader(connection, names.stream), names, replicas, create_as
             )
-            log = cls(connection, names, info, publication, unsynced=unsynced)
+            log = cls(connection, names, info, publication, unsynced=unsynced, replicas=replicas)
+            await check_whole(info, log._leader, names, log._withdrawals)
             if made:
                 await log._leases.make()
             await log._bell.listen()
@@ -119,8 +138,8 @@ class JetStreamEventLog:
 
     @property
     def notices(self) -> Sequence[str]:
-        """That servers acknowledge what is not on their disks, where the operator allowed that."""
-        return (_UNSYNCED,) if self.unsynced else ()
+        """That servers acknowledge what is not on their disks, where the operator allowed that; too few replicas."""
+        return ([_UNSYNCED] if self.unsynced else []) + self._too_few
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -155,6 +174,8 @@ class JetStreamEventLog:
             check_writes(writes)
         self._appending += 1
         try:
+            if writes:
+                await self._clock.check()
             recorded = await self._eraser.withdraw(position, writes)
         finally:
             self._done()

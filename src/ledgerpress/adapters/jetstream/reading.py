@@ -1,7 +1,8 @@
 """Reads events: many at once from any replica, and compared with the leader so that none is missed.
 
 A replica may lag. Whatever was acknowledged before a read began is in what it returns: where the messages end before
-the leader's last one, they are asked for again, and in the end one by one of the leader.
+the leader's last one, they are asked for again, and in the end one by one of the leader. Where it has none of them
+either, somebody took them out of the stream: a gap.
 """
 
 import asyncio
@@ -20,6 +21,9 @@ MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 """`read` ends a batch at the event with which its messages reach this many bytes."""
 _LAGS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds to wait for a replica that lags, before the leader is asked message by message."""
+_LOOKS: Final = 5
+"""How often the leader must say that a message is gone: one that was deposed a moment ago may not know it yet."""
+_LOOK_PAUSE: Final = 0.2
 
 
 class Reader:
@@ -33,31 +37,24 @@ class Reader:
         withdrawals: Withdrawals,
         states: StreamStates,
         publication: str,
-        *,
-        replicated: bool,
     ) -> None:
-        """`replicated`: whether a server may answer that is not the leader."""
         self._states = states
         self._reads = reads
         self._leader = leader
         self._names = names
         self._withdrawals = withdrawals
         self._publication = publication
-        self._replicated = replicated
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events after a position, fewer if they are large. Raises `GapInLog`."""
         if limit <= 0:
             return []
-        if not self._replicated:
-            found, more = await self._upto(None, after, limit)
-        else:
-            head = asyncio.ensure_future(self._leader.head())
-            try:
-                found, more = await self._upto(head, after, limit)
-            finally:
-                head.cancel()
-        found = await self._whole_commands(found, cut=more)
+        head = asyncio.ensure_future(self._leader.head())
+        try:
+            found = await self._upto(head, after, limit)
+        finally:
+            head.cancel()
+        found = await self._whole_commands(found)
         events: list[StoredEvent] = []
         for one in found:
             while after + len(events) + 1 < one.position:
@@ -78,7 +75,7 @@ class Reader:
         if last is None:
             return []
         # The rest of the last command may be in other streams.
-        found = await self._whole_commands(await self._subject_upto(subjects, last.sequence), cut=True)
+        found = await self._whole_commands(await self._subject_upto(subjects, last.sequence))
         for one in found:
             self._learn(one)
         events = {one.body.stream_version: self._stored(one) for one in found if one.stream == stream}
@@ -96,10 +93,8 @@ class Reader:
         versions = range(1, max(events, default=0) + 1)
         return next((version for version in versions if version not in events), None)
 
-    async def _upto(
-        self, head: asyncio.Future[int] | None, after: int, limit: int
-    ) -> tuple[list[Found], bool]:
-        """Return messages after a position, at least up to the head, and whether it was a bound that ended them."""
+    async def _upto(self, head: asyncio.Future[int], after: int, limit: int) -> list[Found]:
+        """Return messages after a position, at least up to the head where no bound ends them. Raises `GapInLog`."""
         found: list[Found] = []
         size = 0
         lags = iter(_LAGS)
@@ -109,18 +104,27 @@ class Reader:
             found += batch
             size += sum([one.size for one in batch])
             if len(found) >= limit or size >= MAX_BATCH_BYTES:
-                return found, True
+                return found
             if more:
                 continue
             last = found[-1].position if found else after
-            if head is None or last >= await head:
-                return found, False
+            if last >= await head:
+                return found
             lag = next(lags, None)
             if lag is not None:
                 await asyncio.sleep(lag)
-            elif message := await self._leader.next_of(self._names.subjects, last):
-                found.append(self._reads.given(message))
+            else:
+                found.append(await self._next(last))
                 size += found[-1].size
+
+    async def _next(self, last: int) -> Found:
+        """Return the message after a position before the head, as the leader has it. Raises `GapInLog`."""
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_LOOK_PAUSE)
+            if message := await self._leader.next_of(self._names.subjects, last):
+                return self._reads.given(message)
+        raise GapInLog(expected=last + 1, found=None)
 
     async def _subject_upto(self, subject: str, last: int) -> list[Found]:
         found: list[Found] = []
@@ -140,12 +144,12 @@ class Reader:
                 break
         return found
 
-    async def _whole_commands(self, found: list[Found], *, cut: bool) -> list[Found]:
-        """Leave out the first part of a command whose rest is not there yet. `cut`: a bound ended `found`."""
+    async def _whole_commands(self, found: list[Found]) -> list[Found]:
+        """Leave out the first part of a command whose rest is not there yet."""
         if not found or not found[-1].body.more:
             return found
         end = found[-1].end
-        if (cut or self._replicated) and end <= await self._leader.head():
+        if end <= await self._leader.head():
             return found
         return [one for one in found if one.end != end]
 

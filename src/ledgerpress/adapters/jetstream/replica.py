@@ -60,7 +60,7 @@ _PAUSE: Final = 0.2
 class JetStreamReplica:
     """A `LogReplica` in one stream."""
 
-    def __init__(self, connection: Connection, names: Names, publication: str, *, replicated: bool) -> None:
+    def __init__(self, connection: Connection, names: Names, publication: str) -> None:
         self._connection = connection
         self._names = names
         self._publication = publication
@@ -74,7 +74,6 @@ class JetStreamReplica:
             self._withdrawals,
             StreamStates(self._leader, names, self._withdrawals),
             publication,
-            replicated=replicated,
         )
 
     @classmethod
@@ -100,7 +99,7 @@ class JetStreamReplica:
                     f"the stream {names.stream} is an unfinished copy of the log of another publication, "
                     f"{found[PUBLICATION]}"
                 )
-            return cls(connection, names, publication, replicated=info.replicas > 1)
+            return cls(connection, names, publication)
         except BaseException:
             await connection.close()
             raise

@@ -6,6 +6,7 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import NO_STREAM, Leader, Refused, StreamInfo
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 
 FORMAT: Final = 1
@@ -121,6 +122,9 @@ def check(info: StreamInfo, names: Names) -> None:
     wrong += [f"{name} must not be set" for name in _MUST_NOT_BE if config.get(name)]
     if config.get("persist_mode", "default") != "default":
         wrong.append("persist_mode must be default")
+    window = config.get("duplicate_window")
+    if not isinstance(window, int) or window < DUPLICATE_WINDOW:
+        wrong.append(f"duplicate_window is {window!r} and must be {DUPLICATE_WINDOW} at least (10 minutes)")
     if config.get("subjects") != [names.subjects]:
         wrong.append(f"its subjects must be {names.subjects}")
     metadata = metadata_of(info)
@@ -130,6 +134,20 @@ def check(info: StreamInfo, names: Names) -> None:
         wrong.append("it was written by a newer LedgerPress")
     if wrong:
         raise LogUnusable(f"the stream {names.stream} is no log that can be used: {'; '.join(wrong)}")
+
+
+async def check_whole(info: StreamInfo, leader: Leader, names: Names, withdrawals: Withdrawals) -> None:
+    """Raise `LogUnusable` where a message is not there and was not withdrawn: each one counts."""
+    if info.state.messages == info.state.last_seq:
+        return
+    missing = await leader.missing()
+    await withdrawals.refresh()
+    lost = next((one for one in missing if withdrawals.get(one) is None), None)
+    if lost is not None:
+        raise LogUnusable(
+            f"the log in the stream {names.stream} is damaged: the event at position {lost} is not there, and was not "
+            "withdrawn. Somebody has deleted or purged it; restore the stream from a backup"
+        )
 
 
 def metadata_of(info: StreamInfo) -> dict[str, str]:

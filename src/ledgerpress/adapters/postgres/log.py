@@ -38,7 +38,7 @@ class PostgresEventLog:
         self._place = place
         self._readers = Readers(link.server, place)
         self._watch = HeadWatch(self.head, LOOK_SECONDS)
-        self._signals = HeadSignals(link.server, place, self._watch.advance)
+        self._signals = HeadSignals(link.server, place, self._watch.hear)
         self._appender = Appender(link, place, clock)
         self._commits = GroupCommit(self._appender, self._committed)
         self._leases = PostgresLeaseRegister(self._readers, place)
