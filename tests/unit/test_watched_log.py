@@ -26,6 +26,11 @@ class Engine:
         self.hangs = False
         self.asked = 0
 
+    publication = "ours"
+
+    async def whose(self) -> str:
+        return await self._answer("ours")
+
     async def head(self) -> int:
         return await self._answer(7)
 

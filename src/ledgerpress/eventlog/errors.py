@@ -69,6 +69,13 @@ class LogUnavailable(EventLogError):
     """The engine that holds the log cannot be reached, or cannot answer now. Nothing was recorded; it may pass."""
 
 
+class LogReplaced(LogUnavailable):
+    """The engine holds another log now than the one that was opened: another publication's, or one with other events.
+
+    It does not pass: whoever opened the log has to close it, and to see what is there.
+    """
+
+
 class AppendUnresolved(LogUnavailable):
     """The engine went away in the middle of an append, and whether that was recorded could not be found out.
 

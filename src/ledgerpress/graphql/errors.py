@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
-from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, LogReplaced, LogUnavailable
 from ledgerpress.graphql.exchange import note_error
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,9 @@ LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
 APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 """The code where nobody could say whether a command was recorded: under the same idempotency key it is carried out once."""
 _AWAY: Final = "The log cannot be reached for the moment: try again."
+_REPLACED: Final = (
+    "The log is not the one any more that this server has served, and an operator has to see to it."
+)
 _UNRESOLVED: Final = "The log could not be reached any more, and this may have been recorded: send it again with the same idempotencyKey."
 _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
@@ -83,7 +86,7 @@ def _away(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]
     code, message = (
         (APPEND_UNRESOLVED, _UNRESOLVED)
         if isinstance(failure, AppendUnresolved)
-        else (LOG_UNAVAILABLE, _AWAY)
+        else (LOG_UNAVAILABLE, _REPLACED if isinstance(failure, LogReplaced) else _AWAY)
     )
     nodes, path = (error.nodes, error.path) if error else (None, None)
     return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)

@@ -72,13 +72,13 @@ class Health:
         node = node_lag(lag)
         paused = {name: point.error for name, point in points.items() if point.is_paused}
         behind = {name: one.events for name, one in lag.items() if settings.is_behind(one)}
-        status = "paused" if paused else "behind" if behind else "ready"
+        status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
         if self._stopping.is_set():
             status = "stopping"
         body: dict[str, Any] = {
             "status": status,
             "head": contact.head,
-            "log": "reachable" if node.is_known else "unreachable",
+            "log": "another" if contact.replaced else "reachable" if node.is_known else "unreachable",
             "lag": {"events": node.events, "seconds": round(node.seconds, 3)},
             "paused": paused,
             "behind": behind,
@@ -87,6 +87,8 @@ class Health:
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
             if not node.is_known:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
+            if contact.replaced:
+                body["why"] = contact.replaced
             if contact.notices:
                 body["notices"] = contact.notices
         else:
