@@ -65,6 +65,8 @@ async def check_refusing(server: Server, why: str) -> None:
         for refused in (await ask(http, CREATE, title="Meanwhile"), await ask(http, TITLES)):
             assert refused.status_code == 503, refused.text
             assert [error["extensions"]["code"] for error in refused.json()["errors"]] == ["LOG_UNAVAILABLE"]
+        page = await http.get("/", headers={"Accept": "text/html"})
+        assert (page.status_code, "was replaced" in page.text) == (503, True), page.text
     lines = [line for line in server.words().splitlines() if "the log was replaced" in line]
     assert len(lines) == 1, lines
 

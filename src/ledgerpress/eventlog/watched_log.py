@@ -29,7 +29,7 @@ PATIENCE: Final = 6.0
 
 Longer than adapters try on their own, which may outlast the election of a leader.
 """
-SHORT: Final = 5
+SHORT: Final = 4
 """So many looks in turn must find events missing until they are lost: a leader just elected may not have them all yet."""
 
 
@@ -134,12 +134,14 @@ class WatchedLog:
         publication = await self._log.whose()
         if publication != self.publication:
             raise LogReplaced(f"it is the log of another publication ({publication}, not {self.publication})")
-        head = await self._log.head()
-        self._short = self._short + 1 if head < max(seen, position) else 0
-        if self._short >= SHORT:
-            raise LogReplaced(f"it ends at position {head}, and {max(seen, position)} had been seen")
+        seen = max(seen, position)
+        if (head := await self._log.head()) < seen:
+            await asyncio.sleep(LOOK_AGAIN)
+            head = await self._log.head()
+        self._short = self._short + 1 if head < seen else 0
         if self._short:
-            raise LogUnavailable(f"it ends at position {head}, and {max(seen, position)} had been seen")
+            missing = LogReplaced if self._short >= SHORT else LogUnavailable
+            raise missing(f"it ends at position {head}, and {seen} had been seen")
         if leaf_hash is not None:
             # A replica that is asked may not have come as far as the leader.
             for event in await self._log.read(position - 1, 1):
