@@ -87,6 +87,9 @@ class Door:
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         return await self.log.wait_beyond(position, timeout)
 
+    async def whose(self) -> str:
+        return self.log.publication
+
     async def aclose(self) -> None:
         pass
 

@@ -20,7 +20,7 @@ from ledgerpress.eventlog.errors import (
     WrongExpectedVersion,
 )
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.subscription import check_gapless
 from tests.contract.samples import ACTOR, everything, places, sample_event, sample_write
 from tests.engines.places import LogPlace as Logs
@@ -32,6 +32,11 @@ async def test_a_new_log_is_empty(log: EventLog) -> None:
     assert await log.head() == 0
     assert await log.read(0, 10) == []
     assert await log.read_stream("post.a") == []
+
+
+async def test_a_log_says_whose_it_is_now(log: OpenedLog, logs: Logs) -> None:
+    assert await log.whose() == log.publication
+    assert await (await logs.open()).whose() == log.publication
 
 
 async def test_append_returns_the_position_of_the_last_event(log: EventLog) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ledgerpress.eventlog import watched_log
 from ledgerpress.eventlog.contact import Contact
-from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, LogReplaced, LogUnavailable
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.eventlog.watched_log import WatchedLog
 
@@ -25,9 +25,16 @@ class Engine:
         self.fails: Exception | None = None
         self.hangs = False
         self.asked = 0
+        self.at = 7
+        self.owner = "ours"
+
+    publication = "ours"
+
+    async def whose(self) -> str:
+        return await self._answer(self.owner)
 
     async def head(self) -> int:
-        return await self._answer(7)
+        return await self._answer(self.at)
 
     async def read_stream(self, stream: str, after: int = 0) -> list[Any]:
         return await self._answer([])
@@ -154,3 +161,32 @@ async def test_an_engine_that_answers_others_is_busy_and_one_that_answers_nobody
     seconds.now += 1
     assert not await log.look()
     assert log.contact.is_lost
+
+
+async def test_events_that_are_missing_for_a_moment_are_waited_for(
+    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_log, "LOOK_AGAIN", 0.0)
+    await log.head()
+    engine.at = 6
+    assert not await log.look()
+    assert log.contact.replaced is None
+    engine.at = 7
+    assert await log.look()
+    assert await log.head() == 7
+
+
+@pytest.mark.parametrize(("at", "owner"), [(6, "ours"), (9, "theirs")])
+async def test_a_log_that_was_replaced_is_given_up(
+    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, at: int, owner: str
+) -> None:
+    monkeypatch.setattr(watched_log, "LOOK_AGAIN", 0.0)
+    await log.head()
+    engine.at, engine.owner = at, owner
+    async with asyncio.timeout(20):
+        await log.watch()
+    engine.at, engine.owner = 7, "ours"
+    ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
+    for one in ask:
+        with pytest.raises(LogReplaced, match="restart this node"):
+            await one()

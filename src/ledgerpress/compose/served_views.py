@@ -119,6 +119,12 @@ class ServedViews:
         """How far each projection has come, by name."""
         return self._live.runner.checkpoints
 
+    @property
+    def applied(self) -> tuple[int, str | None]:
+        """The last event that was applied: its position, and its leaf hash in hex."""
+        last = max(self.checkpoints.values(), key=lambda point: point.position)
+        return last.position, last.leaf_hash
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
         return self._live.views.snapshot()

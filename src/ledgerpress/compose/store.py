@@ -23,7 +23,6 @@ from ledgerpress.compose.served_views import ServedViews
 from ledgerpress.compose.views_making import ViewsMaking
 from ledgerpress.eventlog.contact import Contact
 from ledgerpress.eventlog.ids import uuid7
-from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.watched_log import WatchedLog
 from ledgerpress.projections.all import every_projector
 from ledgerpress.projections.checkpoints import Checkpoint
@@ -40,7 +39,7 @@ FOLLOWED_AT_ONCE: Final = 500
 class Store:
     """An open store: the press takes commands, snapshots answer queries."""
 
-    log: EventLog
+    log: WatchedLog
     contact: Contact
     views: ServedViews
     press: Press
@@ -50,11 +49,16 @@ class Store:
     """What forgets, where memory may hold what was withdrawn, or what views told that are no longer in use."""
 
     def standing(self) -> Standing:
-        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything.
+
+        Raises `LogReplaced` where the log was: they may tell of what is in no log any more.
+        """
+        self.log.check_place()
         return self.views.standing()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of the position that every projection has reached."""
+        """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
+        self.log.check_place()
         return self.views.snapshot()
 
     @property
@@ -152,6 +156,7 @@ async def open_store(
                 observer=observer,
             )
             memories.append(press.forget)
+            watched.go_by(lambda: views.applied)
             views.follow()
             watching = [
                 asyncio.create_task(views.watch(), name="views in use"),

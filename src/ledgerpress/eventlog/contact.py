@@ -22,6 +22,8 @@ class Contact:
         """How often it was lost and found again."""
         self.unresolved = 0
         """After how many appends nobody could say whether they had been recorded."""
+        self.replaced: str | None = None
+        """Why the log is not the one that was opened any more: nothing can be done about that but a restart."""
         self._counts = counts
         self._monotonic = monotonic
         self._heard = monotonic()

@@ -74,6 +74,13 @@ class LogRefuses(LogUnavailable):
     """The engine does not let this process do it. Nothing was recorded; somebody has to allow it first."""
 
 
+class LogReplaced(LogUnavailable):
+    """The engine holds another log now than the one that was opened: another publication's, or one with other events.
+
+    It does not pass: whoever opened the log has to close it, and to see what is there.
+    """
+
+
 class AppendUnresolved(LogUnavailable):
     """The engine went away in the middle of an append, and whether that was recorded could not be found out.
 

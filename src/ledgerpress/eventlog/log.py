@@ -100,6 +100,13 @@ class OpenedLog(EventLog, Protocol):
         """
         ...
 
+    async def whose(self) -> str:
+        """Return the UUID of the publication whose log is in that place now, which may have been replaced since.
+
+        Raises `LogReplaced` where it is certain that it was, and `LogUnusable` where there is none that can be used.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Finish what was accepted and let go of the log. Whatever is asked later raises `LogClosed`."""
         ...

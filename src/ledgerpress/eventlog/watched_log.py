@@ -8,14 +8,20 @@ from typing import Final, TypeVar
 
 from ledgerpress.eventlog.contact import Contact
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogClosed, LogUnavailable
+from ledgerpress.eventlog.errors import (
+    AppendUnresolved,
+    EventLogError,
+    LogClosed,
+    LogReplaced,
+    LogUnavailable,
+)
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 LOOK: Final = 1.0
-"""Seconds of silence after which the log is looked at."""
+"""Seconds between two looks at the log."""
 LOOK_AGAIN: Final = 0.25
 """Seconds between two looks at a log that cannot be reached: so much longer do writes stall than the engine is away."""
 PATIENCE: Final = 6.0
@@ -23,10 +29,15 @@ PATIENCE: Final = 6.0
 
 Longer than adapters try on their own, which may outlast the election of a leader.
 """
+SHORT: Final = 4
+"""So many looks in turn must find events missing until they are lost: a leader just elected may not have them all yet."""
 
 
 class WatchedLog:
     """An opened log whose contact is known. It does not own the log: whoever opened that closes it.
+
+    With each look it is made sure that the log is still the one that was opened. Where it was replaced, by another
+    publication's or by an older state of itself, every method raises `LogReplaced` from then on.
 
     While the contact is lost, every method but `look` raises `LogUnavailable` at once, and whoever is reading when it is
     lost waits no longer. Appends under way are left to the log: only it can say whether they are recorded.
@@ -36,12 +47,23 @@ class WatchedLog:
         self._log = log
         self._doubt = asyncio.Event()
         self._reading = set[asyncio.Timeout]()
+        self._applied: Callable[[], tuple[int, str | None]] = lambda: (0, None)
+        self._short = 0
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
     def publication(self) -> str:
         """The UUID of the publication whose log this is."""
         return self._log.publication
+
+    def go_by(self, applied: Callable[[], tuple[int, str | None]]) -> None:
+        """Have each look make sure of an event: `applied` returns its position, and its leaf hash in hex."""
+        self._applied = applied
+
+    def check_place(self) -> None:
+        """Raise `LogReplaced` where the log is not the one that was opened any more."""
+        if self.contact.replaced is not None:
+            raise LogReplaced(self.contact.replaced)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record events, as `EventLog` says."""
@@ -77,27 +99,27 @@ class WatchedLog:
         return is_beyond
 
     async def watch(self) -> None:
-        """Look at the log whenever nothing has been heard of it for a while, until cancelled."""
-        while True:
+        """Look at the log again and again, until cancelled, or until it is found to be replaced."""
+        while self.contact.replaced is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN if self.contact.is_lost else LOOK):
                     await self._doubt.wait()
-            in_doubt = self._doubt.is_set()
             self._doubt.clear()
-            if in_doubt or self.contact.is_lost or self.contact.silence >= LOOK:
-                await self.look()
+            await self.look()
 
     async def look(self) -> bool:
-        """Ask the log for its head, whether the contact is lost or not; return whether it answered in time."""
+        """Ask the log what it is, whether the contact is lost or not; return whether it answered in time, and well."""
         try:
             async with asyncio.timeout(PATIENCE):
-                self.contact.hear(await self._log.head())
+                self.contact.hear(await self._identified())
         except TimeoutError:
             # Others may have been answered meanwhile: then it is busy, and not away.
             if self.contact.is_lost or self.contact.silence >= PATIENCE:
                 self._lose(f"it has not answered for {PATIENCE:g} s")
         except LogClosed:
             return False
+        except LogReplaced as error:
+            self._give_up(str(error))
         except (EventLogError, OSError) as error:
             self._lose(str(error))
         else:
@@ -105,6 +127,27 @@ class WatchedLog:
                 logger.warning("the log is reached again, after %.1f s", self.contact.silence)
             self.contact.regain()
         return not self.contact.is_lost
+
+    async def _identified(self) -> int:
+        """Return the head. Raises `LogReplaced` unless the log is the one that was opened, and has all that was seen."""
+        seen, (position, leaf_hash) = self.contact.head, self._applied()
+        publication = await self._log.whose()
+        if publication != self.publication:
+            raise LogReplaced(f"it is the log of another publication ({publication}, not {self.publication})")
+        seen = max(seen, position)
+        if (head := await self._log.head()) < seen:
+            await asyncio.sleep(LOOK_AGAIN)
+            head = await self._log.head()
+        self._short = self._short + 1 if head < seen else 0
+        if self._short:
+            missing = LogReplaced if self._short >= SHORT else LogUnavailable
+            raise missing(f"it ends at position {head}, and {seen} had been seen")
+        if leaf_hash is not None:
+            # A replica that is asked may not have come as far as the leader.
+            for event in await self._log.read(position - 1, 1):
+                if event.header.leaf_hash().hex() != leaf_hash:
+                    raise LogReplaced(f"it has another event at position {position}")
+        return head
 
     async def _recorded(self, ask: Callable[[], Awaitable[int]]) -> int:
         self._check()
@@ -119,6 +162,7 @@ class WatchedLog:
         return position
 
     def _check(self) -> None:
+        self.check_place()
         if self.contact.is_lost:
             silence = self.contact.silence
             raise LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
@@ -141,12 +185,24 @@ class WatchedLog:
                 raise
             raise LogUnavailable("the log could not be reached any more") from error
 
+    def _give_up(self, why: str) -> None:
+        self.contact.replaced = (
+            f"the log was replaced: {why}. Nothing is read or written any more; see that the right log is in its place, and "
+            "restart this node: views that had come further than a restored log are then made anew"
+        )
+        logger.error("%s", self.contact.replaced)
+        self.contact.lose()
+        self._end_reading()
+
     def _lose(self, why: str) -> None:
         if not self.contact.is_lost:
             logger.warning(
                 "the log cannot be reached, until further notice the views are served as they are: %s", why
             )
         self.contact.lose()
+        self._end_reading()
+
+    def _end_reading(self) -> None:
         # Whoever still waits for an answer would be told the same, only later.
         for ending in self._reading:
             ending.reschedule(0.0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
-from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogUnavailable
+from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogReplaced, LogUnavailable
 from ledgerpress.graphql.exchange import note_error
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,9 @@ APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
 """The code where nobody could say whether a command was recorded: under the same idempotency key it is carried out once."""
 _AWAY: Final = "The log cannot be reached for the moment: try again."
 _REFUSED: Final = "The log does not take writes from this node: nothing was recorded."
+_REPLACED: Final = (
+    "The log is not the one any more that this server has served, and an operator has to see to it."
+)
 _UNRESOLVED: Final = "The log could not be reached any more, and this may have been recorded: send it again with the same idempotencyKey."
 _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.DOTALL)
 
@@ -88,6 +91,8 @@ def _away(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]
             code, message = APPEND_UNRESOLVED, _UNRESOLVED
         case LogRefuses():
             code, message = LOG_UNAVAILABLE, _refused(failure)
+        case LogReplaced():
+            code, message = LOG_UNAVAILABLE, _REPLACED
         case _:
             code, message = LOG_UNAVAILABLE, _AWAY
     nodes, path = (error.nodes, error.path) if error else (None, None)

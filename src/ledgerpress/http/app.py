@@ -8,10 +8,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.application.access import Door
+from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.answers import Answers, CacheSettings
 from ledgerpress.graphql.engine import Engine
 from ledgerpress.graphql.kept_answers import KeptStore
@@ -117,6 +119,15 @@ def make_app(
     return app
 
 
+async def _log_replaced(_: Request, __: Exception) -> Response:
+    """Answer for a page: its views may tell of what is in no log."""
+    return PlainTextResponse(
+        "This server's log was replaced, and an operator has to see to it.\n",
+        503,
+        {"Cache-Control": "no-store", "Retry-After": "60"},
+    )
+
+
 class _Application(Starlette):
     """Starlette, with HTTP requests for a few paths sent to applications of their own.
 
@@ -127,7 +138,7 @@ class _Application(Starlette):
     def __init__(
         self, by_path: Mapping[str, ASGIApp], *, routes: Sequence[BaseRoute], middleware: Sequence[Middleware]
     ) -> None:
-        super().__init__(routes=routes)
+        super().__init__(routes=routes, exception_handlers={LogReplaced: _log_replaced})
         self._by_path = by_path
         self._front: ASGIApp = self._dispatch
         for one in reversed(middleware):

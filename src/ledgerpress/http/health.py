@@ -74,13 +74,13 @@ class Health:
         behind = {
             name: one.events if one.is_known else None for name, one in lag.items() if settings.is_behind(one)
         }
-        status = "paused" if paused else "behind" if behind else "ready"
+        status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
         if self._stopping.is_set():
             status = "stopping"
         body: dict[str, Any] = {
             "status": status,
             "head": contact.head,
-            "log": "reachable" if node.is_known else "unreachable",
+            "log": "another" if contact.replaced else "reachable" if node.is_known else "unreachable",
             "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
             "paused": paused,
             "behind": behind,
@@ -89,6 +89,8 @@ class Health:
             body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
             if not node.is_known:
                 body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
+            if contact.replaced:
+                body["why"] = contact.replaced
             if contact.notices:
                 body["notices"] = contact.notices
         else:

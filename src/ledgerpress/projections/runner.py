@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnavailable
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.projections import checkpoints
@@ -148,10 +148,9 @@ class ProjectionRunner:
         if _all_paused(self._checkpoints):
             return False
         after = self._next_after()
-        batch = await self._log.read(after, self._batch_size)
+        batch = await self._next_batch(after)
         if not batch:
             return False
-        check_gapless(batch, after)
         if withdrawn := withdrawn_by(self._codec, batch):
             points = await self._renew(batch, withdrawn)
             self._forget()
@@ -163,6 +162,22 @@ class ProjectionRunner:
         self._read_to = max(self._read_to, batch[-1].position)
         await self._note(points)
         return True
+
+    async def _next_batch(self, after: int) -> Sequence[StoredEvent]:
+        """Return the events that follow. Raises `LogReplaced` where they follow another event than was applied.
+
+        So nothing of a log that was restored from a backup, and went another way, is ever applied to these views.
+        """
+        known = (point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0)
+        if (applied := next(known, None)) is None:
+            batch = await self._log.read(after, self._batch_size)
+            check_gapless(batch, after)
+            return batch
+        batch = await self._log.read(after - 1, self._batch_size + 1)
+        check_gapless(batch, after - 1)
+        if batch and batch[0].header.leaf_hash().hex() != applied:
+            raise LogReplaced(f"the log has another event at position {after} than was applied to the views")
+        return batch[1:]
 
     async def _note(self, points: dict[str, Checkpoint]) -> None:
         self._checkpoints = points

@@ -17,7 +17,7 @@ from ledgerpress.adapters.jetstream.erasing import Eraser
 from ledgerpress.adapters.jetstream.leader import Leader, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.reading import Reader
-from ledgerpress.adapters.jetstream.stream import check_whole, open_stream
+from ledgerpress.adapters.jetstream.stream import check_whole, open_stream, publication_of
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -55,6 +55,7 @@ class JetStreamEventLog:
     ) -> None:
         """`replicas`: how many the stream should have."""
         self._connection = connection
+        self._names = names
         self._publication = publication
         self._leader = Leader(connection, names.stream)
         self._withdrawals = Withdrawals(self._leader, names)
@@ -145,6 +146,11 @@ class JetStreamEventLog:
     def counts(self) -> Mapping[str, int]:
         """What has been counted since it was opened, as `OpenedLog` says."""
         return {"reconnects": self._connection.reconnects, "resolved": self._appender.resolved}
+
+    async def whose(self) -> str:
+        """Return the UUID of the publication whose log is in the stream now, as `OpenedLog` says."""
+        self._check_open()
+        return publication_of(await self._leader.info(), self._names)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

@@ -75,13 +75,18 @@ async def open_stream(
         info = await find(leader)
         if info is None:
             raise LogUnavailable(f"the stream {names.stream} was made and is not there yet")
+    return info, publication_of(info, names), made
+
+
+def publication_of(info: StreamInfo, names: Names) -> str:
+    """Return the UUID of the publication whose log the stream is. Raises `LogUnusable`, also for one in the making."""
     check(info, names)
     metadata = metadata_of(info)
     if BEING_MADE in metadata:
         raise LogUnusable(
             f"the log in the stream {names.stream} is not finished, a copy in the making: go on with `ledgerpress log copy`"
         )
-    return info, metadata[PUBLICATION], made
+    return metadata[PUBLICATION]
 
 
 async def find(leader: Leader) -> StreamInfo | None:

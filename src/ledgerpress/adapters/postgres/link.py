@@ -6,6 +6,14 @@ from ledgerpress.adapters.postgres.server import Connection, Server, close
 from ledgerpress.eventlog.errors import LogRefuses, LogUnusable
 
 
+class AnotherLog(LogUnusable):
+    """There is another log in the place of the one that was opened: that of `publication`, if it is one."""
+
+    def __init__(self, publication: str | None, message: str) -> None:
+        super().__init__(message)
+        self.publication = publication
+
+
 class Link:
     """A connection to the server of a log, for one user at a time."""
 
@@ -53,6 +61,7 @@ class Link:
         """A server that comes back may have been restored from another one's backup."""
         found = await find(connection, self.server, self._place.name)
         if found != self._place:
-            raise LogUnusable(
-                f"the log {self._place.name!r} at {self.server.shown} is not the one that was opened: restart"
+            raise AnotherLog(
+                found.publication if found and found.complete else None,
+                f"the log {self._place.name!r} at {self.server.shown} is not the one that was opened: restart",
             )

@@ -9,7 +9,7 @@ from ledgerpress.adapters.postgres.appending import Appender
 from ledgerpress.adapters.postgres.failures import failure
 from ledgerpress.adapters.postgres.head_signals import HeadSignals
 from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
-from ledgerpress.adapters.postgres.link import Link
+from ledgerpress.adapters.postgres.link import AnotherLog, Link
 from ledgerpress.adapters.postgres.log_place import LogPlace, open_place
 from ledgerpress.adapters.postgres.patience import persistently
 from ledgerpress.adapters.postgres.reading import Readers
@@ -105,6 +105,19 @@ class PostgresEventLog:
         """What has been counted since it was opened, as `OpenedLog` says."""
         reconnects = self._appender.reconnects + self._readers.reconnects
         return {"reconnects": reconnects, "resolved": self._appender.resolved}
+
+    async def whose(self) -> str:
+        """Return the UUID of the publication whose log has the name now, as `OpenedLog` says."""
+
+        async def work(connection: Connection) -> str:
+            return (await open_place(connection, self._server, self._place.name, None)).publication
+
+        try:
+            return await self._readers.run(work)
+        except AnotherLog as another:
+            if another.publication is None:
+                raise
+            return another.publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.

@@ -14,7 +14,7 @@ from ledgerpress.adapters.sqlite.log_recording import GroupRecorder
 from ledgerpress.adapters.sqlite.withdrawal import withdraw
 from ledgerpress.eventlog.appending import Command
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnusable
 from ledgerpress.eventlog.group_commit import GroupCommit
 from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
@@ -29,7 +29,11 @@ class SqliteEventLog:
     for a commit.
     """
 
-    def __init__(self, writer: SerialConnection, reader: SerialConnection, publication: str) -> None:
+    def __init__(
+        self, path: Path, writer: SerialConnection, reader: SerialConnection, publication: str
+    ) -> None:
+        self._path = path
+        self._file = _identity(path)
         self._writer = writer
         self._reader = reader
         self._publication = publication
@@ -53,7 +57,7 @@ class SqliteEventLog:
             if isinstance(error, sqlite3.Error):
                 raise LogUnusable(f"{path} cannot be read: {error}") from error
             raise
-        return cls(writer, reader, publication)
+        return cls(path, writer, reader, publication)
 
     async def aclose(self) -> None:
         """Finish what was accepted and close the file. Whatever is asked later raises `LogClosed`."""
@@ -87,6 +91,13 @@ class SqliteEventLog:
     def counts(self) -> Mapping[str, int]:
         """Nothing: there are no connections to lose."""
         return {}
+
+    async def whose(self) -> str:
+        """Return the UUID of the publication whose log this is. Raises `LogReplaced` where the file is another one now."""
+        self._check_open()
+        if _identity(self._path) != self._file:
+            raise LogReplaced(f"{self._path} is not the file any more that was opened")
+        return await self._read(lambda db: str(db.execute("SELECT publication FROM log_meta").fetchone()[0]))
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
@@ -151,3 +162,12 @@ class SqliteEventLog:
     def _stream(self, db: sqlite3.Connection, *, stream: str, after: int) -> list[StoredEvent]:
         rows = db.execute(log_rows.SELECT_STREAM, (stream, after))
         return [log_rows.from_row(row, self._publication) for row in rows]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from others that had or get its name, `None` where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -10,6 +10,7 @@ import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
 
 from ledgerpress.application.access import Identity
+from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
@@ -136,6 +137,8 @@ class Live:
                         group.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _LOOK_SECONDS):
                     await asyncio.sleep(_AGAIN_SECONDS)  # a projection may be paused, which is not waited for
+            except LogReplaced:  # Whoever watches the log has said so, and nobody is told anything any more.
+                await asyncio.sleep(_LOOK_SECONDS)
             except Exception:
                 logger.exception("subscribers cannot be told for the moment")
                 await asyncio.sleep(_LOOK_SECONDS)

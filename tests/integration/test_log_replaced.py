@@ -1,0 +1,145 @@
+"""The log is put back to an older state, or made anew, under nodes that run: they notice, and serve and write nothing."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import nats
+import pytest
+
+from scripts.engines.nats import NatsServer
+from scripts.engines.postgres import PostgresServer
+from tests.engines.stoppable import ELSEWHERE, Stoppable
+from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
+from tests.integration.test_engine_away import CREATE, TITLES, ask, client, says, titles
+
+
+@pytest.fixture(params=ELSEWHERE)
+def engine(request: pytest.FixtureRequest) -> Iterator[Stoppable]:
+    with ELSEWHERE[request.param]() as server:
+        yield server
+
+
+def stored(engine: Stoppable) -> Path:
+    """Where a server keeps what it stores."""
+    if isinstance(engine, PostgresServer):
+        return engine.data
+    return cast("NatsServer", engine).directory / "store"
+
+
+def back_up(engine: Stoppable, to: Path) -> None:
+    engine.stop()
+    subprocess.run(["cp", "-a", stored(engine), to], check=True)
+    engine.start()
+
+
+def restore(engine: Stoppable, backup: Path) -> None:
+    engine.stop()
+    shutil.rmtree(stored(engine))
+    subprocess.run(["cp", "-a", backup, stored(engine)], check=True)
+    engine.start()
+
+
+async def delete_log(engine: Stoppable) -> None:
+    if isinstance(engine, PostgresServer):
+        engine.sql("DROP DATABASE ledgerpress WITH (FORCE)", database="postgres")
+        engine.sql("CREATE DATABASE ledgerpress", database="postgres")
+        return
+    connection = await nats.connect(f"nats://{cast('NatsServer', engine).address}")
+    jetstream = connection.jetstream()
+    for one in await jetstream.streams_info():
+        await jetstream.delete_stream(str(one.config.name))
+    await connection.close()
+
+
+async def check_refusing(server: Server, why: str) -> None:
+    """A node that follows another log than is there serves nothing and writes nothing, and says so once."""
+    async with client(server) as http:
+        said = await says(http, log="another", status="replaced")
+        assert (await http.get("/health/ready")).status_code == 503
+        assert why in server.words(), said
+        for refused in (await ask(http, CREATE, title="Meanwhile"), await ask(http, TITLES)):
+            assert refused.status_code == 503, refused.text
+            assert [error["extensions"]["code"] for error in refused.json()["errors"]] == ["LOG_UNAVAILABLE"]
+        page = await http.get("/", headers={"Accept": "text/html"})
+        assert (page.status_code, "was replaced" in page.text) == (503, True), page.text
+    lines = [line for line in server.words().splitlines() if "the log was replaced" in line]
+    assert len(lines) == 1, lines
+
+
+async def test_a_node_notices_that_the_log_was_put_back(engine: Stoppable, tmp_path: Path) -> None:
+    async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            await ask(http, CREATE, title="Kept")
+            await asyncio.to_thread(back_up, engine, tmp_path / "backup")
+            await says(http, log="reachable", status="ready")
+            assert (await ask(http, CREATE, title="Lost")).status_code == 200
+            assert await titles(http) == ["Lost", "Kept"]
+            await asyncio.to_thread(restore, engine, tmp_path / "backup")
+        await check_refusing(node, "it ends at position")
+        await node.stop()
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            assert await titles(http) == ["Kept"]
+            assert (await ask(http, CREATE, title="Again")).status_code == 200
+            assert await titles(http) == ["Again", "Kept"]
+
+
+async def test_a_node_notices_that_the_log_went_another_way(engine: Stoppable, tmp_path: Path) -> None:
+    async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            await ask(http, CREATE, title="Kept")
+            await asyncio.to_thread(back_up, engine, tmp_path / "backup")
+            await says(http, log="reachable", status="ready")
+            assert (await ask(http, CREATE, title="Lost")).status_code == 200
+        node.signal(signal.SIGSTOP)
+        await asyncio.to_thread(restore, engine, tmp_path / "backup")
+        other = await servers.start(tmp_path / "other")
+        async with client(other) as http:
+            for number in range(3):
+                assert (await ask(http, CREATE, title=f"New {number}")).status_code == 200
+            now = await titles(http)
+        node.signal(signal.SIGCONT)
+        await check_refusing(node, "it has another event at position")
+        await node.stop()
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            assert await titles(http) == now == ["New 2", "New 1", "New 0", "Kept"]
+
+
+async def test_a_node_notices_that_another_publication_took_the_place(
+    engine: Stoppable, tmp_path: Path
+) -> None:
+    async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_LOG": engine.url("daily")}) as servers:
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            await ask(http, CREATE, title="Old")
+            await delete_log(engine)
+            await says(http, log="unreachable")
+            other = await servers.start(tmp_path / "other")
+        await check_refusing(node, "another publication")
+        async with client(other) as http:
+            assert await titles(http) == []
+            assert (await ask(http, CREATE, title="New")).status_code == 200
+        await node.stop()
+        refused = await servers.launch(tmp_path / "node")
+        assert await refused.ended() == 3
+        assert "is of the publication" in refused.words()
+
+
+async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None:
+    async with Servers(tmp_path, EVERYONE_IS_ADMIN) as servers:
+        node = await servers.start(tmp_path / "node")
+        async with client(node) as http:
+            await ask(http, CREATE, title="Old")
+            (log,) = (tmp_path / "node").glob("log.sqlite")
+            copy = tmp_path / "copy"
+            shutil.copy(log, copy)
+            copy.rename(log)
+        await check_refusing(node, "is not the file any more that was opened")
