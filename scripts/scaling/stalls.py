@@ -1,7 +1,7 @@
 """For how long writes stand still when JetStream's leader is lost: least and most, in seconds.
 
 `scripts/scale --measure` does not measure these. They are of three servers and sixteen writers on three nodes, ten kills
-and 5 each of the others, as `tests/integration/test_cluster_kills.py` prints them; change them here.
+and five each of the others, as `tests/integration/test_cluster_kills.py` prints them; change them here.
 """
 
 from typing import Final
