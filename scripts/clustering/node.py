@@ -23,6 +23,10 @@ class NodeGone(Exception):
     """The node did not answer: it is not there, or took too long."""
 
 
+class NodeAway(NodeGone):
+    """There was nobody to connect to, so that nothing was sent: a clear no."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a node answered to a GraphQL request."""
@@ -93,7 +97,7 @@ class Node:
         return found[1] if found else None
 
     async def ask(self, query: str, token: str | None = None, **variables: object) -> Answer:
-        """Send a GraphQL request. Raises `NodeGone`."""
+        """Send a GraphQL request. Raises `NodeGone`, and of that `NodeAway` where nothing was sent."""
         try:
             answer = await self._client.post(
                 f"{self.address}/graphql",
@@ -101,6 +105,8 @@ class Node:
                 headers={"Authorization": f"Bearer {token}"} if token else None,
             )
             return Answer(answer.status_code, answer.json())
+        except httpx2.ConnectError as error:
+            raise NodeAway(self.name) from error
         except (httpx2.HTTPError, ValueError) as error:
             raise NodeGone(self.name) from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,7 +31,8 @@ class Show:
         """Run it to its end. Raises `Disagreement`."""
         say(
             f"\nThe show: about {WRITES_A_SECOND:.0f} writes a second through the three nodes, and ten reads a second "
-            "at each.\nA write without a clear answer is sent again under its idempotency key, to the next node."
+            "at each.\nA write that is refused for now, or gets no clear answer, is sent again under its idempotency key, to the next "
+            "node."
         )
         async with self._traffic.flowing(writes_a_second=WRITES_A_SECOND):
             await self._engine_goes(self._engine.killed, lambda server: server.kill())
@@ -107,14 +109,18 @@ async def say_whether_they_agree(engine: Engine, nodes: Sequence[Node], traffic:
             f"  {node.name}  position {one.position:,}  Merkle root {one.root[:16]}…  all rows of the views {one.views[:16]}…"
         )
     wrong = await faults(engine.url, traffic.written)
-    again = sum(traffic.unclear.values())
     say(
-        f"  {len(traffic.written):,} writes acknowledged; {again:,} attempts had no clear answer and were repeated "
-        f"({', '.join(f'{code} {number}' for code, number in traffic.unclear.most_common()) or 'none'})."
+        f"  {len(traffic.written):,} writes acknowledged. Attempts that were repeated: {_counted(traffic.refused)} had a "
+        f"clear no, {_counted(traffic.unclear)} had no clear answer."
     )
     if wrong or not _one(found):
         raise Disagreement("; ".join([*wrong[:5], *(() if _one(found) else ("the nodes differ",))]))
     say("  The three nodes agree. Each acknowledged write is in the log once; none is lost.")
+
+
+def _counted(answers: Counter[str]) -> str:
+    named = ", ".join(f"{code} {number}" for code, number in answers.most_common())
+    return f"{answers.total():,} ({named})" if named else "none"
 
 
 def _one(found: Sequence[Seen]) -> bool:

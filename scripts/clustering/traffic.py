@@ -1,7 +1,7 @@
 """Writes and reads that go on at a steady pace, through every node, whatever happens to it, and what came of them.
 
-A write that got no clear answer is sent again under its idempotency key, to whichever node is there: as a client behind
-a load balancer does. So it is recorded once, and nobody has to know what became of the first attempt.
+A write that got a clear no for now, or no clear answer, is sent again under its idempotency key, to whichever node is
+there: as a client behind a load balancer does. So it is recorded once, and nobody has to know what became of the first attempt.
 """
 
 import asyncio
@@ -13,10 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from scripts.clustering.node import Answer, Node, NodeGone
+from scripts.clustering.node import Answer, Node, NodeAway, NodeGone
 
 READ_EVERY_SECONDS: Final = 0.1
 AGAIN_AFTER_SECONDS: Final = 0.05
+
+_CLEAR: Final = ("LOG_UNAVAILABLE", "BUSY", "TOO_BUSY")
+"""Codes which say that nothing was recorded."""
 
 _READ: Final = "{ recentPosts(first: 3) { nodes { title } } }"
 _WRITE: Final = """mutation ($input: PostCreateInput!) { postCreate(input: $input) {
@@ -57,8 +60,10 @@ class Traffic:
         self._numbers = itertools.count(1)
         self.written: list[Written] = []
         self.reads: list[Read] = []
+        self.refused: Counter[str] = Counter()
+        """What was answered to writes that were sent again, where it is clear that nothing was recorded."""
         self.unclear: Counter[str] = Counter()
-        """What was answered to writes that had to be sent again."""
+        """The same, where it was not clear."""
 
     @asynccontextmanager
     async def flowing(self, *, writes_a_second: float) -> AsyncIterator[None]:
@@ -110,6 +115,8 @@ class Traffic:
         for turn in itertools.count(index):
             try:
                 answer = await self._nodes[turn % len(self._nodes)].ask(_WRITE, self._token, input=content)
+            except NodeAway:
+                self.refused["connection refused"] += 1
             except NodeGone:
                 self.unclear["no answer"] += 1
             else:
@@ -117,7 +124,8 @@ class Traffic:
                     position, is_new = done
                     self.written.append(Written(key, position, is_new, sent, time.monotonic()))
                     return
-                self.unclear[answer.code or f"status {answer.status}"] += 1
+                said = answer.code or ("BUSY" if answer.status == 200 else f"status {answer.status}")
+                (self.refused if said in _CLEAR else self.unclear)[said] += 1
             await asyncio.sleep(AGAIN_AFTER_SECONDS)
 
     async def _read_on(self, node: Node, stop: asyncio.Event) -> None:

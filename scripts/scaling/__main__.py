@@ -1,9 +1,9 @@
 """Draws the figures and fills in the tables of `docs/explanation/scale.md`; with --measure, measures this machine first."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from scripts.scaling.constants import CHECKOUT, FILE, Constants, load, save
 from scripts.scaling.figures import FIGURES
@@ -35,8 +35,11 @@ def main() -> None:
         parser.error(f"a log of fewer than {LEAST:,} events says little")
     if given.measure:
         # Not the system's folder for temporary files, which may be kept in memory.
-        with TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as folder:
-            save(measure(given.events, Path(folder)))
+        # Kept when a part fails: the next run goes on with what is missing.
+        folder = CHECKOUT / ".bench-scale"
+        folder.mkdir(exist_ok=True)
+        save(measure(given.events, folder))
+        shutil.rmtree(folder)
     outdated = [
         (file, text)
         for file, text in derived(load()).items()

@@ -10,7 +10,7 @@ FILE: Final = CHECKOUT / "docs" / "explanation" / "figures" / "constants.json"
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it was measured. `load` is the load average at the beginning: what others did meanwhile."""
+    """Where it was measured. `load` is the least and the most load average, taken before each part: what others did."""
 
     processor: str
     cores: int
@@ -19,7 +19,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     sqlite: str
     measured_on: str
-    load: float
+    load: tuple[float, float]
+    one_run: bool
+    """Whether all was measured in one run of the script."""
 
 
 class OfSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,16 +99,19 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OnEngine(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log costs on one engine, on this machine, with one server."""
+    """What the log costs on one engine, on this machine, with one server; by the clock."""
 
     name: str
+    events: int
+    """What is in the log that is read and appended to."""
     bytes_an_event: float
     append_one: float
     append_many: float
+    """Appends a second of 256 clients."""
+    several: list[float]
+    """The same with one, two and four publications on the server, among which the clients are shared out."""
     read: float
     """Events a second that one follower reads."""
-    stall: float
-    """Seconds for which writes stand still when the engine's leader is killed; from `source`."""
     source: str
 
 
@@ -117,6 +122,10 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
     sizes: list[OfSize]
     rates: Rates
     engines: list[OnEngine]
+
+    def engine(self, name: str) -> OnEngine:
+        """Return what was measured of an engine. Raises `StopIteration` where it was not."""
+        return next(one for one in self.engines if one.name == name)
 
     @property
     def largest(self) -> OfSize:

@@ -75,13 +75,17 @@ class Scale:
 
 @dataclass(slots=True)
 class Line:
-    """Values to be joined by a line, with the name that stands at its end. Without `joined` they are dots."""
+    """Values to be joined by a line, with the name that stands at its end. Without `joined` they are dots.
+
+    Of a line that comes back to where others are, the name can stand at its highest point.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
     dashed: bool = False
     joined: bool = True
     colour: int | None = None
+    named_at_top: bool = False
 
 
 @dataclass(slots=True)
@@ -96,6 +100,10 @@ class Chart:
     lines: list[Line]
     levels: list[tuple[float, str]] = field(default_factory=list)
     moments: list[tuple[float, str]] = field(default_factory=list)
+    levels_right: bool = False
+    """Whether their names stand at the right end of them."""
+    moments_before: bool = False
+    """Whether their names stand to the left of them, where there is room."""
     tell_x: Callable[[float], str] = short
     tell_y: Callable[[float], str] = short
 
@@ -143,14 +151,17 @@ class Chart:
         for value, name in self.levels:
             at = self._up(value)
             parts.append(f'<line class="note" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            parts.append(_text(LEFT + 6, at - 5, name, "soft"))
+            end, anchor = (WIDTH - RIGHT - 6, "end") if self.levels_right else (LEFT + 6, "start")
+            parts.append(_text(end, at - 5, name, "soft", anchor=anchor))
         for number, (value, name) in enumerate(self.moments):
             at = self._across(value)
             parts.append(
                 f'<line class="note" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
             )
-            anchor, beside = ("end", -5) if at > WIDTH - RIGHT - 100 else ("start", 5)
-            parts.append(_text(at + beside, TOP + 12 + 16 * (number % 2), name, "soft", anchor=anchor))
+            before = self.moments_before and at > LEFT + 100
+            anchor, beside = ("end", -5) if before or at > WIDTH - RIGHT - 100 else ("start", 5)
+            row = 0 if self.moments_before else number % 2
+            parts.append(_text(at + beside, TOP + 12 + 16 * row, name, "soft", anchor=anchor))
         return parts
 
     def _line(self, line: Line, colour: str, taken: list[float]) -> list[str]:
@@ -163,6 +174,10 @@ class Chart:
             drawn = [f'<circle class="{colour} of" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>' for x, y in places]
         if not line.name:
             return drawn
+        if line.named_at_top:
+            x, y = min(places, key=lambda place: place[1])
+            taken.append(y - 6)
+            return [*drawn, _text(x + 4, y - 6, line.name, f"{colour} of")]
         at = _free(places[-1][1], taken)
         lead = (
             f'<line class="{colour}" x1="{places[-1][0] + 3:.1f}" y1="{places[-1][1]:.1f}" x2="{WIDTH - RIGHT + 6}" y2="{at:.1f}"'

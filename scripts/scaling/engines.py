@@ -1,16 +1,18 @@
-"""Measures what the log costs in PostgreSQL and in NATS JetStream: one server of each, started for it, on this machine.
+"""Measures what the log costs on each engine: logs of the same size, one server of each, started for it, on this machine.
 
-The bytes are those of a generated newsroom's events; appends are of one event with 1 KB, as in `scripts/bench log`.
+The bytes are those of a generated newsroom's events; appends are of one event with 1 KB, as in `scripts/bench log`, to the
+log that holds those events already. Several publications on one server are measured too: their appends together.
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -25,17 +27,32 @@ from scripts.engines.postgres import PostgresServer
 from scripts.generated_log import GeneratedLog
 from scripts.scaling.constants import OnEngine
 
-EVENTS: Final = 20_000
+EVENTS: Final = 10_000
 APPENDS_EACH: Final = 8
 ROUNDS: Final = 5
 """The best of so many counts: others on the machine only ever make it slower."""
-KILLED: Final = 7.0
-"""Seconds for which writes stall when the leader of three JetStream servers is killed: `scripts/cluster` shows 4 to 9."""
+SEVERAL: Final = (1, 2, 4)
+"""Publications on one server, with `CLIENTS` clients in all."""
 
 
-def others(folder: Path) -> list[OnEngine]:
-    """Measure both."""
-    return [_postgres(), _jetstream(folder)]
+def measure(folder: Path) -> list[OnEngine]:
+    """Measure all three, one after another."""
+    return [_sqlite(folder), _postgres(), _jetstream(folder)]
+
+
+def _sqlite(folder: Path) -> OnEngine:
+    with TemporaryDirectory(prefix="sqlite-", dir=folder) as place:
+
+        def size() -> int:
+            total = 0
+            for file in Path(place).glob("*.sqlite"):
+                with closing(sqlite3.connect(file)) as db:
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                total += file.stat().st_size
+            return total
+
+        found = uvloop.run(_measure(lambda name: f"sqlite:{place}/{name}.sqlite", size))
+    return OnEngine(name="SQLite", events=EVENTS, source="a file for each publication", **found)
 
 
 def _postgres() -> OnEngine:
@@ -49,7 +66,7 @@ def _postgres() -> OnEngine:
         found = uvloop.run(_measure(server.url, size))
     finally:
         server.close()
-    return OnEngine(name="PostgreSQL", stall=0.0, source="here, one server", **found)
+    return OnEngine(name="PostgreSQL", events=EVENTS, source="one server", **found)
 
 
 def _jetstream(folder: Path) -> OnEngine:
@@ -59,9 +76,7 @@ def _jetstream(folder: Path) -> OnEngine:
             return int(server.says("/jsz")["storage"])
 
         found = uvloop.run(_measure(server.url, size))
-    return OnEngine(
-        name="JetStream", stall=KILLED, source="here, one server; the stall: three servers", **found
-    )
+    return OnEngine(name="JetStream", events=EVENTS, source="one server, without replicas", **found)
 
 
 @contextmanager
@@ -75,42 +90,59 @@ def _nats(folder: Path) -> Iterator[NatsServer]:
             server.stop()
 
 
-async def _measure(url: Callable[[str], str], size: Callable[[], int]) -> dict[str, float]:
-    log = await _open(url("shape"))
+async def _measure(url: Callable[[str], str], size: Callable[[], int]) -> dict[str, Any]:
+    log = await _open(url("p0"))
     before = size()
-    events = 0
+    await _fill(log)
+    found: dict[str, Any] = {"bytes_an_event": (size() - before) / EVENTS}
+    found["read"] = max([await _read(log) for _ in range(ROUNDS)])
+    single, many = [writes(STREAMS)], [writes([f"{stream}-many"]) for stream in STREAMS[:CLIENTS]]
+    found["append_one"] = max([await _rate([log], single, 300) for _ in range(ROUNDS)])
+    found["append_many"] = max([await _rate([log], many, APPENDS_EACH) for _ in range(ROUNDS)])
+
+    logs = [log, *[await _open(url(f"p{number}")) for number in range(1, SEVERAL[-1])]]
+    for other in logs[1:]:
+        await _fill(other)
+    several = dict.fromkeys(SEVERAL, 0.0)
+    for again in range(ROUNDS):
+        for number in SEVERAL:
+            clients = [writes([f"{stream}-{number}-{again}"]) for stream in STREAMS[:CLIENTS]]
+            rate = await _rate(logs[:number], clients, APPENDS_EACH)
+            several[number] = max(several[number], rate)
+    found["several"] = [several[number] for number in SEVERAL]
+    for one in logs:
+        await one.aclose()
+    return found
+
+
+async def _fill(log: OpenedLog) -> None:
+    """Write a generated newsroom."""
     for batch in GeneratedLog().batches(EVENTS, 200):
         await log.append(list(_grouped(batch)))
-        events += len(batch)
-    found = {"bytes_an_event": (size() - before) / events}
+
+
+async def _read(log: OpenedLog) -> float:
+    """Return the events a second by the clock that one follower reads."""
     started, after = time.perf_counter(), 0
     while batch := await log.read(after, 1_000):
         after = batch[-1].position
-    found["read"] = after / (time.perf_counter() - started)
-    await log.aclose()
-
-    log = await _open(url("appends"))
-    single, many = [writes(STREAMS)], [writes([f"{stream}-many"]) for stream in STREAMS[:CLIENTS]]
-    found["append_one"] = max([await _rate(log, single, 300) for _ in range(ROUNDS)])
-    found["append_many"] = max([await _rate(log, many, APPENDS_EACH) for _ in range(ROUNDS)])
-    await log.aclose()
-    return found
+    return after / (time.perf_counter() - started)
 
 
 async def _open(url: str) -> OpenedLog:
     return await open_log(LogUrl.parse(url), Path(), create_as=lambda: uuid8("publication"))
 
 
-async def _rate(log: OpenedLog, clients: Sequence[Iterator[StreamWrite]], each: int) -> float:
-    """Return the appends a second of clients that append so many events each, one after another."""
+async def _rate(logs: Sequence[OpenedLog], clients: Sequence[Iterator[StreamWrite]], each: int) -> float:
+    """Return the appends a second of clients that append so many events each, one after another, to their log."""
     work = [list(islice(client, each)) for client in clients]
 
-    async def client(mine: Sequence[StreamWrite]) -> None:
+    async def client(log: OpenedLog, mine: Sequence[StreamWrite]) -> None:
         for write in mine:
             await log.append([write])
 
     started = time.perf_counter()
-    await asyncio.gather(*map(client, work))
+    await asyncio.gather(*(client(logs[number % len(logs)], mine) for number, mine in enumerate(work)))
     return sum(map(len, work)) / (time.perf_counter() - started)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scripts.scaling import reading
-from scripts.scaling.constants import Constants
+from scripts.scaling import stalls as stalls_of
+from scripts.scaling.constants import Constants, OfSize
 from scripts.scaling.drawing import Chart, Line, Scale, in_bytes, in_time, short
 from scripts.scaling.following import Follower, arrivals, follow, record
-from scripts.scaling.growth import NIGHT, Growth
+from scripts.scaling.growth import NETWORK, NIGHT, Growth
 from scripts.scaling.publications import ALL, BROADCASTER, HUNDRED_MILLION, YEARS
 
 SEED: Final = 28
@@ -47,31 +48,42 @@ def reads(constants: Constants) -> Chart:
 def lag(constants: Constants) -> Chart:
     """How long it takes until a node shows what is written, while a wire service is imported, and while the log stalls."""
     size = constants.largest
-    seconds, burst = 80.0, 2_500.0
+    capacity = constants.engine("JetStream").append_many
+    seconds, burst, stall = 80.0, round(capacity / 2, -2), 20.0
 
     def rate(now: float) -> float:
         return burst if 10 <= now < 40 else 20.0
 
     asked = list(arrivals(rate, burst, seconds, SEED))
-    capacity = max(one.append_many for one in constants.engines)
     lines = []
     for name, busy, stalled in (
-        ("nobody reads from it", 0.0, ()),
-        ("busy with readers: 0.5", 0.5, ()),
-        ("busy with readers: 0.7", 0.7, ()),
-        ("0.5, and the log stalls", 0.5, ((20.0, 27.0),)),
+        ("the log stalls", 0.0, ((stall, stall + stalls_of.KILLED[1]),)),
+        ("readers take 0.7", 0.7, ()),
+        ("readers take 0.5 or less", 0.5, ()),
     ):
         result = follow(record(iter(asked), capacity, stalled), Follower.measured(size, busy))
         waits = [(at, shown - at) for at, shown in zip(asked, result.shown, strict=True)]
-        lines.append(Line(name, _thinned(waits, seconds / 300), dashed=bool(stalled)))
+        lines.append(
+            Line(
+                name,
+                _thinned(waits, seconds / 300),
+                dashed=bool(stalled),
+                named_at_top=busy != 0.5,
+            )
+        )
     return Chart(
-        f"From written to shown on a node, while {short(burst * 30)} events come in half a minute",
-        "second at which an event is sent",
-        "seconds until the node shows it",
+        f"From written to shown, while {short(burst * 30)} events come in half a minute",
+        "second at which an event is sent (“readers take”: of the process’s time)",
+        "seconds until a node shows it; the log is in JetStream",
         Scale(0, seconds),
-        Scale(0, 1.1 * max(y for line in lines for _, y in line.points)),
+        Scale(0, 1.4 * max(y for line in lines for _, y in line.points)),
         lines,
-        moments=[(10, "burst"), (20, "stall"), (27, ""), (40, "")],
+        moments=[
+            (10, "burst"),
+            (stall, "stall"),
+            (stall + stalls_of.KILLED[1], "stall ends"),
+            (40, "burst ends"),
+        ],
     )
 
 
@@ -129,19 +141,25 @@ def whole(constants: Constants) -> Chart:
     lines.append(
         Line("replay, at most", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
     )
-    measured = [
-        (one.events, one.rebuild + one.rebuild_indexes + one.rebuild_digests) for one in constants.sizes
-    ]
-    lines.append(Line("", measured, joined=False, colour=2))
+    measured: Sequence[Callable[[OfSize], float]] = (
+        lambda one: one.verify_log + one.verify_views,
+        lambda one: one.withdrawal,
+        lambda one: one.rebuild + one.rebuild_indexes + one.rebuild_digests,
+        lambda one: one.backup,
+    )
+    for place, took in enumerate(measured):
+        dots = [(one.events, took(one)) for one in constants.sizes]
+        lines.append(Line("", dots, joined=False, colour=place))
     return Chart(
         "What reads the whole log or writes all views",
-        "events in the log (dots: replays that were measured)",
+        "events in the log (dots: measured; joining is computed)",
         "time",
         Scale(1e4, 1e10, logarithmic=True),
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
         levels=[(NIGHT, "a night of eight hours")],
         moments=[(one.events, _short_name(one.name).removesuffix(" articles")) for one in ALL],
+        moments_before=True,
         tell_y=in_time,
     )
 
@@ -158,13 +176,14 @@ def appends(constants: Constants) -> Chart:
     night = HUNDRED_MILLION.archive * HUNDRED_MILLION.events_a_post / NIGHT
     levels = [(one.events_at_peak, f"busiest second of {_within(one.name)}") for one in ALL]
     return Chart(
-        "Appends a second, by the number of publications with a log of their own",
-        "publications, each with a log and servers of its own",
+        "Appends a second, by the number of publications with servers of their own",
+        "publications, each with a log and servers of its own (one is measured)",
         "events a second",
         Scale(1, 64, logarithmic=True, marks=tuple(parts)),
         Scale(0.1, 1e7, logarithmic=True),
         lines,
         levels=[*levels, (night, "80 M articles in a night")],
+        levels_right=True,
     )
 
 
@@ -172,30 +191,27 @@ def stalls(constants: Constants) -> Chart:
     """Seconds a year for which writes stand still, by how often the leader of the log is lost."""
     often = [10 ** (step / 8) for step in range(25)]
     growth = Growth(constants)
-    restored = 2 * growth.log_bytes(BROADCASTER.events) / 300e6 + growth.backup(BROADCASTER.events)
+    size = growth.log_bytes(BROADCASTER.events)
+    restored = 2 * size / NETWORK + growth.backup(BROADCASTER.events)
     lines = [
-        Line(f"{one.name}, killed: {in_time(one.stall)}", [(n, n * one.stall) for n in often], colour=place)
-        for place, one in enumerate(constants.engines)
-        if one.stall
-    ]
-    lines.append(Line("JetStream, step-down", [(n, n * 0.5) for n in often], dashed=True, colour=4))
-    lines.append(
-        Line(
-            f"backup of {in_bytes(growth.log_bytes(BROADCASTER.events))}",
-            [(n, n * restored) for n in often],
-            dashed=True,
-            colour=3,
+        Line(name, [(n, n * takes) for n in often], dashed=dashed, colour=colour)
+        for name, takes, dashed, colour in (
+            (f"{in_bytes(size)} restored", restored, True, 3),
+            (f"killed: {stalls_of.KILLED[1]} s at most", stalls_of.KILLED[1], False, 2),
+            (f"killed: {stalls_of.KILLED[0]} s at least", stalls_of.KILLED[0], False, 2),
+            (f"stopped: {stalls_of.STOPPED[1]} s at most", stalls_of.STOPPED[1], False, 4),
+            (f"step-down: {stalls_of.STEPPED_DOWN[1]} s at most", stalls_of.STEPPED_DOWN[1], True, 4),
         )
-    )
+    ]
     year = 365 * 86_400
     return Chart(
-        "Writes that stand still, by how often the log's leader is lost",
+        "Writes of JetStream that stand still, by how often its leader is lost",
         "losses a year",
         "time a year without writes (reads go on)",
         Scale(1, 1_000, logarithmic=True),
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
-        levels=[(year * 1e-3, "99.9 % of a year"), (year * 1e-5, "99.999 %")],
+        levels=[(year * 1e-3, "99.9 % of a year left"), (year * 1e-5, "99.999 % left")],
         tell_y=in_time,
     )
 

@@ -3,11 +3,14 @@
 import hashlib
 import os
 import platform
+import shutil
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,14 +19,14 @@ from ledgerpress.compose.data_directory import LOG_FILE
 from ledgerpress.projections.all import every_projector
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
 from scripts.scaling import engines, log_of_size, node_of_size, one_process
-from scripts.scaling.constants import Constants, Machine, OfSize, OnEngine
+from scripts.scaling.constants import Constants, Machine, OfSize
 
 ROUNDS = 4
 BEHIND = 5_000
 """Events that the views are behind at first, so that catching up can be measured; fewer for a small log."""
 
 
-def machine() -> Machine:
+def machine(load: tuple[float, float], *, one_run: bool) -> Machine:
     """Describe this machine."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
@@ -35,12 +38,14 @@ def machine() -> Machine:
         python=platform.python_version(),
         sqlite=sqlite3.sqlite_version,
         measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
-        load=round(os.getloadavg()[0], 2),
+        load=load,
+        one_run=one_run,
     )
 
 
 def log_of(events: int, data: Path) -> dict[str, float]:
     """Measure a log of so many events, made in the new directory `data`, and its views; the log is left there."""
+    shutil.rmtree(data, ignore_errors=True)
     data.mkdir()
     found: dict[str, float] = {"events": events}
     tell(events, "writing the log")
@@ -102,36 +107,53 @@ def tell(events: int, what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {events:>9,} events: {what}", flush=True)
 
 
+class Parts:
+    """What was measured so far, kept in a file after each part: a run that was broken off is gone on with."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._done: dict[str, Any] = msgspec.json.decode(file.read_bytes()) if file.exists() else {}
+        self.one_run = not self._done
+        """Whether nothing is of an earlier run."""
+
+    def part(self, name: str, work: Callable[[], object]) -> Any:
+        """Return what `work` measures, or what it measured in a run that was broken off."""
+        if name not in self._done:
+            load = round(os.getloadavg()[0], 2)
+            self._done[name] = {"load": load, "found": msgspec.to_builtins(work(), str_keys=True)}
+            self._file.write_bytes(msgspec.json.encode(self._done))
+        return self._done[name]["found"]
+
+    @property
+    def load(self) -> tuple[float, float]:
+        """The least and the most load that there was before a part."""
+        loads = [one["load"] for one in self._done.values()]
+        return min(loads), max(loads)
+
+
 def measure(sizes: Sequence[int], folder: Path) -> Constants:
-    """Measure everything, in a directory on the disk that counts."""
-    where = machine()
+    """Measure everything, in a directory on the disk that counts, which is kept where this is broken off."""
+    parts = Parts(folder / "parts.json")
+    print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
+    found_engines = parts.part("engines", lambda: in_fresh_process(engines.measure, folder))
+    print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
+    rates = parts.part("one process", lambda: in_fresh_process(one_process.rates, folder))
     logs = {events: folder / f"log-{events}" for events in sorted(sizes)}
-    found = {events: log_of(events, data) for events, data in logs.items()}
-    rates = appends(logs)
+    found = {
+        events: parts.part(f"log of {events}", partial(log_of, events, data)) for events, data in logs.items()
+    }
+    appended = parts.part("appends", lambda: appends(logs))
     types = OfSize.__annotations__
     measured = [
-        msgspec.convert(
-            {name: types[name](value) for name, value in (found[one] | rates[one]).items()}, OfSize
-        )
+        {name: types[name](value) for name, value in (found[one] | appended[str(one)]).items()}
         for one in logs
     ]
-    print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
-    process = in_fresh_process(one_process.rates, folder)
-    print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
-    others = in_fresh_process(engines.others, folder)
-    return Constants(
-        machine=where, sizes=measured, rates=process, engines=[sqlite_engine(measured[-1]), *others]
-    )
-
-
-def sqlite_engine(size: OfSize) -> OnEngine:
-    """Return what the log costs in SQLite, as measured at a size."""
-    return OnEngine(
-        name="SQLite",
-        bytes_an_event=size.log_bytes / size.events,
-        append_one=size.append_one,
-        append_many=size.append_many,
-        read=size.log_read,
-        stall=0.0,
-        source="here",
+    return msgspec.convert(
+        {
+            "machine": msgspec.to_builtins(machine(parts.load, one_run=parts.one_run)),
+            "sizes": measured,
+            "rates": rates,
+            "engines": found_engines,
+        },
+        Constants,
     )

@@ -23,6 +23,8 @@ class Publication:
     """Different answers that readers come back to within a day."""
     sections: int
     """Answers that a published article changes beside its own: front pages, sections, feeds."""
+    engines: tuple[str, ...] = ("PostgreSQL", "JetStream")
+    """Those that the page advises for it."""
 
     @property
     def articles(self) -> float:
@@ -80,6 +82,7 @@ NEWSROOM: Final = Publication(
     peak_writes=60,
     read_often=5_000,
     sections=8,
+    engines=("SQLite",),
 )
 BROADCASTER: Final = Publication(
     name="A national broadcaster",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scripts.scaling import reading
+from scripts.scaling import reading, stalls
 from scripts.scaling.constants import Constants, OfSize
 from scripts.scaling.drawing import in_bytes, in_time, short
 from scripts.scaling.following import Follower
@@ -95,25 +95,40 @@ def engines(constants: Constants) -> str:
     """What the log costs on each engine."""
     return table(
         [
-            "engine",
+            "engine, log of",
             "bytes an event",
             "appends a second: one client",
             "256 clients",
+            "256 clients on 1, 2, 4 publications of one server",
             "read by one follower",
-            "stall",
             "from",
         ],
         [
             [
-                one.name,
+                f"{one.name}, {one.events:,} events",
                 f"{one.bytes_an_event:,.0f}",
                 f"{one.append_one:,.0f}",
                 f"{one.append_many:,.0f}",
+                "; ".join(f"{rate:,.0f}" for rate in one.several),
                 f"{one.read:,.0f} a second",
-                in_time(one.stall) if one.stall else "–",
                 one.source,
             ]
             for one in constants.engines
+        ],
+    )
+
+
+def stalled(_: Constants) -> str:
+    """For how long writes stand still when JetStream's leader is lost."""
+    return table(
+        ["JetStream's leader is", "writes stall for"],
+        [
+            [name, f"{least} to {most} s"]
+            for name, (least, most) in (
+                ("killed (SIGKILL)", stalls.KILLED),
+                ("stopped in order (SIGTERM)", stalls.STOPPED),
+                ("told to step down", stalls.STEPPED_DOWN),
+            )
         ],
     )
 
@@ -131,7 +146,6 @@ def split(constants: Constants) -> str:
 
 def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str] = ()) -> str:
     growth, worst, rates = Growth(constants), Growth(constants, worst=True), constants.rates
-    append = max(one.append_many for one in constants.engines)
     follower = Follower.measured(constants.largest)
 
     def processes(one: Publication) -> str:
@@ -139,10 +153,11 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
         _, share = reading.capacity(one, rates, needed, one.events_at_peak)
         return f"{needed:,} ({share:.0%} kept)"
 
-    def imported(one: Publication) -> str:
-        events = one.archive * one.events_a_post
-        made = between(growth.replay(events), worst.replay(events))
-        return f"{in_time(events / append)}; {made}"
+    def by_engine(one: Publication, tell: Callable[[float], str]) -> str:
+        return "; ".join(f"{name} {tell(constants.engine(name).append_many)}" for name in one.engines)
+
+    def archived(one: Publication) -> float:
+        return one.archive * one.events_a_post
 
     rows: list[tuple[str, Callable[[Publication], str]]] = [
         (
@@ -160,7 +175,11 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
             lambda p: f"{in_bytes(growth.log_bytes(p.events))}; {in_bytes(growth.views_bytes(p.events))}",
         ),
         ("processes (cores) for the busiest second", processes),
-        ("archive: recorded; views made", imported),
+        ("archive recorded by", lambda p: by_engine(p, lambda rate: in_time(archived(p) / rate))),
+        (
+            "archive's views made",
+            lambda p: between(growth.replay(archived(p)), worst.replay(archived(p))),
+        ),
         ("replay", lambda p: between(growth.replay(p.events), worst.replay(p.events))),
         ("join from a snapshot", lambda p: in_time(growth.join(p.events, p.events_a_second))),
         ("`verify`", lambda p: between(growth.verify(p.events), worst.verify(p.events))),
@@ -170,10 +189,12 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
             lambda p: between(growth.withdrawal(p.events), worst.withdrawal(p.events)),
         ),
         (
-            "log's and node's room over the busiest second",
-            lambda p: (
-                f"{short(append / p.events_at_peak)} times; {short(follower.rate / p.events_at_peak)} times"
-            ),
+            "log's room over the busiest second",
+            lambda p: by_engine(p, lambda rate: f"{short(rate / p.events_at_peak)} times"),
+        ),
+        (
+            "node's room over the busiest second",
+            lambda p: f"{short(follower.rate / p.events_at_peak)} times",
         ),
     ]
     return table(
@@ -195,10 +216,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def where(constants: Constants) -> str:
     """The machine on which it was measured."""
     machine = constants.machine
+    runs = "in one run" if machine.one_run else "**put together from several runs**"
+    least, most = machine.load
     return (
-        f"{machine.processor}, {machine.cores} cores shared with others (load {machine.load} at the start), "
-        f"{in_bytes(machine.memory_bytes)} of memory, Linux {machine.kernel.split('-')[0]}, Python {machine.python}, "
-        f"SQLite {machine.sqlite}, on {machine.measured_on}."
+        f"{machine.processor}, {machine.cores} cores shared with others, {in_bytes(machine.memory_bytes)} of memory, "
+        f"Linux {machine.kernel.split('-')[0]}, Python {machine.python}, SQLite {machine.sqlite}, on {machine.measured_on}, "
+        f"{runs}, with a load of {least:g} to {most:g}."
     )
 
 
@@ -207,6 +230,7 @@ TABLES: Final[dict[str, Callable[[Constants], str]]] = {
     "measured": measured,
     "one process": one_process,
     "engines": engines,
+    "stalls": stalled,
     "publications": publications,
     "split": split,
 }

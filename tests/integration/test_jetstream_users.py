@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,31 +16,90 @@ from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
-from scripts.engines.nats import NatsServer, running
+from scripts.engines.nats import NatsCluster, NatsServer, free_ports, running
 from tests.contract.samples import everything, sample_event, sample_write
 
 HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to" / "jetstream.md"
 STREAM = Names("daily").stream
 
 
+MACHINES = {"n1": "127.0.0.2", "n2": "127.0.0.3", "n3": "127.0.0.4"}
+PASSWORDS = {"system": "s1", "operator": "o1", "serving": "p1"}
+
+
+def blocks(language: str) -> list[str]:
+    """Return what the how-to has in blocks of that language."""
+    return re.findall(rf"```{language}\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
+
+
+def with_ports(text: str, ports: dict[str, int]) -> str:
+    """Return the text with the ports that are free here. The addresses that servers listen on stay as they are."""
+    for written, here in ports.items():
+        assert written in text
+        text = text.replace(written, f"{written.rpartition(':')[0]}:{here}")
+    return text
+
+
+def configured(text: str, server: NatsServer) -> str:
+    """Return a configuration of the how-to; only ports, passwords and the directory are others."""
+    text = text.replace("/var/lib/nats", str(server.directory / "store"))
+    for user, password in PASSWORDS.items():
+        text = text.replace(f"${user.upper()}_PASSWORD", password)
+    monitor = int(server.monitor.rpartition(":")[2])
+    return with_ports(text, {"0.0.0.0:4222": server.port, "0.0.0.0:8222": monitor})
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    """A server with the first configuration of the how-to; only addresses, passwords and the directory are others."""
-    configuration = re.findall(r"```text\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)[0]
+    """A server with the first configuration of the how-to."""
     server = NatsServer(tmp_path)
-    for written, here in (
-        ("0.0.0.0:4222", server.address),
-        ("127.0.0.1:8222", server.monitor.removeprefix("http://")),
-        ("/var/lib/nats", str(server.directory / "store")),
-        ("$SYSTEM_PASSWORD", "s1"),
-        ("$OPERATOR_PASSWORD", "o1"),
-        ("$SERVING_PASSWORD", "p1"),
-    ):
-        assert written in configuration
-        configuration = configuration.replace(written, here)
-    server.configuration = configuration
+    server.configuration = configured(blocks("text")[0], server)
     with running(server):
         yield server
+
+
+@pytest.fixture
+def three_servers(tmp_path: Path) -> Iterator[NatsCluster]:
+    """Three servers as the how-to has them. Their machines `n1` to `n3` are 127.0.0.2 to 127.0.0.4 here."""
+    cluster = NatsCluster(tmp_path)
+    routes = dict(zip(MACHINES, free_ports(3), strict=True))
+    alone, together = blocks("text")[:2]
+    for server in cluster.servers:
+        mine = configured(alone, server).replace("server_name: n1", f"server_name: {server.name}")
+        ports = {f"{name}:6222": port for name, port in routes.items()}
+        theirs = with_ports(together, {**ports, "0.0.0.0:6222": routes[server.name]})
+        server.configuration = mine + at_machines(theirs)
+    with running(cluster):
+        yield cluster
+
+
+def at_machines(text: str) -> str:
+    """Return the text with this machine's addresses in place of those of the how-to's machines."""
+    for name, address in MACHINES.items():
+        text = text.replace(f"{name}:", f"{address}:")
+    return text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a machine has no address but 127.0.0.1")
+async def test_the_urls_of_the_how_to_lead_to_its_servers_from_another_address(
+    three_servers: NatsCluster,
+) -> None:
+    ports: dict[str, int] = {}
+    for server in three_servers.servers:
+        ports[f"{server.name}:4222"] = server.port
+        ports[f"{server.name}:8222"] = int(server.monitor.rpartition(":")[2])
+    urls = re.findall(r"'(nats://.*?monitor=.*?)'", "".join(blocks("sh")))
+    assert [url.partition(":…@")[0] for url in urls] == ["nats://operator", "nats://serving"]
+    logs = []
+    for url in urls:
+        user = url.removeprefix("nats://").partition(":")[0]
+        here = at_machines(with_ports(url, ports)).replace("…", PASSWORDS[user])
+        logs.append(await open_log(LogUrl.parse(here), Path(), create_as=lambda: uuid8("publication")))
+    operator, serving = logs
+    assert await serving.append([sample_write("post.a", NO_STREAM)]) == 1
+    assert len(await everything(operator)) == 1
+    for log in logs:
+        await log.aclose()
 
 
 async def opened(server: NatsServer, user: str, **parameters: str) -> OpenedLog:

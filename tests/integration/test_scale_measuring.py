@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from ledgerpress.compose.data_directory import LOG_FILE
 from scripts.benchmarks.rebuild import make_log
 from scripts.scaling import log_of_size, node_of_size
+from scripts.scaling.measuring import Parts
 
 EVENTS = 5_000
 BEHIND = 1_000
@@ -23,3 +26,20 @@ def test_a_small_log_and_its_views_are_measured(tmp_path: Path) -> None:
     assert all(seconds > 0 for seconds in node_of_size.follow(tmp_path).values())
     found = node_of_size.read(tmp_path)
     assert min(found["article_warm"], found["front_page"], found["start"]) > 0
+
+
+def test_a_run_that_was_broken_off_is_gone_on_with(tmp_path: Path) -> None:
+    def fails() -> object:
+        raise RuntimeError("no room on the disk")
+
+    first = Parts(tmp_path / "parts.json")
+    assert first.part("engines", lambda: {1: 2.5}) == {"1": 2.5}
+    with pytest.raises(RuntimeError):
+        first.part("log", fails)
+    assert first.one_run
+    again = Parts(tmp_path / "parts.json")
+    assert again.part("engines", fails) == {"1": 2.5}
+    assert again.part("log", lambda: 7) == 7
+    assert not again.one_run
+    least, most = again.load
+    assert 0 <= least <= most
