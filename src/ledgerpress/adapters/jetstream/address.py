@@ -66,8 +66,6 @@ class Address:
     def of(cls, url: str) -> "Address":
         """Return what a URL says that names a publication. Raises `LogUnusable` where it makes no sense."""
         parts = urlsplit(url)
-        if parts.fragment:
-            raise LogUnusable("a nats: URL has no part after a #: write %23 for one in a value")
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         publication = parameters.pop("publication")
         for name in parameters:
