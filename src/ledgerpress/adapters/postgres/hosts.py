@@ -1,6 +1,5 @@
 """What a URL of PostgreSQL's says: with which parameters to connect, and to which of several hosts."""
 
-from collections import Counter
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -18,15 +17,13 @@ PARAMETERS: Final = frozenset(
 
 
 def check_parameters(url: str, shown: str) -> None:
-    """Raise `LogUnusable` for a parameter that nobody knows, or that is given twice."""
-    for name, times in Counter(name for name, _ in parse_qsl(urlsplit(url).query)).items():
+    """Raise `LogUnusable` for a parameter that nobody knows."""
+    for name, _ in parse_qsl(urlsplit(url).query):
         if name not in PARAMETERS:
             known = ", ".join(sorted(PARAMETERS))
             raise LogUnusable(
                 f"{shown} has a parameter {name!r}, which is none of publication, {known}: correct it"
             )
-        if times > 1:
-            raise LogUnusable(f"{shown} has the parameter {name!r} {times} times: give it once")
 
 
 def each_host(url: str) -> list[str]:
