@@ -78,8 +78,4 @@ def contradiction(settings: Settings, profile: Profile) -> str | None:
             f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "
             "names the server is reached"
         )
-    try:
-        settings.access.check_host(server.host)
-    except ValueError as error:
-        return f"server.host is {server.host}: {error}"
     return None

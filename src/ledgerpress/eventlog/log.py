@@ -12,6 +12,8 @@ NO_STREAM: Final = 0
 """Expected version: the stream does not exist yet."""
 ANY_VERSION: Final = -1
 """Expected version: whatever it is."""
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""`read` ends a batch at the event with which what it has read reaches this many bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,8 @@ from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStat
 from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog
+from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""`read` ends a batch at the event with which its messages reach this many bytes."""
 _LAGS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds to wait for a replica that lags, before the leader is asked message by message."""
 _LOOKS: Final = 5

@@ -7,6 +7,7 @@ import asyncpg
 
 from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 Row: TypeAlias = tuple[Any, ...]
 """The columns of `_FIELDS`, in their order."""
@@ -32,8 +33,6 @@ _NAMES: Final = ", ".join(_FIELDS)
 _COLUMNS: Final = f"position, v, {_NAMES}"
 _ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_FIELDS.values(), 3))
 
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""Events are read up to the one with which their payloads reach this many bytes."""
 EVENT_ID: Final = 0
 COMMITMENT: Final = 11
 """Where in a row these are."""

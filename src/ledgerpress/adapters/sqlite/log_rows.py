@@ -12,11 +12,10 @@ from ledgerpress.eventlog.envelope import (
     SealedPayload,
     StoredEvent,
 )
+from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 Row: TypeAlias = tuple[Any, ...]
 
-MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""`read_batch` ends a batch at the event with which its payloads reach this many bytes."""
 
 _REST: Final = ", ".join("?" * 16)
 COLUMNS: Final = (
