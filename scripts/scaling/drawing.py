@@ -176,7 +176,7 @@ class Chart:
             return drawn
         if line.named_at_top:
             x, y = min(places, key=lambda place: place[1])
-            taken.append(y - 6)
+            taken.append(y - 10)  # names stand four below their places
             return [*drawn, _text(x + 4, y - 6, line.name, f"{colour} of")]
         at = _free(places[-1][1], taken)
         lead = (
