@@ -12,6 +12,7 @@ import pytest
 
 from tests.engines.stoppable import ELSEWHERE, Stoppable
 from tests.integration.live import websocket
+from tests.integration.programs import done, program
 from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
 
 GRAPHQL: Final = {"Accept": "application/graphql-response+json"}
@@ -118,6 +119,32 @@ async def test_subscribers_stay_while_the_engine_is_stopped(engine: Stoppable, t
             told = {(await socket.receive())["id"] for _ in range(2)}
             assert told == {"created", "begun meanwhile"}
             assert position > 0
+
+
+async def test_status_shows_what_a_node_has_that_is_cut_off(engine: Stoppable, tmp_path: Path) -> None:
+    async with nodes(engine, tmp_path) as servers:
+        node, new = tmp_path / "node", tmp_path / "new"
+        server = await servers.start(node)
+        async with client(server) as http:
+            position = (await ask(http, CREATE, title="Before")).json()["data"]["postCreate"]["position"]
+        assert await server.stop() == 0
+    ask_for = ("status", "--json", "--log", engine.url("daily"), "--data")
+    there = json.loads(await done(*ask_for, node))
+    assert (there["head"], there["log"]["unreachable"]) == (position, None)
+    await asyncio.to_thread(engine.stop)
+    away = await program(*ask_for, node)
+    assert (away.code, "cannot be reached" in away.err) == (3, True), away
+    found = json.loads(away.out)
+    assert "cannot be reached" in found["log"].pop("unreachable")
+    assert (found.pop("head"), found.pop("publication")) == (None, there["publication"])
+    assert found["site"] == there["site"]
+    for before, after in zip(there["projections"], found["projections"], strict=True):
+        assert after == {**before, "lag": None, "lagSeconds": None}
+    seen = await program("status", "--log", engine.url("daily"), "--data", node)
+    assert (seen.code, f"{position:,}" in seen.out, "unknown" in seen.out) == (3, True, True), seen
+    nothing = await program(*ask_for, new)
+    assert (nothing.code, nothing.out) == (3, "")
+    assert "cannot be reached" in nothing.err
 
 
 async def test_a_node_that_starts_first_waits_for_its_engine(engine: Stoppable, tmp_path: Path) -> None:

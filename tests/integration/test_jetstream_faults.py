@@ -14,7 +14,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
-from scripts.engines.nats import NatsServer, temporary_server
+from scripts.engines.nats import NatsServer, temporary_cluster, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
 
 
@@ -244,6 +244,27 @@ async def test_an_append_to_a_server_that_is_silent_is_unresolved_and_recorded_o
     events = await everything(log)
     assert [event.header.event_id for event in events[1:]] == [write.events[0].event_id]
     await log.aclose()
+
+
+# nats-py leaves the socket of an attempt at a server that says nothing to the garbage collector, which closes it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_an_append_to_a_leader_that_hangs_waits_for_the_next_one_and_is_recorded_once() -> None:
+    with temporary_cluster() as cluster:
+        logs = [await opened(cluster.url("daily")) for _ in range(6)]
+        for number, log in enumerate(logs):
+            await log.append([sample_write(f"post.{number}", NO_STREAM)])
+        leading = await asyncio.to_thread(cluster.leader, "LEDGERPRESS_daily")
+        assert leading is not None
+        leading.pause()
+        try:
+            writes = [sample_write(f"post.{number}", 1, 1 + number % 2) for number in range(len(logs))]
+            await asyncio.gather(*(log.append([write]) for log, write in zip(logs, writes, strict=True)))
+        finally:
+            leading.resume()
+        for number, (log, write) in enumerate(zip(logs, writes, strict=True)):
+            found = await log.read_stream(f"post.{number}", 1)
+            assert [one.header.event_id for one in found] == [event.event_id for event in write.events]
+            await log.aclose()
 
 
 async def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: NatsServer) -> None:

@@ -14,8 +14,9 @@ import pytest
 from scripts.engines.nats import NatsServer
 from scripts.engines.postgres import PostgresServer
 from tests.engines.stoppable import ELSEWHERE, Stoppable
+from tests.integration.live import websocket
 from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
-from tests.integration.test_engine_away import CREATE, TITLES, ask, client, says, titles
+from tests.integration.test_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
 
 
 @pytest.fixture(params=ELSEWHERE)
@@ -136,10 +137,24 @@ async def test_a_node_notices_that_another_publication_took_the_place(
 async def test_a_node_notices_that_the_file_was_replaced(tmp_path: Path) -> None:
     async with Servers(tmp_path, EVERYONE_IS_ADMIN) as servers:
         node = await servers.start(tmp_path / "node")
-        async with client(node) as http:
+        async with client(node) as http, websocket(*await node.address()) as socket:
             await ask(http, CREATE, title="Old")
+            await socket.init()
+            await socket.subscribe(CREATED, "waiting", after=0)
+            await socket.subscribe("subscription { recentPosts(first: 1) { nodes { title } } }", "of today")
+            assert {(await socket.receive())["id"] for _ in range(2)} == {"waiting", "of today"}
             (log,) = (tmp_path / "node").glob("log.sqlite")
             copy = tmp_path / "copy"
             shutil.copy(log, copy)
             copy.rename(log)
+            for _ in range(2):
+                end = await socket.receive()
+                assert (end["type"], end["payload"][0]["extensions"]) == (
+                    "error",
+                    {"code": "LOG_UNAVAILABLE"},
+                )
+                assert "not the one any more" in end["payload"][0]["message"]
+            await socket.subscribe(CREATED, "too late", after=0)
+            end = await socket.receive()
+            assert (end["id"], end["payload"][0]["extensions"]) == ("too late", {"code": "LOG_UNAVAILABLE"})
         await check_refusing(node, "is not the file any more that was opened")

@@ -10,24 +10,28 @@ from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     REFUSED,
+    UNUSABLE,
     DataOption,
     JsonOption,
     LogOption,
+    fail,
     out,
     progress,
     run,
 )
-from ledgerpress.compose.upkeep import read_status
+from ledgerpress.compose.status import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
-    """Show what is in the store. Exits with 1 where a projection is paused."""
+    """Show what is in the store. Exits with 1 where a projection is paused, with 3 where the log cannot be reached."""
     with progress("Building the views") as report:
         found = run(read_status(data, log=log, progress=report))
     if json:
         out.print(msgspec.json.encode(found).decode())
     else:
         _show(data, found)
+    if found["log"]["unreachable"]:
+        fail(f"{found['log']['unreachable']}. This is what the views hold, as they are", UNUSABLE)
     if any(one["state"] == "PAUSED" for one in found["projections"]):
         raise SystemExit(REFUSED)
 
@@ -40,7 +44,7 @@ def _show(data: Path, found: dict[str, Any]) -> None:
         out.print(f"notice       {notice}", style="yellow")
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
-    out.print(f"head         position {found['head']:,}")
+    out.print(f"head         {_known(found['head'], 'position {:,}')}")
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for one in found["projections"]:
@@ -48,8 +52,8 @@ def _show(data: Path, found: dict[str, Any]) -> None:
             one["name"],
             one["state"],
             f"{one['checkpoint']:,}",
-            f"{one['lag']:,}",
-            f"{one['lagSeconds']:,.0f}",
+            _known(one["lag"]),
+            _known(one["lagSeconds"], "{:,.0f}"),
             "" if one["failedAt"] is None else f"{one['failedAt']:,}",
             ""
             if one["digest"] is None
@@ -57,3 +61,7 @@ def _show(data: Path, found: dict[str, Any]) -> None:
             one["error"] or "",
         )
     out.print(table)
+
+
+def _known(found: float | None, form: str = "{:,}") -> str:
+    return "unknown" if found is None else form.format(found)

@@ -51,17 +51,22 @@ def check_claim(data: Path, publication: str) -> None:
         raise LogUnusable(f"{data / NOTE} cannot be used: {error.strerror}") from error
 
 
-def _is_known(data: Path, publication: str) -> bool:
+def known_publication(data: Path) -> str | None:
+    """Return whose views the directory holds, as far as that is noted. Raises `OSError`."""
     try:
-        known = msgspec.json.decode((data / NOTE).read_bytes(), type=Note).publication
+        return msgspec.json.decode((data / NOTE).read_bytes(), type=Note).publication
     except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    if known != publication:
+        return None
+
+
+def _is_known(data: Path, publication: str) -> bool:
+    known = known_publication(data)
+    if known is not None and known != publication:
         raise LogUnusable(
             f"{data} is of the publication {known}, and the log is that of {publication}: name another directory "
             "(--data), or the log that the directory is of (--log)"
         )
-    return True
+    return known is not None
 
 
 def _write(file: Path, note: Note) -> None:

@@ -1,10 +1,10 @@
-"""What an operator does with a store as a whole: look at it, fill it with events, withdraw from it."""
+"""What an operator does with a store as a whole: fill it with events, withdraw from it."""
 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from ledgerpress.adapters.sqlite.replica import write_replica
 from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
@@ -23,49 +23,10 @@ from ledgerpress.compose.store import Store, open_store
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.importers.event_lines import batches_of, publication_of
-from ledgerpress.projections import checkpoints
 from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.lag import lags
-from ledgerpress.readmodels import people
 
 _LOOKS: Final = 300
 """How often it is looked whether views have been exchanged."""
-
-
-async def read_status(
-    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
-    """Return what is in the store in `data`, as plain data. Raises `LogUnusable`."""
-    url = LogUrl.parse(log)
-    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
-        head, points = await store.log.head(), store.checkpoints
-        behind = await lags(store.log, points, store.clock.now(), store.contact)
-        with store.snapshot() as snapshot:
-            site = people.site_name(snapshot)
-            digests = checkpoints.digests(snapshot.db)
-        return {
-            "publication": store.log.publication,
-            "site": site,
-            "log": {"url": str(url), "engine": url.engine, "notices": list(store.contact.notices)},
-            "head": head,
-            "projections": [
-                {
-                    "name": name,
-                    "state": "PAUSED" if point.is_paused else "RUNNING",
-                    "checkpoint": point.position,
-                    "lag": behind[name].events,
-                    "lagSeconds": behind[name].seconds,
-                    "failedAt": point.failed_at,
-                    "error": point.error,
-                    "digest": _digest(*digests[name]) if name in digests else None,
-                }
-                for name, point in points.items()
-            ],
-        }
-
-
-def _digest(position: int, sha256: str) -> dict[str, Any]:
-    return {"position": position, "sha256": sha256}
 
 
 async def import_events(

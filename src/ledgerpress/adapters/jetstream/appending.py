@@ -125,9 +125,13 @@ class Appender:
                     return landed
                 raise
             except LogUnavailable as error:
-                if tries.unresolved is not None:
+                # Nothing was sent: that is an answer. Otherwise a leader is worth the wait, as long as one may be elected.
+                if tries.unresolved is None:
+                    raise
+                if monotonic() > tries.give_up:
                     raise _unresolved(tries) from error
-                raise
+                await self._pause(tries, hurry=False)
+                continue
             if monotonic() > tries.give_up:
                 raise _unresolved(tries) if tries.unresolved is not None else _unavailable(answer)
             await self._pause(tries, hurry=guards_another(writes) and isinstance(answer, Conflict))

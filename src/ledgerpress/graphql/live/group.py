@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.application.access import Identity
-from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.engine import Engine
@@ -170,6 +170,8 @@ class Group:
                 await self._advance()
             except Ended as end:
                 self._end_all(end)
+            except LogReplaced as replaced:
+                self._end_all(of_another_log(replaced))
             except LogUnavailable:
                 await asyncio.sleep(LOG_AGAIN)
                 self._moved.set()
@@ -215,6 +217,11 @@ def broken_inside(failure: Exception, position: int) -> Ended:
     """Return the end of a subscription that failed on the server: told with an id that the log has, too."""
     error = masked(failure)
     return Ended([{**error, "extensions": {**error["extensions"], "position": position}}], position)
+
+
+def of_another_log(replaced: LogReplaced) -> Ended:
+    """Return the end of a subscription to a log that is not there any more: nothing is left to resume from."""
+    return Ended([masked(replaced)])
 
 
 def _last_withdrawal(snapshot: Snapshot) -> int:

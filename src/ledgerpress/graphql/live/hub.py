@@ -137,7 +137,11 @@ class Live:
                         group.wake(reached)
                 if not await self.store.views.wait_for(position + 1, _LOOK_SECONDS):
                     await asyncio.sleep(_AGAIN_SECONDS)  # a projection may be paused, which is not waited for
-            except LogReplaced:  # Whoever watches the log has said so, and nobody is told anything any more.
+            except (
+                LogReplaced
+            ):  # Whoever watches the log has said so. Those who subscribe are told by their groups.
+                for group in self._groups.values():
+                    group.wake(position)
                 await asyncio.sleep(_LOOK_SECONDS)
             except Exception:
                 logger.exception("subscribers cannot be told for the moment")

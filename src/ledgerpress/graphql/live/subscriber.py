@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Final, Protocol
 
-from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.graphql.live.group import LOG_AGAIN, Group, broken_inside
+from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
+from ledgerpress.graphql.live.group import LOG_AGAIN, Group, broken_inside, of_another_log
 from ledgerpress.graphql.live.told import Ended, Told, broken
 
 logger = logging.getLogger(__name__)
@@ -129,6 +129,8 @@ class Subscriber:
         while True:
             try:
                 return await self._group.next(self.position, self.seen)
+            except LogReplaced as replaced:
+                raise of_another_log(replaced) from replaced
             except LogUnavailable:
                 await asyncio.sleep(LOG_AGAIN)
 
