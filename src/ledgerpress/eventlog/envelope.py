@@ -8,7 +8,9 @@ the header that stays commits to it without giving it away.
 import hashlib
 import hmac
 import re
-from typing import Final
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
@@ -26,6 +28,23 @@ _STREAM = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*")
 _TYPE = re.compile(r"[a-z]+\.[a-z]+")
 
 _canonical = msgspec.json.Encoder(order="sorted")
+
+
+Attributes: TypeAlias = tuple[str, str, int, int, str, str | None, str, str, str | None]
+"""What an event says of itself before the log gives it a place: the values of `ATTRIBUTES`, in their order."""
+ATTRIBUTES: Final = (
+    "event_id",
+    "type",
+    "schema_version",
+    "recorded_at",
+    "actor_id",
+    "on_behalf_of_actor_id",
+    "command_id",
+    "correlation_id",
+    "causation_id",
+)
+attributes_of: Final[Callable[[Any], Attributes]] = attrgetter(*ATTRIBUTES)
+"""Returns the attributes of a `Header`, a `NewEvent`, or whatever else has fields of these names."""
 
 
 class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -50,6 +69,30 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     correlation_id: str
     causation_id: str | None
     payload_commitment: str
+
+    @classmethod
+    def of(
+        cls,
+        attributes: Attributes,
+        *,
+        v: int,
+        publication: str,
+        position: int,
+        stream: str,
+        stream_version: int,
+        payload_commitment: str,
+    ) -> Self:
+        """Return the header of an event with these attributes at a place in the log."""
+        return cls(
+            v,
+            publication,
+            position,
+            attributes[0],
+            stream,
+            stream_version,
+            *attributes[1:],
+            payload_commitment,
+        )
 
     def leaf(self) -> bytes:
         """Return the canonical JSON of the header (RFC 8785).
@@ -109,22 +152,14 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def header(self, *, publication: str, position: int, stream: str, stream_version: int) -> Header:
         """Return the header that the event has once it is recorded at `position`."""
-        return Header(
-            ENVELOPE_VERSION,
-            publication,
-            position,
-            self.event_id,
-            stream,
-            stream_version,
-            self.type,
-            self.schema_version,
-            self.recorded_at,
-            self.actor_id,
-            self.on_behalf_of_actor_id,
-            self.command_id,
-            self.correlation_id,
-            self.causation_id,
-            self.payload.commitment(),
+        return Header.of(
+            attributes_of(self),
+            v=ENVELOPE_VERSION,
+            publication=publication,
+            position=position,
+            stream=stream,
+            stream_version=stream_version,
+            payload_commitment=self.payload.commitment(),
         )
 
 
@@ -133,6 +168,12 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     header: Header
     payload: SealedPayload | None
+
+    @property
+    def payload_parts(self) -> tuple[str, bytes | None, bytes | None]:
+        """The payload's encoding, plaintext and salt. Of one that was withdrawn only the usual encoding is left."""
+        payload = self.payload
+        return (JSON_ENCODING, None, None) if payload is None else msgspec.structs.astuple(payload)
 
     @property
     def position(self) -> int:

@@ -8,7 +8,14 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, Header, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.envelope import (
+    ENVELOPE_VERSION,
+    Header,
+    NewEvent,
+    SealedPayload,
+    StoredEvent,
+    attributes_of,
+)
 from ledgerpress.eventlog.errors import EventLogError
 
 ENCODING_VERSION: Final = 1
@@ -65,15 +72,7 @@ def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header |
             ENVELOPE_VERSION,
             more,
             stream_version,
-            event.event_id,
-            event.type,
-            event.schema_version,
-            event.recorded_at,
-            event.actor_id,
-            event.on_behalf_of_actor_id,
-            event.command_id,
-            event.correlation_id,
-            event.causation_id,
+            *attributes_of(event),
             payload.commitment(),
             payload.encoding,
             payload.plaintext,
@@ -85,26 +84,16 @@ def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header |
 
 def body_of_stored(event: StoredEvent) -> bytes:
     """Return the body of an event that another log holds. Of one that was withdrawn only the header is left."""
-    header, payload = event.header, event.payload
+    header = event.header
     return _encode(
         Body(
             ENCODING_VERSION,
             header.v,
             0,
             header.stream_version,
-            header.event_id,
-            header.type,
-            header.schema_version,
-            header.recorded_at,
-            header.actor_id,
-            header.on_behalf_of_actor_id,
-            header.command_id,
-            header.correlation_id,
-            header.causation_id,
+            *attributes_of(header),
             header.payload_commitment,
-            "" if payload is None else payload.encoding,
-            None if payload is None else payload.plaintext,
-            None if payload is None else payload.salt,
+            *event.payload_parts,
             _withdrawn_by(event),
         )
     )
@@ -139,22 +128,14 @@ def read_body(position: int, data: bytes) -> Body:
 
 def header_of(body: Body, publication: str, position: int, stream: str) -> Header:
     """Return the header of the event in the message at `position`."""
-    return Header(
-        body.v,
-        publication,
-        position,
-        body.event_id,
-        stream,
-        body.stream_version,
-        body.type,
-        body.schema_version,
-        body.recorded_at,
-        body.actor_id,
-        body.on_behalf_of_actor_id,
-        body.command_id,
-        body.correlation_id,
-        body.causation_id,
-        body.payload_commitment,
+    return Header.of(
+        attributes_of(body),
+        v=body.v,
+        publication=publication,
+        position=position,
+        stream=stream,
+        stream_version=body.stream_version,
+        payload_commitment=body.payload_commitment,
     )
 
 

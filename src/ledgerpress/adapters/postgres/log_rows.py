@@ -4,37 +4,41 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import asyncpg
+from msgspec.structs import astuple
 
 from ledgerpress.adapters.postgres.server import Connection
-from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
+from ledgerpress.eventlog.envelope import (
+    ATTRIBUTES,
+    Header,
+    NewEvent,
+    SealedPayload,
+    StoredEvent,
+    attributes_of,
+)
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 Row: TypeAlias = tuple[Any, ...]
-"""The columns of `_FIELDS`, in their order."""
+"""The columns of `_KINDS`, in their order."""
 
-_FIELDS: Final = {
-    "event_id": "uuid",
+_KINDS: Final = {
     "stream": "text",
     "stream_version": "bigint",
+    **{name: "uuid" if name.endswith("_id") else "bigint" for name in ATTRIBUTES},
     "type": "text",
-    "schema_version": "bigint",
-    "recorded_at": "bigint",
-    "actor_id": "uuid",
-    "on_behalf_of_actor_id": "uuid",
-    "command_id": "uuid",
-    "correlation_id": "uuid",
-    "causation_id": "uuid",
     "payload_commitment": "bytea",
     "encoding": "text",
     "payload": "bytea",
     "salt": "bytea",
 }
-_NAMES: Final = ", ".join(_FIELDS)
+_NAMES: Final = ", ".join(_KINDS)
 _COLUMNS: Final = f"position, v, {_NAMES}"
-_ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_FIELDS.values(), 3))
+_AS_TEXT: Final = ", ".join(
+    ["position", "v", *(f"{name}::text" if kind == "uuid" else name for name, kind in _KINDS.items())]
+)
+_ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 3))
 
-EVENT_ID: Final = 0
-COMMITMENT: Final = 11
+EVENT_ID: Final = list(_KINDS).index("event_id")
+COMMITMENT: Final = list(_KINDS).index("payload_commitment")
 """Where in a row these are."""
 
 INSERT: Final = f"""
@@ -46,7 +50,7 @@ SELECT_HEAD: Final = """
 SELECT coalesce((SELECT position FROM ledgerpress.event WHERE log = $1 ORDER BY position DESC LIMIT 1), 0)
 """
 SELECT_AFTER: Final = f"""
-SELECT {_COLUMNS} FROM (
+SELECT {_AS_TEXT} FROM (
     SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (
         SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND position > $2 ORDER BY position LIMIT $3
@@ -57,7 +61,7 @@ ORDER BY position
 """  # noqa: S608
 """Takes the log, a position, how many events at most, and the bytes of payload with which to end."""
 SELECT_STREAM: Final = f"""
-SELECT {_COLUMNS} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
+SELECT {_AS_TEXT} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
 """  # noqa: S608
 
 
@@ -85,46 +89,14 @@ async def read_stream(
 
 def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:
     """Return the row of an event that is about to be recorded."""
-    payload = event.payload
-    return (
-        event.event_id,
-        stream,
-        stream_version,
-        event.type,
-        event.schema_version,
-        event.recorded_at,
-        event.actor_id,
-        event.on_behalf_of_actor_id,
-        event.command_id,
-        event.correlation_id,
-        event.causation_id,
-        commitment,
-        payload.encoding,
-        payload.plaintext,
-        payload.salt,
-    )
+    return (stream, stream_version, *attributes_of(event), commitment, *astuple(event.payload))
 
 
 def copied_row(event: StoredEvent) -> Row:
     """Return the row of an event as another log holds it."""
-    header, payload = event.header, event.payload
-    return (
-        header.event_id,
-        header.stream,
-        header.stream_version,
-        header.type,
-        header.schema_version,
-        header.recorded_at,
-        header.actor_id,
-        header.on_behalf_of_actor_id,
-        header.command_id,
-        header.correlation_id,
-        header.causation_id,
-        bytes.fromhex(header.payload_commitment),
-        JSON_ENCODING if payload is None else payload.encoding,
-        None if payload is None else payload.plaintext,
-        None if payload is None else payload.salt,
-    )
+    header = event.header
+    commitment = bytes.fromhex(header.payload_commitment)
+    return (header.stream, header.stream_version, *attributes_of(header), commitment, *event.payload_parts)
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
@@ -134,40 +106,14 @@ def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
 
 def from_record(record: asyncpg.Record, publication: str) -> StoredEvent:
     """Return the event of what `SELECT_AFTER` or `SELECT_STREAM` found."""
-    (
-        position,
-        v,
-        event_id,
-        stream,
-        stream_version,
-        type_,
-        schema_version,
-        recorded_at,
-        actor_id,
-        on_behalf_of_actor_id,
-        command_id,
-        correlation_id,
-        causation_id,
-        commitment,
-        encoding,
-        payload,
-        salt,
-    ) = record
-    header = Header(
-        v,
-        publication,
-        position,
-        str(event_id),
-        stream,
-        stream_version,
-        type_,
-        schema_version,
-        recorded_at,
-        str(actor_id),
-        None if on_behalf_of_actor_id is None else str(on_behalf_of_actor_id),
-        str(command_id),
-        str(correlation_id),
-        None if causation_id is None else str(causation_id),
-        commitment.hex(),
+    position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = record
+    header = Header.of(
+        tuple(attributes),
+        v=v,
+        publication=publication,
+        position=position,
+        stream=stream,
+        stream_version=stream_version,
+        payload_commitment=commitment.hex(),
     )
     return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))

@@ -4,13 +4,16 @@ import sqlite3
 from contextlib import closing
 from typing import Any, Final, TypeAlias
 
+from msgspec.structs import astuple
+
 from ledgerpress.eventlog.envelope import (
+    ATTRIBUTES,
     ENVELOPE_VERSION,
-    JSON_ENCODING,
     Header,
     NewEvent,
     SealedPayload,
     StoredEvent,
+    attributes_of,
 )
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
@@ -18,10 +21,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 _REST: Final = ", ".join("?" * 16)
-COLUMNS: Final = (
-    "position, v, event_id, stream, stream_version, type, schema_version, recorded_at, actor_id, "
-    "on_behalf_of_actor_id, command_id, correlation_id, causation_id, payload_commitment, encoding, payload, salt"
-)
+COLUMNS: Final = f"position, v, stream, stream_version, {', '.join(ATTRIBUTES)}, payload_commitment, encoding, payload, salt"
 SELECT_HEAD: Final = "SELECT coalesce(max(position), 0) FROM event"
 INSERT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (?, {_REST})"  # noqa: S608
 INSERT_NEXT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (1 + ({SELECT_HEAD}), {_REST})"  # noqa: S608
@@ -36,89 +36,28 @@ SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
 
 def to_row(event: NewEvent, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
     """Return what `INSERT` takes."""
-    payload = event.payload
-    return (
-        position,
-        ENVELOPE_VERSION,
-        event.event_id,
-        stream,
-        stream_version,
-        event.type,
-        event.schema_version,
-        event.recorded_at,
-        event.actor_id,
-        event.on_behalf_of_actor_id,
-        event.command_id,
-        event.correlation_id,
-        event.causation_id,
-        commitment,
-        payload.encoding,
-        payload.plaintext,
-        payload.salt,
-    )
+    payload = astuple(event.payload)
+    return (position, ENVELOPE_VERSION, stream, stream_version, *attributes_of(event), commitment, *payload)
 
 
 def to_row_as_it_is(event: StoredEvent) -> Row:
     """Return what `INSERT` takes, of an event that has its place already."""
-    header, payload = event.header, event.payload
-    return (
-        header.position,
-        header.v,
-        header.event_id,
-        header.stream,
-        header.stream_version,
-        header.type,
-        header.schema_version,
-        header.recorded_at,
-        header.actor_id,
-        header.on_behalf_of_actor_id,
-        header.command_id,
-        header.correlation_id,
-        header.causation_id,
-        bytes.fromhex(header.payload_commitment),
-        JSON_ENCODING if payload is None else payload.encoding,
-        None if payload is None else payload.plaintext,
-        None if payload is None else payload.salt,
-    )
+    header = event.header
+    place = (header.position, header.v, header.stream, header.stream_version)
+    return (*place, *attributes_of(header), bytes.fromhex(header.payload_commitment), *event.payload_parts)
 
 
 def from_row(row: Row, publication: str) -> StoredEvent:
     """Return the event of a row with `COLUMNS`."""
-    (
-        position,
-        v,
-        event_id,
-        stream,
-        stream_version,
-        type_,
-        schema_version,
-        recorded_at,
-        actor_id,
-        on_behalf_of_actor_id,
-        command_id,
-        correlation_id,
-        causation_id,
-        commitment,
-        encoding,
-        payload,
-        salt,
-    ) = row
-    header = Header(
-        v,
-        publication,
-        position,
-        event_id,
-        stream,
-        stream_version,
-        type_,
-        schema_version,
-        recorded_at,
-        actor_id,
-        on_behalf_of_actor_id,
-        command_id,
-        correlation_id,
-        causation_id,
-        commitment.hex(),
+    position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = row
+    header = Header.of(
+        tuple(attributes),
+        v=v,
+        publication=publication,
+        position=position,
+        stream=stream,
+        stream_version=stream_version,
+        payload_commitment=commitment.hex(),
     )
     return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))
 
