@@ -1,6 +1,7 @@
 """The connection to PostgreSQL breaks where it hurts: an append is recorded once, or it is said that nobody knows."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -254,3 +255,23 @@ async def test_a_signal_wakes_before_the_next_look(
         assert await asyncio.wait_for(waiting, 10)
     await log.aclose()
     await other.aclose()
+
+
+async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, book = await open_at(postgres_url), Book()
+    for number in range(20):
+        await book.append(log, f"n{number}")
+    for wait in range(60):
+        reading = [asyncio.ensure_future(log.read(0, 100)) for _ in range(5)]
+        await asyncio.sleep(wait / 4_000)
+        for one in reading:
+            one.cancel()
+        await asyncio.wait(reading)
+    book.check(await everything(log))
+    assert log.counts["reconnects"] == 0
+    await log.aclose()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == []

@@ -58,8 +58,6 @@ class Readers:
             except Exception as error:
                 link.drop()
                 raise failure(error, link.server.shown) from error
-            except BaseException:
-                link.drop()
-                raise
             finally:
+                # Of a question that was called off, asyncpg has the server told, and waits for that before the next one.
                 self._idle.append(link)

@@ -95,6 +95,10 @@ class Server:
             )
 
 
+_ending: Final = set[asyncio.Task[Connection]]()
+"""Attempts that nobody waits for any more."""
+
+
 async def _first(urls: list[str]) -> Connection:
     """Return a connection to the first that takes writes. None keeps the next ones waiting for long."""
     waiting = iter(urls)
@@ -119,9 +123,10 @@ async def _first(urls: list[str]) -> Connection:
         assert refusal is not None  # noqa: S101  # there is at least one
         raise refusal
     finally:
+        # asyncpg leaves loose ends, and says so, where it is stopped while it connects. So each comes to its end by itself.
         for task in tasks:
             if task is not won:
-                task.cancel()
+                _ending.add(task)
                 task.add_done_callback(_abandon)
 
 
@@ -138,6 +143,7 @@ async def _connect(url: str) -> Connection:
 
 
 def _abandon(task: asyncio.Task[Connection]) -> None:
+    _ending.discard(task)
     if not task.cancelled() and task.exception() is None:
         task.result().terminate()
 
