@@ -34,6 +34,7 @@ class Proxy:
         """Whether the connection is cut, once, on which the node next asks something with these bytes in it."""
         self.stall_at_commit = False
         """Whether everything stands still from the next COMMIT on, until `go_on`."""
+        self._dead: set[asyncio.StreamWriter] = set()
 
     @property
     def has_lost(self) -> bool:
@@ -68,6 +69,10 @@ class Proxy:
         """End a stall."""
         self.stall_at_commit = False
         self._open.set()
+
+    def forget_all(self) -> None:
+        """Let nothing through any more on the connections that there are, and tell nobody; later ones are as before."""
+        self._dead |= {writer for pair in self._pairs for writer in pair}
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -110,6 +115,8 @@ class Proxy:
             if COMMIT in data and self.lose == ("question" if asked else "answer"):
                 await self._lost(pair)
                 return
+            if writer in self._dead:
+                continue
             writer.write(data)
             if asked and data.endswith(COMMIT) and self.lose == "connection after the question":
                 await writer.drain()

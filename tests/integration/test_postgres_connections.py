@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from ledgerpress.adapters.postgres import patience, server
+from ledgerpress.adapters.postgres import head_signals, patience, server
+from ledgerpress.adapters.postgres.log_place import LogPlace
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, DuplicateEvent, LogUnavailable
 from ledgerpress.eventlog.log import EventLog, StreamWrite
@@ -275,3 +276,30 @@ async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
     gc.collect()
     await asyncio.sleep(0)
     assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_signals_are_heard_again_after_the_connection_died_without_a_word(
+    proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_signals, "SILENCE", 0.2)
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(server, "CLOSE_SECONDS", 0.2)
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    url, place = postgres_url.partition("?")[0], LogPlace(1, "daily", "", complete=True)
+    listening = head_signals.HeadSignals(server.Server(proxy.through(url), ""), place, heard.put_nowait)
+    telling = head_signals.HeadSignals(server.Server(url, ""), place, lambda _: None)
+
+    async def until_heard(head: int) -> None:
+        async with asyncio.timeout(10):
+            while heard.empty():
+                telling.tell(head := head + 1)
+                await asyncio.sleep(0.05)
+        while not heard.empty():
+            heard.get_nowait()
+
+    await until_heard(0)
+    await asyncio.sleep(0.5)
+    proxy.forget_all()
+    await until_heard(1_000)
+    await listening.close()
+    await telling.close()

@@ -107,6 +107,36 @@ async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_
         server.close()
 
 
+async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowledged() -> None:
+    server = PostgresServer()
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+    async def called_off() -> None:
+        async with asyncio.timeout(10):
+            while not (pid := await asyncio.to_thread(server.sql, waiting)):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.05)
+        server.sql(f"SELECT pg_cancel_backend({pid})")
+
+    try:
+        log = await open_at(server.url("daily"))
+        assert await log.append(command("first")) == 3
+        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.sql("SELECT pg_reload_conf()")
+        await asyncio.sleep(0.3)
+        appending = asyncio.create_task(log.append(command("second")))
+        for _ in range(2):
+            await called_off()
+            await asyncio.sleep(0.5)
+            assert not appending.done()
+        server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        server.sql("SELECT pg_reload_conf()")
+        assert await asyncio.wait_for(appending, 10) == 6
+        assert len(await everything(log)) == 6
+        await log.aclose()
+    finally:
+        server.close()
+
+
 @pytest.mark.serial
 async def test_a_killed_node_leaves_no_half_command(postgres_server: PostgresServer) -> None:
     random, book = chance(), Book()

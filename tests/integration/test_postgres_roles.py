@@ -52,6 +52,10 @@ INSERTS = [
         (4, "post.x", 0),
     ]
 ]
+INSERTS.append(
+    COPY_OF_LAST.format(position=1, stream="'post.x'", version=1).replace("SELECT log,", "SELECT 7,")
+)
+"""In a log that is still to come."""
 
 
 def statements_of_the_page() -> list[str]:
@@ -132,7 +136,9 @@ async def test_an_event_comes_after_the_last_and_nowhere_else(
     log: EventLog, server: PostgresServer, statement: str, user: str
 ) -> None:
     before = await everything(log)
-    with pytest.raises(RuntimeError, match=r"the last|last event|duplicate key|check constraint"):
+    with pytest.raises(
+        RuntimeError, match=r"the last|last event|a log that there is|duplicate key|check constraint"
+    ):
         server.sql(statement, user=user, database=DATABASE)
     assert await everything(log) == before
     assert await log.head() == 3
@@ -174,6 +180,8 @@ async def test_a_copy_that_was_given_up_can_be_deleted_and_a_log_cannot(
     await replica.extend(await everything(log))
     await replica.aclose()
     *_, deletion = statements_of_the_page()
+    with pytest.raises(RuntimeError, match="are deleted before it"):
+        server.sql("DELETE FROM ledgerpress.log_head WHERE name = 'evening'", user=OWNER, database=DATABASE)
     server.sql(deletion.replace("'daily'", "'evening'"), user=OWNER, database=DATABASE)
     with pytest.raises(LogUnusable, match="there is no log"):
         await open_log(url, Path(), create_as=None)

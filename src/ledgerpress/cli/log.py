@@ -82,7 +82,8 @@ def copy(
     elif copied.missing:
         err.print(
             f"{copied.missing:,} events have been recorded in {old} since, and are not in the copy. To move the log, "
-            f"stop what writes to {old} first; then delete the copy, and copy again.",
+            f"stop what writes to {old} first; then delete the copy, and copy again. PostgreSQL deletes no finished log: "
+            "name another publication in its URL.",
             style="yellow",
         )
         raise typer.Exit(INCOMPLETE)

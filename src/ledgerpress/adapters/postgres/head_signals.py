@@ -20,6 +20,9 @@ from ledgerpress.eventlog.errors import EventLogError
 LAST_WORDS: Final = 0.5
 """Seconds for which a log that is closed waits for its last signal to go out."""
 
+SILENCE: Final = 10.0
+"""Seconds after which the server is asked whether it is still there: a connection may die without a word."""
+
 
 class HeadSignals:
     """A connection that listens, and from which is signalled; made anew for as long as it takes."""
@@ -72,7 +75,11 @@ class HeadSignals:
                 self._told = head
             else:
                 self._something.clear()
-                await self._something.wait()
+                try:
+                    async with asyncio.timeout(SILENCE):
+                        await self._something.wait()
+                except TimeoutError:
+                    await connection.execute("SELECT")
 
     def _on_signal(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         with suppress(ValueError):

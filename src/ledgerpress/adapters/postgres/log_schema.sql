@@ -66,6 +66,12 @@ CREATE FUNCTION ledgerpress.event_comes_next() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (
+        SELECT FROM (SELECT DISTINCT log FROM recorded) AS r
+        WHERE NOT EXISTS (SELECT FROM ledgerpress.log_head AS h WHERE h.log = r.log)
+    ) THEN
+        RAISE EXCEPTION 'an event is recorded in a log that there is' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF EXISTS (
         SELECT FROM recorded AS r
         WHERE r.position > 1 AND (
             SELECT e.position FROM ledgerpress.event AS e WHERE e.log = r.log AND e.position = r.position - 1
@@ -139,6 +145,19 @@ END
 $$;
 CREATE TRIGGER log_head_stays BEFORE DELETE ON ledgerpress.log_head
 FOR EACH ROW WHEN (OLD.complete) EXECUTE FUNCTION ledgerpress.log_head_stays();
+-- Its number is given to another log, which must not begin with what is left of this one.
+CREATE FUNCTION ledgerpress.copy_goes_whole() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ledgerpress.event AS e WHERE e.log = OLD.log) THEN
+        RAISE EXCEPTION 'the events of a copy that is given up are deleted before it'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN OLD;
+END
+$$;
+CREATE TRIGGER copy_goes_whole BEFORE DELETE ON ledgerpress.log_head
+FOR EACH ROW WHEN (NOT OLD.complete) EXECUTE FUNCTION ledgerpress.copy_goes_whole();
 CREATE TRIGGER log_heads_stay BEFORE TRUNCATE ON ledgerpress.log_head
 FOR EACH STATEMENT EXECUTE FUNCTION ledgerpress.log_head_stays();
 -- The role of a node has to be allowed to update a column, or it could not lock the row.
@@ -154,5 +173,6 @@ ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_stays;
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER events_stay;
 ALTER TABLE ledgerpress.event ENABLE ALWAYS TRIGGER event_is_only_withdrawn;
 ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_head_stays;
+ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER copy_goes_whole;
 ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_heads_stay;
 ALTER TABLE ledgerpress.log_head ENABLE ALWAYS TRIGGER log_head_is_fixed;

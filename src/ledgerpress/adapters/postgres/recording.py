@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+import asyncpg
+
 from ledgerpress.adapters.postgres import log_rows, server
 from ledgerpress.adapters.postgres.log_rows import Row
 from ledgerpress.adapters.postgres.server import Connection
@@ -79,8 +81,16 @@ async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]
 async def commit(connection: Connection) -> None:
     """Commit, and return when that is durable. Raises `LogUnavailable` where the server does not say so in time.
 
-    It is never cancelled on the server: that would end its wait for synchronous replicas, and not the commit.
+    It is never cancelled on the server: that would end its wait for synchronous replicas, and not the commit. Where
+    somebody else has done so, the server warns, and confirms what may be on no replica.
     """
+    warnings: list[str] = []
+
+    def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.severity_en == "WARNING":
+            warnings.append(str(message))
+
+    connection.add_log_listener(hear)
     committing = asyncio.ensure_future(connection.execute("COMMIT", timeout=10 * server.ANSWER_SECONDS))
     try:
         await asyncio.wait([committing], timeout=server.ANSWER_SECONDS)
@@ -90,8 +100,11 @@ async def commit(connection: Connection) -> None:
             await asyncio.wait([committing])
     try:
         answer = committing.result()
+        connection.remove_log_listener(hear)
     except Exception as error:
         raise LogUnavailable(f"the commit was not confirmed: {str(error) or type(error).__name__}") from error
+    if warnings:
+        raise LogUnavailable(f"the commit was confirmed with a warning: {'; '.join(warnings)}")
     if answer != "COMMIT":
         raise LogUnavailable("the server has rolled back what it was to commit")
 
