@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
@@ -55,7 +55,7 @@ SELECT current_setting('server_version_num')::integer / 10000, current_setting('
 class Server:
     """Where to connect to: a URL as PostgreSQL's own clients take it, and how it may be shown."""
 
-    url: str
+    url: str = field(repr=False)
     shown: str
 
     async def connect(self) -> Connection:
