@@ -1,9 +1,11 @@
 """What a URL of PostgreSQL's says: with which parameters to connect, and to which of several hosts."""
 
+import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from ledgerpress.adapters.postgres.failures import quoted
 from ledgerpress.adapters.postgres.tls_files import check_tls_files
@@ -62,6 +64,21 @@ def each_host(url: str) -> list[str]:
         parts._replace(query=urlencode({**asked, "host": host, "port": port})).geturl()
         for host, port in zip(hosts, ports, strict=True)
     ]
+
+
+def host_name(url: str) -> str:
+    """Return the name of the one host of a URL, or nothing where it has an address, a socket, or none."""
+    parts = urlsplit(url)
+    place = unquote(parts.netloc.rpartition("@")[2])
+    place = place or dict(parse_qsl(parts.query)).get("host", "") or os.environ.get("PGHOST", "")
+    name = place.partition(":")[0]
+    if not name or name[0] in "/[" or "," in name:
+        return ""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name
+    return ""
 
 
 def _check_said_once(parts: SplitResult, asked: Mapping[str, str], shown: str) -> None:
