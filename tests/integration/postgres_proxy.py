@@ -43,10 +43,10 @@ class Proxy:
 
     @classmethod
     @asynccontextmanager
-    async def before(cls, port: int) -> AsyncIterator[Self]:
-        """A proxy before the server on that port of 127.0.0.1."""
+    async def before(cls, port: int, *, at: tuple[str, int] = ("127.0.0.1", 0)) -> AsyncIterator[Self]:
+        """A proxy before the server on that port of 127.0.0.1, by default on a free port there."""
         proxy = cls(port)
-        listener = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        listener = await asyncio.start_server(proxy._accept, *at)
         proxy._listener = listener
         try:
             yield proxy

@@ -97,10 +97,61 @@ async def test_a_server_that_is_not_there(postgres_server: PostgresServer) -> No
         await open_at(postgres_server.url("daily", user="nobody"))
 
 
-@pytest.mark.parametrize("part", ["sslmod=require", "foo=bar", "application_name=x", "user=a&user=b"])
+@pytest.mark.parametrize(
+    "part", ["sslmod=require", "foo=bar", "application_name=x", "user=a&user=b", "service=nope"]
+)
 async def test_a_parameter_that_nobody_knows_is_refused_before_anybody_is_asked(part: str) -> None:
     with pytest.raises(LogUnusable, match=rf"{part.partition('=')[0]}.*(none of .*sslmode|twice)"):
         await open_at(f"postgresql://postgres@127.0.0.1:1/ledgerpress?{part}&publication=daily")
+
+
+@pytest.mark.parametrize(
+    ("place", "parameters", "said"),
+    [
+        ("u@h/db", "host=h2", "has host= and a host after //: leave one of them out"),
+        ("u@h/db", "user=v", "has user= and a user before the @"),
+        ("u:x@h/db", "password=y", "has password= and a password before the @"),
+        ("u@h/db", "dbname=other", "has dbname= and a database after the host"),
+        ("u@h/db", "database=other", "has database= and a database after the host"),
+        ("u@h", "dbname=db&database=other", "has database= and dbname="),
+        ("u@h/db", "port=5433", "has port= and a host after //, where the port belongs as well"),
+        ("u@/db", "host=h:5432&port=5433", "has a port in host= and port="),
+        ("u@/db", "host=h&port=x", "has a port 'x', which is no number from 1 to 65535"),
+        ("u@/db", "host=h&port=99999", "has a port '99999', which is no number from 1 to 65535"),
+        ("u@/db", "host=h:0", "has a port '0', which is no number"),
+        ("u@/db", "host=h,g&port=1,2,3", "has 3 ports for 2 hosts"),
+        ("u@/db", "host=h,,g", "names no host before or after a comma"),
+        ("u@h,/db", "sslmode=prefer", "names no host before or after a comma"),
+        ("u@h/db", "target_session_attrs=bogus", "a server that is 'bogus'.*only used on the primary"),
+        ("u@h/db", "target_session_attrs=standby", "a server that is 'standby'.*only used on the primary"),
+    ],
+)
+async def test_what_a_url_says_twice_or_in_vain_is_refused(place: str, parameters: str, said: str) -> None:
+    with pytest.raises(LogUnusable, match=said) as refusal:
+        await open_at(f"postgresql://{place}?{parameters}&publication=daily")
+    assert "password=y" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("wish", ["read-write", "primary"])
+async def test_a_url_may_ask_for_the_primary(postgres_url: str, wish: str) -> None:
+    await (await open_at(f"{postgres_url}-{wish}&target_session_attrs={wish}")).aclose()
+
+
+@pytest.mark.parametrize("name", ["sslrootcert", "sslcrl", "sslcert"])
+@pytest.mark.parametrize("file", ["/nowhere/file.pem", __file__, "system"])
+async def test_a_file_for_tls_that_is_none_is_named(name: str, file: str) -> None:
+    where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily&sslmode=verify-full"
+    with pytest.raises(LogUnusable, match=rf"{name}='{file}' is no file to read .*certificate.* from"):
+        await open_at(f"{where}&{name}={file}")
+
+
+async def test_a_file_for_tls_that_the_environment_names_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLROOTCERT", "/nowhere/root.pem")
+    where = "postgresql://postgres@127.0.0.1:1/ledgerpress?publication=daily"
+    with pytest.raises(LogUnusable, match=r"PGSSLROOTCERT=/nowhere/root\.pem is no file"):
+        await open_at(f"{where}&sslmode=verify-full")
+    with pytest.raises(LogUnavailable, match="cannot be reached"):  # there it is not read
+        await open_at(where)
 
 
 @pytest.mark.parametrize("part", ["?sslmod=require&", "?sslmode=perhaps&"])
@@ -114,6 +165,15 @@ async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) ->
     with pytest.raises(LogUnusable) as refusal:
         await open_at(url)
     assert "secret" not in str(refusal.value)
+    assert "secret" not in repr(server.Server(url, "the server"))
+    for parameters in (
+        "port=x%3Bpassword%3Dsecret",
+        "password=a&secret=b",
+        "sslrootcert=x%3Bpassword%3Dsecret",
+    ):
+        with pytest.raises(LogUnusable) as refusal:
+            await open_at(f"postgresql:///db?{parameters}&host=h&publication=daily")
+        assert "secret" not in str(refusal.value)
 
 
 async def test_a_missing_log_is_not_made_by_whoever_only_reads(postgres_url: str) -> None:

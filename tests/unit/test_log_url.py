@@ -59,11 +59,30 @@ def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: 
         "nats://n1:4222?token=se/c?r@et&publication=daily",
         "postgresql://news:se/c?r@et@db/news?publication=NO",
         "other://news:se/c?r@et@db/news",
+        "postgresql://db/news?publication=daily;password=se/cret@",
+        "postgresql://db/news?publication=daily%3Bpassword%3Dse/cret",
+        "postgresql://db/news?publication=daily&sslmode=require;password=se/cret",
+        "postgresql://db/news?publication=daily&sslmode=require%3Bpassword%3Dse/cret",
+        "postgresql://db/news?publication=daily&p%61ssword=se/cret",
+        "postgresql://db/news?publication=daily&p%61ssword=se/cret#",
+        "postgresql://db/news?password=x&se/c=ret&publication=daily",
+        "postgresql://db;password=se/cret?publication=daily",
+        "postgresql://db/news;password=se/cret?publication=daily",
+        "nats://n1:4222?publication=weekly;token=se/cret",
     ],
 )
 def test_no_password_is_shown(text: str) -> None:
     assert "se/c" not in _said_of(text)
     assert "et@" not in _said_of(text)
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    text = (
+        "postgresql://db-1.example.org:5432,[::1]/news?host=%2Frun%2Fpg&sslmode=verify-full&publication=daily"
+    )
+    assert str(LogUrl.parse(text)) == text
+    secret = text.replace("&publication", "&password=x&publication")
+    assert str(LogUrl.parse(secret)) == text.replace("&publication", "&password=…&publication")
 
 
 def _said_of(text: str) -> str:
@@ -115,6 +134,10 @@ def test_no_part_of_a_password_is_shown_and_it_is_said_how_to_write_it(hidden: s
         ("nats://n1?publication=a&publication=b", "a parameter twice"),
         ("postgresql://db/news?publication=daily#x", "it has a #"),
         ("postgresql://db/news?publication=daily&x", "a parameter makes no sense"),
+        (
+            "postgresql://db/news?publication=daily;sslmode=require",
+            "it has a ; after the [?]; parameters have & between",
+        ),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str, said: str) -> None:

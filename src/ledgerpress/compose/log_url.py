@@ -31,6 +31,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
 _SECRET_NAME: Final = re.compile(r"pass|pwd|token|secret", re.IGNORECASE)
 _SECRET: Final = re.compile(rf"((?:{_SECRET_NAME.pattern})[^=&]*=).*", re.IGNORECASE | re.DOTALL)
+_PLAIN: Final = re.compile(r"[\w .,:/\[\]~+-]*")
+"""What holds no second parameter, and no secret one with it."""
 _SCHEME: Final = re.compile(rf"['\"]?(?:{'|'.join(ENGINES)}|https?):/*")
 _ENCODE: Final = "in a user and a password, all but letters and digits is written as % and two hex digits"
 
@@ -71,6 +73,10 @@ class LogUrl:
             raise _no_url(text, f"its host or a parameter makes no sense; {_ENCODE}") from error
         if "@" in parts.path + parts.query:
             raise _no_url(text, f"it has an @ after the host; there it is written as %40, and {_ENCODE}")
+        if ";" in parts.query:
+            raise _no_url(
+                text, "it has a ; after the ?; parameters have & between them, and in a value it is %3B"
+            )
         for place in parts.netloc.rpartition("@")[2].split(","):
             _check_port(text, place)
         asked = dict(pairs)
@@ -78,7 +84,9 @@ class LogUrl:
             raise _no_url(text, "it has a parameter twice")
         publication = asked.get(PUBLICATION, "")
         if not _NAME.fullmatch(publication):
-            what = f"has {publication!r} as its publication" if publication else "names no publication"
+            what = (
+                f"has {_plain(publication)!r} as its publication" if publication else "names no publication"
+            )
             raise LogUnusable(
                 f"{_shown(text)!r} {what}: say which of those that the server may hold, as in "
                 f"{_shown(text).partition('?')[0]}?{PUBLICATION}=daily (lower-case letters, digits, - and _, a letter "
@@ -140,22 +148,35 @@ def _no_url(text: str, why: str) -> LogUnusable:
 
 
 def _shown(text: str) -> str:
-    """Return a URL that makes sense, of its parts: without user and password, and without secret parameters."""
+    """Return a URL that makes sense, of its parts: without user and password, and without what may be secret."""
     url = urlsplit(text)
     _, at, places = url.netloc.rpartition("@")
-    query = "&".join(
-        f"{pair.partition('=')[0]}=…" if _SECRET_NAME.search(unquote(pair.partition("=")[0])) else pair
-        for pair in url.query.split("&")
-    )
-    return f"{url.scheme}://{'…@' if at else ''}{places}{url.path}{'?' if query else ''}{query}"
+    pairs = [_shown_pair(pair) for pair in url.query.split("&")] if url.query else []
+    if secret := next((pair for pair in pairs if pair.endswith("=…")), None):
+        # A password with an & in it goes on after that.
+        after = pairs.index(secret) + 1
+        pairs[after:] = [pair if pair.startswith(f"{PUBLICATION}=") else "…" for pair in pairs[after:]]
+    path = f"/{_plain(url.path[1:])}" if url.path else ""
+    return f"{url.scheme}://{'…@' if at else ''}{_plain(places)}{path}{'?' if pairs else ''}{'&'.join(pairs)}"
+
+
+def _shown_pair(pair: str) -> str:
+    name, _, value = pair.partition("=")
+    return f"{_plain(name)}={'…' if _SECRET_NAME.search(unquote(name)) else _plain(value)}"
+
+
+def _plain(text: str) -> str:
+    """Return a part of a URL, if nothing else can be written in it, such as `;password=…` or the same as %3B…."""
+    return text if _PLAIN.fullmatch(unquote(text)) else "…"
 
 
 def _hidden(text: str) -> str:
     """Return what may be shown of a text that is no URL: nothing up to its last @, which may be of a password."""
     before, at, after = text.rpartition("@")
-    if not at:
-        return _SECRET.sub(r"\1…", text)
     scheme = found[0] if (found := _SCHEME.match(text)) else ""
-    if _SECRET.search(before):
+    if _SECRET.search(unquote(before)):
         return f"{scheme}…"
-    return f"{scheme}…@" + _SECRET.sub(r"\1…", after)
+    shown = _SECRET.sub(r"\1…", after)
+    if shown == after and _SECRET.search(unquote(after)):  # such as p%61ssword=
+        return f"{scheme}…"
+    return f"{scheme}…@{shown}" if at else shown

@@ -1,6 +1,7 @@
 """What went wrong with PostgreSQL, in the words of the log: what may pass, and what will not."""
 
 from typing import Final
+from urllib.parse import unquote
 
 import asyncpg
 from asyncpg import exceptions
@@ -49,3 +50,8 @@ def failure(error: Exception, where: str) -> EventLogError:
     if isinstance(error, exceptions.InsufficientPrivilegeError):
         return LogRefuses(f"{where} does not allow this to the role that is used: {why}")
     return EventLogError(f"{where} refuses: {why}")
+
+
+def quoted(said: str, shown: str) -> str:
+    """Return what a URL says, unless it is hidden where the URL is shown."""
+    return repr(said) if said in unquote(shown) else "…"

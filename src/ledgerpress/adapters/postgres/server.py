@@ -1,15 +1,17 @@
 """A connection to the server that holds the log, as the log needs it: to the primary, durable, and never for ever."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from ledgerpress.adapters.postgres.addresses import addresses_of, loop_towards
 from ledgerpress.adapters.postgres.failures import LASTING, failure
-from ledgerpress.adapters.postgres.hosts import check_parameters, each_host
+from ledgerpress.adapters.postgres.hosts import check_parameters, each_host, host_name
 from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ OLDEST = 15
 """The oldest major version of PostgreSQL that is supported."""
 CONNECT_SECONDS: Final = 5.0
 HEAD_START: Final = 0.5
-"""Seconds after which the next host is tried as well, while the one before has not answered."""
+"""Seconds after which the next host, or address, is tried as well, while the one before has not answered."""
 STATEMENT_SECONDS: Final = 10
 ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
 """After this the server hangs: it should have given up by itself."""
@@ -55,14 +57,14 @@ SELECT current_setting('server_version_num')::integer / 10000, current_setting('
 class Server:
     """Where to connect to: a URL as PostgreSQL's own clients take it, and how it may be shown."""
 
-    url: str
+    url: str = field(repr=False)
     shown: str
 
     async def connect(self) -> Connection:
         """Open a connection. Raises `LogUnavailable`, or `LogUnusable` where no later attempt would fare better."""
         check_parameters(self.url, self.shown)
         try:
-            connection = await _first(each_host(self.url))
+            connection = await _first([partial(_connect_host, url) for url in each_host(self.url)])
         except Exception as error:  # asyncpg raises many kinds, of no common class
             raise self._refused(error) from error
         try:
@@ -95,20 +97,22 @@ class Server:
             )
 
 
+Attempt: TypeAlias = Callable[[], Coroutine[None, None, Connection]]
+
 _ending: Final = set[asyncio.Task[Connection]]()
 """Attempts that nobody waits for any more."""
 
 
-async def _first(urls: list[str]) -> Connection:
+async def _first(attempts: Sequence[Attempt]) -> Connection:
     """Return a connection to the first that takes writes. None keeps the next ones waiting for long."""
-    waiting = iter(urls)
-    tasks = [asyncio.create_task(_connect(next(waiting)))]
+    waiting = iter(attempts)
+    tasks = [asyncio.create_task(next(waiting)())]
     pending = set(tasks)
     refusal: BaseException | None = None
     won: asyncio.Task[Connection] | None = None
     try:
         while pending:
-            all_asked = len(tasks) == len(urls)
+            all_asked = len(tasks) == len(attempts)
             timeout = None if all_asked else HEAD_START
             done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -118,7 +122,7 @@ async def _first(urls: list[str]) -> Connection:
                 if not isinstance(refusal, LASTING):
                     refusal = error
             if not all_asked:
-                tasks.append(asyncio.create_task(_connect(next(waiting))))
+                tasks.append(asyncio.create_task(next(waiting)()))
                 pending.add(tasks[-1])
         assert refusal is not None  # noqa: S101  # there is at least one
         raise refusal
@@ -130,9 +134,18 @@ async def _first(urls: list[str]) -> Connection:
                 task.add_done_callback(_abandon)
 
 
-async def _connect(url: str) -> Connection:
+async def _connect_host(url: str) -> Connection:
+    """Connect to the one host of a URL, at the first of its addresses that takes writes."""
+    if not (name := host_name(url)):
+        return await _connect(url)
+    addresses = await addresses_of(name)
+    return await _first([partial(_connect, url, loop_towards(address)) for address in addresses])
+
+
+async def _connect(url: str, loop: asyncio.AbstractEventLoop | None = None) -> Connection:
     connection: Connection = await asyncpg.connect(
         url,
+        loop=loop,
         timeout=CONNECT_SECONDS,
         command_timeout=ANSWER_SECONDS,
         server_settings=dict(_SETTINGS),
