@@ -1,6 +1,7 @@
 """The command line: what it prints, what it leaves behind, and its exit codes."""
 
 import json
+import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -124,6 +125,34 @@ def test_a_backup_makes_the_same_store_elsewhere(store: Path, tmp_path: Path) ->
     assert head(restored) == head(store)
     assert run("log", "restore", copy, "--data", store).exit_code == 3
     assert run("log", "restore", PAGE, "--data", tmp_path / "third").exit_code == 3
+
+
+def test_only_their_owner_may_read_logs_and_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drafts and the publication's key are in them."""
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o022)
+    try:
+        for command in (
+            "demo --data store",
+            f"import page {PAGE} --retrieved-at 2024-12-22 --data imported",
+            "log backup backup.sqlite --data store",
+            "log restore backup.sqlite --data restored",
+            "log copy sqlite: sqlite:copy.sqlite --data store",
+            "log copy --keep-open sqlite: sqlite:begun.sqlite --data store",
+            "events export events.jsonl --data store",
+            "events import events.jsonl --data again",
+            "views snapshot views --data store",
+            "views restore views --data node --log sqlite:copy.sqlite",
+            "rebuild --data store",
+        ):
+            done = run(*command.split())
+            assert done.exit_code == 0, done.output
+    finally:
+        os.umask(before)
+    modes = {str(file): file.stat().st_mode & 0o777 for file in Path().rglob("*.sqlite")}
+    assert len(modes) == 11
+    assert set(modes.values()) == {0o600}, modes
+    assert Path("events.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def status(store: Path) -> dict[str, Any]:

@@ -4,13 +4,16 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from tests.integration.programs import ROOT
 
 
-def run(*arguments: str | Path, most: int | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, most: int | None = None, output: IO[bytes] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the program, which can write no more than `most` bytes to a file: the last write before that is cut short."""
 
     def limited() -> None:
@@ -20,11 +23,19 @@ def run(*arguments: str | Path, most: int | None = None) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "ledgerpress", *map(str, arguments)],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE if output is None else output,
+        stderr=subprocess.PIPE,
         check=False,
         encoding="utf-8",
         timeout=120,
         preexec_fn=limited,
+    )
+
+
+def refuses_its_output(failed: subprocess.CompletedProcess[str]) -> bool:
+    """Return whether a program said in one line that it is standard output that takes no more, and ended with 3."""
+    return failed.returncode == 3 and failed.stderr.startswith(
+        "ledgerpress: standard output cannot be written: "
     )
 
 
@@ -77,3 +88,36 @@ def test_a_copy(store: Path, tmp_path: Path) -> None:
     assert (failed.returncode, len(failed.stderr.splitlines())) == (3, 1), failed.stderr
     again = run("log", "copy", "sqlite:", copy, "--data", store)
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "settings --json",
+        "status --data STORE",
+        "head --data STORE",
+        "verify --json --data STORE",
+        "views list --data STORE",
+        "views snapshot - --data STORE",
+        "events tail --data STORE",
+        "events export - --data STORE",
+        "log copy sqlite: sqlite:COPY --json --data STORE",
+    ],
+)
+def test_standard_output(store: Path, tmp_path: Path, command: str) -> None:
+    places = {"STORE": str(store), "sqlite:COPY": f"sqlite:{tmp_path / 'copy'}"}
+    with Path("/dev/full").open("wb") as full:
+        failed = run(*(places.get(word, word) for word in command.split()), output=full)
+    assert refuses_its_output(failed), failed.stderr
+    assert len(failed.stderr.splitlines()) == 1, failed.stderr
+
+
+@pytest.mark.parametrize("command", [("views", "snapshot", "-"), ("events", "export", "-")])
+def test_the_last_bytes_to_standard_output(store: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "file"
+    with file.open("wb") as output:
+        assert run(*command, "--data", store, output=output).returncode == 0
+    with file.open("r+b") as output:
+        failed = run(*command, "--data", store, output=output, most=file.stat().st_size - 10)
+    assert refuses_its_output(failed), failed.stderr

@@ -268,16 +268,28 @@ def test_other_engines_are_backed_up_with_their_own_tools(command: tuple[str], t
         assert "secret" not in result.output
 
 
-def test_no_log_is_restored_into_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
-    node, file = tmp_path / "node", tmp_path / "backup"
-    done("status", "--data", node, "--log", f"sqlite:{store / 'log.sqlite'}")
+def test_no_log_is_made_in_the_directory_of_a_node(store: Path, tmp_path: Path) -> None:
+    node, file, elsewhere = tmp_path / "node", tmp_path / "backup", f"sqlite:{store / 'log.sqlite'}"
+    done("status", "--data", node, "--log", elsewhere)
+    before = sorted(node.iterdir())
     done("log", "backup", file, "--data", store)
-    for log in ("sqlite:", f"sqlite:{node / 'log.sqlite'}"):
-        refused = run("log", "restore", file, "--data", node, "--log", log)
+    there, other = f"sqlite:{node / 'log.sqlite'}", tmp_path / "other"
+    page = ("import", "page", ROOT / "tests/pages/tide-mill.txt", "--retrieved-at", "2024-12-22")
+    for command in (
+        ("log", "restore", file, "--data", node),
+        ("log", "restore", file, "--data", node, "--log", there),
+        ("log", "copy", elsewhere, there),
+        ("log", "copy", elsewhere, there, "--keep-open"),
+        ("log", "copy", elsewhere, "sqlite:", "--data", node),
+        ("demo", "--data", other, "--log", there),
+        (*page, "--data", other, "--log", there),
+    ):
+        refused = run(*command)
         assert (refused.exit_code, "is the directory of a node" in refused.stderr) == (3, True), (
             refused.output
         )
-    assert not (node / "log.sqlite").exists()
+        assert sorted(node.iterdir()) == before
+    done("status", "--data", node, "--log", elsewhere)
 
 
 def test_events_are_imported_at_any_place(store: Path, there: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Copies of a log in use, and back."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
@@ -163,6 +164,21 @@ async def test_a_backup_with_a_gap_is_not_restored(
     with pytest.raises(LogUnusable, match="has a gap"):
         await restore(copy, tmp_path / "new.db")
     assert "new.db" not in names(tmp_path)
+
+
+def shorten(path: Path, missing: int) -> None:
+    os.truncate(path, path.stat().st_size - missing)
+
+
+@pytest.mark.parametrize("missing", [1, 40, 240, 4_096, -1])
+async def test_a_backup_that_is_not_of_its_size_is_not_restored(
+    copy: Path, missing: int, tmp_path: Path
+) -> None:
+    shorten(copy, missing)
+    before = names(tmp_path)
+    with pytest.raises(LogUnusable, match="is malformed" if missing == 4_096 else "is damaged: it has"):
+        await restore(copy, tmp_path / "new.db")
+    assert names(tmp_path) == before
 
 
 async def test_a_cancelled_backup_leaves_nothing(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:

@@ -383,3 +383,18 @@ def test_a_head_says_what_the_log_is(data: Path) -> None:
     text = run("head", "--data", data).stdout
     assert head["root"] in text
     assert "2024-05-04T08:" in text
+
+
+def test_a_head_is_told_without_views_and_none_are_made_for_it(data: Path, tmp_path: Path) -> None:
+    elsewhere, node = f"sqlite:{data / 'log.sqlite'}", tmp_path / "node"
+    head = run("head", "--json", "--data", data).stdout
+    for command in (("head", "--json"), ("verify",)):
+        assert run(*command, "--log", elsewhere, "--data", node).exit_code == 0
+        assert not node.exists()
+    assert run("head", "--json", "--log", elsewhere, "--data", node).stdout == head
+    remove_views(data)
+    assert run("head", "--json", "--data", data).stdout == head
+    position = list(edits(data))[4]
+    tamper(data, flip_a_byte(position), views=True)
+    wrong = run("head", "--log", elsewhere, "--data", node)
+    assert (wrong.exit_code, f"position {position}: " in wrong.stderr) == (1, True), wrong.output

@@ -1,5 +1,7 @@
 """The command-line program. Results go to standard output, everything else to standard error."""
 
+import sys
+
 import typer
 
 from ledgerpress.cli import (
@@ -21,6 +23,8 @@ from ledgerpress.cli import (
     views_snapshot,
     withdraw,
 )
+from ledgerpress.cli.standard_output import OutputUnwritable, watch_standard_output
+from ledgerpress.cli.terminal import UNUSABLE, say_wrong
 
 app = typer.Typer(
     name="ledgerpress",
@@ -79,4 +83,9 @@ views_files.command("restore")(views_snapshot.restore)
 
 def main() -> None:
     """Run the program."""
-    app()
+    watch_standard_output()
+    try:
+        app()
+    except OutputUnwritable as error:
+        say_wrong(str(error))
+        sys.exit(UNUSABLE)

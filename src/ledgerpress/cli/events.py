@@ -66,10 +66,13 @@ def export_file(
     """Write every event to FILE, one a line, in the order in which they were recorded."""
     if str(file) == "-":
         run(_export(data, log, sys.stdout.buffer, lambda _done, _all: None))
+        sys.stdout.buffer.flush()
         return
-    with progress("Writing the events") as report, clear_errors(), file.open("xb") as target:
+    with progress("Writing the events") as report, clear_errors():
+        file.touch(mode=0o600, exist_ok=False)  # drafts are in it
         try:
-            written = run(_export(data, log, target, report))
+            with file.open("wb") as target:
+                written = run(_export(data, log, target, report))
         except BaseException:
             file.unlink()
             raise

@@ -1,7 +1,7 @@
 """What the commands have in common: options, progress, and how a failure ends the program.
 
-Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory cannot
-be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
+Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory or
+standard output cannot be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
 """
 
 import os
@@ -118,8 +118,13 @@ def this_program() -> list[str]:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say what was wrong and end the program."""
-    err.print(f"ledgerpress: {message}", style="red")
+    say_wrong(message)
     raise typer.Exit(code)
+
+
+def say_wrong(message: str) -> None:
+    """Say what was wrong."""
+    err.print(f"ledgerpress: {message}", style="red")
 
 
 @contextmanager

@@ -41,6 +41,14 @@ def check_data_directory(data: Path, *, create: bool) -> None:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
+def check_place_of_log(file: Path) -> None:
+    """Raise `LogUnusable` where `file` is in a node's directory: the node would not start beside a log."""
+    if (file.parent / NOTE).exists():
+        raise LogUnusable(
+            f"{file.parent} is the directory of a node whose log is elsewhere: name another place"
+        )
+
+
 def check_views_directory(data: Path) -> None:
     """Raise `LogUnusable` where `data` can hold no views: it has neither a log nor a note of one elsewhere."""
     if not (data / NOTE).is_file():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.adapters.sqlite.backup import backup, restore
-from ledgerpress.compose.data_directory import LOG_FILE, NOTE, check_data_directory
+from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, check_place_of_log
 from ledgerpress.compose.log_url import LOCAL, LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
 
@@ -31,10 +31,7 @@ async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Pro
     """Make a log at the URL `log` of the copy in `file`; return its head. Raises `LogUnusable`."""
     url = _of_a_file(log, "ledgerpress log copy sqlite:FILE URL makes one there of a copy in a file")
     target = url.file(data / LOG_FILE)
-    if (target.parent / NOTE).exists():
-        raise LogUnusable(
-            f"{target.parent} is the directory of a node whose log is elsewhere: name another place"
-        )
+    check_place_of_log(target)
     if url.is_local:
         if target.exists():
             raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledgerpress.adapters.sqlite.log import SqliteEventLog
 from ledgerpress.adapters.sqlite.replica import SqliteReplica
-from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory
+from ledgerpress.compose.data_directory import LOG_FILE, check_data_directory, check_place_of_log
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
@@ -36,7 +36,10 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
                 raise _missing(error, "nats", "jetstream") from error
             return await JetStreamEventLog.open(Address.of(url.text), create_as=create_as)
         case _:
-            return await SqliteEventLog.open(url.file(data / LOG_FILE), create_as=create_as)
+            file = url.file(data / LOG_FILE)
+            if create_as is not None and not file.exists():
+                check_place_of_log(file)
+            return await SqliteEventLog.open(file, create_as=create_as)
 
 
 async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
@@ -61,9 +64,11 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> LogReplica:
                 raise _missing(error, "nats", "jetstream") from error
             return await JetStreamReplica.open(Address.of(url.text), publication)
         case _:
+            file = url.file(data / LOG_FILE)
+            check_place_of_log(file)
             if url.is_local:
                 check_data_directory(data, create=True)
-            return await SqliteReplica.open(url.file(data / LOG_FILE), publication)
+            return await SqliteReplica.open(file, publication)
 
 
 def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:

@@ -20,7 +20,17 @@ from ledgerpress.readmodels.temporal import Snapshot
 
 
 async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
-    """Return the head of the log of `data`. Raises `LogUnusable`, and `EventLogError` while a projection is paused."""
+    """Return the head of the log whose views are in `data`; where there are none yet, by the events alone.
+
+    So nothing is made in a directory for it. Raises `LogUnusable`, and `EventLogError` where an event is wrong or a
+    projection is paused.
+    """
+    if ViewsDirectory(data, every_projector()).current is None:
+        checked = await verify_log(data, log=log)
+        if checked.finding is not None:
+            where = f"position {checked.finding.position}: "
+            raise EventLogError(where + checked.finding.what.removeprefix(where))
+        return checked.head
     async with open_store(data, log=log, create=False) as store:
         with store.snapshot() as snapshot:
             head = await store.log.head()

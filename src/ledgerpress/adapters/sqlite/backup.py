@@ -111,11 +111,28 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
         to.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
         db.execute(SELECT_HEAD).fetchone()
+        _check_size(db, source)
         db.backup(to, pages=STEP, progress=step)
         db.execute("COMMIT")
         # One file and no others beside it, so that it can be moved about, and read where nothing can be written.
         to.execute("PRAGMA journal_mode = DELETE")
         return int(to.execute("PRAGMA page_count").fetchone()[0])
+
+
+def _check_size(db: sqlite3.Connection, source: Path) -> None:
+    """Raise `LogUnusable` where bytes are missing, or too many: SQLite fills a last page that was cut short with zeros.
+
+    MUST be called in a read transaction. Where a write-ahead log has anything in it, pages may be there only.
+    """
+    beside = source.with_name(f"{source.name}-wal")
+    if beside.exists() and beside.stat().st_size:
+        return
+    pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if (size := source.stat().st_size) != pages * page_size:
+        raise LogUnusable(
+            f"{source} is damaged: it has {size:,} bytes, and should have {pages * page_size:,}; "
+            "was it cut short when it was copied?"
+        )
 
 
 def _check(copy: Path, source: Path) -> int:

@@ -8,7 +8,7 @@ runs to its end all the same.
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -59,6 +59,8 @@ async def open_connection(
     and not to be created; nothing is left open then.
     """
     mode = "ro" if read_only else "rwc" if create else "rw"
+    if create:
+        create_private(path)
     connection = SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
     try:
         _ = await connection
@@ -67,6 +69,17 @@ async def open_connection(
         connection._thread.join()
         raise
     return connection
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, where there is none: SQLite would go by the umask alone.
+
+    Drafts and keys are in every database. SQLite gives the files beside it the same mode, and says what is wrong where no
+    file can be made.
+    """
+    with suppress(OSError):
+        # Never opened where it is there already: closing it would drop this process's locks on it.
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def uri(path: Path, **parameters: str | int) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.adapters.sqlite.connection import PATIENCE, transaction, uri
+from ledgerpress.adapters.sqlite.connection import PATIENCE, create_private, transaction, uri
 from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS
 from ledgerpress.adapters.sqlite.views_tables import (
     INDEXING_PRAGMAS,
@@ -54,6 +54,7 @@ class ViewsBuild:
 
         Raises `sqlite3.Error`, `ViewsOfAnotherKind`.
         """
+        create_private(path)
         db = sqlite3.connect(uri(path, mode="rwc"), uri=True, isolation_level=None, timeout=PATIENCE)
         try:
             _set(db, WRITER_PRAGMAS)

@@ -49,7 +49,8 @@ class Copied:
             left_behind.unlink(missing_ok=True)
         self._path = directory.data / f"{ASIDE}{os.getpid()}"
         try:
-            with self._path.open("xb", buffering=0) as file:
+            self._path.touch(mode=0o600, exist_ok=False)
+            with self._path.open("wb", buffering=0) as file:
                 snapshot.copy(file, progress)
                 sync_open(file.fileno())
             _check(self._path, snapshot, projectors)
