@@ -35,7 +35,7 @@ from ledgerpress.adapters.jetstream.publishing import (
 )
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.turns import Turns
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import LOOKS, Withdrawals
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
@@ -68,6 +68,8 @@ class _Tries:
     """The attempts, each under a guard of its own, of which it is not known whether they were, or will be, recorded."""
     unclear: str = ""
     """What was said last that was neither yes nor no."""
+    known: int = 0
+    """How often it was said that one of the ids is recorded, while no attempt was found to be."""
 
     def take(self, attempt: Attempt, answer: Answer) -> None:
         """Note that an attempt is undecided, if `answer` leaves it so."""
@@ -75,6 +77,14 @@ class _Tries:
             self.undecided.append(attempt)
         if isinstance(answer, Unclear):
             self.unclear = answer.why
+
+    def is_another(self) -> bool:
+        """Whether it was another append that has recorded one of the ids: certain where no attempt of ours may have.
+
+        Where attempts were only refused, whoever has one recorded shows it, or was deposed a moment ago.
+        """
+        self.known += 1
+        return not self.undecided or (not self.unclear and self.known > LOOKS)
 
     def outcome(self, error: LogUnavailable) -> LogUnavailable:
         """Return what to answer in the end where `error` came last."""
@@ -134,7 +144,7 @@ class Appender:
                 if isinstance(answer, Recorded):
                     self._preparer.note(writes, attempt, answer.position)
                     return answer.position
-                if isinstance(answer, Duplicate) and not tries.undecided:
+                if isinstance(answer, Duplicate) and tries.is_another():
                     await self._preparer.prepare(writes, withdraws, careful=True)
                     raise DuplicateEvent(event_id=await self._twin(attempt))
                 tries.take(attempt, answer)
@@ -202,11 +212,13 @@ class Appender:
         """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""
         first = attempt.messages[0]
         found = await self._leader.next_of(first.subject, guard(attempt))
-        first_id = first.headers[MESSAGE_ID]
-        if found is not None and read_body(found.sequence, found.data).event_id == first_id:
+        # The id alone does not say so: another node may have recorded the same command, with other salts.
+        commitment = read_body(0, first.body).payload_commitment
+        if found is not None and read_body(found.sequence, found.data).payload_commitment == commitment:
             return found.sequence + len(attempt.messages) - 1
         await self._withdrawals.refresh()
-        if erased := self._withdrawals.of_event(first_id):
+        erased = self._withdrawals.of_event(first.headers[MESSAGE_ID])
+        if erased is not None and erased.payload_commitment == commitment:
             return erased.position + len(attempt.messages) - 1
         return None if found is None else 0
 
