@@ -46,6 +46,8 @@ class Door:
     whose caller is cancelled is carried out all the same, as it is with an engine elsewhere.
     """
 
+    staleness = 0.0
+
     def __init__(self, log: MemoryLog, register: MemoryRegister) -> None:
         self.log = log
         self.register = register

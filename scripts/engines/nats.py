@@ -128,9 +128,10 @@ class NatsServer:
         self.start()
 
     def pause(self) -> None:
-        """Stop it from doing anything, its connections open (SIGSTOP)."""
+        """Stop it from doing anything, its connections open (SIGSTOP); return when none of its threads runs any more."""
         self._signal(signal.SIGSTOP)
         self._paused = True
+        wait_until(lambda: _stands_still(self.pid), f"the end of what {self.name} does", self.output)
 
     def resume(self) -> None:
         """Let it go on."""
@@ -250,6 +251,15 @@ def log_url(servers: Sequence[NatsServer], publication: str, **parameters: str) 
     pairs = {"monitor": monitors, **parameters}
     rest = "".join(f"&{name}={value}" for name, value in pairs.items() if value)
     return f"nats://{addresses}?publication={publication}{rest}"
+
+
+def _stands_still(pid: int) -> bool:
+    """Return whether all threads of a process are stopped, where the system tells (proc(5))."""
+    states = [
+        file.read_text("utf-8").rpartition(")")[2].split()[0]
+        for file in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return all(state == "T" for state in states)
 
 
 def _group(server: NatsServer, stream: str) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """What an append, a read and a wait do when the NATS server is away, or an answer is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import gc
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from ledgerpress.adapters.jetstream import appending, leader
+from ledgerpress.adapters.jetstream.log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.publishing import Answer, Conflict, Message
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -117,6 +120,38 @@ async def test_an_answer_that_is_lost_hides_no_conflict(nats_server: NatsServer)
         assert (conflict.value.stream, conflict.value.actual) == ("post.a", 2)
         assert await log.head() == 2
         await log.aclose()
+
+
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+@pytest.mark.parametrize("late", [0.0, 0.3], ids=["recorded first", "recorded later"])
+async def test_an_append_that_one_leader_refuses_and_another_records_is_recorded_once(
+    nats_server: NatsServer, events: int, late: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does not know yet that it was deposed refuses what the new leader records."""
+    log = await opened(nats_server.url(f"deposed{events}{int(10 * late)}"))
+    assert isinstance(log, JetStreamEventLog)
+    await log.append([sample_write("post.a", NO_STREAM)])
+    publisher = log._appender._publisher
+    publish, under_way = publisher.publish, list[asyncio.Task[Answer]]()
+
+    async def refused(messages: Sequence[Message]) -> Answer:
+        async def record() -> Answer:
+            await asyncio.sleep(late)
+            return await publish(messages)
+
+        monkeypatch.setattr(publisher, "publish", publish)
+        under_way.append(asyncio.create_task(record()))
+        if not late:
+            await asyncio.wait(under_way)
+        return Conflict()
+
+    for number in range(3):
+        monkeypatch.setattr(publisher, "publish", refused)
+        position = await log.append([sample_write("post.a", 1 + number * events, events)])
+        assert position == 1 + (number + 1) * events
+        await asyncio.wait(under_way)
+    assert await places(log) == [("post.a", version) for version in range(1, 2 + 3 * events)]
+    await log.aclose()
 
 
 async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: NatsServer) -> None:
@@ -308,3 +343,25 @@ def check_whole(events: list[StoredEvent]) -> None:
         found[event.header.stream] = event.header.stream_version
     for stream, count in found.items():
         assert count == 1 + int(stream.rpartition(".")[2]) % 3, stream
+
+
+async def test_a_question_that_was_called_off_leaves_no_complaint(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(nats_server.url("calledoff"))
+    assert isinstance(log, JetStreamEventLog)
+
+    async def stuck(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(log._connection.client, "publish", stuck)
+    asking = asyncio.ensure_future(log.head())
+    await asyncio.sleep(0)
+    log._connection.give_up_waiting("the stream has a new leader")
+    asking.cancel()
+    await asyncio.wait([asking])
+    del asking
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == []
+    await log.aclose()

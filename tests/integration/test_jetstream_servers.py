@@ -21,6 +21,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
 from scripts.engines.nats import NatsServer, free_ports, temporary_cluster, temporary_server
 from tests.contract.samples import sample_write
+from tests.integration.programs import done, program
 
 ACCOUNTS = """
 accounts {
@@ -72,8 +73,9 @@ async def test_a_monitoring_address_where_nobody_is_is_refused(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
-    said = await refusal(nats_server.url("daily", monitor=f"http://127.0.0.1:{free_ports(1)[0]}"))
-    assert "cannot be read" in said
+    # It may be a server that is on its way: whoever starts one with a node waits for it, as for the log.
+    with pytest.raises(LogUnavailable, match="See that all of them run"):
+        await opened(nats_server.url("daily", monitor=f"http://127.0.0.1:{free_ports(1)[0]}"))
 
 
 async def test_an_operator_may_allow_it(careless: NatsServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -324,3 +326,20 @@ async def test_a_writer_whose_clock_is_off_refuses_to_write_until_it_is_right(
     monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off / 2)
     assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
     await log.aclose()
+
+
+async def test_status_shows_what_a_node_has_while_a_server_cannot_be_asked(tmp_path: Path) -> None:
+    with temporary_cluster() as cluster:
+        log = ("--log", cluster.url("daily"))
+        await done("demo", *log, "--data", tmp_path / "node")
+        there = json.loads(await done("status", "--json", "--data", tmp_path / "node", *log))
+        cluster.servers[1].kill()
+        away = await program("status", "--json", "--data", tmp_path / "node", *log)
+        assert away.code == 3
+        assert "See that all of them run" in away.err
+        assert "sync_interval" not in away.err
+        found = json.loads(away.out)
+        assert (found["head"], found["publication"]) == (None, there["publication"])
+        assert [one["checkpoint"] for one in found["projections"]] == [there["head"]] * len(
+            found["projections"]
+        )

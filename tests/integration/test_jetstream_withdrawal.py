@@ -11,6 +11,7 @@ import nats
 import pytest
 
 from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publishing import Conflict
 from ledgerpress.compose.log_url import LogUrl
@@ -299,3 +300,71 @@ async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url:
     assert await everything(again) == await everything(log)
     await log.aclose()
     await again.aclose()
+
+
+class Forgetful:
+    """A leader that does not know of withdrawals for a while: one that was deposed, and has not heard of it."""
+
+    def __init__(self, log: OpenedLog) -> None:
+        assert isinstance(log, JetStreamEventLog)
+        self.answers = 0
+        self._leader = log._withdrawals._leader
+        self._next_of = self._leader.next_of
+        self._withdrawals = log._names.withdrawals
+
+    def begin(self, answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have it say so often that there is no withdrawal."""
+        self.answers = answers
+        monkeypatch.setattr(self._leader, "next_of", self._asked)
+
+    async def _asked(self, subject: str, after: int) -> object:
+        if self.answers and subject == self._withdrawals:
+            self.answers -= 1
+            return None
+        return await self._next_of(subject, after)
+
+
+@pytest.mark.parametrize("end", [(3,), (3, 2)], ids=["the last event", "the last two"])
+async def test_a_leader_that_forgets_a_withdrawal_makes_no_version_come_twice(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch, end: tuple[int, ...]
+) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    for version in range(3):
+        await log.append([sample_write("post.a", version)])
+    for position in end:
+        await withdrawn(log, position)
+    leader = Forgetful(other)
+    leader.begin(2, monkeypatch)
+    with pytest.raises(WrongExpectedVersion) as conflict:
+        await other.append([sample_write("post.a", 2)])
+    assert (conflict.value.actual, leader.answers) == (3, 0)
+    await other.append([sample_write("post.a", 3)])
+    assert [one.header.stream_version for one in await log.read_stream("post.a")] == [1, 2, 3, 4]
+    leader.begin(2, monkeypatch)
+    assert [one.position for one in await other.read(0, 10)] == list(range(1, 5 + len(end)))
+    for node in (log, other):
+        await node.aclose()
+
+
+async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(jetstream_url)
+    await log.append([sample_write("post.a", NO_STREAM, events=3)])
+    await withdrawn(log, 2)
+    assert isinstance(log, JetStreamEventLog)
+    withdrawals, forgotten, ask = log._names.withdrawals, 2, Leader.next_of
+
+    async def next_of(self: Leader, subject: str, after: int) -> StoredMessage | None:
+        nonlocal forgotten
+        if subject == withdrawals and forgotten:
+            forgotten -= 1
+            return None
+        return await ask(self, subject, after)
+
+    monkeypatch.setattr(Leader, "next_of", next_of)
+    other = await opened(jetstream_url)
+    assert forgotten == 0
+    assert [one.payload is None for one in await other.read(0, 10)] == [False, True, False, False]
+    for node in (log, other):
+        await node.aclose()

@@ -9,6 +9,8 @@ from ledgerpress.eventlog.log import EventLog, StreamWrite
 class AlteredLog:
     """Reads another log, and alters what it reads. `alter` takes and returns a batch."""
 
+    staleness = 0.0
+
     def __init__(self, log: EventLog, alter: Callable[[list[StoredEvent]], list[StoredEvent]]) -> None:
         self._log = log
         self.alter = alter
@@ -43,6 +45,8 @@ def without(position: int) -> Callable[[list[StoredEvent]], list[StoredEvent]]:
 
 class KeptLog:
     """A log in memory that can only be read."""
+
+    staleness = 0.0
 
     def __init__(self, events: Sequence[StoredEvent]) -> None:
         self._events = list(events)

@@ -18,6 +18,8 @@ from tests.newsroom import Newsroom
 class MemoryLog:
     """An `EventLog` that forgets everything in the end."""
 
+    staleness = 0.0
+
     def __init__(self, publication: str) -> None:
         self.publication = publication
         self.events: list[StoredEvent] = []

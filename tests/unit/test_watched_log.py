@@ -19,6 +19,7 @@ class Engine:
     """A log that answers as it is told to."""
 
     notices = ("unsynced: so it is",)
+    staleness = 0.0
 
     def __init__(self) -> None:
         self.counts = {"reconnects": 0}
@@ -174,6 +175,24 @@ async def test_events_that_are_missing_for_a_moment_are_waited_for(
     engine.at = 7
     assert await log.look()
     assert await log.head() == 7
+
+
+async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
+    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_log, "LOOK_AGAIN", 0.0)
+    engine.staleness = 3_600.0
+    await log.head()
+    engine.at = 6
+    for _ in range(3 * watched_log.SHORT):
+        assert not await log.look()
+    assert (log.contact.is_lost, log.contact.replaced) == (True, None)
+    engine.at = 7
+    assert await log.look()
+    engine.at, engine.staleness = 6, 0.0
+    for _ in range(watched_log.SHORT):
+        assert not await log.look()
+    assert log.contact.replaced is not None
 
 
 @pytest.mark.parametrize(("at", "owner"), [(6, "ours"), (9, "theirs")])

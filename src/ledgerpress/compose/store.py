@@ -120,12 +120,13 @@ async def open_store(
     if url.is_local:
         check_data_directory(data, create=create)
     else:
-        check_node_directory(data)
+        check_node_directory(data, create=False)
     new_publication = partial(_new_publication, clock, randomness)
     create_as = new_publication if create else None
     opened = await open_awaited_log(url, data, create_as=create_as, patience=patience)
     try:
         if not url.is_local:
+            check_node_directory(data)
             claim(data, opened.publication)
         codec = event_codec()
         watched = WatchedLog(opened)

@@ -44,6 +44,15 @@ class EventLog(Protocol):
         """The UUID of the publication whose log this is."""
         ...
 
+    @property
+    def staleness(self) -> float:
+        """For how many seconds, at most, what it answers may lack the last events, whatever was acknowledged before.
+
+        0 where that is never so. Where several servers hold the log, one that was their leader may not know for a while
+        that it is no longer.
+        """
+        ...
+
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 

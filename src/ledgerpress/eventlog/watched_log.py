@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -30,7 +31,7 @@ PATIENCE: Final = 6.0
 Longer than adapters try on their own, which may outlast the election of a leader.
 """
 SHORT: Final = 4
-"""So many looks in turn must find events missing until they are lost: a leader just elected may not have them all yet."""
+"""So many looks in turn must find events missing until they are lost, over a longer time than the log's staleness."""
 
 
 class WatchedLog:
@@ -49,12 +50,18 @@ class WatchedLog:
         self._reading = set[asyncio.Timeout]()
         self._applied: Callable[[], tuple[int, str | None]] = lambda: (0, None)
         self._short = 0
+        self._short_since = 0.0
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
     def publication(self) -> str:
         """The UUID of the publication whose log this is."""
         return self._log.publication
+
+    @property
+    def staleness(self) -> float:
+        """For how many seconds the last events may be missing, as `EventLog` says."""
+        return self._log.staleness
 
     def go_by(self, applied: Callable[[], tuple[int, str | None]]) -> None:
         """Have each look make sure of an event: `applied` returns its position, and its leaf hash in hex."""
@@ -138,10 +145,13 @@ class WatchedLog:
         if (head := await self._log.head()) < seen:
             await asyncio.sleep(LOOK_AGAIN)
             head = await self._log.head()
-        self._short = self._short + 1 if head < seen else 0
-        if self._short:
-            missing = LogReplaced if self._short >= SHORT else LogUnavailable
+        if head < seen:
+            self._short_since = self._short_since if self._short else time.monotonic()
+            self._short += 1
+            is_lost = self._short >= SHORT and time.monotonic() - self._short_since >= self.staleness
+            missing = LogReplaced if is_lost else LogUnavailable
             raise missing(f"it ends at position {head}, and {seen} had been seen")
+        self._short = 0
         if leaf_hash is not None:
             # A replica that is asked may not have come as far as the leader.
             for event in await self._log.read(position - 1, 1):

@@ -3,12 +3,15 @@
 The guard of a write is the sequence of the last message on its stream's subjects (`Names.subject` says which). An attempt without a clear answer is sent again
 under the same guards and ids, and the leader is asked for the first event after the guard: it is ours, or somebody
 else's, after which ours can never be recorded. That there is none proves nothing, since ours may be on its way.
+
+That the guard does not hold is no clear answer either. While a server does not know yet that another leads, both have
+got the message, and the refusal of the one may come before the other records it.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
@@ -32,7 +35,7 @@ from ledgerpress.adapters.jetstream.publishing import (
 )
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.turns import Turns
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import LOOKS, Withdrawals
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
@@ -61,10 +64,36 @@ class _Tries:
 
     give_up: float
     failed: int = 0
-    unresolved: Attempt | None = None
-    """The attempt of which it is not known whether it was, or will be, recorded."""
-    why: str = ""
-    """What was said of it."""
+    undecided: list[Attempt] = field(default_factory=list)
+    """The attempts, each under a guard of its own, of which it is not known whether they were, or will be, recorded."""
+    unclear: str = ""
+    """What was said last that was neither yes nor no."""
+    known: int = 0
+    """How often it was said that one of the ids is recorded, while no attempt was found to be."""
+
+    def take(self, attempt: Attempt, answer: Answer) -> None:
+        """Note that an attempt is undecided, if `answer` leaves it so."""
+        if isinstance(answer, Unclear | Conflict) and guard(attempt) not in map(guard, self.undecided):
+            self.undecided.append(attempt)
+        if isinstance(answer, Unclear):
+            self.unclear = answer.why
+
+    def is_another(self) -> bool:
+        """Whether it was another append that has recorded one of the ids: certain where no attempt of ours may have.
+
+        Where attempts were only refused, whoever has one recorded shows it, or was deposed a moment ago.
+        """
+        self.known += 1
+        return not self.undecided or (not self.unclear and self.known > LOOKS)
+
+    def outcome(self, error: LogUnavailable) -> LogUnavailable:
+        """Return what to answer in the end where `error` came last."""
+        if not self.undecided:
+            return error
+        return AppendUnresolved(
+            f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known "
+            f"({self.unclear or error})"
+        )
 
 
 class Appender:
@@ -109,16 +138,18 @@ class Appender:
     async def _record(self, writes: Sequence[StreamWrite], withdraws: Header | None) -> int:
         tries = _Tries(monotonic() + PATIENCE)
         while True:
+            answer: Answer = Busy("there is no leader")
             try:
                 attempt, answer = await self._send(writes, withdraws, tries)
                 if isinstance(answer, Recorded):
                     self._preparer.note(writes, attempt, answer.position)
                     return answer.position
-                if landed := await self._after(attempt, answer, tries):
-                    return landed
-                if isinstance(answer, Duplicate) and tries.unresolved is None:
+                if isinstance(answer, Duplicate) and tries.is_another():
                     await self._preparer.prepare(writes, withdraws, careful=True)
                     raise DuplicateEvent(event_id=await self._twin(attempt))
+                tries.take(attempt, answer)
+                if landed := await self._landed(tries):
+                    return landed
             except WrongExpectedVersion:
                 # It may be our own attempt that has moved the stream.
                 if landed := await self._landed_after_all(tries):
@@ -126,14 +157,10 @@ class Appender:
                 raise
             except LogUnavailable as error:
                 # Nothing was sent: that is an answer. Otherwise a leader is worth the wait, as long as one may be elected.
-                if tries.unresolved is None:
-                    raise
-                if monotonic() > tries.give_up:
-                    raise _unresolved(tries) from error
-                await self._pause(tries, hurry=False)
-                continue
+                if not tries.undecided or monotonic() > tries.give_up:
+                    raise tries.outcome(error) from error
             if monotonic() > tries.give_up:
-                raise _unresolved(tries) if tries.unresolved is not None else _unavailable(answer)
+                raise tries.outcome(_unavailable(answer))
             await self._pause(tries, hurry=guards_another(writes) and isinstance(answer, Conflict))
 
     async def _send(
@@ -164,37 +191,34 @@ class Appender:
                 await asyncio.sleep(SETTLES)
             yield
 
-    async def _after(self, attempt: Attempt, answer: Answer, tries: _Tries) -> int | None:
-        """Find out what became of an attempt that was not clear; return the position where it landed."""
-        if isinstance(answer, Unclear):
-            tries.unresolved, tries.why = attempt, answer.why
-        if tries.unresolved is None:
-            return None
-        landed = await self._landed(tries.unresolved)
-        self.resolved += landed is not None
-        if landed == 0:
-            tries.unresolved = None
-        return landed
+    async def _landed(self, tries: _Tries) -> int | None:
+        """Return where an undecided attempt landed, if one did; those that can never be recorded are undecided no more."""
+        for attempt in list(tries.undecided):
+            found = await self._found(attempt)
+            if found is not None:
+                self.resolved += 1
+                if found:
+                    return found
+                tries.undecided.remove(attempt)
+        return None
 
     async def _landed_after_all(self, tries: _Tries) -> int | None:
-        if tries.unresolved is None:
-            return None
         try:
-            landed = await self._landed(tries.unresolved)
+            return await self._landed(tries)
         except LogUnavailable as error:
-            raise _unresolved(tries) from error
-        self.resolved += 1
-        return landed
+            raise tries.outcome(error) from error
 
-    async def _landed(self, attempt: Attempt) -> int | None:
+    async def _found(self, attempt: Attempt) -> int | None:
         """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""
         first = attempt.messages[0]
-        found = await self._leader.next_of(first.subject, int(first.headers[EXPECTED]))
-        first_id = first.headers[MESSAGE_ID]
-        if found is not None and read_body(found.sequence, found.data).event_id == first_id:
+        found = await self._leader.next_of(first.subject, guard(attempt))
+        # The id alone does not say so: another node may have recorded the same command, with other salts.
+        commitment = read_body(0, first.body).payload_commitment
+        if found is not None and read_body(found.sequence, found.data).payload_commitment == commitment:
             return found.sequence + len(attempt.messages) - 1
         await self._withdrawals.refresh()
-        if erased := self._withdrawals.of_event(first_id):
+        erased = self._withdrawals.of_event(first.headers[MESSAGE_ID])
+        if erased is not None and erased.payload_commitment == commitment:
             return erased.position + len(attempt.messages) - 1
         return None if found is None else 0
 
@@ -212,6 +236,11 @@ class Appender:
         tries.failed += 1
 
 
+def guard(attempt: Attempt) -> int:
+    """Return the sequence after which the first message must come, on the subjects of its stream."""
+    return int(attempt.messages[0].headers[EXPECTED])
+
+
 def _check(writes: Sequence[StreamWrite]) -> None:
     ids = [event.event_id for write in writes for event in write.events]
     if len(ids) > MAX_BATCH:
@@ -220,12 +249,6 @@ def _check(writes: Sequence[StreamWrite]) -> None:
         )
     if len(ids) > 1 and len(set(ids)) < len(ids):
         raise DuplicateEvent(event_id=next(one for number, one in enumerate(ids) if one in ids[:number]))
-
-
-def _unresolved(tries: _Tries) -> AppendUnresolved:
-    return AppendUnresolved(
-        f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known ({tries.why})"
-    )
 
 
 def _unavailable(answer: Answer) -> LogUnavailable:

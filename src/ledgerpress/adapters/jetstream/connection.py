@@ -209,6 +209,7 @@ class Connection:
             answer = await waiting
         finally:
             del self._waiting[token], self._asking[token], self._deadlines[token]
+            _let_go(waiting)
         if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
             raise NotSent("no server of the cluster is responsible now")
         return answer
@@ -236,6 +237,7 @@ class Connection:
             last = waiting.result()
         finally:
             del self._waiting[token], self._asking[token], self._collecting[token]
+            _let_go(waiting)
         headers = last.headers or {}
         if headers.get(_STATUS) == _NO_RESPONDERS:
             raise NotSent("no server of the cluster is responsible now")
@@ -305,3 +307,9 @@ class Connection:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(why)
+
+
+def _let_go(waiting: asyncio.Future[Msg]) -> None:
+    """Take note of how it ended, for whoever was called off before they could: else asyncio complains."""
+    if waiting.done() and not waiting.cancelled():
+        waiting.exception()

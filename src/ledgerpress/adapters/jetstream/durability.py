@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.address import Address
 from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,15 @@ SMALLEST_MESSAGE: Final = 1024 * 1024
 PATIENCE: Final = 5.0
 """Seconds for which a server that does not say is asked again."""
 _PAUSE: Final = 0.2
+_ALLOW: Final = "Or say allow_unsynced=true (--allow-unsynced) to run without, where losing what was acknowledged does no harm"
 _HOW: Final = (
-    "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it; or say "
-    "allow_unsynced=true (--allow-unsynced) to run without, where losing what was acknowledged does no harm"
+    "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it. "
+    + _ALLOW
 )
+
+
+class NobodyAnswers(EventLogError):
+    """The system user may not ask the servers of themselves."""
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -87,7 +92,10 @@ class Said(NamedTuple):
 
 
 async def check_synced(address: Address) -> Said:
-    """Return what the servers say where all write through. Raises `LogUnusable` with what is wrong."""
+    """Return what the servers say where all write through.
+
+    Raises `LogUnusable` with what is wrong, and `LogUnavailable` where one of them cannot be asked now.
+    """
     if not address.monitors and not address.system:
         raise LogUnusable(
             "whether the NATS servers write through to the disk cannot be read: name their monitoring addresses with "
@@ -108,6 +116,7 @@ async def check_synced(address: Address) -> Said:
 async def _patiently(address: Address) -> Said:
     give_up = monotonic() + PATIENCE
     while True:
+        refusal: type[EventLogError] = LogUnavailable
         try:
             said = await (_monitored(address) if address.monitors else _asked(address))
             if len(said.servers) >= said.size and not said.missing:
@@ -115,11 +124,17 @@ async def _patiently(address: Address) -> Said:
             why = f"{len(said.servers)} of {said.size} servers with JetStream say"
             if said.missing:
                 why += f", and not {', '.join(said.missing)}"
+            if address.monitors:
+                # All that are named have answered.
+                refusal = LogUnusable
+        except NobodyAnswers as error:
+            refusal, why = LogUnusable, str(error)
         except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
             why = str(error) or type(error).__name__
         if monotonic() > give_up:
-            raise LogUnusable(
-                f"whether every NATS server writes through to the disk cannot be read: {why}. {_HOW}"
+            raise refusal(
+                f"whether every NATS server writes through to the disk cannot be read: {why}. See that all of them run, "
+                f"and that their addresses are right. {_ALLOW}"
             )
         await asyncio.sleep(_PAUSE)
 
@@ -181,7 +196,7 @@ async def _all_of(connection: Connection, kind: str, inbox: str, answers: list[M
         await asyncio.sleep(0.3)
     if not answers or not answers[0].data:
         # Without any data, the server says that nobody listens there.
-        raise LogUnavailable("no server answers the system user: is it a user of the system account?")
+        raise NobodyAnswers("no server answers the system user: is it a user of the system account?")
     return [msgspec.json.decode(one.data, type=_SystemAnswer).data for one in answers]
 
 
@@ -196,7 +211,7 @@ async def look_at_servers(address: Address, connection: Connection) -> tuple[int
     try:
         said = await check_synced(address)
         size = said.size
-    except LogUnusable as why:
+    except (LogUnusable, LogUnavailable) as why:
         if not address.allow_unsynced:
             raise
         logger.warning("Running on NATS servers that may lose what they acknowledged: %s", why)

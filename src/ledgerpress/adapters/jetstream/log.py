@@ -25,6 +25,8 @@ from ledgerpress.eventlog.errors import LogClosed
 from ledgerpress.eventlog.head_watch import HeadWatch
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
+DEPOSED: Final = 30.0
+"""Seconds after which a server that lost its fellows has noticed, and answers for the stream no more: it looks every ten."""
 POLL: Final = 0.25
 """Seconds between two looks at the head while somebody waits: mostly the bell is faster."""
 
@@ -74,6 +76,7 @@ class JetStreamEventLog:
             states,
             publication,
         )
+        self._replicas = info.replicas
         self._leases = JetStreamLeaseRegister(connection, names, info.replicas)
         self._clock = ClockWatch(self._leader)
         self._clock.look(info)
@@ -131,6 +134,11 @@ class JetStreamEventLog:
     def publication(self) -> str:
         """The UUID of the publication whose log this is."""
         return self._publication
+
+    @property
+    def staleness(self) -> float:
+        """A server that led goes on answering until it knows that it leads no more."""
+        return DEPOSED if self._replicas > 1 else 0.0
 
     @property
     def leases(self) -> JetStreamLeaseRegister:

@@ -13,16 +13,13 @@ from ledgerpress.adapters.jetstream.batched_reads import BatchedReads, Found
 from ledgerpress.adapters.jetstream.leader import Leader
 from ledgerpress.adapters.jetstream.message import header_of, payload_of
 from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import LOOK_PAUSE, LOOKS, Withdrawals
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 _LAGS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds to wait for a replica that lags, before the leader is asked message by message."""
-_LOOKS: Final = 5
-"""How often the leader must say that a message is gone: one that was deposed a moment ago may not know it yet."""
-_LOOK_PAUSE: Final = 0.2
 
 
 class Reader:
@@ -118,9 +115,9 @@ class Reader:
 
     async def _next(self, last: int) -> Found:
         """Return the message after a position before the head, as the leader has it. Raises `GapInLog`."""
-        for look in range(_LOOKS):
+        for look in range(LOOKS):
             if look:
-                await asyncio.sleep(_LOOK_PAUSE)
+                await asyncio.sleep(LOOK_PAUSE)
             if message := await self._leader.next_of(self._names.subjects, last):
                 return self._reads.given(message)
         raise GapInLog(expected=last + 1, found=None)
@@ -153,13 +150,15 @@ class Reader:
         return [one for one in found if one.end != end]
 
     async def _withdrawn(self, position: int, next_found: int) -> Header:
-        header = self._withdrawals.get(position)
-        if header is None:
+        for look in range(LOOKS):
+            if header := self._withdrawals.get(position):
+                return header
+            if look:
+                await asyncio.sleep(LOOK_PAUSE)
             await self._withdrawals.refresh()
-            header = self._withdrawals.get(position)
-        if header is None:
-            raise GapInLog(expected=position, found=next_found)
-        return header
+        if header := self._withdrawals.get(position):
+            return header
+        raise GapInLog(expected=position, found=next_found)
 
     def _learn(self, found: Found) -> None:
         if found.body.withdraws is not None:

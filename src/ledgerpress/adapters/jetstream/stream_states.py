@@ -38,20 +38,20 @@ class StreamStates:
         return self._known.get(stream)
 
     async def look_up(self, stream: str) -> StreamState:
-        """Ask the leader."""
+        """Ask the leader; where more is known than it says, that holds."""
         last = await self._leader.last_of(self._names.guarded(stream))
         state = UNTOUCHED
         if last is not None:
             state = StreamState(await self._version(stream, last), last.sequence)
         self.note(stream, state)
-        return state
+        return self._known[stream]
 
     async def _version(self, stream: str, last: StoredMessage) -> int:
         if self._names.stream_of(last.subject) == stream:
             return read_body(last.sequence, last.data).stream_version
         # It is a withdrawal, maybe of the last event. What is missing by now is in the withdrawals that are read later.
         event = await self._leader.last_of(self._names.subject(stream))
-        await self._withdrawals.refresh()
+        await self._withdrawals.refresh(last.sequence)
         versions = [header.stream_version for header in self._withdrawals.of_stream(stream)]
         if event is not None:
             versions.append(read_body(event.sequence, event.data).stream_version)

@@ -7,11 +7,18 @@ version of a stream whose last event is erased.
 import asyncio
 from bisect import insort
 from collections.abc import Sequence
+from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.message import read_body
 from ledgerpress.eventlog.envelope import Header
+from ledgerpress.eventlog.errors import LogUnavailable
+
+LOOKS: Final = 5
+"""How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
+LOOK_PAUSE: Final = 0.2
+"""Seconds between two such looks."""
 
 
 class Withdrawals:
@@ -38,15 +45,23 @@ class Withdrawals:
         """Return the header of a withdrawn event, as far as is known."""
         return self._of_event.get(event_id)
 
-    async def refresh(self) -> None:
-        """Learn of all that are recorded by now."""
+    async def refresh(self, upto: int = 0) -> None:
+        """Learn of all that are recorded by now, at least of those up to the one at `upto`.
+
+        Raises `LogUnavailable` where the leader does not have that one: it may lead no more, and not know it.
+        """
         async with self._reading:
-            head = await self._leader.head()
-            while found := await self._leader.next_of(self._names.withdrawals, self._read):
-                self.learn(found)
-                self._read = found.sequence
-            # The next time the server need not search again where there are none.
-            self._read = max(self._read, head)
+            for look in range(LOOKS):
+                if look:
+                    await asyncio.sleep(LOOK_PAUSE)
+                while found := await self._leader.next_of(self._names.withdrawals, self._read):
+                    self.learn(found)
+                    self._read = found.sequence
+                if self._read >= upto:
+                    return
+            raise LogUnavailable(
+                f"the withdrawal at position {upto} is not found again: a new leader is needed"
+            )
 
     def learn(self, message: StoredMessage) -> None:
         """Take in a withdrawal."""
