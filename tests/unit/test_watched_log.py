@@ -178,7 +178,7 @@ async def test_events_that_are_missing_for_a_moment_are_waited_for(
 
 
 async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
-    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watched_log, "LOOK_AGAIN", 0.0)
     engine.staleness = 3_600.0
@@ -190,18 +190,23 @@ async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
     engine.at = 7
     assert await log.look()
     engine.at, engine.staleness = 6, 0.0
-    for _ in range(watched_log.SHORT):
+    for _ in range(2 * watched_log.SHORT):
         assert not await log.look()
     assert log.contact.replaced is not None
+    assert caplog.text.count("the log was replaced") == 1
+    with pytest.raises(LogReplaced, match="it ends at position 6, and 7 had been seen"):
+        await log.read_stream("site")
+    engine.at = 8
+    assert await log.look()
+    assert await log.read_stream("site") == []
 
 
-@pytest.mark.parametrize(("at", "owner"), [(6, "ours"), (9, "theirs")])
 async def test_a_log_that_was_replaced_is_given_up(
-    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, at: int, owner: str
+    log: WatchedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watched_log, "LOOK_AGAIN", 0.0)
     await log.head()
-    engine.at, engine.owner = at, owner
+    engine.at, engine.owner = 9, "theirs"
     async with asyncio.timeout(20):
         await log.watch()
     engine.at, engine.owner = 7, "ours"

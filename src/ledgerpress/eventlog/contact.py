@@ -23,7 +23,7 @@ class Contact:
         self.unresolved = 0
         """After how many appends nobody could say whether they had been recorded."""
         self.replaced: str | None = None
-        """Why the log is not the one that was opened any more: nothing can be done about that but a restart."""
+        """Why the log is not the one that was opened any more. Hardly anything but a restart can be done about that."""
         self._counts = counts
         self._monotonic = monotonic
         self._heard = monotonic()

@@ -38,7 +38,8 @@ class WatchedLog:
     """An opened log whose contact is known. It does not own the log: whoever opened that closes it.
 
     With each look it is made sure that the log is still the one that was opened. Where it was replaced, by another
-    publication's or by an older state of itself, every method raises `LogReplaced` from then on.
+    publication's or by an older state of itself, every method raises `LogReplaced` from then on. From an older state it
+    may come back by itself: where it has all again that was seen, nothing was lost but sight of it.
 
     While the contact is lost, every method but `look` raises `LogUnavailable` at once, and whoever is reading when it is
     lost waits no longer. Appends under way are left to the log: only it can say whether they are recorded.
@@ -51,6 +52,7 @@ class WatchedLog:
         self._applied: Callable[[], tuple[int, str | None]] = lambda: (0, None)
         self._short = 0
         self._short_since = 0.0
+        self._is_given_up = False
         self.contact = contact or Contact(notices=log.notices, counts=lambda: log.counts)
 
     @property
@@ -106,8 +108,8 @@ class WatchedLog:
         return is_beyond
 
     async def watch(self) -> None:
-        """Look at the log again and again, until cancelled, or until it is found to be replaced."""
-        while self.contact.replaced is None:
+        """Look at the log again and again, until cancelled, or until it is found to be another one."""
+        while not self._is_given_up:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN if self.contact.is_lost else LOOK):
                     await self._doubt.wait()
@@ -116,6 +118,8 @@ class WatchedLog:
 
     async def look(self) -> bool:
         """Ask the log what it is, whether the contact is lost or not; return whether it answered in time, and well."""
+        if self._is_given_up:
+            return False
         try:
             async with asyncio.timeout(PATIENCE):
                 self.contact.hear(await self._identified())
@@ -126,18 +130,22 @@ class WatchedLog:
         except LogClosed:
             return False
         except LogReplaced as error:
+            # One that ends too early for so long is as good as replaced, and may yet be the same.
+            self._is_given_up = not self._short
             self._give_up(str(error))
         except (EventLogError, OSError) as error:
             self._lose(str(error))
         else:
             if self.contact.is_lost:
                 logger.warning("the log is reached again, after %.1f s", self.contact.silence)
+            self.contact.replaced = None
             self.contact.regain()
         return not self.contact.is_lost
 
     async def _identified(self) -> int:
         """Return the head. Raises `LogReplaced` unless the log is the one that was opened, and has all that was seen."""
         seen, (position, leaf_hash) = self.contact.head, self._applied()
+        short, self._short = self._short, 0
         publication = await self._log.whose()
         if publication != self.publication:
             raise LogReplaced(f"it is the log of another publication ({publication}, not {self.publication})")
@@ -146,12 +154,11 @@ class WatchedLog:
             await asyncio.sleep(LOOK_AGAIN)
             head = await self._log.head()
         if head < seen:
-            self._short_since = self._short_since if self._short else time.monotonic()
-            self._short += 1
+            self._short_since = self._short_since if short else time.monotonic()
+            self._short = short + 1
             is_lost = self._short >= SHORT and time.monotonic() - self._short_since >= self.staleness
             missing = LogReplaced if is_lost else LogUnavailable
             raise missing(f"it ends at position {head}, and {seen} had been seen")
-        self._short = 0
         if leaf_hash is not None:
             # A replica that is asked may not have come as far as the leader.
             for event in await self._log.read(position - 1, 1):
@@ -196,6 +203,8 @@ class WatchedLog:
             raise LogUnavailable("the log could not be reached any more") from error
 
     def _give_up(self, why: str) -> None:
+        if self.contact.replaced is not None and not self._is_given_up:
+            return
         self.contact.replaced = (
             f"the log was replaced: {why}. Nothing is read or written any more; see that the right log is in its place, and "
             "restart this node: views that had come further than a restored log are then made anew"
