@@ -10,6 +10,7 @@ from typing import Any
 import nats
 import pytest
 
+from ledgerpress.adapters.jetstream import withdrawals
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.log import JetStreamEventLog
@@ -353,11 +354,11 @@ async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await withdrawn(log, 2)
     assert isinstance(log, JetStreamEventLog)
-    withdrawals, forgotten, ask = log._names.withdrawals, 2, Leader.next_of
+    on_record, forgotten, ask = log._names.withdrawals, 2, Leader.next_of
 
     async def next_of(self: Leader, subject: str, after: int) -> StoredMessage | None:
         nonlocal forgotten
-        if subject == withdrawals and forgotten:
+        if subject == on_record and forgotten:
             forgotten -= 1
             return None
         return await ask(self, subject, after)
@@ -366,5 +367,39 @@ async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
     other = await opened(jetstream_url)
     assert forgotten == 0
     assert [one.payload is None for one in await other.read(0, 10)] == [False, True, False, False]
+    for node in (log, other):
+        await node.aclose()
+
+
+async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    assert isinstance(other, JetStreamEventLog)
+    asked, ask = list[int](), other._leader.next_of
+
+    async def next_of(subject: str, after: int) -> object:
+        asked.append(after)
+        return await ask(subject, after)
+
+    monkeypatch.setattr(other._leader, "next_of", next_of)
+    forgetful = Forgetful(other)
+    for number in range(3):
+        await log.append([sample_write(f"post.{number}", NO_STREAM)])
+    await other._withdrawals.refresh()
+    await log.append([sample_write("post.3", NO_STREAM)])
+    await withdrawn(log, 2)
+    forgetful.begin(1, monkeypatch)
+    await other._withdrawals.refresh()
+    assert other._withdrawals.get(2) is None
+    await other._withdrawals.refresh()
+    assert other._withdrawals.get(2) is not None
+    monkeypatch.setattr(withdrawals, "SETTLED", 0.0)
+    await log.append([sample_write("post.4", NO_STREAM)])
+    for _ in range(2):
+        await other._withdrawals.refresh()
+    asked.clear()
+    await other._withdrawals.refresh()
+    assert asked == [6]
     for node in (log, other):
         await node.aclose()

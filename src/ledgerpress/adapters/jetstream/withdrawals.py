@@ -7,6 +7,7 @@ version of a stream whose last event is erased.
 import asyncio
 from bisect import insort
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
@@ -17,6 +18,8 @@ from ledgerpress.eventlog.errors import LogUnavailable
 
 LOOKS: Final = 5
 """How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
+SETTLED: Final = 120.0
+"""Seconds after which every server that still answers as the leader has what was recorded: more than it takes to notice."""
 LOOK_PAUSE: Final = 0.2
 """Seconds between two such looks."""
 
@@ -31,6 +34,7 @@ class Withdrawals:
         self._of_stream: dict[str, list[Header]] = {}
         self._of_event: dict[str, Header] = {}
         self._read = 0
+        self._head, self._head_at = 0, -SETTLED
         self._reading: asyncio.Lock = asyncio.Lock()
 
     def get(self, position: int) -> Header | None:
@@ -58,10 +62,18 @@ class Withdrawals:
                     self.learn(found)
                     self._read = found.sequence
                 if self._read >= upto:
+                    await self._settle()
                     return
             raise LogUnavailable(
                 f"the withdrawal at position {upto} is not found again: a new leader is needed"
             )
+
+    async def _settle(self) -> None:
+        """Let searches begin further on: with many streams it costs a server milliseconds to find that there is nothing."""
+        if (now := monotonic()) - self._head_at > SETTLED:
+            # Whoever has just found no more had all that was recorded so long ago.
+            self._read = max(self._read, self._head)
+            self._head, self._head_at = await self._leader.head(), now
 
     def learn(self, message: StoredMessage) -> None:
         """Take in a withdrawal."""
