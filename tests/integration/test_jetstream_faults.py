@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from ledgerpress.adapters.jetstream import appending, leader
 from ledgerpress.adapters.jetstream.log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.publishing import Answer, Conflict, Message
+from ledgerpress.adapters.jetstream.publishing import Answer, Conflict, Message, Recorded
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -122,36 +122,92 @@ async def test_an_answer_that_is_lost_hides_no_conflict(nats_server: NatsServer)
         await log.aclose()
 
 
-@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
-@pytest.mark.parametrize("late", [0.0, 0.3], ids=["recorded first", "recorded later"])
-async def test_an_append_that_one_leader_refuses_and_another_records_is_recorded_once(
-    nats_server: NatsServer, events: int, late: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that does not know yet that it was deposed refuses what the new leader records."""
-    log = await opened(nats_server.url(f"deposed{events}{int(10 * late)}"))
-    assert isinstance(log, JetStreamEventLog)
-    await log.append([sample_write("post.a", NO_STREAM)])
-    publisher = log._appender._publisher
-    publish, under_way = publisher.publish, list[asyncio.Task[Answer]]()
+class Deposed:
+    """Stands between a log and its leader, which is deposed: it refuses what the next one records, and is asked on."""
 
-    async def refused(messages: Sequence[Message]) -> Answer:
-        async def record() -> Answer:
-            await asyncio.sleep(late)
-            return await publish(messages)
+    def __init__(self, log: OpenedLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert isinstance(log, JetStreamEventLog)
+        self._publisher, self._leader = log._appender._publisher, log._leader
+        self._publish, self._next_of = self._publisher.publish, self._leader.next_of
+        self._patch = monkeypatch
+        self.forgets = 0
+        """How often it finds nothing where something is."""
+        self.then: Callable[[], Awaitable[None]] = self._nothing
+        """Called when the next leader has recorded it, before the refusal comes."""
+        monkeypatch.setattr(log._appender, "_may_be_deposed", True)
+        monkeypatch.setattr(self._leader, "next_of", self._asked)
 
-        monkeypatch.setattr(publisher, "publish", publish)
-        under_way.append(asyncio.create_task(record()))
-        if not late:
-            await asyncio.wait(under_way)
+    def refuse(self) -> None:
+        """Have it refuse the next append."""
+        self._patch.setattr(self._publisher, "publish", self._refused)
+
+    async def _nothing(self) -> None:
+        pass
+
+    async def _refused(self, messages: Sequence[Message]) -> Answer:
+        self._patch.setattr(self._publisher, "publish", self._publish)
+        assert isinstance(await self._publish(messages), Recorded)
+        await self.then()
         return Conflict()
 
+    async def _asked(self, subject: str, after: int) -> object:
+        if self.forgets:
+            self.forgets -= 1
+            return None
+        return await self._next_of(subject, after)
+
+
+@pytest.mark.parametrize("events", [1, 3], ids=["one event", "a batch"])
+@pytest.mark.parametrize("forgets", [0, 1, 7])
+async def test_an_append_that_one_leader_refuses_and_another_records_is_recorded_once(
+    nats_server: NatsServer, events: int, forgets: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(nats_server.url(f"deposed{events}-{forgets}"))
+    await log.append([sample_write("post.a", NO_STREAM)])
+    leader = Deposed(log, monkeypatch)
     for number in range(3):
-        monkeypatch.setattr(publisher, "publish", refused)
+        leader.refuse()
+        leader.forgets = forgets
         position = await log.append([sample_write("post.a", 1 + number * events, events)])
         assert position == 1 + (number + 1) * events
-        await asyncio.wait(under_way)
     assert await places(log) == [("post.a", version) for version in range(1, 2 + 3 * events)]
     await log.aclose()
+
+
+async def test_an_append_that_is_withdrawn_before_its_answer_was_recorded(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = nats_server.url("withdrawnsoon")
+    log, other = await opened(url), await opened(url)
+    await log.append([sample_write("post.a", NO_STREAM)])
+    write = sample_write("post.a", 1)
+    record = StreamWrite(
+        f"withdrawal.{write.events[0].event_id}", NO_STREAM, (sample_event(event_type="payload.withdrawn"),)
+    )
+
+    async def withdraw() -> None:
+        assert await other.withdraw(2, [record]) == 3
+        assert await other.append([sample_write("post.a", 2)]) == 4
+
+    leader = Deposed(log, monkeypatch)
+    leader.then, leader.forgets = withdraw, 2
+    leader.refuse()
+    assert await log.append([write]) == 2
+    for node in (log, other):
+        await node.aclose()
+
+
+async def test_a_refusal_is_final_where_nobody_can_have_been_deposed(jetstream_url: str) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    assert isinstance(log, JetStreamEventLog)
+    await log.append([sample_write("post.a", NO_STREAM), sample_write("lease.a", NO_STREAM)])
+    for number in range(3):
+        await other.append([sample_write("post.a", 1 + number)])
+        with pytest.raises(WrongExpectedVersion):
+            await log.append([sample_write(f"post.b{number}", NO_STREAM), sample_write("post.a", 1 + number)])
+    assert log.counts["resolved"] == 0
+    for node in (log, other):
+        await node.aclose()
 
 
 async def test_many_appends_survive_many_breaks_of_the_connection(nats_server: NatsServer) -> None:

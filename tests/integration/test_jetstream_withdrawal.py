@@ -10,14 +10,20 @@ from typing import Any
 import nats
 import pytest
 
-from ledgerpress.adapters.jetstream import withdrawals
+from ledgerpress.adapters.jetstream import erasing, withdrawals
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publishing import Conflict
 from ledgerpress.compose.log_url import LogUrl
 from ledgerpress.compose.logs import open_log
-from ledgerpress.eventlog.errors import GapInLog, LogUnusable, WrongExpectedVersion
+from ledgerpress.eventlog.errors import (
+    GapInLog,
+    LogUnavailable,
+    LogUnusable,
+    WithdrawalUnfinished,
+    WrongExpectedVersion,
+)
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster, temporary_server
@@ -304,25 +310,35 @@ async def test_many_withdrawals_are_read_by_whoever_opens_the_log(jetstream_url:
 
 
 class Forgetful:
-    """A leader that does not know of withdrawals for a while: one that was deposed, and has not heard of it."""
+    """A leader that does not know the last messages for a while: one that was deposed, and has not heard of it."""
 
     def __init__(self, log: OpenedLog) -> None:
         assert isinstance(log, JetStreamEventLog)
         self.answers = 0
         self._leader = log._withdrawals._leader
         self._next_of = self._leader.next_of
-        self._withdrawals = log._names.withdrawals
+        self._names = log._names
 
     def begin(self, answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have it say so often that there is no withdrawal."""
+        """Have it say so often that no record of a withdrawal follows."""
         self.answers = answers
         monkeypatch.setattr(self._leader, "next_of", self._asked)
 
     async def _asked(self, subject: str, after: int) -> object:
-        if self.answers and subject == self._withdrawals:
+        if self.answers and subject in (self._names.withdrawals, self._names.guarded("post.a")):
             self.answers -= 1
             return None
         return await self._next_of(subject, after)
+
+    def knows_of_events_up_to(self, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have it take that for the last event of `post.a`."""
+        last_of = self._leader.last_of
+
+        async def asked(subject: str) -> object:
+            is_of_events = subject == self._names.subject("post.a")
+            return await (self._leader.at(position) if is_of_events else last_of(subject))
+
+        monkeypatch.setattr(self._leader, "last_of", asked)
 
 
 @pytest.mark.parametrize("end", [(3,), (3, 2)], ids=["the last event", "the last two"])
@@ -336,8 +352,9 @@ async def test_a_leader_that_forgets_a_withdrawal_makes_no_version_come_twice(
         await withdrawn(log, position)
     leader = Forgetful(other)
     leader.begin(2, monkeypatch)
+    leader.knows_of_events_up_to(1, monkeypatch)
     with pytest.raises(WrongExpectedVersion) as conflict:
-        await other.append([sample_write("post.a", 2)])
+        await other.append([sample_write("post.a", 1)])
     assert (conflict.value.actual, leader.answers) == (3, 0)
     await other.append([sample_write("post.a", 3)])
     assert [one.header.stream_version for one in await log.read_stream("post.a")] == [1, 2, 3, 4]
@@ -345,6 +362,53 @@ async def test_a_leader_that_forgets_a_withdrawal_makes_no_version_come_twice(
     assert [one.position for one in await other.read(0, 10)] == list(range(1, 5 + len(end)))
     for node in (log, other):
         await node.aclose()
+
+
+async def test_a_stream_is_read_whole_from_a_leader_that_forgets_its_withdrawals(
+    jetstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, other = await opened(jetstream_url), await opened(jetstream_url)
+    assert isinstance(other, JetStreamEventLog)
+    await log.append([sample_write("post.a", NO_STREAM, events=3)])
+    await withdrawn(log, 2)
+    found = other._reader._subject_upto
+
+    async def without_records(subject: str, last: int) -> object:
+        return [one for one in await found(subject, last) if one.body.withdraws is None]
+
+    monkeypatch.setattr(other._reader, "_subject_upto", without_records)
+    Forgetful(other).begin(2, monkeypatch)
+    assert [one.payload is None for one in await other.read_stream("post.a")] == [False, True, False]
+    for node in (log, other):
+        await node.aclose()
+
+
+async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await opened(server.url("daily"))
+    assert isinstance(log, JetStreamEventLog)
+    secret = sample_event(plaintext=b'{"data":"%s"}' % SECRET)
+    await log.append([StreamWrite("post.a", NO_STREAM, (secret,))])
+
+    async def unfinished(leader: Leader, sequence: int) -> None:
+        if sequence == 1:
+            raise LogUnavailable("the leader is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing, "erase", unfinished)
+        with pytest.raises(WithdrawalUnfinished):
+            await withdrawn(log, 1)
+    assert holding(server, SECRET)
+
+    async def not_found(sequence: int) -> None:
+        return None
+
+    monkeypatch.setattr(log._leader, "at", not_found)
+    Forgetful(log).begin(2, monkeypatch)
+    assert await log.withdraw(1, []) == 2
+    assert not holding(server, SECRET)
+    await log.aclose()
 
 
 async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(

@@ -10,7 +10,7 @@ got the message, and the refusal of the one may come before the other records it
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -18,11 +18,12 @@ from typing import Final
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.bell import QUIET, Bell
 from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.fates import Fates
 from ledgerpress.adapters.jetstream.leader import Leader
-from ledgerpress.adapters.jetstream.message import read_body
 from ledgerpress.adapters.jetstream.preparing import Attempt, Preparer, guards_another
 from ledgerpress.adapters.jetstream.publishing import (
     EXPECTED,
+    EXPECTED_HEAD,
     MAX_BATCH,
     MESSAGE_ID,
     Answer,
@@ -35,7 +36,7 @@ from ledgerpress.adapters.jetstream.publishing import (
 )
 from ledgerpress.adapters.jetstream.stream_states import StreamStates
 from ledgerpress.adapters.jetstream.turns import Turns
-from ledgerpress.adapters.jetstream.withdrawals import LOOKS, Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
@@ -59,40 +60,38 @@ SETTLES: Final = 0.005
 
 
 @dataclass(slots=True)
+class _Undecided:
+    """An attempt of which it is not known whether it was, or will be, recorded; and what was said, if it was no refusal."""
+
+    attempt: Attempt
+    unclear: str
+
+
+@dataclass(slots=True)
 class _Tries:
     """How an append has gone so far."""
 
     give_up: float
     failed: int = 0
-    undecided: list[Attempt] = field(default_factory=list)
-    """The attempts, each under a guard of its own, of which it is not known whether they were, or will be, recorded."""
-    unclear: str = ""
-    """What was said last that was neither yes nor no."""
-    known: int = 0
-    """How often it was said that one of the ids is recorded, while no attempt was found to be."""
+    undecided: dict[tuple[str, ...], _Undecided] = field(default_factory=dict)
+    """By their guards: one after another under the same guards is the same attempt once more."""
 
-    def take(self, attempt: Attempt, answer: Answer) -> None:
-        """Note that an attempt is undecided, if `answer` leaves it so."""
-        if isinstance(answer, Unclear | Conflict) and guard(attempt) not in map(guard, self.undecided):
-            self.undecided.append(attempt)
-        if isinstance(answer, Unclear):
-            self.unclear = answer.why
-
-    def is_another(self) -> bool:
-        """Whether it was another append that has recorded one of the ids: certain where no attempt of ours may have.
-
-        Where attempts were only refused, whoever has one recorded shows it, or was deposed a moment ago.
-        """
-        self.known += 1
-        return not self.undecided or (not self.unclear and self.known > LOOKS)
+    def doubt(self, attempt: Attempt, unclear: str) -> None:
+        """Note that an attempt is undecided."""
+        guards = tuple(
+            message.headers[EXPECTED] + message.headers.get(EXPECTED_HEAD, "") for message in attempt.messages
+        )
+        known = self.undecided.setdefault(guards, _Undecided(attempt, unclear))
+        known.unclear = unclear or known.unclear
 
     def outcome(self, error: LogUnavailable) -> LogUnavailable:
         """Return what to answer in the end where `error` came last."""
         if not self.undecided:
             return error
+        why = [one.unclear for one in self.undecided.values() if one.unclear]
         return AppendUnresolved(
             f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known "
-            f"({self.unclear or error})"
+            f"({why[-1] if why else error})"
         )
 
 
@@ -107,11 +106,15 @@ class Appender:
         withdrawals: Withdrawals,
         states: StreamStates,
         bell: Bell,
+        *,
+        may_be_deposed: bool,
     ) -> None:
+        """`may_be_deposed`: whether a server may answer as the leader that is none any more."""
         self._bell = bell
         self._connection = connection
         self._leader = leader
-        self._withdrawals = withdrawals
+        self._may_be_deposed = may_be_deposed
+        self._fates = Fates(leader, names, withdrawals)
         self._preparer = Preparer(leader, names, states)
         self._publisher = Publisher(connection)
         self._turns = Turns()
@@ -144,17 +147,20 @@ class Appender:
                 if isinstance(answer, Recorded):
                     self._preparer.note(writes, attempt, answer.position)
                     return answer.position
-                if isinstance(answer, Duplicate) and tries.is_another():
+                if isinstance(answer, Duplicate) and not tries.undecided:
                     await self._preparer.prepare(writes, withdraws, careful=True)
                     raise DuplicateEvent(event_id=await self._twin(attempt))
-                tries.take(attempt, answer)
+                if isinstance(answer, Unclear) or (self._may_be_deposed and isinstance(answer, Conflict)):
+                    tries.doubt(attempt, answer.why if isinstance(answer, Unclear) else "")
                 if landed := await self._landed(tries):
                     return landed
             except WrongExpectedVersion:
                 # It may be our own attempt that has moved the stream.
-                if landed := await self._landed_after_all(tries):
-                    return landed
-                raise
+                with suppress(LogUnavailable):
+                    if landed := await self._landed(tries):
+                        return landed
+                if not tries.undecided:
+                    raise
             except LogUnavailable as error:
                 # Nothing was sent: that is an answer. Otherwise a leader is worth the wait, as long as one may be elected.
                 if not tries.undecided or monotonic() > tries.give_up:
@@ -193,34 +199,14 @@ class Appender:
 
     async def _landed(self, tries: _Tries) -> int | None:
         """Return where an undecided attempt landed, if one did; those that can never be recorded are undecided no more."""
-        for attempt in list(tries.undecided):
-            found = await self._found(attempt)
+        for guards, one in list(tries.undecided.items()):
+            found = await self._fates.of(one.attempt)
             if found is not None:
-                self.resolved += 1
+                self.resolved += bool(one.unclear)
                 if found:
                     return found
-                tries.undecided.remove(attempt)
+                del tries.undecided[guards]
         return None
-
-    async def _landed_after_all(self, tries: _Tries) -> int | None:
-        try:
-            return await self._landed(tries)
-        except LogUnavailable as error:
-            raise tries.outcome(error) from error
-
-    async def _found(self, attempt: Attempt) -> int | None:
-        """Return the position of the attempt's last message, 0 where it can never be recorded; `None`: not known."""
-        first = attempt.messages[0]
-        found = await self._leader.next_of(first.subject, guard(attempt))
-        # The id alone does not say so: another node may have recorded the same command, with other salts.
-        commitment = read_body(0, first.body).payload_commitment
-        if found is not None and read_body(found.sequence, found.data).payload_commitment == commitment:
-            return found.sequence + len(attempt.messages) - 1
-        await self._withdrawals.refresh()
-        erased = self._withdrawals.of_event(first.headers[MESSAGE_ID])
-        if erased is not None and erased.payload_commitment == commitment:
-            return erased.position + len(attempt.messages) - 1
-        return None if found is None else 0
 
     async def _twin(self, attempt: Attempt) -> str:
         """Return which of the attempt's ids is recorded already."""
@@ -234,11 +220,6 @@ class Appender:
         await self._connection.connected(PAUSES[-1])
         await asyncio.sleep(0 if hurry else PAUSES[min(tries.failed, len(PAUSES) - 1)])
         tries.failed += 1
-
-
-def guard(attempt: Attempt) -> int:
-    """Return the sequence after which the first message must come, on the subjects of its stream."""
-    return int(attempt.messages[0].headers[EXPECTED])
 
 
 def _check(writes: Sequence[StreamWrite]) -> None:

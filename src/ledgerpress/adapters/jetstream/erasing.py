@@ -53,22 +53,18 @@ class Eraser:
             recorded = await self._appender.append(writes, header)
             self._withdrawals.add(header)
             self._recorded(recorded)
-        elif message is not None:
-            await self._withdrawals.refresh()
-            if self._withdrawals.get(position) is None:
-                if payload_of(read_body(position, message.data)) is not None:
-                    raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
-                return None
-        if message is not None:
-            await self._erase(message)
+        elif await self._withdrawals.find(position) is None:
+            if message is None or payload_of(read_body(position, message.data)) is not None:
+                raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
+            return None
+        await self._erase(position)
         return recorded
 
     async def _header(self, position: int, message: StoredMessage | None) -> Header:
         if message is not None:
             stream = self._names.stream_of(message.subject)
             return header_of(read_body(position, message.data), self._publication, position, stream)
-        await self._withdrawals.refresh()
-        header = self._withdrawals.get(position)
+        header = await self._withdrawals.find(position)
         if header is None:
             raise InvalidEnvelope(f"there is no event at position {position}")
         return header
@@ -83,12 +79,13 @@ class Eraser:
                 "in the URL of the log (docs/how-to/jetstream.md)"
             ) from denied
 
-    async def _erase(self, message: StoredMessage) -> None:
+    async def _erase(self, position: int) -> None:
+        # Also where it was not found: whoever looked may not have had it.
         try:
-            await erase(self._leader, message.sequence)
+            await erase(self._leader, position)
         except (Denied, Refused, LogUnavailable) as error:
             raise WithdrawalUnfinished(
-                f"the payload at position {message.sequence} is withdrawn, and its bytes are not erased yet ({error}): "
+                f"the payload at position {position} is withdrawn, and its bytes are not erased yet ({error}): "
                 "withdraw it again"
             ) from error
 

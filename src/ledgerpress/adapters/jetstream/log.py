@@ -64,7 +64,15 @@ class JetStreamEventLog:
         self._watch = HeadWatch(self.head, POLL)
         self._bell = Bell(connection, names.bell, self._watch.hear)
         states = StreamStates(self._leader, names, self._withdrawals)
-        self._appender = Appender(connection, self._leader, names, self._withdrawals, states, self._bell)
+        self._appender = Appender(
+            connection,
+            self._leader,
+            names,
+            self._withdrawals,
+            states,
+            self._bell,
+            may_be_deposed=info.replicas > 1,
+        )
         self._eraser = Eraser(
             self._leader, names, self._withdrawals, self._appender, publication, self._grown
         )

@@ -75,8 +75,12 @@ class Reader:
         for one in found:
             self._learn(one)
         events = {one.body.stream_version: self._stored(one) for one in found if one.stream == stream}
-        if self._missing(events, stream) is not None:
+        for look in range(LOOKS):
+            if self._missing(events, stream) is None:
+                break
             # It was erased while the others were read, and its withdrawal is later than they are.
+            if look:
+                await asyncio.sleep(LOOK_PAUSE)
             await self._withdrawals.refresh()
         if (version := self._missing(events, stream)) is not None:
             raise GapInLog(expected=version, found=max(events))
@@ -150,15 +154,10 @@ class Reader:
         return [one for one in found if one.end != end]
 
     async def _withdrawn(self, position: int, next_found: int) -> Header:
-        for look in range(LOOKS):
-            if header := self._withdrawals.get(position):
-                return header
-            if look:
-                await asyncio.sleep(LOOK_PAUSE)
-            await self._withdrawals.refresh()
-        if header := self._withdrawals.get(position):
-            return header
-        raise GapInLog(expected=position, found=next_found)
+        header = await self._withdrawals.find(position)
+        if header is None:
+            raise GapInLog(expected=position, found=next_found)
+        return header
 
     def _learn(self, found: Found) -> None:
         if found.body.withdraws is not None:

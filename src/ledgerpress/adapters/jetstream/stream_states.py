@@ -4,12 +4,14 @@ What is remembered saves a question to the leader before an append. However old 
 on a stream's subjects never returns to an earlier value (see `Names.subject`), so the server refuses what is out of date.
 """
 
+import asyncio
 from typing import Final, NamedTuple
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.message import read_body
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import LOOK_PAUSE, LOOKS, Withdrawals
+from ledgerpress.eventlog.errors import LogUnavailable
 
 REMEMBERED: Final = 10_000
 
@@ -49,13 +51,25 @@ class StreamStates:
     async def _version(self, stream: str, last: StoredMessage) -> int:
         if self._names.stream_of(last.subject) == stream:
             return read_body(last.sequence, last.data).stream_version
-        # It is a withdrawal, maybe of the last event. What is missing by now is in the withdrawals that are read later.
+        # It is a withdrawal, maybe of the last event. Whoever is asked for that may have led before, and lack what came
+        # after it; but each step from there to the last message finds all that there is, or does not arrive.
         event = await self._leader.last_of(self._names.subject(stream))
-        await self._withdrawals.refresh(last.sequence)
-        versions = [header.stream_version for header in self._withdrawals.of_stream(stream)]
-        if event is not None:
-            versions.append(read_body(event.sequence, event.data).stream_version)
-        return max(versions, default=0)
+        at = 0 if event is None else event.sequence
+        version = 0 if event is None else read_body(event.sequence, event.data).stream_version
+        looks = LOOKS
+        while at < last.sequence:
+            found = await self._leader.next_of(self._names.guarded(stream), at)
+            if found is None or found.sequence > last.sequence:
+                if not (looks := looks - 1):
+                    raise LogUnavailable(f"the message at position {last.sequence} is not found again")
+                await asyncio.sleep(LOOK_PAUSE)
+                continue
+            at, body = found.sequence, read_body(found.sequence, found.data)
+            header = body.withdraws
+            if header is not None:
+                self._withdrawals.add(header)
+            version = max(version, body.stream_version if header is None else header.stream_version)
+        return version
 
     def note(self, stream: str, state: StreamState) -> None:
         """Remember where a stream is, unless something later is known."""

@@ -14,7 +14,6 @@ from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
 from ledgerpress.adapters.jetstream.message import read_body
 from ledgerpress.eventlog.envelope import Header
-from ledgerpress.eventlog.errors import LogUnavailable
 
 LOOKS: Final = 5
 """How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
@@ -49,24 +48,23 @@ class Withdrawals:
         """Return the header of a withdrawn event, as far as is known."""
         return self._of_event.get(event_id)
 
-    async def refresh(self, upto: int = 0) -> None:
-        """Learn of all that are recorded by now, at least of those up to the one at `upto`.
-
-        Raises `LogUnavailable` where the leader does not have that one: it may lead no more, and not know it.
-        """
+    async def refresh(self) -> None:
+        """Learn of all that are recorded by now, as far as whoever answers knows."""
         async with self._reading:
-            for look in range(LOOKS):
-                if look:
-                    await asyncio.sleep(LOOK_PAUSE)
-                while found := await self._leader.next_of(self._names.withdrawals, self._read):
-                    self.learn(found)
-                    self._read = found.sequence
-                if self._read >= upto:
-                    await self._settle()
-                    return
-            raise LogUnavailable(
-                f"the withdrawal at position {upto} is not found again: a new leader is needed"
-            )
+            while found := await self._leader.next_of(self._names.withdrawals, self._read):
+                self.learn(found)
+                self._read = found.sequence
+            await self._settle()
+
+    async def find(self, position: int) -> Header | None:
+        """Return the header of the withdrawn event at `position`, if it is one: not known at once, it is looked for."""
+        for look in range(LOOKS):
+            if header := self.get(position):
+                return header
+            if look:
+                await asyncio.sleep(LOOK_PAUSE)
+            await self.refresh()
+        return self.get(position)
 
     async def _settle(self) -> None:
         """Let searches begin further on: with many streams it costs a server milliseconds to find that there is nothing."""
