@@ -1,8 +1,10 @@
 """What copies to a disk that takes no more: it is said, ends with 3, and nothing is left that is in the way later."""
 
+import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
@@ -121,3 +123,35 @@ def test_the_last_bytes_to_standard_output(store: Path, tmp_path: Path, command:
     with file.open("r+b") as output:
         failed = run(*command, "--data", store, output=output, most=file.stat().st_size - 10)
     assert refuses_its_output(failed), failed.stderr
+
+
+def test_a_standard_output_that_is_closed_is_said_before_anything_is_done(
+    store: Path, tmp_path: Path
+) -> None:
+    for command in ("status --data STORE", "log backup BACKUP --data STORE", "events export - --data STORE"):
+        arguments = command.replace("STORE", str(store)).replace("BACKUP", str(tmp_path / "backup")).split()
+        closed = subprocess.run(
+            ["/bin/sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "ledgerpress", *arguments],
+            cwd=ROOT, stderr=subprocess.PIPE, check=False, encoding="utf-8", timeout=120,
+        )  # fmt: skip
+        assert (closed.returncode, closed.stderr.splitlines()) == (
+            3,
+            ["ledgerpress: standard output is closed: have it go to /dev/null where nobody reads it"],
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_that_does_not_block_gets_all(store: Path) -> None:
+    whole = run("events", "export", "-", "--data", store).stdout
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with subprocess.Popen(
+        [sys.executable, "-m", "ledgerpress", "events", "export", "-", "--data", str(store)],
+        cwd=ROOT, stdout=writing, stderr=subprocess.PIPE,
+    ) as exporting:  # fmt: skip
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as pipe:
+            time.sleep(2)
+            assert pipe.read() == whole
+        assert exporting.wait(60) == 0
+    assert len(whole) > 2 * 65_536

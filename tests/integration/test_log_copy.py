@@ -233,6 +233,10 @@ def test_a_url_with_a_password_stays_in_a_file(store: Path, there: str, tmp_path
     assert root in done("log", "copy", "sqlite:", f"@{tmp_path / 'to'}", "--data", store)
     missing = run("log", "copy", "sqlite:", f"@{tmp_path / 'missing'}", "--data", store)
     assert (missing.exit_code, "missing cannot be read" in missing.stderr) == (2, True), missing.output
+    slip = run("log", "copy", "sqlite:", "@postgresql://u:S3CRET@h/db?publication=daily", "--data", store)
+    assert (slip.exit_code, "S3CRET" in slip.output, "S3CRET" in slip.stderr) == (2, False, False), (
+        slip.output
+    )
 
 
 def test_no_message_shows_a_password(store: Path, tmp_path: Path) -> None:

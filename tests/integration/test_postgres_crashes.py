@@ -118,6 +118,7 @@ async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowl
         server.sql(f"SELECT pg_cancel_backend({pid})")
 
     try:
+        server.sql("ALTER ROLE postgres SET client_min_messages = error")
         log = await open_at(server.url("daily"))
         assert await log.append(command("first")) == 3
         server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")

@@ -181,6 +181,15 @@ async def test_a_backup_that_is_not_of_its_size_is_not_restored(
     assert names(tmp_path) == before
 
 
+async def test_a_log_behind_a_link_is_backed_up_while_it_is_in_use(
+    log: SqliteEventLog, path: Path, tmp_path: Path
+) -> None:
+    link = folder(tmp_path / "elsewhere") / "log"
+    link.symlink_to(path)
+    await log.append([sample_write("post.a", 0, 50)])
+    assert await backup(link, tmp_path / "backup.db") == 50
+
+
 async def test_a_cancelled_backup_leaves_nothing(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
     for number in range(20):
         await log.append([StreamWrite("post.a", number, (sample_event(plaintext=b"x" * 700_000),))])

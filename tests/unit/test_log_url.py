@@ -39,9 +39,12 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
         ("nats://n1:4222", "names no publication: .* as in nats://n1:4222[?]publication=daily"),
         ("postgresql://db/news?publication=Daily", "has 'Daily' as its publication"),
         ("postgresql://db/news?publication=" + "a" * 33, "at most 32"),
-        ("nats://n1:port?publication=daily", "'n1:port' is no host with a port"),
-        ("nats://u:secret@n1:4222,n2:99999?publication=daily", "'n2:99999' is no host with a port"),
-        ("postgresql://news:se:cret@db:x/news?publication=daily", "'db:x' is no host with a port"),
+        ("nats://n1:port?publication=daily", "what follows // is no host with a port"),
+        (
+            "nats://u:secret@n1:4222,n2:99999?publication=daily",
+            "'nats://…' is no URL of a log: what follows // is no host with a port",
+        ),
+        ("postgresql://news:se:cret@db:x/news?publication=daily", "what follows // is no host with a port"),
         ("nats://[::1?publication=daily", "its host or a parameter makes no sense"),
     ],
 )
@@ -69,6 +72,11 @@ def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: 
         "postgresql://db;password=se/cret?publication=daily",
         "postgresql://db/news;password=se/cret?publication=daily",
         "nats://n1:4222?publication=weekly;token=se/cret",
+        "postgresql://news:x@se%2Fcret@db/news?publication=daily",
+        "postgresql://news%3Ase%2Fc@db/news?publication=daily",
+        "postgresql://db/news?publication=daily&user=news:se/cret",
+        "postgresql://db/news?publication=daily&key=se/cret",
+        "nats://n1?publication=daily&psw=se/cret",
     ],
 )
 def test_no_password_is_shown(text: str) -> None:
@@ -118,6 +126,12 @@ def test_whatever_is_around_a_password_it_is_not_shown(
     text = f"{scheme}{slashes}{before}{_SECRET}{after}@{place}{query}"
     for said in (_said_of(text), mask(text), mask(repr(text))):
         assert _SECRET not in said
+
+
+@pytest.mark.parametrize("place", ["news:S3CRET/db", "u:S3CRET:h/db", "u@h:S3CRET/db", "news:S3CRET,db/news"])
+def test_a_password_with_its_at_sign_forgotten_is_not_shown(place: str) -> None:
+    for text in (f"postgresql://{place}", f"postgresql://{place}?publication=daily"):
+        assert "S3" not in _said_of(text)
 
 
 @pytest.mark.parametrize("hidden", ["S3#CRET", "S3/CRET", "S3?CRET", "S3 CRET"])

@@ -83,8 +83,8 @@ views_files.command("restore")(views_snapshot.restore)
 
 def main() -> None:
     """Run the program."""
-    watch_standard_output()
     try:
+        watch_standard_output()
         app()
     except OutputUnwritable as error:
         say_wrong(str(error))

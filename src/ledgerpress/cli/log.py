@@ -22,7 +22,7 @@ from ledgerpress.cli.terminal import (
 )
 from ledgerpress.compose.log_backup import backup_log, restore_log
 from ledgerpress.compose.log_copy import copy_log, place_of
-from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.compose.log_url import LogUrl, mask
 from ledgerpress.eventlog.errors import LogUnusable
 
 
@@ -33,7 +33,8 @@ def _url(text: str) -> str:
             text = Path(text[1:]).read_text("utf-8").strip()
         return LogUrl.parse(text).text
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{text[1:]} cannot be read: {error}", MISUSED)
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        fail(f"the file {mask(text[1:])} cannot be read: {reason}", MISUSED)
     except LogUnusable as error:
         fail(str(error), MISUSED)
 

@@ -4,6 +4,7 @@ The error of a write names no file. So it could not be told from one of a write 
 """
 
 import io
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ class _Watched(io.FileIO):
         if self._gone:
             return memoryview(content).nbytes
         try:
-            return super().write(content)
+            # Of a pipe that does not block, another process may have asked that: then it takes nothing for the moment.
+            while (written := super().write(content)) is None:
+                select.select([], [self], [])
+            return written
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -33,9 +37,11 @@ class _Watched(io.FileIO):
 
 
 def watch_standard_output() -> None:
-    """Have every write to standard output from now on raise `OutputUnwritable` where it fails."""
+    """Have every write to standard output from now on raise `OutputUnwritable` where it fails; at once, if it is closed."""
     before = sys.stdout
-    if not isinstance(before, io.TextIOWrapper):  # it is closed
+    if before is None:
+        raise OutputUnwritable("standard output is closed: have it go to /dev/null where nobody reads it")
+    if not isinstance(before, io.TextIOWrapper):
         return
     before.flush()
     file = _Watched(before.fileno(), "w", closefd=False)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from ledgerpress.eventlog.errors import LogUnusable
 
@@ -30,6 +30,13 @@ UNSYNCED: Final = "allow_unsynced"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
 _SECRET_NAME: Final = re.compile(r"pass|pwd|token|secret", re.IGNORECASE)
+_HARMLESS: Final = frozenset(
+    {
+        *(PUBLICATION, UNSYNCED, "replicas", "monitor", "host", "port", "dbname", "database", "sslmode"),
+        *("target_session_attrs", "sslrootcert", "sslcrl", "sslcert", "sslkey", "tls_ca", "credentials"),
+    }
+)
+"""The parameters whose values are shown."""
 _SECRET: Final = re.compile(rf"((?:{_SECRET_NAME.pattern})[^=&]*=).*", re.IGNORECASE | re.DOTALL)
 _PLAIN: Final = re.compile(r"[\w .,:/\[\]~+-]*")
 """What holds no second parameter, and no secret one with it."""
@@ -77,8 +84,7 @@ class LogUrl:
             raise _no_url(
                 text, "it has a ; after the ?; parameters have & between them, and in a value it is %3B"
             )
-        for place in parts.netloc.rpartition("@")[2].split(","):
-            _check_port(text, place)
+        _check_places(text, parts)
         asked = dict(pairs)
         if len(asked) < len(pairs):
             raise _no_url(text, "it has a parameter twice")
@@ -136,11 +142,17 @@ def mask(text: str) -> str:
         return _hidden(text)
 
 
-def _check_port(text: str, place: str) -> None:
-    """Raise `LogUnusable` for a port that is none: those who connect would say it less well."""
-    if not (found := _PORT.fullmatch(place)) or not 0 < int(found[1] or 1) < 65_536:
-        what = repr(place) if place in _hidden(text) else "what follows //"
-        raise _no_url(text, f"{what} is no host with a port ({_ENCODE})")
+def _check_places(text: str, parts: SplitResult) -> None:
+    """Raise `LogUnusable` for a user or a port that is none: those who connect would say it less well."""
+    who, _, places = parts.netloc.rpartition("@")
+    if "@" in who:
+        raise _no_url(text, f"it has two @; in a password it is written as %40, and {_ENCODE}")
+    if ":" in unquote(who.partition(":")[0]):
+        raise _no_url(text, "it has a user with a colon: is that the password?")
+    for place in places.split(","):
+        if not (found := _PORT.fullmatch(place)) or not 0 < int(found[1] or 1) < 65_536:
+            # What is there is not shown: it may be a user and a password, with the @ forgotten.
+            raise _no_url(f"{parts.scheme}://…", f"what follows // is no host with a port ({_ENCODE})")
 
 
 def _no_url(text: str, why: str) -> LogUnusable:
@@ -162,7 +174,7 @@ def _shown(text: str) -> str:
 
 def _shown_pair(pair: str) -> str:
     name, _, value = pair.partition("=")
-    return f"{_plain(name)}={'…' if _SECRET_NAME.search(unquote(name)) else _plain(value)}"
+    return f"{_plain(name)}={_plain(value) if name in _HARMLESS else '…'}"
 
 
 def _plain(text: str) -> str:

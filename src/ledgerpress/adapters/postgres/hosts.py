@@ -110,7 +110,9 @@ def _check_places(parts: SplitResult, asked: Mapping[str, str], shown: str) -> N
             raise LogUnusable(
                 f"{shown} has {len(ports)} ports for {len(hosts)} hosts: give one for all, or one for each"
             )
-        own = [host.rpartition(":")[2] for host in hosts if re.fullmatch(r"\[[^\]]*\]:.*|[^/:\[]*:.*", host)]
+        own = [
+            host.rpartition(":")[2] for host in hosts if re.fullmatch(r"\[[^\]]*\]:.*|[^/:\[]*:[^:]*", host)
+        ]
         if own and ports:
             raise LogUnusable(f"{shown} has a port in host= and port=: leave one of them out")
         ports += own

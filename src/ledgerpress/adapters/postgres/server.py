@@ -41,6 +41,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     # A plan is made once, often while the table is small: it must be one for a large table, by the index.
     "enable_seqscan": "off",
     "jit": "off",
+    # That a commit may be on no replica is said in a warning.
+    "client_min_messages": "warning",
     "timezone": "UTC",
     # What is read after the lock is as of after it, whatever the server's default is.
     "default_transaction_isolation": "read committed",

@@ -20,6 +20,8 @@ _HELD: Final = {
 
 def check_tls_files(asked: Mapping[str, str], shown: str) -> None:
     """Raise `LogUnusable` for a file that cannot be used for what it is named for."""
+    if asked.get("sslmode") == "disable":
+        return
     is_verified = asked.get("sslmode", os.environ.get("PGSSLMODE")) in VERIFYING
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name, held in _HELD.items():
@@ -32,11 +34,11 @@ def check_tls_files(asked: Mapping[str, str], shown: str) -> None:
                 context.load_cert_chain(path, _key(asked), lambda: asked.get("sslpassword", ""))
             else:
                 context.load_verify_locations(path)
-        except OSError as error:  # ssl.SSLError is one
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             named = f"{name}={quoted(path, shown)}" if name in asked else f"{variable}={path}"
             raise LogUnusable(
                 f"{shown} cannot be used: {named} is no file to read {held} from, as PEM"
-                f"{' with its key (sslkey)' if name == 'sslcert' else ''}: {error.strerror or error}; "
+                f"{' with its key (sslkey)' if name == 'sslcert' else ''}: {getattr(error, 'strerror', None) or error}; "
                 f"correct it{_system() if name == 'sslrootcert' else ''}"
             ) from error
 
@@ -45,7 +47,10 @@ def _key(asked: Mapping[str, str]) -> str | None:
     """Return the file of the key, as asyncpg finds it; nothing where it is in that of the certificate."""
     if key := asked.get("sslkey") or os.environ.get("PGSSLKEY"):
         return key
-    by_default = Path("~/.postgresql/postgresql.key").expanduser()
+    try:
+        by_default = Path("~/.postgresql/postgresql.key").expanduser()
+    except RuntimeError:  # there is no home
+        return None
     return str(by_default) if by_default.exists() else None
 
 

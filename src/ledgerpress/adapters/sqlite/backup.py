@@ -124,6 +124,7 @@ def _check_size(db: sqlite3.Connection, source: Path) -> None:
 
     MUST be called in a read transaction. Where a write-ahead log has anything in it, pages may be there only.
     """
+    source = source.resolve()  # SQLite has it beside the file itself
     beside = source.with_name(f"{source.name}-wal")
     if beside.exists() and beside.stat().st_size:
         return
