@@ -1,11 +1,10 @@
 """Appends commands: finds the guards, sends, and finds out what came of it where the answer does not say.
 
-The guard of a write is the sequence of the last message on its stream's subjects (`Names.subject` says which). An attempt without a clear answer is sent again
-under the same guards and ids, and the leader is asked for the first event after the guard: it is ours, or somebody
-else's, after which ours can never be recorded. That there is none proves nothing, since ours may be on its way.
+The guard of a write is the sequence of the last message on its stream's subjects (`Names.subject` says which). An attempt
+without a clear answer is sent again under the same guards and ids, and what became of it is looked for (`Fates`).
 
-That the guard does not hold is no clear answer either. While a server does not know yet that another leads, both have
-got the message, and the refusal of the one may come before the other records it.
+Where several servers hold the log, that the guard does not hold is no clear answer either. While a server does not know
+yet that another leads, both have got the message, and the refusal of the one may come before the other records it.
 """
 
 import asyncio
