@@ -126,10 +126,7 @@ class LeaderPair:
             self._deposed_at = max(0, len(self.steps) - self.chance.choice(LACKS))
             self._questions_left = self.chance.randint(1, QUESTIONS)
             self.say(f"a leader is deposed that has {self._deposed_at} of {len(self.steps)} steps")
-        for messages in list(self._on_its_way):
-            if self.chance.random() < 0.3:
-                self._on_its_way.remove(messages)
-                self.take(messages, "late")
+        self._arrive(0.2)
         self.meanwhile()
 
     def all_arrive(self) -> None:
@@ -176,6 +173,8 @@ class LeaderPair:
         """Take messages to be recorded. Raises `Unanswered` where no answer comes."""
         if ROLLUP in messages[0].headers:
             return {"seq": 1, "duplicate": True} if self._is_known(messages) else _error(400, 10111)
+        # What comes next is often sent behind what is on its way.
+        self._arrive(0.6)
         luck = self.chance.random()
         if self._deposed_at is not None and luck < 0.6:
             answers = self.chance.random() < 0.6
@@ -194,6 +193,12 @@ class LeaderPair:
         else:
             self.take(messages, "without an answer that arrives")
         raise Unanswered("no answer in time")
+
+    def _arrive(self, share: float) -> None:
+        for messages in list(self._on_its_way):
+            if self.chance.random() < share:
+                self._on_its_way.remove(messages)
+                self.take(messages, "late")
 
     def _send_on(self, messages: list[Message]) -> None:
         self.say(f"on its way: {messages[0].subject} after {messages[0].headers[EXPECTED]}")

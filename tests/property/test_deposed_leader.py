@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from random import Random
 from typing import Final, TypeAlias
 
@@ -32,7 +33,9 @@ from tests.contract.samples import PUBLICATION, sample_event
 from tests.property.leader_pair import LeaderPair, PairConnection
 from tests.skipped_time import now, run_skipping
 
-EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "300"))
+EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "500"))
+SEEDS: Final = 300
+"""How many worlds may be needed to find a fault: of the rarest, one world in fifteen tells."""
 ROUNDS: Final = 6
 STREAMS: Final = ("post.a", "post.b", "tax")
 KINDS: Final = ("one", "two", "batch", "fence", "any", "same", "race", "withdraw")
@@ -133,7 +136,8 @@ class World:
                 if command.withdraws is not None and self.recorded(command):
                     self.pair.erase(command.withdraws.position)
             wrong = [command.wrong(self.recorded(command)) for command in commands]
-            for what in (*wrong, self.versions_wrong()):
+            moved = [self.expectation_wrong(command) for command in commands]
+            for what in (*wrong, *moved, self.versions_wrong()):
                 if what is not None:
                     return what
         return None
@@ -211,8 +215,12 @@ class World:
         body = body_of(event, self.version(stream) + 1, 0, withdraws)
         return Message(subject, {MESSAGE_ID: event.event_id, **guard}, body)
 
-    def version(self, stream: str) -> int:
-        return sum(self.names.stream_of(one.message.subject) == stream for one in self.pair.recorded)
+    def version(self, stream: str, before: float = inf) -> int:
+        """Return at which version a stream is, or was before a position."""
+        return sum(
+            at < before and self.names.stream_of(message.subject) == stream
+            for at, message in self.pair.recorded
+        )
 
     def recorded(self, command: Command) -> list[int]:
         """Return at which positions a command's events are."""
@@ -222,6 +230,15 @@ class World:
             for at, message in self.pair.recorded
             if read_body(at, message.body).payload_commitment in commitments
         ]
+
+    def expectation_wrong(self, command: Command) -> str | None:
+        """Return which stream that is written to was not at the version that a command expected, where it is recorded."""
+        if recorded := self.recorded(command):
+            for write in command.writes:
+                version = self.version(write.stream, recorded[0])
+                if write.events and write.expected not in (ANY_VERSION, version):
+                    return f"{write.stream} was at {version}, not {write.expected}, before {recorded[0]}"
+        return None
 
     def versions_wrong(self) -> str | None:
         versions = Counter[str]()
@@ -270,6 +287,34 @@ def world(seed: int, *, may_be_deposed: bool = True) -> tuple[str, Counter[str]]
 def test_what_is_said_of_an_append_holds_whoever_leads(seed: int) -> None:
     wrong, _ = world(seed)
     assert not wrong, wrong
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the new leader tells the head, and the deposed one where the guarded stream was before: both seem to fit",
+)
+def test_a_stream_that_is_only_guarded_is_where_it_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it holds, `World.expectation_wrong` can look at these streams too."""
+
+    async def run() -> None:
+        made = World(0, may_be_deposed=True)
+        made.pair.take([made.message("post.a", sample_event())], "at once")
+        fenced = Command(
+            made.nodes[0], [StreamWrite("post.a", 0, ()), StreamWrite("post.b", 0, (sample_event(),))]
+        )
+        ask = made.pair.question
+        nothing = {"error": {"code": 404, "err_code": 10037}}
+        monkeypatch.setattr(made.pair, "go_on", lambda: None)
+        monkeypatch.setattr(made.pair, "loses", 0)
+        monkeypatch.setattr(
+            made.pair, "question", lambda kind, data: ask(kind, data) if kind == "INFO" else nothing
+        )
+        await fenced.run()
+        assert not made.recorded(fenced), "\n".join(made.pair.trace)
+
+    monkeypatch.setattr(appending, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(appending, "monotonic", now)
+    run_skipping(run())
 
 
 def test_an_append_comes_to_all_that_it_can_come_to() -> None:
@@ -327,8 +372,8 @@ FAULTS: Final[dict[str, Fault]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_with_a_fault_it_would_go_wrong(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     FAULTS[fault](monkeypatch)
-    assert any(world(seed)[0] for seed in range(EXAMPLES))
+    assert any(world(seed)[0] for seed in range(SEEDS))
 
 
 def test_if_refusals_were_believed_it_would_go_wrong() -> None:
-    assert any(world(seed, may_be_deposed=False)[0] for seed in range(EXAMPLES))
+    assert any(world(seed, may_be_deposed=False)[0] for seed in range(SEEDS))
