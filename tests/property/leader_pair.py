@@ -6,6 +6,7 @@ may refuse it, or say nothing, before the new one records the same message, or w
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple, TypeAlias
@@ -74,6 +75,19 @@ class View:
     def last(self, pattern: str) -> int:
         """The position of the last message on subjects, 0 where there is none."""
         return max((at for at, one in self.messages.items() if is_on(one.subject, pattern)), default=0)
+
+    def state(self, asked: Mapping[str, str]) -> dict[str, object]:
+        """What is said of the stream as a whole, and of the subjects that are asked for."""
+        there = (one.subject for one in self.messages.values())
+        on = Counter(one for one in there if is_on(one, asked.get("subjects_filter", "")))
+        erased = sorted({*range(1, self.head + 1)} - self.messages.keys())
+        return {
+            "messages": len(self.messages),
+            "first_seq": 1,
+            "last_seq": self.head,
+            "deleted": erased,
+            "subjects": on,
+        }
 
     def get(self, wanted: Wanted) -> StoredMessage | None:
         position = wanted.seq
@@ -163,8 +177,7 @@ class LeaderPair:
                 log, who = View(self.steps[: self._deposed_at]), "the deposed leader"
         if kind == "INFO":
             self.say(f"{who} has {log.head}")
-            state = {"messages": len(log.messages), "first_seq": 1, "last_seq": log.head}
-            return {"config": {}, "state": state}
+            return {"config": {}, "state": log.state(msgspec.json.decode(data) if data else {})}
         found = log.get(msgspec.json.decode(data, type=Wanted))
         self.say(f"{who}, asked for {data.decode()}, has {found and found.sequence}")
         return _error(404, 10037) if found is None else {"message": found}

@@ -56,6 +56,12 @@ class StreamState(msgspec.Struct, frozen=True):
     last_seq: int
     deleted: tuple[int, ...] = ()
     """The sequences after the first one that were taken out, where they were asked for."""
+    subjects: dict[str, int] = {}
+    """How many messages are on each of the subjects that were asked for."""
+
+    def lacks(self, sequence: int) -> bool:
+        """Whether the message with a sequence up to the last one was taken out; the deleted ones must have been asked for."""
+        return sequence < self.first_seq or sequence in self.deleted
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -106,6 +112,11 @@ class Leader:
         """Return the sequences up to the last one whose messages were taken out."""
         state = (await self.ask("STREAM.INFO", {"deleted_details": True}, _info)).state
         return chain(range(1, min(state.first_seq, state.last_seq + 1)), state.deleted)
+
+    async def on(self, subjects: str) -> StreamState:
+        """Return the state of the stream, with how many messages are on each of the subjects, and which were taken out."""
+        asked = {"subjects_filter": subjects, "deleted_details": True}
+        return (await self.ask("STREAM.INFO", asked, _info)).state
 
     async def head(self) -> int:
         """Return the sequence of the last message, 0 where there is none."""

@@ -47,8 +47,12 @@ class Preparer:
             # A message has room for one guard of a subject. Those of streams that are not written to hold as long as
             # nothing at all is recorded after they were looked at.
             careful = True
-            head = await self._leader.head()
-        states = [None if careful else self._known(write) for write in writes]
+            fences = [write for write in writes if not write.events]
+            seen = [await self._states.version_and_head(write.stream) for write in fences]
+            for write, (version, _) in zip(fences, seen, strict=True):
+                _check(write, version)
+            head = min(position for _, position in seen)
+        states = [self._at_hand(write, careful=careful) for write in writes]
         if None in states:
             found = await asyncio.gather(
                 *(
@@ -61,11 +65,14 @@ class Preparer:
             states = [state if state is not None else next(looked_up) for state in states]
         placed = [state for state in states if state is not None]
         for write, state in zip(writes, placed, strict=True):
-            if write.expected not in (ANY_VERSION, state.version):
-                raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=state.version)
+            _check(write, state.version)
         return Attempt(placed, self._messages(writes, placed, withdraws, head))
 
-    def _known(self, write: StreamWrite) -> StreamState | None:
+    def _at_hand(self, write: StreamWrite, *, careful: bool) -> StreamState | None:
+        if not write.events:
+            return StreamState(write.expected, 0)
+        if careful:
+            return None
         state = self._states.remembered(write.stream)
         if state is None and write.expected == NO_STREAM:
             state = UNTOUCHED
@@ -107,6 +114,11 @@ class Preparer:
         """Remember nothing of the streams of an append that failed."""
         for write in writes:
             self._states.forget(write.stream)
+
+
+def _check(write: StreamWrite, version: int) -> None:
+    if write.expected not in (ANY_VERSION, version):
+        raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=version)
 
 
 def guards_another(writes: Sequence[StreamWrite]) -> bool:

@@ -48,6 +48,20 @@ class StreamStates:
         self.note(stream, state)
         return self._known[stream]
 
+    async def version_and_head(self, stream: str) -> tuple[int, int]:
+        """Return the version of a stream, and the position up to which it is at that: both as one answer has them."""
+        for look in range(LOOKS):
+            state = await self._leader.on(self._names.guarded(stream))
+            events = sum([n for on, n in state.subjects.items() if self._names.stream_of(on) == stream])
+            withdrawn = self._withdrawals.of_stream(stream)
+            if len(withdrawn) == sum(state.subjects.values()) - events:
+                # An event whose withdrawal is on record may be erased already, or not.
+                return events + sum([state.lacks(header.position) for header in withdrawn]), state.last_seq
+            if look:
+                await asyncio.sleep(LOOK_PAUSE)
+            await self._withdrawals.refresh()
+        raise LogUnavailable(f"the withdrawals in {stream} are not found again")
+
     async def _version(self, stream: str, last: StoredMessage) -> int:
         if self._names.stream_of(last.subject) == stream:
             return read_body(last.sequence, last.data).stream_version
