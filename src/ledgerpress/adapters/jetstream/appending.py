@@ -78,7 +78,8 @@ class _Tries:
     def doubt(self, attempt: Attempt, unclear: str) -> None:
         """Note that an attempt is undecided."""
         guards = tuple(
-            message.headers[EXPECTED] + message.headers.get(EXPECTED_HEAD, "") for message in attempt.messages
+            f"{message.headers[EXPECTED]}/{message.headers.get(EXPECTED_HEAD)}"
+            for message in attempt.messages
         )
         known = self.undecided.setdefault(guards, _Undecided(attempt, unclear))
         known.unclear = unclear or known.unclear
