@@ -4,6 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ledgerpress.adapters.jetstream.address import Address
+from ledgerpress.adapters.postgres.hosts import each_host
 from ledgerpress.compose.log_url import LogUrl, mask
 from ledgerpress.eventlog.errors import LogUnusable
 
@@ -45,7 +47,7 @@ def test_a_url_names_an_engine_and_a_publication(text: str, engine: str, publica
             "'nats://…' is no URL of a log: what follows // is no host with a port",
         ),
         ("postgresql://news:se:cret@db:x/news?publication=daily", "what follows // is no host with a port"),
-        ("nats://[::1?publication=daily", "its host or a parameter makes no sense"),
+        ("nats://[::1?publication=daily", "is no host with a port"),
     ],
 )
 def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: str) -> None:
@@ -82,6 +84,23 @@ def test_what_is_no_url_of_a_log_is_refused_with_what_to_write(text: str, said: 
 def test_no_password_is_shown(text: str) -> None:
     assert "se/c" not in _said_of(text)
     assert "et@" not in _said_of(text)
+
+
+@pytest.mark.parametrize("hosts", ["a,[::1]", "[::1]:5432,b", "[fe80::1%25eth0],[::2]:1"])
+def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
+    """Python's own parser refuses some of them, in some versions and not in others."""
+    text = f"postgresql://u:p@{hosts}/news?publication=daily"
+    assert LogUrl.parse(text).without() == f"postgresql://u:p@{hosts}/news"
+    assert each_host(text) == [text.replace(hosts, host) for host in hosts.split(",")]
+    places = Address.of(f"nats://{hosts}?publication=daily").servers
+    assert [place.removeprefix("nats://").removesuffix(":4222") for place in places] == hosts.split(",")
+
+
+@pytest.mark.parametrize("host", ["h\uff0fx", "u:S3CRET\uff20h", "h\uff1a1"])
+def test_a_character_that_is_another_form_of_one_that_divides_is_refused(host: str) -> None:
+    with pytest.raises(LogUnusable) as refusal:
+        LogUrl.parse(f"postgresql://{host}/news?publication=daily")
+    assert "S3" not in str(refusal.value)
 
 
 def test_what_is_no_secret_is_shown() -> None:

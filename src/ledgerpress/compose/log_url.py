@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
+from ledgerpress.eventlog import log_address
 from ledgerpress.eventlog.errors import LogUnusable
 
 ENGINES: Final = {
@@ -73,11 +74,11 @@ class LogUrl:
         if "#" in text or re.search(r"\s", text):
             raise _no_url(text, f"it has a # or a blank; {_ENCODE}")
         try:
-            parts = urlsplit(text)
+            parts = log_address.split(text)
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError as error:
             # What it says may be a part of the password.
-            raise _no_url(text, f"its host or a parameter makes no sense; {_ENCODE}") from error
+            raise _no_url(f"{scheme}://…", f"its host or a parameter makes no sense; {_ENCODE}") from error
         if "@" in parts.path + parts.query:
             raise _no_url(text, f"it has an @ after the host; there it is written as %40, and {_ENCODE}")
         if ";" in parts.query:
@@ -111,11 +112,15 @@ class LogUrl:
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters of the URL but the publication."""
-        return {name: value for name, value in parse_qsl(urlsplit(self.text).query) if name != PUBLICATION}
+        return {
+            name: value
+            for name, value in parse_qsl(log_address.split(self.text).query)
+            if name != PUBLICATION
+        }
 
     def without(self, *parameters: str) -> str:
         """Return the URL without the publication and without these parameters."""
-        url = urlsplit(self.text)
+        url = log_address.split(self.text)
         kept = [pair for pair in parse_qsl(url.query) if pair[0] not in (PUBLICATION, *parameters)]
         return url._replace(query=urlencode(kept)).geturl()
 
@@ -161,7 +166,7 @@ def _no_url(text: str, why: str) -> LogUnusable:
 
 def _shown(text: str) -> str:
     """Return a URL that makes sense, of its parts: without user and password, and without what may be secret."""
-    url = urlsplit(text)
+    url = log_address.split(text)
     _, at, places = url.netloc.rpartition("@")
     pairs = [_shown_pair(pair) for pair in url.query.split("&")] if url.query else []
     if secret := next((pair for pair in pairs if pair.endswith("=…")), None):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ledgerpress.eventlog import log_address
 from ledgerpress.eventlog.errors import LogUnusable
 
 PORT: Final = 4222
@@ -65,7 +66,7 @@ class Address:
     @classmethod
     def of(cls, url: str) -> "Address":
         """Return what a URL says that names a publication. Raises `LogUnusable` where it makes no sense."""
-        parts = urlsplit(url)
+        parts = log_address.split(url)
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         publication = parameters.pop("publication")
         for name in parameters:

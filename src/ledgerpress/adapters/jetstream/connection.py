@@ -24,6 +24,9 @@ CONNECT_SECONDS: Final = 5.0
 RECONNECT_SECONDS: Final = 0.25
 """Between two attempts to reach the same server again."""
 REOPEN_SECONDS: Final = 1.0
+STUCK_SECONDS: Final = 20.0
+"""After so long without a connection another client is tried: what nats-py does not foresee ends its reconnecting for ever."""
+CLOSE_SECONDS: Final = 2.0
 SWEEP_SECONDS: Final = 0.1
 PING_SECONDS: Final = 2
 FLUSH_SECONDS: Final = 10
@@ -74,6 +77,7 @@ class Connection:
         self._why = ""
         self._closed = False
         self._reopening: asyncio.Task[None] | None = None
+        self._stuck: asyncio.TimerHandle | None = None
         self.reconnects = 0
         """How often the connection was made anew."""
 
@@ -99,6 +103,8 @@ class Connection:
         self._fail_all(LogClosed("the log was closed"))
         if self._sweeping is not None:
             self._sweeping.cancel()
+        if self._stuck is not None:
+            self._stuck.cancel()
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
@@ -133,6 +139,15 @@ class Connection:
 
     async def _connect_client(self) -> None:
         client = self._client
+
+        def of_this(hear: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            async def heard(*what: Exception) -> None:
+                # One that was given up may still have something to say.
+                if client is self._client:
+                    await hear(*what)
+
+            return heard
+
         self._login.check()
         await client.connect(
             servers=list(self._address.servers),
@@ -147,10 +162,10 @@ class Connection:
             ping_interval=PING_SECONDS,
             max_outstanding_pings=2,
             pending_size=0,
-            error_cb=self._failed,
-            disconnected_cb=self._lost,
-            reconnected_cb=self._found,
-            closed_cb=self._shut,
+            error_cb=of_this(self._failed),
+            disconnected_cb=of_this(self._lost),
+            reconnected_cb=of_this(self._found),
+            closed_cb=of_this(self._shut),
         )
         for subject, heard in self._subscribed:
             await client.subscribe(subject, cb=heard)
@@ -270,29 +285,41 @@ class Connection:
             logger.warning("The connection to NATS is lost: %s", self._why or "it was closed")
         self._connected.clear()
         self._fail_all(Unanswered("the connection broke"))
+        if self._stuck is None and not self._closed:
+            self._stuck = self._loop.call_later(STUCK_SECONDS, self._begin_again)
 
     async def _found(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
         self._connected.set()
         self.reconnects += 1
         logger.info("NATS is connected again")
 
     async def _shut(self) -> None:
         """The client has given up, which it does on some errors that a server sends: begin with another."""
+        self._begin_again()
+
+    def _begin_again(self) -> None:
         if not self._closed and self._reopening is None:
             self._connected.clear()
             self._reopening = self._loop.create_task(self._reopen())
 
     async def _reopen(self) -> None:
+        said = ""
         while not self._connected.is_set():
+            former, self._client = self._client, Client()
+            with suppress(Exception):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await former.close()
             await asyncio.sleep(REOPEN_SECONDS)
-            self._client = Client()
             try:
                 await self._connect()
                 await self._found()
-            except EventLogError as error:
-                logger.warning("NATS cannot be connected again: %s", error)
-                with suppress(Exception):
-                    await self._client.close()
+            except Exception as error:  # noqa: BLE001 - whatever nats-py raises, it is tried again
+                if str(error) != said:
+                    logger.warning("NATS cannot be connected again: %s", error)
+                said = str(error)
         self._reopening = None
 
     def _sweep(self) -> None:

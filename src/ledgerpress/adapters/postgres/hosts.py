@@ -5,10 +5,11 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
 from ledgerpress.adapters.postgres.failures import quoted
 from ledgerpress.adapters.postgres.tls_files import check_tls_files
+from ledgerpress.eventlog import log_address
 from ledgerpress.eventlog.errors import LogUnusable
 
 PARAMETERS: Final = frozenset(
@@ -30,7 +31,7 @@ _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 def check_parameters(url: str, shown: str) -> None:
     """Raise `LogUnusable` for a parameter that nobody knows, or that asyncpg would pass over."""
-    parts = urlsplit(url)
+    parts = log_address.split(url)
     asked = dict(parse_qsl(parts.query))
     for name in asked:
         if name not in PARAMETERS:
@@ -51,7 +52,7 @@ def check_parameters(url: str, shown: str) -> None:
 
 def each_host(url: str) -> list[str]:
     """Return a URL for each of the hosts, in their order."""
-    parts = urlsplit(url)
+    parts = log_address.split(url)
     user, at, places = parts.netloc.rpartition("@")
     if places:
         return [parts._replace(netloc=f"{user}{at}{place}").geturl() for place in places.split(",")]
@@ -68,7 +69,7 @@ def each_host(url: str) -> list[str]:
 
 def host_name(url: str) -> str:
     """Return the name of the one host of a URL, or nothing where it has an address, a socket, or none."""
-    parts = urlsplit(url)
+    parts = log_address.split(url)
     place = unquote(parts.netloc.rpartition("@")[2])
     place = place or dict(parse_qsl(parts.query)).get("host", "") or os.environ.get("PGHOST", "")
     name = place.partition(":")[0]
