@@ -77,6 +77,18 @@ async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothi
 
 
 @pytest.mark.serial
+async def demand_a_standby(server: PostgresServer) -> None:
+    """Have each commit wait for a standby that there is not."""
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    server.sql("SELECT pg_reload_conf()")
+    await asyncio.sleep(0.3)
+
+
+def release_from_the_standby(server: PostgresServer) -> None:
+    server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+    server.sql("SELECT pg_reload_conf()")
+
+
 async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_it() -> None:
     server = PostgresServer()
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -89,17 +101,14 @@ async def test_what_is_found_after_a_crash_is_acknowledged_once_the_standby_has_
     try:
         log = await open_at(server.url("daily"))
         assert await log.append(command("first")) == 3
-        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        server.sql("SELECT pg_reload_conf()")
-        await asyncio.sleep(0.3)
+        await demand_a_standby(server)
         appending = asyncio.create_task(log.append(command("second")))
         await standby_is_waited_for()
         await asyncio.to_thread(server.restart, "immediate")
         await standby_is_waited_for()
         assert not appending.done()
         assert len(await everything(log)) == 6
-        server.sql("ALTER SYSTEM RESET synchronous_standby_names")
-        server.sql("SELECT pg_reload_conf()")
+        release_from_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert log.counts["resolved"] == 1
         await log.aclose()
@@ -121,16 +130,13 @@ async def test_a_commit_whose_wait_for_the_standby_was_called_off_is_not_acknowl
         server.sql("ALTER ROLE postgres SET client_min_messages = error")
         log = await open_at(server.url("daily"))
         assert await log.append(command("first")) == 3
-        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        server.sql("SELECT pg_reload_conf()")
-        await asyncio.sleep(0.3)
+        await demand_a_standby(server)
         appending = asyncio.create_task(log.append(command("second")))
         for _ in range(2):
             await called_off()
             await asyncio.sleep(0.5)
             assert not appending.done()
-        server.sql("ALTER SYSTEM RESET synchronous_standby_names")
-        server.sql("SELECT pg_reload_conf()")
+        release_from_the_standby(server)
         assert await asyncio.wait_for(appending, 10) == 6
         assert len(await everything(log)) == 6
         await log.aclose()

@@ -30,7 +30,6 @@ UNSYNCED: Final = "allow_unsynced"
 """The parameter by which an operator allows NATS servers that do not sync."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PORT: Final = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::([0-9]{1,5})?)?")
-_SECRET_NAME: Final = re.compile(r"pass|pwd|token|secret", re.IGNORECASE)
 _HARMLESS: Final = frozenset(
     {
         *(PUBLICATION, UNSYNCED, "replicas", "monitor", "host", "port", "dbname", "database", "sslmode"),
@@ -38,7 +37,7 @@ _HARMLESS: Final = frozenset(
     }
 )
 """The parameters whose values are shown."""
-_SECRET: Final = re.compile(rf"((?:{_SECRET_NAME.pattern})[^=&]*=).*", re.IGNORECASE | re.DOTALL)
+_SECRET: Final = re.compile(r"((?:pass|pwd|token|secret)[^=&]*=).*", re.IGNORECASE | re.DOTALL)
 _PLAIN: Final = re.compile(r"[\w .,:/\[\]~+-]*")
 """What holds no second parameter, and no secret one with it."""
 _SCHEME: Final = re.compile(rf"['\"]?(?:{'|'.join(ENGINES)}|https?):/*")

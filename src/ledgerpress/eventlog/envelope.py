@@ -8,7 +8,7 @@ the header that stays commits to it without giving it away.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Final, Self, TypeAlias
 
@@ -168,6 +168,21 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     header: Header
     payload: SealedPayload | None
+
+    @classmethod
+    def of_row(cls, row: Iterable[Any], publication: str) -> Self:
+        """Return the event of a row: position, v, stream, stream version, attributes, commitment in bytes, payload's parts."""
+        position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = row
+        header = Header.of(
+            tuple(attributes),
+            v=v,
+            publication=publication,
+            position=position,
+            stream=stream,
+            stream_version=stream_version,
+            payload_commitment=commitment.hex(),
+        )
+        return cls(header, None if payload is None else SealedPayload(encoding, payload, salt))
 
     @property
     def payload_parts(self) -> tuple[str, bytes | None, bytes | None]:

@@ -4,7 +4,7 @@ A question that gets no answer is asked again for a bounded time, since a cluste
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -19,10 +19,22 @@ ANSWER_SECONDS: Final = 2.0
 PATIENCE: Final = 5.0
 """Seconds for which a question is asked again."""
 PAUSE: Final = 0.1
+LOOKS: Final = 5
+"""How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
+LOOK_PAUSE: Final = 0.2
+"""Seconds between two such looks."""
 NO_MESSAGE: Final = 10037
 NO_STREAM: Final = 10059
 _PASSING: Final = frozenset({10008, 10009, 10023, 10077})
 """The cluster has no leader now, or not the means: error codes that pass."""
+
+
+async def looks() -> AsyncIterator[None]:
+    """Come up once for each look at what the leader may not have yet, with a pause before each but the first."""
+    for look in range(LOOKS):
+        if look:
+            await asyncio.sleep(LOOK_PAUSE)
+        yield
 
 
 class ApiError(msgspec.Struct, frozen=True):

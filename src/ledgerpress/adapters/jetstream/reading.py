@@ -10,10 +10,10 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.batched_reads import BatchedReads, Found
-from ledgerpress.adapters.jetstream.leader import Leader
+from ledgerpress.adapters.jetstream.leader import Leader, looks
 from ledgerpress.adapters.jetstream.message import header_of, payload_of
 from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
-from ledgerpress.adapters.jetstream.withdrawals import LOOK_PAUSE, LOOKS, Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
@@ -75,14 +75,14 @@ class Reader:
         for one in found:
             self._learn(one)
         events = {one.body.stream_version: self._stored(one) for one in found if one.stream == stream}
-        for look in range(LOOKS):
-            if self._missing(events, stream) is None:
-                break
+        version = self._missing(events, stream)
+        if version is not None:
             # It was erased while the others were read, and its withdrawal is later than they are.
-            if look:
-                await asyncio.sleep(LOOK_PAUSE)
-            await self._withdrawals.refresh()
-        if (version := self._missing(events, stream)) is not None:
+            async for _ in looks():
+                await self._withdrawals.refresh()
+                if (version := self._missing(events, stream)) is None:
+                    break
+        if version is not None:
             raise GapInLog(expected=version, found=max(events))
         return [events[version] for version in sorted(events) if version > after]
 
@@ -119,9 +119,7 @@ class Reader:
 
     async def _next(self, last: int) -> Found:
         """Return the message after a position before the head, as the leader has it. Raises `GapInLog`."""
-        for look in range(LOOKS):
-            if look:
-                await asyncio.sleep(LOOK_PAUSE)
+        async for _ in looks():
             if message := await self._leader.next_of(self._names.subjects, last):
                 return self._reads.given(message)
         raise GapInLog(expected=last + 1, found=None)

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.leader import NO_STREAM, Leader, Refused, StreamInfo
-from ledgerpress.adapters.jetstream.withdrawals import LOOK_PAUSE, LOOKS, Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 
 FORMAT: Final = 1
@@ -145,18 +145,12 @@ async def check_whole(info: StreamInfo, leader: Leader, names: Names, withdrawal
     """Raise `LogUnusable` where a message is not there and was not withdrawn: each one counts."""
     if info.state.messages == info.state.last_seq:
         return
-    missing, lost = list(await leader.missing()), None
-    for look in range(LOOKS):
-        if look:
-            await asyncio.sleep(LOOK_PAUSE)
-        await withdrawals.refresh()
-        lost = next((one for one in missing if withdrawals.get(one) is None), None)
-        if lost is None:
-            return
-    raise LogUnusable(
-        f"the log in the stream {names.stream} is damaged: the event at position {lost} is not there, and was not "
-        "withdrawn. Somebody has deleted or purged it; restore the stream from a backup"
-    )
+    for position in await leader.missing():
+        if await withdrawals.find(position) is None:
+            raise LogUnusable(
+                f"the log in the stream {names.stream} is damaged: the event at position {position} is not there, and was "
+                "not withdrawn. Somebody has deleted or purged it; restore the stream from a backup"
+            )
 
 
 def metadata_of(info: StreamInfo) -> dict[str, str]:

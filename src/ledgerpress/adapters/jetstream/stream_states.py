@@ -8,9 +8,9 @@ import asyncio
 from typing import Final, NamedTuple
 
 from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
+from ledgerpress.adapters.jetstream.leader import LOOK_PAUSE, LOOKS, Leader, StoredMessage, looks
 from ledgerpress.adapters.jetstream.message import read_body
-from ledgerpress.adapters.jetstream.withdrawals import LOOK_PAUSE, LOOKS, Withdrawals
+from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
 from ledgerpress.eventlog.errors import LogUnavailable
 
 REMEMBERED: Final = 10_000
@@ -50,15 +50,13 @@ class StreamStates:
 
     async def version_and_head(self, stream: str) -> tuple[int, int]:
         """Return the version of a stream, and the position up to which it is at that: both as one answer has them."""
-        for look in range(LOOKS):
+        async for _ in looks():
             state = await self._leader.on(self._names.guarded(stream))
             events = sum([n for on, n in state.subjects.items() if self._names.stream_of(on) == stream])
             withdrawn = self._withdrawals.of_stream(stream)
             if len(withdrawn) == sum(state.subjects.values()) - events:
                 # An event whose withdrawal is on record may be erased already, or not.
                 return events + sum([state.lacks(header.position) for header in withdrawn]), state.last_seq
-            if look:
-                await asyncio.sleep(LOOK_PAUSE)
             await self._withdrawals.refresh()
         raise LogUnavailable(f"the withdrawals in {stream} are not found again")
 

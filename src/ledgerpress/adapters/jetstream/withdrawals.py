@@ -11,16 +11,12 @@ from time import monotonic
 from typing import Final
 
 from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
+from ledgerpress.adapters.jetstream.leader import Leader, looks
 from ledgerpress.adapters.jetstream.message import read_body
 from ledgerpress.eventlog.envelope import Header
 
-LOOKS: Final = 5
-"""How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
 SETTLED: Final = 120.0
 """Seconds after which every server that still answers as the leader has what was recorded: more than it takes to notice."""
-LOOK_PAUSE: Final = 0.2
-"""Seconds between two such looks."""
 
 
 class Withdrawals:
@@ -31,7 +27,6 @@ class Withdrawals:
         self._names = names
         self._headers: dict[int, Header] = {}
         self._of_stream: dict[str, list[Header]] = {}
-        self._of_event: dict[str, Header] = {}
         self._read = 0
         self._head, self._head_at = 0, -SETTLED
         self._reading: asyncio.Lock = asyncio.Lock()
@@ -44,27 +39,24 @@ class Withdrawals:
         """Return the headers of a stream's withdrawn events, in order, as far as is known."""
         return self._of_stream.get(stream, ())
 
-    def of_event(self, event_id: str) -> Header | None:
-        """Return the header of a withdrawn event, as far as is known."""
-        return self._of_event.get(event_id)
-
     async def refresh(self) -> None:
         """Learn of all that are recorded by now, as far as whoever answers knows."""
         async with self._reading:
             while found := await self._leader.next_of(self._names.withdrawals, self._read):
-                self.learn(found)
+                if (header := read_body(found.sequence, found.data).withdraws) is not None:
+                    self.add(header)
                 self._read = found.sequence
             await self._settle()
 
     async def find(self, position: int) -> Header | None:
         """Return the header of the withdrawn event at `position`, if it is one: not known at once, it is looked for."""
-        for look in range(LOOKS):
-            if header := self.get(position):
-                return header
-            if look:
-                await asyncio.sleep(LOOK_PAUSE)
-            await self.refresh()
-        return self.get(position)
+        header = self.get(position)
+        if header is None:
+            async for _ in looks():
+                await self.refresh()
+                if header := self.get(position):
+                    break
+        return header
 
     async def _settle(self) -> None:
         """Let searches begin further on: with many streams it costs a server milliseconds to find that there is nothing."""
@@ -73,17 +65,10 @@ class Withdrawals:
             self._read = max(self._read, self._head)
             self._head, self._head_at = await self._leader.head(), now
 
-    def learn(self, message: StoredMessage) -> None:
-        """Take in a withdrawal."""
-        header = read_body(message.sequence, message.data).withdraws
-        if header is not None:
-            self.add(header)
-
     def add(self, header: Header) -> None:
         """Note that the event with this header is withdrawn."""
         if header.position not in self._headers:
             self._headers[header.position] = header
-            self._of_event[header.event_id] = header
             insort(self._of_stream.setdefault(header.stream, []), header, key=_position)
 
 

@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-import asyncpg
 from msgspec.structs import astuple
 
 from ledgerpress.adapters.postgres.server import Connection
 from ledgerpress.eventlog.envelope import (
     ATTRIBUTES,
-    Header,
     NewEvent,
-    SealedPayload,
     StoredEvent,
     attributes_of,
 )
@@ -76,7 +73,7 @@ async def read_after(
 ) -> list[StoredEvent]:
     """Return up to `limit` events with positions greater than `after`; fewer where their payloads are large."""
     records = await connection.fetch(SELECT_AFTER, log, after, max(limit, 0), MAX_BATCH_BYTES)
-    return [from_record(record, publication) for record in records]
+    return [StoredEvent.of_row(record, publication) for record in records]
 
 
 async def read_stream(
@@ -84,7 +81,7 @@ async def read_stream(
 ) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
     records = await connection.fetch(SELECT_STREAM, log, stream, after)
-    return [from_record(record, publication) for record in records]
+    return [StoredEvent.of_row(record, publication) for record in records]
 
 
 def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:
@@ -102,18 +99,3 @@ def copied_row(event: StoredEvent) -> Row:
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
     """Return what `INSERT` takes of some rows, at least one."""
     return list(zip(*rows, strict=True))
-
-
-def from_record(record: asyncpg.Record, publication: str) -> StoredEvent:
-    """Return the event of what `SELECT_AFTER` or `SELECT_STREAM` found."""
-    position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = record
-    header = Header.of(
-        tuple(attributes),
-        v=v,
-        publication=publication,
-        position=position,
-        stream=stream,
-        stream_version=stream_version,
-        payload_commitment=commitment.hex(),
-    )
-    return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))

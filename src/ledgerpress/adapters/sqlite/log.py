@@ -166,7 +166,7 @@ class SqliteEventLog:
 
     def _stream(self, db: sqlite3.Connection, *, stream: str, after: int) -> list[StoredEvent]:
         rows = db.execute(log_rows.SELECT_STREAM, (stream, after))
-        return [log_rows.from_row(row, self._publication) for row in rows]
+        return [StoredEvent.of_row(row, self._publication) for row in rows]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

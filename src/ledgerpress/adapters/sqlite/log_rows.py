@@ -9,9 +9,7 @@ from msgspec.structs import astuple
 from ledgerpress.eventlog.envelope import (
     ATTRIBUTES,
     ENVELOPE_VERSION,
-    Header,
     NewEvent,
-    SealedPayload,
     StoredEvent,
     attributes_of,
 )
@@ -47,28 +45,13 @@ def to_row_as_it_is(event: StoredEvent) -> Row:
     return (*place, *attributes_of(header), bytes.fromhex(header.payload_commitment), *event.payload_parts)
 
 
-def from_row(row: Row, publication: str) -> StoredEvent:
-    """Return the event of a row with `COLUMNS`."""
-    position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = row
-    header = Header.of(
-        tuple(attributes),
-        v=v,
-        publication=publication,
-        position=position,
-        stream=stream,
-        stream_version=stream_version,
-        payload_commitment=commitment.hex(),
-    )
-    return StoredEvent(header, None if payload is None else SealedPayload(encoding, payload, salt))
-
-
 def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: int) -> list[StoredEvent]:
     """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
     events: list[StoredEvent] = []
     size = 0
     with closing(db.execute(SELECT_AFTER, (after, max(limit, 0)))) as rows:
         for row in rows:
-            event = from_row(row, publication)
+            event = StoredEvent.of_row(row, publication)
             events.append(event)
             if event.payload is not None:
                 size += len(event.payload.plaintext)
