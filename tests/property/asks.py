@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from random import Random
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
@@ -46,6 +46,7 @@ class CategorizeTooLate:
     post_id: str
     category_id: str
 
+    fingerprint_name: ClassVar[str] = "CategorizeTooLate"
     queue = None
 
     async def plan(self, desk: Desk) -> Plan:

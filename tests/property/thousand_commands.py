@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ledgerpress.application.desk import Desk, Plan
 from ledgerpress.application.event_codec import event_codec
@@ -61,6 +61,7 @@ class Overtaken:
     use_case: UseCase
     rival: Callable[[], Any] = field(compare=False)
 
+    fingerprint_name: ClassVar[str] = "Overtaken"
     queue = None
 
     async def plan(self, desk: Desk) -> Plan:

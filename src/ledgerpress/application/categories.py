@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
@@ -23,6 +24,8 @@ class _OnTaxonomy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateCategory(_OnTaxonomy):
     """Make a category. Without a slug, one is derived from the name."""
+
+    fingerprint_name: ClassVar[str] = "CreateCategory"
 
     name: str
     slug: str | None = None
@@ -79,6 +82,8 @@ class _CategoryUseCase(_OnTaxonomy, ABC):
 class RenameCategory(_CategoryUseCase):
     """Give a category another name, slug or both. The old slug keeps leading to it."""
 
+    fingerprint_name: ClassVar[str] = "RenameCategory"
+
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
 
@@ -100,6 +105,8 @@ class RenameCategory(_CategoryUseCase):
 class DescribeCategory(_CategoryUseCase):
     """Say what a category is about; `None` clears it."""
 
+    fingerprint_name: ClassVar[str] = "DescribeCategory"
+
     description: str | None
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
@@ -110,6 +117,8 @@ class DescribeCategory(_CategoryUseCase):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveCategory(_CategoryUseCase):
     """Put a category under another, or, without a parent, at the top."""
+
+    fingerprint_name: ClassVar[str] = "MoveCategory"
 
     parent: CategoryRef | None
 
@@ -123,6 +132,8 @@ class MoveCategory(_CategoryUseCase):
 class MergeCategory(_CategoryUseCase):
     """Let another category take this one over: posts, children and slugs follow."""
 
+    fingerprint_name: ClassVar[str] = "MergeCategory"
+
     into: CategoryRef
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
@@ -134,6 +145,8 @@ class MergeCategory(_CategoryUseCase):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCategory(_CategoryUseCase):
     """Delete an empty category; its slugs, present and former, are free again."""
+
+    fingerprint_name: ClassVar[str] = "DeleteCategory"
 
     async def command(self, desk: Desk, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
         """Return the command for the taxonomy."""

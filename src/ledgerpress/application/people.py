@@ -1,6 +1,7 @@
 """What can be done with authors, actors and the site."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite
 from ledgerpress.application.streams import SITE_STREAM, actor_stream, author_stream
@@ -13,6 +14,8 @@ from ledgerpress.eventlog.log import NO_STREAM
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAuthor:
     """Make an author known."""
+
+    fingerprint_name: ClassVar[str] = "RegisterAuthor"
 
     name: str
 
@@ -29,6 +32,8 @@ class RegisterAuthor:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameAuthor:
     """Give an author another name."""
+
+    fingerprint_name: ClassVar[str] = "RenameAuthor"
 
     author_id: str
     name: str
@@ -52,6 +57,8 @@ class RenameAuthor:
 class RegisterActor:
     """Make an actor known."""
 
+    fingerprint_name: ClassVar[str] = "RegisterActor"
+
     name: str
     kind: ActorKind = ActorKind.HUMAN
 
@@ -68,6 +75,8 @@ class RegisterActor:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameActor:
     """Give an actor another name."""
+
+    fingerprint_name: ClassVar[str] = "RenameActor"
 
     actor_id: str
     name: str
@@ -90,6 +99,8 @@ class RenameActor:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameSite:
     """Name the site."""
+
+    fingerprint_name: ClassVar[str] = "NameSite"
 
     name: str
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import UNSET
 
@@ -36,6 +36,8 @@ class RestorePost(_PastUseCase):
     A slug that has gone to another post stays there; the post keeps the one that it has.
     """
 
+    fingerprint_name: ClassVar[str] = "RestorePost"
+
     to_version: int
 
     async def plan(self, desk: Desk) -> Plan:
@@ -60,6 +62,8 @@ class RestorePost(_PastUseCase):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertPost(_PastUseCase):
     """Take back what one version changed of the content or the categories, and keep all that came since."""
+
+    fingerprint_name: ClassVar[str] = "RevertPost"
 
     version: int
 

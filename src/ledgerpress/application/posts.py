@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
@@ -15,6 +16,8 @@ from ledgerpress.eventlog.log import NO_STREAM
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePost:
     """Write a post. Without a slug, one is derived from the title. `published_at` is in microseconds since 1970."""
+
+    fingerprint_name: ClassVar[str] = "CreatePost"
 
     title: str
     body: str = ""
@@ -89,6 +92,8 @@ class _PostUseCase(ABC):
 class EditPost(_PostUseCase):
     """Change what is given: absent means unchanged, `None` means cleared."""
 
+    fingerprint_name: ClassVar[str] = "EditPost"
+
     title: str | UnsetType = UNSET
     teaser: str | UnsetType | None = UNSET
     body: str | UnsetType = UNSET
@@ -126,6 +131,8 @@ class EditPost(_PostUseCase):
 class CategorizePost(_PostUseCase):
     """Put the post into a category; the listings show it at once."""
 
+    fingerprint_name: ClassVar[str] = "CategorizePost"
+
     category: CategoryRef
 
     async def command(self, desk: Desk) -> posts.PostCommand:
@@ -138,6 +145,8 @@ class CategorizePost(_PostUseCase):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncategorizePost(_PostUseCase):
     """Take the post out of a category."""
+
+    fingerprint_name: ClassVar[str] = "UncategorizePost"
 
     category: CategoryRef
 
@@ -152,6 +161,8 @@ class UncategorizePost(_PostUseCase):
 class PublishPost(_PostUseCase):
     """Publish the post as it is, with a date in the past or a public correction note where given."""
 
+    fingerprint_name: ClassVar[str] = "PublishPost"
+
     published_at: int | None = None
     correction: str | None = None
 
@@ -164,6 +175,8 @@ class PublishPost(_PostUseCase):
 class UnpublishPost(_PostUseCase):
     """Take the article away from readers."""
 
+    fingerprint_name: ClassVar[str] = "UnpublishPost"
+
     async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""
         return posts.UnpublishPost()
@@ -173,6 +186,8 @@ class UnpublishPost(_PostUseCase):
 class ArchivePost(_PostUseCase):
     """Put the post away."""
 
+    fingerprint_name: ClassVar[str] = "ArchivePost"
+
     async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""
         return posts.ArchivePost()
@@ -181,6 +196,8 @@ class ArchivePost(_PostUseCase):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnarchivePost(_PostUseCase):
     """Bring the post back."""
+
+    fingerprint_name: ClassVar[str] = "UnarchivePost"
 
     async def command(self, desk: Desk) -> posts.PostCommand:
         """Return the command for the post."""

@@ -43,6 +43,8 @@ class UseCase(Protocol):
     """Something that a user of the store wants done: a dataclass whose fields are what the user gave."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    fingerprint_name: ClassVar[str]
+    """The name in fingerprints and spans. Stored in the log: MUST never change, whatever the class is called."""
 
     @property
     def queue(self) -> str | None:
@@ -101,7 +103,7 @@ class Press:
         request = request or Request()
         await authorise(use_case, request.identity, self._streams)
         command = self._command(use_case, request)
-        with self._observer.span(f"command {type(use_case).__name__}"):
+        with self._observer.span(f"command {use_case.fingerprint_name}"):
             async with self._turn(use_case):
                 subject_id, position, replayed = await self._carry_out(use_case, command)
             with self._observer.span("wait for views"):
@@ -185,7 +187,7 @@ class Press:
         return _Command(
             id=command_id,
             request=request,
-            fingerprint=_fingerprint(use_case, request),
+            fingerprint=fingerprint(use_case, request),
             reason=request.checked_reason(),
             idempotency_key=key,
         )
@@ -242,18 +244,19 @@ class Press:
         )
 
 
-def _fingerprint(use_case: UseCase, request: Request) -> str:
-    """Return the SHA-256, in hex, of what is asked for. Raises `Rejected`.
+def fingerprint(use_case: UseCase, request: Request) -> str:
+    """Return the SHA-256, in hex, of the command. Raises `Rejected` for text that is not Unicode.
 
-    What was left at its default is left out: so a later version, in which a use case has more fields, comes to the
-    same fingerprint for a command that is repeated across an upgrade. A field that is not compared is no part of it.
+    Fields with their default value are left out, so a command that is repeated after an upgrade, which added fields to
+    its class, has the same fingerprint. Fields that are not compared are left out, too. The names of all other fields,
+    and of those of nested classes, are part of it: they are stored names.
     """
     given = {
         field.name: value
         for field in fields(use_case)
         if field.compare and (value := getattr(use_case, field.name)) != field.default
     }
-    asked = (type(use_case).__name__, given, request.reason, request.expected_version)
+    asked = (use_case.fingerprint_name, given, request.reason, request.expected_version)
     try:
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
     except UnicodeEncodeError as error:

@@ -1,6 +1,7 @@
 """What an operator can do about a projection that cannot take in an event."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite
 from ledgerpress.domain import projections
@@ -9,6 +10,8 @@ from ledgerpress.domain import projections
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipEvent:
     """Let a projection do without the event at `position`. Whether it fails at that event is the caller's to know."""
+
+    fingerprint_name: ClassVar[str] = "SkipEvent"
 
     projection: str
     position: int

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.application.access import GRANTED, Permission, Role
 from ledgerpress.application.desk import Desk, Plan, PlannedWrite
@@ -42,6 +42,8 @@ class CreateToken:
     `secret_hash` is that of a new secret. It is not part of what is asked for: a repeated command brings another one,
     which leads nowhere. `giver` is what whoever asks may do themselves.
     """
+
+    fingerprint_name: ClassVar[str] = "CreateToken"
 
     name: str
     role: Role
@@ -105,6 +107,8 @@ class CreateToken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeToken:
     """Let a token work no more, at once and for ever."""
+
+    fingerprint_name: ClassVar[str] = "RevokeToken"
 
     token_id: str
 

@@ -74,7 +74,7 @@ class ImportDesk:
             return None
         request = Request(
             actor_id=IMPORTER.id,
-            idempotency_key=key or _content_key(use_case, expected_version),
+            idempotency_key=key or content_key(use_case, expected_version),
             reason=reason,
             expected_version=expected_version,
             correlation_id=self._correlation_id,
@@ -104,7 +104,7 @@ class ImportDesk:
             note = None if found.name == name else f"the page has “{name}”"
             return ReportEntry(Kind.CATEGORY, found.name, Action.UNCHANGED, found.slug, found.id, note)
         for number in count(1):  # beyond 1 where what an earlier import made has been deleted
-            outcome = await self.handle(CreateCategory(name=name), key=_category_key(name, number))
+            outcome = await self.handle(CreateCategory(name=name), key=category_key(name, number))
             if outcome is None:
                 break
             with self._store.snapshot() as snapshot:
@@ -129,12 +129,14 @@ def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None
     return categories.by_slug(snapshot, slug) if slug else None
 
 
-def _category_key(name: str, number: int) -> str:
+def category_key(name: str, number: int) -> str:
+    """Return the idempotency key of the `number`-th category with a name. It is stored, and MUST never change."""
     return f"page.category.{number}.{hashlib.sha256(name.encode()).hexdigest()}"
 
 
-def _content_key(use_case: UseCase, expected_version: int | None) -> str:
+def content_key(use_case: UseCase, expected_version: int | None) -> str:
+    """Return the idempotency key of a command, made of all its fields in order. It is stored, and MUST never change."""
     content = msgspec.json.encode(
-        (type(use_case).__name__, use_case, expected_version), order="deterministic"
+        (use_case.fingerprint_name, use_case, expected_version), order="deterministic"
     )
     return f"page.change.{hashlib.sha256(content).hexdigest()}"

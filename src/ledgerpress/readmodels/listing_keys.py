@@ -12,7 +12,13 @@ DIRECT: Final = 0
 WITH_DESCENDANTS: Final = 1
 """Count what is in the category or in any below it."""
 
-_STATUS_KEYS: Final = {status: -1 - number for number, status in enumerate(PostStatus)}
+_STATUS_KEYS: Final = {
+    PostStatus.DRAFT: -1,
+    PostStatus.PUBLISHED: -2,
+    PostStatus.UNPUBLISHED: -3,
+    PostStatus.ARCHIVED: -4,
+}
+"""Stored in every row of a listing: a key MUST never change, and a new status takes the next free number."""
 
 
 def status_key(status: PostStatus) -> int:

@@ -16,10 +16,16 @@ from typing import Final
 
 import msgspec
 
+from ledgerpress.adapters.sqlite.views_tables import normalized
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.projections import checkpoints
 from ledgerpress.projections.projector import Projector
 
+_NAMED_BEFORE: Final = {"feb2e975": "34636194"}
+"""The digest in use for files that were named when comments in the SQL were still part of the digest.
+
+It is the digest of the same tables, so existing files stay in use. It has no effect once a projector's version changes.
+"""
 _NAME: Final = re.compile(r"views-(?P<digest>[0-9a-f]{8})-(?P<number>[0-9]{1,9})\.sqlite")
 
 
@@ -50,14 +56,8 @@ class ViewsDirectory:
     """The views files in the data directory `data`, as a program with `projectors` sees them."""
 
     def __init__(self, data: Path, projectors: Sequence[Projector]) -> None:
-        made_by = sorted(
-            f"{projector.name} {projector.version} {projector.schema} {projector.indexes}"
-            for projector in projectors
-        )
         self.data = data
-        self.digest: Final = hashlib.sha256("\n".join((checkpoints.SCHEMA, *made_by)).encode()).hexdigest()[
-            :8
-        ]
+        self.digest: Final = digest_of(projectors)
         self._pointer = data / "views.json"
 
     def in_use(self) -> InUse:
@@ -177,6 +177,16 @@ class ViewsDirectory:
 
     def _existing(self, name: str | None) -> str | None:
         return name if name and _NAME.fullmatch(name) and (self.data / name).exists() else None
+
+
+def digest_of(projectors: Sequence[Projector]) -> str:
+    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone."""
+    made_by = sorted(
+        f"{one.name} {one.version} {normalized(one.schema)} {normalized(one.indexes)}" for one in projectors
+    )
+    text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return _NAMED_BEFORE.get(digest, digest)
 
 
 def delete(views: Path) -> None:

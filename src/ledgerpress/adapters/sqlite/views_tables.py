@@ -1,5 +1,6 @@
 """The tables of a views file: made, checked, and told from those of another program."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ APPLICATION_ID: Final = 0x4C507677
 INDEXING_PRAGMAS: Final[dict[str, str | int]] = {"temp_store": "FILE", "cache_size": -8_192}
 """For `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as the cache may hold."""
 
+_TOKEN: Final = re.compile(r"""--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|[^\s\w])""", re.DOTALL)
 _SCHEMA: Final = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
 
 
@@ -70,9 +72,9 @@ def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, ind
     """
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ViewsDamaged("it does not say that it holds views")
-    found = set(db.execute(_SCHEMA))
+    found = _normalized_schema(db)
     with closing(_whole(projectors)) as whole:
-        expected = set(whole.execute(_SCHEMA))
+        expected = _normalized_schema(whole)
     if not {"projection", "views"} <= {name for name, _ in found}:
         raise ViewsDamaged("it lacks the checkpoints")
     if not found <= expected or (indexes and found != expected):
@@ -96,6 +98,15 @@ def tables_of(projector: Projector) -> list[str]:
         _run(db, projector.schema)
         rows = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         return [name for (name,) in rows]
+
+
+def normalized(sql: str) -> str:
+    """Return `sql` without comments and with one space between tokens: neither identifies a table."""
+    return " ".join(filter(None, _TOKEN.findall(sql)))
+
+
+def _normalized_schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    return {(name, normalized(sql)) for name, sql in db.execute(_SCHEMA)}
 
 
 def _whole(projectors: Sequence[Projector]) -> sqlite3.Connection:
