@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from ledgerpress.application.desk import Desk, Plan
 from ledgerpress.application.opening import FIRST_EVENTS
@@ -52,6 +52,7 @@ async def load_demo(
 class _NothingToDo:
     """Records nothing; what comes of it tells the head of the log."""
 
+    fingerprint_name: ClassVar[str] = "_NothingToDo"
     queue = None
 
     async def plan(self, desk: Desk) -> Plan:
