@@ -1,0 +1,265 @@
+"""Pins names that operators, clients and other programs see or have in their configuration.
+
+Files, NATS subjects, PostgreSQL objects, settings, metrics, error codes: `docs/reference/stored-names.md` lists them.
+GraphQL's names are pinned by `schema/schema.graphql` (`scripts/schema --check`).
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+import ledgerpress
+from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream.message import body_of
+from ledgerpress.adapters.sqlite.views_directory import InUse
+from ledgerpress.adapters.sqlite.views_manifest import Manifest, RowsDigest
+from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, NOTE
+from ledgerpress.compose.node_directory import Note
+from ledgerpress.compose.settings_declared import declared
+from ledgerpress.compose.store import open_store
+from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.eventlog.cloud_events import to_line
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.graphql import ids
+from ledgerpress.http.access_log import LOGGER
+from ledgerpress.http.trace_context import correlation_id
+from ledgerpress.importers.page_report import Action, Kind
+from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.readmodels.paging import encode_cursor
+from tests.contract.samples import sample_event
+from tests.contract.test_event_schemas import stored
+from tests.integration.operated import OPERATOR, operated
+
+ID: Final = "00000000-0000-8000-8000-00000000000a"
+SOURCE: Final = Path(ledgerpress.__file__).parent
+
+SETTINGS: Final = {
+    "server": """
+        host port data log allow_unsynced log_wait_seconds allowed_hosts trusted_proxies
+        max_head_bytes head_seconds max_connections max_unfinished_bodies open_past
+        stop_delay_seconds stop_seconds
+    """,
+    "access": """
+        anonymous_role oidc_issuer oidc_audience oidc_jwks_url oidc_jwks_file oidc_algorithms
+        oidc_role_claim oidc_scope_claim oidc_leeway_seconds oidc_jwks_seconds
+        oidc_jwks_pause_seconds oidc_jwks_timeout_seconds
+    """,
+    "http": """
+        graphiql legacy_json unprocessable_status partial_status require_preflight
+        max_body_bytes max_query_string_bytes max_json_depth body_seconds trusted_documents
+        only_trusted_documents automatic_persisted_documents max_persisted_document_bytes
+        max_persisted_bytes min_position_seconds public_max_age max_concurrent_requests
+        requests_per_second anonymous_requests_per_second burst_seconds max_rate_limited_clients
+    """,
+    "limits": """
+        document_bytes tokens name_length operations depth selections root_fields aliases
+        repeated_selections fragments directives directives_in_place arguments page_size
+        list_length variables_depth variables_values field_cost type_cost tell_cost seconds
+        introspection suggestions
+    """,
+    "cache": """
+        max_bytes
+    """,
+    "live": """
+        max_subscriptions max_operations max_message_bytes init_seconds keep_alive_seconds
+        send_seconds max_lag kept_bytes recheck_seconds clock_seconds reservation_seconds
+        max_reservations allowed_origins
+    """,
+    "health": """
+        lag_events lag_seconds details
+    """,
+    "metrics": """
+        enabled public port host
+    """,
+    "logs": """
+        format level access
+    """,
+    "tracing": """
+        exporter endpoint otlp_headers sample_ratio service_name
+    """,
+    "cors": """
+        origins request_headers exposed_headers preflight_seconds
+    """,
+    "headers": """
+        hsts_seconds hsts_subdomains cross_origin_resource_policy
+    """,
+}
+
+METRICS: Final = """
+    ledgerpress_answers_kept_bytes{}
+    ledgerpress_answers_total{kind}
+    ledgerpress_events_appended_total{}
+    ledgerpress_info{version}
+    ledgerpress_lag_events{}
+    ledgerpress_lag_seconds{}
+    ledgerpress_log_appends_resolved_total{}
+    ledgerpress_log_appends_unresolved_total{}
+    ledgerpress_log_head{}
+    ledgerpress_log_reachable{}
+    ledgerpress_log_reconnects_total{}
+    ledgerpress_log_regained_total{}
+    ledgerpress_log_silence_seconds{}
+    ledgerpress_projection_checkpoint{projection}
+    ledgerpress_projection_lag_events{projection}
+    ledgerpress_projection_lag_seconds{projection}
+    ledgerpress_projection_paused{projection}
+    ledgerpress_request_duration_seconds_bucket{kind,le}
+    ledgerpress_request_duration_seconds_count{kind}
+    ledgerpress_request_duration_seconds_sum{kind}
+    ledgerpress_requests_total{kind,status}
+    ledgerpress_subscriptions{kind}
+    ledgerpress_views_info{file}
+    ledgerpress_views_since_seconds{}
+"""
+
+
+def sql_names(file: Path) -> set[str]:
+    """Return the names of all tables, constraints, functions and triggers that a script makes."""
+    kinds = "TABLE|TRIGGER|FUNCTION|SCHEMA|INDEX"
+    return set(
+        re.findall(rf"(?:CREATE (?:UNIQUE )?(?:{kinds})|CONSTRAINT) ([\w.]+)", file.read_text("utf-8"))
+    )
+
+
+def in_source(text: str) -> int:
+    """Return how often a text is in the program."""
+    return sum(file.read_text("utf-8").count(text) for file in SOURCE.rglob("*.py"))
+
+
+async def test_files_in_a_data_directory(tmp_path: Path) -> None:
+    assert (LOG_FILE, NOTE, ASIDE) == ("log.sqlite", "node.json", ".aside-")
+    async with open_store(tmp_path / "data"):
+        pass
+    names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
+    views = "views-34636194-1.sqlite"
+    assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
+    assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
+    in_use = InUse("a", "b", "c")
+    assert msgspec.json.encode(in_use) == b'{"current":"a","former":"b","declined":"c"}'
+    assert msgspec.json.encode(Note(ID)) == f'{{"publication":"{ID}"}}'.encode()
+
+
+def test_first_line_of_a_views_copy() -> None:
+    manifest = Manifest(1, ID, 7, "ab", "34636194", {"posts": 1}, 9, 11, {"posts": RowsDigest(7, "cd")})
+    assert manifest.line().decode() == (
+        f'{{"format":"ledgerpress-views","version":1,"publication":"{ID}","position":7,"leafHash":"ab",'
+        '"madeBy":"34636194","projectors":{"posts":1},"size":9,"takenAt":11,'
+        '"digests":{"posts":{"position":7,"sha256":"cd"}}}\n'
+    )
+
+
+def test_tree_head() -> None:
+    head = TreeHead(1, ID, 7, "ab", None).to_json()
+    assert head == f'{{"v":1,"publication":"{ID}","size":7,"root":"ab","recordedTime":null}}'
+
+
+def test_line_of_an_exported_event() -> None:
+    event = stored("site.named", 1)
+    assert list(msgspec.json.decode(to_line(event))) == [
+        "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "position",
+        "streamversion", "schemaversion", "actorid", "commandid", "correlationid", "envelopeversion",
+        "payloadcommitment", "payloadencoding", "salt", "data",
+    ]  # fmt: skip
+    attributes = msgspec.json.decode(to_line(StoredEvent(event.header, None)))
+    assert attributes["source"].startswith("urn:uuid:")
+    assert attributes.keys() & {"data", "salt", "payloadencoding", "datacontenttype"} == set()
+
+
+def test_names_at_nats() -> None:
+    names = Names("daily")
+    assert names.stream == "LEDGERPRESS_daily"
+    assert names.subjects == "ledgerpress.log.daily.>"
+    assert names.withdrawals == "ledgerpress.log.daily.*.w.*"
+    assert names.leases_stream == "LEDGERPRESS_daily_LEASES"
+    assert names.leases_subjects == "ledgerpress.lease.daily.*"
+    assert names.lease("schedules") == "ledgerpress.lease.daily.schedules"
+    assert names.bell == "ledgerpress.bell.daily"
+    assert names.subject(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.e"
+    assert names.guarded(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.>"
+    assert names.subject(f"withdrawal.{ID}", "site") == f"ledgerpress.log.daily.site.w.{ID}"
+
+
+def test_message_at_nats() -> None:
+    body = msgspec.msgpack.decode(body_of(sample_event("x"), 4, 2, None))
+    assert body[:4] == [1, 1, 2, 4]
+    assert (body[5], body[14], body[15]) == ("post.edited", "json", b'{"data":{}}')
+    assert len(body) == 18
+
+
+def test_names_at_postgresql() -> None:
+    (file,) = [one for one in SOURCE.rglob("*.sql") if "CREATE SCHEMA" in one.read_text("utf-8")]
+    assert sql_names(file) == {
+        "ledgerpress", "ledgerpress.log_head", "ledgerpress.event", "event_is_recorded_once",
+        "event_has_a_version_of_its_own", "ledgerpress.lease", "ledgerpress.event_comes_next",
+        "event_comes_next", "ledgerpress.event_stays", "event_stays", "events_stay",
+        "ledgerpress.event_is_only_withdrawn", "event_is_only_withdrawn", "ledgerpress.log_head_stays",
+        "log_head_stays", "ledgerpress.copy_goes_whole", "copy_goes_whole", "log_heads_stay",
+        "log_head_is_fixed",
+    }  # fmt: skip
+    # Processes of two versions must take the same locks, listen on the same channel, and have one name for operators.
+    assert in_source("pg_advisory_lock(hashtext('ledgerpress.replica'), {log})") == 1
+    assert in_source("pg_advisory_xact_lock(hashtext('ledgerpress.log_head'))") == 1
+    assert in_source('= f"ledgerpress.{place.log}"') == 1
+    assert in_source('"application_name": "ledgerpress"') == 1
+
+
+def test_names_in_the_sqlite_log() -> None:
+    (file,) = [one for one in SOURCE.rglob("*.sql") if "CREATE TABLE log_meta" in one.read_text("utf-8")]
+    assert sql_names(file) == {
+        "log_meta", "event", "event_comes_next", "event_continues_its_stream", "event_is_new", "event_stays",
+        "event_is_only_withdrawn", "log_meta_is_one", "log_meta_is_fixed", "log_meta_stays",
+    }  # fmt: skip
+
+
+def test_global_ids_and_cursors() -> None:
+    # The type names are in the golden store's answers.
+    assert ids.encode("Post", ID) == "UG9zdDowMDAwMDAwMC0wMDAwLTgwMDAtODAwMC0wMDAwMDAwMDAwMGE"
+    assert encode_cursor(ListingKey(1_714_000_000_000_000, 28)) == "MTcxNDAwMDAwMDAwMDAwMCwyOA"
+    assert encode_cursor(ListingKey(-1, 7)) == "LTEsNw"
+
+
+def test_error_codes_of_commands() -> None:
+    assert {code.value for code in ErrorCode} == {
+        "BLANK", "TOO_LONG", "INVALID_TEXT", "INVALID_VALUE", "INVALID_ID", "NOT_FOUND", "SLUG_MALFORMED",
+        "SLUG_TAKEN", "VERSION_CONFLICT", "IDEMPOTENCY_KEY_REUSED", "POST_ARCHIVED", "POST_NOT_PUBLISHED",
+        "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",
+        "CATEGORY_TOO_DEEP", "BUSY",
+    }  # fmt: skip
+
+
+def test_words_in_the_report_of_an_import() -> None:
+    assert [kind.value for kind in Kind] == ["site", "category", "article", "recent post"]
+    assert [action.value for action in Action] == ["made", "completed", "unchanged", "kept"]
+
+
+def test_correlation_id_of_a_trace_and_logger_of_requests() -> None:
+    assert correlation_id("4bf92f3577b34da6a3ce929d0e0e4736") == "b7e23410-490e-8f9c-b1eb-004acb4d786c"
+    assert LOGGER == "ledgerpress.access"
+
+
+def test_settings_and_their_variables() -> None:
+    names = [f"{section}.{field}" for section, fields in SETTINGS.items() for field in fields.split()]
+    assert list(declared()) == names
+    assert [one.variable for one in declared().values()] == [
+        "LEDGERPRESS_" + name.removeprefix("server.").removeprefix("access.").replace(".", "_").upper()
+        for name in names
+    ]
+
+
+async def test_metrics(tmp_path: Path) -> None:
+    async with operated(tmp_path) as one:
+        query = 'mutation { siteName(input: {name: "A"}) { position } }'
+        assert (await one.post(query, OPERATOR)).status_code == 200
+        assert (await one.post("{ site { name } }", OPERATOR)).status_code == 200
+        text = (await one.http.get("/metrics", headers=OPERATOR)).text
+    found = {
+        sample.name + "{" + ",".join(sorted(sample.labels)) + "}"
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith("ledgerpress_")
+    }
+    assert found == set(METRICS.split())

@@ -1,0 +1,216 @@
+"""Pins names and texts that are stored, and would otherwise follow from Python names, their order, or the text of SQL.
+
+`docs/reference/stored-names.md` lists them all. Fingerprints and keys are in `test_stored_fingerprints.py`, names that
+others outside the program see in `test_shown_names.py`. Nothing here may change, whatever classes are called.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, digest_of
+from ledgerpress.adapters.sqlite.views_tables import ViewsDamaged, check_tables, create_tables, normalized
+from ledgerpress.application.access import Permission, Role
+from ledgerpress.application.event_codec import event_codec
+from ledgerpress.application.lease_entries import Entry
+from ledgerpress.application.log_copy import Compared
+from ledgerpress.application.streams import (
+    LOG_STREAM,
+    SITE_STREAM,
+    TAXONOMY_STREAM,
+    actor_stream,
+    author_stream,
+    post_stream,
+    token_stream,
+    withdrawal_stream,
+)
+from ledgerpress.application.tokens import first_token_id
+from ledgerpress.domain import leases, projections, slugs
+from ledgerpress.domain.actors import RESERVED, ActorKind
+from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.domain.posts import CONTENT_FIELDS, PostStatus
+from ledgerpress.domain.slugs import SlugKind
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.projections import checkpoints
+from ledgerpress.projections.all import every_projector
+from ledgerpress.projections.commands import CommandsProjector
+from ledgerpress.projections.listings import Listed
+from ledgerpress.projections.projector import apply_all
+from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
+from tests.contract.test_event_schemas import stored
+
+ID: Final = "00000000-0000-8000-8000-00000000000a"
+OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
+DIGEST: Final = "34636194"
+"""In the name of every views file until a projector's version changes."""
+
+SUBJECT_FIELDS: Final = {
+    "log.opened": "log", "site.named": "site", "payload.withdrawn": None, "projection.skipped": None,
+    "lease.taken": None, "actor.registered": "actorId", "actor.renamed": "actorId",
+    "token.created": "tokenId", "token.revoked": "tokenId",
+    "author.registered": "authorId", "author.renamed": "authorId",
+    "category.created": "categoryId", "category.renamed": "categoryId", "category.described": "categoryId",
+    "category.moved": "categoryId", "category.merged": "categoryId", "category.deleted": "categoryId",
+    "slug.claimed": None, "slug.released": None, "post.created": "postId", "post.edited": "postId",
+    "post.categorized": "postId", "post.uncategorized": "postId", "post.published": "postId",
+    "post.unpublished": "postId", "post.archived": "postId", "post.unarchived": "postId",
+    "post.restored": "postId", "post.reverted": "postId",
+}  # fmt: skip
+"""By the name of an event, the field of its data that is the subject of its command; else the id in its stream."""
+
+
+@pytest.mark.parametrize("event_type", [name for name, _, _ in EVENT_TYPES])
+def test_subject_of_a_command(event_type: str) -> None:
+    event = stored(event_type, 1)
+    assert event.payload
+    field = SUBJECT_FIELDS[event_type]
+    data = msgspec.json.decode(event.payload.plaintext)["data"]
+    expected = data[field] if field in data else event.header.stream.partition(".")[2]
+    assert subject_of(event_codec().decode(event)) == expected
+
+
+def subject_of(recorded: Recorded[Any]) -> str:
+    projector = CommandsProjector()
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(projector.schema)
+        apply_all(projector, [recorded], db)
+        row: tuple[str] = db.execute("SELECT subject_id FROM command").fetchone()
+        return row[0]
+
+
+def test_names_and_values_in_events() -> None:
+    assert {name for name, _, _ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
+    assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
+    assert [kind.value for kind in SlugKind] == ["post", "category"]
+    assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]
+    assert {permission.value for permission in Permission} == {
+        "posts:read-own", "posts:read", "history:read", "posts:write-own", "posts:write", "categories:write",
+        "people:write", "site:write", "operations:read", "operations:write", "tokens:read", "tokens:write",
+    }  # fmt: skip
+    assert CONTENT_FIELDS == ("slug", "title", "teaser", "body", "author_ids")
+    assert [(actor.id, actor.kind.value, actor.name) for actor in RESERVED] == [
+        ("00000000-0000-8000-8000-000000000001", "system", "LedgerPress"),
+        ("00000000-0000-8000-8000-000000000002", "system", "Local operator"),
+        ("00000000-0000-8000-8000-000000000003", "system", "Import"),
+    ]
+
+
+def test_names_of_streams() -> None:
+    assert (LOG_STREAM, SITE_STREAM, TAXONOMY_STREAM) == ("log", "site", "taxonomy")
+    assert post_stream(ID) == f"post.{ID}"
+    assert author_stream(ID) == f"author.{ID}"
+    assert actor_stream(ID) == f"actor.{ID}"
+    assert token_stream(ID) == f"token.{ID}"
+    assert withdrawal_stream(ID) == f"withdrawal.{ID}"
+    assert projections.stream_name("listings") == "projection.listings"
+    assert leases.stream_name("schedules") == "lease.schedules"
+    digest = "b9a9ffee047f0188b6b36ea04697943826eedc8c7519eb938e2a4075f3e8f92a"
+    assert slugs.stream_name(SlugKind.POST, "night", bytes(32)) == f"slug.post.{digest}"
+
+
+def test_derived_ids() -> None:
+    # Those of new posts, categories, authors, actors and tokens are in the golden log.
+    assert first_token_id(ID) == "fc2198db-88be-8529-9367-0415bfe5f499"
+
+
+def test_keys_of_listings() -> None:
+    keys = {"DRAFT": -1, "PUBLISHED": -2, "UNPUBLISHED": -3, "ARCHIVED": -4}
+    assert {status.value: status_key(status) for status in PostStatus} == keys
+    assert (EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC) == (0, (-1, -2, -3, -4), (-3, -4))
+
+
+def test_state_of_a_listed_post() -> None:
+    draft = Listed(7, 1_714_000_000_000_000, PostStatus.DRAFT, (ID,))
+    article = Listed(8, 0, PostStatus.PUBLISHED, (), -1, (ID, OTHER_ID), (OTHER_ID,))
+    assert msgspec.msgpack.encode(draft) == (
+        b"\x87\xa3seq\x07\xaacreated_at\xcf\x00\x06\x16\xdf\xb9% \x00\xa6status\xa5DRAFT\xaaauthor_ids\x91\xd9$0000000"
+        b"0-0000-8000-8000-00000000000a\xacpublished_at\xc0\xb2article_author_i"
+        b"ds\x90\xaccategory_ids\x90"
+    )
+    assert msgspec.msgpack.encode(article) == (
+        b"\x87\xa3seq\x08\xaacreated_at\x00\xa6status\xa9PUBLISHED\xaaauthor_ids\x90\xacpublished_at"
+        b"\xff\xb2article_author_ids\x92\xd9$00000000-0000-8000-8000-00000000000a\xd9"
+        b"$00000000-0000-8000-8000-00000000000b\xaccategory_ids\x91\xd9$0000000"
+        b"0-0000-8000-8000-00000000000b"
+    )
+
+
+def test_projectors() -> None:
+    names = "categories changes commands integrity listings moments people posts tokens"
+    assert {one.name: one.version for one in every_projector()} == dict.fromkeys(names.split(), 1)
+
+
+class Rewritten:
+    """A projector with the same tables, whose SQL is written otherwise."""
+
+    def __init__(self, sound: Any) -> None:
+        self.name, self.version, self.begin = sound.name, sound.version, sound.begin
+        self.schema, self.indexes = rewritten(sound.schema), rewritten(sound.indexes)
+
+
+def rewritten(sql: str) -> str:
+    bare = re.sub(r"--[^\n]*", "", sql)
+    return "-- Other words.\n" + re.sub(r"\s+", " ", bare).replace(";", "; -- it ends\n")
+
+
+def rewritten_projectors() -> Sequence[Any]:
+    return [Rewritten(one) for one in every_projector()]
+
+
+def test_digest_in_the_name_of_a_views_file(tmp_path: Path) -> None:
+    assert digest_of(every_projector()) == DIGEST
+    assert ViewsDirectory(tmp_path, every_projector()).vacant().name == f"views-{DIGEST}-1.sqlite"
+
+
+def test_comments_and_whitespace_do_not_identify_a_views_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = rewritten_projectors()
+    assert all(one.schema != other.schema for one, other in zip(every_projector(), others, strict=True))
+    with closing(sqlite3.connect(":memory:")) as db:
+        create_tables(db, every_projector())
+        monkeypatch.setattr(checkpoints, "SCHEMA", rewritten(checkpoints.SCHEMA))
+        check_tables(db, others)
+        assert digest_of(others) == digest_of(every_projector()) == DIGEST
+
+
+def test_another_column_or_version_identifies_another_views_file() -> None:
+    other = rewritten_projectors()
+    other[0].schema = other[0].schema.replace("name TEXT", "title TEXT")
+    assert digest_of(other) != DIGEST
+    with closing(sqlite3.connect(":memory:")) as db:
+        create_tables(db, every_projector())
+        with pytest.raises(ViewsDamaged, match="its tables are not those of the projectors"):
+            check_tables(db, other)
+    newer = rewritten_projectors()
+    newer[0].version = 2
+    assert digest_of(newer) != DIGEST
+
+
+@pytest.mark.parametrize(
+    ("sql", "other", "same"),
+    [
+        ("CREATE TABLE a (b TEXT) -- c", "CREATE  TABLE a(\n b TEXT\n)", True),
+        ("CREATE TABLE a (b TEXT /* c\nd */)", "CREATE TABLE a (b TEXT)", True),
+        ("INSERT INTO a VALUES ('x -- y')", "INSERT INTO a VALUES ('x')", False),
+        ("INSERT INTO a VALUES ('x  y')", "INSERT INTO a VALUES ('x y')", False),
+        ("INSERT INTO a VALUES ('it''s  -- z')", "INSERT INTO a VALUES ('it''s')", False),
+        ('SELECT "a  b"', 'SELECT "a b"', False),
+        ("SELECT ab", "SELECT a b", False),
+        ("SELECT a", "SELECT A", False),
+    ],
+)
+def test_sql_is_the_same_whatever_its_comments_and_whitespace(sql: str, other: str, same: bool) -> None:
+    assert (normalized(sql) == normalized(other)) is same
+
+
+def test_entry_of_a_lease_and_note_of_a_copy() -> None:
+    held = Entry(node="Nördlich 2", seconds=1.5, holder=ID, token=3)
+    assert held.text() == f'{{"node":"Nördlich 2","seconds":1.5,"holder":"{ID}","token":3}}'
+    assert Entry(node="n", seconds=2.0).text() == '{"node":"n","seconds":2.0}'
+    note = msgspec.json.encode(Compared(3, (b"\x01", b"\xff"), 5))
+    assert note == b'{"size":3,"peaks":["AQ==","/w=="],"recorded_time":5}'
