@@ -5,17 +5,20 @@ GraphQL's names are pinned by `schema/schema.graphql` (`scripts/schema --check`)
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
+from typer.main import get_command
 
 import ledgerpress
 from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.message import body_of
 from ledgerpress.adapters.sqlite.views_directory import InUse
 from ledgerpress.adapters.sqlite.views_manifest import Manifest, RowsDigest
+from ledgerpress.cli import app
 from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, NOTE
 from ledgerpress.compose.node_directory import Note
 from ledgerpress.compose.settings_declared import declared
@@ -114,6 +117,38 @@ METRICS: Final = """
     ledgerpress_subscriptions{kind}
     ledgerpress_views_info{file}
     ledgerpress_views_since_seconds{}
+"""
+
+
+COMMAND_LINE: Final = """
+    demo --data --log
+    events export FILE --data --log
+    events import FILE --data --log
+    events show POSITION --data --log
+    events tail --count --data --follow --log -f -n
+    head --data --json --log
+    history SLUG --data --json --log
+    import page FILE --data --dry-run --json --log --retrieved-at
+    log backup FILE --data --log
+    log copy SOURCE TARGET --data --json --keep-open
+    log restore FILE --data --log
+    projection resume NAME --data --log
+    projection skip NAME --data --log --reason
+    rebuild --check --data --json --limit --log --projection
+    schema --access --check --directory
+    serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile
+    settings --config --json --profile --reference
+    status --data --json --log
+    token create NAME --actor --data --expires --json --log --reason --role --scope
+    token list --data --json --log
+    token revoke TOKEN_ID --data --log --reason
+    verify --data --head --json --log
+    views drop --data
+    views list --data --json
+    views restore FILE --data --log
+    views rollback --data
+    views snapshot FILE --data
+    withdraw POSITION --data --log --reason
 """
 
 
@@ -248,6 +283,22 @@ def test_settings_and_their_variables() -> None:
         "LEDGERPRESS_" + name.removeprefix("server.").removeprefix("access.").replace(".", "_").upper()
         for name in names
     ]
+
+
+def test_command_line() -> None:
+    expected = {line.strip() for line in COMMAND_LINE.strip().splitlines()}
+    assert set(command_lines(get_command(app), ())) == expected
+
+
+def command_lines(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Yield each command with its arguments and options."""
+    commands = getattr(command, "commands", {})
+    if not commands:
+        arguments = [one.name.upper() for one in command.params if one.param_type_name == "argument"]
+        options = [name for one in command.params for name in (*one.opts, *one.secondary_opts)]
+        yield " ".join((*path, *arguments, *sorted(name for name in options if name.startswith("-"))))
+    for name, below in commands.items():
+        yield from command_lines(below, (*path, name))
 
 
 async def test_metrics(tmp_path: Path) -> None:
