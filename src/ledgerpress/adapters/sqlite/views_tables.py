@@ -106,7 +106,7 @@ def normalized(sql: str) -> str:
 
 
 def _normalized_schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
-    return {(name, normalized(sql)) for name, sql in db.execute(_SCHEMA)}
+    return {(name, normalized(sql or "")) for name, sql in db.execute(_SCHEMA)}
 
 
 def _whole(projectors: Sequence[Projector]) -> sqlite3.Connection:
