@@ -8,10 +8,10 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.application.access import ANONYMOUS, OpenDoor
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.store import Store, open_store
 from scripts.plain_strawberry import our_schema, plain_strawberry
 
 
@@ -34,7 +34,7 @@ def bare(body: bytes) -> ASGIApp:
 def ledgerpress(store: Store) -> ASGIApp:
     """Return LedgerPress's own application, for everyone."""
     unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-    return make_app(store, door=OpenDoor(ANONYMOUS), settings=unbounded)
+    return make_app(store, door=FixedIdentity(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Final
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.streams import LOG_STREAM, TAXONOMY_STREAM, author_stream, post_stream
-from ledgerpress.domain import slugs
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.authors import AuthorRegistered
-from ledgerpress.domain.categories import CategoryCreated
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import (
+from ledgerpress.commands.state_loader import LOG_STREAM, TAXONOMY_STREAM, author_stream, post_stream
+from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.authors.model import AuthorRegistered
+from ledgerpress.features.categories.model import CategoryCreated
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.model import (
     PostArchived,
     PostCategorized,
     PostCreated,
@@ -25,9 +26,8 @@ from ledgerpress.domain.posts import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.domain.publication import LogOpened
-from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
-from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.features.site.model import LogOpened
+from ledgerpress.features.slugs import model as slugs
 
 PUBLICATION: Final = uuid8("generated publication")
 AUTHORS: Final = [uuid8("author", number) for number in range(12)]

@@ -4,16 +4,16 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from ledgerpress.application.categories import CreateCategory
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.streams import post_stream
-from ledgerpress.compose.store import Store
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import PostCategorized, PostCreated, PostEdited, PostPublished
+from ledgerpress.commands.state_loader import post_stream
 from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.categories.commands import CreateCategory
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.model import PostCategorized, PostCreated, PostEdited, PostPublished
+from ledgerpress.server.store import Store
 
 CATEGORIES = 10
 HOUR = 3_600_000_000

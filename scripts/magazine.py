@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from ledgerpress.application.categories import CreateCategory
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.people import RegisterAuthor
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.compose.store import Store
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.features.categories.commands import CreateCategory
+from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.server.store import Store
 
 ARTICLES: Final = 60
 FRONT_PAGE: Final = """

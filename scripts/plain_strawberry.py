@@ -12,18 +12,20 @@ import strawberry
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
-from ledgerpress.application.access import ANONYMOUS
-from ledgerpress.compose.store import Store
-from ledgerpress.graphql import ids
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.posts import article_queries as articles
+from ledgerpress.features.posts.body.rendering import derived_teaser, render
 from ledgerpress.graphql.context import Context
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.graphql.schema import make_schema
-from ledgerpress.readmodels import articles, categories, people
-from ledgerpress.readmodels.age import age_text
-from ledgerpress.readmodels.body import derived_teaser, render
-from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
-from ledgerpress.readmodels.paging import PageRequest, encode_cursor, page_of
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.server.store import Store
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
+from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,21 @@ class Article:
     @strawberry.field
     async def age(self) -> str:
         """Return how long ago it was published."""
-        return age_text(self.record.published_at, _request.get().now)
+        return relative_time(self.record.published_at, _request.get().now)
 
     @strawberry.field
     async def authors(self) -> list[Author]:
         """Return the authors."""
-        found = people.authors(_request.get().snapshot, self.record.author_ids)
+        found = people_queries.authors(_request.get().snapshot, self.record.author_ids)
         return [Author(name=one.name) for one in found]
 
     @strawberry.field
     async def categories(self) -> list[Category]:
         """Return the categories."""
         found = categories.of_post(_request.get().snapshot, self.record.seq)
-        return [Category(id=ids.encode("Category", one.id), slug=one.slug, name=one.name) for one in found]
+        return [
+            Category(id=global_ids.encode("Category", one.id), slug=one.slug, name=one.name) for one in found
+        ]
 
 
 @strawberry.type
@@ -161,7 +165,7 @@ class _OurGraphQL(GraphQL[Any, Any]):
 def _article(record: articles.Article) -> Article:
     return Article(
         record=record,
-        id=ids.encode("Article", record.id),
+        id=global_ids.encode("Article", record.id),
         slug=record.slug,
         title=record.title,
         published_at=iso_time(record.published_at),

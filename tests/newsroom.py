@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
-from ledgerpress.domain.authors import AuthorRegistered, AuthorRenamed
-from ledgerpress.domain.categories import (
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
+from ledgerpress.features.categories.model import (
     CategoryCreated,
     CategoryDeleted,
     CategoryDescribed,
@@ -17,8 +19,7 @@ from ledgerpress.domain.categories import (
     CategoryMoved,
     CategoryRenamed,
 )
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import (
+from ledgerpress.features.posts.model import (
     ContentChanged,
     PostArchived,
     PostCategorized,
@@ -29,8 +30,7 @@ from ledgerpress.domain.posts import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.domain.publication import SiteNamed
-from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.features.site.model import SiteNamed
 
 
 @dataclass

@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.projector import Projector, Writing
+from ledgerpress.eventlog.event import Event
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 
-Apply: TypeAlias = Callable[[Writing, Recorded[Event]], None]
+Apply: TypeAlias = Callable[[ProjectorBatch, Recorded[Event]], None]
 
 
 class Altered:
@@ -21,14 +21,14 @@ class Altered:
         self._sound = sound
         self._apply = apply
 
-    def begin(self, db: sqlite3.Connection) -> Writing:
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return AlteredWriting(self._sound.begin(db), self._apply)
 
 
 class AlteredWriting:
     """What a sound projector writes with, but for how an event is applied."""
 
-    def __init__(self, sound: Writing, apply: Apply) -> None:
+    def __init__(self, sound: ProjectorBatch, apply: Apply) -> None:
         self._sound = sound
         self._apply = apply
 

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.commands.errors import ErrorCode, Rejection
 
 
 @contextmanager
-def refused(code: ErrorCode, *field: str) -> Iterator[pytest.ExceptionInfo[Rejected]]:
+def refused(code: ErrorCode, *field: str) -> Iterator[pytest.ExceptionInfo[Rejection]]:
     """Expect a refusal with that code, at that field, and with words for a person."""
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Rejection) as caught:
         yield caught
     assert (caught.value.code, caught.value.field) == (code, field)
     assert caught.value.message[-1] in ".!?”"

@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.streams import withdrawal_stream
-from ledgerpress.application.withdrawal import KEPT
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.publication import PayloadWithdrawn
+from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.envelope import Header, NewEvent, StoredEvent
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN
 from scripts.generated_log import GeneratedLog
 
 LATER: Final = 300
@@ -40,7 +40,7 @@ def _with_withdrawals(events: int, every: int) -> Iterator[StoredEvent]:
         position += 1
         header = msgspec.structs.replace(event.header, position=position)
         withdrawn = position % every == 0 and position + 2 * LATER < events
-        if withdrawn and header.type not in KEPT:
+        if withdrawn and header.type not in NEVER_WITHDRAWN:
             waiting.append(header)
             yield StoredEvent(header, None)
         else:

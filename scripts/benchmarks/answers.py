@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 
 import uvloop
 
-from ledgerpress.compose.store import open_store
+from ledgerpress.server.store import open_store
 from scripts.answering import KINDS
 from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
 from scripts.raw_client import ask, load

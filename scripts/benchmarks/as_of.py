@@ -30,15 +30,15 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from ledgerpress.adapters.sqlite.connection import SerialConnection
-from ledgerpress.adapters.sqlite.log_file import open_log_file
-from ledgerpress.adapters.sqlite.log_recording import record
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.eventlog.appending import Command
+from ledgerpress.adapters.sqlite_log.append_transaction import append_group
+from ledgerpress.adapters.sqlite_log.log_file import open_log_file
+from ledgerpress.eventlog.append_request import AppendRequest
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.sqlite.connection import SerialConnection
 from scripts.generated_posts import CATEGORIES, HOUR, START, Generator, make_categories
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -96,7 +96,7 @@ async def append(connection: SerialConnection, what: str, writes: Iterable[Strea
     """Record `writes`, `most` in a transaction, and say how long it took."""
     started, source = time.perf_counter(), iter(writes)
     while batch := list(islice(source, most)):
-        (outcome,) = await connection.run(partial(record, commands=[Command.of(batch)]))
+        (outcome,) = await connection.run(partial(append_group, commands=[AppendRequest.of(batch)]))
         if not isinstance(outcome, int):
             raise outcome
         print(f"  {what}: head {outcome:,}, {time.perf_counter() - started:.0f} s", flush=True)
@@ -122,7 +122,7 @@ class Read(NamedTuple):
     worked: float
 
 
-async def ask(engine: Engine, store: Store, query: str, position: int | None) -> dict[str, Any]:
+async def ask(engine: Executor, store: Store, query: str, position: int | None) -> dict[str, Any]:
     """Execute a query as of a position, or of today, and return the answer."""
     variables = {} if position is None else {"at": {"position": position}}
     answer = await engine.execute(store, query, variables=variables)
@@ -132,14 +132,14 @@ async def ask(engine: Engine, store: Store, query: str, position: int | None) ->
     return data
 
 
-async def timed(engine: Engine, store: Store, query: str, position: int | None) -> Read:
+async def timed(engine: Executor, store: Store, query: str, position: int | None) -> Read:
     """Execute a query, all on this thread, and return how long it took."""
     began, worked = time.perf_counter(), time.thread_time()
     await ask(engine, store, query, position)
     return Read(time.perf_counter() - began, time.thread_time() - worked)
 
 
-async def check(engine: Engine, store: Store, before: int, count: int, late: int) -> None:
+async def check(engine: Executor, store: Store, before: int, count: int, late: int) -> None:
     """Make sure that the late import is in today's answers, and not in those of just before it."""
     newest = (count - 1) % CATEGORIES
     for position, more in ((before, 0), (None, late)):
@@ -151,7 +151,7 @@ async def check(engine: Engine, store: Store, before: int, count: int, late: int
 
 
 async def compare(
-    engine: Engine, store: Store, query: str, positions: Sequence[int], limits: tuple[float, float]
+    engine: Executor, store: Store, query: str, positions: Sequence[int], limits: tuple[float, float]
 ) -> bool:
     """Read each position and today in turn; print the ratios, and return whether median and p99 keep `limits`."""
     for _ in range(30):
@@ -194,7 +194,7 @@ def print_ratios(what: str, past: Sequence[float], today: Sequence[float]) -> di
 
 async def measure(count: int, late: int, reads: int, kept_in: Path | None) -> bool:
     """Fill a store, unless `kept_in` was filled before, and measure it; return whether every promise is kept."""
-    engine = Engine()
+    engine = Executor()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
         data, started = kept_in or Path(place) / "store", time.perf_counter()
         if not (data / LOG_FILE).exists():

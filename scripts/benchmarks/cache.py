@@ -15,16 +15,16 @@ from typing import Any
 
 import uvloop
 
-from ledgerpress.application.access import ANONYMOUS
-from ledgerpress.application.posts import EditPost
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql import ids
-from ledgerpress.graphql.answers import Answers, CacheSettings
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels import articles
-from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
-from ledgerpress.readmodels.listings import list_keys
-from ledgerpress.readmodels.touched import FEW, touched
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.listings.queries import list_keys
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 
 LIST = """query ($first: Int!) { articles(first: $first) { nodes {
@@ -44,9 +44,9 @@ async def median(work: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(store: Store) -> dict[str, float]:
     """Return what was measured, in microseconds and numbers of answers."""
-    kept, none = Answers(Engine()), Answers(Engine(), CacheSettings(max_bytes=0))
+    kept, none = CachedExecutor(Executor()), CachedExecutor(Executor(), CacheSettings(max_bytes=0))
 
-    async def ask(answers: Answers, query: str, **variables: Any) -> None:
+    async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
         await answers.answer(store, query, variables=variables, identity=ANONYMOUS)
 
     await ask(kept, LIST, first=20)
@@ -56,21 +56,21 @@ async def measure(store: Store) -> dict[str, float]:
     }
     with store.snapshot() as snapshot:
         keys = list_keys(snapshot.db, [EVERY_ARTICLE], snapshot.position, limit=400)
-        shown = [one.id for key in keys if (one := articles.by_seq(snapshot, key.post))]
+        shown = [one.id for key in keys if (one := article_queries.by_seq(snapshot, key.post))]
         start = time.perf_counter_ns()
-        touched(snapshot, snapshot.position - FEW)
-        found[f"what {FEW} events touched"] = (time.perf_counter_ns() - start) / 1_000
+        invalidated_topics(snapshot, snapshot.position - MAX_EVENTS)
+        found[f"what {MAX_EVENTS} events touched"] = (time.perf_counter_ns() - start) / 1_000
         start = time.perf_counter_ns()
         for _ in range(200):
-            touched(snapshot, snapshot.position - 1)
+            invalidated_topics(snapshot, snapshot.position - 1)
         found["what one event touched"] = (time.perf_counter_ns() - start) / 200_000
 
     for post_id in shown:
-        await ask(kept, ARTICLE, id=ids.encode("Article", post_id))
+        await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))
     await store.press.handle(EditPost(post_id=shown[7], title="Again", publish=True))
     before = kept.counts.hits
     for post_id in shown:
-        await ask(kept, ARTICLE, id=ids.encode("Article", post_id))
+        await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))
     found["articles asked for after one was published anew"] = len(shown)
     found["of those hits"] = kept.counts.hits - before
     return found

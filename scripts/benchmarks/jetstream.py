@@ -27,10 +27,10 @@ import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.address import Address, Names
-from ledgerpress.adapters.jetstream.log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.message import body_of
-from ledgerpress.adapters.jetstream.publishing import BATCHES
+from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.message_codec import body_of
+from ledgerpress.adapters.jetstream.publisher import BATCHES
+from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
@@ -88,7 +88,7 @@ class Adapter:
 class Bare:
     """Clients of nats-py, which do nothing but to publish what is ready."""
 
-    def __init__(self, client: Client, names: Names, size: int) -> None:
+    def __init__(self, client: Client, names: SubjectNames, size: int) -> None:
         self._nats = client
         self._names = names
         self._size = size
@@ -153,16 +153,16 @@ async def measure(server: NatsServer, rounds: int) -> list[dict[str, float]]:
     client = await nats.connect(f"nats://{server.address}")
     logs = {
         name: await JetStreamEventLog.open(
-            Address.of(server.url(name)), create_as=lambda: uuid8("publication")
+            NatsUrl.of(server.url(name)), create_as=lambda: uuid8("publication")
         )
         for name in ("one", "several", "bare-one", "bare-several")
     }
     try:
         turns: list[tuple[str, Adapter | Bare]] = [
             ("one", Adapter(logs["one"], 1)),
-            ("bare one", Bare(client, Names("bare-one"), 1)),
+            ("bare one", Bare(client, SubjectNames("bare-one"), 1)),
             ("several", Adapter(logs["several"], EVENTS)),
-            ("bare several", Bare(client, Names("bare-several"), EVENTS)),
+            ("bare several", Bare(client, SubjectNames("bare-several"), EVENTS)),
         ]
         figures = []
         for number in range(rounds + 1):

@@ -22,13 +22,13 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.connection import open_to_read
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_replica
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.checkpoints import BOOKKEEPING
-from ledgerpress.readmodels.table_digests import TableDigest, table_digests
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.log_factory import open_replica
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.table_digests import TableDigest, table_digests
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.engines.nats import temporary_server
 from scripts.engines.postgres import PostgresServer
 from scripts.generated_log import PUBLICATION, GeneratedLog
@@ -96,7 +96,7 @@ async def write(server: Server) -> None:
 
 
 def views_of(data: Path) -> Path:
-    views = ViewsDirectory(data, every_projector()).current
+    views = ViewsDirectory(data, all_projectors()).current
     if views is None:
         raise SystemExit(f"there are no views in {data}")
     return views

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import uvloop
 
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels import articles, categories
-from ledgerpress.readmodels.paging import PageRequest, page_of
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.posts import article_queries
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.paging import PageRequest, page_of
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -42,8 +43,8 @@ def read_recent(store: Store) -> None:
     """Read the first page of recent posts through the read models."""
     with store.snapshot() as snapshot:
         for key in page_of(snapshot, [0], PageRequest(20)).entries:
-            articles.by_seq(snapshot, key.post)
-        articles.count_articles(snapshot)
+            article_queries.by_seq(snapshot, key.post)
+        article_queries.count_articles(snapshot)
 
 
 def read_category(store: Store) -> None:
@@ -54,11 +55,11 @@ def read_category(store: Store) -> None:
             raise SystemExit("the category is missing")
         keys = categories.listing_keys(snapshot, category, descend=True)
         for key in page_of(snapshot, keys, PageRequest(20)).entries:
-            articles.by_seq(snapshot, key.post)
+            article_queries.by_seq(snapshot, key.post)
         categories.count_articles(snapshot, category, descend=True)
 
 
-async def ask(engine: Engine, store: Store, query: str) -> None:
+async def ask(engine: Executor, store: Store, query: str) -> None:
     """Execute a query, and make sure that it was answered."""
     answer = await engine.execute(store, query)
     if "errors" in answer.body:
@@ -88,7 +89,7 @@ async def compare(
 
 async def measure(few: int, many: int, rounds: int) -> bool:
     """Fill both stores and compare them."""
-    engine = Engine()
+    engine = Executor()
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
         small = await stack.enter_async_context(open_store(place / "small"))

@@ -25,9 +25,9 @@ from typing import Final
 
 import uvloop
 
-from ledgerpress.adapters.sqlite import log_rows
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.log_file import DURABLE
+from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.adapters.sqlite_log.log_file import DURABLE
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite

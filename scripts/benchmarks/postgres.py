@@ -22,9 +22,9 @@ from typing import Final
 import asyncpg
 import uvloop
 
-from ledgerpress.adapters.postgres import log_rows
-from ledgerpress.adapters.postgres.log import PostgresEventLog
-from ledgerpress.adapters.postgres.server import Connection, Server
+from ledgerpress.adapters.postgres import event_rows as log_rows
+from ledgerpress.adapters.postgres.connection import Connection, Server
+from ledgerpress.adapters.postgres.event_log import PostgresEventLog
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite

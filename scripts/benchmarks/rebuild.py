@@ -31,17 +31,17 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 import uvloop
 
-from ledgerpress.adapters.sqlite import log_rows
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.adapters.sqlite.views import WRITER_PRAGMAS
-from ledgerpress.adapters.sqlite.views_build import ViewsBuild
-from ledgerpress.adapters.sqlite.views_tables import INDEXING_PRAGMAS, create_indexes, create_tables
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log.copy_target import write_copy
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import PayloadBody
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.checkpoints import BOOKKEEPING
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.views.files.build import ViewsBuild
+from ledgerpress.views.files.tables import INDEXING_PRAGMAS, create_indexes, create_tables
+from ledgerpress.views.files.views_file import WRITER_PRAGMAS
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.generated_log import PUBLICATION, GeneratedLog
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Measured(NamedTuple):
 
 def make_log(path: Path, events: int) -> None:
     """Write a generated log."""
-    asyncio.run(write_replica(path, PUBLICATION, GeneratedLog().batches(events, BATCH)))
+    asyncio.run(write_copy(path, PUBLICATION, GeneratedLog().batches(events, BATCH)))
 
 
 class Rebuild:
@@ -87,7 +87,7 @@ class Rebuild:
 
     def __init__(self, log: SqliteEventLog, path: Path) -> None:
         self._log = log
-        self._build = ViewsBuild.open(path, every_projector(), began_at=0)
+        self._build = ViewsBuild.open(path, all_projectors(), began_at=0)
 
     async def step(self) -> bool:
         """Apply one batch; return whether there was one."""
@@ -142,7 +142,7 @@ def new_views(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     for name, value in WRITER_PRAGMAS.items():
         db.execute(f"PRAGMA {name} = {value}")
-    create_tables(db, every_projector(), indexes=False)
+    create_tables(db, all_projectors(), indexes=False)
     return db
 
 
@@ -151,7 +151,7 @@ def finish(db: sqlite3.Connection) -> None:
     for name, value in INDEXING_PRAGMAS.items():
         db.execute(f"PRAGMA {name} = {value}")
     db.execute("BEGIN IMMEDIATE")
-    create_indexes(db, every_projector())
+    create_indexes(db, all_projectors())
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()

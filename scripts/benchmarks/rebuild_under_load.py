@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from ledgerpress.compose.store import open_store
+from ledgerpress.server.store import open_store
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import Load, clients, rebuild
 from tests.integration.server import PROGRAM, serving

@@ -31,11 +31,11 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.store import Store, open_store
 from scripts.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
@@ -127,9 +127,9 @@ async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     app = make_app(
         store,
-        door=OpenDoor(LOCAL_OPERATOR),
+        door=FixedIdentity(LOCAL_OPERATOR),
         settings=HttpSettings(requests_per_second=0, anonymous_requests_per_second=0),
-        live=LiveSettings(),
+        live=SubscriptionSettings(),
     )
     config = uvicorn.Config(
         app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="warning", lifespan="off"

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.views_check import reading
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.checkpoints import BOOKKEEPING
-from ledgerpress.readmodels.integrity import root
-from ledgerpress.readmodels.table_digests import table_digests
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.integrity.queries import root
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.table_digests import table_digests
+from ledgerpress.views.files.verification import reading
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.clustering.node import Node
 from scripts.clustering.traffic import Written
 
@@ -35,7 +35,7 @@ class Seen:
 
 def seen(data: Path) -> Seen:
     """Return what the views in a data directory come to."""
-    with reading(ViewsDirectory(data, every_projector()).current) as snapshot:
+    with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
         if snapshot is None:
             return Seen(0, "", "")
         digests = table_digests(snapshot.db, BOOKKEEPING)

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import uvloop
 
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.benchmarks.log import CLIENTS, STREAMS, writes
 from scripts.engines.nats import NatsServer
 from scripts.engines.postgres import PostgresServer

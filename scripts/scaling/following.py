@@ -13,7 +13,7 @@ from typing import Final
 from scripts.scaling.constants import OfSize
 
 BATCH: Final = 500
-"""`ledgerpress.compose.store.FOLLOWED_AT_ONCE`."""
+"""`ledgerpress.server.store.FOLLOWED_AT_ONCE`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,17 @@ from typing import Final, TypeVar
 
 import uvloop
 
-from ledgerpress.adapters.sqlite.backup import backup
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views_build import ViewsBuild
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.proofs import verify_log, verify_views
-from ledgerpress.compose.upkeep import withdraw
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.checkpoints import BOOKKEEPING
-from ledgerpress.readmodels.table_digests import table_digests
+from ledgerpress.adapters.sqlite_log.backup import backup
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.operator.maintenance import withdraw
+from ledgerpress.operator.verification import verify_log, verify_views
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.views.files.build import ViewsBuild
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.table_digests import table_digests
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.benchmarks.log import CLIENTS, STREAMS, Clients
 from scripts.benchmarks.rebuild import peak_memory
 
@@ -64,12 +64,12 @@ def rebuild(data: Path, events: int, back: int) -> dict[str, float]:
 
     Before each of the last batches the operating system forgets the views, so that it shows what has to be read of them.
     """
-    directory = ViewsDirectory(data, every_projector())
+    directory = ViewsDirectory(data, all_projectors())
     path = directory.vacant()
 
     async def run() -> dict[str, float]:
         log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
-        build = ViewsBuild.open(path, every_projector(), began_at=events)
+        build = ViewsBuild.open(path, all_projectors(), began_at=events)
         apart = min(COLD_BATCHES * BATCH, events // 2)
         until = events - back - apart
         started = time.process_time()

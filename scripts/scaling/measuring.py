@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.projections.all import every_projector
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.views.files.directory import ViewsDirectory
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
 from scripts.scaling import engines, log_of_size, node_of_size, one_process
 from scripts.scaling.constants import Constants, Machine, OfSize
@@ -86,7 +86,7 @@ def appends(logs: Mapping[int, Path]) -> dict[int, dict[str, float]]:
 
 def copy_views(data: Path) -> float:
     """Return the seconds in which the views are copied with their checksum, as a node does that joins."""
-    path = ViewsDirectory(data, every_projector()).current
+    path = ViewsDirectory(data, all_projectors()).current
     if path is None:
         raise SystemExit("there are no views")
     started = time.perf_counter()

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import uvloop
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.access import ANONYMOUS
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.projection.runner import ProjectionRunner
 from scripts.benchmarks.subscribers import resident
 from scripts.scaling.log_of_size import drop_cache, read_bytes
 
@@ -40,14 +40,14 @@ def follow(data: Path) -> dict[str, float]:
 
 async def _follow(data: Path) -> dict[str, float]:
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
-    path = ViewsDirectory(data, every_projector()).current
+    path = ViewsDirectory(data, all_projectors()).current
     if path is None:
         raise SystemExit("there are no views")
-    views = await SqliteViews.open(path, every_projector(), create=False)
+    views = await ViewsFile.open(path, all_projectors(), create=False)
     head = await log.head()
     found = {}
     for name, size, until in (("batch", 500, head - SINGLE), ("single", 1, head)):
-        runner = ProjectionRunner(log, event_codec(), views, every_projector(), batch_size=size)
+        runner = ProjectionRunner(log, event_codec(), views, all_projectors(), batch_size=size)
         await runner.start()
         before, started = _reached(runner), time.process_time()
         while _reached(runner) + size <= until:
@@ -72,7 +72,7 @@ async def _read(data: Path) -> dict[str, float]:
     started = time.perf_counter()
     async with open_store(data, create=False) as store:
         found: dict[str, float] = {"start": time.perf_counter() - started}
-        engine = Engine()
+        engine = Executor()
         for _ in range(30):
             await _ask(engine, store, FRONT_PAGE)
         found["front_page"] = statistics.median(
@@ -101,7 +101,7 @@ def _published(views: Path, seed: int = 1) -> list[str]:
     return random.Random(seed).sample(slugs, min(ARTICLES, len(slugs)))  # noqa: S311  # the same each time
 
 
-async def _ask(engine: Engine, store: Store, query: str, **variables: Any) -> tuple[float, float]:
+async def _ask(engine: Executor, store: Store, query: str, **variables: Any) -> tuple[float, float]:
     """Return the seconds of processor time and by the clock."""
     started, processor = time.perf_counter(), time.process_time()
     answer = await engine.execute(store, query, variables=variables, identity=ANONYMOUS)

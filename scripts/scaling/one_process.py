@@ -14,12 +14,12 @@ from typing import Final
 import msgspec
 import uvloop
 
-from ledgerpress.application.access import ANONYMOUS
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.answers import Answers
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels.touched import touched
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.cache_invalidation import invalidated_topics
 from scripts.benchmarks.answers import SALT, VARIABLES, Server, conditional, post
 from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
 from scripts.raw_client import ask
@@ -106,7 +106,7 @@ async def commands(folder: Path) -> dict[str, float]:
 
 
 async def _memory(store: Store) -> dict[str, float]:
-    kept = Answers(Engine())
+    kept = CachedExecutor(Executor())
     for first in range(1, 41):
         await kept.answer(store, FRONT_PAGE, variables={"first": first}, identity=ANONYMOUS)
     before = kept.bytes
@@ -116,7 +116,7 @@ async def _memory(store: Store) -> dict[str, float]:
     with store.snapshot() as snapshot:
         started = time.process_time()
         for _ in range(500):
-            touched(snapshot, snapshot.position - 1)
+            invalidated_topics(snapshot, snapshot.position - 1)
         took = (time.process_time() - started) / 500
     return {"kept_answer_bytes": kept.bytes - before, "touched": took}
 

@@ -4,13 +4,13 @@ import asyncio
 import time
 from typing import Final
 
-from ledgerpress.application.access import ANONYMOUS
-from ledgerpress.application.posts import EditPost
-from ledgerpress.compose.store import Store
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.graphql.live.hub import Live
-from ledgerpress.graphql.live.settings import LiveSettings
-from ledgerpress.graphql.live.told import Ended, Told
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
+from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.server.store import Store
 
 DIFFERENT: Final = 500
 EVENTS: Final = 5
@@ -22,10 +22,10 @@ DOCUMENT: Final = (
 class Nowhere:
     """A connection that takes everything at once."""
 
-    async def send(self, event: Told) -> None:
+    async def send(self, event: ResultMessage) -> None:
         """Take it."""
 
-    async def end(self, end: Ended) -> None:
+    async def end(self, end: SubscriptionEnded) -> None:
         """Take note."""
 
     def abandon(self) -> None:
@@ -34,10 +34,10 @@ class Nowhere:
 
 async def different(store: Store, post_id: str) -> float:
     """Return the processor seconds that an event costs for each subscription that is different from all others."""
-    engine = Engine()
+    engine = Executor()
     await engine.documents.prepare(DOCUMENT)
     operation = engine.documents.operation(DOCUMENT, None)
-    live = Live(engine, store, LiveSettings())
+    live = SubscriptionHub(engine, store, SubscriptionSettings())
     alone = await _events(store, post_id, "alone")
     subscribers = [
         await live.subscribe(operation, DOCUMENT, {"slug": f"elsewhere-{number}"}, ANONYMOUS, Nowhere())

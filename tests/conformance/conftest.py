@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.sides import Side, ours
+from tests.conformance.reference_servers import Side, ours
 
 
 @pytest.fixture(params=["reference", "ours"])

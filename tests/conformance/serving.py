@@ -8,11 +8,11 @@ from pathlib import Path
 
 import uvicorn
 
-from ledgerpress.application.access import ANONYMOUS, OpenDoor
-from ledgerpress.compose.store import open_store
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.store import open_store
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def serving(data: Path, settings: HttpSettings, limits: Limits | None = No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:
             config = uvicorn.Config(
-                make_app(store, door=OpenDoor(ANONYMOUS), settings=settings, limits=limits),
+                make_app(store, door=FixedIdentity(ANONYMOUS), settings=settings, limits=limits),
                 http="httptools",
                 ws="none",
                 log_config=None,

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.conformance.sides import INVALID, Side, reference
+from tests.conformance.reference_servers import INVALID, Side, reference
 from tests.integration.sse import Event, opened
 
 TOKEN = "X-GraphQL-Event-Stream-Token"

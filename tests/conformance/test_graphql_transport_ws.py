@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.sides import INVALID, Side, reference
+from tests.conformance.reference_servers import INVALID, Side, reference
 from tests.integration.live import Socket, websocket
 
 

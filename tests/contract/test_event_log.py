@@ -13,12 +13,7 @@ from ledgerpress.eventlog.envelope import (
     SealedPayload,
     StoredEvent,
 )
-from ledgerpress.eventlog.errors import (
-    DuplicateEvent,
-    InvalidEnvelope,
-    PayloadTooLarge,
-    WrongExpectedVersion,
-)
+from ledgerpress.eventlog.errors import DuplicateEvent, InvalidEnvelope, PayloadTooLarge, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.subscription import check_gapless

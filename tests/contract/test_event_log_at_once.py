@@ -7,12 +7,7 @@ from uuid import UUID
 import pytest
 
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import (
-    DuplicateEvent,
-    EventLogError,
-    LogClosed,
-    WrongExpectedVersion,
-)
+from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.subscription import catch_up
 from tests.contract.samples import everything, places, sample_event, sample_write

@@ -14,14 +14,14 @@ import jsonschema
 import msgspec
 import pytest
 
-from ledgerpress.application import event_schemas
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain.catalogue import EVENT_TYPES, UPCASTERS
-from ledgerpress.domain.event import Event, withdrawn
 from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.event_catalogue import EVENT_TYPES, UPCASTERS
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.operator import event_schemas
 
 DIRECTORY: Final = Path(__file__).parents[2] / "schema" / "events"
 SALT: Final = bytes(32)

@@ -17,10 +17,10 @@ from typing import Any
 
 import rfc8785
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain.catalogue import EVENT_TYPES
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.event_codec import event_codec
 from tests.golden.lines import FILE, line_of
 from tests.golden.newsroom import PUBLICATION, happen
 

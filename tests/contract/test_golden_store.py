@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.importers.page import parse_page
-from ledgerpress.importers.page_import import import_page
+from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.parser.page import parse_page
 from tests.golden.store import EXPECTED, LATER, PAGES, answers, repeat, state, tables, unpack
-from tests.integration.desk import client
+from tests.integration.graphql_client import client
 from tests.sources import SetClock
 
 FOUND: Final[dict[str, Any]] = json.loads(EXPECTED.read_bytes())

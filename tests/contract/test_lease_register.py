@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ledgerpress.eventlog.lease_register import Held
+from ledgerpress.eventlog.leases.lease_register import Held
 from tests.engines.places import LogPlace as Logs
 
 

@@ -5,16 +5,17 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.sources import SystemClock, SystemRandomness
+from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.lease_register import Held, LeaseRegister
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.lease_register import Held, LeaseRegister
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog
+from ledgerpress.eventlog.randomness import SystemRandomness
+from ledgerpress.features.event_codec import event_codec
 from tests.contract.samples import everything, places, sample_write
 from tests.engines.places import LogPlace as Logs
-from tests.lease_doors import takings
+from tests.lease_proxies import takings
 
 FOR_EVER: Final = 3_600.0
 """Seconds: a lease that lasts so long does not run out in a test."""

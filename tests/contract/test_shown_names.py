@@ -14,25 +14,25 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
 import ledgerpress
-from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.message import body_of
-from ledgerpress.adapters.sqlite.views_directory import InUse
-from ledgerpress.adapters.sqlite.views_manifest import Manifest, RowsDigest
+from ledgerpress.adapters.jetstream.message_codec import body_of
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.cli import app
-from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, NOTE
-from ledgerpress.compose.node_directory import Note
-from ledgerpress.compose.settings_declared import declared
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.graphql import ids
-from ledgerpress.http.access_log import LOGGER
-from ledgerpress.http.trace_context import correlation_id
-from ledgerpress.importers.page_report import Action, Kind
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import encode_cursor
+from ledgerpress.features.page_import.report import Action, Kind
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.http.middleware.access_log import LOGGER
+from ledgerpress.http.middleware.trace_context import correlation_id
+from ledgerpress.server.data_directory import ASIDE, LOG_FILE, NOTE
+from ledgerpress.server.node_directory import NodeNote
+from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.copy_format import Manifest, RowsDigest
+from ledgerpress.views.files.directory import ViewsPointer
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import encode_cursor
 from tests.contract.samples import sample_event
 from tests.contract.test_event_schemas import stored
 from tests.integration.operated import OPERATOR, operated
@@ -173,9 +173,9 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     views = "views-34636194-1.sqlite"
     assert names == {"log.sqlite", views, "views.json", "views.lock", "views.build.lock"}
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
-    in_use = InUse("a", "b", "c")
+    in_use = ViewsPointer("a", "b", "c")
     assert msgspec.json.encode(in_use) == b'{"current":"a","former":"b","declined":"c"}'
-    assert msgspec.json.encode(Note(ID)) == f'{{"publication":"{ID}"}}'.encode()
+    assert msgspec.json.encode(NodeNote(ID)) == f'{{"publication":"{ID}"}}'.encode()
 
 
 def test_first_line_of_a_views_copy() -> None:
@@ -205,7 +205,7 @@ def test_line_of_an_exported_event() -> None:
 
 
 def test_names_at_nats() -> None:
-    names = Names("daily")
+    names = SubjectNames("daily")
     assert names.stream == "LEDGERPRESS_daily"
     assert names.subjects == "ledgerpress.log.daily.>"
     assert names.withdrawals == "ledgerpress.log.daily.*.w.*"
@@ -252,7 +252,7 @@ def test_names_in_the_sqlite_log() -> None:
 
 def test_global_ids_and_cursors() -> None:
     # The type names are in the golden store's answers.
-    assert ids.encode("Post", ID) == "UG9zdDowMDAwMDAwMC0wMDAwLTgwMDAtODAwMC0wMDAwMDAwMDAwMGE"
+    assert global_ids.encode("Post", ID) == "UG9zdDowMDAwMDAwMC0wMDAwLTgwMDAtODAwMC0wMDAwMDAwMDAwMGE"
     assert encode_cursor(ListingKey(1_714_000_000_000_000, 28)) == "MTcxNDAwMDAwMDAwMDAwMCwyOA"
     assert encode_cursor(ListingKey(-1, 7)) == "LTEsNw"
 

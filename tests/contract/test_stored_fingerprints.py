@@ -10,9 +10,14 @@ from typing import Final
 import pytest
 from msgspec import UNSET
 
-from ledgerpress.application.access import GRANTED, Permission, Role
-from ledgerpress.application.authorisation import NEEDED
-from ledgerpress.application.categories import (
+from ledgerpress.commands.authorization import COMMAND_PERMISSIONS
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.command_handler import Command, fingerprint
+from ledgerpress.commands.identity import GRANTED, Permission, Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
     DescribeCategory,
@@ -20,10 +25,16 @@ from ledgerpress.application.categories import (
     MoveCategory,
     RenameCategory,
 )
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.people import NameSite, RegisterActor, RegisterAuthor, RenameActor, RenameAuthor
-from ledgerpress.application.post_history import RestorePost, RevertPost
-from ledgerpress.application.posts import (
+from ledgerpress.features.page_import.import_session import category_key, content_key
+from ledgerpress.features.page_import.imported_posts import DATE_GUESSED, post_key
+from ledgerpress.features.people_commands import (
+    NameSite,
+    RegisterActor,
+    RegisterAuthor,
+    RenameActor,
+    RenameAuthor,
+)
+from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
     CreatePost,
@@ -33,26 +44,21 @@ from ledgerpress.application.posts import (
     UncategorizePost,
     UnpublishPost,
 )
-from ledgerpress.application.press import UseCase, fingerprint
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Request
-from ledgerpress.application.tokens import CreateToken, RevokeToken
-from ledgerpress.domain.actors import ActorKind
-from ledgerpress.importers.import_desk import category_key, content_key
-from ledgerpress.importers.imported_posts import DATE_GUESSED, post_key
+from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
 BY_ID: Final = CategoryRef(id=ID)
 BY_SLUG: Final = CategoryRef(slug="night")
-BARE: Final = Request()
-FULL: Final = Request(reason="Because: “ßé” 🎈", expected_version=7)
+BARE: Final = CommandRequest()
+FULL: Final = CommandRequest(reason="Because: “ßé” 🎈", expected_version=7)
 
-FINGERPRINTS: Final[Sequence[tuple[str, UseCase, Request]]] = (
+FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
     ("d5cdbd94c449c5fc7707fa82f6aa29caa49dbdbf80893bbe34098426975ad4ee", CreatePost(title="Night"), BARE),
     ("3d7c8021e28cbe774bb78e772bc34ee7c4b63bb56e9134c210f950e9b70059f4", CreatePost(title="Night"), FULL),
-    ("8be78cdafb2e085629c80703cc8ad99cca41c579378ff61a3236c03eef7bab6a", CreatePost(title="Night"), Request(reason="Because")),
-    ("30aed9946f207433b8a6da56ca0adc2b20672c2d8eb67d06712d49491a5c5662", CreatePost(title="Night"), Request(expected_version=0)),
+    ("8be78cdafb2e085629c80703cc8ad99cca41c579378ff61a3236c03eef7bab6a", CreatePost(title="Night"), CommandRequest(reason="Because")),
+    ("30aed9946f207433b8a6da56ca0adc2b20672c2d8eb67d06712d49491a5c5662", CreatePost(title="Night"), CommandRequest(expected_version=0)),
     ("d5cdbd94c449c5fc7707fa82f6aa29caa49dbdbf80893bbe34098426975ad4ee", CreatePost(title="Night", body="", teaser=None, publish=False), BARE),
     (
         "118bd6e61e24e5ee21deb1fce4f0d9a259e1ace4f8caf086aab44637c21def72",
@@ -126,7 +132,7 @@ FINGERPRINTS: Final[Sequence[tuple[str, UseCase, Request]]] = (
     ("898183648ebdc0ab672b9e7ac7d36654dd9a782a4a408576a317e3f8aa3d35d7", SkipEvent(projection="listings", position=41), BARE),
 )  # fmt: skip
 
-CONTENT_KEYS: Final[Sequence[tuple[str, UseCase, int | None]]] = (
+CONTENT_KEYS: Final[Sequence[tuple[str, Command, int | None]]] = (
     ("a94659606a5e035241704c4ef1204b81bfd7455ffbfca053ecd2554d6e8221c0", NameSite(name="The Tide"), 0),
     ("bee5d1e5a6e5f0cc9151321390040cd7b8726075d7699264d2e4c5d86295d203", CategorizePost(post_id=ID, category=BY_ID), None),
     ("c4b3e14a334876b0e2a7083ecae9f6559e973da7db5e0f18ebacffdd237d9b54", CategorizePost(post_id=ID, category=CategoryRef(id=ID, slug="night")), 4),
@@ -141,14 +147,14 @@ def _label(value: object) -> str | None:
 
 
 @pytest.mark.parametrize(("expected", "use_case", "request_"), FINGERPRINTS, ids=_label)
-def test_fingerprint(expected: str, use_case: UseCase, request_: Request) -> None:
+def test_fingerprint(expected: str, use_case: Command, request_: CommandRequest) -> None:
     assert fingerprint(use_case, request_) == expected
 
 
 def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
-    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == NEEDED.keys()
+    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == COMMAND_PERMISSIONS.keys()
     names = {use_case.fingerprint_name for _, use_case, _ in FINGERPRINTS}
-    assert len(names) == len(NEEDED)
+    assert len(names) == len(COMMAND_PERMISSIONS)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
@@ -166,7 +172,7 @@ def test_the_name_of_the_class_is_no_part_of_a_fingerprint_or_key() -> None:
 
 
 @pytest.mark.parametrize(("expected", "use_case", "version"), CONTENT_KEYS, ids=_label)
-def test_idempotency_key_of_an_imported_change(expected: str, use_case: UseCase, version: int | None) -> None:
+def test_idempotency_key_of_an_imported_change(expected: str, use_case: Command, version: int | None) -> None:
     assert content_key(use_case, version) == f"page.change.{expected}"
 
 

@@ -14,13 +14,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory, digest_of
-from ledgerpress.adapters.sqlite.views_tables import ViewsDamaged, check_tables, create_tables, normalized
-from ledgerpress.application.access import Permission, Role
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.lease_entries import Entry
-from ledgerpress.application.log_copy import Compared
-from ledgerpress.application.streams import (
+from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.previous_results_projector import CommandsProjector
+from ledgerpress.commands.state_loader import (
     LOG_STREAM,
     SITE_STREAM,
     TAXONOMY_STREAM,
@@ -30,19 +26,24 @@ from ledgerpress.application.streams import (
     token_stream,
     withdrawal_stream,
 )
-from ledgerpress.application.tokens import first_token_id
-from ledgerpress.domain import leases, projections, slugs
-from ledgerpress.domain.actors import RESERVED, ActorKind
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.domain.posts import CONTENT_FIELDS, PostStatus
-from ledgerpress.domain.slugs import SlugKind
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections import checkpoints
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.commands import CommandsProjector
-from ledgerpress.projections.listings import Listed
-from ledgerpress.projections.projector import apply_all
-from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
+from ledgerpress.eventlog.leases import events as leases
+from ledgerpress.eventlog.leases.entries import LeaseEntry
+from ledgerpress.features.actors.model import RESERVED, ActorKind
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.model import CONTENT_FIELDS, PostStatus
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.slugs import model as slugs
+from ledgerpress.features.slugs.model import SlugKind
+from ledgerpress.features.tokens.commands import first_token_id
+from ledgerpress.operator.log_copier import LogComparison
+from ledgerpress.views.files.directory import ViewsDirectory, digest_of
+from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
+from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
+from ledgerpress.views.listings.projector import ListedPost
+from ledgerpress.views.projection import checkpoints, skips
+from ledgerpress.views.projection.projector import apply_all
 from tests.contract.test_event_schemas import stored
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
@@ -108,7 +109,7 @@ def test_names_of_streams() -> None:
     assert actor_stream(ID) == f"actor.{ID}"
     assert token_stream(ID) == f"token.{ID}"
     assert withdrawal_stream(ID) == f"withdrawal.{ID}"
-    assert projections.stream_name("listings") == "projection.listings"
+    assert skips.stream_name("listings") == "projection.listings"
     assert leases.stream_name("schedules") == "lease.schedules"
     digest = "b9a9ffee047f0188b6b36ea04697943826eedc8c7519eb938e2a4075f3e8f92a"
     assert slugs.stream_name(SlugKind.POST, "night", bytes(32)) == f"slug.post.{digest}"
@@ -126,8 +127,8 @@ def test_keys_of_listings() -> None:
 
 
 def test_state_of_a_listed_post() -> None:
-    draft = Listed(7, 1_714_000_000_000_000, PostStatus.DRAFT, (ID,))
-    article = Listed(8, 0, PostStatus.PUBLISHED, (), -1, (ID, OTHER_ID), (OTHER_ID,))
+    draft = ListedPost(7, 1_714_000_000_000_000, PostStatus.DRAFT, (ID,))
+    article = ListedPost(8, 0, PostStatus.PUBLISHED, (), -1, (ID, OTHER_ID), (OTHER_ID,))
     assert msgspec.msgpack.encode(draft) == (
         b"\x87\xa3seq\x07\xaacreated_at\xcf\x00\x06\x16\xdf\xb9% \x00\xa6status\xa5DRAFT\xaaauthor_ids\x91\xd9$0000000"
         b"0-0000-8000-8000-00000000000a\xacpublished_at\xc0\xb2article_author_i"
@@ -143,7 +144,7 @@ def test_state_of_a_listed_post() -> None:
 
 def test_projectors() -> None:
     names = "categories changes commands integrity listings moments people posts tokens"
-    assert {one.name: one.version for one in every_projector()} == dict.fromkeys(names.split(), 1)
+    assert {one.name: one.version for one in all_projectors()} == dict.fromkeys(names.split(), 1)
 
 
 class Rewritten:
@@ -160,22 +161,22 @@ def rewritten(sql: str) -> str:
 
 
 def rewritten_projectors() -> Sequence[Any]:
-    return [Rewritten(one) for one in every_projector()]
+    return [Rewritten(one) for one in all_projectors()]
 
 
 def test_digest_in_the_name_of_a_views_file(tmp_path: Path) -> None:
-    assert digest_of(every_projector()) == DIGEST
-    assert ViewsDirectory(tmp_path, every_projector()).vacant().name == f"views-{DIGEST}-1.sqlite"
+    assert digest_of(all_projectors()) == DIGEST
+    assert ViewsDirectory(tmp_path, all_projectors()).vacant().name == f"views-{DIGEST}-1.sqlite"
 
 
 def test_comments_and_whitespace_do_not_identify_a_views_file(monkeypatch: pytest.MonkeyPatch) -> None:
     others = rewritten_projectors()
-    assert all(one.schema != other.schema for one, other in zip(every_projector(), others, strict=True))
+    assert all(one.schema != other.schema for one, other in zip(all_projectors(), others, strict=True))
     with closing(sqlite3.connect(":memory:")) as db:
-        create_tables(db, every_projector())
+        create_tables(db, all_projectors())
         monkeypatch.setattr(checkpoints, "SCHEMA", rewritten(checkpoints.SCHEMA))
         check_tables(db, others)
-        assert digest_of(others) == digest_of(every_projector()) == DIGEST
+        assert digest_of(others) == digest_of(all_projectors()) == DIGEST
 
 
 def test_another_column_or_version_identifies_another_views_file() -> None:
@@ -183,7 +184,7 @@ def test_another_column_or_version_identifies_another_views_file() -> None:
     other[0].schema = other[0].schema.replace("name TEXT", "title TEXT")
     assert digest_of(other) != DIGEST
     with closing(sqlite3.connect(":memory:")) as db:
-        create_tables(db, every_projector())
+        create_tables(db, all_projectors())
         with pytest.raises(ViewsDamaged, match="its tables are not those of the projectors"):
             check_tables(db, other)
     newer = rewritten_projectors()
@@ -209,8 +210,8 @@ def test_sql_is_the_same_whatever_its_comments_and_whitespace(sql: str, other: s
 
 
 def test_entry_of_a_lease_and_note_of_a_copy() -> None:
-    held = Entry(node="Nördlich 2", seconds=1.5, holder=ID, token=3)
+    held = LeaseEntry(node="Nördlich 2", seconds=1.5, holder=ID, token=3)
     assert held.text() == f'{{"node":"Nördlich 2","seconds":1.5,"holder":"{ID}","token":3}}'
-    assert Entry(node="n", seconds=2.0).text() == '{"node":"n","seconds":2.0}'
-    note = msgspec.json.encode(Compared(3, (b"\x01", b"\xff"), 5))
+    assert LeaseEntry(node="n", seconds=2.0).text() == '{"node":"n","seconds":2.0}'
+    note = msgspec.json.encode(LogComparison(3, (b"\x01", b"\xff"), 5))
     assert note == b'{"size":3,"peaks":["AQ==","/w=="],"recorded_time":5}'

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import chromium
 from tests.e2e.chromium import Page
-from tests.integration.desk import client
+from tests.integration.graphql_client import client
 from tests.integration.server import Servers
 
 HOSTILE = "<img src=x onerror=alert(1)> & Sons"

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 
 
 class LogPlace:

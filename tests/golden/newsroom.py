@@ -8,9 +8,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.application.access import Permission, Role
-from ledgerpress.application.categories import (
+from ledgerpress.commands import previous_results
+from ledgerpress.commands.bootstrap import open_publication
+from ledgerpress.commands.command_context import CategoryRef, PreviousResult
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.features.actors.model import IMPORTER, ActorKind
+from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
     DescribeCategory,
@@ -18,13 +27,15 @@ from ledgerpress.application.categories import (
     MoveCategory,
     RenameCategory,
 )
-from ledgerpress.application.desk import Carried, CategoryRef
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.opening import open_publication
-from ledgerpress.application.people import NameSite, RegisterActor, RegisterAuthor, RenameActor, RenameAuthor
-from ledgerpress.application.post_history import RestorePost, RevertPost
-from ledgerpress.application.posts import (
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.people_commands import (
+    NameSite,
+    RegisterActor,
+    RegisterAuthor,
+    RenameActor,
+    RenameAuthor,
+)
+from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
     CreatePost,
@@ -34,16 +45,11 @@ from ledgerpress.application.posts import (
     UncategorizePost,
     UnpublishPost,
 )
-from ledgerpress.application.press import Press
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Request
-from ledgerpress.application.tokens import CreateToken, RevokeToken, secret_hash
-from ledgerpress.domain.actors import IMPORTER, ActorKind
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.runner import ProjectionRunner
-from ledgerpress.readmodels import commands
+from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
+from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.sources import SeededBytes, SetClock
 
 PUBLICATION: Final = uuid8("golden", "publication")
@@ -54,7 +60,7 @@ TOWN: Final = CategoryRef(slug="town")
 class _Views:
     """The views, caught up whenever they are asked for: nothing depends on when a task runs."""
 
-    def __init__(self, views: SqliteViews, runner: ProjectionRunner) -> None:
+    def __init__(self, views: ViewsFile, runner: ProjectionRunner) -> None:
         self._views = views
         self._runner = runner
 
@@ -62,25 +68,25 @@ class _Views:
         await self._runner.catch_up()
         return await self._runner.wait_for(position, timeout, names)
 
-    def carried(self, command_id: str) -> Carried | None:
+    def carried(self, command_id: str) -> PreviousResult | None:
         with self._views.snapshot() as snapshot:
-            found = commands.carried(snapshot, command_id)
-        return Carried(*found) if found else None
+            found = previous_results.previous_result(snapshot, command_id)
+        return PreviousResult(*found) if found else None
 
     def category_in_use(self, category_ids: frozenset[str]) -> bool:
         with self._views.snapshot() as snapshot:
-            return commands.category_in_use(snapshot, category_ids)
+            return previous_results.category_in_use(snapshot, category_ids)
 
 
 @asynccontextmanager
-async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Press, Leases]]:
+async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[CommandHandler, Leases]]:
     codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
     name_key = await open_publication(log, codec, clock, randomness)
-    views = await SqliteViews.open(views_file, every_projector())
+    views = await ViewsFile.open(views_file, all_projectors())
     try:
-        runner = ProjectionRunner(log, codec, views, every_projector())
+        runner = ProjectionRunner(log, codec, views, all_projectors())
         await runner.start()
-        press = Press(
+        press = CommandHandler(
             log=log,
             codec=codec,
             views=_Views(views, runner),
@@ -105,24 +111,28 @@ async def happen(log: OpenedLog, views_file: Path) -> None:
         await _leases(press, leases)
 
 
-async def _people(press: Press) -> None:
+async def _people(press: CommandHandler) -> None:
     do = press.handle
-    await do(NameSite(name="The Tide — प्रवाह"), Request(reason="So that it has a name."))
+    await do(NameSite(name="The Tide — प्रवाह"), CommandRequest(reason="So that it has a name."))
     desk = await do(RegisterActor(name="Night desk", kind=ActorKind.TOKEN))
     await do(RenameActor(actor_id=desk.subject_id, name="Late desk"))
     author = await do(
-        RegisterAuthor(name="Ada Brook"), Request(idempotency_key="author-1", trace_id="4bf92f35")
+        RegisterAuthor(name="Ada Brook"), CommandRequest(idempotency_key="author-1", trace_id="4bf92f35")
     )
-    await do(RenameAuthor(author_id=author.subject_id, name="Ada Brook-Łukasz"), Request(expected_version=1))
+    await do(
+        RenameAuthor(author_id=author.subject_id, name="Ada Brook-Łukasz"), CommandRequest(expected_version=1)
+    )
 
 
-async def _tree(press: Press) -> None:
+async def _tree(press: CommandHandler) -> None:
     do = press.handle
     await do(CreateCategory(name="Town", description="Streets, squares\nand the people in them."))
     await do(CreateCategory(name="Night"))
     await do(CreateCategory(name="Über uns", slug="about", parent=TOWN))
     await do(RenameCategory(category=CategoryRef(slug="about"), name="About us"))
-    await do(RenameCategory(category=CategoryRef(slug="about"), slug="us"), Request(reason="Shorter 🎈"))
+    await do(
+        RenameCategory(category=CategoryRef(slug="about"), slug="us"), CommandRequest(reason="Shorter 🎈")
+    )
     await do(DescribeCategory(category=TOWN, description=None))
     await do(MoveCategory(category=NIGHT, parent=TOWN))
     await do(MoveCategory(category=CategoryRef(slug="us"), parent=None))
@@ -131,7 +141,7 @@ async def _tree(press: Press) -> None:
     await do(DeleteCategory(category=CategoryRef(slug="weather")))
 
 
-async def _posts(press: Press) -> None:
+async def _posts(press: CommandHandler) -> None:
     do = press.handle
     author = await do(RegisterAuthor(name="Bo Lind"))
     mill = await do(
@@ -144,7 +154,7 @@ async def _posts(press: Press) -> None:
             publish=True,
             published_at=1_714_000_000_000_000,
         ),
-        Request(
+        CommandRequest(
             actor_id=IMPORTER.id, idempotency_key="page:tide-mill", correlation_id=uuid8("golden", "import")
         ),
     )
@@ -157,7 +167,7 @@ async def _posts(press: Press) -> None:
     )
     await do(
         EditPost(post_id=mill.subject_id, teaser=None, author_ids=(), body="Three wheels.", publish=True),
-        Request(
+        CommandRequest(
             on_behalf_of_actor_id=uuid8("golden", "editor"),
             causation_id=uuid8("golden", "cause"),
             expected_version=4,
@@ -169,26 +179,27 @@ async def _posts(press: Press) -> None:
     await do(UncategorizePost(post_id=mill.subject_id, category=TOWN))
     await do(PublishPost(post_id=market.subject_id, published_at=-86_400_000_000))
     await do(UnpublishPost(post_id=market.subject_id))
-    await do(ArchivePost(post_id=namesake.subject_id), Request(reason="Written twice."))
+    await do(ArchivePost(post_id=namesake.subject_id), CommandRequest(reason="Written twice."))
     await do(UnarchivePost(post_id=namesake.subject_id))
 
 
-async def _past(press: Press) -> None:
+async def _past(press: CommandHandler) -> None:
     do = press.handle
     ferry = await do(CreatePost(title="Ferry", body="At nine.\n\nAnd at ten.\n", teaser="Twice."))
     await do(EditPost(post_id=ferry.subject_id, title="The ferry", body="At eight.\n\nAnd at ten.\n"))
     await do(EditPost(post_id=ferry.subject_id, body="At eight.\n\nAnd at noon.\n", slug="the-ferry"))
-    await do(RevertPost(post_id=ferry.subject_id, version=2), Request(reason="It is nine after all."))
+    await do(RevertPost(post_id=ferry.subject_id, version=2), CommandRequest(reason="It is nine after all."))
     await do(RestorePost(post_id=ferry.subject_id, to_version=1, publish=True))
 
 
-async def _skip(press: Press) -> None:
+async def _skip(press: CommandHandler) -> None:
     await press.handle(
-        SkipEvent(projection="listings", position=41), Request(reason="It cannot be listed: see ticket 12.")
+        SkipEvent(projection="listings", position=41),
+        CommandRequest(reason="It cannot be listed: see ticket 12."),
     )
 
 
-async def _tokens(press: Press) -> None:
+async def _tokens(press: CommandHandler) -> None:
     do = press.handle
     feed = await do(
         CreateToken(
@@ -198,9 +209,9 @@ async def _tokens(press: Press) -> None:
             expires_at=1_999_999_999_000_000,
             secret_hash=secret_hash("lp_golden"),
         ),
-        Request(idempotency_key="token-1"),
+        CommandRequest(idempotency_key="token-1"),
     )
-    await do(RevokeToken(token_id=feed.subject_id), Request(reason="It was seen in a screenshot."))
+    await do(RevokeToken(token_id=feed.subject_id), CommandRequest(reason="It was seen in a screenshot."))
     reader = await do(RegisterActor(name="Ada"))
     await do(
         CreateToken(
@@ -209,7 +220,7 @@ async def _tokens(press: Press) -> None:
     )
 
 
-async def _leases(press: Press, leases: Leases) -> None:
+async def _leases(press: CommandHandler, leases: Leases) -> None:
     for title in ("At six", "At seven"):
         async with leases.hold("schedules") as fence:
-            await press.handle(CreatePost(title=title), Request(fence=fence))
+            await press.handle(CreatePost(title=title), CommandRequest(fence=fence))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from tests.golden.lines import line_of
 from tests.golden.newsroom import PUBLICATION, happen
 

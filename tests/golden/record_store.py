@@ -8,15 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
-from ledgerpress.importers.page import parse_page
-from ledgerpress.importers.page_import import import_page
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.parser.page import parse_page
+from ledgerpress.operator.payload_withdrawal import withdraw
 from tests.golden.newsroom import PUBLICATION, happen
 from tests.golden.store import ARCHIVE, EXPECTED, LATER, PAGES, answers, repeat, state, tables
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 from tests.sources import SetClock
 
 MANY: Final = 250
@@ -39,7 +39,7 @@ async def record(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, retrieved_at in PAGES.items():
             text = (Path(__file__).parents[1] / "pages" / f"{name}.txt").read_text("utf-8")
             await import_page(one.store, parse_page(text, retrieved_at), retrieved_at=retrieved_at)
-        reason = Request(reason="A court said so.")
+        reason = CommandRequest(reason="A court said so.")
         store = one.store
         position = await withdraw(store.log, event_codec(), store.clock, store.randomness, WITHDRAWN, reason)
         assert await store.views.wait_for(position, 10)

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.adapters.sqlite.connection import open_to_read
-from ledgerpress.readmodels import integrity
-from ledgerpress.readmodels.table_digests import table_digests
-from tests.integration.desk import Client
+from ledgerpress.features.integrity import queries as integrity
+from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.views.files.table_digests import table_digests
+from tests.integration.graphql_client import Client
 
 ARCHIVE: Final = Path(__file__).with_name("store.tar.xz")
 EXPECTED: Final = ARCHIVE.with_suffix("").with_suffix(".json")

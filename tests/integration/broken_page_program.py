@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.cli import main
-from ledgerpress.http.pages import Pages
+from ledgerpress.http.pages.site_pages import Pages
 
 
 async def _fail(self: Pages, request: Request) -> Response:

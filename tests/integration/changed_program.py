@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 
 from ledgerpress.cli import main
-from ledgerpress.compose import views_making
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import PostCreated, PostEdited
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections import all as every
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.posts import PostsProjector
-from ledgerpress.projections.projector import Projector, Writing
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features import projector_registry as every
+from ledgerpress.features.posts.model import PostCreated, PostEdited
+from ledgerpress.features.posts.projector import PostsProjector
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server import views_builder
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.projectors import AlteredWriting
 
 FAILS_AT: Final = 9
@@ -31,10 +31,10 @@ class CapitalTeasers:
         self.name, self.version = self._posts.name, self._posts.version + 1
         self.schema, self.indexes = self._posts.schema, self._posts.indexes
 
-    def begin(self, db: sqlite3.Connection) -> Writing:
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return AlteredWriting(self._posts.begin(db), partial(self._apply, db))
 
-    def _apply(self, _: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+    def _apply(self, _: sqlite3.Connection, writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         event = recorded.event
         if isinstance(event, PostCreated | PostEdited) and event.teaser and recorded.position % 2 == 0:
             event = msgspec.structs.replace(event, teaser=event.teaser.upper())
@@ -49,7 +49,7 @@ class MoreTables(CapitalTeasers):
         self.version += 1
         self.schema += "CREATE TABLE seen (position INTEGER PRIMARY KEY) STRICT;\n"
 
-    def _apply(self, db: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+    def _apply(self, db: sqlite3.Connection, writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         super()._apply(db, writing, recorded)
         db.execute("INSERT INTO seen VALUES (?)", (recorded.position,))
 
@@ -57,7 +57,7 @@ class MoreTables(CapitalTeasers):
 class Failing(CapitalTeasers):
     """Posts of a version that is not right."""
 
-    def _apply(self, db: sqlite3.Connection, writing: Writing, recorded: Recorded[Event]) -> None:
+    def _apply(self, db: sqlite3.Connection, writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         super()._apply(db, writing, recorded)
         if recorded.position == FAILS_AT:
             raise ValueError("this cannot be")
@@ -73,7 +73,7 @@ CHANGES: Final[dict[str, Callable[[], Projector]]] = {
 
 def changed_projectors(change: str) -> Sequence[Projector]:
     """Every projector of the changed program."""
-    return [CHANGES[change]() if one.name == "posts" else one for one in every_projector()]
+    return [CHANGES[change]() if one.name == "posts" else one for one in all_projectors()]
 
 
 def changed_main() -> None:
@@ -81,7 +81,7 @@ def changed_main() -> None:
     change = sys.argv.pop(1)
     vars(every)["PostsProjector"] = CHANGES[change]
     if change == "small-batches":
-        vars(views_making)["BATCH"] = SMALL_BATCH
+        vars(views_builder)["BATCH"] = SMALL_BATCH
     main()
 
 

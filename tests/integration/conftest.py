@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
+from tests.property.day_scenario import WHOLE_DAY
 from tests.property.session import Session
-from tests.property.whole_day import WHOLE_DAY
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from itertools import count
 from random import Random
 from typing import Any, TypeAlias
 
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.catalogue import EVENT_TYPES
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.graphql import ids
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.graphql.relay import global_ids
 from tests.integration.history import History
 from tests.integration.server import Server
 from tests.integration.wire import SELECTIONS, Client, ConnectionLost, Outcome
@@ -202,4 +202,4 @@ def _sorted(post: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(global_id: str) -> str:
-    return ids.argument(global_id, "Category")
+    return global_ids.argument(global_id, "Category")

@@ -5,18 +5,18 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, Writing
-from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
+from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.projectors import Altered
 from tests.property.view_rows import Rows
 from tests.sources import SeededBytes, SetClock
@@ -27,7 +27,7 @@ OPENINGS = count()
 def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Projector:
     """A projector that cannot take in one event."""
 
-    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+    def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
         if cannot(recorded):
             raise ValueError("this cannot be")
@@ -37,7 +37,7 @@ def failing(sound: Projector, cannot: Callable[[Recorded[Event]], bool]) -> Proj
 
 def with_failing(name: str, cannot: Callable[[Recorded[Event]], bool]) -> list[Projector]:
     """Every projector, of which one fails."""
-    return [failing(one, cannot) if one.name == name else one for one in every_projector()]
+    return [failing(one, cannot) if one.name == name else one for one in all_projectors()]
 
 
 @asynccontextmanager
@@ -50,8 +50,8 @@ async def running(
     codec: Codec[Event] | None = None,
 ) -> AsyncIterator[ProjectionRunner]:
     """Open, or make, views at `path`, with a runner that is driven by hand."""
-    projectors = list(every_projector()) if projectors is None else projectors
-    views = await SqliteViews.open(path, projectors)
+    projectors = list(all_projectors()) if projectors is None else projectors
+    views = await ViewsFile.open(path, projectors)
     try:
         runner = ProjectionRunner(log, codec or event_codec(), views, projectors, batch_size=batch_size)
         await runner.start()
@@ -62,7 +62,7 @@ async def running(
 
 def tables_of(name: str, rows: Rows) -> Rows:
     """The rows of one projection's tables."""
-    (projector,) = [one for one in every_projector() if one.name == name]
+    (projector,) = [one for one in all_projectors() if one.name == name]
     return {table: found for table, found in rows.items() if f"TABLE {table} (" in projector.schema}
 
 

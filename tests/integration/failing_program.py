@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.cli import main
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.publication import SiteNamed
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.people import PeopleProjector
-from ledgerpress.projections.projector import Writing
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.people_projector import PeopleProjector
+from ledgerpress.features.site.model import SiteNamed
+from ledgerpress.views.projection.projector import ProjectorBatch
 from tests.projectors import AlteredWriting
 
 CURSED: Final = "Cursed"
@@ -21,14 +21,14 @@ CURSED: Final = "Cursed"
 _sound = PeopleProjector.begin
 
 
-def _apply(writing: Writing, recorded: Recorded[Event]) -> None:
+def _apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
     writing.apply(recorded)
     cursed = isinstance(recorded.event, SiteNamed) and CURSED in recorded.event.name
     if cursed and not Path(os.environ["LEDGERPRESS_TEST_MENDED"]).exists():
         raise ValueError("this cannot be")
 
 
-def _begin(self: PeopleProjector, db: sqlite3.Connection) -> Writing:
+def _begin(self: PeopleProjector, db: sqlite3.Connection) -> ProjectorBatch:
     return AlteredWriting(_sound(self, db), _apply)
 
 

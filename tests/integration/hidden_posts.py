@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.application.access import LOCAL_OPERATOR, Identity
-from ledgerpress.application.people import RegisterActor
-from ledgerpress.application.request import Request
-from ledgerpress.graphql import ids
-from tests.integration.desk import Client, client
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.graphql.relay import global_ids
+from tests.integration.graphql_client import Client, client
 from tests.integration.people import OTHER_AUTHOR, people
 from tests.sources import SetClock
 
@@ -100,7 +100,7 @@ class Newsroom:
 
     def global_id(self, type: str, name: str) -> str:
         """Return the global id of what a step made."""
-        return ids.encode(type, self.made[name])
+        return global_ids.encode(type, self.made[name])
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def _carry_out(room: Newsroom, step: Step) -> None:
         payload = await room.door.do(step.mutation, selected, idempotencyKey=step.name, **given)
     assert payload["userErrors"] == [], (step, payload)
     if kind and step.name not in room.made:
-        named = ids.decode(payload["made"]["id"])
+        named = global_ids.decode(payload["made"]["id"])
         assert named
         room.made[step.name] = named.id
 
@@ -142,7 +142,7 @@ async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
         room.clock.time = now
         number += 1
         await room.door.store.press.handle(
-            RegisterActor(name="Nobody"), Request(idempotency_key=f"{name}-{number}")
+            RegisterActor(name="Nobody"), CommandRequest(idempotency_key=f"{name}-{number}")
         )
 
 

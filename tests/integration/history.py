@@ -5,12 +5,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.domain.event import Event
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.server.data_directory import LOG_FILE
 
 History: TypeAlias = list[Recorded[Event]]
 

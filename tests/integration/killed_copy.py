@@ -9,17 +9,17 @@ import sys
 import threading
 from collections.abc import Callable
 
-from ledgerpress.application.log_copy import LogCopy
 from ledgerpress.cli import main
 from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.operator.log_copier import LogCopier
 
 
 def killed_main() -> None:
     """Run the program."""
     at, delay = int(sys.argv.pop(1)), float(sys.argv.pop(1))
-    copy, begun = LogCopy.run, threading.Event()
+    copy, begun = LogCopier.run, threading.Event()
 
-    async def watched(self: LogCopy, progress: Callable[[int, int], None] | None = None) -> TreeHead:
+    async def watched(self: LogCopier, progress: Callable[[int, int], None] | None = None) -> TreeHead:
         def report(position: int, end: int) -> None:
             if position >= at and not begun.is_set():
                 begun.set()
@@ -29,7 +29,7 @@ def killed_main() -> None:
 
         return await copy(self, report)
 
-    LogCopy.run = watched  # type: ignore[method-assign]
+    LogCopier.run = watched  # type: ignore[method-assign]
     main()
 
 

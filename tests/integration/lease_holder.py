@@ -9,13 +9,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.sources import SystemClock, SystemRandomness
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
+from ledgerpress.eventlog.randomness import SystemRandomness
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from tests.integration.log_appender import event
 
 

@@ -14,15 +14,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from ledgerpress.application.access import LOCAL_OPERATOR, Door, OpenDoor
-from ledgerpress.compose.store import Store
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
-from ledgerpress.http.listening import let_go_of_the_silent
-from ledgerpress.http.live import LiveDoor
-from ledgerpress.http.running import Running
+from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.streaming.endpoint import StreamingEndpoint
+from ledgerpress.server.process.socket_options import set_send_timeout
+from ledgerpress.server.store import Store
 
 SECONDS = 20.0
 """For what has to happen at once; no test waits so long."""
@@ -34,7 +34,7 @@ class Served:
 
     host: str
     port: int
-    subscriptions: LiveDoor
+    subscriptions: StreamingEndpoint
     stopping: asyncio.Event
     connections: set[Any]
 
@@ -56,8 +56,8 @@ class Served:
 async def served(
     store: Store,
     *,
-    door: Door | None = None,
-    live: LiveSettings | None = None,
+    door: Authenticator | None = None,
+    live: SubscriptionSettings | None = None,
     settings: HttpSettings | None = None,
     silent_seconds: float = 30,
 ) -> AsyncIterator[Served]:
@@ -65,14 +65,14 @@ async def served(
     stopping = asyncio.Event()
     app = make_app(
         store,
-        door=door or OpenDoor(LOCAL_OPERATOR),
+        door=door or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         live=live,
         limits=Limits.development(),
-        running=Running(stopping=stopping),
+        running=Runtime(stopping=stopping),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        let_go_of_the_silent(listener, silent_seconds)
+        set_send_timeout(listener, silent_seconds)
         config = uvicorn.Config(
             app,
             http="httptools",

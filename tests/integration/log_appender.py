@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite

@@ -7,15 +7,15 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.access import LOCAL_OPERATOR
-from ledgerpress.application.doors import AccessSettings
-from ledgerpress.compose.door import make_door
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.commands.identity import LOCAL_OPERATOR
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.projections.all import every_projector
-from tests.integration.desk import ROOMY, ChosenDoor, Client
+from ledgerpress.server.authentication import make_authenticator
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.directory import ViewsDirectory
+from tests.integration.graphql_client import ROOMY, ChosenDoor, Client
 from tests.sources import SeededBytes
 
 MIN_POSITION = "LedgerPress-Min-Position"
@@ -44,7 +44,7 @@ class Node(Client):
     @property
     def views(self) -> Path:
         """The views in use."""
-        path = ViewsDirectory(self.data, every_projector()).current
+        path = ViewsDirectory(self.data, all_projectors()).current
         assert path
         return path
 
@@ -56,7 +56,7 @@ async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[N
         door = ChosenDoor(LOCAL_OPERATOR)
         app = make_app(
             store,
-            door=make_door(store, AccessSettings()) if tokens else door,
+            door=make_authenticator(store, AccessSettings()) if tokens else door,
             settings=HttpSettings.development(),
             limits=ROOMY,
         )

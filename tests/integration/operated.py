@@ -8,20 +8,13 @@ from typing import Any, Final
 
 import httpx2
 
-from ledgerpress.application.access import (
-    ANONYMOUS,
-    LOCAL_OPERATOR,
-    Identity,
-    Role,
-    Unauthenticated,
-    identity,
-)
-from ledgerpress.compose.observed import Observed
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, Unauthenticated, identity
 from ledgerpress.http.app import make_app
-from ledgerpress.http.health import HealthSettings
-from ledgerpress.http.metrics import MetricsSettings
-from ledgerpress.http.running import Running
+from ledgerpress.http.health.metrics import MetricsSettings
+from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.runtime import Runtime
+from ledgerpress.server.command_metrics import CommandMetrics
+from ledgerpress.server.store import Store, open_store
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
 EDITOR: Final = {"Authorization": "Bearer editor"}
@@ -48,7 +41,7 @@ class Operated:
 
     http: httpx2.AsyncClient
     store: Store
-    running: Running
+    running: Runtime
 
     async def post(
         self, query: str, headers: dict[str, str] | None = None, **variables: Any
@@ -63,10 +56,10 @@ class Operated:
 async def operated(
     data: Path, *, allowed_hosts: Sequence[str] = ("*",), **settings: Any
 ) -> AsyncIterator[Operated]:
-    """Run an application on the store in `data`; `settings` are those of `Running`."""
+    """Run an application on the store in `data`; `settings` are those of `Runtime`."""
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
-    running = Running(**(production | settings))
-    observed = Observed(None)
+    running = Runtime(**(production | settings))
+    observed = CommandMetrics(None)
     observed.shown_by(running.metrics)
     async with open_store(data, observer=observed) as store:
         app = make_app(store, door=TwoTokens(), allowed_hosts=allowed_hosts, running=running)

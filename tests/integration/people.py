@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from ledgerpress.application.access import ANONYMOUS, Identity, Role, identity
-from ledgerpress.application.people import RegisterActor
-from ledgerpress.application.request import Request
-from ledgerpress.compose.store import Store
+from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.server.store import Store
 
 AUTHOR: Final = "author"
 OTHER_AUTHOR: Final = "another author"
@@ -25,6 +25,6 @@ async def people(store: Store) -> dict[str, Identity]:
     """
     found = {"anyone": ANONYMOUS}
     for name, role in _ROLES.items():
-        outcome = await store.press.handle(RegisterActor(name=name), Request(idempotency_key=name))
+        outcome = await store.press.handle(RegisterActor(name=name), CommandRequest(idempotency_key=name))
         found[name] = identity(role, outcome.subject_id)
     return found

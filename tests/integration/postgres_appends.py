@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.eventlog.subscription import catch_up, check_gapless
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 
 EVENTS_EACH = 3
 """Events of a command: two in a stream of its own, one in a stream that all share."""

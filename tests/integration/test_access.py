@@ -10,11 +10,12 @@ from typing import Any, Final, NamedTuple
 import pytest
 from graphql import is_non_null_type
 
-from ledgerpress.application.access import Identity, OpenDoor
-from ledgerpress.graphql import access_table, ids
-from ledgerpress.graphql.access import FIELDS, GUARDED, needed
+from ledgerpress.commands.identity import FixedIdentity, Identity
+from ledgerpress.graphql.access import reference_page
+from ledgerpress.graphql.access.field_permissions import FIELD_PERMISSIONS, GUARDED, required_permission
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.schema import make_schema
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 from tests.integration.live import Served, served, websocket
 from tests.integration.people import AUTHOR, people
 from tests.integration.schema_walk import (
@@ -45,7 +46,7 @@ class Whose(NamedTuple):
     @property
     def actor(self) -> str:
         """The actor's global id."""
-        return ids.encode("Actor", self.who.actor_id or "")
+        return global_ids.encode("Actor", self.who.actor_id or "")
 
 
 class Walk:
@@ -156,20 +157,24 @@ def test_the_table_names_every_field_there_is() -> None:
     assert set(TABLE) == set(FIELDS_BY_NAME), (
         "write docs/reference/access.md anew, and look at what has changed"
     )
-    assert PAGE.read_text("utf-8") == access_table.page(SCHEMA)
+    assert PAGE.read_text("utf-8") == reference_page.page(SCHEMA)
 
 
 def test_every_root_field_is_decided_about_and_every_decision_is_about_a_field() -> None:
     roots = {
         name for name in FIELDS_BY_NAME if name.partition(".")[0] in {"Query", "Mutation", "Subscription"}
     }
-    assert roots - set(FIELDS) == set(), "say in graphql/access.py what these take"
-    assert set(FIELDS) <= set(FIELDS_BY_NAME), "graphql/access.py names fields that there are not"
+    assert roots - set(FIELD_PERMISSIONS) == set(), (
+        "say in graphql/access/field_permissions.py what these take"
+    )
+    assert set(FIELD_PERMISSIONS) <= set(FIELDS_BY_NAME), (
+        "graphql/access/field_permissions.py names fields that there are not"
+    )
 
 
 def test_a_field_that_can_be_refused_is_marked_and_takes_nothing_else_away() -> None:
     for name, field in FIELDS_BY_NAME.items():
-        need = needed(SCHEMA, *name.split("."))
+        need = required_permission(SCHEMA, *name.split("."))
         assert field.field.extensions.get(GUARDED, False) == (need is not None), name
         assert need is None or not is_non_null_type(field.field.type) or field.type == "Subscription", name
 
@@ -224,9 +229,10 @@ def assert_refused(errors: list[dict[str, Any]], who: Identity) -> None:
     """Fail unless these are one refusal, for the right reason, which tells nothing but the permission."""
     (error,) = errors
     assert error["extensions"] == {"code": "FORBIDDEN" if who.actor_id else "UNAUTHENTICATED"}, error
-    needed = r"this needs the permission “[a-z-]+:[a-z-]+”"
+    required_permission = r"this needs the permission “[a-z-]+:[a-z-]+”"
     assert re.fullmatch(
-        rf"(?i:{needed}), which you do not have\.|Say who you are, .*: {needed}\.", error["message"]
+        rf"(?i:{required_permission}), which you do not have\.|Say who you are, .*: {required_permission}\.",
+        error["message"],
     )
 
 
@@ -271,7 +277,7 @@ async def test_what_comes_of_a_mutation_is_had_by_whoever_may_carry_it_out(walk:
 
 @pytest.mark.parametrize("who", COLUMNS)
 async def test_each_subscription_is_had_or_refused_as_the_table_says(walk: Walk, who: str) -> None:
-    async with served(walk.door.store, door=OpenDoor(walk.walkers[who])) as server:
+    async with served(walk.door.store, door=FixedIdentity(walk.walkers[who])) as server:
         for name, field in FIELDS_BY_NAME.items():
             if field.type != "Subscription":
                 continue
@@ -308,7 +314,7 @@ async def told(walk: Walk, server: Served, query: str, whose: str) -> dict[str, 
 
 async def test_who_may_not_is_refused_before_anything_is_read(walk: Walk) -> None:
     """A command's fields are not looked at, nor is its post, so no refusal tells of either."""
-    nowhere = ids.encode("Post", "00000000-0000-8000-8000-00000000000f")
+    nowhere = global_ids.encode("Post", "00000000-0000-8000-8000-00000000000f")
     query = 'mutation ($id: ID!) { postEdit(input: { id: $id, title: "" }) { position } }'
     answers = []
     for who in ("anyone", "auditor"):

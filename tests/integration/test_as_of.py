@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.desk import Client
+from tests.integration.graphql_client import Client
 
 FRONT = """
 query ($at: AsOf) {

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.application.access import LOCAL_OPERATOR, OpenDoor
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
+from ledgerpress.server.store import Store, open_store
 from tests.integration.attacks import EVERY, Attack
 from tests.sources import SeededBytes, SetClock
 
@@ -34,7 +34,7 @@ TELLS: Final = re.compile(
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path / "store", clock=SetClock(), randomness=SeededBytes()) as store:
-        await Engine().execute(
+        await Executor().execute(
             store,
             'mutation { postCreate(input: { title: "One", publish: true }) { position } }',
             identity=LOCAL_OPERATOR,
@@ -45,7 +45,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application in the production profile, which everyone may use as its operator."""
-    app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), limits=Limits())
+    app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -56,14 +56,14 @@ async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask
     """Something to ask in the production profile: the engine itself, and the application over HTTP."""
     async with AsyncExitStack() as stack:
         if request.param == "engine":
-            engine = Engine(limits=Limits())
+            engine = Executor(limits=Limits())
 
             async def by_engine(query: str, variables: dict[str, Any]) -> dict[str, Any]:
                 return (await engine.execute(store, query, variables=variables)).body
 
             yield by_engine
             return
-        app = make_app(store, door=OpenDoor(LOCAL_OPERATOR), limits=Limits())
+        app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
         client = await stack.enter_async_context(
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
         )
@@ -160,9 +160,9 @@ async def test_a_script_in_a_body_is_never_html(ask: Ask) -> None:
 
 async def test_a_failure_tells_nothing_of_the_inside(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("no such table: posts, in ledgerpress.readmodels.people")
+        raise RuntimeError("no such table: posts, in ledgerpress.features.people_queries")
 
-    monkeypatch.setattr("ledgerpress.readmodels.people.site_name", broken)
+    monkeypatch.setattr("ledgerpress.features.people_queries.site_name", broken)
     body = await ask("{ site { name } }", {})
     assert not TELLS.search(json.dumps(body))
     assert body["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
@@ -176,7 +176,7 @@ async def test_typename_is_told_without_introspection(ask: Ask) -> None:
 
 
 async def test_a_query_that_takes_too_long_is_cut_short(store: Store) -> None:
-    engine = Engine(limits=Limits(seconds=0.0))
+    engine = Executor(limits=Limits(seconds=0.0))
     body = (await engine.execute(store, "{ site { name } recentPosts { nodes { title } } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
     assert not body.get("data")
@@ -189,15 +189,15 @@ async def test_a_query_that_waits_too_long_is_cut_short(
         await asyncio.sleep(60)
         return {}
 
-    monkeypatch.setattr("ledgerpress.graphql.queries.lags", waits)
-    engine = Engine(limits=Limits(seconds=0.05))
+    monkeypatch.setattr("ledgerpress.features.schema_roots.queries.lags", waits)
+    engine = Executor(limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
         body = (await engine.execute(store, "{ projections { name } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
 
 
 async def test_a_mutation_is_not_cut_short(store: Store) -> None:
-    engine = Engine(limits=Limits(seconds=0.0))
+    engine = Executor(limits=Limits(seconds=0.0))
     body = (await engine.execute(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')).body
     assert body["data"] == {"siteName": {"site": {"name": "x"}}}
 

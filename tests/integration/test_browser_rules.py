@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ledgerpress.http.cross_origin import CorsSettings
-from ledgerpress.http.security_headers import HeaderSettings
+from ledgerpress.http.middleware.cors import CorsSettings
+from ledgerpress.http.middleware.security_headers import HeaderSettings
 from tests.integration.operated import EDITOR, operated
 from tests.integration.server import Servers
 

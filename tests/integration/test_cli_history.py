@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.application.categories import CreateCategory, RenameCategory
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.post_history import RestorePost, RevertPost
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.application.request import Request
 from ledgerpress.cli import app
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.readmodels import posts
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.categories.commands import CreateCategory, RenameCategory
+from ledgerpress.features.posts import post_queries
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.server.store import open_store
 from tests.sources import SeededBytes, SetClock
 
 
@@ -34,7 +34,9 @@ async def data(tmp_path: Path) -> Path:
         post = (await do(CreatePost(title="Tide mill", body="One.\n\nTwo.\n"))).subject_id
         for number in range(28):
             await do(EditPost(post_id=post, title=f"Tide mill {number}"))
-        await do(EditPost(post_id=post, body="One.\n\nThree.\n"), Request(reason="[bold]It is three[/bold]"))
+        await do(
+            EditPost(post_id=post, body="One.\n\nThree.\n"), CommandRequest(reason="[bold]It is three[/bold]")
+        )
     return place
 
 
@@ -96,13 +98,13 @@ async def _refuse_what_is_gone(data: Path) -> None:
     ) as store:
         do = store.press.handle
         with store.snapshot() as snapshot:
-            post = posts.by_slug(snapshot, "tide-mill")
+            post = post_queries.by_slug(snapshot, "tide-mill")
         assert post
         for command in (
             RestorePost(post_id=post.id, to_version=30),
             RevertPost(post_id=post.id, version=30),
         ):
-            with pytest.raises(Rejected, match="withdrawn by law") as refusal:
+            with pytest.raises(Rejection, match="withdrawn by law") as refusal:
                 await do(command)
             assert refusal.value.code is ErrorCode.NOT_FOUND
         restored = await do(RestorePost(post_id=post.id, to_version=29))

@@ -15,16 +15,16 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.clustering.agreement import seen
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster
 from tests.integration.editors import Book, Editor
 from tests.integration.history import History, assert_gapless, by_command
-from tests.integration.patient import Diary, PatientServer, until
 from tests.integration.proxy import Proxy
+from tests.integration.retrying_client import Diary, PatientServer, until
 from tests.integration.server import Server, Servers
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 

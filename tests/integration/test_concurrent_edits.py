@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.application.streams import post_stream
-from ledgerpress.domain.posts import PostEdited
-from ledgerpress.graphql import ids
+from ledgerpress.commands.state_loader import post_stream
+from ledgerpress.features.posts.model import PostEdited
+from ledgerpress.graphql.relay import global_ids
 from tests.integration.history import assert_gapless, by_command, of_stream, recorded
 from tests.integration.server import serving
 from tests.integration.wire import Client, Outcome, close_all
@@ -57,7 +57,7 @@ def numbered(input: Mapping[str, object], number: int) -> dict[str, object]:
 
 
 def stream_of(post: dict[str, object]) -> str:
-    return post_stream(ids.argument(str(post["id"]), "Post"))
+    return post_stream(global_ids.argument(str(post["id"]), "Post"))
 
 
 @on_one_and_on_four_processes

@@ -11,18 +11,22 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.application.categories import CreateCategory
-from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.application.sources import Randomness, SystemClock
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.demo import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
-from ledgerpress.demo.story import STORY
-from ledgerpress.demo.texts import text
-from ledgerpress.domain.posts import PostStatus
+from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.readmodels import articles, categories, listings, people, posts
-from ledgerpress.readmodels.body import render
-from ledgerpress.readmodels.paging import PageRequest, page_of
+from ledgerpress.eventlog.randomness import Randomness
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.commands import CreateCategory
+from ledgerpress.features.demo import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
+from ledgerpress.features.demo.story import STORY
+from ledgerpress.features.demo.texts import text
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.body.rendering import render
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.listings import queries as listings
+from ledgerpress.views.paging import PageRequest, page_of
 
 MICROSECOND: Final = timedelta(microseconds=1)
 LENGTH: Final = timedelta(weeks=DEMO_WEEKS) // MICROSECOND
@@ -92,19 +96,19 @@ async def test_three_weeks_pass_and_end_minutes_ago(store: Store, now: int) -> N
 
 async def test_posts_of_every_status_and_real_histories(store: Store) -> None:
     with store.snapshot() as snapshot:
-        counts = {status: posts.count_posts(snapshot, status) for status in PostStatus}
+        counts = {status: post_queries.count_posts(snapshot, status) for status in PostStatus}
         assert min(counts.values()) > 0
         assert counts[PostStatus.DRAFT] >= 2
         assert sum(counts.values()) >= 14
-        keys = page_of(snapshot, posts.listing_keys(None), PageRequest(first=100)).entries
-        found = [post for key in keys if (post := posts.by_seq(snapshot, key.post))]
+        keys = page_of(snapshot, post_queries.listing_keys(None), PageRequest(first=100)).entries
+        found = [post for key in keys if (post := post_queries.by_seq(snapshot, key.post))]
         assert len(found) == sum(counts.values())
         assert any(post.has_unpublished_changes for post in found if post.status is PostStatus.PUBLISHED)
         assert all(post.slug == "seal-on-the-slipway" for post in found if post.title.startswith("Seal"))
         corrections = {
-            article.title: len(articles.corrections(snapshot, article))
+            article.title: len(article_queries.corrections(snapshot, article))
             for post in found
-            if (article := articles.by_id(snapshot, post.id))
+            if (article := article_queries.by_id(snapshot, post.id))
         }
     edits = Counter(
         event.header.stream for event in await every_event(store) if event.header.type == "post.edited"
@@ -129,19 +133,21 @@ async def test_people_do_it_and_say_why(store: Store) -> None:
     assert len({event.header.actor_id for event in events}) >= 5
     assert len({step.why for step in STORY if step.why}) > len(STORY) / 2
     with store.snapshot() as snapshot:
-        names = [author.name for author in people.authors_after(snapshot, 0, 100)]
-        assert people.site_name(snapshot) == "The Pellwick Tidings"
+        names = [author.name for author in people_queries.authors_after(snapshot, 0, 100)]
+        assert people_queries.site_name(snapshot) == "The Pellwick Tidings"
     assert len(names) >= 4
     assert "Wenna Lisk-Arden" in names
 
 
 async def test_old_slugs_still_lead_to_what_they_named(store: Store) -> None:
     with store.snapshot() as snapshot:
-        lamp = articles.by_slug(snapshot, "leading-light-dark-for-ten-nights")
+        lamp = article_queries.by_slug(snapshot, "leading-light-dark-for-ten-nights")
         assert lamp
         assert lamp.slug == "leading-light-goes-dark"
-        assert articles.previous_slugs(snapshot, lamp) == ["leading-light-dark-for-ten-nights"]
-        assert articles.by_slug(snapshot, "light-on-gannet-head-to-be-switched-off") is None  # never public
+        assert article_queries.previous_slugs(snapshot, lamp) == ["leading-light-dark-for-ten-nights"]
+        assert (
+            article_queries.by_slug(snapshot, "light-on-gannet-head-to-be-switched-off") is None
+        )  # never public
         for former, present in {"food": "table-and-market", "news": "town", "arts": "culture"}.items():
             category = categories.by_slug(snapshot, former)
             assert category
@@ -161,7 +167,7 @@ async def test_the_counts_of_categories_match_their_listings(store: Store) -> No
                 listed = listings.list_keys(snapshot.db, ks, snapshot.position, limit=100)
                 assert categories.count_articles(snapshot, category, descend=descend) == len(listed)
         shown = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
-        assert articles.count_articles(snapshot) == len(shown) >= 12
+        assert article_queries.count_articles(snapshot) == len(shown) >= 12
 
 
 async def test_a_second_load_is_refused_and_records_nothing(store: Store) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.server.data_directory import LOG_FILE
 from tests.integration.server import PROGRAM, Servers
 from tests.integration.syscalls import (
     SYNCS,

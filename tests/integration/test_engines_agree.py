@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.features.event_catalogue import EVENT_TYPES
 from tests.engines.fixtures import ENGINES
-from tests.property.asks import KINDS
+from tests.property.query_generator import KINDS
 from tests.property.thousand_commands import COMMANDS, Told, happen_at
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))

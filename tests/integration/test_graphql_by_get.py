@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ledgerpress.application.access import ANONYMOUS, OpenDoor
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.http.settings import HttpSettings
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 
 GRAPHQL = "application/graphql-response+json"
 HEADERS = {"Accept": GRAPHQL, "GraphQL-Require-Preflight": "1"}
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """A client of whom nobody knows who it is."""
     data = tmp_path_factory.mktemp("http") / "store"
-    async with client(data, settings=HttpSettings(), door=OpenDoor(ANONYMOUS)) as one:
+    async with client(data, settings=HttpSettings(), door=FixedIdentity(ANONYMOUS)) as one:
         yield one
 
 
@@ -179,7 +179,7 @@ async def test_an_answer_with_errors_is_not_kept(door: Client) -> None:
 
 async def test_an_operator_may_let_caches_keep_anonymous_answers(tmp_path: Path) -> None:
     settings = HttpSettings(public_max_age=60)
-    async with client(tmp_path / "store", settings=settings, door=OpenDoor(ANONYMOUS)) as door:
+    async with client(tmp_path / "store", settings=settings, door=FixedIdentity(ANONYMOUS)) as door:
         answer = await door.http.get("/graphql", params={"query": SITE}, headers=HEADERS)
         assert answer.headers["cache-control"] == "public, max-age=60"
     async with client(tmp_path / "store", settings=settings) as editors:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from ledgerpress.http.settings import HttpSettings
 from tests.conformance.serving import serving
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.application.access import Role, identity
-from ledgerpress.domain.actors import IMPORTER
-from tests.integration.desk import Client
+from ledgerpress.commands.identity import Role, identity
+from ledgerpress.features.actors.model import IMPORTER
+from tests.integration.graphql_client import Client
 
 CHANGE = """
   position version type recordedAt occurredAt reason changedFields before after withdrawn

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.readmodels import integrity
-from ledgerpress.readmodels.temporal import Snapshot
-from tests.integration.desk import client
+from ledgerpress.features.integrity import queries as integrity
+from ledgerpress.server.store import open_store
+from ledgerpress.views.snapshot import Snapshot
+from tests.integration.graphql_client import client
 
 
 async def events_of(data: Path) -> list[StoredEvent]:

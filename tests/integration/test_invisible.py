@@ -14,24 +14,17 @@ from typing import Any, Final
 import pytest
 from graphql import Undefined, get_named_type, is_non_null_type
 
-from ledgerpress.application.access import LOCAL_OPERATOR
-from ledgerpress.domain.posts import PostStatus
-from ledgerpress.graphql import ids
+from ledgerpress.commands.identity import LOCAL_OPERATOR
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts import post_queries as posts
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.graphql.schema import make_schema
-from ledgerpress.readmodels import articles, posts
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import decode_cursor, encode_cursor
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import decode_cursor, encode_cursor
 from tests.integration.every_path import selections
-from tests.integration.hidden_posts import (
-    HIDDEN_POSTS,
-    HIDDEN_SLUGS,
-    MARK,
-    MINUTE,
-    STEPS,
-    Newsroom,
-    newsroom,
-)
+from tests.integration.hidden_posts import HIDDEN_POSTS, HIDDEN_SLUGS, MARK, MINUTE, STEPS, Newsroom, newsroom
 from tests.integration.people import AUTHOR, OTHER_AUTHOR
 from tests.integration.schema_walk import MUTATIONS
 
@@ -139,7 +132,7 @@ def variables(pair: Pair, field: str) -> Iterator[dict[str, Any]]:
     room = pair.whole
     posts = [room.global_id("Post", one) for one in (*HIDDEN_POSTS, "second", "mine")]
     shown = [room.global_id("Article", one) for one in (*HIDDEN_POSTS, "second", "mine")]
-    actors = [ids.encode("Actor", one.actor_id) for one in room.people.values() if one.actor_id]
+    actors = [global_ids.encode("Actor", one.actor_id) for one in room.people.values() if one.actor_id]
     slugs: list[dict[str, Any]] = [{"slug": one} for one in (*HIDDEN_SLUGS, "second", "mine", "nowhere")]
     author = room.global_id("Author", "ada")
     pages: list[dict[str, Any]] = [{}]
@@ -223,7 +216,7 @@ async def test_the_pages_are_the_same(pair: Pair) -> None:
 
 
 async def test_a_command_on_a_hidden_post_is_answered_as_on_one_that_there_is_not(pair: Pair) -> None:
-    unknown = ids.encode("Post", UNKNOWN)
+    unknown = global_ids.encode("Post", UNKNOWN)
     hidden = [pair.whole.global_id(type, one) for type in ("Post", "Article") for one in HIDDEN_POSTS]
     for mutation, given in MUTATIONS.items():
         if given.get("id") not in {"$post", "$archived"}:
@@ -250,7 +243,7 @@ async def test_a_slug_that_is_hidden_takes_as_many_statements_as_one_that_there_
         current = ""
         snapshot.db.set_trace_callback(lambda _: statements.update([current]))
         try:
-            for by_slug in (articles.by_slug, posts.by_slug):
+            for by_slug in (article_queries.by_slug, posts.by_slug):
                 for current in (*HIDDEN_SLUGS, "nowhere"):
                     by_slug(snapshot, current)
         finally:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.jetstream import appending, connection, leader
-from ledgerpress.adapters.jetstream.log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.publishing import Answer, Conflict, Message, Recorded
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.jetstream import appender, connection
+from ledgerpress.adapters.jetstream import leader_requests as leader
+from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.publisher import Answer, Conflict, Message, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsServer, temporary_cluster, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
 
@@ -276,11 +277,11 @@ async def test_an_append_with_a_guard_gets_through_while_others_write(jetstream_
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(appending, "PATIENCE", 1.0)
+    monkeypatch.setattr(appender, "PATIENCE", 1.0)
     monkeypatch.setattr(leader, "ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.publishing.ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.batched_reads.PATIENCE", 0.5)
-    monkeypatch.setattr(leader.Leader.__init__, "__kwdefaults__", {"patience": 0.5})
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.publisher.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.batched_get.PATIENCE", 0.5)
+    monkeypatch.setattr(leader.LeaderRequests.__init__, "__kwdefaults__", {"patience": 0.5})
 
 
 @pytest.mark.usefixtures("impatient")

@@ -5,8 +5,8 @@ import json
 import nats
 import pytest
 
-from ledgerpress.adapters.jetstream import appending
-from ledgerpress.adapters.jetstream.address import Names
+from ledgerpress.adapters.jetstream import appender
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.log import NO_STREAM
 from scripts.engines.nats import NatsServer
@@ -27,12 +27,12 @@ async def test_a_clear_refusal_is_not_unknown(
     words: str,
     events: int,
 ) -> None:
-    monkeypatch.setattr(appending, "PATIENCE", 0.3)
+    monkeypatch.setattr(appender, "PATIENCE", 0.3)
     name = f"refusal{events}{next(iter(change))}".replace("_", "")
     log = await opened(nats_server.url(name))
     await log.append([sample_write("post.a", NO_STREAM)])
     client = await nats.connect(f"nats://{nats_server.address}")
-    stream = Names(name).stream
+    stream = SubjectNames(name).stream
     info = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=5)).data)
     config = json.dumps({**info["config"], **change}).encode()
     answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", config, timeout=5)

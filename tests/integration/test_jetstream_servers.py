@@ -12,13 +12,13 @@ from typing import Any
 import nats
 import pytest
 
-from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.log import JetStreamEventLog
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsServer, free_ports, temporary_cluster, temporary_server
 from tests.contract.samples import sample_write
 from tests.integration.programs import done, program
@@ -59,7 +59,7 @@ async def test_a_server_with_the_default_sync_interval_is_refused(careless: Nats
     assert "--allow-unsynced" in said
     client = await nats.connect(f"nats://{careless.address}")
     with pytest.raises(nats.js.errors.NotFoundError):
-        await client.jetstream().stream_info(Names("daily").stream)
+        await client.jetstream().stream_info(SubjectNames("daily").stream)
     await client.close()
 
 
@@ -72,7 +72,7 @@ async def test_a_server_that_does_not_say_is_refused(nats_server: NatsServer) ->
 async def test_a_monitoring_address_where_nobody_is_is_refused(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 0.1)
     # It may be a server that is on its way: whoever starts one with a node waits for it, as for the log.
     with pytest.raises(LogUnavailable, match="See that all of them run"):
         await opened(nats_server.url("daily", monitor=f"http://127.0.0.1:{free_ports(1)[0]}"))
@@ -141,7 +141,7 @@ def mixed() -> Iterator[list[NatsServer]]:
 async def test_a_server_without_jetstream_says_nothing_for_another(
     mixed: list[NatsServer], asked: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 1.0)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 1.0)
     monitors = ",".join(mixed[number].monitor for number in asked)
     url = mixed[0].url("daily", monitor=monitors).replace("nats://", "nats://press:secret@")
     assert "2 of 3 servers with JetStream say" in await refusal(url)
@@ -187,7 +187,7 @@ async def test_what_the_url_says_wrongly_is_named(nats_server: NatsServer, wrong
 async def test_a_system_user_where_there_is_none_is_named(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.durability.PATIENCE", 0.1)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 0.1)
     said = await refusal(nats_server.url("daily", monitor="", system_user="system"))
     assert "no server answers the system user" in said
 
@@ -241,7 +241,7 @@ async def changed_stream(server: NatsServer, name: str, **changes: object) -> No
 async def changed(server: NatsServer, name: str, **changes: object) -> None:
     """Change the stream of a log."""
     client = await nats.connect(f"nats://{server.address}")
-    stream = Names(name).stream
+    stream = SubjectNames(name).stream
     answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
     config: dict[str, Any] = {**json.loads(answer.data)["config"], **changes}
     answer = await client.request(f"$JS.API.STREAM.UPDATE.{stream}", json.dumps(config).encode(), timeout=5)
@@ -268,13 +268,13 @@ async def test_a_stream_that_does_not_keep_everything_is_refused(
     publication = f"changed-{name}"
     await changed_stream(nats_server, publication, **changes)
     said = await refusal(nats_server.url(publication))
-    assert Names(publication).stream in said
+    assert SubjectNames(publication).stream in said
     assert name in said
 
 
 async def test_a_stream_of_somebody_else_is_refused(nats_server: NatsServer) -> None:
     client = await nats.connect(f"nats://{nats_server.address}")
-    await client.jetstream().add_stream(name=Names("other").stream, subjects=["elsewhere.>"])
+    await client.jetstream().add_stream(name=SubjectNames("other").stream, subjects=["elsewhere.>"])
     await client.close()
     said = await refusal(nats_server.url("other"))
     assert "its subjects must be" in said
@@ -301,7 +301,7 @@ async def test_a_bell_that_somebody_else_rings_is_not_believed(nats_server: Nats
     await log.append([sample_write("post.a", NO_STREAM)])
     waiting = asyncio.ensure_future(log.wait_beyond(1, 0.5))
     client = await nats.connect(f"nats://{nats_server.address}")
-    await client.publish(Names("rung").bell, b"99999999")
+    await client.publish(SubjectNames("rung").bell, b"99999999")
     await client.close()
     assert not await waiting
     assert not await log.wait_beyond(1, 0)
@@ -316,14 +316,14 @@ async def test_a_writer_whose_clock_is_off_refuses_to_write_until_it_is_right(
     jetstream_url: str, monkeypatch: pytest.MonkeyPatch, off: int
 ) -> None:
     right = time.time
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock_check.time.time", lambda: right() + off)
     log = await opened(jetstream_url)
     with pytest.raises(LogUnavailable, match="ahead of" if off > 0 else "behind"):
         await log.append([sample_write("post.a", NO_STREAM)])
     assert await log.read(0, 10) == []
     with pytest.raises(LogUnavailable, match="nothing is recorded"):
         await log.withdraw(1, [sample_write("withdrawal.a", NO_STREAM)])
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock.time.time", lambda: right() + off / 2)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.clock_check.time.time", lambda: right() + off / 2)
     assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
     await log.aclose()
 

@@ -10,17 +10,17 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsCluster, NatsServer, free_ports, running
 from tests.contract.samples import everything, sample_event, sample_write
 
 HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to" / "jetstream.md"
-STREAM = Names("daily").stream
+STREAM = SubjectNames("daily").stream
 
 
 MACHINES = {"n1": "127.0.0.2", "n2": "127.0.0.3", "n3": "127.0.0.4"}
@@ -175,7 +175,7 @@ async def test_nobody_can_purge_the_log(server: NatsServer) -> None:
     answer = await client.request(f"$JS.API.STREAM.PURGE.{STREAM}", b"", timeout=2)
     assert "not permitted" in json.loads(answer.data)["error"]["description"]
     answer = await client.request(
-        Names("daily").subject("post.purge"), b"", headers={"Nats-Rollup": "all"}, timeout=2
+        SubjectNames("daily").subject("post.purge"), b"", headers={"Nats-Rollup": "all"}, timeout=2
     )
     assert "not permitted" in json.loads(answer.data)["error"]["description"]
     await client.close()

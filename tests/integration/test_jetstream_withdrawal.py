@@ -10,13 +10,11 @@ from typing import Any
 import nats
 import pytest
 
-from ledgerpress.adapters.jetstream import erasing, withdrawals
-from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
-from ledgerpress.adapters.jetstream.log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.publishing import Conflict
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.jetstream import payload_erasure, withdrawal_index
+from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
+from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StoredMessage
+from ledgerpress.adapters.jetstream.publisher import Conflict
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import (
     GapInLog,
     LogUnavailable,
@@ -26,6 +24,8 @@ from ledgerpress.eventlog.errors import (
 )
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster, temporary_server
 from tests.contract.samples import everything, places, sample_event, sample_write
 
@@ -146,7 +146,7 @@ async def opened_at(cluster: NatsCluster, *, leader: bool) -> tuple[JetStreamEve
     while True:
         log = await opened(cluster.url("daily"))
         assert isinstance(log, JetStreamEventLog)
-        leading = cluster.leader(Names("daily").stream)
+        leading = cluster.leader(SubjectNames("daily").stream)
         url = log._connection.client.connected_url
         at = next(server for server in cluster.servers if url is not None and server.port == url.port)
         if leading is not None and (at is leading) is leader:
@@ -237,7 +237,7 @@ async def test_a_message_that_is_missing_without_a_withdrawal_is_a_gap(nats_serv
     other = await opened(url)
     client = await nats.connect(f"nats://{nats_server.address}")
     answer = await client.request(
-        f"$JS.API.STREAM.MSG.DELETE.{Names('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
+        f"$JS.API.STREAM.MSG.DELETE.{SubjectNames('gap').stream}", json.dumps({"seq": 2}).encode(), timeout=5
     )
     assert json.loads(answer.data)["success"]
     await client.close()
@@ -258,7 +258,7 @@ async def asked(server: NatsServer, kind: str, publication: str, request: object
     """What an administrator is answered who asks for something."""
     client = await nats.connect(f"nats://{server.address}")
     data = b"" if request is None else json.dumps(request).encode()
-    answer = await client.request(f"$JS.API.{kind}.{Names(publication).stream}", data, timeout=5)
+    answer = await client.request(f"$JS.API.{kind}.{SubjectNames(publication).stream}", data, timeout=5)
     await client.close()
     found: dict[str, Any] = json.loads(answer.data)
     assert "error" not in found, found
@@ -391,12 +391,12 @@ async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
     secret = sample_event(plaintext=b'{"data":"%s"}' % SECRET)
     await log.append([StreamWrite("post.a", NO_STREAM, (secret,))])
 
-    async def unfinished(leader: Leader, sequence: int) -> None:
+    async def unfinished(leader: LeaderRequests, sequence: int) -> None:
         if sequence == 1:
             raise LogUnavailable("the leader is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasing, "erase", unfinished)
+        patch.setattr(payload_erasure, "erase", unfinished)
         with pytest.raises(WithdrawalUnfinished):
             await withdrawn(log, 1)
     assert holding(server, SECRET)
@@ -418,16 +418,16 @@ async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await withdrawn(log, 2)
     assert isinstance(log, JetStreamEventLog)
-    on_record, forgotten, ask = log._names.withdrawals, 2, Leader.next_of
+    on_record, forgotten, ask = log._names.withdrawals, 2, LeaderRequests.next_of
 
-    async def next_of(self: Leader, subject: str, after: int) -> StoredMessage | None:
+    async def next_of(self: LeaderRequests, subject: str, after: int) -> StoredMessage | None:
         nonlocal forgotten
         if subject == on_record and forgotten:
             forgotten -= 1
             return None
         return await ask(self, subject, after)
 
-    monkeypatch.setattr(Leader, "next_of", next_of)
+    monkeypatch.setattr(LeaderRequests, "next_of", next_of)
     other = await opened(jetstream_url)
     assert forgotten == 0
     assert [one.payload is None for one in await other.read(0, 10)] == [False, True, False, False]
@@ -458,7 +458,7 @@ async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
     assert other._withdrawals.get(2) is None
     await other._withdrawals.refresh()
     assert other._withdrawals.get(2) is not None
-    monkeypatch.setattr(withdrawals, "SETTLED", 0.0)
+    monkeypatch.setattr(withdrawal_index, "SETTLED", 0.0)
     await log.append([sample_write("post.4", NO_STREAM)])
     for _ in range(2):
         await other._withdrawals.refresh()

@@ -16,10 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledgerpress.adapters.oidc import jwks
-from ledgerpress.application.access import GRANTED, Permission, Role, Unauthenticated
-from ledgerpress.application.doors import ALGORITHMS, AccessSettings
-from ledgerpress.domain.actors import ActorRegistered
+from ledgerpress.commands.identity import GRANTED, Permission, Role, Unauthenticated
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.actors.model import ActorRegistered
+from ledgerpress.features.tokens.authentication import ALGORITHMS, AccessSettings
 from tests.integration.history import recorded
 from tests.integration.issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
 from tests.integration.visitors import Visitors, visitors

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.server.data_directory import LOG_FILE
 from tests.integration.editors import Book, Editor
 from tests.integration.history import History, assert_gapless, by_command, recorded
 from tests.integration.server import Server, Servers

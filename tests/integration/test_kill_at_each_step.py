@@ -10,12 +10,12 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.posts import PostCreated
-from ledgerpress.projections.all import every_projector
+from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.features.posts.model import PostCreated
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.directory import ViewsDirectory
 from tests.integration.history import assert_gapless, by_command, recorded
 from tests.integration.syscalls import killed_at, require_strace
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.serial
 LIFE: Final = """
 import asyncio, sys
 from pathlib import Path
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.compose.store import open_store
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.server.store import open_store
 
 async def live(data):
     async with open_store(data) as store:
@@ -45,7 +45,7 @@ async def test_no_write_to_the_log_is_a_bad_moment(tmp_path: Path) -> None:
 
 
 async def test_no_write_to_the_views_is_a_bad_moment(tmp_path: Path) -> None:
-    name = ViewsDirectory(tmp_path, every_projector()).vacant().name
+    name = ViewsDirectory(tmp_path, all_projectors()).vacant().name
     steps = [step async for step in lives(tmp_path, name, every=11)]
     assert len(steps) > 10
 

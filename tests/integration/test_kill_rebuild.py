@@ -11,12 +11,12 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.rebuild import rebuild
-from ledgerpress.compose.store import open_store
-from ledgerpress.projections.all import every_projector
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.directory import ViewsDirectory
 from scripts.generated_posts import Generator, make_categories
 from tests.integration.changed_program import SMALL_BATCH
 from tests.integration.programs import begun, done, ended, kill, program
@@ -55,7 +55,7 @@ async def generated(data: Path) -> None:
 
 def reached(data: Path) -> tuple[int, int]:
     """How far the unfinished file has come, and its inode; 0 where there is none."""
-    path = ViewsDirectory(data, every_projector()).resumable()
+    path = ViewsDirectory(data, all_projectors()).resumable()
     if path is None:
         return 0, 0
     try:
@@ -110,7 +110,7 @@ async def test_no_write_of_a_rebuild_is_a_bad_moment(tmp_path: Path) -> None:
         await session.begin()
         rows = await rebuilt(session.store.log, tmp_path / "anew.sqlite", batch_size=500)
     in_use = views_in_use(data)
-    new = ViewsDirectory(data, every_projector()).vacant()
+    new = ViewsDirectory(data, all_projectors()).vacant()
     ends: list[int] = []
     while 0 not in ends:
         step = 1 + EVERY * len(ends)

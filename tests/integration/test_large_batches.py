@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.adapters.sqlite.views_tables import create_indexes, create_tables
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain.event import Event
+from ledgerpress.adapters.sqlite_log.copy_target import write_copy
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, apply_all
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.views.files.tables import create_indexes, create_tables
+from ledgerpress.views.projection.projector import Projector, apply_all
 from scripts.generated_log import PUBLICATION, GeneratedLog
 from tests.property.view_rows import Rows, rebuilt, rows_in
 
@@ -41,7 +41,7 @@ def test_a_generated_log_is_the_same_each_time() -> None:
     assert [event.position for event in once] == list(range(1, 301))
 
 
-@pytest.mark.parametrize("projector", every_projector(), ids=lambda one: one.name)
+@pytest.mark.parametrize("projector", all_projectors(), ids=lambda one: one.name)
 def test_rows_do_not_depend_on_how_many_events_are_written_together(
     events: list[Recorded[Event]], projector: Projector
 ) -> None:
@@ -52,7 +52,7 @@ def test_rows_do_not_depend_on_how_many_events_are_written_together(
 
 
 async def test_indexes_made_last_are_those_made_first(tmp_path: Path) -> None:
-    projectors = every_projector()
+    projectors = all_projectors()
     with closing(sqlite3.connect(":memory:")) as first, closing(sqlite3.connect(":memory:")) as last:
         create_tables(first, projectors)
         create_tables(last, projectors, indexes=False)
@@ -68,7 +68,7 @@ def indexes_of(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"))
 
 
-@pytest.mark.parametrize("projector", every_projector(), ids=lambda one: one.name)
+@pytest.mark.parametrize("projector", all_projectors(), ids=lambda one: one.name)
 def test_writing_uses_no_index_that_is_made_last(events: list[Recorded[Event]], projector: Projector) -> None:
     """Every index that a statement of a projector names or that SQLite chooses is there before the rows are."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
@@ -92,14 +92,14 @@ async def test_a_log_written_as_a_replica_is_rebuilt_from_its_file(
     events: list[Recorded[Event]], tmp_path: Path
 ) -> None:
     path = tmp_path / "log.sqlite"
-    assert await write_replica(path, PUBLICATION, GeneratedLog().batches(EVENTS, 1_000)) == EVENTS
+    assert await write_copy(path, PUBLICATION, GeneratedLog().batches(EVENTS, 1_000)) == EVENTS
     log = await SqliteEventLog.open(path, create_as=None)
     try:
         rows = await rebuilt(log, tmp_path / "views.sqlite", batch_size=1_000)
     finally:
         await log.aclose()
     without = {"projection"}
-    expected = applied(every_projector(), events, EVENTS)
+    expected = applied(all_projectors(), events, EVENTS)
     assert {name: rows[name] for name in rows.keys() - without} == {
         name: expected[name] for name in expected.keys() - without
     }

@@ -11,19 +11,20 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.application.request import Request
-from ledgerpress.application.sources import SystemClock, SystemRandomness
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.eventlog.randomness import SystemRandomness
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.server.store import open_store
 from tests.contract.samples import places
 from tests.engines.places import LogPlace
 from tests.integration.programs import ROOT, kill
-from tests.lease_doors import takings
+from tests.lease_proxies import takings
 
 SECONDS: Final = 60.0
 LASTS: Final = 4.5
@@ -112,26 +113,26 @@ async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
     log = await logs.open()
     async with open_store(tmp_path / "data", log=logs.url) as store:
         fence = await held(log, "first")
-        made = await store.press.handle(CreatePost(title="At six"), Request(fence=fence))
-        with pytest.raises(Rejected) as refusal:
-            await store.press.handle(CreatePost(title="Again", slug="at-six"), Request(fence=fence))
+        made = await store.press.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
+        with pytest.raises(Rejection) as refusal:
+            await store.press.handle(CreatePost(title="Again", slug="at-six"), CommandRequest(fence=fence))
         assert refusal.value.code is ErrorCode.SLUG_TAKEN
 
         later = await held(log, "second")
         assert later.token == fence.token + 1
         head = await log.head()
-        for request in (Request(fence=fence), Request(fence=fence, idempotency_key="at-seven")):
+        for request in (CommandRequest(fence=fence), CommandRequest(fence=fence, idempotency_key="at-seven")):
             with pytest.raises(LeaseLost):
                 await store.press.handle(EditPost(post_id=made.subject_id, title="At seven"), request)
         assert await log.head() == head
         edited = await store.press.handle(
             EditPost(post_id=made.subject_id, title="At seven"),
-            Request(fence=later, idempotency_key="at-seven"),
+            CommandRequest(fence=later, idempotency_key="at-seven"),
         )
         assert edited.position == head + 1
         # What was recorded is told again, also to who has lost the lease since: nothing is written for that.
         replayed = await store.press.handle(
             EditPost(post_id=made.subject_id, title="At seven"),
-            Request(fence=fence, idempotency_key="at-seven"),
+            CommandRequest(fence=fence, idempotency_key="at-seven"),
         )
         assert (replayed.replayed, replayed.position) == (True, edited.position)

@@ -8,16 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, OpenDoor, Role, identity
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.application.request import Request
-from ledgerpress.application.tokens import CreateToken
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Role, identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.tokens.commands import CreateToken
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.store import Store, open_store
 from tests.integration.live import served, websocket
 from tests.integration.sse import opened
-from tests.integration.test_live_doors import Tokens
+from tests.integration.test_streaming_endpoints import Tokens
 from tests.sources import SeededBytes, SetClock
 
 SITE = "{ site { name } }"
@@ -60,7 +60,7 @@ async def code(store: Store, payload: dict[str, Any], settings: HttpSettings = U
 async def test_no_page_of_a_foreign_site_opens_an_event_stream(
     store: Store, http: httpx2.AsyncClient, path: str
 ) -> None:
-    async with served(store, door=OpenDoor(ANONYMOUS), settings=PRODUCTION) as server:
+    async with served(store, door=FixedIdentity(ANONYMOUS), settings=PRODUCTION) as server:
         foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
         async with opened(http, "GET", f"{server.url}{path}", SITE, foreign) as stream:
             assert stream.status == 403
@@ -126,7 +126,7 @@ async def test_an_age_is_told_anew_when_it_changes(store: Store, clock: SetClock
     await store.press.handle(CreatePost(title="One", publish=True))
     query = "subscription { recentPosts { nodes { age } } }"
     async with (
-        served(store, live=LiveSettings(clock_seconds=3_600)) as server,
+        served(store, live=SubscriptionSettings(clock_seconds=3_600)) as server,
         websocket(server.host, server.port) as first,
         websocket(server.host, server.port) as second,
     ):
@@ -186,11 +186,11 @@ async def test_what_happened_to_tokens_is_told_to_who_may_see_them(
     store: Store, http: httpx2.AsyncClient
 ) -> None:
     command = CreateToken(name="Robot", role=Role.EDITOR, secret_hash="0" * 64)
-    await store.press.handle(command, Request())
+    await store.press.handle(command, CommandRequest())
     query = '{ changes(filter: { types: ["token.created"] }) { nodes { event } } }'
     for role, told in ((Role.EDITOR, False), (Role.AUDITOR, True), (Role.ADMIN, True)):
         who = LOCAL_OPERATOR if role is Role.ADMIN else identity(role, "00000000-0000-8000-8000-00000000000a")
-        async with served(store, door=OpenDoor(who)) as server:
+        async with served(store, door=FixedIdentity(who)) as server:
             answer = await http.post(f"{server.url}/graphql", json={"query": query})
         (node,) = answer.json()["data"]["changes"]["nodes"]
         assert (node["event"]["payload"] is not None) == told, role

@@ -13,10 +13,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from ledgerpress.application.people import RegisterAuthor
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.server.store import Store, open_store
 from tests.integration.interrupted import Wire, over_websocket
 from tests.integration.live import Served, Socket, served, websocket
 from tests.integration.sse import opened
@@ -74,12 +74,12 @@ async def slow_socket(server: Served) -> AsyncIterator[Socket]:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(LiveSettings(max_lag=5, send_seconds=30), id="too far behind"),
-        pytest.param(LiveSettings(max_lag=1_000, send_seconds=4), id="too long"),
+        pytest.param(SubscriptionSettings(max_lag=5, send_seconds=30), id="too far behind"),
+        pytest.param(SubscriptionSettings(max_lag=1_000, send_seconds=4), id="too long"),
     ],
 )
 async def test_a_slow_consumer_is_told_where_to_resume_and_misses_nothing(
-    store: Store, settings: LiveSettings
+    store: Store, settings: SubscriptionSettings
 ) -> None:
     async with served(store, live=settings) as server, slow_socket(server) as slow:
         start = await store.log.head()
@@ -105,7 +105,7 @@ async def test_a_slow_consumer_is_told_where_to_resume_and_misses_nothing(
 
 
 async def test_who_takes_nothing_at_all_is_let_go(store: Store) -> None:
-    settings = LiveSettings(send_seconds=0.3)
+    settings = SubscriptionSettings(send_seconds=0.3)
     async with served(store, live=settings, silent_seconds=0.5) as server, slow_socket(server) as slow:
         await slow.subscribe(CHANGES)
         await slow.quiet()
@@ -178,7 +178,7 @@ async def _come_and_go(server: Served) -> None:
 
 
 async def test_a_reservation_that_is_not_taken_up_is_dropped(store: Store) -> None:
-    settings = LiveSettings(reservation_seconds=0.2)
+    settings = SubscriptionSettings(reservation_seconds=0.2)
     async with served(store, live=settings) as server, httpx2.AsyncClient() as http:
         url = f"{server.url}/graphql/stream"
         headers = {"X-GraphQL-Event-Stream-Token": (await http.put(url)).text}
@@ -190,7 +190,7 @@ async def test_a_reservation_that_is_not_taken_up_is_dropped(store: Store) -> No
 
 async def test_operations_on_one_socket_are_bounded(store: Store) -> None:
     async with (
-        served(store, live=LiveSettings(max_operations=2)) as server,
+        served(store, live=SubscriptionSettings(max_operations=2)) as server,
         websocket(server.host, server.port) as socket,
     ):
         await socket.init()
@@ -205,7 +205,7 @@ async def test_operations_on_one_socket_are_bounded(store: Store) -> None:
 
 async def test_subscriptions_of_the_process_are_bounded(store: Store) -> None:
     async with (
-        served(store, live=LiveSettings(max_subscriptions=1)) as server,
+        served(store, live=SubscriptionSettings(max_subscriptions=1)) as server,
         websocket(server.host, server.port) as socket,
     ):
         await socket.init()
@@ -218,7 +218,7 @@ async def test_subscriptions_of_the_process_are_bounded(store: Store) -> None:
 
 async def test_a_message_that_is_too_large_closes_the_socket(store: Store) -> None:
     async with (
-        served(store, live=LiveSettings(max_message_bytes=1_000)) as server,
+        served(store, live=SubscriptionSettings(max_message_bytes=1_000)) as server,
         websocket(server.host, server.port) as socket,
     ):
         await socket.send({"type": "ping", "payload": {"much": "x" * 1_000}})

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledgerpress.application.access import Role
+from ledgerpress.commands.identity import Role
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.http.health import HealthSettings
+from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.settings import HttpSettings
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 from tests.integration.live import served, websocket
 from tests.integration.operated import OPERATOR, operated
 from tests.integration.severed import Severed, severable

@@ -15,19 +15,19 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.application import log_copy
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
+from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.cli import app
-from ledgerpress.compose.log_copy import Copied, copy_log
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
-from ledgerpress.compose.reading import reading_log
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.operator import log_copier
+from ledgerpress.operator.log_copy import Copied, copy_log
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.open_log import reading_log
+from ledgerpress.server.store import Store, open_store
 from scripts.generated_log import PUBLICATION
 from tests.contract.samples import everything
 from tests.engines.fixtures import ENGINES
@@ -82,7 +82,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("generated") / "store"
     data.mkdir()
     batches = batches_with_withdrawals(EVENTS, 1_000)
-    assert asyncio.run(write_replica(data / "log.sqlite", PUBLICATION, batches)) == EVENTS
+    assert asyncio.run(write_copy(data / "log.sqlite", PUBLICATION, batches)) == EVENTS
     return data
 
 
@@ -166,7 +166,7 @@ def test_a_source_that_went_on_has_an_exit_code_of_its_own(
 ) -> None:
     copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'one'}", "--data", store, "--json")
     assert (copied.exit_code, json.loads(copied.stdout)["missing"]) == (0, 0)
-    monkeypatch.setattr(log_copy, "LOOKS", 0)
+    monkeypatch.setattr(log_copier, "LOOKS", 0)
     copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'two'}", "--data", store, "--json")
     assert (copied.exit_code, json.loads(copied.stdout)["missing"] > 0) == (4, True), copied.output
     (tmp_path / "head").write_text(copied.stdout, "utf-8")
@@ -341,7 +341,12 @@ async def write(store: Store, stopping: asyncio.Event) -> int:
         gone += 1
         if gone % 5 == 0:
             await withdraw(
-                store.log, event_codec(), store.clock, store.randomness, made.position, Request(reason=COURT)
+                store.log,
+                event_codec(),
+                store.clock,
+                store.randomness,
+                made.position,
+                CommandRequest(reason=COURT),
             )
     return gone // 5
 

@@ -11,12 +11,12 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.compose.log_copy import copy_log
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.operator.log_copy import copy_log
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.generated_log import PUBLICATION, GeneratedLog
 from tests.contract.samples import everything
 from tests.integration.syscalls import killed_at, require_strace
@@ -27,12 +27,12 @@ EVENTS: Final = 40
 PROGRAM: Final = """
 import asyncio, sys
 from pathlib import Path
-from ledgerpress.application import log_copy
-from ledgerpress.compose.log_copy import copy_log
-from ledgerpress.compose.log_url import LogUrl
+from ledgerpress.operator import log_copier
+from ledgerpress.operator.log_copy import copy_log
+from ledgerpress.server.log_url import LogUrl
 
-vars(log_copy).update(NOTED_AFTER=1)
-log_copy.LogCopy.__init__.__kwdefaults__["batch_size"] = 20
+vars(log_copier).update(NOTED_AFTER=1)
+log_copier.LogCopier.__init__.__kwdefaults__["batch_size"] = 20
 asyncio.run(copy_log(LogUrl.parse(sys.argv[1]), LogUrl.parse(sys.argv[2]), Path()))
 """
 AT_ONCE: Final = 2
@@ -41,7 +41,7 @@ AT_ONCE: Final = 2
 async def test_no_write_of_a_copy_is_a_bad_moment(tmp_path: Path) -> None:
     require_strace()
     source = tmp_path / "log.sqlite"
-    await write_replica(source, PUBLICATION, GeneratedLog().batches(EVENTS, 500))
+    await write_copy(source, PUBLICATION, GeneratedLog().batches(EVENTS, 500))
     events = await events_in(f"sqlite:{source}")
     (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
     for first in count(1, AT_ONCE * 3):

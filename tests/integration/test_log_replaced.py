@@ -16,7 +16,7 @@ from scripts.engines.postgres import PostgresServer
 from tests.engines.stoppable import ELSEWHERE, Stoppable
 from tests.integration.live import websocket
 from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
-from tests.integration.test_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
+from tests.integration.test_log_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
 
 
 @pytest.fixture(params=ELSEWHERE)

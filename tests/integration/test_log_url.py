@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.settings_declared import declared
+from ledgerpress.server.background_rebuild import rebuild_in_background
+from ledgerpress.server.settings.declaration import declared
 from scripts.engines.nats import temporary_server
 from tests.integration.programs import ROOT
 
@@ -170,7 +170,7 @@ async def test_a_rebuild_beside_gets_the_url_where_others_cannot_see_it(tmp_path
         f"pathlib.Path({str(told)!r}).write_text(json.dumps([sys.argv[1:], os.environ['LEDGERPRESS_LOG']]))"
     )
     url = f"nats://news:{SECRET}@n1:4222?publication=daily"
-    work = asyncio.create_task(rebuild_beside(tmp_path / "node", url, [sys.executable, "-c", script]))
+    work = asyncio.create_task(rebuild_in_background(tmp_path / "node", url, [sys.executable, "-c", script]))
     async with asyncio.timeout(60):
         while not told.exists() or not told.read_text():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)

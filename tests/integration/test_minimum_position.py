@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from ledgerpress.http.settings import HttpSettings
-from tests.integration.desk import Client, client
 from tests.integration.failing import with_failing
+from tests.integration.graphql_client import Client, client
 
 POSTS = "{ posts(first: 10) { totalCount } }"
 HEADERS = {"Accept": "application/graphql-response+json"}
@@ -38,7 +38,7 @@ async def test_another_process_shows_what_was_written_here(tmp_path: Path) -> No
 async def test_when_the_bound_passes_the_client_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
     projectors = with_failing("posts", lambda recorded: recorded.header.type == "post.created")
     settings = HttpSettings(min_position_seconds=0.1)
     async with client(tmp_path / "store", settings=settings, projectors=projectors) as door:

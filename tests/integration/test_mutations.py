@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.desk import Client
+from tests.integration.graphql_client import Client
 
 POST = (
     "post { id version status slug title teaser hasUnpublishedChanges body { markdown } article { title } }"

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.application.access import Role
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.request import Request
-from ledgerpress.application.tokens import CreateToken, RevokeToken, new_secret, secret_hash
-from ledgerpress.application.withdrawal import withdraw
-from ledgerpress.compose.rebuild import list_views, rebuild
-from ledgerpress.readmodels import body
+from ledgerpress.commands.identity import Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.operator.rebuild import list_views, rebuild
 from tests.integration.live import served, websocket
 from tests.integration.nodes import Node, node
 from tests.integration.programs import done
@@ -239,11 +239,11 @@ async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
         a.store.clock,
         a.store.randomness,
         position,
-        Request(reason="Order 7/24"),
+        CommandRequest(reason="Order 7/24"),
     )
     for one in (a, b):
         await one.level()
-    assert body._remember_short.cache_info().currsize == 0
+    assert rendering._remember_short.cache_info().currsize == 0
     for one in (a, b):
         answer = await one.as_of(gone, BODY, **past)
         assert answer.json()["data"]["post"]["title"] == "Birds of the marsh"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
-from ledgerpress.graphql import ids
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
-from tests.integration.desk import Client, client
+from ledgerpress.graphql.relay import global_ids
+from tests.integration.graphql_client import Client, client
 from tests.integration.server import Servers
 
 FRONT = """
@@ -73,9 +73,9 @@ def titles(listing: Mapping[str, Any]) -> tuple[int, set[str]]:
 
 
 def article_id(post_id: str) -> str:
-    post = ids.decode(post_id)
+    post = global_ids.decode(post_id)
     assert post
-    return ids.encode("Article", post.id)
+    return global_ids.encode("Article", post.id)
 
 
 async def newsroom(door: Client) -> tuple[str, dict[str, str], dict[str, int]]:
@@ -215,7 +215,7 @@ async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_pa
 
 async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     author, _, at = await newsroom(door)
-    engine = Engine(limits=Limits(tell_cost=False))
+    engine = Executor(limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any

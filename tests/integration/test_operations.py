@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledgerpress.http.health import HealthSettings
-from ledgerpress.http.metrics import MetricsSettings
-from ledgerpress.projections.lag import Lag
-from ledgerpress.projections.people import PeopleProjector
-from ledgerpress.projections.projector import Writing
+from ledgerpress.features.people_projector import PeopleProjector
+from ledgerpress.http.health.metrics import MetricsSettings
+from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.views.projection.lag import Lag
+from ledgerpress.views.projection.projector import ProjectorBatch
 from tests.integration.operated import EDITOR, OPERATOR, Operated, operated
 from tests.projectors import AlteredWriting
 
@@ -31,10 +31,10 @@ async def samples(one: Operated, headers: dict[str, str] | None = None) -> dict[
 async def pause_people(one: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = PeopleProjector.begin
 
-    def fail(writing: Writing, recorded: object) -> None:
+    def fail(writing: ProjectorBatch, recorded: object) -> None:
         raise ValueError("secret/path/inside")
 
-    def begin(self: PeopleProjector, db: sqlite3.Connection) -> Writing:
+    def begin(self: PeopleProjector, db: sqlite3.Connection) -> ProjectorBatch:
         return AlteredWriting(sound(self, db), fail)
 
     monkeypatch.setattr(PeopleProjector, "begin", begin)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.compose.store import open_store
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.server.store import open_store
 from tests.integration.server import PROGRAM, Server, Servers
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use

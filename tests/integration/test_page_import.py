@@ -8,10 +8,25 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.application.categories import CreateCategory, DeleteCategory, MergeCategory, RenameCategory
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.people import NameSite
-from ledgerpress.application.posts import (
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.features import people_queries
+from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.commands import (
+    CreateCategory,
+    DeleteCategory,
+    MergeCategory,
+    RenameCategory,
+)
+from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.parser.page import parse_page
+from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
+from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.article_queries import Article
+from ledgerpress.features.posts.body.rendering import render
+from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
     CreatePost,
@@ -19,15 +34,8 @@ from ledgerpress.application.posts import (
     PublishPost,
     UncategorizePost,
 )
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.actors import IMPORTER
-from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.importers.page import parse_page
-from ledgerpress.importers.page_import import import_page
-from ledgerpress.importers.page_report import Action, ImportReport, Kind, ReportEntry
-from ledgerpress.readmodels import articles, categories, listings, people, posts
-from ledgerpress.readmodels.articles import Article
-from ledgerpress.readmodels.body import render
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.listings import queries as listings
 
 TIDE_MILL: Final = (Path(__file__).parent.parent / "pages" / "tide-mill.txt").read_text("utf-8")
 TITLE: Final = "The Tide Mill at Brack Sound Turns Again: A Town’s Long Repair"
@@ -76,7 +84,7 @@ async def records_nothing(store: Store, text: str, retrieved_at: datetime = RETR
 def front_page(store: Store) -> list[Article]:
     with store.snapshot() as snapshot:
         keys = listings.list_keys(snapshot.db, [0], snapshot.position, limit=100)
-        found = [articles.by_seq(snapshot, key.post) for key in keys]
+        found = [article_queries.by_seq(snapshot, key.post) for key in keys]
     return [article for article in found if article]
 
 
@@ -87,7 +95,7 @@ def titled(store: Store, title: str) -> Article:
 
 def body_of(store: Store, article: Article) -> str:
     with store.snapshot() as snapshot:
-        return articles.markdown(snapshot, article.body)
+        return article_queries.markdown(snapshot, article.body)
 
 
 def categories_of(store: Store, article: Article) -> list[str]:
@@ -120,7 +128,7 @@ async def test_a_page_becomes_an_article_six_posts_two_categories_and_a_name(sto
         heritage = categories.by_slug(snapshot, "heritage")
         assert heritage
         assert categories.count_articles(snapshot, heritage, descend=True) == 1
-        assert people.site_name(snapshot) == "Brack Sound Courier"
+        assert people_queries.site_name(snapshot) == "Brack Sound Courier"
 
     assert [one.kind for one in report.made] == [
         *(Kind.SITE, Kind.CATEGORY, Kind.CATEGORY, Kind.ARTICLE),
@@ -199,7 +207,7 @@ async def test_two_imports_of_one_page_at_once_make_it_once(tmp_path: Path) -> N
 async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: Store) -> None:
     soon = datetime.now(UTC) + timedelta(days=1)
     for text in (TIDE_MILL, a_page(kept=("Published on 3 March 2020",))):
-        with pytest.raises(Rejected, match="lies in the future") as refused:
+        with pytest.raises(Rejection, match="lies in the future") as refused:
             await bring(store, text, soon)
         assert refused.value.code is ErrorCode.PUBLISHED_AT_IN_FUTURE
     assert await store.log.head() == OPENING_EVENTS
@@ -207,7 +215,7 @@ async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: 
 
 async def test_what_a_command_would_refuse_stops_the_import_before_its_first(store: Store) -> None:
     too_long = "\n\n".join(["A paragraph of a page that goes on and on, and then on again." * 50] * 100)
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(Rejection) as refused:
         await bring(store, a_page(BREAD, (KITES, "1 day ago"), body=too_long))
     assert (refused.value.code, refused.value.field) == (ErrorCode.TOO_LONG, ("body",))
     assert await store.log.head() == OPENING_EVENTS
@@ -220,7 +228,7 @@ async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
     await store.press.handle(NameSite(name="Our Paper"))
     report = await bring(store, TIDE_MILL)
     with store.snapshot() as snapshot:
-        assert people.site_name(snapshot) == "Our Paper"
+        assert people_queries.site_name(snapshot) == "Our Paper"
     kept = entry(report, "Our Paper")
     assert (kept.action, kept.note) == (Action.KEPT, "the page has “Brack Sound Courier”")
 
@@ -324,7 +332,7 @@ async def test_an_article_and_its_entry_in_another_pages_list_become_one_whole_p
     assert entry(reports[1], BREAD).action is Action.COMPLETED
     assert len(front_page(store)) == 2
     with store.snapshot() as snapshot:
-        post = posts.by_id(snapshot, article.id)
+        post = post_queries.by_id(snapshot, article.id)
         assert post
         assert not post.has_unpublished_changes
     for page in pages:

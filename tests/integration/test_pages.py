@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-import ledgerpress.http
-from tests.integration.desk import Client
+import ledgerpress.http.pages
+from tests.integration.graphql_client import Client
 
-STATIC = Path(ledgerpress.http.__file__).parent / "static"
+STATIC = Path(ledgerpress.http.pages.__file__).parent / "static"
 HOSTILE = "\"><script>alert('x')</script> & {{ 7 * 7 }}"
 
 

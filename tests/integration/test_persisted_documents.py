@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from ledgerpress.http.documents.trusted_documents import BadManifest
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.trusted_documents import BadManifest
-from tests.integration.desk import Client, client
+from tests.integration.graphql_client import Client, client
 
 HEADERS = {"Accept": "application/graphql-response+json", "GraphQL-Require-Preflight": "1"}
 SITE = "{ site { name } }"

@@ -8,8 +8,9 @@ import asyncpg
 import msgspec
 import pytest
 
-from ledgerpress.adapters.postgres import head_signals, patience, server
-from ledgerpress.adapters.postgres.log_place import LogPlace
+from ledgerpress.adapters.postgres import connection as server
+from ledgerpress.adapters.postgres import notifications, retry
+from ledgerpress.adapters.postgres.log_registry import LogLocation
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, DuplicateEvent, LogUnavailable
 from ledgerpress.eventlog.log import EventLog, StreamWrite
@@ -125,7 +126,7 @@ def with_salt(number: int) -> NewEvent:
 async def test_what_cannot_be_found_out_is_said(
     log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 1.0)
+    monkeypatch.setattr(retry, "PATIENCE", 1.0)
 
     async def go_away() -> None:
         proxy.refuses = True
@@ -149,7 +150,7 @@ async def test_what_cannot_be_found_out_is_said(
 async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_waited_for(
     log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, was_away: bool
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.4)
+    monkeypatch.setattr(retry, "PATIENCE", 0.4)
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.8)
     await log.append(command("first"))
     if was_away:
@@ -167,7 +168,7 @@ async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_wait
 async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.4)
+    monkeypatch.setattr(retry, "PATIENCE", 0.4)
     database = postgres_server.new_database("undone")
     log = await open_at(postgres_server.url("daily", database=database))
     undo = SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(78)", "RAISE EXCEPTION 'not today'")
@@ -183,7 +184,7 @@ async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
 async def test_a_server_that_hangs_is_given_up(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    monkeypatch.setattr(retry, "PATIENCE", 0.5)
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(server, "CONNECT_SECONDS", 0.5)
     async with Proxy.before(postgres_server.port) as proxy:
@@ -247,7 +248,7 @@ async def test_whoever_waits_learns_of_appends_also_when_signals_are_lost(
 async def test_a_signal_wakes_before_the_next_look(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.postgres.log.LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr("ledgerpress.adapters.postgres.event_log.LOOK_SECONDS", 3_600.0)
     log, other = await open_at(postgres_url), await open_at(postgres_url)
     for number in range(5):
         waiting = asyncio.create_task(log.wait_beyond(3 * number, 3_600))
@@ -281,13 +282,15 @@ async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
 async def test_signals_are_heard_again_after_the_connection_died_without_a_word(
     proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head_signals, "SILENCE", 0.2)
+    monkeypatch.setattr(notifications, "SILENCE", 0.2)
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(server, "CLOSE_SECONDS", 0.2)
     heard: asyncio.Queue[int] = asyncio.Queue()
-    url, place = postgres_url.partition("?")[0], LogPlace(1, "daily", "", complete=True)
-    listening = head_signals.HeadSignals(server.Server(proxy.through(url), ""), place, heard.put_nowait)
-    telling = head_signals.HeadSignals(server.Server(url, ""), place, lambda _: None)
+    url, place = postgres_url.partition("?")[0], LogLocation(1, "daily", "", complete=True)
+    listening = notifications.HeadNotifications(
+        server.Server(proxy.through(url), ""), place, heard.put_nowait
+    )
+    telling = notifications.HeadNotifications(server.Server(url, ""), place, lambda _: None)
 
     async def until_heard(head: int) -> None:
         async with asyncio.timeout(10):

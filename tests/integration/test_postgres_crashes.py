@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from ledgerpress.adapters.postgres import recording
-from ledgerpress.adapters.postgres.log_rows import Row
-from ledgerpress.adapters.postgres.server import Connection
+from ledgerpress.adapters.postgres import append_transaction
+from ledgerpress.adapters.postgres.connection import Connection
+from ledgerpress.adapters.postgres.event_rows import Row
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from scripts.engines.postgres import PostgresServer
@@ -40,8 +40,8 @@ async def test_ten_crashes_under_load_lose_nothing_acknowledged_and_record_nothi
         found.append(await original(connection, log, head, rows))
         return found[-1]
 
-    original = recording.was_recorded
-    monkeypatch.setattr(recording, "was_recorded", was_recorded)
+    original = append_transaction.was_recorded
+    monkeypatch.setattr(append_transaction, "was_recorded", was_recorded)
     random, book, numbers = chance(), Book(), count()
     server = PostgresServer()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.postgres import server as connections
+from ledgerpress.adapters.postgres import connection as connections
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, everything, open_at
 from tests.integration.syscalls import SYNCS, WRITES, Call, calls_in, has_seen_the_end, require_strace, traced

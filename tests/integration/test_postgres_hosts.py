@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from ledgerpress.adapters.postgres import addresses, patience
-from ledgerpress.adapters.postgres.server import Server
+from ledgerpress.adapters.postgres import host_addresses, retry
+from ledgerpress.adapters.postgres.connection import Server
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import command, open_at
@@ -35,7 +35,7 @@ PASSWORD = "tide"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.2)
+    monkeypatch.setattr(retry, "PATIENCE", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ async def test_a_name_without_an_answer_keeps_nobody_waiting(
     began = time.monotonic()
     await (await open_at(url(server, "unnamed", host=f"slow.example:{server.port},127.0.0.1"))).aclose()
     assert time.monotonic() - began < 4
-    monkeypatch.setattr(addresses, "RESOLVE_SECONDS", 0.1)
+    monkeypatch.setattr(host_addresses, "RESOLVE_SECONDS", 0.1)
     with pytest.raises(LogUnavailable, match=r"nobody says which address slow\.example has"):
         await open_at(url(server, "unnamed", host="slow.example"))
     with pytest.raises(LogUnavailable, match="cannot be reached"):

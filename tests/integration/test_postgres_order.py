@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from ledgerpress.adapters.postgres.server import Connection
+from ledgerpress.adapters.postgres.connection import Connection
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, Follower, everything, open_at
 

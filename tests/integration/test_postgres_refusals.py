@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.postgres import patience, server
-from ledgerpress.adapters.postgres.log import PostgresEventLog
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
+from ledgerpress.adapters.postgres import connection as server
+from ledgerpress.adapters.postgres import retry
+from ledgerpress.adapters.postgres.event_log import PostgresEventLog
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, command, everything, open_at
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.2)
+    monkeypatch.setattr(retry, "PATIENCE", 0.2)
 
 
 async def test_a_server_that_does_not_sync_is_refused() -> None:

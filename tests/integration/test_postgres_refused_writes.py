@@ -5,7 +5,7 @@ from pathlib import Path
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import open_at
 from tests.integration.server import EVERYONE_IS_ADMIN, Servers
-from tests.integration.test_engine_away import CREATE, ask, client, says, titles
+from tests.integration.test_log_engine_away import CREATE, ask, client, says, titles
 
 ROLE = """
 CREATE ROLE node LOGIN;

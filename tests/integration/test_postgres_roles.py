@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log, open_replica
 from ledgerpress.eventlog.errors import LogExists, LogUnusable
-from ledgerpress.eventlog.lease_register import Held
+from ledgerpress.eventlog.leases.lease_register import Held
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.postgres import PostgresServer
 from tests.contract.samples import sample_event
 from tests.integration.postgres_appends import command, everything, open_at

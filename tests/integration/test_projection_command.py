@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.application.people import NameSite
-from ledgerpress.compose.reading import reading_log
-from ledgerpress.compose.store import open_store
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.projections.all import every_projector
+from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.open_log import reading_log
+from ledgerpress.server.store import open_store
 from tests.integration.failing import sparkled
 from tests.integration.server import Server, Servers
 
@@ -199,7 +199,7 @@ async def test_an_event_that_cannot_be_decoded_is_skipped_for_each_projection(
     mend()
     async with open_store(data) as store:
         unknown = await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
-    names = [projector.name for projector in every_projector()]
+    names = [projector.name for projector in all_projectors()]
     assert {one["failedAt"] for one in (await status(data)).values()} == {unknown}
     for name in names:
         ended = await run("projection", "skip", name, "--reason", "Ticket 12.", "--data", data)

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.application.people import NameSite, RegisterAuthor
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.application.press import UseCase
-from ledgerpress.application.request import Request
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.domain.event import Event, withdrawn
-from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
+from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.projections import checkpoints
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, Writing
-from ledgerpress.readmodels import posts
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.people_commands import NameSite, RegisterAuthor
+from ledgerpress.features.posts import post_queries
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
 from tests.projectors import Altered
 from tests.property.altered_logs import AlteredLog, without
@@ -34,7 +34,7 @@ from tests.property.view_rows import rebuilt, rows_of, views_in_use
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the log not tell of the faults that are made here by the hundred."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 async def test_a_batch_with_a_gap_is_refused_and_nothing_of_it_is_applied(
@@ -65,7 +65,7 @@ async def test_a_gap_that_closes_is_passed(session: Session, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
-@pytest.mark.parametrize("name", [projector.name for projector in every_projector()])
+@pytest.mark.parametrize("name", [projector.name for projector in all_projectors()])
 async def test_a_projection_pauses_where_its_projector_fails_and_the_others_go_on(
     session: Session, tmp_path: Path, name: str, batch_size: int
 ) -> None:
@@ -97,7 +97,7 @@ async def test_a_projection_pauses_where_its_projector_fails_and_the_others_go_o
 class _FailingLate:
     """Writes as a sound projector does, but cannot write out what it made of one event."""
 
-    def __init__(self, sound: Writing, fails_at: int) -> None:
+    def __init__(self, sound: ProjectorBatch, fails_at: int) -> None:
         self._sound = sound
         self._fails_at = fails_at
         self._last = 0
@@ -117,17 +117,17 @@ async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
     session: Session, tmp_path: Path, batch_size: int
 ) -> None:
     class Late(Altered):
-        def begin(self, db: sqlite3.Connection) -> Writing:
+        def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
             return _FailingLate(super().begin(db), fails_at=41)
 
-    def as_ever(writing: Writing, recorded: Recorded[Event]) -> None:
+    def as_ever(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
 
     log = session.store.log
     short = AlteredLog(log, lambda events: [event for event in events if event.position < 41])
     up_to_it = await rebuilt(short, tmp_path / "short.sqlite", batch_size=batch_size)
     projectors: list[Projector] = [
-        Late(one, as_ever) if one.name == "listings" else one for one in every_projector()
+        Late(one, as_ever) if one.name == "listings" else one for one in all_projectors()
     ]
     path = tmp_path / "views.sqlite"
     async with running(log, path, projectors=projectors, batch_size=batch_size) as runner:
@@ -141,17 +141,19 @@ async def test_commands_go_on_while_a_projection_is_paused(tmp_path: Path) -> No
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     async with store_in(tmp_path / "data", projectors=broken) as store:
         named = await store.press.handle(NameSite(name="The Tide"))
-        made = await store.press.handle(CreatePost(title="Tide mill"), Request(idempotency_key="once"))
-        again = await store.press.handle(CreatePost(title="Tide mill"), Request(idempotency_key="once"))
+        made = await store.press.handle(CreatePost(title="Tide mill"), CommandRequest(idempotency_key="once"))
+        again = await store.press.handle(
+            CreatePost(title="Tide mill"), CommandRequest(idempotency_key="once")
+        )
         assert named.views_behind
         assert made.views_behind
         assert (again.replayed, again.position) == (True, made.position)
         with store.snapshot() as snapshot:
             assert snapshot.position == named.position - 1
-            assert posts.by_id(snapshot, made.subject_id) is None
+            assert post_queries.by_id(snapshot, made.subject_id) is None
     async with store_in(tmp_path / "data") as store:
         with store.snapshot() as snapshot:
-            assert posts.by_id(snapshot, made.subject_id)
+            assert post_queries.by_id(snapshot, made.subject_id)
 
 
 class PostSparkled(Event, frozen=True):
@@ -174,8 +176,8 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
             assert point.position == head
             assert point.error
             assert "post.sparkled version 1 is not known here" in point.error
-        with pytest.raises(Rejected) as refused:
-            await store.press.handle(NameSite(name="The Tides"), Request(idempotency_key="once"))
+        with pytest.raises(Rejection) as refused:
+            await store.press.handle(NameSite(name="The Tides"), CommandRequest(idempotency_key="once"))
         assert refused.value.code is ErrorCode.BUSY
         log = store.log
         newer = Codec(
@@ -238,10 +240,10 @@ def put_back(data: Path, log: Path) -> None:
     shutil.copy(log, data / LOG_FILE)
 
 
-async def do_in(data: Path, *commands: UseCase, once: UseCase | None = None) -> None:
+async def do_in(data: Path, *commands: Command, once: Command | None = None) -> None:
     """Carry out commands in a store that is then closed; the last one with an idempotency key."""
     async with store_in(data) as store:
         for command in commands:
             await store.press.handle(command)
         if once:
-            await store.press.handle(once, Request(idempotency_key="once"))
+            await store.press.handle(once, CommandRequest(idempotency_key="once"))

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.people import NameSite
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import open_store
-from ledgerpress.projections.all import every_projector
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.directory import ViewsDirectory
 from tests.integration.changed_program import FAILS_AT, changed_projectors
 from tests.integration.failing import with_failing
 from tests.integration.programs import done, program
@@ -43,7 +43,7 @@ async def expected_rows(data: Path, change: str | None = None) -> Rows:
     """The rows of views that follow the log one event at a time, with the projectors of the changed program."""
     path = data.parent / f"{change}.sqlite"
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
-    projectors = changed_projectors(change) if change else every_projector()
+    projectors = changed_projectors(change) if change else all_projectors()
     try:
         return await rebuilt(log, path, batch_size=1, projectors=projectors)
     finally:
@@ -151,7 +151,7 @@ async def test_one_projection_made_anew_takes_the_others_over(data: Path) -> Non
     assert rows_of(path) == await expected_rows(data, "capitals")
     with closing(sqlite3.connect(path)) as db:
         (names,) = db.execute("SELECT taken_over FROM views").fetchone()
-    assert json.loads(names) == sorted(one.name for one in every_projector() if one.name != "posts")
+    assert json.loads(names) == sorted(one.name for one in all_projectors() if one.name != "posts")
     await done("rebuild", "--projection", "posts", "--projection", "people", "--data", data)
     assert rows_of(views_in_use(data)) == await expected_rows(data)
 
@@ -186,7 +186,7 @@ async def test_what_cannot_be_done_is_said_and_changes_nothing(data: Path, tmp_p
     newer = await refused("rebuild", "--projection", "people", *here, change="capitals")
     assert "another version of posts: name them too" in newer
     assert "no former views" in await refused("views", "rollback", *here)
-    with ViewsDirectory(data, every_projector()).building():
+    with ViewsDirectory(data, all_projectors()).building():
         assert "another process is making views" in await refused("rebuild", *here)
     for command in (["rebuild"], ["views", "list"], ["views", "rollback"], ["views", "drop"]):
         await refused(*command, "--data", str(tmp_path / "nowhere"), code=3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose.store import open_store
+from ledgerpress.server.store import open_store
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import clients, rebuild
 from tests.integration.server import serving

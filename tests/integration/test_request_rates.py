@@ -7,12 +7,12 @@ from pathlib import Path
 
 import httpx2
 
-from ledgerpress.application.access import ANONYMOUS, Identity, Role, Unauthenticated, identity
-from ledgerpress.compose.store import open_store
+from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, Unauthenticated, identity
 from ledgerpress.http.app import make_app
-from ledgerpress.http.rate_limit import client_address
+from ledgerpress.http.limits.token_bucket import client_address
 from ledgerpress.http.settings import HttpSettings
-from tests.integration.desk import Client, client
+from ledgerpress.server.store import open_store
+from tests.integration.graphql_client import Client, client
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
 REQUEST = json.dumps({"query": "{ __typename }"}).encode()
@@ -143,7 +143,7 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
 
 
 async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
-    from ledgerpress.http.concurrency import ConcurrentRequests, Places
+    from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
 
     seen: list[int] = []
 
@@ -155,8 +155,8 @@ async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
         seen.append(places.taken)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    places = Places(1)
-    bounded = ConcurrentRequests(stream, places=places)
+    places = ConcurrencySlots(1)
+    bounded = ConcurrencyLimit(stream, places=places)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
     ) as http:

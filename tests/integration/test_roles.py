@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.application.access import ANONYMOUS, Identity, Permission, Role, identity
-from ledgerpress.application.authorisation import NotPermitted
-from ledgerpress.application.posts import EditPost
-from ledgerpress.application.request import Request
-from ledgerpress.graphql import ids
-from tests.integration.desk import Client, client
+from ledgerpress.commands.authorization import PermissionDenied
+from ledgerpress.commands.identity import ANONYMOUS, Identity, Permission, Role, identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.graphql.relay import global_ids
+from tests.integration.graphql_client import Client, client
 from tests.integration.people import AUTHOR, OTHER_AUTHOR, people
 
 POSTS: Final = """
@@ -178,7 +178,7 @@ async def test_an_author_has_the_history_of_own_posts_by_either_way(
             "subject": {"id": own},
         }
         answers = []
-        for post in (foreign, ids.encode("Post", "00000000-0000-8000-8000-00000000000f")):
+        for post in (foreign, global_ids.encode("Post", "00000000-0000-8000-8000-00000000000f")):
             body = (await door.post(query, id=post)).json()
             assert body["data"] == {"changes": None, "post": None}
             answers.append(body)
@@ -234,7 +234,10 @@ async def test_who_asks_is_told_who_they_are(door: Client, walkers: dict[str, Id
         viewer = (await door.ask(query))["viewer"]
     assert viewer["role"] == "AUTHOR"
     assert viewer["permissions"] == ["READ_OWN_POSTS", "WRITE_OWN_POSTS"]
-    assert viewer["actor"] == {"id": ids.encode("Actor", walkers[AUTHOR].actor_id or ""), "name": AUTHOR}
+    assert viewer["actor"] == {
+        "id": global_ids.encode("Actor", walkers[AUTHOR].actor_id or ""),
+        "name": AUTHOR,
+    }
 
 
 async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
@@ -278,13 +281,13 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
 async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Identity]) -> None:
     """Whatever lets somebody in: commands are not guarded by the schema alone."""
     (foreign,) = await write(door, walkers["editor"], "Foreign")
-    named = ids.decode(foreign)
+    named = global_ids.decode(foreign)
     assert named
     before = await door.store.log.head()
     nobody = Identity(Role.ADMIN, frozenset(Permission))
     for who in (ANONYMOUS, nobody, walkers["auditor"]):
-        with pytest.raises(NotPermitted):
-            await door.store.press.handle(EditPost(post_id=named.id, title="X"), Request(identity=who))
+        with pytest.raises(PermissionDenied):
+            await door.store.press.handle(EditPost(post_id=named.id, title="X"), CommandRequest(identity=who))
     assert await door.store.log.head() == before
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.server.data_directory import LOG_FILE
 from scripts.benchmarks.rebuild import make_log
 from scripts.scaling import log_of_size, node_of_size
 from scripts.scaling.measuring import Parts

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.compose.settings import Profile, defaults, sections
-from ledgerpress.compose.settings_declared import declared
-from ledgerpress.compose.settings_loading import converted
+from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.settings.loading import converted
+from ledgerpress.server.settings.sections import Profile, defaults, sections
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 

@@ -10,8 +10,8 @@ from random import Random
 import httpx2
 import pytest
 
-from ledgerpress.application.opening import FIRST_EVENTS
-from ledgerpress.compose.data_directory import LOG_FILE
+from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.server.data_directory import LOG_FILE
 from tests.integration.editors import Book, Editor
 from tests.integration.history import assert_gapless, by_command, recorded
 from tests.integration.live import websocket

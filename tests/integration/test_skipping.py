@@ -8,35 +8,35 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views_check import check_views
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.people import NameSite
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.projections import ProjectionSkipped, stream_name
-from ledgerpress.domain.rejection import Rejected
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.merkle import Frontier
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, Writing
-from ledgerpress.projections.runner import ProjectionRunner
-from ledgerpress.readmodels.integrity import TreeIncomplete, root
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.integrity.queries import TreeIncomplete, root
+from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.views.files.verification import check_views
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
+from ledgerpress.views.projection.runner import ProjectionRunner
+from ledgerpress.views.projection.skips import ProjectionSkipped, stream_name
+from ledgerpress.views.snapshot import Snapshot
 from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
 from tests.projectors import Altered
 from tests.property.session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 from tests.sources import SeededBytes, SetClock
 
-NAMES = [projector.name for projector in every_projector()]
+NAMES = [projector.name for projector in all_projectors()]
 FAILS_AT = 41
 TELLING = {
     "categories": "category.created",
@@ -51,7 +51,7 @@ TELLING = {
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the log not tell of the faults that are made here."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 def at(*positions: int) -> Callable[[Recorded[Event]], bool]:
@@ -62,7 +62,7 @@ def at(*positions: int) -> Callable[[Recorded[Event]], bool]:
 def ignoring(sound: Projector, positions: set[int]) -> Projector:
     """A projector for which some events have never been."""
 
-    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+    def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         if recorded.position not in positions:
             writing.apply(recorded)
 
@@ -71,7 +71,7 @@ def ignoring(sound: Projector, positions: set[int]) -> Projector:
 
 def with_ignoring(name: str, positions: set[int]) -> list[Projector]:
     """Every projector, for one of which some events have never been."""
-    return [ignoring(one, positions) if one.name == name else one for one in every_projector()]
+    return [ignoring(one, positions) if one.name == name else one for one in all_projectors()]
 
 
 async def skip(log: EventLog, name: str, position: int) -> int:
@@ -151,7 +151,7 @@ async def test_a_mended_projector_applies_what_was_skipped_when_the_views_are_ma
     sound = await rebuilt(log, tmp_path / "sound.sqlite", batch_size=7)
     assert tables_of("changes", sound) == tables_of("changes", rows_of(session.store.views.path))
     assert tables_of("changes", sound) != tables_of("changes", rows_of(path))
-    checked = await check_views(path, log, event_codec(), every_projector())
+    checked = await check_views(path, log, event_codec(), all_projectors())
     assert checked
     assert checked.differing
 
@@ -248,7 +248,7 @@ async def test_all_being_paused_a_running_process_hears_of_a_skip(tmp_path: Path
         unknown = store.checkpoints["posts"].failed_at
         assert unknown
         outcome = await store.press.handle(
-            SkipEvent(projection="posts", position=unknown), Request(reason="Ticket 12.")
+            SkipEvent(projection="posts", position=unknown), CommandRequest(reason="Ticket 12.")
         )
         await until(lambda: store.checkpoints["posts"].position == outcome.position)
         assert sum(point.is_paused for point in store.checkpoints.values()) == len(NAMES) - 1
@@ -272,7 +272,7 @@ async def test_views_made_anew_for_a_withdrawal_skip_too(
         gone = next(
             stored.position for stored in await log.read(0, 100) if stored.header.type == "post.created"
         )
-        request = Request(reason="Order of the court.")
+        request = CommandRequest(reason="Order of the court.")
         await withdraw(log, codec, SetClock(), SeededBytes("withdrawal"), gone, request)
         await runner.catch_up()
         head = await log.head()
@@ -310,12 +310,12 @@ async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
 async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
         skipped = await store.press.handle(SkipEvent(projection="posts", position=2))
-        with pytest.raises(Rejected, match="views that are made anew go by it"):
+        with pytest.raises(Rejection, match="views that are made anew go by it"):
             await withdraw(
                 store.log,
                 event_codec(),
                 SetClock(),
                 SeededBytes("withdrawal"),
                 skipped.position,
-                Request(reason="Order of the court."),
+                CommandRequest(reason="Order of the court."),
             )

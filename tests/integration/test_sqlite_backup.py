@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.backup import backup, restore
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.new_file import unfinished
+from ledgerpress.adapters.sqlite_log.backup import backup, restore
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.sqlite.atomic_file import unfinished
 from tests.contract.samples import PUBLICATION, sample_event, sample_write
 
 Copy = Callable[[Path, Path], Awaitable[int]]

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite import log_recording
-from ledgerpress.adapters.sqlite.backup import backup
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.log_file import APPLICATION_ID
+from ledgerpress.adapters.sqlite_log import append_transaction
+from ledgerpress.adapters.sqlite_log.backup import backup
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
@@ -303,7 +303,7 @@ async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.Monk
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(log_recording, "record", counted)
+    monkeypatch.setattr(append_transaction, "record", counted)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity, OpenDoor
-from ledgerpress.application.categories import CreateCategory, MergeCategory
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.people import RegisterAuthor
-from ledgerpress.application.posts import (
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.posts.commands import (
     CategorizePost,
     CreatePost,
     EditPost,
@@ -21,13 +22,12 @@ from ledgerpress.application.posts import (
     UncategorizePost,
     UnpublishPost,
 )
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
-from ledgerpress.compose.rebuild import rebuild
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.graphql.ids import encode
-from ledgerpress.graphql.live.settings import LiveSettings
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.relay.global_ids import encode
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.server.store import Store, open_store
 from tests.integration.live import Served, Socket, served, websocket
 from tests.sources import SeededBytes, SetClock
 
@@ -59,7 +59,7 @@ async def socket(server: Served) -> AsyncIterator[Socket]:
 @pytest.fixture
 async def reader(store: Store) -> AsyncIterator[Socket]:
     """The socket of somebody who may see what is public, and nothing else."""
-    async with served(store, door=OpenDoor(ANONYMOUS)) as server:
+    async with served(store, door=FixedIdentity(ANONYMOUS)) as server:
         async with websocket(server.host, server.port) as socket:
             yield await socket.init()
         await server.nothing_is_left()
@@ -273,7 +273,7 @@ async def test_recent_posts_are_told_again_when_only_time_has_gone_by(tmp_path: 
     clock = SetClock()
     async with (
         open_store(tmp_path / "data", clock=clock, randomness=SeededBytes()) as store,
-        served(store, live=LiveSettings(clock_seconds=0.1)) as server,
+        served(store, live=SubscriptionSettings(clock_seconds=0.1)) as server,
         websocket(server.host, server.port) as socket,
     ):
         await store.press.handle(CreatePost(title="First", publish=True))
@@ -299,9 +299,9 @@ async def test_each_event_is_executed_once_for_all_who_ask_the_same(
     server: Served, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executed = 0
-    step = Engine.step
+    step = Executor.step
 
-    async def counting(self: Engine, *arguments: Any) -> Any:
+    async def counting(self: Executor, *arguments: Any) -> Any:
         nonlocal executed
         executed += 1
         return await step(self, *arguments)
@@ -314,7 +314,7 @@ async def test_each_event_is_executed_once_for_all_who_ask_the_same(
             await sockets[-1].subscribe(CHANGES, **{"from": 0})
             assert await positions(sockets[-1], 4) == [1, 2, 3, 4]
         await settled(sockets[-1])
-        monkeypatch.setattr(Engine, "step", counting)
+        monkeypatch.setattr(Executor, "step", counting)
         recorded = [await author(store, f"Author {number}") for number in range(5)]
         for socket in sockets:
             assert await positions(socket, 5) == recorded
@@ -387,7 +387,7 @@ async def test_a_withdrawal_misses_and_repeats_nothing_and_what_was_ready_is_gon
     assert "heron" in str(told)
     created = next(one["extensions"]["position"] for one in told if "heron" in str(one))
     by = await withdraw(
-        store.log, event_codec(), SetClock(), SeededBytes("w"), created, Request(reason="By law.")
+        store.log, event_codec(), SetClock(), SeededBytes("w"), created, CommandRequest(reason="By law.")
     )
     assert (await socket.next())["extensions"]["position"] == by
     later = await author(store, "Later")

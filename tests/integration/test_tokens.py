@@ -12,19 +12,19 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.application.access import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
-from ledgerpress.application.doors import AccessSettings
-from ledgerpress.application.tokens import RevokeToken, first_token_id, secret_hash
 from ledgerpress.cli import app
-from ledgerpress.compose.settings_loading import load
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.actors import IMPORTER, SYSTEM, ActorKind, ActorRegistered
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.tokens import TokenCreated, TokenRevoked
+from ledgerpress.commands.identity import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.graphql import ids
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, Writing
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
+from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.server.settings.loading import load
+from ledgerpress.server.store import open_store
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.integration.history import recorded
 from tests.integration.programs import done, program
 from tests.integration.server import Servers
@@ -208,13 +208,13 @@ async def test_a_revocation_counts_even_while_the_views_of_tokens_stand_still(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
 
-    def apply(writing: Writing, event: Recorded[Event]) -> None:
+    def apply(writing: ProjectorBatch, event: Recorded[Event]) -> None:
         if isinstance(event.event, TokenRevoked):
             raise TypeError("this cannot be")
         writing.apply(event)
 
     projectors: list[Projector] = [
-        Altered(one, apply) if one.name == "tokens" else one for one in every_projector()
+        Altered(one, apply) if one.name == "tokens" else one for one in all_projectors()
     ]
     async with visitors(tmp_path / "store", projectors=projectors) as gate:
         kept, lost = await gate.new_token(), await gate.new_token()
@@ -226,7 +226,7 @@ async def test_a_revocation_counts_even_while_the_views_of_tokens_stand_still(
 
 
 async def test_a_store_whose_views_know_no_tokens_yet_is_opened(tmp_path: Path) -> None:
-    older = [one for one in every_projector() if one.name != "tokens"]
+    older = [one for one in all_projectors() if one.name != "tokens"]
     async with open_store(tmp_path / "store", projectors=older) as store:
         before = await store.log.head()
     async with visitors(tmp_path / "store") as gate:
@@ -266,7 +266,7 @@ async def test_tokens_are_made_listed_and_revoked_through_graphql(gate: Visitors
     assert await gate.refusal(f"Bearer {made['secret']}") == "This token has been revoked."
     again = await gate.do("tokenRevoke", id=token["id"])
     assert (again["userErrors"], again["position"]) == ([], revoked["position"])
-    other = await gate.do("tokenRevoke", id=ids.encode("ApiToken", first_token_id("x")))
+    other = await gate.do("tokenRevoke", id=global_ids.encode("ApiToken", first_token_id("x")))
     assert other["userErrors"][0]["code"] == "NOT_FOUND"
 
 
@@ -340,9 +340,9 @@ async def test_a_token_may_act_for_an_actor_that_there_is(gate: Visitors) -> Non
     assert second["token"]["actor"] == first["actor"]
     assert await gate.store.log.head() == before + 1, "nobody is registered anew"
     for actor, code in (
-        (ids.encode("Actor", first_token_id("nobody")), "NOT_FOUND"),
-        (ids.encode("Actor", SYSTEM.id), "INVALID_VALUE"),
-        (ids.encode("Actor", IMPORTER.id), "INVALID_VALUE"),
+        (global_ids.encode("Actor", first_token_id("nobody")), "NOT_FOUND"),
+        (global_ids.encode("Actor", SYSTEM.id), "INVALID_VALUE"),
+        (global_ids.encode("Actor", IMPORTER.id), "INVALID_VALUE"),
         (first["id"], "INVALID_ID"),
     ):
         (error,) = (await create(gate, actor=actor))["userErrors"]

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
 from ledgerpress.eventlog.ids import uuid8
-from tests.integration.desk import client
+from tests.integration.graphql_client import client
 
 Tamper = Callable[[sqlite3.Connection], object]
 

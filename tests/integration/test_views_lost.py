@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite.views_build import ViewsBuild
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.posts import CreatePost
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.rebuild import rebuild
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.compose.upkeep import withdraw
-from ledgerpress.projections.all import every_projector
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.operator.maintenance import withdraw
+from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.build import ViewsBuild
+from ledgerpress.views.files.directory import ViewsDirectory
 from tests.integration.failing import with_failing
 from tests.integration.programs import done
 from tests.integration.test_cli import run
@@ -40,7 +40,7 @@ def test_a_name_that_is_given_out_is_not_given_to_another_file(tmp_path: Path) -
     asyncio.run(make(tmp_path / "data"))
     before = views_in_use(tmp_path / "data")
     before.unlink()
-    assert ViewsDirectory(tmp_path / "data", every_projector()).vacant() != before
+    assert ViewsDirectory(tmp_path / "data", all_projectors()).vacant() != before
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -104,8 +104,8 @@ async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
     await make(data)
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
-    for module in ("rebuild", "store", "upkeep"):
-        monkeypatch.setattr(f"ledgerpress.compose.{module}.every_projector", lambda: tuple(broken))
+    for module in ("operator.rebuild", "server.store", "operator.maintenance"):
+        monkeypatch.setattr(f"ledgerpress.{module}.all_projectors", lambda: tuple(broken))
     async with open_store(data) as store:
         for number in range(4):
             await store.press.handle(CreatePost(title=f"Post {number}"))

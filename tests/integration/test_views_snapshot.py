@@ -14,14 +14,14 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.adapters.sqlite import views_snapshot
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views_restoring import ASIDE
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.projections.all import every_projector
-from tests.integration.desk import Client, client
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.views.files import copy_create
+from ledgerpress.views.files.copy_restore import ASIDE
 from tests.integration.failing import store_in, with_failing
+from tests.integration.graphql_client import Client, client
 from tests.integration.programs import done, program
 from tests.integration.server import Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
@@ -87,7 +87,7 @@ def test_a_snapshot_says_what_it_holds(data: Path, snapshot: Path) -> None:
     assert (manifest["format"], manifest["version"]) == ("ledgerpress-views", 1)
     assert (manifest["position"], manifest["leafHash"]) == (position, leaf_hash)
     assert manifest["size"] == views_in_use(data).stat().st_size
-    assert manifest["projectors"] == {one.name: one.version for one in every_projector()}
+    assert manifest["projectors"] == {one.name: one.version for one in all_projectors()}
     assert {name: one["sha256"] for name, one in manifest["digests"].items()} == digests
     assert manifest["publication"] in run("status", "--data", data).stdout
     assert snapshot.stat().st_mode & 0o077 == 0, "drafts are in it: only its owner may read it"
@@ -208,7 +208,7 @@ async def test_views_with_a_paused_projection_are_not_copied(tmp_path: Path) -> 
 def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views_snapshot, "PATIENCE", 0.2)
+    monkeypatch.setattr(copy_create, "PATIENCE", 0.2)
     with (
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as db,
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as writer,

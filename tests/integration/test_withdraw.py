@@ -12,20 +12,20 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
-from ledgerpress.compose.store import open_store
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.publication import PayloadWithdrawn
+from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import InvalidEnvelope
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.runner import ProjectionRunner
-from ledgerpress.readmodels import body
-from tests.integration.desk import Client, client
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.projection.runner import ProjectionRunner
+from tests.integration.graphql_client import Client, client
 from tests.integration.history import recorded
 from tests.sources import SeededBytes, SetClock
 
@@ -97,7 +97,7 @@ async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path
         assert holding(data, SECRET) == []
 
         await followed(one)
-        assert body._remember_short.cache_info().currsize == 0
+        assert rendering._remember_short.cache_info().currsize == 0
         for moment in range(1, await one.store.log.head() + 1):
             assert SECRET not in await article(one, slug, asOf={"position": moment})
         assert "Herons nest somewhere" in await article(one, slug)
@@ -117,7 +117,7 @@ async def test_the_server_itself_withdraws_when_another_has_only_recorded_it(tmp
         log = await SqliteEventLog.open(data / "log.sqlite", create_as=None)
         try:
             position = await position_of(data, SECRET)
-            request = Request(reason=REASON)
+            request = CommandRequest(reason=REASON)
             await withdraw(log, event_codec(), SetClock(), SeededBytes("other"), position, request)
         finally:
             await log.aclose()
@@ -130,20 +130,20 @@ async def test_a_process_that_another_overtakes_forgets_too(tmp_path: Path) -> N
     data, forgotten = tmp_path / "store", list[None]()
     async with client(data) as one:
         await publish_secret(one)
-        views = await SqliteViews.open(one.store.views.path, every_projector())
+        views = await ViewsFile.open(one.store.views.path, all_projectors())
         try:
             slow = ProjectionRunner(
                 one.store.log,
                 event_codec(),
                 views,
-                every_projector(),
+                all_projectors(),
                 batch_size=1,
                 forget=lambda: forgotten.append(None),
             )
             await slow.start()
             await one.write("Something else")
             position = await position_of(data, SECRET)
-            request = Request(reason=REASON)
+            request = CommandRequest(reason=REASON)
             await withdraw(one.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request)
             await followed(one)
             assert not forgotten
@@ -293,7 +293,9 @@ async def test_no_byte_is_left_of_any_of_many_payloads(tmp_path: Path) -> None:
     try:
         randomness = SeededBytes("withdrawals")
         for count, position in enumerate(order, start=1):
-            await withdraw(log, event_codec(), SetClock(), randomness, position, Request(reason=REASON))
+            await withdraw(
+                log, event_codec(), SetClock(), randomness, position, CommandRequest(reason=REASON)
+            )
             left = (data / "log.sqlite").read_bytes()
             assert (data / "log.sqlite-wal").stat().st_size == 0
             assert not [texts[gone] for gone in order[:count] if texts[gone].encode() in left]

@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.application.access import Door, Role
-from ledgerpress.application.doors import AccessSettings
-from ledgerpress.application.tokens import CreateToken, new_secret, secret_hash
-from ledgerpress.compose.door import make_door
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.commands.identity import Authenticator, Role
+from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
 from ledgerpress.http.app import make_app
-from ledgerpress.projections.projector import Projector
-from tests.integration.desk import Client
+from ledgerpress.server.authentication import make_authenticator
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.projection.projector import Projector
+from tests.integration.graphql_client import Client
 from tests.sources import SeededBytes, SetClock
 
 
@@ -22,7 +22,7 @@ class Visitors(Client):
     """Sends requests as whoever holds a token, or as nobody."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, store: Store, door: Door, clock: SetClock, data: Path
+        self, http: httpx2.AsyncClient, store: Store, door: Authenticator, clock: SetClock, data: Path
     ) -> None:
         super().__init__(http, store)
         self.door = door
@@ -73,7 +73,7 @@ async def visitors(
     async with open_store(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
-        door = make_door(store, settings or AccessSettings())
+        door = make_authenticator(store, settings or AccessSettings())
         transport = httpx2.ASGITransport(app=make_app(store, door=door))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Visitors(http, store, door, clock, data)

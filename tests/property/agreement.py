@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from ledgerpress.domain.posts import PostStatus
-from ledgerpress.readmodels import articles, categories, moments, people, posts
-from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import Page, PageRequest, encode_cursor, page_of
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.views import recorded_time
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
+from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom import Author, Category, Newsroom, Post
 
 
@@ -16,45 +19,45 @@ def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: i
 
     `known` is the newsroom at the end of the log: what it knows and `room` does not is asked for as well.
     """
-    assert moments.time_of(snapshot) == (room.times[-1] if room.times else None)
+    assert recorded_time.time_of(snapshot) == (room.times[-1] if room.times else None)
     for time in {near for one in known.times for near in (one - 1, one)}:
-        assert moments.position_at(snapshot, time) == room.position_at(time)
+        assert recorded_time.position_at(snapshot, time) == room.position_at(time)
     _people(snapshot, room, known)
     for post_id in known.posts:
         _post(snapshot, room, post_id)
     for slug in {*known.post_slugs, *(post.slug for post in known.posts.values()), "unheard-of"}:
-        found, article = posts.by_slug(snapshot, slug), articles.by_slug(snapshot, slug)
+        found, article = post_queries.by_slug(snapshot, slug), article_queries.by_slug(snapshot, slug)
         assert _id(found) == _id(room.post_by_slug(slug)), slug
         assert _id(article) == _id(room.article_by_slug(slug)), slug
     for status in (None, *PostStatus):
         expected = room.posts_with(status)
-        _listing(snapshot, posts.listing_keys(status), expected, page)
-        assert posts.count_posts(snapshot, status) == len(expected)
+        _listing(snapshot, post_queries.listing_keys(status), expected, page)
+        assert post_queries.count_posts(snapshot, status) == len(expected)
     _listing(snapshot, [EVERY_ARTICLE], room.articles(), page)
-    assert articles.count_articles(snapshot) == len(room.articles())
+    assert article_queries.count_articles(snapshot) == len(room.articles())
     _tree(snapshot, room, known, page)
 
 
 def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
-    assert people.site_name(snapshot) == room.site_name
+    assert people_queries.site_name(snapshot) == room.site_name
 
     def expected(author: Author) -> tuple[int, str, str]:
         return author.seq, author.id, author.name
 
-    found = people.authors_after(snapshot, 0, 1_000)
+    found = people_queries.authors_after(snapshot, 0, 1_000)
     assert [(one.seq, one.id, one.name) for one in found] == [expected(one) for one in room.authors.values()]
     for author_id, later in known.authors.items():
-        one = people.author(snapshot, author_id)
+        one = people_queries.author(snapshot, author_id)
         named = room.authors.get(author_id)
         assert (one and (one.seq, one.id, one.name)) == (named and expected(named))
         theirs = room.articles_by(author_id)
         _listing(snapshot, [later.seq], theirs, page=2)
-        assert articles.count_articles(snapshot, later.seq) == len(theirs)
+        assert article_queries.count_articles(snapshot, later.seq) == len(theirs)
 
 
 def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     expected = room.posts.get(post_id)
-    post, article = posts.by_id(snapshot, post_id), articles.by_id(snapshot, post_id)
+    post, article = post_queries.by_id(snapshot, post_id), article_queries.by_id(snapshot, post_id)
     if expected is None or post is None:
         assert expected is None
         assert post is None
@@ -63,8 +66,11 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert (post.seq, post.created_at, post.version) == (expected.seq, expected.created_at, expected.version)
     assert (post.status, post.has_unpublished_changes) == (expected.status, expected.changed)
     assert (post.slug, post.title, post.teaser) == (expected.slug, expected.title, expected.teaser)
-    assert (post.author_ids, articles.markdown(snapshot, post.body)) == (expected.authors, expected.body)
-    assert posts.by_seq(snapshot, post.seq) == post
+    assert (post.author_ids, article_queries.markdown(snapshot, post.body)) == (
+        expected.authors,
+        expected.body,
+    )
+    assert post_queries.by_seq(snapshot, post.seq) == post
     found = categories.of_post(snapshot, post.seq)
     assert [one.id for one in found] == [one.id for one in room.categories_of(expected)]
 
@@ -74,12 +80,12 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         return
     live = expected.article
     assert (article.slug, article.title, article.teaser) == (live.slug, live.title, live.teaser)
-    assert (article.author_ids, articles.markdown(snapshot, article.body)) == (live.authors, live.body)
+    assert (article.author_ids, article_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
     assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
-    assert articles.previous_slugs(snapshot, article) == room.previous_slugs(expected)
-    notes = [(one.at, one.note) for one in articles.corrections(snapshot, article)]
+    assert article_queries.previous_slugs(snapshot, article) == room.previous_slugs(expected)
+    notes = [(one.at, one.note) for one in article_queries.corrections(snapshot, article)]
     assert notes == expected.corrections
-    assert articles.by_seq(snapshot, article.seq) == article
+    assert article_queries.by_seq(snapshot, article.seq) == article
 
 
 def _tree(snapshot: Snapshot, room: Newsroom, known: Newsroom, page: int) -> None:
@@ -143,7 +149,9 @@ def _listing(snapshot: Snapshot, ks: Sequence[int], expected: list[Post], page: 
     assert turn(forwards, newest_first=False, back=False) == seqs[::-1]
 
 
-def _id(one: articles.Article | posts.Post | categories.Category | Post | Category | None) -> str | None:
+def _id(
+    one: article_queries.Article | post_queries.Post | categories.Category | Post | Category | None,
+) -> str | None:
     return one.id if one else None
 
 

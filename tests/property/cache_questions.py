@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeVar
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
-from ledgerpress.domain.actors import OPERATOR
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import PostStatus
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.graphql import ids
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import encode_cursor
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import encode_cursor
 from tests.newsroom import Newsroom
-from tests.property.asks import DAY
+from tests.property.query_generator import DAY
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ class Questioner:
         made: dict[str, Callable[[], Any]] = {
             "at": self._at, "place": self._place, "slug": self._slug, "status": self._status, "subject": self._any,
             "any": self._any, "actor": self._actor, "in": self._category, "by": self._author, "time": self._time,
-            "post": lambda: ids.encode("Post", self._post()), "article": lambda: ids.encode("Article", self._post()),
+            "post": lambda: global_ids.encode("Post", self._post()), "article": lambda: global_ids.encode("Article", self._post()),
         }  # fmt: skip
         wanted = re.findall(r"\$(\w+):", DOCUMENTS[name])
         return {one: made[one]() for one in wanted if one != "at" or (past and self._chance.random() < 0.4)}
@@ -160,17 +160,17 @@ class Questioner:
         return self._pick(list(self._room.posts)) or "nobody"
 
     def _category(self) -> str:
-        return ids.encode("Category", self._one_of(self._room.categories))
+        return global_ids.encode("Category", self._one_of(self._room.categories))
 
     def _author(self) -> str:
-        return ids.encode("Author", self._one_of(self._room.authors))
+        return global_ids.encode("Author", self._one_of(self._room.authors))
 
     def _actor(self) -> str:
         actors = [one.header.stream for one in self._history if one.header.type == "actor.registered"]
-        return ids.encode("Actor", (self._pick(actors[-3:]) or "actor.nobody").partition(".")[2])
+        return global_ids.encode("Actor", (self._pick(actors[-3:]) or "actor.nobody").partition(".")[2])
 
     def _any(self) -> str:
-        article, post = ids.encode("Article", self._post()), ids.encode("Post", self._post())
+        article, post = global_ids.encode("Article", self._post()), global_ids.encode("Post", self._post())
         return self._chance.choice((self._actor(), self._author(), self._category(), post, article))
 
     def _one_of(self, there: Iterable[str]) -> str:

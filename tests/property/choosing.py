@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from ledgerpress.domain.posts import PostStatus
+from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.readmodels.listings import ListingKey
+from ledgerpress.views.listings.queries import ListingKey
 from tests.newsroom import Newsroom, Post
 from tests.property.expected_answers import Asked, Json
 

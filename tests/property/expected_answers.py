@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.posts import PostStatus
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.graphql import ids
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.readmodels.age import age_text
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import encode_cursor
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import encode_cursor
+from ledgerpress.views.relative_time import relative_time
 from tests.newsroom import Article, Author, Category, Newsroom, Post
 
 T = TypeVar("T")
@@ -105,12 +105,12 @@ class Asked:
     def variables(self) -> Json:
         return {
             "readers": self.readers,
-            "article": ids.encode("Article", self.article),
+            "article": global_ids.encode("Article", self.article),
             "slug": self.slug,
-            "category": ids.encode("Category", self.category),
+            "category": global_ids.encode("Category", self.category),
             "categorySlug": self.category_slug,
-            "author": ids.encode("Author", self.author),
-            "post": ids.encode("Post", self.post),
+            "author": global_ids.encode("Author", self.author),
+            "post": global_ids.encode("Post", self.post),
             "postSlug": self.post_slug,
             "status": self.status and self.status.name,
             "place": encode_cursor(self.place),
@@ -254,10 +254,10 @@ class Then:
     def _line(self, post: Post) -> Json:
         ((_, article),) = _live([post])
         return {
-            "id": ids.encode("Article", post.id),
+            "id": global_ids.encode("Article", post.id),
             "slug": article.slug,
             "title": article.title,
-            "age": age_text(article.published_at, self._now),
+            "age": relative_time(article.published_at, self._now),
             "publishedAt": iso_time(article.published_at),
         }
 
@@ -279,7 +279,7 @@ class Then:
 
     def _byline(self, author: Author) -> Json:
         version = self._room.versions[f"author.{author.id}"]
-        return {"id": ids.encode("Author", author.id), "name": author.name, "version": version}
+        return {"id": global_ids.encode("Author", author.id), "name": author.name, "version": version}
 
     def _author(self, author: Author) -> Json:
         theirs = [entry for entry in self._articles if author.id in _by(entry[1])]
@@ -323,8 +323,10 @@ class Then:
             **_name(category),
             "version": category.version,
             "articleCount": self._count(category),
-            "parent": {"id": ids.encode("Category", parent.id)} if parent else None,
-            "children": [{"id": ids.encode("Category", one.id)} for one in self._room.children(category.id)],
+            "parent": {"id": global_ids.encode("Category", parent.id)} if parent else None,
+            "children": [
+                {"id": global_ids.encode("Category", one.id)} for one in self._room.children(category.id)
+            ],
         }
 
     # --- posts -------------------------------------------------------------------------------------
@@ -340,7 +342,7 @@ class Then:
             "hasUnpublishedChanges": post.changed,
             "body": {"markdown": post.body},
             "categories": [_name(one) for one in self._room.categories_of(post)],
-            "authors": [{"id": ids.encode("Author", one.id), "name": one.name} for one in authors],
+            "authors": [{"id": global_ids.encode("Author", one.id), "name": one.name} for one in authors],
             "article": {**self._line(post), "updatedAt": iso_time(post.article.updated_at)}
             if post.article
             else None,
@@ -349,7 +351,7 @@ class Then:
     def _in_drafts(self, post: Post) -> Json:
         article = post.article
         return {
-            "id": ids.encode("Post", post.id),
+            "id": global_ids.encode("Post", post.id),
             "slug": post.slug,
             "title": post.title,
             "version": post.version,
@@ -371,4 +373,4 @@ def _by(post: Post) -> tuple[str, ...]:
 
 
 def _name(category: Category) -> Json:
-    return {"id": ids.encode("Category", category.id), "slug": category.slug, "name": category.name}
+    return {"id": global_ids.encode("Category", category.id), "slug": category.slug, "name": category.name}

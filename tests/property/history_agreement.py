@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import TypeAlias
 
-from ledgerpress.domain.categories import CategoryDeleted
-from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.readmodels import changes
-from ledgerpress.readmodels.changes import MEMBERSHIP, Which
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.categories.model import CategoryDeleted
+from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.queries import MEMBERSHIP, ChangeQuery
+from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom import Newsroom
 
 History: TypeAlias = Sequence[Recorded[Event]]
@@ -39,29 +39,29 @@ def assert_history_agrees(snapshot: Snapshot, history: History, *, page: int) ->
     assert changes.by_position(snapshot, snapshot.position + 1) is None
 
 
-def _plain(history: History) -> Iterator[tuple[Which, Holds]]:
-    yield Which(), lambda one: True
+def _plain(history: History) -> Iterator[tuple[ChangeQuery, Holds]]:
+    yield ChangeQuery(), lambda one: True
     middle = len(history) // 2
-    yield Which(low=middle, high=middle + 7), lambda one: middle <= one.position <= middle + 7
+    yield ChangeQuery(low=middle, high=middle + 7), lambda one: middle <= one.position <= middle + 7
     actors = {one.header.actor_id for one in history}
     for stream in {
         one.header.stream for one in history if one.header.stream.startswith(("post.", "author."))
     }:
-        yield Which(subject=stream), lambda one, stream=stream: one.header.stream == stream  # type: ignore[misc]
+        yield ChangeQuery(subject=stream), lambda one, stream=stream: one.header.stream == stream  # type: ignore[misc]
     for types in (["post.edited"], ["post.edited", "post.restored", "slug.claimed"], ["actor.renamed"], []):
-        yield Which(types=types), lambda one, types=types: one.header.type in types  # type: ignore[misc]
+        yield ChangeQuery(types=types), lambda one, types=types: one.header.type in types  # type: ignore[misc]
         for actor in actors:
             yield (
-                Which(types=types, actor_id=actor),
+                ChangeQuery(types=types, actor_id=actor),
                 lambda one, types=types, actor=actor: (  # type: ignore[misc]
                     one.header.type in types and one.header.actor_id == actor
                 ),
             )
     for actor in actors:
-        yield Which(actor_id=actor), lambda one, actor=actor: one.header.actor_id == actor  # type: ignore[misc]
+        yield ChangeQuery(actor_id=actor), lambda one, actor=actor: one.header.actor_id == actor  # type: ignore[misc]
 
 
-def _of_categories(history: History) -> Iterator[tuple[Which, Holds]]:
+def _of_categories(history: History) -> Iterator[tuple[ChangeQuery, Holds]]:
     room, own = Newsroom(), defaultdict[str, set[int]](set)
     for one in history:
         before = {category_id: copy(category) for category_id, category in room.categories.items()}
@@ -82,12 +82,12 @@ def _of_categories(history: History) -> Iterator[tuple[Which, Holds]]:
         def is_member(one: Recorded[Event], ids: set[str] = ids) -> bool:
             return one.header.type in MEMBERSHIP and getattr(one.event, "category_id", None) in ids
 
-        yield Which(category_id=category_id, members=False), is_own
-        yield Which(category_id=category_id), lambda one, a=is_own, b=is_member: a(one) or b(one)  # type: ignore[misc]
+        yield ChangeQuery(category_id=category_id, members=False), is_own
+        yield ChangeQuery(category_id=category_id), lambda one, a=is_own, b=is_member: a(one) or b(one)  # type: ignore[misc]
         for post_id in list(room.posts)[:3]:
             stream = f"post.{post_id}"
             yield (
-                Which(category_id=category_id, subject=stream),
+                ChangeQuery(category_id=category_id, subject=stream),
                 lambda one, b=is_member, stream=stream: b(one) and one.header.stream == stream,  # type: ignore[misc]
             )
 
@@ -99,14 +99,14 @@ def _stands(room: Newsroom, category_id: str) -> str:
     return category_id
 
 
-def _turned(snapshot: Snapshot, which: Which, page: int, *, newest_first: bool) -> list[int]:
+def _turned(snapshot: Snapshot, which: ChangeQuery, page: int, *, newest_first: bool) -> list[int]:
     """Read page after page."""
     found: list[int] = []
     while True:
         low, high = which.low, which.high
         if found:
             low, high = (low, min(high, found[-1] - 1)) if newest_first else (max(low, found[-1] + 1), high)
-        rest = Which(
+        rest = ChangeQuery(
             subject=which.subject, types=which.types, actor_id=which.actor_id, category_id=which.category_id,
             members=which.members, low=low, high=high,
         )  # fmt: skip

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from ledgerpress.application.desk import Carried
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.opening import open_publication
-from ledgerpress.application.press import Press
-from ledgerpress.application.sources import Clock, Randomness
-from ledgerpress.domain.event import Event
+from ledgerpress.commands.bootstrap import open_publication
+from ledgerpress.commands.command_context import PreviousResult
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import WrongExpectedVersion
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
+from ledgerpress.eventlog.randomness import Randomness
+from ledgerpress.features.event_codec import event_codec
 from tests.newsroom import Newsroom
 
 
@@ -70,10 +71,10 @@ class MemoryPress:
         self.history: list[Recorded[Event]] = []
         self._codec = event_codec()
 
-    async def opened(self, clock: Clock, randomness: Randomness) -> Press:
+    async def opened(self, clock: Clock, randomness: Randomness) -> CommandHandler:
         name_key = await open_publication(self.log, self._codec, clock, randomness)
         self.take_note()
-        return Press(
+        return CommandHandler(
             log=self.log, codec=self._codec, views=self, clock=clock, randomness=randomness, name_key=name_key
         )
 
@@ -86,7 +87,7 @@ class MemoryPress:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True
 
-    def carried(self, command_id: str) -> Carried | None:
+    def carried(self, command_id: str) -> PreviousResult | None:
         return None
 
     def category_in_use(self, category_ids: frozenset[str]) -> bool:

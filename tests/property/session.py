@@ -10,24 +10,26 @@ from typing import Self, TypeAlias
 
 from hypothesis import strategies as st
 
-from ledgerpress.application import categories, people, posts
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.press import UseCase
-from ledgerpress.application.request import Outcome, Request
-from ledgerpress.compose.log_url import LOCAL
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.actors import ActorRegistered
-from ledgerpress.domain.event import Event
-from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.domain.tokens import TokenCreated
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector, Writing
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features import people_commands
+from ledgerpress.features.actors.model import ActorRegistered
+from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.tokens.model import TokenCreated
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.newsroom import Newsroom
 from tests.projectors import Altered
-from tests.property.asks import UNKNOWN, Ask, Expecting, Known, asks, use_case
+from tests.property.query_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
 from tests.sources import SeededBytes, SetClock
 
 
@@ -69,7 +71,7 @@ actions: st.SearchStrategy[list[Action]] = st.lists(_actions, min_size=15, max_s
 def _faulty(sound: Projector, fuse: list[int]) -> Projector:
     """A sound projector on a machine that fails once, when `fuse` has burnt down."""
 
-    def apply(writing: Writing, recorded: Recorded[Event]) -> None:
+    def apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         writing.apply(recorded)
         if fuse:
             fuse[0] -= 1
@@ -110,7 +112,7 @@ class Session:
     async def begin(self) -> None:
         """Have a small newsroom to begin with."""
         handle = self.store.press.handle
-        author = await handle(people.RegisterAuthor(name="Ada Brook"))
+        author = await handle(people_commands.RegisterAuthor(name="Ada Brook"))
         for name, parent in (("News", None), ("Town", CategoryRef(slug="news")), ("Sport", None)):
             await handle(categories.CreateCategory(name=name, parent=parent))
         for title, publish in (("Tide mill", True), ("Night market", True), ("Tram line", False)):
@@ -152,7 +154,7 @@ class Session:
             before, version = await self.store.log.head(), self._version(command)
             answer = await self._say(ask, command, request)
             after = await self.store.log.head()
-            if isinstance(answer, Outcome):
+            if isinstance(answer, CommandResult):
                 self._check(answer, request, before, after, version)
                 await self.take_note()
                 continue
@@ -160,16 +162,16 @@ class Session:
             if answer.code is ErrorCode.VERSION_CONFLICT:
                 assert answer.current_version == version != request.expected_version
 
-    async def _say(self, ask: Ask, command: UseCase, request: Request) -> Outcome | Rejected:
+    async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
         self.seen[ask.kind.__name__] += 1
         try:
             return await self.store.press.handle(command, request)
-        except Rejected as refusal:
+        except Rejection as refusal:
             self.seen[refusal.code] += 1
             return refusal
 
     def _check(
-        self, outcome: Outcome, request: Request, before: int, after: int, version: int | None
+        self, outcome: CommandResult, request: CommandRequest, before: int, after: int, version: int | None
     ) -> None:
         assert not outcome.views_behind
         key = request.idempotency_key
@@ -188,7 +190,7 @@ class Session:
             assert key not in self._keys
             self._subjects[key] = outcome.subject_id
 
-    def _command(self, ask: Ask) -> tuple[UseCase, Request]:
+    def _command(self, ask: Ask) -> tuple[Command, CommandRequest]:
         """Return the command, and a request that expects what `ask` says."""
         command = use_case(ask, self._known())
         version = self._version(command)
@@ -199,7 +201,9 @@ class Session:
             Expecting.AHEAD: (version or 0) + 1,
         }[ask.expecting]
         key = None if ask.key is None else f"key-{ask.key}"
-        return command, Request(expected_version=expected, idempotency_key=key, reason=ask.text or None)
+        return command, CommandRequest(
+            expected_version=expected, idempotency_key=key, reason=ask.text or None
+        )
 
     def _known(self) -> Known:
         actors = [one.event.actor_id for one in self.history if isinstance(one.event, ActorRegistered)]
@@ -208,7 +212,7 @@ class Session:
         room = self.room
         return Known(list(room.posts), list(room.categories), list(room.authors), actors, tokens, existing)
 
-    def _version(self, command: UseCase) -> int | None:
+    def _version(self, command: Command) -> int | None:
         """Return the version of what the command is about, 0 for what it makes."""
         if ref := getattr(command, "category", None) if not hasattr(command, "post_id") else None:
             by_slug = next((one for one in self.room.existing_categories() if one.slug == ref.slug), None)
@@ -232,7 +236,7 @@ class Session:
 
     async def _opened(self, batch_size: int) -> Store:
         self._open = AsyncExitStack()
-        projectors = [_faulty(projector, self._fuse) for projector in every_projector()]
+        projectors = [_faulty(projector, self._fuse) for projector in all_projectors()]
         while True:
             try:
                 return await self._open.enter_async_context(

@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite import log_rows
-from ledgerpress.adapters.sqlite.replica import write_replica
-from ledgerpress.application.access import LOCAL_OPERATOR, Identity
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.store import Store, open_store
+from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log.copy_target import write_copy
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
-from ledgerpress.graphql.engine import Engine
-from tests.property.busy_year import StandingClock
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import Store, open_store
 from tests.property.expected_answers import QUESTIONS, Json
+from tests.property.long_scenario import StandingClock
 
 
 @asynccontextmanager
 async def store_of(data: Path, events: Sequence[StoredEvent], clock: StandingClock) -> AsyncIterator[Store]:
     """Open a store that has been given `events`."""
     await asyncio.to_thread(data.mkdir)
-    await write_replica(data / LOG_FILE, events[0].header.publication, [events])
+    await write_copy(data / LOG_FILE, events[0].header.publication, [events])
     async with open_store(data, create=False, clock=clock, batch_size=5_000) as store:
         yield store
 
@@ -48,7 +48,7 @@ async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
 
 
 async def answers(
-    engine: Engine,
+    engine: Executor,
     store: AskedStore,
     variables: Json,
     *,

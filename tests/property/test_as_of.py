@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ledgerpress.compose.store import Store
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.graphql.engine import Engine
-from tests.property.busy_year import BusyYear, StandingClock
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.store import Store
 from tests.property.choosing import Chooser, moments
 from tests.property.expected_answers import Json, Then, VersionedNewsroom
+from tests.property.long_scenario import BusyYear, StandingClock
 from tests.property.stores import answers, copying, give, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
@@ -68,7 +68,7 @@ async def compare(
     """Ask `whole` as of each moment, and `part`, whose clock is `clock`, when it has been given that much."""
     known, history = year.desk.room, year.desk.history
     room, chooser = VersionedNewsroom(), Chooser(chance, known)
-    engine, seen = Engine(), Counter[str]()
+    engine, seen = Executor(), Counter[str]()
     for moment in moments(chance, known.times, POSITIONS):
         for one in history[len(room.times) : moment.position]:
             room.apply(one)

@@ -19,23 +19,23 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import KEPT, withdraw
-from ledgerpress.compose.log_url import LOCAL, LogUrl
-from ledgerpress.compose.logs import open_log
-from ledgerpress.compose.rebuild import rebuild
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.graphql.answers import Answers, encode
-from ledgerpress.graphql.engine import Engine
-from tests.property.asks import KINDS
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.graphql.cached_executor import CachedExecutor, encode
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
+from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.server.store import Store, open_store
 from tests.property.cache_questions import DOCUMENTS, VIEWERS, Question, Questioner
+from tests.property.day_scenario import WHOLE_DAY
+from tests.property.query_generator import KINDS
 from tests.property.session import Action, ClockMoves, Restart, Session, actions
 from tests.property.test_views import EXAMPLES
-from tests.property.whole_day import WHOLE_DAY
 from tests.sources import SeededBytes, StandingClock
 
 ASKED_AFTER_EACH: Final = 24
@@ -110,8 +110,8 @@ class Reader:
     """A store and its kept answers, held against what is answered anew."""
 
     store: Store
-    answers: Answers
-    engine: Engine
+    answers: CachedExecutor
+    engine: Executor
     turns: list[int] = field(default_factory=list)
 
     async def ask(self, question: Question) -> None:
@@ -181,8 +181,8 @@ class Newspaper:
 
     async def _withdraw(self, place: float) -> None:
         store, history = self.session.store, self.session.history
-        able = [one.position for one in history if one.header.type not in KEPT]
-        request = Request(reason="by law")
+        able = [one.position for one in history if one.header.type not in NEVER_WITHDRAWN]
+        request = CommandRequest(reason="by law")
         gone = able[min(int(place * len(able)), len(able) - 1)]
         at = await withdraw(store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request)
         await store.views.wait_for(at, 10)
@@ -207,13 +207,13 @@ class Newspaper:
 
 async def spend(data: Path, steps: Sequence[Step], seed: int, seen: Counter[str]) -> None:
     """Take the steps, and count how many answers were hits."""
-    engine = Engine()
+    engine = Executor()
     async with (
         Session(data, clock=StandingClock(), seen=seen) as session,
         open_store(data, clock=session.clock) as second,
     ):
         await session.begin()
-        readers = [Reader(store, Answers(engine), engine) for store in (session.store, second)]
+        readers = [Reader(store, CachedExecutor(engine), engine) for store in (session.store, second)]
         newspaper = Newspaper(session, readers, seed)
         for step in steps:
             await newspaper.take(step)

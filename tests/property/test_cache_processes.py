@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.event import Event
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.graphql.answers import Answers
-from ledgerpress.graphql.engine import Engine
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.store import Store, open_store
 from tests.integration.editors import Book, Editor
 from tests.integration.server import serving
 from tests.integration.wire import Client
@@ -30,9 +30,9 @@ NOT_OF_THE_SERVER: Final = {"front", "age", "nonsense"}
 
 
 async def test_answers_kept_here_and_there_are_true_while_a_server_is_written_to(tmp_path: Path) -> None:
-    data, chance, engine = tmp_path / "data", Random(1), Engine()
+    data, chance, engine = tmp_path / "data", Random(1), Executor()
     async with serving(data, 1) as [server], open_store(data, clock=StandingClock()) as store:
-        reader = Reader(store, Answers(engine), engine)
+        reader = Reader(store, CachedExecutor(engine), engine)
         writing = asyncio.create_task(write(await server.connect()))
         room, history = Newsroom(), list[Recorded[Event]]()
         questioner, asked = Questioner(chance, room, history), list[Question]()
@@ -62,7 +62,7 @@ async def write(client: Client) -> None:
             await asyncio.sleep(chance.choice((0, 0.01, 0.05)))
 
 
-async def compare_with(client: Client, store: Store, engine: Engine, question: Question) -> None:
+async def compare_with(client: Client, store: Store, engine: Executor, question: Question) -> None:
     """Fail unless the server says, the first time and the second, what is read here of the same position."""
     body = json.dumps({"query": question.asked["query"], "variables": question.variables}).encode()
     for _ in range(2):

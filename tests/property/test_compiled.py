@@ -16,18 +16,18 @@ from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity
-from ledgerpress.graphql import ids
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context
-from ledgerpress.graphql.documents import Documents, Operation, Refused
+from ledgerpress.graphql.documents import Documents, Operation, RequestError
+from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.schema import make_schema
-from ledgerpress.readmodels.listings import ListingKey
-from ledgerpress.readmodels.paging import encode_cursor
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import encode_cursor
+from tests.property.day_scenario import WHOLE_DAY
 from tests.property.documents import Author, Pools, Request
-from tests.property.sabotage import WAYS, Saboteur, sabotaged
+from tests.property.fault_injection import WAYS, Saboteur, sabotaged
 from tests.property.session import Session
-from tests.property.whole_day import WHOLE_DAY
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def _compare(
 ) -> None:
     try:
         operation = Documents(schema).operation(request.text, None)
-    except Refused:
+    except RequestError:
         seen["invalid"] += 1
         return
     compiler = Compiler(schema)
@@ -151,14 +151,14 @@ def _pools(schema: GraphQLSchema, session: Session) -> Pools:
         head = snapshot.position
     posts = list(room.posts.values())
     known = [
-        *(ids.encode(kind, post.id) for kind in ("Post", "Article") for post in posts),
-        *(ids.encode("Category", one) for one in room.categories),
-        *(ids.encode("Author", one) for one in room.authors),
+        *(global_ids.encode(kind, post.id) for kind in ("Post", "Article") for post in posts),
+        *(global_ids.encode("Category", one) for one in room.categories),
+        *(global_ids.encode("Author", one) for one in room.authors),
     ]
     cursors = [encode_cursor(ListingKey(one.created_at, one.seq)) for one in posts]
     slugs = [*(one.slug for one in posts), *(one.slug for one in room.categories.values())]
     scalars: dict[str, list[Any]] = {
-        "ID": [*known, "bad", ids.encode("Post", "0" * 8)],
+        "ID": [*known, "bad", global_ids.encode("Post", "0" * 8)],
         "String": [*slugs * 5, *cursors, "post.edited", "nowhere"],
         "Int": [0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 5, 5, 100, 101, -1],
         "Boolean": [True, False],

@@ -16,16 +16,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.jetstream import appending, fates, withdrawals
-from ledgerpress.adapters.jetstream.address import Names
-from ledgerpress.adapters.jetstream.appending import Appender
-from ledgerpress.adapters.jetstream.bell import Bell
-from ledgerpress.adapters.jetstream.fates import Fates
-from ledgerpress.adapters.jetstream.leader import Leader, StoredMessage
-from ledgerpress.adapters.jetstream.message import Body, body_of, header_of, read_body
-from ledgerpress.adapters.jetstream.publishing import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
-from ledgerpress.adapters.jetstream.stream_states import StreamState, StreamStates
-from ledgerpress.adapters.jetstream.withdrawals import Withdrawals
+from ledgerpress.adapters.jetstream import append_resolution, appender, withdrawal_index
+from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
+from ledgerpress.adapters.jetstream.appender import Appender
+from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
+from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StoredMessage
+from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_of, read_body
+from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
+from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
+from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
@@ -48,18 +48,18 @@ LOSES: Final = (0.1, 0.1, 0.1, 0.7)
 class Node:
     """What appends in one process."""
 
-    def __init__(self, pair: LeaderPair, names: Names, *, may_be_deposed: bool) -> None:
+    def __init__(self, pair: LeaderPair, names: SubjectNames, *, may_be_deposed: bool) -> None:
         connection = PairConnection(pair)
-        leader = Leader(connection, names.stream, patience=PATIENCE)
-        withdrawn = Withdrawals(leader, names)
-        self.states = StreamStates(leader, names, withdrawn)
+        leader = LeaderRequests(connection, names.stream, patience=PATIENCE)
+        withdrawn = WithdrawalIndex(leader, names)
+        self.states = StreamHeads(leader, names, withdrawn)
         self.appender = Appender(
             connection,
             leader,
             names,
             withdrawn,
             self.states,
-            Bell(connection, names.bell, lambda _: None),
+            HeadBroadcast(connection, names.bell, lambda _: None),
             may_be_deposed=may_be_deposed,
         )
 
@@ -111,7 +111,7 @@ class World:
         self.chance = Random(seed)
         self.pair = LeaderPair(self.chance)
         self.pair.meanwhile = self.others_do
-        self.names = Names("daily")
+        self.names = SubjectNames("daily")
         self.nodes = [Node(self.pair, self.names, may_be_deposed=may_be_deposed) for _ in range(2)]
         self.rivals: list[NewEvent] = []
         """Events of which the other writer has some too."""
@@ -194,7 +194,7 @@ class World:
             position = self.chance.choice(list(messages)[-3:])
             stream = self.names.stream_of(messages[position].subject)
             version = read_body(position, messages[position].body).stream_version
-            self.chance.choice(self.nodes).states.note(stream, StreamState(version, position))
+            self.chance.choice(self.nodes).states.note(stream, StreamHead(version, position))
             self.pair.say(f"a node reads {position}")
 
     def withdrawable(self) -> Header | None:
@@ -270,9 +270,9 @@ def world(seed: int, *, may_be_deposed: bool = True) -> tuple[str, Counter[str]]
         return "" if wrong is None else "\n".join((f"seed {seed}: {wrong}", *made.pair.trace)), made.seen
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(appending, "monotonic", now)
-        patch.setattr(withdrawals, "monotonic", now)
-        patch.setattr(appending, "PATIENCE", PATIENCE)
+        patch.setattr(appender, "monotonic", now)
+        patch.setattr(withdrawal_index, "monotonic", now)
+        patch.setattr(appender, "PATIENCE", PATIENCE)
         return run_skipping(run())
 
 
@@ -306,8 +306,8 @@ def test_a_stream_that_is_only_guarded_is_where_it_was_expected(monkeypatch: pyt
         await fenced.run()
         assert not made.recorded(fenced), "\n".join(made.pair.trace)
 
-    monkeypatch.setattr(appending, "PATIENCE", PATIENCE)
-    monkeypatch.setattr(appending, "monotonic", now)
+    monkeypatch.setattr(appender, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(appender, "monotonic", now)
     run_skipping(run())
 
 
@@ -322,16 +322,18 @@ def test_an_append_comes_to_all_that_it_can_come_to() -> None:
     } <= seen.keys(), seen
 
 
-async def first_after_the_guard(self: Fates, stream: str, message: Message) -> object:
+async def first_after_the_guard(self: AppendResolution, stream: str, message: Message) -> object:
     """Whatever comes after the guard is what took the place."""
     found = await self._leader.next_of(message.subject, int(message.headers[EXPECTED]))
-    return await taken_at_version(self, stream, message) if found is None else fates._Taken.by(found)
+    return (
+        await taken_at_version(self, stream, message) if found is None else append_resolution._Taken.by(found)
+    )
 
 
-taken_at_version: Final = Fates._at_version
+taken_at_version: Final = AppendResolution._at_version
 
 
-async def last_as_it_is_said(self: StreamStates, stream: str, last: StoredMessage) -> int:
+async def last_as_it_is_said(self: StreamHeads, stream: str, last: StoredMessage) -> int:
     """The last event is the one that the leader says, or one that was withdrawn."""
     event = await self._leader.last_of(self._names.subject(stream))
     versions = [0 if event is None else read_body(event.sequence, event.data).stream_version]
@@ -345,7 +347,7 @@ def by_event_id(position: int, data: bytes) -> Body:
     return msgspec.structs.replace(body, payload_commitment=body.event_id)
 
 
-async def looked_once(self: Appender, tries: appending._Tries) -> int | None:
+async def looked_once(self: Appender, tries: appender._Tries) -> int | None:
     """What is not found at the first look was not recorded."""
     landed = await landed_at(self, tries)
     tries.undecided.clear()
@@ -356,9 +358,11 @@ landed_at: Final = Appender._landed
 
 Fault: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 FAULTS: Final[dict[str, Fault]] = {
-    "the first after the guard": lambda patch: patch.setattr(Fates, "_at_version", first_after_the_guard),
-    "the last as it is said": lambda patch: patch.setattr(StreamStates, "_version", last_as_it_is_said),
-    "whose by event id": lambda patch: patch.setattr(fates, "read_body", by_event_id),
+    "the first after the guard": lambda patch: patch.setattr(
+        AppendResolution, "_at_version", first_after_the_guard
+    ),
+    "the last as it is said": lambda patch: patch.setattr(StreamHeads, "_version", last_as_it_is_said),
+    "whose by event id": lambda patch: patch.setattr(append_resolution, "read_body", by_event_id),
     "one look": lambda patch: patch.setattr(Appender, "_landed", looked_once),
 }
 

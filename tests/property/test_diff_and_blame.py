@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledgerpress.domain.differences import SpanKind, applied, difference, lines
-from ledgerpress.readmodels.blame import Blamed, Piece, blame, follow
-from ledgerpress.readmodels.diffs import unified
+from ledgerpress.features.history.blame import BlamedBody, Segment, blame, follow
+from ledgerpress.features.history.version_diff import unified
+from ledgerpress.features.posts.text_diff import SpanKind, applied, difference, lines
 
 PARAGRAPHS = (
     "The tide mill turns again.", "After forty years, the wheel was oiled.", "- one\n- two\n- three", "# Head",
@@ -79,7 +79,7 @@ def test_the_difference_of_any_two_versions_leads_from_one_to_the_other(bodies: 
 
 @given(edits())
 def test_blame_joined_gives_the_body_and_names_who_inserted_each_span(bodies: list[str]) -> None:
-    blamed = Blamed()
+    blamed = BlamedBody()
     before = ""
     for version, body in enumerate(bodies, start=1):
         blamed = follow(blamed, version, body)
@@ -97,7 +97,7 @@ def test_blame_joined_gives_the_body_and_names_who_inserted_each_span(bodies: li
     assert blame(enumerate(bodies, start=1)) == blamed
 
 
-def _assert_inserted(piece: Piece, text: str, bodies: list[str]) -> None:
+def _assert_inserted(piece: Segment, text: str, bodies: list[str]) -> None:
     """Fail unless the version that the piece names inserted just this text, at just that place."""
     earlier = bodies[piece.version - 2] if piece.version > 1 else ""
     assert bodies[piece.version - 1][piece.start : piece.start + piece.length] == text

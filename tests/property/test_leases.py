@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, EventLog, StreamWrite
 from tests.contract.samples import sample_event
-from tests.lease_doors import Door, Engine
+from tests.lease_proxies import Door, Engine
 from tests.skipped_time import run_skipping
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "40"))

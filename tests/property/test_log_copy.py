@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite.replica import SqliteReplica, write_replica
-from ledgerpress.application import log_copy
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.log_check import LogCheck
-from ledgerpress.application.log_copy import LogCopy
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log, open_replica
+from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget, write_copy
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogExists
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.replica import LogReplica
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.operator import log_copier
+from ledgerpress.operator.log_copier import LogCopier
+from ledgerpress.operator.log_verification import LogVerifier
+from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.server.log_url import LogUrl
 from scripts.generated_log import PUBLICATION
 from tests.contract.samples import everything
 from tests.sources import SeededBytes, SetClock
@@ -46,7 +46,7 @@ class Cut(Exception):
 class Watched:
     """A replica that counts what is asked of it: at some counts it is cut off, at others the source withdraws."""
 
-    replica: LogReplica
+    replica: CopyTarget
     withdraw: Callable[[int], Coroutine[Any, Any, None]]
     cut_at: int | None = None
     withdrawals: dict[int, list[int]] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("source") / "log.sqlite"
-    asyncio.run(write_replica(path, PUBLICATION, batches_with_withdrawals(EVENTS, 100, every=31)))
+    asyncio.run(write_copy(path, PUBLICATION, batches_with_withdrawals(EVENTS, 100, every=31)))
     return path
 
 
@@ -112,7 +112,12 @@ async def run_cut(
         if position not in gone:
             gone.add(position)
             await withdraw(
-                source, event_codec(), clock, randomness, position, Request(reason="By order of a court.")
+                source,
+                event_codec(),
+                clock,
+                randomness,
+                position,
+                CommandRequest(reason="By order of a court."),
             )
 
     for cut in (*cuts, None):
@@ -122,7 +127,7 @@ async def run_cut(
             break
         watched = Watched(replica, gone_at_the_source, cut, withdrawals)
         try:
-            await LogCopy(source, watched, event_codec(), batch_size=BATCH).run()
+            await LogCopier(source, watched, event_codec(), batch_size=BATCH).run()
             await watched.finish()
         except Cut:
             continue
@@ -152,9 +157,9 @@ async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[in
             await run_cut(source, target, cuts, withdrawals)
             made = await open_log(target, Path(folder), create_as=None)
             try:
-                checked = await LogCheck(made, event_codec()).run()
+                checked = await LogVerifier(made, event_codec()).run()
                 assert checked.finding is None
-                original = await LogCheck(source, event_codec(), roots_at=[checked.head.size]).run()
+                original = await LogVerifier(source, event_codec(), roots_at=[checked.head.size]).run()
                 assert original.finding is None
                 assert original.roots[checked.head.size].hex() == checked.head.root
                 found, copy = await everything(source), await everything(made)
@@ -165,23 +170,25 @@ async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[in
             await source.aclose()
 
 
-@pytest.mark.parametrize("looks", [1, log_copy.LOOKS])
+@pytest.mark.parametrize("looks", [1, log_copier.LOOKS])
 async def test_a_payload_that_goes_before_it_is_read_takes_its_withdrawal_along(
     log_file: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The copy never ends between a payload that is gone and the record of that, however few looks it has left."""
-    monkeypatch.setattr(log_copy, "LOOKS", looks)
+    monkeypatch.setattr(log_copier, "LOOKS", looks)
     shutil.copy(log_file, tmp_path / "log.sqlite")
     source = await open_log(LogUrl.parse(f"sqlite:{tmp_path}/log.sqlite"), tmp_path, create_as=None)
-    replica = await SqliteReplica.open(tmp_path / "copy.sqlite", PUBLICATION)
+    replica = await SqliteCopyTarget.open(tmp_path / "copy.sqlite", PUBLICATION)
 
     async def gone(position: int) -> None:
-        await withdraw(source, event_codec(), SetClock(), SeededBytes(), position, Request(reason="Law."))
+        await withdraw(
+            source, event_codec(), SetClock(), SeededBytes(), position, CommandRequest(reason="Law.")
+        )
 
     # The first extend follows the look at the head: what it withdraws has not been read.
     steps = {5: [EVENTS - 3]}
     try:
-        head = await LogCopy(
+        head = await LogCopier(
             source, Watched(replica, gone, None, steps), event_codec(), batch_size=BATCH
         ).run()
         assert not steps

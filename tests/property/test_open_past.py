@@ -13,17 +13,17 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR
-from ledgerpress.compose.store import Store
-from ledgerpress.domain.event import Event
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.graphql import ids
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.eventlog.event import Event
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.server.store import Store
+from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom import Newsroom, Post
-from tests.property.busy_year import BusyYear, StandingClock
 from tests.property.choosing import Chooser, Moment, moments
 from tests.property.expected_answers import Asked, Json, Then, VersionedNewsroom
+from tests.property.long_scenario import BusyYear, StandingClock
 from tests.property.stores import answers, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
@@ -69,7 +69,7 @@ async def test_the_open_past_is_the_past_without_the_articles_that_are_not_publi
 
 async def spend(data: Path, seed: int, seen: Counter[str]) -> None:
     """Let the year of `seed` pass by; with today at one of several positions, ask about what came before."""
-    chance, engine = Random(seed), Engine()
+    chance, engine = Random(seed), Executor()
     year = BusyYear(seed, posts=POSTS, events=EVENTS)
     await year.pass_by()
     history, events = year.desk.history, year.desk.log.events
@@ -109,7 +109,7 @@ class Asker:
     """Asks a store what readers and staff may see of the past, and compares."""
 
     def __init__(
-        self, engine: Engine, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
+        self, engine: Executor, store: StoppedAt, chance: Random, today: Newsroom, seen: Counter[str]
     ) -> None:
         self._engine = engine
         self._store = store
@@ -148,7 +148,7 @@ class Asker:
         within = self._chance.random() < 0.4
         listed = (room.articles_in(category, descend=True) if category else []) if within else room.articles()
         wanted = [article_id(post) for post in listed if post.id not in hidden]
-        which = {"category": ids.encode("Category", asked.category)} if within else None
+        which = {"category": global_ids.encode("Category", asked.category)} if within else None
         size = self._chance.choice((1, 2, 5, 9, 40))
         for count, cursor, edge, ahead, behind in (
             ("first", "after", "endCursor", "hasNextPage", "hasPreviousPage"),
@@ -204,14 +204,14 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
         "articles": every(room.articles()),
         "authors": {
             "nodes": [
-                {"id": ids.encode("Author", one), "articles": every(room.articles_by(one))}
+                {"id": global_ids.encode("Author", one), "articles": every(room.articles_by(one))}
                 for one in room.authors
             ]
         },
         "categories": {
             "nodes": [
                 {
-                    "id": ids.encode("Category", one.id),
+                    "id": global_ids.encode("Category", one.id),
                     "articleCount": within["totalCount"],
                     "articles": within,
                     "own": every(room.articles_in(one, descend=False)),
@@ -224,7 +224,7 @@ def whole_tree(room: Newsroom, hidden: set[str]) -> Json:
 
 
 def article_id(post: Post) -> str:
-    return ids.encode("Article", post.id)
+    return global_ids.encode("Article", post.id)
 
 
 def assert_much_was_seen(seen: Counter[str]) -> None:

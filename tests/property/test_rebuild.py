@@ -15,24 +15,24 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite.log import SqliteEventLog
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.application.request import Request
-from ledgerpress.application.withdrawal import withdraw as withdraw_from_log
-from ledgerpress.compose.data_directory import LOG_FILE
-from ledgerpress.compose.rebuild import rebuild
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.compose.upkeep import withdraw
-from ledgerpress.compose.views_making import Compared
-from ledgerpress.projections.all import every_projector
+from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.operator.maintenance import withdraw
+from ledgerpress.operator.payload_withdrawal import withdraw as withdraw_from_log
+from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.server.data_directory import LOG_FILE
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_builder import ViewsComparison
+from tests.property.day_scenario import WHOLE_DAY
 from tests.property.session import Action, Session, actions
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.property.whole_day import WHOLE_DAY
 from tests.sources import SeededBytes, SetClock
 
-NAMES: Final = [projector.name for projector in every_projector()]
+NAMES: Final = [projector.name for projector in all_projectors()]
 SECRETS: Final = [f"the heron nests behind number {number}" for number in range(4)]
 REASON: Final = "Order 7/24 of the district court."
 
@@ -136,7 +136,7 @@ def test_a_rebuild_cut_short_anywhere_and_resumed_gives_the_same_rows_as_having_
             assert await session.store.views.wait_for(await session.store.log.head(), 10)
             before = rows_of(followed)
             compared = await rebuild(data, names, batch_size=batch)
-            assert isinstance(compared, Compared)
+            assert isinstance(compared, ViewsComparison)
             assert (compared.before, compared.tables, compared.paused) == (followed.name, [], {})
             assert compared.position == await session.store.log.head()
             assert rows_of(views_in_use(data)) == before
@@ -212,7 +212,9 @@ async def in_log_only(data: Path, position: int) -> None:
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     try:
         randomness = SeededBytes(f"withdrawal of {position}")
-        await withdraw_from_log(log, event_codec(), SetClock(), randomness, position, Request(reason=REASON))
+        await withdraw_from_log(
+            log, event_codec(), SetClock(), randomness, position, CommandRequest(reason=REASON)
+        )
     finally:
         await log.aclose()
 

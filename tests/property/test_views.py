@@ -15,18 +15,24 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.application.desk import CategoryRef
-from ledgerpress.application.posts import CategorizePost, CreatePost, EditPost, PublishPost, UnpublishPost
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.domain.rejection import ErrorCode
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.posts.commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    PublishPost,
+    UnpublishPost,
+)
+from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom import Newsroom
 from tests.property.agreement import assert_agree
-from tests.property.asks import KINDS, NOW
+from tests.property.day_scenario import WHOLE_DAY
 from tests.property.history_agreement import assert_history_agrees
+from tests.property.query_generator import KINDS, NOW
 from tests.property.session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.property.whole_day import WHOLE_DAY
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))
 NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
@@ -41,7 +47,7 @@ REFUSALS: Final = {
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the runner not tell of the faults that are made here by the hundred."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsroom_in_plain_python() -> None:

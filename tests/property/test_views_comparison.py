@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite.views_comparison import RowDifference, TableDifference, compare
+from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare
 from tests.property.test_views import EXAMPLES
 
 Row: TypeAlias = tuple[Any, ...]

@@ -16,22 +16,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain import authors, posts
-from ledgerpress.domain.categories import Taxonomy
-from ledgerpress.domain.categories import evolve as evolve_taxonomy
-from ledgerpress.domain.posts import PostStatus
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.readmodels import articles, categories, people
-from ledgerpress.readmodels import posts as post_views
-from ledgerpress.readmodels.listing_keys import EVERY_ARTICLE
-from ledgerpress.readmodels.listings import list_keys
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.features import people_queries
+from ledgerpress.features.authors import model as authors
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.model import Taxonomy
+from ledgerpress.features.categories.model import evolve as evolve_taxonomy
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts import model as posts
+from ledgerpress.features.posts import post_queries as post_views
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.listings.queries import list_keys
+from ledgerpress.views.snapshot import Snapshot
 from tests.property.altered_logs import KeptLog
+from tests.property.day_scenario import WHOLE_DAY
 from tests.property.session import Session
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of
-from tests.property.whole_day import WHOLE_DAY
 
 WRITTEN: Final = (
     "Ada Brook",
@@ -51,7 +54,7 @@ WRITTEN: Final = (
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Let the runner not tell of the faults of the whole day."""
-    caplog.set_level(logging.CRITICAL, "ledgerpress.projections")
+    caplog.set_level(logging.CRITICAL, "ledgerpress.views.projection")
 
 
 async def whole_day(data: Path) -> list[StoredEvent]:
@@ -119,23 +122,26 @@ async def _agree(left: Sequence[StoredEvent], folder: Path) -> None:
             elif stream.startswith("author."):
                 author = reduce(authors.evolve, events, None)
                 assert author
-                shown = people.author(snapshot, author.id)
+                shown = people_queries.author(snapshot, author.id)
                 assert shown
                 assert shown.name == author.name
         keys = list_keys(db, [EVERY_ARTICLE], snapshot.position, limit=1_000)
-        assert {articles.by_seq(snapshot, key.post).id for key in keys} == set(published)  # type: ignore[union-attr]
-        assert articles.count_articles(snapshot) == len(published)
+        assert {article_queries.by_seq(snapshot, key.post).id for key in keys} == set(published)  # type: ignore[union-attr]
+        assert article_queries.count_articles(snapshot) == len(published)
         _assert_tree(snapshot, taxonomy)
 
 
 def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: Taxonomy) -> None:
-    shown, article = post_views.by_id(snapshot, post.id), articles.by_id(snapshot, post.id)
+    shown, article = post_views.by_id(snapshot, post.id), article_queries.by_id(snapshot, post.id)
     assert shown
     content = post.content
     assert (shown.version, shown.status) == (version, post.status)
     assert shown.has_unpublished_changes == post.has_unpublished_changes
     assert (shown.slug, shown.title, shown.teaser) == (content.slug, content.title, content.teaser)
-    assert (shown.author_ids, articles.markdown(snapshot, shown.body)) == (content.author_ids, content.body)
+    assert (shown.author_ids, article_queries.markdown(snapshot, shown.body)) == (
+        content.author_ids,
+        content.body,
+    )
     resolved = {one.id for category_id in post.category_ids if (one := taxonomy.resolve(category_id))}
     assert {one.id for one in categories.of_post(snapshot, shown.seq)} == resolved
     assert (article is not None) == (post.status is PostStatus.PUBLISHED)

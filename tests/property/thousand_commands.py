@@ -10,31 +10,31 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Final
 
-from ledgerpress.application.desk import Desk, Plan
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
-from ledgerpress.application.posts import CreatePost, EditPost
-from ledgerpress.application.press import UseCase
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Outcome, Request
-from ledgerpress.application.withdrawal import KEPT, withdraw
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.logs import open_log
-from ledgerpress.compose.proofs import verify_log
-from ledgerpress.domain.rejection import Rejected
+from ledgerpress.commands.command_context import AppendPlan, CommandContext
+from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.request import CommandRequest, CommandResult
+from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import SealedPayload
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels.integrity import tree_head
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.integrity.queries import tree_head
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
+from ledgerpress.operator.verification import verify_log
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from tests.contract.samples import sample_event
-from tests.property.asks import Ask, random_ask
 from tests.property.cache_questions import Questioner
+from tests.property.day_scenario import WHOLE_DAY
+from tests.property.query_generator import Ask, random_ask
 from tests.property.session import Session
 from tests.property.view_rows import Rows, rows_of, views_in_use
-from tests.property.whole_day import WHOLE_DAY
 from tests.sources import SeededBytes, StandingClock
 
 COMMANDS: Final = 1_000
@@ -58,13 +58,13 @@ class Told:
 class Overtaken:
     """A use case that another comes before once, after it was planned and before it is recorded."""
 
-    use_case: UseCase
+    use_case: Command
     rival: Callable[[], Any] = field(compare=False)
 
     fingerprint_name: ClassVar[str] = "Overtaken"
     queue = None
 
-    async def plan(self, desk: Desk) -> Plan:
+    async def plan(self, desk: CommandContext) -> AppendPlan:
         """Return the plan, by now for a version that has passed."""
         plan = await self.use_case.plan(desk)
         await self.rival()
@@ -82,7 +82,7 @@ class Thousand(Session):
         for _ in range(2 if ask.twice else 1):
             await self._say(ask, *self._command(ask))
 
-    async def _say(self, ask: Ask, command: UseCase, request: Request) -> Outcome | Rejected:
+    async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
         answer = await super()._say(ask, command, request)
         self.told.outcomes.append(shown(answer))
         return answer
@@ -101,7 +101,7 @@ class Run:
         self.other = other
         self.chance = Random(seed)
         self.questioner = Questioner(Random(seed + 1), session.room, session.history)
-        self.engine = Engine()
+        self.engine = Executor()
         self.fence: Fence | None = None
 
     @property
@@ -125,10 +125,10 @@ class Run:
                 await session.take_note()
         await self.ask()
 
-    async def said(self, command: UseCase, request: Request | None = None) -> Outcome | None:
+    async def said(self, command: Command, request: CommandRequest | None = None) -> CommandResult | None:
         try:
             outcome = await self.session.store.press.handle(command, request)
-        except (Rejected, LeaseLost) as refusal:
+        except (Rejection, LeaseLost) as refusal:
             self.outcomes.append(shown(refusal))
             return None
         self.outcomes.append(shown(outcome))
@@ -140,9 +140,9 @@ class Run:
         codec, clock = event_codec(), self.session.clock
         leases = Leases(self.other, codec, clock, self.session.randomness, node=f"node-{len(self.outcomes)}")
         async with leases.hold("schedules") as self.fence:
-            await self.said(CreatePost(title="By the clock"), Request(fence=self.fence))
+            await self.said(CreatePost(title="By the clock"), CommandRequest(fence=self.fence))
             if former:
-                await self.said(CreatePost(title="Too late"), Request(fence=former))
+                await self.said(CreatePost(title="Too late"), CommandRequest(fence=former))
 
     async def conflict(self) -> None:
         """Let one edit come before another that was planned already; then let one be overtaken again and again."""
@@ -180,8 +180,8 @@ class Run:
     async def withdraw(self) -> None:
         """Withdraw one of the payloads."""
         store, history = self.session.store, self.session.history
-        gone = self.chance.choice([one.position for one in history if one.header.type not in KEPT])
-        request = Request(reason="by law")
+        gone = self.chance.choice([one.position for one in history if one.header.type not in NEVER_WITHDRAWN])
+        request = CommandRequest(reason="by law")
         at = await withdraw(store.log, event_codec(), store.clock, self.session.randomness, gone, request)
         self.outcomes.append(f"withdrawn: {gone} at {at}")
         assert await store.views.wait_for(await store.log.head(), 30)

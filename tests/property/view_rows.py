@@ -6,20 +6,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ledgerpress.adapters.sqlite.views import SqliteViews
-from ledgerpress.adapters.sqlite.views_directory import ViewsDirectory
-from ledgerpress.application.event_codec import event_codec
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.projector import Projector
-from ledgerpress.projections.runner import ProjectionRunner
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.runner import ProjectionRunner
 
 Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 
 
 def views_in_use(data: Path) -> Path:
     """Return the views file that a data directory's processes use."""
-    path = ViewsDirectory(data, every_projector()).current
+    path = ViewsDirectory(data, all_projectors()).current
     assert path
     return path
 
@@ -46,8 +46,8 @@ async def rebuilt(
     log: EventLog, path: Path, *, batch_size: int, projectors: Sequence[Projector] | None = None
 ) -> Rows:
     """Build views of the whole log at `path`, where there are none, and return their rows."""
-    projectors = every_projector() if projectors is None else projectors
-    views = await SqliteViews.open(path, projectors)
+    projectors = all_projectors() if projectors is None else projectors
+    views = await ViewsFile.open(path, projectors)
     try:
         runner = ProjectionRunner(log, event_codec(), views, projectors, batch_size=batch_size)
         await runner.start()

@@ -11,9 +11,9 @@ from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-from ledgerpress.readmodels.body import RenderedBody, Section, derived_teaser, forget, render
-from ledgerpress.readmodels.body_syntax import MOST_STEPS
-from ledgerpress.readmodels.body_text import reading_minutes, word_count
+from ledgerpress.features.posts.body.markdown_syntax import MOST_STEPS
+from ledgerpress.features.posts.body.plain_text import reading_minutes, word_count
+from ledgerpress.features.posts.body.rendering import RenderedBody, Section, derived_teaser, forget, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 ALLOWED = {

@@ -6,8 +6,11 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.domain import categories, text
-from ledgerpress.domain.categories import (
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.categories import model as categories
+from ledgerpress.features.categories.model import (
     CategoryCreated,
     CategoryDeleted,
     CategoryDescribed,
@@ -24,8 +27,6 @@ from ledgerpress.domain.categories import (
     TaxonomyCommand,
     TaxonomyEvent,
 )
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.rejection import ErrorCode, Rejected
 from tests.refusals import refused
 
 
@@ -101,14 +102,14 @@ def test_an_unknown_or_deleted_parent_is_refused(parent: str) -> None:
 def test_names_and_descriptions_have_limits() -> None:
     for name, code in (
         ("", ErrorCode.BLANK),
-        ("x" * (text.MAX_NAME + 1), ErrorCode.TOO_LONG),
+        ("x" * (text_rules.MAX_NAME + 1), ErrorCode.TOO_LONG),
         ("a\nb", ErrorCode.INVALID_TEXT),
     ):
         with refused(code, "name"):
             when(given(), create(name=name))
         with refused(code, "name"):
             when(given(*TREE), rename("news", name))
-    long = "x" * (text.MAX_DESCRIPTION + 1)
+    long = "x" * (text_rules.MAX_DESCRIPTION + 1)
     with refused(ErrorCode.TOO_LONG, "description"):
         when(given(), create(description=long))
     with refused(ErrorCode.TOO_LONG, "description"):
@@ -312,7 +313,7 @@ def test_deciding_is_pure(history: list[TaxonomyEvent], command: TaxonomyCommand
     taxonomy = given(*history)
     try:
         first = when(taxonomy, command)
-    except Rejected as refusal:
+    except Rejection as refusal:
         with refused(refusal.code, *refusal.field):
             when(taxonomy, command)
     else:
@@ -325,7 +326,7 @@ def test_whatever_is_commanded_no_cycle_comes_of_it(wanted: list[TaxonomyCommand
     for command in wanted:
         try:
             happened = when(taxonomy, command)
-        except Rejected:
+        except Rejection:
             continue
         taxonomy = reduce(categories.evolve, happened, taxonomy)
         for category in taxonomy.categories.values():

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain.catalogue import EVENT_TYPES
-from ledgerpress.domain.event import Event, Withdrawn, withdrawn
-from ledgerpress.domain.posts import PostCreated, PostEdited
 from ledgerpress.eventlog.codec import Codec, EventType, JsonObject, Upcaster
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.eventlog.event import Event, Withdrawn, withdrawn
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.model import PostCreated, PostEdited
 
 SALT: Final = bytes(32)
 ID: Final = uuid8("some", "id")

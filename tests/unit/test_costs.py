@@ -12,8 +12,8 @@ from graphql import (
     get_nullable_type,
 )
 
-from ledgerpress.graphql import costs
-from ledgerpress.graphql.documents import Documents, Refused
+from ledgerpress.graphql import cost_directives
+from ledgerpress.graphql.documents import Documents, RequestError
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.schema import make_schema
 
@@ -84,7 +84,7 @@ def test_a_page_that_is_too_large_is_refused_where_it_is_asked_for() -> None:
     documents = Documents(SCHEMA, Limits(page_size=10))
     text = "query A { articles(first: 11) { totalCount } } query B($n: Int) { articles(last: $n) { totalCount } }"
     for name, variables in (("A", {}), ("B", {"n": 11})):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestError) as caught:
             documents.operation(text, name).admit(variables)
         (error,) = caught.value.errors
         assert error.extensions == {"code": "PAGE_TOO_LARGE", "limit": 10, "found": 11}
@@ -92,7 +92,7 @@ def test_a_page_that_is_too_large_is_refused_where_it_is_asked_for() -> None:
 
 
 def test_every_entry_of_the_tables_names_a_field_of_the_schema() -> None:
-    for coordinate in (*costs.WEIGHTS, *costs.SIZES, *costs.LIST_ARGUMENTS):
+    for coordinate in (*cost_directives.WEIGHTS, *cost_directives.SIZES, *cost_directives.LIST_ARGUMENTS):
         type_name, _, field = coordinate.partition(".")
         if type_name == "*":
             objects = [one for one in SCHEMA.type_map.values() if isinstance(one, GraphQLObjectType)]
@@ -109,14 +109,16 @@ def test_the_directives_are_used_as_the_specification_says() -> None:
         if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType) or named.name.startswith("__"):
             continue
         for name, field in named.fields.items():
-            size = costs.size_of(field)
+            size = cost_directives.size_of(field)
             if isinstance(named, GraphQLInterfaceType):
                 assert size is None
                 continue
             returned = get_named_type(field.type)
             is_list = isinstance(get_nullable_type(field.type), GraphQLList)
             if is_list and isinstance(returned, GraphQLObjectType | GraphQLInterfaceType):
-                assert size or name in costs.sized_fields_of(named), f"{named.name}.{name} has no size"
+                assert size or name in cost_directives.sized_fields_of(named), (
+                    f"{named.name}.{name} has no size"
+                )
             if size is None:
                 continue
             found += 1
@@ -126,7 +128,7 @@ def test_the_directives_are_used_as_the_specification_says() -> None:
                 assert isinstance(returned, GraphQLObjectType)
                 assert isinstance(get_nullable_type(returned.fields[one].type), GraphQLList)
             for argument in size.slicing_arguments or ():  # 9.2.3, but for lists that are as long as a list
-                if f"{named.name}.{name}" not in costs.LIST_ARGUMENTS:
+                if f"{named.name}.{name}" not in cost_directives.LIST_ARGUMENTS:
                     assert get_named_type(field.args[argument].type) is GraphQLInt
             if isinstance(size.assumed_size, int) and size.slicing_arguments:  # 9.2.4
                 assert size.require_one_slicing_argument is False

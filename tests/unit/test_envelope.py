@@ -130,7 +130,7 @@ def test_ids_are_uuids_in_lower_case(field: str, wrong: str) -> None:
         {"type": "PostCreated"},
         {"type": "post"},
         {"type": "post.created\n"},
-        {"type": "ledgerpress.domain.posts.PostCreated"},
+        {"type": "ledgerpress.features.posts.model.PostCreated"},
         {"schema_version": 0},
         {"schema_version": MAX_INTEGER + 1},
         {"recorded_at": -1},

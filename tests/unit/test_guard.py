@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, parse, subscribe
 
-from ledgerpress.application.access import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
-from ledgerpress.graphql.access import GUARDED, guard
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
+from ledgerpress.graphql.access.field_permissions import GUARDED, guard_fields
 
 TEXT: Final = """
     type Query { projections: Int! viewer: Int! undecided: Int! }
@@ -42,7 +42,7 @@ def schema(begun: list[str]) -> GraphQLSchema:
     made.mutation_type.fields["siteName"].resolve = later
     for field in made.subscription_type.fields.values():
         field.subscribe, field.resolve = numbers, lambda event, _: event
-    guard(made)
+    guard_fields(made)
     return made
 
 

@@ -1,8 +1,8 @@
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.projections.checkpoints import Checkpoint
-from ledgerpress.projections.lag import Lag, lags
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.lag import Lag, lags
 from tests.property.memory_log import MemoryLog
 
 

@@ -7,12 +7,12 @@ from itertools import count, pairwise
 
 import pytest
 
-from ledgerpress.application.fencing import Fence, LeaseLost
-from ledgerpress.application.leases import Leases
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
+from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM
 from tests.contract.samples import sample_write
-from tests.lease_doors import Engine
+from tests.lease_proxies import Engine
 from tests.skipped_time import now, run_skipping
 
 DURATION = 12.0

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from graphql import parse
 
-from ledgerpress.graphql.documents import Documents, Refused
-from ledgerpress.graphql.errors import LONGEST_MESSAGE, presentable
+from ledgerpress.graphql.documents import Documents, RequestError
+from ledgerpress.graphql.errors import LONGEST_MESSAGE, client_error
+from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.limits.shape import check_shape
 from ledgerpress.graphql.limits.source import check_source
 from ledgerpress.graphql.limits.variables import check_variables
 from ledgerpress.graphql.schema import make_schema
@@ -149,7 +149,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
     query = f"{{ ...F0 }} {chain} fragment F{depth} on Query {{ site {{ name }} }}"
     try:
         cost = Documents(make_schema()._schema).operation(query, None).admit(None)
-    except Refused as refusal:
+    except RequestError as refusal:
         assert depth > 50
         (error,) = refusal.errors
         assert (error.extensions or {}).get("code") == "TOO_DEEP" or error.message == "Validation aborted."
@@ -162,7 +162,7 @@ def test_refused_documents_push_out_none_that_is_good() -> None:
     documents = Documents(make_schema()._schema)
     good = documents.operation("{ site { name } }", None)
     for number in range(1_000):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestError):
             documents.operation(f"{{ x{number} }}", None)
     assert documents.operation("{ site { name } }", None) is good
 
@@ -176,22 +176,22 @@ async def test_a_long_document_is_checked_beforehand_and_once() -> None:
     assert documents.operation(good, None) is found
     bad = "{ site { nam } } #" + "a" * 2_000
     await documents.prepare(bad)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestError) as caught:
         documents.operation(bad, None)
     assert [error.message for error in caught.value.errors] == ["Cannot query field 'nam' on type 'Site'."]
 
 
 def test_a_message_is_bounded_and_suggests_nothing() -> None:
     (error,) = _errors("{ site { nam } }")
-    assert "Did you mean 'name'?" in presentable(error)["message"]
-    assert presentable(error, suggestions=False)["message"] == "Cannot query field 'nam' on type 'Site'."
+    assert "Did you mean 'name'?" in client_error(error)["message"]
+    assert client_error(error, suggestions=False)["message"] == "Cannot query field 'nam' on type 'Site'."
     (error,) = _errors("{ site { " + "n" * 5_000 + " } }")
-    assert len(presentable(error)["message"]) <= LONGEST_MESSAGE + 1
+    assert len(client_error(error)["message"]) <= LONGEST_MESSAGE + 1
 
 
 def _errors(query: str) -> tuple[Any, ...]:
     limits = msgspec.structs.replace(ROOMY, name_length=10_000)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestError) as caught:
         Documents(make_schema()._schema, limits).operation(query, None)
     return caught.value.errors
 

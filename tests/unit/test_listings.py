@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from ledgerpress.projections.listing_pages import SCHEMA, MembershipRefused, Memberships
-from ledgerpress.readmodels.listings import LOWEST, ListingKey, count, list_keys, newest
-from ledgerpress.readmodels.temporal import OPEN
+from ledgerpress.views.listings.membership import SCHEMA, MembershipRefused, Memberships
+from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, newest
+from ledgerpress.views.snapshot import OPEN
 
 NOW = OPEN - 1
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.jetstream.address import Address
-from ledgerpress.adapters.postgres.hosts import each_host
-from ledgerpress.compose.log_url import LogUrl, mask
+from ledgerpress.adapters.jetstream.url import NatsUrl
+from ledgerpress.adapters.postgres.url import each_host
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.server.log_url import LogUrl, mask
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
     text = f"postgresql://u:p@{hosts}/news?publication=daily"
     assert LogUrl.parse(text).without() == f"postgresql://u:p@{hosts}/news"
     assert each_host(text) == [text.replace(hosts, host) for host in hosts.split(",")]
-    places = Address.of(f"nats://{hosts}?publication=daily").servers
+    places = NatsUrl.of(f"nats://{hosts}?publication=daily").servers
     assert [place.removeprefix("nats://").removesuffix(":4222") for place in places] == hosts.split(",")
 
 

@@ -5,12 +5,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.domain.text import MAX_TEASER, MAX_TITLE
-from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
-from ledgerpress.importers.page_categories import split_categories
-from ledgerpress.importers.page_dates import When, read_when
-from ledgerpress.importers.page_lines import is_lost_link, is_question_title, is_short_title, tidy_lines
-from ledgerpress.readmodels.body import render
+from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
+from ledgerpress.features.page_import.parser.categories import split_categories
+from ledgerpress.features.page_import.parser.dates import PageDate, read_date
+from ledgerpress.features.page_import.parser.lines import (
+    is_lost_link,
+    is_question_title,
+    is_short_title,
+    tidy_lines,
+)
+from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
+from ledgerpress.features.posts.body.rendering import render
 
 PAGES = Path(__file__).parent.parent / "pages"
 A_DATE = datetime(2025, 3, 4, tzinfo=UTC)
@@ -408,26 +413,26 @@ def test_a_paragraph_that_begins_like_a_category_line_is_kept() -> None:
     ],
 )
 def test_dates_and_ages(line: str, at: datetime) -> None:
-    when = read_when(line, A_TIME)
+    when = read_date(line, A_TIME)
     assert when is not None
     assert when.at == at
 
 
 @pytest.mark.parametrize("line", ["February 30, 2024", "2024-13-01", "12 Foo 2024", "Dec 12", "In 2024"])
 def test_what_is_no_date(line: str) -> None:
-    assert read_when(line, A_TIME) is None
+    assert read_date(line, A_TIME) is None
 
 
 def test_a_date_after_the_retrieval_is_not_believed() -> None:
-    when = read_when("March 5, 2025", A_DATE)
-    assert when == When(
+    when = read_date("March 5, 2025", A_DATE)
+    assert when == PageDate(
         A_DATE, 'the date "March 5, 2025" lies after the retrieval: published at the retrieval date'
     )
 
 
 def test_hours_are_not_counted_back_from_a_bare_date() -> None:
     for age, days in {"3 hours ago": 0, "23 hours ago": 0, "yesterday": 1, "2 weeks ago": 14}.items():
-        when = read_when(age, A_DATE)
+        when = read_date(age, A_DATE)
         assert when is not None
         assert when.at == A_DATE - timedelta(days=days)
 

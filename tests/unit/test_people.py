@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledgerpress.domain import actors, authors, publication, text
-from ledgerpress.domain.actors import (
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.actors import model as actors
+from ledgerpress.features.actors.model import (
     RESERVED,
     Actor,
     ActorEvent,
@@ -16,7 +19,8 @@ from ledgerpress.domain.actors import (
     RegisterActor,
     RenameActor,
 )
-from ledgerpress.domain.authors import (
+from ledgerpress.features.authors import model as authors
+from ledgerpress.features.authors.model import (
     Author,
     AuthorEvent,
     AuthorRegistered,
@@ -24,9 +28,8 @@ from ledgerpress.domain.authors import (
     RegisterAuthor,
     RenameAuthor,
 )
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.publication import NameSite, Site, SiteNamed
-from ledgerpress.domain.rejection import ErrorCode
+from ledgerpress.features.site import model as publication
+from ledgerpress.features.site.model import NameSite, Site, SiteNamed
 from tests.refusals import refused
 
 ADA: Final = AuthorRegistered(author_id="a", name="Ada")
@@ -34,7 +37,7 @@ DESK: Final = ActorRegistered(actor_id="d", kind=ActorKind.TOKEN, name="Desk")
 NOT_NAMES: Final = [
     ("", ErrorCode.BLANK),
     (" \u200b ", ErrorCode.BLANK),
-    ("x" * (text.MAX_NAME + 1), ErrorCode.TOO_LONG),
+    ("x" * (text_rules.MAX_NAME + 1), ErrorCode.TOO_LONG),
     ("Ada\nBrook", ErrorCode.INVALID_TEXT),
     ("Ada\u2028Brook", ErrorCode.INVALID_TEXT),
     ("Ada\x07", ErrorCode.INVALID_TEXT),

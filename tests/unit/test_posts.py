@@ -7,10 +7,13 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from ledgerpress.application.event_codec import event_codec
-from ledgerpress.domain import posts, text
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.posts import (
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts import model as posts
+from ledgerpress.features.posts.model import (
     ArchivePost,
     CategorizePost,
     CreatePost,
@@ -32,8 +35,6 @@ from ledgerpress.domain.posts import (
     UncategorizePost,
     UnpublishPost,
 )
-from ledgerpress.domain.rejection import ErrorCode, Rejected
-from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
 from tests.refusals import refused
 
 NOW: Final = 1_714_809_600_000_000
@@ -127,12 +128,12 @@ def test_a_date_without_publishing_is_refused() -> None:
         ("title", "", ErrorCode.BLANK),
         ("title", " \n\t", ErrorCode.BLANK),
         ("title", "\u200b", ErrorCode.BLANK),
-        ("title", "x" * (text.MAX_TITLE + 1), ErrorCode.TOO_LONG),
+        ("title", "x" * (text_rules.MAX_TITLE + 1), ErrorCode.TOO_LONG),
         ("title", "two\nlines", ErrorCode.INVALID_TEXT),
-        ("teaser", "x" * (text.MAX_TEASER + 1), ErrorCode.TOO_LONG),
+        ("teaser", "x" * (text_rules.MAX_TEASER + 1), ErrorCode.TOO_LONG),
         ("teaser", "\x00", ErrorCode.INVALID_TEXT),
-        ("body", "x" * (text.MAX_BODY_BYTES + 1), ErrorCode.TOO_LONG),
-        ("body", "é" * (text.MAX_BODY_BYTES // 2 + 1), ErrorCode.TOO_LONG),
+        ("body", "x" * (text_rules.MAX_BODY_BYTES + 1), ErrorCode.TOO_LONG),
+        ("body", "é" * (text_rules.MAX_BODY_BYTES // 2 + 1), ErrorCode.TOO_LONG),
         ("body", "\x1b[31m", ErrorCode.INVALID_TEXT),
     ],
 )
@@ -148,8 +149,8 @@ def test_what_cannot_be_a_title_a_teaser_or_a_body_is_refused(
 
 @pytest.mark.parametrize("character", ['"', "\\", "\f", "\n", "é", "🌊"])
 def test_the_greatest_post_fits_into_a_payload(character: str) -> None:
-    body = character * (text.MAX_BODY_BYTES // len(character.encode()))
-    title, teaser = '"' * text.MAX_TITLE, "\\" * text.MAX_TEASER
+    body = character * (text_rules.MAX_BODY_BYTES // len(character.encode()))
+    title, teaser = '"' * text_rules.MAX_TITLE, "\\" * text_rules.MAX_TEASER
     (new,) = created(
         title=title, teaser=teaser, body=body, slug="🌊" * 100, author_ids=tuple(map(str, range(1_000)))
     )
@@ -158,8 +159,8 @@ def test_the_greatest_post_fits_into_a_payload(character: str) -> None:
         sealed = event_codec().encode(
             event,
             salt=bytes(32),
-            reason='"' * text.MAX_NOTE,
-            idempotency_key='"' * text.MAX_IDEMPOTENCY_KEY,
+            reason='"' * text_rules.MAX_NOTE,
+            idempotency_key='"' * text_rules.MAX_IDEMPOTENCY_KEY,
             trace_id="f" * 64,
             fingerprint="f" * 64,
         )
@@ -274,7 +275,7 @@ def test_a_correction_alone_is_reason_enough_to_publish() -> None:
         PostPublished(post_id="p", revision=1, published_at=NOW - DAY, correction="Three wheels.")
     ]
     with refused(ErrorCode.TOO_LONG, "correction"):
-        when(given(CREATED, PUBLISHED), publish(correction="x" * (text.MAX_NOTE + 1)))
+        when(given(CREATED, PUBLISHED), publish(correction="x" * (text_rules.MAX_NOTE + 1)))
 
 
 def test_slugs_that_were_published_are_remembered() -> None:
@@ -412,7 +413,7 @@ def test_deciding_is_pure_and_done_once_there_is_nothing_left_to_do(
     post = given(CREATED, *history)
     try:
         first = when(post, command)
-    except Rejected as refusal:
+    except Rejection as refusal:
         with refused(refusal.code, *refusal.field):
             when(post, command)
         return

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledgerpress.http.rate_limit import RateLimit
-from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.errors import HttpError
+from ledgerpress.http.limits.token_bucket import TokenBuckets
 
 
 class Clock:
@@ -14,20 +14,20 @@ class Clock:
         return self.now
 
 
-def taken(limit: RateLimit, client: str, times: int) -> int:
+def taken(limit: TokenBuckets, client: str, times: int) -> int:
     """How many of so many requests are let in."""
     let_in = 0
     for _ in range(times):
         try:
             limit.take(client)
-        except Refusal:
+        except HttpError:
             continue
         let_in += 1
     return let_in
 
 
-def limit(clock: Clock, *, max_clients: int = 100) -> RateLimit:
-    return RateLimit(per_second=2.0, burst_seconds=5.0, max_clients=max_clients, clock=clock)
+def limit(clock: Clock, *, max_clients: int = 100) -> TokenBuckets:
+    return TokenBuckets(per_second=2.0, burst_seconds=5.0, max_clients=max_clients, clock=clock)
 
 
 def test_a_bucket_fills_at_the_rate_and_no_further_than_full() -> None:
@@ -42,9 +42,9 @@ def test_a_bucket_fills_at_the_rate_and_no_further_than_full() -> None:
 
 def test_what_is_said_about_when_to_come_again_is_true() -> None:
     clock = Clock()
-    slow = RateLimit(per_second=0.25, burst_seconds=4.0, max_clients=1, clock=clock)
+    slow = TokenBuckets(per_second=0.25, burst_seconds=4.0, max_clients=1, clock=clock)
     slow.take("a")
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpError) as refused:
         slow.take("a")
     headers = dict(refused.value.headers)
     assert headers[b"retry-after"] == b"4"
@@ -72,4 +72,4 @@ def test_buckets_that_are_full_again_make_room() -> None:
 
 
 def test_no_rate_is_no_limit() -> None:
-    assert taken(RateLimit(per_second=0.0, burst_seconds=1.0, max_clients=1), "a", 1_000) == 1_000
+    assert taken(TokenBuckets(per_second=0.0, burst_seconds=1.0, max_clients=1), "a", 1_000) == 1_000

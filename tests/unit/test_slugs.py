@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledgerpress.domain import slugs
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.rejection import ErrorCode
-from ledgerpress.domain.slugs import Slug, SlugClaimed, SlugEvent, SlugKind, SlugReleased
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.slugs import model as slugs
+from ledgerpress.features.slugs.model import Slug, SlugClaimed, SlugEvent, SlugKind, SlugReleased
 from tests.refusals import refused
 
 POST: Final = SlugKind.POST

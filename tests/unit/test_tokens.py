@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledgerpress.domain import tokens
-from ledgerpress.domain.event import Withdrawn
-from ledgerpress.domain.rejection import ErrorCode
-from ledgerpress.domain.tokens import CreateToken, RevokeToken, Token, TokenCreated, TokenEvent, TokenRevoked
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.features.tokens import model as tokens
+from ledgerpress.features.tokens.model import (
+    CreateToken,
+    RevokeToken,
+    Token,
+    TokenCreated,
+    TokenEvent,
+    TokenRevoked,
+)
 from tests.refusals import refused
 
 NOW: Final = 1_714_809_600_000_000

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledgerpress.application.sources import SystemClock
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
@@ -18,14 +17,15 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.awaited_log import open_awaited_log
-from ledgerpress.compose.data_directory import ASIDE, LOG_FILE, is_vacant
-from ledgerpress.compose.log_copy import copy_of
-from ledgerpress.compose.log_url import LOCAL, LogUrl
-from ledgerpress.compose.reading import reading_log
-from ledgerpress.compose.store import open_store
-from ledgerpress.demo import DEMO_WEEKS, DemoClock, load_demo
+from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.features.demo import DEMO_WEEKS, DemoClock, load_demo
+from ledgerpress.operator.log_copy import copy_of
+from ledgerpress.server.data_directory import ASIDE, LOG_FILE, is_vacant
+from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.server.open_log import reading_log
+from ledgerpress.server.store import open_store
+from ledgerpress.server.wait_for_log import open_when_available
 
 
 def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
@@ -64,7 +64,7 @@ def load_demo_into(data: Path, log: str = LOCAL, *, patience: float = 0.0) -> bo
 async def _copied(url: LogUrl, data: Path, patience: float) -> bool:
     """Write the demo aside, and copy its log to `url`, where it is a log only when it is whole."""
     try:
-        async with aclosing(await open_awaited_log(url, data, create_as=None, patience=patience)):
+        async with aclosing(await open_when_available(url, data, create_as=None, patience=patience)):
             return False
     except LogUnusable:
         # There is none; or what is in the way is met again by the copy.

@@ -21,13 +21,13 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.log_copy import place_of
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.reading import reading_log
-from ledgerpress.compose.upkeep import import_events
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.subscription import catch_up, check_gapless
+from ledgerpress.operator.log_copy import place_of
+from ledgerpress.operator.maintenance import import_events
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.open_log import reading_log
 
 BATCH: Final = 1_000
 

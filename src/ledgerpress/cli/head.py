@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption, out, run
-from ledgerpress.compose.proofs import read_head
+from ledgerpress.operator.verification import read_head
 
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:

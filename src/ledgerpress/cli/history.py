@@ -20,10 +20,10 @@ from ledgerpress.cli.terminal import (
     out,
     run,
 )
-from ledgerpress.compose.store import open_store
+from ledgerpress.features.history.version_diff import unified
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.readmodels.diffs import unified
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.server.store import open_store
 
 PAGE: Final = 20
 """How many changes are read at a time: each may hold a body before and after, of up to 256 KiB."""
@@ -73,7 +73,7 @@ async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
 
 
 async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str, Any]]:
-    engine = Engine()
+    engine = Executor()
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}

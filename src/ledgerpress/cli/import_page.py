@@ -22,11 +22,11 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.store import open_store
-from ledgerpress.importers.page import PageUnreadable, ParsedPage, parse_page
-from ledgerpress.importers.page_import import import_page
-from ledgerpress.importers.page_report import ImportReport
+from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
+from ledgerpress.features.page_import.report import ImportReport
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.store import open_store
 
 
 def page(

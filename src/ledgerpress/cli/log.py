@@ -20,10 +20,10 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.log_backup import backup_log, restore_log
-from ledgerpress.compose.log_copy import copy_log, place_of
-from ledgerpress.compose.log_url import LogUrl, mask
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.operator.log_backup import backup_log, restore_log
+from ledgerpress.operator.log_copy import copy_log, place_of
+from ledgerpress.server.log_url import LogUrl, mask
 
 
 def _url(text: str) -> str:

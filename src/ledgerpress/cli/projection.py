@@ -6,8 +6,6 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.application.projections import SkipEvent
-from ledgerpress.application.request import Request
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
@@ -21,11 +19,13 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.domain.rejection import ErrorCode, Rejected
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header
-from ledgerpress.projections.all import every_projector
-from ledgerpress.projections.checkpoints import Checkpoint
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.projection.checkpoints import Checkpoint
 
 NameArgument = Annotated[str, typer.Argument(help="The projection's name; see `ledgerpress status`.")]
 
@@ -50,7 +50,7 @@ def skip(
     """Record that the paused projection NAME may do without the event that it failed at, and let it go on."""
     _check_name(name)
     with progress("Following the log") as report:
-        skipped, point = run(_skip(data, log, name, Request(reason=reason), report))
+        skipped, point = run(_skip(data, log, name, CommandRequest(reason=reason), report))
     out.print(f"skipped  position {skipped.position:,}  {skipped.type}  {skipped.stream}")
     _tell(name, point)
 
@@ -62,10 +62,10 @@ async def _resume(data: Path, log: str, name: str, report: Callable[[int, int], 
 
 
 async def _skip(
-    data: Path, log: str, name: str, request: Request, report: Callable[[int, int], None]
+    data: Path, log: str, name: str, request: CommandRequest, report: Callable[[int, int], None]
 ) -> tuple[Header, Checkpoint]:
     if request.checked_reason() is None:
-        raise Rejected(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
+        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
     async with open_store(data, log=log, create=False, resume=False, progress=report) as store:
         position = _failed_at(store, name, "skip")
         (event,) = await store.log.read(position - 1, 1)
@@ -74,17 +74,17 @@ async def _skip(
 
 
 def _check_name(name: str) -> None:
-    names = [projector.name for projector in every_projector()]
+    names = [projector.name for projector in all_projectors()]
     if name not in names:
         fail(f"there is no projection {name}; there are {', '.join(names)}", MISUSED)
 
 
 def _failed_at(store: Store, name: str, what_for: str) -> int:
-    """Return the position of the event at which the projection is paused. Raises `Rejected` where it runs."""
+    """Return the position of the event at which the projection is paused. Raises `Rejection` where it runs."""
     position = store.checkpoints[name].failed_at
     if position is None:
         message = f"projection {name} runs; there is nothing to {what_for}"
-        raise Rejected(ErrorCode.INVALID_VALUE, message, field=("name",))
+        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("name",))
     return position
 
 

@@ -8,7 +8,6 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ledgerpress.adapters.sqlite.views_comparison import RowDifference
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
@@ -20,8 +19,9 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.rebuild import rebuild as make_anew
-from ledgerpress.compose.views_making import Compared
+from ledgerpress.operator.rebuild import rebuild as make_anew
+from ledgerpress.server.views_builder import ViewsComparison
+from ledgerpress.views.files.comparison import RowDifference
 
 NICE: Final = 10
 """How far a rebuild stands back behind the processes that serve (nice(2))."""
@@ -72,11 +72,13 @@ def rebuild(
         )
 
 
-def _as_data(compared: Compared | None, rows: list[RowDifference], *, switched: bool) -> dict[str, object]:
+def _as_data(
+    compared: ViewsComparison | None, rows: list[RowDifference], *, switched: bool
+) -> dict[str, object]:
     return {"switched": switched, "compared": compared, "rows": rows}
 
 
-def _show(compared: Compared, rows: list[RowDifference]) -> None:
+def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
     out.print(
         f"Compared at position {compared.position:,}: {compared.before} in use, {compared.after} made anew."
     )

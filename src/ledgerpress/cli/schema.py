@@ -5,10 +5,10 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.application import event_schemas
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
-from ledgerpress.graphql import access_table
+from ledgerpress.graphql.access import reference_page
 from ledgerpress.graphql.schema import make_schema
+from ledgerpress.operator import event_schemas
 
 GRAPHQL_FILE: Final = "schema.graphql"
 EVENTS: Final = "events"
@@ -30,7 +30,7 @@ def schema(
     made = make_schema()
     texts = {directory / GRAPHQL_FILE: made.as_str().rstrip() + "\n"}
     if access is not None:
-        texts[access] = access_table.page(made._schema)
+        texts[access] = reference_page.page(made._schema)
     if not check:
         for file, text in texts.items():
             file.write_text(text, encoding="utf-8")

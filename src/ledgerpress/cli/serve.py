@@ -11,24 +11,24 @@ import typer
 from starlette.types import ASGIApp
 
 from ledgerpress import __version__
-from ledgerpress.application.access import Door, Role
 from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
-from ledgerpress.compose import log_lines
-from ledgerpress.compose.door import first_admin_token, make_door
-from ledgerpress.compose.log_url import LogUrl
-from ledgerpress.compose.observed import Observed
-from ledgerpress.compose.rebuild_beside import rebuild_beside
-from ledgerpress.compose.server import Serving, base_of, begin_to_listen, bind
-from ledgerpress.compose.server_settings import ServerSettings
-from ledgerpress.compose.settings_loading import Loaded
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.compose.tracing import Tracer, TracesNotPossible, tracing
-from ledgerpress.http.access_log import AccessLog
+from ledgerpress.commands.identity import Authenticator, Role
 from ledgerpress.http.app import make_app
-from ledgerpress.http.running import Running
-from ledgerpress.http.trusted_documents import BadManifest
+from ledgerpress.http.documents.trusted_documents import BadManifest
+from ledgerpress.http.middleware.access_log import AccessLog
+from ledgerpress.http.runtime import Runtime
+from ledgerpress.server.authentication import first_admin_token, make_authenticator
+from ledgerpress.server.background_rebuild import rebuild_in_background
+from ledgerpress.server.command_metrics import CommandMetrics
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.logging import setup as log_lines
+from ledgerpress.server.process.process import ServerProcess, base_of, begin_to_listen, bind
+from ledgerpress.server.settings.loading import LoadedSettings
+from ledgerpress.server.settings.server_section import ServerSettings
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.tracing.setup import Tracer, TracingUnavailable, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def serve(
         access_log = log_lines.set_up(settings.logs)
         try:
             tracer = stack.enter_context(tracing(settings.tracing))
-        except TracesNotPossible as error:
+        except TracingUnavailable as error:
             fail(str(error), REFUSED)
         run(_serve(known, listeners, access_log, tracer))
 
@@ -125,11 +125,11 @@ def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.sock
 
 
 async def _serve(
-    known: Loaded, listeners: list[socket.socket], access_log: AccessLog | None, tracer: Tracer | None
+    known: LoadedSettings, listeners: list[socket.socket], access_log: AccessLog | None, tracer: Tracer | None
 ) -> None:
     settings = known.settings
     server = settings.server
-    observed = Observed(tracer)
+    observed = CommandMetrics(tracer)
     with progress("Building the views") as report:
         opening = open_store(
             server.data,
@@ -140,7 +140,7 @@ async def _serve(
         )
         store = await opening.__aenter__()
     try:
-        running = Running(
+        running = Runtime(
             health=settings.health,
             exposure=settings.metrics,
             cors=settings.cors,
@@ -155,10 +155,12 @@ async def _serve(
         _begin_to_listen(listeners)
         await _greet(known, store, listeners)
         rebuilding = asyncio.create_task(
-            rebuild_beside(server.data, server.log, this_program()), name="rebuild beside"
+            rebuild_in_background(server.data, server.log, this_program()), name="rebuild beside"
         )
         try:
-            await Serving(server, settings.live, running.stopping).run(*zip(apps, listeners, strict=False))
+            await ServerProcess(server, settings.live, running.stopping).run(
+                *zip(apps, listeners, strict=False)
+            )
         finally:
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
@@ -178,15 +180,15 @@ def _begin_to_listen(listeners: list[socket.socket]) -> None:
             )
 
 
-def _door(store: Store, known: Loaded) -> Door:
+def _door(store: Store, known: LoadedSettings) -> Authenticator:
     """Return what tells who a request comes from."""
     try:
-        return make_door(store, known.settings.access)
+        return make_authenticator(store, known.settings.access)
     except ValueError as error:
         fail(str(error), MISUSED)
 
 
-def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
+def _app(store: Store, door: Authenticator, known: LoadedSettings, running: Runtime) -> ASGIApp:
     settings, server = known.settings, known.settings.server
     try:
         return make_app(
@@ -204,12 +206,12 @@ def _app(store: Store, door: Door, known: Loaded, running: Running) -> ASGIApp:
         fail(f"http.trusted_documents: {error}", MISUSED)
 
 
-async def _first_token(store: Store, known: Loaded) -> str | None:
+async def _first_token(store: Store, known: LoadedSettings) -> str | None:
     """Return the first administrator's token, where there never was one; where everyone is one, nobody needs it."""
     return None if known.settings.access.anonymous_role is Role.ADMIN else await first_admin_token(store)
 
 
-async def _greet(known: Loaded, store: Store, listeners: list[socket.socket]) -> None:
+async def _greet(known: LoadedSettings, store: Store, listeners: list[socket.socket]) -> None:
     """Say where the server is: in words, or as a line of the log where machines read along."""
     base, *others = (base_of(one) for one in listeners)
     data, token = known.settings.server.data, await _first_token(store, known)

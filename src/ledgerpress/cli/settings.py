@@ -9,10 +9,10 @@ import msgspec
 import typer
 
 from ledgerpress.cli.terminal import MISUSED, JsonOption, err, out
-from ledgerpress.compose.log_url import mask
-from ledgerpress.compose.settings_declared import declared
-from ledgerpress.compose.settings_loading import FILE, FILE_VARIABLE, Loaded, WrongSettings, load
-from ledgerpress.compose.settings_reference import reference, shown
+from ledgerpress.server.log_url import mask
+from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.settings.loading import FILE, FILE_VARIABLE, InvalidSettings, LoadedSettings, load
+from ledgerpress.server.settings.reference import reference, shown
 
 ProfileOption = Annotated[
     str | None,
@@ -29,12 +29,12 @@ ConfigOption = Annotated[
 _HIDDEN: Final = "(set, and not shown)"
 
 
-def loaded(options: Mapping[str, object], config: Path | None) -> Loaded:
+def loaded(options: Mapping[str, object], config: Path | None) -> LoadedSettings:
     """Return the settings. What is wrong with them ends the program. `None` is an option that was not used."""
     try:
         used = {name: value for name, value in options.items() if value is not None}
         return load(used, os.environ, config)
-    except WrongSettings as error:
+    except InvalidSettings as error:
         for mistake in error.mistakes:
             err.print(f"ledgerpress: {mistake}", style="red")
         raise typer.Exit(MISUSED) from None

@@ -18,10 +18,10 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ledgerpress.compose.log_url import LOCAL
-from ledgerpress.compose.settings_loading import WrongSettings, data_directory, log_url
-from ledgerpress.domain.rejection import Rejected
+from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.settings.loading import InvalidSettings, data_directory, log_url
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def _log_as_set(context: typer.Context, value: str) -> str:
 def _set(setting: Callable[[Mapping[str, str]], T]) -> T:
     try:
         return setting(os.environ)
-    except WrongSettings as error:
+    except InvalidSettings as error:
         fail("; ".join(error.mistakes), MISUSED)
 
 
@@ -97,7 +97,7 @@ def clear_errors() -> Iterator[None]:
         fail(str(error), REFUSED)
     except (LogUnusable, LogUnavailable) as error:
         fail(str(error), UNUSABLE)
-    except Rejected as refusal:
+    except Rejection as refusal:
         fail(refusal.message, REFUSED)
     except (EventLogError, sqlite3.Error) as error:
         fail(str(error), REFUSED)

@@ -8,9 +8,6 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from ledgerpress.application.access import Permission, Role
-from ledgerpress.application.request import Request
-from ledgerpress.application.tokens import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
@@ -25,8 +22,11 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.store import Store, open_store
-from ledgerpress.readmodels import tokens
+from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.tokens import queries as tokens
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
+from ledgerpress.server.store import Store, open_store
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -124,7 +124,7 @@ async def _create(
             acts_for=actor.lower() if actor else None,
             secret_hash=secret_hash(secret),
         )
-        outcome = await store.press.handle(command, Request(reason=reason))
+        outcome = await store.press.handle(command, CommandRequest(reason=reason))
         with store.snapshot() as snapshot:
             made = tokens.by_id(snapshot, outcome.subject_id)
         if made is None:
@@ -150,7 +150,7 @@ def _all(store: Store) -> list[tokens.Token]:
 
 async def _revoke(data: Path, log: str, token_id: str, reason: str | None, report: Any) -> None:
     async with open_store(data, log=log, create=False, progress=report) as store:
-        await store.press.handle(RevokeToken(token_id=token_id), Request(reason=reason))
+        await store.press.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))
 
 
 def _expiry(value: str | None) -> tuple[timedelta | None, datetime | None]:

@@ -6,8 +6,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ledgerpress.adapters.sqlite.views_check import ViewsChecked
-from ledgerpress.application.log_check import LogChecked
 from ledgerpress.cli.terminal import (
     DEFAULT_DATA,
     DEFAULT_LOG,
@@ -22,8 +20,10 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.proofs import verify_log, verify_views
 from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.operator.log_verification import LogVerification
+from ledgerpress.operator.verification import verify_log, verify_views
+from ledgerpress.views.files.verification import ViewsVerification
 
 
 def verify(
@@ -63,7 +63,7 @@ def _read(file: Path) -> TreeHead:
         fail(f"{file} is not a head that `ledgerpress head --json` printed: {error}", MISUSED)
 
 
-def _wrong(checked: LogChecked, views: ViewsChecked | None) -> str | None:
+def _wrong(checked: LogVerification, views: ViewsVerification | None) -> str | None:
     if (finding := checked.finding) is not None:
         where = "" if finding.position is None else f"position {finding.position}: "
         return where + finding.what.removeprefix(where)
@@ -74,7 +74,7 @@ def _wrong(checked: LogChecked, views: ViewsChecked | None) -> str | None:
     return None
 
 
-def _summary(checked: LogChecked, views: ViewsChecked | None, kept: TreeHead | None) -> str:
+def _summary(checked: LogVerification, views: ViewsVerification | None, kept: TreeHead | None) -> str:
     head = checked.head
     lines = [
         f"The log is intact: {head.size:,} events, {checked.withdrawn:,} payloads withdrawn, root {head.root}."
@@ -92,7 +92,7 @@ def _summary(checked: LogChecked, views: ViewsChecked | None, kept: TreeHead | N
 
 
 def _as_data(
-    checked: LogChecked, views: ViewsChecked | None, wrong: str | None, kept: TreeHead | None
+    checked: LogVerification, views: ViewsVerification | None, wrong: str | None, kept: TreeHead | None
 ) -> dict[str, object]:
     finding = checked.finding
     return {

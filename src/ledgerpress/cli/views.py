@@ -5,7 +5,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, clear_errors, out
-from ledgerpress.compose.rebuild import drop_views, list_views, roll_back
+from ledgerpress.operator.rebuild import drop_views, list_views, roll_back
 
 
 def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:

@@ -17,7 +17,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose.views_snapshots import PIPE, restore_views, snapshot_to, snapshot_to_file
+from ledgerpress.operator.views_copies import PIPE, restore_views, snapshot_to, snapshot_to_file
 
 
 def snapshot(

@@ -14,7 +14,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.compose import upkeep
+from ledgerpress.operator import maintenance
 
 
 def withdraw(
@@ -30,6 +30,6 @@ def withdraw(
 ) -> None:
     """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
     with progress("Building the views") as report:
-        found = run(upkeep.withdraw(data, position, reason, log=log, progress=report))
+        found = run(maintenance.withdraw(data, position, reason, log=log, progress=report))
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {found:,}.")
     err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

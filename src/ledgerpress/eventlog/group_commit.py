@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from ledgerpress.eventlog.appending import Command, Outcome
+from ledgerpress.eventlog.append_request import AppendRequest, AppendResult
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -15,7 +15,9 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 class Recorder(Protocol):
     """Records groups of commands, one group at a time."""
 
-    def begin(self, commands: Sequence[Command], answer: Callable[[Sequence[Outcome]], None]) -> None:
+    def begin(
+        self, commands: Sequence[AppendRequest], answer: Callable[[Sequence[AppendResult]], None]
+    ) -> None:
         """Begin to record `commands` in one transaction, and return at once.
 
         `answer` is called in the event loop with what became of each of them, in order, whatever happens.
@@ -24,7 +26,7 @@ class Recorder(Protocol):
 
 
 class _Waiting(NamedTuple):
-    command: Command
+    command: AppendRequest
     answer: asyncio.Future[int]
 
 
@@ -41,7 +43,7 @@ class GroupCommit:
         self._writing = False
         self._finished: asyncio.Future[None] | None = None
 
-    def record(self, command: Command) -> asyncio.Future[int]:
+    def record(self, command: AppendRequest) -> asyncio.Future[int]:
         """Return the future position of the command's last event, which is there once the command is durable.
 
         It fails with `WrongExpectedVersion`, `DuplicateEvent`, or `EventLogError` where the whole group failed.
@@ -81,7 +83,7 @@ class GroupCommit:
             group.append(self._waiting.popleft())
         return group
 
-    def _answer(self, outcomes: Sequence[Outcome]) -> None:
+    def _answer(self, outcomes: Sequence[AppendResult]) -> None:
         head = 0
         for (_, answer), outcome in zip(self._group, outcomes, strict=True):
             if isinstance(outcome, int):

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import strawberry
 
-from ledgerpress.application.access import Permission
-from ledgerpress.graphql.context import Context, Moment
+from ledgerpress.commands.identity import Permission
+from ledgerpress.graphql.access.past_access import AccessDenied, past_article_filter
+from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.permission import Refused, articles_shown_of_the_past
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.readmodels import moments
+from ledgerpress.views import recorded_time
 
 
 @strawberry.input(
@@ -40,18 +40,18 @@ class MomentType:
     )
 
 
-def moment_of(context: Context, as_of: AsOf | None) -> Moment:
+def moment_of(context: Context, as_of: AsOf | None) -> PointInTime:
     """Return the moment that an argument names, or today's, as the caller may see it.
 
-    Raises `BadRequest` for one in the future, and `Refused`.
+    Raises `BadRequest` for one in the future, and `AccessDenied`.
     """
     moment = _named(context, as_of)
     if not _is_past(context, moment):
         return moment
-    return replace(moment, snapshot=replace(moment.snapshot, only=articles_shown_of_the_past(context)))
+    return replace(moment, snapshot=replace(moment.snapshot, only=past_article_filter(context)))
 
 
-def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
+def moment_of_posts(context: Context, as_of: AsOf | None) -> PointInTime:
     """Return the same for an answer about posts.
 
     Their past is part of the history, open to everyone or not. Who may see that of their own posts alone sees no
@@ -61,18 +61,18 @@ def moment_of_posts(context: Context, as_of: AsOf | None) -> Moment:
     if context.sight.history or not _is_past(context, moment):
         return moment
     if context.sight.own is None:
-        raise Refused(context.identity, Permission.READ_HISTORY)
+        raise AccessDenied(context.identity, Permission.READ_HISTORY)
     own = replace(context.sight, every_post=False)
     if not context.open_past:
         return replace(moment, sight=own, others=context.today)
     return replace(moment, sight=own, snapshot=replace(moment.snapshot, only=context.public_today))
 
 
-def _is_past(context: Context, moment: Moment) -> bool:
+def _is_past(context: Context, moment: PointInTime) -> bool:
     return moment.snapshot.position != context.today.snapshot.position
 
 
-def _named(context: Context, as_of: AsOf | None) -> Moment:
+def _named(context: Context, as_of: AsOf | None) -> PointInTime:
     """Return the moment that an argument names, with all that it holds. Raises `BadRequest`."""
     today = context.today
     if as_of is None:
@@ -85,7 +85,7 @@ def _named(context: Context, as_of: AsOf | None) -> Moment:
                 f"Position {position} lies in the future: the store is at {today.snapshot.position}."
             )
     elif as_of.time:
-        position, now = moments.position_at(today.snapshot, as_of.time), int(as_of.time)
+        position, now = recorded_time.position_at(today.snapshot, as_of.time), int(as_of.time)
         if now > today.instant:
             context.reads.within(until=now)
             raise BadRequest(f"{iso_time(now)} lies in the future.")
@@ -98,15 +98,15 @@ def _named(context: Context, as_of: AsOf | None) -> Moment:
     else:
         snapshot = snapshot.at(position)
     if now is None:
-        now = moments.time_of(snapshot)
+        now = recorded_time.time_of(snapshot)
     if now is None:
         return replace(today, snapshot=snapshot)
     return replace(today, snapshot=snapshot, instant=now, reads=None)
 
 
-def describe(moment: Moment) -> MomentType:
+def describe(moment: PointInTime) -> MomentType:
     """Return a moment as a client sees it."""
-    time = moments.time_of(moment.snapshot)
+    time = recorded_time.time_of(moment.snapshot)
     moment.snapshot.depends_on_position()
     return MomentType(
         position=Position(moment.snapshot.position), time=None if time is None else DateTime(time)

@@ -8,23 +8,24 @@ from typing import Protocol
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
-from ledgerpress.application.access import LOCAL_OPERATOR, Identity
-from ledgerpress.application.press import Press
-from ledgerpress.application.request import Request
-from ledgerpress.application.sources import Clock, Randomness
-from ledgerpress.eventlog.contact import Contact
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.graphql.recorded_events import event_loader
-from ledgerpress.graphql.sight import PUBLIC, Sight
-from ledgerpress.projections.checkpoints import Checkpoint
-from ledgerpress.readmodels.age import age_changes_at, age_text
-from ledgerpress.readmodels.public_today import PublicToday
-from ledgerpress.readmodels.reads import Reads
-from ledgerpress.readmodels.temporal import Snapshot
+from ledgerpress.eventlog.log_health import LogHealth
+from ledgerpress.eventlog.randomness import Randomness
+from ledgerpress.graphql.access.visibility import PUBLIC, Visibility
+from ledgerpress.graphql.event_loader import event_loader
+from ledgerpress.views.cache_dependencies import CacheDependencies
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.public_filter import PublicFilter
+from ledgerpress.views.relative_time import relative_time, relative_time_changes_at
+from ledgerpress.views.snapshot import Snapshot
 
 
-class Views(Protocol):
+class ViewsInfo(Protocol):
     """What is said of the views in use."""
 
     @property
@@ -46,7 +47,7 @@ class Store(Protocol):
     """What the GraphQL layer needs of an open store."""
 
     @property
-    def press(self) -> Press:
+    def press(self) -> CommandHandler:
         """Where commands go."""
         ...
 
@@ -56,7 +57,7 @@ class Store(Protocol):
         ...
 
     @property
-    def contact(self) -> Contact:
+    def contact(self) -> LogHealth:
         """What is known of the event log without asking it."""
         ...
 
@@ -66,7 +67,7 @@ class Store(Protocol):
         ...
 
     @property
-    def views(self) -> Views:
+    def views(self) -> ViewsInfo:
         """The views in use."""
         ...
 
@@ -91,7 +92,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class PointInTime:
     """A moment as of which objects are read, they and what hangs below them.
 
     `instant` is the time that ages are told by, in microseconds since 1970, UTC. Where that is the clock's, `reads` notes
@@ -101,12 +102,12 @@ class Moment:
 
     snapshot: Snapshot
     instant: int
-    sight: Sight = PUBLIC
-    others: "Moment | None" = None
-    reads: Reads | None = None
+    sight: Visibility = PUBLIC
+    others: "PointInTime | None" = None
+    reads: CacheDependencies | None = None
 
     @property
-    def of_others(self) -> "Moment":
+    def of_others(self) -> "PointInTime":
         """The moment as of which what hangs below is read, categories and authors with their articles."""
         return self.others or self
 
@@ -120,8 +121,8 @@ class Moment:
     def age_of(self, then: int) -> str:
         """Return how long ago `then` was."""
         if self.reads is not None:
-            self.reads.within(since=self.instant, until=age_changes_at(then, self.instant))
-        return age_text(then, self.instant)
+            self.reads.within(since=self.instant, until=relative_time_changes_at(then, self.instant))
+        return relative_time(then, self.instant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +147,19 @@ class Context:
         *,
         open_past: bool = False,
         trace: Trace | None = None,
-        reads: Reads | None = None,
+        reads: CacheDependencies | None = None,
     ) -> None:
         self._store = store
-        self.reads = reads or Reads()
+        self.reads = reads or CacheDependencies()
         self.identity = identity
-        self.sight = Sight.of(identity)
+        self.sight = Visibility.of(identity)
         self._trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
         """When the answer has to be ready, by `time.monotonic`; whoever executes looks at it on the way."""
         self._stack = ExitStack()
-        self._today: Moment | None = None
-        self._public_today: PublicToday | None = None
+        self._today: PointInTime | None = None
+        self._public_today: PublicFilter | None = None
         self._events: DataLoader[int, StoredEvent] = event_loader(store.log)
 
     @property
@@ -174,23 +175,23 @@ class Context:
         return self._events
 
     @property
-    def today(self) -> Moment:
+    def today(self) -> PointInTime:
         """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
         if self._today is None:
             now = self._store.clock.now()
             snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
-            self._today = Moment(snapshot, now, self.sight, reads=self.reads)
+            self._today = PointInTime(snapshot, now, self.sight, reads=self.reads)
         return self._today
 
     @property
-    def public_today(self) -> PublicToday:
+    def public_today(self) -> PublicFilter:
         """The articles that are public at the moment `today`."""
         if self._public_today is None:
             snapshot = self.today.snapshot
-            self._public_today = PublicToday(snapshot.db, snapshot.position)
+            self._public_today = PublicFilter(snapshot.db, snapshot.position)
         return self._public_today
 
-    def surround(self, request: Request) -> Request:
+    def surround(self, request: CommandRequest) -> CommandRequest:
         """Return what surrounds a command, with who sends it and what it is part of."""
         trace = self._trace
         return replace(
@@ -203,7 +204,7 @@ class Context:
             trace_id=trace.trace_id if trace else None,
         )
 
-    def renew(self) -> Moment:
+    def renew(self) -> PointInTime:
         """Take a new snapshot, which shows what a command has just done."""
         self.close()
         return self.today
@@ -215,4 +216,4 @@ class Context:
         self._public_today = None
 
 
-PressInfo = Info[Context, None]
+RequestInfo = Info[Context, None]

@@ -20,11 +20,11 @@ from graphql import (
     validate,
 )
 
-from ledgerpress.graphql.compiled.kept import Plans
+from ledgerpress.graphql.compiled.plan_cache import PlanCache
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
+from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.limits.shape import check_shape
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
 from ledgerpress.graphql.limits.variables import check_variables
 
@@ -40,7 +40,7 @@ TURN_SECONDS: Final = 0.0001
 T = TypeVar("T")
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that is not executed, and why: GraphQL's request errors (specification, section 7.1.2)."""
 
     def __init__(self, *errors: GraphQLError) -> None:
@@ -56,7 +56,7 @@ class Operation:
     node: OperationDefinitionNode
     schema: GraphQLSchema = field(repr=False)
     limits: Limits = field(repr=False)
-    plans: Plans = field(default_factory=Plans, repr=False)
+    plans: PlanCache = field(default_factory=PlanCache, repr=False)
 
     @property
     def name(self) -> str | None:
@@ -69,7 +69,7 @@ class Operation:
         return self.node.operation
 
     def admit(self, variables: Mapping[str, Any] | None) -> Cost:
-        """Return what the operation costs with these variables. Raises `Refused` where it asks for too much.
+        """Return what the operation costs with these variables. Raises `RequestError` where it asks for too much.
 
         It depends on nothing else, so what was admitted once need not be asked about again.
         """
@@ -79,10 +79,10 @@ class Operation:
             cost = self._cost(variables)
             cost.require(self.limits)
         except LimitExceeded as error:
-            raise Refused(error) from None
+            raise RequestError(error) from None
         except RecursionError:
             too_deep = LimitExceeded("TOO_DEEP", "Fragments are spread in one another too deep.")
-            raise Refused(too_deep) from None
+            raise RequestError(too_deep) from None
         return cost
 
     @cached_property
@@ -101,7 +101,7 @@ class Documents:
         self._schema = schema
         self._limits = limits or Limits.development()
         self._kept: OrderedDict[str, tuple[Operation, ...]] = OrderedDict()
-        self._refused: OrderedDict[str, Refused] = OrderedDict()
+        self._refused: OrderedDict[str, RequestError] = OrderedDict()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=_take_short_turns)
 
     async def prepare(self, text: str) -> None:
@@ -120,43 +120,43 @@ class Documents:
         self._keep(text, checked)
 
     def operation(self, text: str, name: str | None) -> Operation:
-        """Return the operation that a request means (specification, section 6.1, GetOperation). Raises `Refused`."""
+        """Return the operation that a request means (specification, section 6.1, GetOperation). Raises `RequestError`."""
         operations = self._operations(text)
         if name is None:
             if len(operations) > 1:
-                raise Refused(
+                raise RequestError(
                     GraphQLError("The document has several operations: say which, in operationName.")
                 )
             return operations[0]
         for operation in operations:
             if operation.name == name:
                 return operation
-        raise Refused(GraphQLError("The document has no operation of the name given in operationName."))
+        raise RequestError(GraphQLError("The document has no operation of the name given in operationName."))
 
     def _operations(self, text: str) -> tuple[Operation, ...]:
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
-        outcome: tuple[Operation, ...] | Refused | None = self._refused.get(text)
+        outcome: tuple[Operation, ...] | RequestError | None = self._refused.get(text)
         if outcome is None:
             outcome = self._outcome(text)
             self._keep(text, outcome)
-        if isinstance(outcome, Refused):
-            raise Refused(*outcome.errors)
+        if isinstance(outcome, RequestError):
+            raise RequestError(*outcome.errors)
         return outcome
 
-    def _keep(self, text: str, outcome: tuple[Operation, ...] | Refused) -> None:
-        if isinstance(outcome, Refused):
+    def _keep(self, text: str, outcome: tuple[Operation, ...] | RequestError) -> None:
+        if isinstance(outcome, RequestError):
             if len(text) <= self._limits.document_bytes:
                 _remember(self._refused, text, outcome, KEPT_REFUSALS)
         else:
             _remember(self._kept, text, outcome, KEPT_DOCUMENTS)
 
-    def _outcome(self, text: str) -> tuple[Operation, ...] | Refused:
+    def _outcome(self, text: str) -> tuple[Operation, ...] | RequestError:
         try:
             return self._checked(text)
-        except Refused as refusal:
+        except RequestError as refusal:
             return refusal
 
     def _checked(self, text: str) -> tuple[Operation, ...]:
@@ -168,7 +168,7 @@ class Documents:
                 raise GraphQLError("The document has no operation to execute.")
             check_shape(document, self._limits)
         except GraphQLError as error:
-            raise Refused(error) from None
+            raise RequestError(error) from None
         errors = validate(
             self._schema,
             document,
@@ -176,7 +176,7 @@ class Documents:
             hide_suggestions=not self._limits.suggestions,
         )
         if errors:
-            raise Refused(*errors)
+            raise RequestError(*errors)
         return tuple(Operation(document, node, self._schema, self._limits) for node in nodes)
 
     def _parsed(self, text: str) -> DocumentNode:

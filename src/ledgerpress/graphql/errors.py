@@ -9,7 +9,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogReplaced, LogUnavailable
-from ledgerpress.graphql.exchange import note_error
+from ledgerpress.graphql.request_context import note_error
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class BadRequest(GraphQLError):
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
 
 
-class LogAway(GraphQLError):
+class LogUnavailableError(GraphQLError):
     """What is asked for needs the log, which cannot be reached or refuses it: it was not begun."""
 
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
@@ -43,13 +43,13 @@ class LogAway(GraphQLError):
         super().__init__(_refused(refusals[0]) if refusals else _AWAY, extensions={"code": LOG_UNAVAILABLE})
 
 
-def presentable(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
+def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
     """Return an error as a client may see it: one that is not of its making tells nothing but an id.
 
     The id stands in the log as well, with what went wrong. Without `suggestions` no name of the schema is suggested.
     """
     if (original := _ours(error)) is not None:
-        return masked(original, error)
+        return masked_error(original, error)
     shown = dict(error.formatted)
     message = error.message if suggestions else _SUGGESTION.sub("", error.message)
     if len(message) > LONGEST_MESSAGE:
@@ -57,12 +57,12 @@ def presentable(error: GraphQLError, *, suggestions: bool = True) -> dict[str, A
     return {**shown, "message": message}
 
 
-def all_presentable(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:
+def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:
     """Return errors as a client may see them."""
-    return [presentable(error, suggestions=suggestions) for error in errors]
+    return [client_error(error, suggestions=suggestions) for error in errors]
 
 
-def masked(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
+def masked_error(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
     """Return what a client is told of a failure of ours, which is logged with the id that the client is told.
 
     That the log cannot be reached is told as it is: it passes, and whoever asked can do something about it.

@@ -10,18 +10,18 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from ledgerpress.graphql import costs
-from ledgerpress.graphql.access import guard
-from ledgerpress.graphql.mutations import Mutation
-from ledgerpress.graphql.queries import Query
+from ledgerpress.features.actors.schema import Actor
+from ledgerpress.features.authors.schema import Author
+from ledgerpress.features.categories.schema import Category
+from ledgerpress.features.posts.schema.article import Article
+from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.features.schema_roots.mutations import Mutation
+from ledgerpress.features.schema_roots.queries import Query
+from ledgerpress.features.schema_roots.subscriptions import Subscription
+from ledgerpress.features.tokens.schema import ApiToken
+from ledgerpress.graphql import cost_directives
+from ledgerpress.graphql.access.field_permissions import guard_fields
 from ledgerpress.graphql.scalars import SCALARS
-from ledgerpress.graphql.subscriptions import Subscription
-from ledgerpress.graphql.types.actor import Actor
-from ledgerpress.graphql.types.article import Article
-from ledgerpress.graphql.types.author import Author
-from ledgerpress.graphql.types.category import Category
-from ledgerpress.graphql.types.post import Post
-from ledgerpress.graphql.types.token import ApiToken
 
 
 def make_schema() -> strawberry.Schema:
@@ -34,8 +34,8 @@ def make_schema() -> strawberry.Schema:
         config=StrawberryConfig(scalar_map=SCALARS),
     )
     _drop_null_defaults(schema._schema)
-    guard(schema._schema)
-    costs.assign(schema._schema)
+    guard_fields(schema._schema)
+    cost_directives.assign(schema._schema)
     return schema
 
 

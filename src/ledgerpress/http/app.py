@@ -12,34 +12,34 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.application.access import Door
+from ledgerpress.commands.identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
-from ledgerpress.graphql.answers import Answers, CacheSettings
-from ledgerpress.graphql.engine import Engine
-from ledgerpress.graphql.kept_answers import KeptStore
+from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.live.settings import LiveSettings
-from ledgerpress.http.client_rates import ClientRates
-from ledgerpress.http.concurrency import ConcurrentRequests, Places
-from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
-from ledgerpress.http.live import LiveDoor
-from ledgerpress.http.pages import Pages
-from ledgerpress.http.persisted_documents import PersistedDocuments
-from ledgerpress.http.position_header import PositionHeader
-from ledgerpress.http.running import Running
+from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http.documents.persisted_documents import PersistedDocuments
+from ledgerpress.http.fast_path.fast_path import FastPath
+from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
+from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
+from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.middleware.position_header import PositionHeader
+from ledgerpress.http.pages.site_pages import Pages
+from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.short_way import ShortWay
+from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 
 
 def make_app(
-    store: KeptStore,
+    store: CacheableStore,
     *,
-    door: Door,
+    door: Authenticator,
     settings: HttpSettings | None = None,
     limits: Limits | None = None,
     cache: CacheSettings | None = None,
-    live: LiveSettings | None = None,
-    running: Running | None = None,
+    live: SubscriptionSettings | None = None,
+    running: Runtime | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
 ) -> Starlette:
@@ -53,16 +53,16 @@ def make_app(
     name of its own (DNS rebinding). With `open_past`, everyone may see the past of what is public today.
     Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
-    settings, running = settings or HttpSettings(), running or Running()
+    settings, running = settings or HttpSettings(), running or Runtime()
     pages = Pages(store)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    engine, persisted = Engine(limits=limits or Limits()), PersistedDocuments(settings)
-    rates = ClientRates(door, settings)
-    answers = Answers(engine, cache)
+    engine, persisted = Executor(limits=limits or Limits()), PersistedDocuments(settings)
+    rates = RateLimiter(door, settings)
+    answers = CachedExecutor(engine, cache)
     endpoint = GraphQLEndpoint(
         answers,
         store,
@@ -72,15 +72,15 @@ def make_app(
         persisted=persisted,
         open_past=open_past,
     )
-    subscriptions = LiveDoor(
+    subscriptions = StreamingEndpoint(
         engine, store, door, rates, settings, persisted, live, stopping=running.stopping, open_past=open_past
     )
-    places = Places(settings.max_concurrent_requests)
+    places = ConcurrencySlots(settings.max_concurrent_requests)
     short = []
     if running.spans is None:  # a span tells of everything below it
         short.append(
             Middleware(
-                ShortWay,
+                FastPath,
                 answers=answers,
                 store=store,
                 persisted=persisted,
@@ -99,7 +99,7 @@ def make_app(
             *short,
             Middleware(PositionHeader, store=store),
             *running.middleware(allowed_hosts),
-            Middleware(ConcurrentRequests, places=places),
+            Middleware(ConcurrencyLimit, places=places),
             Middleware(subscriptions.around),
         ],
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.http.refusals import Refusal
+from ledgerpress.http.errors import HttpError
 
 # Lists may be sent in several lines, which mean one (RFC 9110, 5.3). Of these, two would mean two things.
 _SINGLE: Final = frozenset(
@@ -11,7 +11,7 @@ _SINGLE: Final = frozenset(
 
 
 def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return a request's headers by their names in lower case. Raises `Refusal`."""
+    """Return a request's headers by their names in lower case. Raises `HttpError`."""
     headers = dict(raw)
     if len(headers) == len(raw):
         return headers
@@ -20,7 +20,7 @@ def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name not in headers:
             headers[name] = value
         elif name in _SINGLE:
-            raise Refusal(400, "BAD_REQUEST", f"The request has the header {name.decode('ascii')} twice.")
+            raise HttpError(400, "BAD_REQUEST", f"The request has the header {name.decode('ascii')} twice.")
         else:
             headers[name] += b", " + value
     return headers

@@ -14,7 +14,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.address import Address, Login
+from ledgerpress.adapters.jetstream.url import Login, NatsUrl
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable, LogUnusable
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Denied(EventLogError):
 class Connection:
     """Messages to the servers and their answers."""
 
-    def __init__(self, address: Address, login: Login, name: str) -> None:
+    def __init__(self, address: NatsUrl, login: Login, name: str) -> None:
         self._address = address
         self._login = login
         self._name = name
@@ -82,7 +82,7 @@ class Connection:
         """How often the connection was made anew."""
 
     @classmethod
-    async def open(cls, address: Address, login: Login, name: str) -> "Connection":
+    async def open(cls, address: NatsUrl, login: Login, name: str) -> "Connection":
         """Connect. Raises `LogUnusable` where the servers refuse the user, else `LogUnavailable`."""
         self = cls(address, login, name)
         try:

@@ -6,12 +6,17 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.adapters.jetstream.address import Names
 from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.adapters.jetstream.leader import NO_STREAM, Leader, Refused, StoredMessage
-from ledgerpress.adapters.jetstream.publishing import EXPECTED, Message, Publisher, Recorded, Unclear
+from ledgerpress.adapters.jetstream.leader_requests import (
+    NO_STREAM,
+    LeaderRequests,
+    RequestRefused,
+    StoredMessage,
+)
+from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
+from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
-from ledgerpress.eventlog.lease_register import Held
+from ledgerpress.eventlog.leases.lease_register import Held
 
 PATIENCE: Final = 8.0
 _PAUSE: Final = 0.1
@@ -32,8 +37,8 @@ _decode: Final = msgspec.json.Decoder(_Value).decode
 class JetStreamLeaseRegister:
     """A `LeaseRegister` whose comparing and setting is the server's: the last sequence of the subject is expected."""
 
-    def __init__(self, connection: Connection, names: Names, replicas: int) -> None:
-        self._leader = Leader(connection, names.leases_stream)
+    def __init__(self, connection: Connection, names: SubjectNames, replicas: int) -> None:
+        self._leader = LeaderRequests(connection, names.leases_stream)
         self._publisher = Publisher(connection)
         self._names = names
         self._replicas = replicas
@@ -86,7 +91,7 @@ class JetStreamLeaseRegister:
                 },
                 lambda answer: answer,
             )
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.code != _IN_USE:
                 raise EventLogError(
                     f"the stream {self._names.leases_stream} cannot be made: {refused}"
@@ -95,7 +100,7 @@ class JetStreamLeaseRegister:
     async def _last(self, name: str) -> StoredMessage | None:
         try:
             return await self._leader.last_of(self._names.lease(name))
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.code != NO_STREAM:
                 raise
         await self.make()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from ledgerpress.adapters.oidc.fetching import CannotFetch, fetch
+from ledgerpress.adapters.oidc.http_fetch import CannotFetch, fetch
 
 logger = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from ledgerpress.adapters.postgres.log_place import LogPlace
-from ledgerpress.adapters.postgres.reading import Readers
-from ledgerpress.adapters.postgres.server import Connection
-from ledgerpress.eventlog.lease_register import Held
+from ledgerpress.adapters.postgres.connection import Connection
+from ledgerpress.adapters.postgres.log_registry import LogLocation
+from ledgerpress.adapters.postgres.read_pool import ReadPool
+from ledgerpress.eventlog.leases.lease_register import Held
 
 _READ: Final = "SELECT revision, holder FROM ledgerpress.lease WHERE log = $1 AND name = $2"
 _FIRST: Final = (
@@ -20,7 +20,7 @@ RETURNING revision
 class PostgresLeaseRegister:
     """A `LeaseRegister` in the log's own database."""
 
-    def __init__(self, connections: Readers, place: LogPlace) -> None:
+    def __init__(self, connections: ReadPool, place: LogLocation) -> None:
         self._connections = connections
         self._log = place.log
 

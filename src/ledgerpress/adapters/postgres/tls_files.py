@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.postgres.failures import quoted
+from ledgerpress.adapters.postgres.errors import quoted
 from ledgerpress.eventlog.errors import LogUnusable
 
 VERIFYING: Final = ("require", "verify-ca", "verify-full")

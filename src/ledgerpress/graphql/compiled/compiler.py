@@ -15,8 +15,8 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
+from ledgerpress.graphql.compiled.execution import Unsupported
 from ledgerpress.graphql.compiled.plan import Plan
-from ledgerpress.graphql.compiled.run import Unsupported
 from ledgerpress.graphql.documents import Operation
 
 KEPT_PLANS: Final = 16

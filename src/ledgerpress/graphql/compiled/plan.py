@@ -21,10 +21,10 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.leaves import Leaf, leaf, put_out_as_it_is
-from ledgerpress.graphql.compiled.resolving import Asked, Resolver, attribute_of, resolver_of
-from ledgerpress.graphql.compiled.run import Field, OutOfTime, Place, Run, Unsupported
-from ledgerpress.graphql.compiled.values import completer, needs_info, no_null
+from ledgerpress.graphql.compiled.completion import completer, needs_info, no_null
+from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, Place, Unsupported
+from ledgerpress.graphql.compiled.field_resolvers import Asked, Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.leaf_serializers import Leaf, leaf, unchanged
 from ledgerpress.graphql.documents import Operation
 
 MOST_FIELDS: Final = 4_000
@@ -62,7 +62,7 @@ class Plan:
     ) -> ExecutionResult:
         """Execute the operation. Raises `Unsupported`, with nothing done that cannot be done again."""
         parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
-        run = Run(parts, variables, context, deadline)
+        run = Execution(parts, variables, context, deadline)
         data: dict[str, Any] | None = None
         try:
             if self._fields is None:
@@ -70,7 +70,7 @@ class Plan:
             data = {key: field(root, None, run) for key, field in self._fields}
         except GraphQLError as error:
             run.errors.append(error)
-        except OutOfTime as late:
+        except DeadlineExceeded as late:
             return ExecutionResult(None, [late.error])
         return ExecutionResult(data, run.errors or None)
 
@@ -118,7 +118,7 @@ class Plan:
             put_out = leaf(inner)
             attribute = attribute_of(asked)
             return (
-                _attribute(asked, attribute, put_out, put_out_as_it_is(inner))
+                _attribute(asked, attribute, put_out, unchanged(inner))
                 if attribute
                 else _value(asked, resolver_of(asked), put_out)
             )
@@ -131,7 +131,7 @@ class Plan:
         resolver = _getting(attribute) if attribute else resolver_of(asked)
         complete = completer(type_, asked, group, lambda one: self._sub_fields(one, group))
 
-        def field(source: Any, place: Place | None, run: Run) -> Any:
+        def field(source: Any, place: Place | None, run: Execution) -> Any:
             here: Place = (place, key, parent_name)
             try:
                 value = resolver(source, here, run)
@@ -153,7 +153,7 @@ def _attribute(asked: Asked, attribute: str, put_out: Leaf, kind: type | None) -
     nodes, key, parent_name = asked.nodes, asked.key, asked.parent.name
     non_null = isinstance(asked.definition.type, GraphQLNonNull)
 
-    def field(source: Any, place: Place | None, run: Run) -> Any:
+    def field(source: Any, place: Place | None, run: Execution) -> Any:
         try:
             value = getattr(source, attribute)
             if type(value) is kind:
@@ -172,7 +172,7 @@ def _value(asked: Asked, resolver: Resolver, put_out: Leaf) -> Field:
     nodes, key, parent_name = asked.nodes, asked.key, asked.parent.name
     non_null = isinstance(asked.definition.type, GraphQLNonNull)
 
-    def field(source: Any, place: Place | None, run: Run) -> Any:
+    def field(source: Any, place: Place | None, run: Execution) -> Any:
         here: Place = (place, key, parent_name)
         try:
             value = put_out(resolver(source, here, run))

@@ -29,7 +29,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from ledgerpress.graphql import costs
+from ledgerpress.graphql import cost_directives
 from ledgerpress.graphql.limits.exceeded import require
 from ledgerpress.graphql.limits.list_sizes import Variables, list_size, value_of
 from ledgerpress.graphql.limits.settings import Limits
@@ -157,10 +157,12 @@ class _Analysis:
         if node.selection_set is None:
             return Amount(weight)
         below = self.selections(node.selection_set, named)
-        said = costs.size_of(definition)
+        said = cost_directives.size_of(definition)
         size = list_size(node, definition, said, self.defaults, self.limits)
         within = bool(said and said.sized_fields)
-        combine = partial(_combine, weight, within=within, each=name in costs.sized_fields_of(parent))
+        combine = partial(
+            _combine, weight, within=within, each=name in cost_directives.sized_fields_of(parent)
+        )
         if isinstance(below, Amount) and isinstance(size, int):
             return combine(size, below)
         return lambda variables: combine(
@@ -170,10 +172,10 @@ class _Analysis:
 
     def weight(self, parent: GraphQLNamedType, name: str, definition: GraphQLField) -> float:
         """Return a field's weight; that of an interface's is the greatest of those that it may stand for."""
-        weight = costs.weight_of(definition)
+        weight = cost_directives.weight_of(definition)
         if isinstance(parent, GraphQLInterfaceType):
             objects = self.schema.get_possible_types(parent)
-            return max([weight, *(costs.weight_of(one.fields[name]) for one in objects)])
+            return max([weight, *(cost_directives.weight_of(one.fields[name]) for one in objects)])
         return weight
 
     def conditional(self, directives: Iterable[DirectiveNode] | None, part: Part) -> Part:

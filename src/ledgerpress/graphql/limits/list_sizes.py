@@ -15,7 +15,7 @@ from graphql import (
     get_nullable_type,
 )
 
-from ledgerpress.graphql.costs import ASSUMED_SIZE, ListSize
+from ledgerpress.graphql.cost_directives import ASSUMED_SIZE, ListSize
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledgerpress.readmodels.paging import MAX_PAGE
+from ledgerpress.views.paging import MAX_PAGE
 
 
 class Limits(msgspec.Struct, kw_only=True, frozen=True):

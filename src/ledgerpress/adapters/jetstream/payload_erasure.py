@@ -1,0 +1,108 @@
+"""Withdraws payloads: the record first, and then the message is overwritten and taken out of the stream.
+
+Only a user may erase to whom the servers allow it: the operator's, not the one that a publication is served with.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ledgerpress.adapters.jetstream.appender import Appender
+from ledgerpress.adapters.jetstream.connection import Denied
+from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, RequestRefused, StoredMessage
+from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
+from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
+from ledgerpress.eventlog.envelope import Header
+from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
+from ledgerpress.eventlog.log import StreamWrite
+
+_NO_SUCH_MESSAGE: Final = 2**60
+"""A sequence that no stream comes to: to see whether an erasure is allowed at all."""
+_NOT_FOUND: Final = frozenset({10043, 10037, 10057})
+
+
+class PayloadEraser:
+    """Withdraws the payloads of one publication."""
+
+    def __init__(
+        self,
+        leader: LeaderRequests,
+        names: SubjectNames,
+        withdrawals: WithdrawalIndex,
+        appender: Appender,
+        publication: str,
+        recorded: Callable[[int], None],
+    ) -> None:
+        """Call `recorded` with the position of a record, before the message is erased."""
+        self._leader = leader
+        self._names = names
+        self._withdrawals = withdrawals
+        self._appender = appender
+        self._publication = publication
+        self._recorded = recorded
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int | None:
+        """Record `writes`, which are checked, and erase; return the position of the last, `None` without any."""
+        message = await self._leader.at(position)
+        recorded = None
+        if writes:
+            header = await self._header(position, message)
+            if not any(_records(write, header) for write in writes):
+                raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
+            await self._check_allowed()
+            recorded = await self._appender.append(writes, header)
+            self._withdrawals.add(header)
+            self._recorded(recorded)
+        elif await self._withdrawals.find(position) is None:
+            if message is None or payload_of(read_body(position, message.data)) is not None:
+                raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
+            return None
+        await self._erase(position)
+        return recorded
+
+    async def _header(self, position: int, message: StoredMessage | None) -> Header:
+        if message is not None:
+            stream = self._names.stream_of(message.subject)
+            return header_of(read_body(position, message.data), self._publication, position, stream)
+        header = await self._withdrawals.find(position)
+        if header is None:
+            raise InvalidEnvelope(f"there is no event at position {position}")
+        return header
+
+    async def _check_allowed(self) -> None:
+        """Raise `EventLogError` where this user may not erase, before anything is recorded."""
+        try:
+            await erase(self._leader, _NO_SUCH_MESSAGE)
+        except Denied as denied:
+            raise EventLogError(
+                "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
+                "in the URL of the log (docs/how-to/jetstream.md)"
+            ) from denied
+
+    async def _erase(self, position: int) -> None:
+        # Also where it was not found: whoever looked may not have had it.
+        try:
+            await erase(self._leader, position)
+        except (Denied, RequestRefused, LogUnavailable) as error:
+            raise WithdrawalUnfinished(
+                f"the payload at position {position} is withdrawn, and its bytes are not erased yet ({error}): "
+                "withdraw it again"
+            ) from error
+
+
+async def erase(leader: LeaderRequests, sequence: int) -> None:
+    """Have the leader overwrite a message and take it out of the stream, unless it is not there.
+
+    Raises `Denied`, `RequestRefused` and `LogUnavailable`.
+    """
+    try:
+        await leader.ask("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False}, lambda answer: answer)
+    except RequestRefused as refused:
+        if refused.code not in _NOT_FOUND:
+            raise
+
+
+def _records(write: StreamWrite, header: Header) -> bool:
+    return write.stream == f"withdrawal.{header.event_id}" and any(
+        event.type == WITHDRAWAL for event in write.events
+    )

@@ -1,0 +1,101 @@
+"""The place of a log among those of a database: found by its name, or made. Anything else is refused and left as it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from asyncpg import exceptions
+
+from ledgerpress.adapters.postgres.connection import Connection, Server
+from ledgerpress.eventlog.errors import LogUnusable
+
+FORMAT_VERSION: Final = 1
+"""The layout of tables and triggers."""
+
+_HAS_TABLES: Final = "SELECT to_regclass('ledgerpress.log_head') IS NOT NULL"
+_FIND: Final = "SELECT log, publication, format, complete FROM ledgerpress.log_head WHERE name = $1"
+# Numbers are given in turn: whoever makes a log holds the lock on all of them.
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledgerpress.log_head'))"
+_MAKE: Final = """
+INSERT INTO ledgerpress.log_head (log, name, publication, format, complete)
+SELECT 1 + coalesce(max(log), 0), $1, $2, $3, $4 FROM ledgerpress.log_head
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLocation:
+    """A log in a database: the number that its rows have, and whose it is."""
+
+    log: int
+    name: str
+    publication: str
+    complete: bool
+
+
+async def open_location(
+    connection: Connection, server: Server, name: str, create_as: Callable[[], str] | None
+) -> LogLocation:
+    """Return the place of the log `name`; where there is none, make one for the publication that `create_as` names.
+
+    Of several nodes that do so at once one prevails, and all get its publication. Raises `LogUnusable`, also for a log
+    that is being made of another, and an error of asyncpg.
+    """
+    place = await find(connection, server, name)
+    if place is None:
+        if create_as is None:
+            raise LogUnusable(f"there is no log {name!r} at {server.shown}")
+        place = await make(connection, server, name, create_as, complete=True)
+    if not place.complete:
+        raise LogUnusable(
+            f"{server.shown} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it "
+            "as docs/how-to/postgresql.md says"
+        )
+    return place
+
+
+async def find(connection: Connection, server: Server, name: str) -> LogLocation | None:
+    """Return the place of the log `name`, `None` where there is none. Raises `LogUnusable` for an unknown format."""
+    try:
+        if not await connection.fetchval(_HAS_TABLES):
+            return None
+        found = await connection.fetchrow(_FIND, name)
+    except exceptions.InsufficientPrivilegeError as error:
+        raise LogUnusable(
+            f"{server.shown}: the role may not read the tables of LedgerPress ({error}): see docs/how-to/postgresql.md"
+        ) from error
+    if found is None:
+        return None
+    log, publication, format_version, complete = found
+    if format_version > FORMAT_VERSION:
+        raise LogUnusable(
+            f"the log {name!r} at {server.shown} was written by a newer LedgerPress (format {format_version}); "
+            f"this one reads format {FORMAT_VERSION}: upgrade"
+        )
+    if format_version < FORMAT_VERSION:
+        raise LogUnusable(f"the log {name!r} at {server.shown} has the unknown format {format_version}")
+    return LogLocation(log, name, str(publication), complete)
+
+
+async def make(
+    connection: Connection, server: Server, name: str, create_as: Callable[[], str], *, complete: bool
+) -> LogLocation:
+    """Make the log `name`, and the tables if they are missing, unless somebody has just done so; return its place."""
+    tables = resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")
+    try:
+        async with connection.transaction():
+            await connection.execute(_LOCK)
+            if not await connection.fetchval(_HAS_TABLES):
+                await connection.execute(tables)
+            place = await find(connection, server, name)
+            if place is None:
+                await connection.execute(_MAKE, name, create_as(), FORMAT_VERSION, complete)
+                place = await find(connection, server, name)
+    except exceptions.InsufficientPrivilegeError as error:
+        raise LogUnusable(
+            f"there is no log {name!r} at {server.shown}, and the role may not make one ({error}): make it once with the "
+            "role that owns the tables, see docs/how-to/postgresql.md"
+        ) from error
+    if place is None:
+        raise LogUnusable(f"the log {name!r} at {server.shown} is not there after it was made")
+    return place

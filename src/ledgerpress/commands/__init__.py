@@ -1,0 +1,1 @@
+"""Commands: identity, permissions, deciding, and appending with retries."""

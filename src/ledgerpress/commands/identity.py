@@ -1,0 +1,153 @@
+"""Who asks, and what they may do: roles, the permissions that come with them, and identities."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from ledgerpress.features.actors.model import OPERATOR
+
+
+class Role(StrEnum):
+    """What somebody is to the publication."""
+
+    READER = "reader"
+    """Anyone: sees the articles that are public."""
+    AUTHOR = "author"
+    """Writes posts, and works on those alone."""
+    EDITOR = "editor"
+    """Works on all content."""
+    AUDITOR = "auditor"
+    """Sees everything that was ever recorded, and changes nothing."""
+    ADMIN = "admin"
+    """May do everything."""
+
+
+class Permission(StrEnum):
+    """Something that not everyone may do. A token's scopes are permissions too: it has those that its role has as well."""
+
+    READ_OWN_POSTS = "posts:read-own"
+    READ_POSTS = "posts:read"
+    READ_HISTORY = "history:read"
+    WRITE_OWN_POSTS = "posts:write-own"
+    WRITE_POSTS = "posts:write"
+    WRITE_CATEGORIES = "categories:write"
+    WRITE_PEOPLE = "people:write"
+    WRITE_SITE = "site:write"
+    READ_OPERATIONS = "operations:read"
+    WRITE_OPERATIONS = "operations:write"
+    READ_TOKENS = "tokens:read"
+    WRITE_TOKENS = "tokens:write"
+
+
+_OWN: Final = frozenset({Permission.READ_OWN_POSTS, Permission.WRITE_OWN_POSTS})
+_CONTENT: Final = _OWN | {
+    Permission.READ_POSTS,
+    Permission.READ_HISTORY,
+    Permission.WRITE_POSTS,
+    Permission.WRITE_CATEGORIES,
+    Permission.WRITE_PEOPLE,
+    Permission.WRITE_SITE,
+}
+GRANTED: Final[dict[Role, frozenset[Permission]]] = {
+    Role.READER: frozenset(),
+    Role.AUTHOR: _OWN,
+    Role.EDITOR: _CONTENT,
+    Role.AUDITOR: frozenset(
+        {
+            Permission.READ_OWN_POSTS,
+            Permission.READ_POSTS,
+            Permission.READ_HISTORY,
+            Permission.READ_OPERATIONS,
+            Permission.READ_TOKENS,
+        }
+    ),
+    Role.ADMIN: frozenset(Permission),
+}
+"""The permissions that come with each role."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredPermission:
+    """What something takes: `permission`; or, for whoever wrote the post that it is about, `own` suffices.
+
+    Without `permission` it takes every one that there is.
+    """
+
+    permission: Permission | None
+    own: Permission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a request comes from. `actor_id` is `None` for who did not say; they change nothing.
+
+    `actor_name` is given for an actor who need not be registered yet: then they are, with their first command.
+    """
+
+    role: Role
+    permissions: frozenset[Permission]
+    actor_id: str | None = None
+    token_id: str | None = None
+    actor_name: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Return whether they have that permission."""
+        return permission in self.permissions
+
+    def meets(self, need: RequiredPermission) -> bool:
+        """Return whether they have what is needed, whoever wrote the post."""
+        if need.permission is None:
+            return self.permissions >= frozenset(Permission)
+        return need.permission in self.permissions
+
+    def meets_with_own(self, need: RequiredPermission) -> bool:
+        """Return whether they have what is needed where the post is their own."""
+        return need.own is not None and self.actor_id is not None and need.own in self.permissions
+
+    @property
+    def scope(self) -> tuple[object, ...]:
+        """What decides which answer they get: two viewers of one scope are told the same.
+
+        The actor does so for whoever has one, since everyone may ask who they are.
+        """
+        return (self.role, tuple(sorted(self.permissions)), self.actor_id)
+
+
+ANONYMOUS: Final = Identity(Role.READER, frozenset())
+LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR.id)
+"""Whoever works on the data directory itself, such as through the command line."""
+
+
+def identity(
+    role: Role,
+    actor_id: str | None,
+    *,
+    scopes: frozenset[Permission] | None = None,
+    token_id: str | None = None,
+) -> Identity:
+    """Return the identity of somebody with `role`, narrowed to `scopes` where some are given."""
+    granted = GRANTED[role]
+    return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
+
+
+class Unauthenticated(Exception):
+    """What was shown at the door is not good. The message is for whoever showed it, and says nothing of secrets."""
+
+
+class Authenticator(Protocol):
+    """Tells who a request comes from."""
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return whose the value of an Authorization header is (RFC 9110, 11.6.2). Raises `Unauthenticated`."""
+        ...
+
+
+class FixedIdentity:
+    """Takes everyone for the same somebody, whatever they show."""
+
+    def __init__(self, everyone: Identity) -> None:
+        self._everyone = everyone
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return who everyone is."""
+        return self._everyone

@@ -1,0 +1,31 @@
+"""Leases: who does the work that must be done once in the whole publication. Only a change of holder is an event."""
+
+import re
+from typing import Final
+
+from ledgerpress.eventlog.event import Event
+
+TAKEN: Final = "lease.taken"
+"""The stored name of `LeaseTaken`."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+
+
+class LeaseTaken(Event, frozen=True):
+    """A node holds a lease from now on, and nobody who held it before does.
+
+    The version that this event has in the lease's stream is the holder's fencing token. `node` is what the holder calls
+    itself: one node that takes a lease twice is two holders.
+    """
+
+    lease: str
+    node: str
+
+
+def stream_name(lease: str) -> str:
+    """Return the name of the stream that says who holds a lease. Raises `ValueError` for what is no lease's name."""
+    if not _NAME.fullmatch(lease):
+        raise ValueError(
+            f"{lease!r} is no name for a lease: at most 64 of a-z, 0-9 and -, with a letter first"
+        )
+    return f"lease.{lease}"

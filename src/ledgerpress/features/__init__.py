@@ -1,0 +1,1 @@
+"""Features: each folder owns one concept from the event to the page."""

@@ -1,0 +1,1 @@
+"""Actors: who records events."""

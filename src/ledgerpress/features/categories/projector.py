@@ -1,0 +1,180 @@
+"""The category tree as of every position: states, edges, and the slugs that ever led to a category."""
+
+import sqlite3
+from typing import Final
+
+from msgspec import UNSET
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.categories.model import (
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryDescribed,
+    CategoryMerged,
+    CategoryMoved,
+    CategoryRenamed,
+)
+from ledgerpress.views.projection.projector import ImmediateBatch, ProjectorBatch
+from ledgerpress.views.snapshot import OPEN
+
+ROOT: Final = 0
+"""The parent of the categories at the top."""
+CHILD: Final = 0
+TAKEN_OVER: Final = 1
+
+
+_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {CategoryCreated, CategoryRenamed, CategoryDescribed, CategoryMoved, CategoryMerged, CategoryDeleted}
+)
+
+
+class CategoriesProjector:
+    """Writes one state row a change, and edges true from one position to another.
+
+    `seq` is the position at which a category was created. An edge of the kind `TAKEN_OVER` leads from a category
+    to one that was merged into it.
+    """
+
+    name: Final = "categories"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE category (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE category_state (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
+            version INTEGER NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
+            parent INTEGER NOT NULL,      -- the seq of the parent, 0 at the top
+            merged_into INTEGER,          -- the seq of the category that stands for this one now
+            deleted INTEGER NOT NULL,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE category_edge (
+            parent INTEGER NOT NULL, from_pos INTEGER NOT NULL, category INTEGER NOT NULL,
+            to_pos INTEGER NOT NULL, kind INTEGER NOT NULL,
+            PRIMARY KEY (parent, from_pos, category)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX category_edge_open ON category_edge (category) WHERE to_pos = 9007199254740991;
+        CREATE TABLE category_slug (
+            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL,
+            to_pos INTEGER NOT NULL,
+            PRIMARY KEY (slug, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
+    """
+    indexes: Final = ""
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in the transaction under way."""
+        return ImmediateBatch(db, _EVENTS, _apply)
+
+
+def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
+    position, version = recorded.position, recorded.header.stream_version
+    match recorded.event:
+        case CategoryCreated() as created:
+            db.execute("INSERT INTO category VALUES (?, ?)", (position, created.category_id))
+            parent = _seq(db, created.parent_id)
+            db.execute(
+                "INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)",
+                (position, position, version, created.slug, created.name, created.description, parent),
+            )
+            _open_edge(db, parent, position, position, CHILD)
+            _open_slug(db, created.slug, position, position)
+        case CategoryRenamed(category_id=category_id, name=name, slug=slug):
+            changes = {
+                column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
+            }
+            seq = _change(db, category_id, position, version, **changes)
+            if seq and slug is not UNSET:
+                _open_slug(db, slug, seq, position)
+        case CategoryDescribed(category_id=category_id, description=description):
+            _change(db, category_id, position, version, description=description)
+        case CategoryMoved(category_id=category_id, parent_id=parent_id):
+            parent = _seq(db, parent_id)
+            if seq := _change(db, category_id, position, version, parent=parent):
+                _move_edge(db, seq, parent, position, CHILD)
+        case CategoryMerged(category_id=category_id, into_id=into_id):
+            into = _seq(db, into_id)
+            if seq := _change(db, category_id, position, version, merged_into=into):
+                _merge(db, seq, into, position, version)
+        case CategoryDeleted(category_id=category_id):
+            if seq := _change(db, category_id, position, version, deleted=1):
+                _close_edge(db, seq, position)
+                _close_slugs(db, seq, position)
+        case _:
+            pass
+
+
+def _seq(db: sqlite3.Connection, category_id: str | None) -> int:
+    if category_id is None:
+        return ROOT
+    row = db.execute("SELECT seq FROM category WHERE id = ?", (category_id,)).fetchone()
+    return int(row[0]) if row else ROOT
+
+
+def _change(
+    db: sqlite3.Connection, category_id: str, position: int, version: int, **changes: object
+) -> int | None:
+    seq = _seq(db, category_id)
+    return _change_state(db, seq, position, version, **changes) if seq else None
+
+
+def _change_state(
+    db: sqlite3.Connection, seq: int, position: int, version: int, **changes: object
+) -> int | None:
+    names = ("slug", "name", "description", "parent", "merged_into", "deleted")
+    row = db.execute(
+        "SELECT slug, name, description, parent, merged_into, deleted FROM category_state"
+        " WHERE seq = ? ORDER BY from_pos DESC LIMIT 1",
+        (seq,),
+    ).fetchone()
+    state = dict(zip(names, row, strict=True)) | changes
+    db.execute(
+        "INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (seq, position, version, *(state[name] for name in names)),
+    )
+    return seq
+
+
+def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: int) -> None:
+    _move_edge(db, seq, into, position, TAKEN_OVER)
+    if into:
+        _change_state(db, into, position, version)
+    children = db.execute(
+        "SELECT category FROM category_edge WHERE parent = ? AND to_pos = ? AND kind = ?", (seq, OPEN, CHILD)
+    ).fetchall()
+    for (child,) in children:
+        _change_state(db, child, position, version, parent=into)
+        _move_edge(db, child, into, position, CHILD)
+
+
+def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int, kind: int) -> None:
+    db.execute("INSERT INTO category_edge VALUES (?, ?, ?, ?, ?)", (parent, position, category, OPEN, kind))
+
+
+def _close_edge(db: sqlite3.Connection, category: int, position: int) -> None:
+    db.execute(
+        "UPDATE category_edge SET to_pos = ? WHERE category = ? AND to_pos = ?", (position, category, OPEN)
+    )
+
+
+def _move_edge(db: sqlite3.Connection, category: int, parent: int, position: int, kind: int) -> None:
+    _close_edge(db, category, position)
+    _open_edge(db, parent, category, position, kind)
+
+
+def _open_slug(db: sqlite3.Connection, slug: str, seq: int, position: int) -> None:
+    """Let the slug lead to the category, unless it does so already."""
+    held = db.execute("SELECT 1 FROM category_slug WHERE slug = ? AND to_pos = ?", (slug, OPEN)).fetchone()
+    if not held:
+        db.execute("INSERT INTO category_slug VALUES (?, ?, ?, ?)", (slug, position, seq, OPEN))
+
+
+def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
+    """Let no slug lead to the category any more, nor to one that it took over."""
+    db.execute(
+        "WITH RECURSIVE gone (seq) AS (VALUES (:seq) UNION SELECT edge.category FROM category_edge AS edge"
+        " JOIN gone ON edge.parent = gone.seq WHERE edge.kind = :kind AND edge.to_pos = :open)"
+        " UPDATE category_slug SET to_pos = :position WHERE seq IN gone AND to_pos = :open",
+        {"seq": seq, "kind": TAKEN_OVER, "position": position, "open": OPEN},
+    )

@@ -1,0 +1,1 @@
+"""History: changes, differences between versions, blame."""

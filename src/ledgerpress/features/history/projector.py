@@ -1,0 +1,120 @@
+"""The index of the history: who changed what, when, and where in the log it stands.
+
+It holds no text. What was written is read from the log by position, and what it changed from the other read models,
+so that a payload withdrawn by law leaves nothing behind here.
+"""
+
+import sqlite3
+from typing import Final
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+
+_OWN_STREAMS: Final = ("post", "author", "actor")
+"""Kinds of streams of which each is a subject of its own; of the others the kind is."""
+
+
+class ChangesProjector:
+    """Writes a row an event, and one more for each category that a post enters or leaves.
+
+    `position` is the row id, and so the last column of every index: each lists positions in order. Names that come
+    again and again (subjects, types, actors, categories) are kept once, under a number.
+    """
+
+    name: Final = "changes"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE change_key (k INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE change (
+            position INTEGER PRIMARY KEY,
+            subject INTEGER NOT NULL,     -- 'post.<id>', 'category.<id>', 'author.<id>', 'actor.<id>', or 'site', 'slug' …
+            version INTEGER NOT NULL,     -- of the event's stream
+            type INTEGER NOT NULL,
+            actor INTEGER NOT NULL,
+            on_behalf_of INTEGER,
+            recorded_at INTEGER NOT NULL, -- microseconds since 1970, UTC
+            withdrawn INTEGER             -- the position at which its payload was withdrawn
+        ) STRICT;
+        CREATE TABLE change_in_category (
+            category INTEGER NOT NULL, type INTEGER NOT NULL, position INTEGER NOT NULL, actor INTEGER NOT NULL,
+            PRIMARY KEY (category, type, position)
+        ) STRICT, WITHOUT ROWID;
+    """
+    indexes: Final = """
+        CREATE INDEX change_of_subject ON change (subject);
+        CREATE INDEX change_of_type ON change (type);
+        CREATE INDEX change_by_actor ON change (actor, type);
+        CREATE INDEX change_in_category_by_actor ON change_in_category (category, actor, type, position);
+    """
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in the transaction under way."""
+        return _Changes(db)
+
+
+class _Changes:
+    """Rows to be written together, and the numbers of the names that came up."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._keys: dict[str, int] = {}
+        self._changes: list[tuple[object, ...]] = []
+        self._in_category: list[tuple[int, int, int, int]] = []
+        self._withdrawn: list[tuple[int, object]] = []
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
+        header, event = recorded.header, recorded.event
+        keys = self._keys
+        type_ = keys.get(header.type) or self._key(header.type)
+        actor = keys.get(header.actor_id) or self._key(header.actor_id)
+        about = _subject(header.stream, event)
+        subject = keys.get(about) or self._key(about)
+        represented = header.on_behalf_of_actor_id
+        on_behalf_of = None if represented is None else self._key(represented)
+        self._changes.append(
+            (
+                header.position,
+                subject,
+                header.stream_version,
+                type_,
+                actor,
+                on_behalf_of,
+                header.recorded_at,
+            )
+        )
+        category_id = getattr(event, "category_id", None)
+        if category_id is not None and header.stream.startswith("post."):
+            category = self._key(f"category.{category_id}")
+            self._in_category.append((category, type_, header.position, actor))
+        if isinstance(event, PayloadWithdrawn):
+            self._withdrawn.append((header.position, event.header.get("position")))
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
+        write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
+        write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
+
+    def _key(self, name: str) -> int:
+        key = self._keys.get(name)
+        if key is None:
+            found = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+            if found is None:
+                add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
+                found = self._db.execute(add, (name,)).fetchone()
+            key = self._keys[name] = int(found[0])
+        return key
+
+
+def _subject(stream: str, event: Event) -> str:
+    """Return the name of what the event is a change of; a withdrawal is one of what the lost event had changed."""
+    if isinstance(event, PayloadWithdrawn):
+        stream = str(event.header.get("stream"))
+    kind = stream.partition(".")[0]
+    if kind in _OWN_STREAMS:
+        return stream
+    category_id = getattr(event, "category_id", None)
+    return kind if category_id is None else f"category.{category_id}"

@@ -1,0 +1,125 @@
+"""Changes: who changed what, when and why."""
+
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from ledgerpress.features.actors.schema import Actor, actor_of
+from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.change_values import ChangedValues, FieldValues, Reference, changed
+from ledgerpress.features.posts import post_queries
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.event_loader import plaintext, presentable
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.scalars import DateTime, Position, iso_time
+
+
+@strawberry.type(description="A recorded event, and what it changed.")
+class Change:
+    """A recorded event, and what it changed."""
+
+    record: strawberry.Private[changes.Change]
+    moment: strawberry.Private[PointInTime]
+    position: Position
+    version: int = strawberry.field(description="The version that its stream has since.")
+    type: str = strawberry.field(description="The event's stored name, such as post.edited.")
+    recorded_at: DateTime = strawberry.field(description="When it was recorded.")
+    withdrawn: bool = strawberry.field(
+        description="Whether what was written then has been withdrawn by law: it is gone, and what is left is told."
+    )
+
+    @strawberry.field(description="Who did it.")
+    def actor(self) -> Actor:
+        """Return who did it."""
+        return actor_of(self.record.actor_id, self.moment)
+
+    @strawberry.field(description="On whose behalf, where that is another.")
+    def on_behalf_of(self) -> Actor | None:
+        """Return on whose behalf it was done."""
+        represented = self.record.on_behalf_of_id
+        return actor_of(represented, self.moment) if represented is not None else None
+
+    @strawberry.field(
+        description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
+    )
+    def subject(self) -> Node | None:
+        """Return what was changed."""
+        from ledgerpress.features.schema_roots.lookups import subject  # noqa: PLC0415 - posts have changes
+
+        return subject(self.moment, self.record.subject)
+
+    @strawberry.field(
+        description="When it is said to have happened, where the fact has a time of its own: a post's publishedAt."
+    )
+    def occurred_at(self) -> DateTime | None:
+        """Return the time that the fact itself bears."""
+        if self.record.type != "post.published":
+            return None
+        then = self.moment.snapshot.at(self.record.position)
+        post = post_queries.by_id(then, self.record.subject.partition(".")[2])
+        return DateTime(post.published_at) if post and post.published_at is not None else None
+
+    @strawberry.field(description="Why, where a reason was given.")
+    async def reason(self, info: RequestInfo) -> str | None:
+        """Return the reason."""
+        payload = plaintext(await info.context.events.load(self.record.position))
+        return payload["reason"] if payload else None
+
+    @strawberry.field(description="The names of the fields that have another value since.")
+    def changed_fields(self) -> list[str]:
+        """Return the names of the changed fields."""
+        return self._changed.fields
+
+    @strawberry.field(description="The changed fields' values before; absent where there was none.")
+    def before(self) -> JSON:
+        """Return the values before."""
+        return JSON(_shown(self._changed.before))
+
+    @strawberry.field(description="The changed fields' values after; absent where there is none.")
+    def after(self) -> JSON:
+        """Return the values after."""
+        return JSON(_shown(self._changed.after))
+
+    @strawberry.field(
+        description="The event as it is recorded: header and payload. The payload may be withdrawn; that of an API"
+        " token's event is null for who may not see tokens."
+    )
+    async def event(self, info: RequestInfo) -> JSON:
+        """Return the recorded event."""
+        stored = await info.context.events.load(self.record.position)
+        return JSON(presentable(stored, tokens=self.moment.sight.tokens))
+
+    @property
+    def _changed(self) -> ChangedValues:
+        return changed(self.moment.snapshot, self.record)
+
+
+def change_of(record: changes.Change, moment: PointInTime) -> Change:
+    """Return the change that a record of `moment` holds."""
+    return Change(
+        record=record,
+        moment=moment,
+        position=Position(record.position),
+        version=record.version,
+        type=record.type,
+        recorded_at=DateTime(record.recorded_at),
+        withdrawn=record.withdrawn is not None,
+    )
+
+
+def _shown(values: FieldValues) -> dict[str, Any]:
+    return {name: _json(name, value.show()) for name, value in values.items()}
+
+
+def _json(name: str, value: Any) -> Any:
+    match value:
+        case Reference(type=type_, id=id_, name=called):
+            return {"id": global_ids.encode(type_, id_), "name": called}
+        case list():
+            return [_json(name, one) for one in value]
+        case int() if name == "publishedAt":
+            return iso_time(value)
+        case _:
+            return value

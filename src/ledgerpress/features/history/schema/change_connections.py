@@ -1,0 +1,106 @@
+"""Lists of changes: of the whole log, of a post, of a category."""
+
+from dataclasses import replace
+from enum import Enum
+from typing import Final
+
+import strawberry
+
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.queries import ChangeQuery
+from ledgerpress.features.history.schema.change import Change, change_of
+from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection, connect, read_page_by_position
+from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.views import recorded_time
+from ledgerpress.views.paging import PageRequest
+
+_TYPES: Final = frozenset(name for name, _, _ in EVENT_TYPES)
+_SUBJECTS: Final = {
+    "Post": "post",
+    "Article": "post",
+    "Category": "category",
+    "Author": "author",
+    "Actor": "actor",
+}
+
+
+@strawberry.enum(description="The order of changes.")
+class ChangeOrder(Enum):
+    """The order of changes."""
+
+    NEWEST = strawberry.enum_value("NEWEST", description="The newest first.")
+    OLDEST = strawberry.enum_value("OLDEST", description="The oldest first.")
+
+
+@strawberry.input(description="Which changes: those for which everything that is given holds.")
+class ChangeFilter:
+    """Which changes."""
+
+    stream: strawberry.ID | None = strawberry.field(
+        default=None, description="Those of one post, category, author or actor, by its id."
+    )
+    types: list[str] | None = strawberry.field(
+        default=None, description="Events of these stored names, such as post.edited."
+    )
+    actor: strawberry.ID | None = strawberry.field(default=None, description="Done by an actor, by id.")
+    category: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Those of a category and of what it took over, and those by which posts entered or left it.",
+    )
+    recorded_from: DateTime | None = strawberry.field(
+        default=None, description="Recorded at this time or later, by recorded time, which never goes back."
+    )
+    recorded_to: DateTime | None = strawberry.field(
+        default=None, description="Recorded at this time or earlier, by recorded time."
+    )
+    position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
+    position_to: Position | None = strawberry.field(default=None, description="The highest position.")
+
+    def which(self, moment: PointInTime) -> ChangeQuery:
+        """Return which changes are wanted. Raises `BadRequest`."""
+        low, high = self.position_from or 1, moment.snapshot.position
+        if self.position_to is not None:
+            high = min(high, self.position_to)
+        if self.recorded_from is not None:
+            low = max(low, recorded_time.position_at(moment.snapshot, self.recorded_from - 1) + 1)
+        if self.recorded_to is not None:
+            high = min(high, recorded_time.position_at(moment.snapshot, self.recorded_to))
+        if unknown := sorted({*(self.types or ())} - _TYPES):
+            raise BadRequest(f"There is no type of event “{unknown[0]}”.")
+        return ChangeQuery(
+            subject=None if self.stream is None else _subject(self.stream),
+            types=self.types,
+            actor_id=None if self.actor is None else global_ids.argument(self.actor, "Actor"),
+            category_id=None if self.category is None else global_ids.argument(self.category, "Category"),
+            low=low,
+            high=high,
+        )
+
+
+def listed_changes(
+    moment: PointInTime, which: ChangeQuery, request: PageRequest, order: ChangeOrder
+) -> Connection[Change]:
+    """Return a page of changes. Raises `BadRequest` for arguments that make no sense."""
+    page = read_page_by_position(
+        lambda low, high, limit, newest_first: changes.positions(
+            moment.snapshot, replace(which, low=low, high=high), limit=limit, newest_first=newest_first
+        ),
+        request,
+        low=which.low,
+        high=which.high,
+        newest_first=order is ChangeOrder.NEWEST,
+    )
+    records = [changes.by_position(moment.snapshot, key.post) for key in page.entries]
+    nodes = [change_of(record, moment) if record else None for record in records]
+    return connect(page, nodes, lambda: changes.count(moment.snapshot, which))
+
+
+def _subject(global_id: str) -> str:
+    named = global_ids.decode(global_id)
+    if named is None or named.type not in _SUBJECTS:
+        raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
+    return f"{_SUBJECTS[named.type]}.{named.id}"

@@ -1,0 +1,199 @@
+"""What differs between two versions of a post, and who put which part of its body there."""
+
+import asyncio
+from dataclasses import replace
+
+import strawberry
+
+from ledgerpress.features import people_queries
+from ledgerpress.features.actors.schema import Actor, actor_of
+from ledgerpress.features.authors.schema import Author, author_of
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.schema import Category, category_of
+from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.blame import BlamedBody, follow
+from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.text_diff import SpanKind, difference
+from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.event_loader import plaintext
+from ledgerpress.graphql.scalars import DateTime
+
+SpanKindEnum = strawberry.enum(
+    SpanKind,
+    name="DiffSpanKind",
+    description="What has become of a span of text from the one version to the other.",
+)
+
+
+@strawberry.type(description="The values of a field that differs.")
+class FieldDiff:
+    """The values of a field that differs."""
+
+    before: str | None
+    after: str | None
+
+
+@strawberry.type(description="Consecutive text with one fate, words and marks at the least.")
+class DiffSpan:
+    """Consecutive text with one fate."""
+
+    kind: SpanKindEnum  # type: ignore[valid-type]
+    text: str
+
+
+@strawberry.type(description="What differs between two bodies.")
+class BodyDiff:
+    """What differs between two bodies."""
+
+    before: strawberry.Private[str]
+    after: strawberry.Private[str]
+
+    @strawberry.field(
+        description="Word by word. EQUAL and DELETE make up the old body, EQUAL and INSERT the new."
+    )
+    async def spans(self) -> list[DiffSpan]:
+        """Return the difference word by word."""
+        found = await asyncio.to_thread(difference, self.before, self.after)
+        return [DiffSpan(kind=kind, text=text) for kind, text in found]
+
+    @strawberry.field(
+        description="Line by line, in the unified format of GNU diff; empty where nothing differs."
+    )
+    async def unified(self) -> str:
+        """Return the difference line by line."""
+        return await asyncio.to_thread(unified, self.before, self.after)
+
+
+@strawberry.type(
+    description="What differs between two versions of a post; a field is null where nothing does."
+)
+class PostDiff:
+    """What differs between two versions of a post."""
+
+    old: strawberry.Private[PostVersion]
+    new: strawberry.Private[PostVersion]
+    moment: strawberry.Private[PointInTime]
+
+    @strawberry.field(name="from")
+    def from_version(self) -> int:
+        """Return the one version."""
+        return self.old.number
+
+    @strawberry.field(name="to")
+    def to_version(self) -> int:
+        """Return the other version."""
+        return self.new.number
+
+    @strawberry.field
+    def title(self) -> FieldDiff | None:
+        """Return how the title differs."""
+        return _field(*(one.post.title if one.post else None for one in (self.old, self.new)))
+
+    @strawberry.field
+    def teaser(self) -> FieldDiff | None:
+        """Return how the teaser differs."""
+        return _field(*(one.post.teaser if one.post else None for one in (self.old, self.new)))
+
+    @strawberry.field
+    def slug(self) -> FieldDiff | None:
+        """Return how the slug differs."""
+        return _field(*(one.post.slug if one.post else None for one in (self.old, self.new)))
+
+    @strawberry.field
+    def body(self) -> BodyDiff | None:
+        """Return how the body differs."""
+        return None if self.old.body == self.new.body else BodyDiff(before=self.old.body, after=self.new.body)
+
+    @strawberry.field(description="As they were at the newer version.")
+    def categories_added(self) -> list[Category]:
+        """Return the categories that only the new version is in."""
+        return self._categories(self.new, self.old)
+
+    @strawberry.field(description="As they were at the older version.")
+    def categories_removed(self) -> list[Category]:
+        """Return the categories that only the old version is in."""
+        return self._categories(self.old, self.new)
+
+    @strawberry.field(description="As they were named at the newer version.")
+    def authors_added(self) -> list[Author]:
+        """Return the authors whom only the new version has."""
+        return self._authors(self.new, self.old)
+
+    @strawberry.field(description="As they were named at the older version.")
+    def authors_removed(self) -> list[Author]:
+        """Return the authors whom only the old version has."""
+        return self._authors(self.old, self.new)
+
+    def _categories(self, inside: PostVersion, outside: PostVersion) -> list[Category]:
+        then = self._moment_of(inside)
+        ids = [one for one in inside.category_ids if one not in outside.category_ids]
+        found = {one.seq: one for id_ in ids if (one := categories.by_id(then.snapshot, id_))}
+        return [category_of(one, self._below(then)) for one in found.values()]
+
+    def _authors(self, inside: PostVersion, outside: PostVersion) -> list[Author]:
+        then = self._moment_of(inside)
+        ids = [one for one in inside.author_ids if one not in outside.author_ids]
+        return [author_of(one, self._below(then)) for one in people_queries.authors(then.snapshot, ids)]
+
+    def _below(self, then: PointInTime) -> PointInTime:
+        """Return the moment of what hangs below: `then`, or that of the answer for who may see but their own past."""
+        return then if self.moment.sight.history else self.moment.of_others
+
+    def _moment_of(self, version: PostVersion) -> PointInTime:
+        return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
+
+
+@strawberry.type(description="Consecutive text of a body, and who put it there.")
+class BlameSpan:
+    """Consecutive text of a body, and who put it there."""
+
+    text: str
+    version: int = strawberry.field(
+        description="The version that put it there; moving a paragraph or a line does not."
+    )
+    actor: Actor
+    recorded_at: DateTime
+    reason: str | None
+
+
+def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
+    """Return what differs between two versions of a post. Raises `BadRequest` for a version that there is not."""
+    found = []
+    for number in (old, new):
+        version = version_of(moment.snapshot, post, number)
+        if version is None:
+            raise BadRequest(
+                f"The post has the versions 0, before it was made, to {post.version}, and no {number}."
+            )
+        found.append(version)
+    return PostDiff(old=found[0], new=found[1], moment=moment)
+
+
+async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
+    """Return who put which part of a post's body there."""
+    blamed = BlamedBody()
+    places = dict[int, int]()
+    for version, position in post_queries.body_versions(moment.snapshot, post.seq):
+        places[version] = position
+        body = article_queries.markdown(moment.snapshot, position)
+        blamed = await asyncio.to_thread(follow, blamed, version, body)
+    made = {version: changes.by_position(moment.snapshot, places[version]) for version, _ in blamed.spans}
+    stored = await context.events.load_many([places[version] for version in made])
+    payloads = {version: plaintext(event) for version, event in zip(made, stored, strict=True)}
+    return [
+        BlameSpan(
+            text=text,
+            version=version,
+            actor=actor_of(change.actor_id, moment),
+            recorded_at=DateTime(change.recorded_at),
+            reason=(payloads[version] or {}).get("reason"),
+        )
+        for version, text in blamed.spans
+        if (change := made[version])
+    ]
+
+
+def _field(before: str | None, after: str | None) -> FieldDiff | None:
+    return None if before == after else FieldDiff(before=before, after=after)

@@ -1,0 +1,1 @@
+"""Import of article pages that were saved as text."""

@@ -1,0 +1,143 @@
+"""Where an import does its work: commands given as the importer, each of which takes effect once.
+
+Every command has an idempotency key made of what it is about, so an import that was broken off is simply run again.
+"""
+
+import hashlib
+from contextlib import AbstractContextManager
+from itertools import count
+from typing import Final, Protocol
+
+import msgspec
+
+from ledgerpress.commands.command_handler import Command, CommandHandler
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest, CommandResult
+from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.log import NO_STREAM, EventLog
+from ledgerpress.features import people_queries
+from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.commands import CreateCategory
+from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
+from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.slugs import model as slugs
+from ledgerpress.views.snapshot import Snapshot
+
+IMPORTED: Final = "imported from a saved page"
+
+
+class OpenStore(Protocol):
+    """What an import needs of a store that is open."""
+
+    @property
+    def log(self) -> EventLog:
+        """The log."""
+        ...
+
+    @property
+    def press(self) -> CommandHandler:
+        """What takes commands."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the store was opened with."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Lend the views as of one position."""
+        ...
+
+
+class ImportSession:
+    """One import's way to the press. In a dry run no command gets there."""
+
+    def __init__(self, store: OpenStore, correlation_id: str, *, dry_run: bool) -> None:
+        """Take the store; every event of the import will carry `correlation_id`, a UUID."""
+        self._store = store
+        self._correlation_id = correlation_id
+        self._dry_run = dry_run
+
+    async def handle(
+        self,
+        use_case: Command,
+        *,
+        key: str | None = None,
+        reason: str = IMPORTED,
+        expected_version: int | None = None,
+    ) -> CommandResult | None:
+        """Carry out a command and return what came of it, `None` in a dry run. Raises `Rejection`.
+
+        Without a `key` the idempotency key is made of all that the command holds.
+        """
+        if self._dry_run:
+            return None
+        request = CommandRequest(
+            actor_id=IMPORTER.id,
+            idempotency_key=key or content_key(use_case, expected_version),
+            reason=reason,
+            expected_version=expected_version,
+            correlation_id=self._correlation_id,
+        )
+        return await self._store.press.handle(use_case, request)
+
+    async def site(self, name: str) -> ReportEntry:
+        """Name the site, if it has no name yet."""
+        if self._site_name() is None:
+            try:
+                await self.handle(NameSite(name=name), expected_version=NO_STREAM)
+            except Rejection as refused:
+                if refused.code is not ErrorCode.VERSION_CONFLICT:
+                    raise
+            else:
+                return ReportEntry(Kind.SITE, name, Action.MADE)
+        present = self._site_name()
+        if present == name:
+            return ReportEntry(Kind.SITE, name, Action.UNCHANGED)
+        return ReportEntry(Kind.SITE, present or "", Action.KEPT, note=f"the page has “{name}”")
+
+    async def category(self, name: str) -> ReportEntry:
+        """Find the category that a page means, and make it if need be."""
+        with self._store.snapshot() as snapshot:
+            found = _category_named(snapshot, name)
+        if found:
+            note = None if found.name == name else f"the page has “{name}”"
+            return ReportEntry(Kind.CATEGORY, found.name, Action.UNCHANGED, found.slug, found.id, note)
+        for number in count(1):  # beyond 1 where what an earlier import made has been deleted
+            outcome = await self.handle(CreateCategory(name=name), key=category_key(name, number))
+            if outcome is None:
+                break
+            with self._store.snapshot() as snapshot:
+                made = categories.by_id(snapshot, outcome.subject_id)
+            if made or not outcome.replayed:
+                slug = made.slug if made else None
+                return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, outcome.subject_id)
+        return ReportEntry(Kind.CATEGORY, name, Action.MADE)
+
+    def _site_name(self) -> str | None:
+        with self._store.snapshot() as snapshot:
+            return people_queries.site_name(snapshot)
+
+
+def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:
+    """Return the category with this name, else the one that the name's slug leads to: renamed or merged since."""
+    total = categories.count_categories(snapshot)
+    for category in categories.categories_after(snapshot, 0, total):
+        if category.name.casefold() == name.casefold():
+            return category
+    slug = slugs.derive(name, fallback="")
+    return categories.by_slug(snapshot, slug) if slug else None
+
+
+def category_key(name: str, number: int) -> str:
+    """Return the idempotency key of the `number`-th category with a name. It is stored, and MUST never change."""
+    return f"page.category.{number}.{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def content_key(use_case: Command, expected_version: int | None) -> str:
+    """Return the idempotency key of a command, made of all its fields in order. It is stored, and MUST never change."""
+    content = msgspec.json.encode(
+        (use_case.fingerprint_name, use_case, expected_version), order="deterministic"
+    )
+    return f"page.change.{hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,119 @@
+"""Posts that earlier imports of pages made: found again by their headlines, whatever an editor did to them since.
+
+A page names a post by its headline alone. The headline is therefore what a post's idempotency key is made of, and
+the command that has this key leads to the post, even if its title and slug are others by now. Posts that share a
+headline but have different teasers ("Letters of the week") are different posts, and numbered.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, cast
+
+from msgspec import UNSET
+
+from ledgerpress.commands import previous_results
+from ledgerpress.commands.state_loader import post_stream
+from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.page_import.import_session import OpenStore
+from ledgerpress.features.posts import model as posts
+from ledgerpress.features.posts.model import Post, PostCreated, PostEdited, PostEvent, PostPublished
+
+DATE_GUESSED: Final = "imported from a saved page; it gives no date, so that of its retrieval was taken"
+"""Recorded as the reason of a publication, and read again by the next import that knows the date."""
+
+_WORD: Final = re.compile(r"\w+")
+_CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPost:
+    """A post that an import made, as it stands.
+
+    `teaser` is the last one that an import gave it. `is_untouched` says that nobody but imports has ever changed
+    it, and that none of its text was withdrawn. `date_is_guessed` speaks of the date that it bears now.
+    """
+
+    post: Post
+    version: int
+    teaser: str | None
+    is_untouched: bool
+    date_is_guessed: bool
+
+
+class ImportedPosts:
+    """Finds imported posts. One instance serves one page: no two entries of a page are the same post."""
+
+    def __init__(self, store: OpenStore) -> None:
+        """Take the store to look in."""
+        self._store = store
+        self._codec: Codec[Event] = event_codec()
+
+    async def find(
+        self, title: str, teaser: str | None, *, others: frozenset[str]
+    ) -> tuple[str, ImportedPost | None]:
+        """Return the post with this headline, and its idempotency key; else the key for making it.
+
+        `others` are keys that stand for other posts of the page.
+        """
+        for number in count(1):
+            key = post_key(title, number)
+            if key in others:
+                continue
+            post_id = self.made_by(key)
+            if post_id is None:
+                return key, None
+            found = await self.load(post_id)
+            if _may_be_same(found.teaser, teaser):
+                return key, found
+        raise AssertionError("unreachable")
+
+    def made_by(self, key: str) -> str | None:
+        """Return the id of what an import made under an idempotency key, if it has carried that command out."""
+        command_id = uuid8(self._store.log.publication, IMPORTER.id, key)
+        with self._store.snapshot() as snapshot:
+            found = previous_results.previous_result(snapshot, command_id)
+        return found.subject_id if found else None
+
+    async def load(self, post_id: str) -> ImportedPost:
+        """Return an imported post by its id. Raises `LookupError` where there is none."""
+        history = self._codec.decode_all(await self._store.log.read_stream(post_stream(post_id)))
+        return _fold(history, post_id)
+
+
+def post_key(title: str, number: int) -> str:
+    """Return the idempotency key of the `number`-th post with a headline, whatever its capitals and quotes."""
+    words = " ".join(_WORD.findall(title.casefold())) or title
+    return f"page.post.{number}.{hashlib.sha256(words.encode()).hexdigest()}"
+
+
+def _fold(history: Sequence[Recorded[Event]], post_id: str) -> ImportedPost:
+    post: Post | None = None
+    teaser: str | None = None
+    untouched, guessed = True, False
+    for recorded in history:
+        event = recorded.event
+        post = posts.evolve(post, cast(PostEvent, event))
+        by_import = recorded.header.actor_id == IMPORTER.id and not isinstance(event, Withdrawn)
+        untouched = untouched and by_import
+        if by_import and isinstance(event, PostCreated | PostEdited) and event.teaser is not UNSET:
+            teaser = event.teaser
+        if isinstance(event, PostPublished):
+            guessed = recorded.reason == DATE_GUESSED
+    if post is None:
+        raise LookupError(f"there is no post {post_id}")
+    return ImportedPost(post, len(history), teaser, untouched, guessed)
+
+
+def _may_be_same(one: str | None, other: str | None) -> bool:
+    """Whether two teasers may be of one post: the same as far as both go, or one is missing."""
+    if one is None or other is None:
+        return True
+    first, second = (_CUT.sub("", teaser).casefold() for teaser in (one, other))
+    return first.startswith(second) or second.startswith(first)

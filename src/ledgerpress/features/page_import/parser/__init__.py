@@ -1,0 +1,1 @@
+"""Parse a saved article page. Pure: text in, parts out."""

@@ -1,0 +1,125 @@
+"""The recent-posts list of a scraped page: headlines, each perhaps with a teaser and an age, one a line."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
+from ledgerpress.features.page_import.parser.dates import PageDate, read_date
+from ledgerpress.features.page_import.parser.lines import is_cut, is_footer, is_sentence
+from ledgerpress.features.posts.body.plain_text import derived_teaser
+
+_HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTeaser:
+    """A post of which the page shows only a headline and at most a teaser.
+
+    `teaser_is_cut` says that the teaser ends in "…". `age_text` is the line that dates the post, as the page
+    has it ("5 days ago", or a date); without one, `published_at` (UTC) is the retrieval.
+    """
+
+    title: str
+    teaser: str | None
+    teaser_is_cut: bool
+    published_at: datetime
+    age_text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    title: str
+    teaser: str | None = None
+
+
+def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the lines above the heading of the recent-posts list, and those below; all and none without one.
+
+    A line of those words with a paragraph below it is a heading of the article.
+    """
+    for index, line in enumerate(lines):
+        if _HEADING.fullmatch(line) and not any(map(is_sentence, lines[index + 1 : index + 2])):
+            return lines[:index], [line for line in lines[index + 1 :] if not _HEADING.fullmatch(line)]
+    return lines, ()
+
+
+def parse_recent(
+    lines: Sequence[str], retrieved_at: datetime
+) -> tuple[tuple[ParsedTeaser, ...], tuple[str, ...]]:
+    """Return the posts of the list in its order, each once, and a sentence for all that was guessed.
+
+    Raises nothing: a line that cannot belong to a post is left out, and a sentence says so.
+    """
+    guesses: list[str] = []
+    kept: list[str] = []
+    for line in lines:
+        if is_footer(line):
+            guesses.append(
+                f'the line "{line}" below the recent posts was taken for the foot of the page: left out'
+            )
+        else:
+            kept.append(line)
+    groups = list(_groups(kept, retrieved_at))
+    teasers_are_usual = _teasers_are_usual([group for group, _, when in groups if when])
+    posts: dict[ParsedTeaser, None] = {}
+    for group, age_text, when in groups:
+        *others, last = _entries(group, teasers_are_usual=teasers_are_usual and when is not None)
+        if when and when.guess:
+            guesses.append(when.guess)
+        for entry in others:
+            posts[_post(entry, None, PageDate(retrieved_at))] = None
+        posts[_post(last, age_text, when or PageDate(retrieved_at))] = None
+    for post in posts:
+        if len(post.title) > MAX_TITLE:
+            guesses.append(f'the line "{post.title[:40]}…" is too long for a headline: left out')
+        elif post.age_text is None:
+            guesses.append(f'the recent post "{post.title}" has no date: published at the retrieval date')
+    return tuple(post for post in posts if len(post.title) <= MAX_TITLE), tuple(dict.fromkeys(guesses))
+
+
+def _groups(
+    lines: Sequence[str], retrieved_at: datetime
+) -> Iterator[tuple[list[str], str | None, PageDate | None]]:
+    """Yield the lines up to each dating line, that line, and the time; at the end the undated rest."""
+    group: list[str] = []
+    for line in lines:
+        when = read_date(line, retrieved_at)
+        if when is None:
+            group.append(line)
+        elif group:
+            yield group, line, when
+            group = []
+    if group:
+        yield group, None, None
+
+
+def _teasers_are_usual(groups: Sequence[Sequence[str]]) -> bool:
+    with_teaser = sum(len(group) == 2 and is_sentence(group[1]) for group in groups)
+    return with_teaser >= sum(len(group) == 1 for group in groups)
+
+
+def _entries(group: Sequence[str], *, teasers_are_usual: bool) -> list[_Entry]:
+    """Split the lines above one date: a headline, its teaser; and before them headlines that have no date."""
+    if len(group) == 2 and teasers_are_usual:
+        return [_Entry(*group)]
+    entries: list[_Entry] = []
+    for line in group:
+        if entries and entries[-1].teaser is None and is_sentence(line):
+            entries[-1] = _Entry(entries[-1].title, line)
+        else:
+            entries.append(_Entry(line))
+    return entries
+
+
+def _post(entry: _Entry, age_text: str | None, when: PageDate) -> ParsedTeaser:
+    teaser = derived_teaser(entry.teaser, MAX_TEASER) if entry.teaser else None
+    return ParsedTeaser(
+        title=entry.title,
+        teaser=teaser,
+        teaser_is_cut=teaser is not None and is_cut(teaser),
+        published_at=when.at,
+        age_text=age_text,
+    )

@@ -1,0 +1,1 @@
+"""The body of a post: Markdown to safe HTML, plain text, sections."""

@@ -1,0 +1,153 @@
+"""What is derived from a body's Markdown: safe HTML, plain text, sections with anchors, length.
+
+CommonMark 0.31 by markdown-it-py, with GitHub's tables and strikethrough. Raw HTML is shown as the text it is,
+and the result goes through nh3 with the allow-list below, so two separate guards stand between an author and a
+reader. The same Markdown always gives the same answer, for any string, in time linear in its length.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+import nh3
+
+from ledgerpress.features.posts.body.markdown_syntax import Parsed, parse
+from ledgerpress.features.posts.body.plain_text import (
+    derived_teaser,
+    first_paragraph,
+    inline_text,
+    plain_text,
+    reading_minutes,
+    word_count,
+)
+from ledgerpress.features.slugs import model as slugs
+
+__all__ = ["RenderedBody", "Section", "derived_teaser", "render", "teaser_of"]
+
+_HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
+_TAGS: Final = {
+    *_HEADINGS,
+    *("p", "br", "hr", "blockquote", "pre", "code", "em", "strong", "s", "a", "img"),
+    *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES: Final = {
+    **{heading: {"id"} for heading in _HEADINGS},
+    "a": {"href", "title"},
+    "img": {"src", "alt", "title"},
+    "ol": {"start"},
+    "code": {"class"},  # only ever language-…, from the info string of a fence
+    "th": {"align"},
+    "td": {"align"},
+}
+_SCHEMES: Final = {"http", "https", "mailto"}
+# Authors are people of the publication, not strangers, so search engines may follow their links.
+_LINK_REL: Final = "noopener"
+
+_CACHED_LENGTH: Final = 32_768
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading: its level from 1 to 6, its plain text, and the id that its element has in the HTML."""
+
+    level: int
+    title: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedBody:
+    """What readers get of a body.
+
+    `text` is plain text, blocks separated by a blank line, headings included. `lead` is its first paragraph
+    that is not a heading (empty if there is none), from which a teaser is derived. `reading_minutes` is 0 for
+    a body without words, else at least 1.
+    """
+
+    html: str
+    text: str
+    lead: str
+    sections: tuple[Section, ...]
+    word_count: int
+    reading_minutes: int
+
+
+def render(markdown: str) -> RenderedBody:
+    """Derive everything a reader sees from a body. Never raises, whatever the string.
+
+    Links and images may point to http, https (links also mailto) or be relative; any other is left as the
+    text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out. A
+    body that is nearly all markup, and long, is shown as it was written (see `body_syntax.MOST_STEPS`).
+    The last bodies are remembered: 512 of up to 32,768 characters, and 16 longer ones.
+    """
+    return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)
+
+
+def teaser_of(markdown: str) -> str:
+    """Return the teaser of a body for which none was written. Remembered like what `render` returns."""
+    return _remember_teaser(markdown) if len(markdown) <= _CACHED_LENGTH else _teaser(markdown)
+
+
+def forget() -> None:
+    """Remember no body that was rendered before now."""
+    _remember_teaser.cache_clear()
+    _remember_short.cache_clear()
+    _remember_long.cache_clear()
+
+
+def _render(markdown: str) -> RenderedBody:
+    parsed = parse(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", markdown))
+    sections = _anchor_headings(parsed)
+    text = plain_text(parsed.tokens)
+    words = word_count(text)
+    return RenderedBody(
+        html=_sanitise(parsed.html()),
+        text=text,
+        lead=first_paragraph(parsed.tokens),
+        sections=sections,
+        word_count=words,
+        reading_minutes=reading_minutes(words),
+    )
+
+
+def _teaser(markdown: str) -> str:
+    return derived_teaser(render(markdown).lead)
+
+
+_remember_teaser: Final = lru_cache(maxsize=512)(_teaser)
+_remember_short: Final = lru_cache(maxsize=512)(_render)
+_remember_long: Final = lru_cache(maxsize=16)(_render)
+
+
+def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
+    """Give every heading of the body an id that no other has, and return them in order."""
+    sections: list[Section] = []
+    taken: set[str] = set()
+    tries: dict[str, int] = {}
+    for token, content in pairwise(parsed.tokens):
+        if token.type != "heading_open":
+            continue
+        title = " ".join(inline_text(content).split())
+        slug = slugs.derive(title, fallback="section")
+        number = tries.get(slug, 0) + 1
+        while (anchor := slugs.numbered(slug, number)) in taken:
+            number += 1
+        tries[slug] = number
+        taken.add(anchor)
+        token.attrSet("id", anchor)
+        sections.append(Section(level=int(token.tag[1:]), title=title, anchor=anchor))
+    return tuple(sections)
+
+
+def _sanitise(html: str) -> str:
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel=_LINK_REL,
+        strip_comments=True,
+    )

@@ -1,0 +1,268 @@
+"""Posts and articles as of every position: content, states, categories, slugs, corrections.
+
+A post's `seq` is the position at which it was created. Content and body rows are keyed by the position that
+brought them, so that nothing is copied when only a status or a category changes.
+"""
+
+import sqlite3
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import UNSET
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.features.posts.events import CONTENT_EVENTS
+from ledgerpress.features.posts.model import (
+    ContentChanged,
+    PostArchived,
+    PostCategorized,
+    PostCreated,
+    PostEdited,
+    PostPublished,
+    PostStatus,
+    PostUnarchived,
+    PostUncategorized,
+    PostUnpublished,
+)
+from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+from ledgerpress.views.snapshot import OPEN
+from ledgerpress.views.temporal_rows import TemporalRows, TemporalTable
+
+_Row: TypeAlias = tuple[int, int, str, int, int, int | None, int | None]
+"""seq, version, status, content, revision, live revision, published at."""
+_Content: TypeAlias = tuple[str, str, str | None, int, str]
+"""slug, title, teaser, body, author ids."""
+
+_OfAPost: TypeAlias = (
+    ContentChanged
+    | PostPublished
+    | PostCategorized
+    | PostUncategorized
+    | PostUnpublished
+    | PostArchived
+    | PostUnarchived
+)
+_INSERTS: Final = {
+    "post": "INSERT INTO post VALUES (?, ?, ?)",
+    "body": "INSERT INTO body VALUES (?, ?)",
+    "content": "INSERT INTO content VALUES (?, ?, ?, ?, ?, ?)",
+    "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
+}
+_ARTICLES: Final = TemporalTable(
+    "article", "seq, from_pos, to_pos, content, published_at, updated_at", key="seq"
+)
+_SLUGS: Final = TemporalTable("post_slug", "slug, from_pos, seq, to_pos, public_from", key="slug")
+_CATEGORIES: Final = TemporalTable(
+    "post_category", "seq, category_id, from_pos, to_pos", key="seq, category_id"
+)
+_SLUG_SEQ: Final = 2
+_PUBLIC_FROM: Final = 4
+"""Places in a row of `post_slug`."""
+
+
+class PostsProjector:
+    """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
+
+    name: Final = "posts"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE post (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
+        CREATE TABLE content (
+            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
+            body INTEGER NOT NULL,              -- the position of the body
+            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
+        ) STRICT;
+        CREATE TABLE post_state (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
+            version INTEGER NOT NULL, status TEXT NOT NULL,
+            content INTEGER NOT NULL, revision INTEGER NOT NULL,
+            live_revision INTEGER, published_at INTEGER,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE article (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            content INTEGER NOT NULL, published_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE correction (
+            seq INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL,
+            PRIMARY KEY (seq, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE post_slug (
+            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            public_from INTEGER,                -- the position at which an article first had it
+            PRIMARY KEY (slug, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE post_category (
+            seq INTEGER NOT NULL, category_id TEXT NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            PRIMARY KEY (seq, category_id, from_pos)
+        ) STRICT, WITHOUT ROWID;
+    """
+    indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in the transaction under way."""
+        return _Posts(db)
+
+
+class _Posts:
+    """The posts that one transaction comes by as they stand, and the rows to be written together."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._states: dict[str, _Row] = {}
+        self._contents: dict[int, _Content] = {}
+        self._articles = TemporalRows(db, _ARTICLES)
+        self._slugs = TemporalRows(db, _SLUGS)
+        self._categories = TemporalRows(db, _CATEGORIES)
+        self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Take in what the event changes."""
+        event = recorded.event
+        if isinstance(event, _OfAPost):
+            row = self._state(event.post_id)
+            if row:
+                self._changed(recorded, event, event.post_id, row)
+        elif isinstance(event, PostCreated):
+            self._created(recorded, event)
+        elif isinstance(event, Withdrawn) and event.type.startswith("post."):
+            self._withdrawn(recorded, event)
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        for table, rows in self._rows.items():
+            write_all(self._db, _INSERTS[table], rows)
+        for stretches in (self._articles, self._slugs, self._categories):
+            stretches.flush()
+
+    def _created(self, recorded: Recorded[Event], event: PostCreated) -> None:
+        at, header = recorded.position, recorded.header
+        self._articles.begin(at)
+        self._categories.begin(at)
+        self._rows["post"].append((at, event.post_id, header.recorded_at))
+        self._rows["body"].append((at, event.body))
+        self._put_content(at, (event.slug, event.title, event.teaser, at, _json(event.author_ids)))
+        self._put_state(event.post_id, at, (at, header.stream_version, PostStatus.DRAFT, at, 1, None, None))
+        self._open_slug(event.slug, at, at)
+
+    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, row: _Row) -> None:
+        at = recorded.position
+        seq, _, status, content, revision, live_revision, published_at = row
+        match event:
+            case ContentChanged():
+                self._edit(seq, at, content, event)
+                content, revision = at, revision + 1
+            case PostPublished():
+                self._publish(recorded, row, event)
+                status = PostStatus.PUBLISHED
+                live_revision, published_at = event.revision, event.published_at
+            case PostCategorized(category_id=category_id):
+                if self._categories.find(seq, category_id) is None:
+                    self._categories.put([seq, category_id, at, OPEN])
+            case PostUncategorized(category_id=category_id):
+                self._categories.close(at, seq, category_id)
+            case PostUnpublished():
+                self._articles.close(at, seq)
+                status = PostStatus.UNPUBLISHED
+            case PostArchived():
+                self._articles.close(at, seq)
+                status = PostStatus.ARCHIVED
+            case PostUnarchived():
+                status = PostStatus.DRAFT if live_revision is None else PostStatus.UNPUBLISHED
+        version = recorded.header.stream_version
+        self._put_state(post_id, at, (seq, version, status, content, revision, live_revision, published_at))
+
+    def _withdrawn(self, recorded: Recorded[Event], event: Withdrawn) -> None:
+        """Apply what the type alone tells, as the post's own `evolve` does."""
+        post_id = event.subject_id
+        row = self._state(post_id)
+        if row is None or event.type == "post.created":
+            blank = PostCreated(post_id=post_id, slug=post_id, title="", teaser=None, body="", author_ids=())
+            if row is None:
+                self._created(recorded, blank)
+            return
+        known: dict[str, Event] = {
+            **dict.fromkeys(CONTENT_EVENTS, PostEdited(post_id=post_id)),
+            "post.published": PostPublished(
+                post_id=post_id,
+                revision=row[4],
+                published_at=event.recorded_at if row[6] is None else row[6],
+                correction=None,
+            ),
+            "post.unpublished": PostUnpublished(post_id=post_id),
+            "post.archived": PostArchived(post_id=post_id),
+            "post.unarchived": PostUnarchived(post_id=post_id),
+        }
+        self._changed(recorded, known.get(event.type, event), post_id, row)
+
+    def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
+        slug, title, teaser, body, author_ids = self._content(content)
+        if event.body is not UNSET:
+            self._rows["body"].append((at, event.body))
+            body = at
+        if event.slug is not UNSET and event.slug != slug:
+            held = self._slugs.find(slug)
+            if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
+                self._slugs.close(at, slug)
+            self._open_slug(event.slug, seq, at)
+        new = (
+            slug if event.slug is UNSET else event.slug,
+            title if event.title is UNSET else event.title,
+            teaser if event.teaser is UNSET else event.teaser,
+            body,
+            author_ids if event.author_ids is UNSET else _json(event.author_ids),
+        )
+        self._put_content(at, new)
+
+    def _publish(self, recorded: Recorded[Event], row: _Row, event: PostPublished) -> None:
+        at, now = recorded.position, recorded.header.recorded_at
+        seq, _, _, content, _, live_revision, _ = row
+        updated_at = event.published_at if live_revision is None else max(now, event.published_at)
+        self._articles.close(at, seq)
+        self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
+        held = self._slugs.find(self._content(content)[0])
+        if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
+            held[_PUBLIC_FROM] = at
+            self._slugs.put(held)
+        if event.correction is not None:
+            self._rows["correction"].append((seq, at, now, event.correction))
+
+    def _open_slug(self, slug: str, seq: int, at: int) -> None:
+        if self._slugs.find(slug) is None:
+            self._slugs.put([slug, at, seq, OPEN, None])
+
+    def _state(self, post_id: str) -> _Row | None:
+        row = self._states.get(post_id)
+        if row is None:
+            row = self._db.execute(
+                "SELECT post.seq, version, status, content, revision, live_revision, published_at"
+                " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
+                (post_id,),
+            ).fetchone()
+        return row
+
+    def _put_state(self, post_id: str, at: int, row: _Row) -> None:
+        self._states[post_id] = row
+        self._rows["post_state"].append((row[0], at, *row[1:]))
+
+    def _content(self, position: int) -> _Content:
+        content = self._contents.get(position)
+        if content is None:
+            content = self._db.execute(
+                "SELECT slug, title, teaser, body, author_ids FROM content WHERE position = ?", (position,)
+            ).fetchone()
+        return content
+
+    def _put_content(self, position: int, content: _Content) -> None:
+        self._contents[position] = content
+        self._rows["content"].append((position, *content))
+
+
+def _json(author_ids: tuple[str, ...]) -> str:
+    return msgspec.json.encode(author_ids).decode()

@@ -1,0 +1,125 @@
+"""Articles: what readers see."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from ledgerpress.features.authors.schema import Author
+from ledgerpress.features.posts import article_batch_queries, article_queries
+from ledgerpress.features.posts.body.rendering import teaser_of
+from ledgerpress.features.posts.schema.article_page import ArticlePage
+from ledgerpress.features.posts.schema.body import Body
+from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection, connect, read_page
+from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.views.paging import PageRequest
+
+if TYPE_CHECKING:
+    from ledgerpress.features.categories.schema import Category
+
+
+@strawberry.type(description="A public note on what was corrected in an article.")
+class Correction:
+    """A public note on what was corrected in an article."""
+
+    at: DateTime
+    note: str
+
+
+@strawberry.type(description="What a reader sees: a post as last published.")
+class Article(Node):
+    """What a reader sees: a post as last published."""
+
+    record: strawberry.Private[article_queries.Article]
+    moment: strawberry.Private[PointInTime]
+    page: strawberry.Private[ArticlePage]
+    slug: str
+    title: str
+    published_at: DateTime = strawberry.field(description="The date that the article bears.")
+    updated_at: DateTime = strawberry.field(description="When it was last published anew.")
+
+    @strawberry.field(description="Slugs under which the article was public before; they still lead to it.")
+    def previous_slugs(self) -> list[str]:
+        """Return the former slugs, oldest first."""
+        return article_queries.previous_slugs(self.moment.snapshot, self.record)
+
+    @strawberry.field(description="The teaser; where none was written, the beginning of the text.")
+    def teaser(self) -> str:
+        """Return the teaser, written or derived."""
+        return self._teaser()
+
+    @strawberry.field(description="Whether the teaser ends in an ellipsis: there is more to read.")
+    def teaser_is_cut(self) -> bool:
+        """Return whether the teaser ends in an ellipsis."""
+        return self._teaser().endswith(("…", "..."))
+
+    @strawberry.field
+    def body(self) -> Body:
+        """Return the body."""
+        return Body(markdown=self.page.markdown(self.record))
+
+    @strawberry.field
+    def categories(
+        self,
+    ) -> list[Annotated["Category", strawberry.lazy("ledgerpress.features.categories.schema")]]:
+        """Return the categories, by name."""
+        return self.page.categories(self.record)
+
+    @strawberry.field
+    def authors(self) -> list[Author]:
+        """Return the authors, in the order of the by-line."""
+        return self.page.authors(self.record)
+
+    @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
+    def age(self) -> str:
+        """Return how long ago it was published."""
+        return self.moment.age_of(self.record.published_at)
+
+    @strawberry.field(description="Public notes on what was corrected, oldest first.")
+    def corrections(self) -> list[Correction]:
+        """Return the public correction notes, oldest first."""
+        return [
+            Correction(at=DateTime(one.at), note=one.note)
+            for one in article_queries.corrections(self.moment.snapshot, self.record)
+        ]
+
+    def _teaser(self) -> str:
+        if self.record.teaser is not None:
+            return self.record.teaser
+        return teaser_of(self.page.markdown(self.record))
+
+
+def article_of(
+    record: article_queries.Article, moment: PointInTime, page: ArticlePage | None = None
+) -> Article:
+    """Return the article that a record of `moment` holds, on a page with others or alone."""
+    return Article(
+        id=global_ids.encode("Article", record.id),
+        record=record,
+        moment=moment,
+        page=page or ArticlePage(moment, [record]),
+        slug=record.slug,
+        title=record.title,
+        published_at=DateTime(record.published_at),
+        updated_at=DateTime(record.updated_at),
+    )
+
+
+def listed_articles(
+    moment: PointInTime,
+    ks: Sequence[int],
+    request: PageRequest,
+    *,
+    count: Callable[[], int] | None = None,
+    newest_first: bool = True,
+) -> Connection[Article]:
+    """Return a page of the listings `ks` together; without `count`, the first of them tells the total."""
+    snapshot = moment.snapshot
+    page = read_page(snapshot, ks, request, newest_first=newest_first)
+    records = article_batch_queries.by_seqs(snapshot, [key.post for key in page.entries])
+    together = ArticlePage(moment, [record for record in records if record])
+    nodes = [article_of(record, moment, together) if record else None for record in records]
+    return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))

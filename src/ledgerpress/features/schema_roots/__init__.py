@@ -1,0 +1,1 @@
+"""The root fields of the GraphQL schema and the inputs of mutations."""

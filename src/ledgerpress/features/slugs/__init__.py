@@ -1,0 +1,1 @@
+"""Slugs: their form, and the stream that makes each one unique."""

@@ -1,0 +1,99 @@
+"""API tokens: found by their secret as they are now, and listed as of a snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from ledgerpress.views.snapshot import Snapshot
+
+_COLUMNS: Final = (
+    "seq, id, actor_id, name, role, scopes, expires_at, created_at, revoked_pos, revoked_at, secret_hash"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token; `seq` is the position at which it was made. Times are in microseconds since 1970, UTC.
+
+    Where its creation was withdrawn, neither actor, name nor role is known, and it does not work.
+    """
+
+    seq: int
+    id: str
+    actor_id: str | None
+    name: str | None
+    role: str | None
+    scopes: tuple[str, ...] | None
+    expires_at: int | None
+    created_at: int
+    revoked_at: int | None
+    secret_hash: str | None
+
+    @property
+    def version(self) -> int:
+        """The version of its stream."""
+        return 1 if self.revoked_at is None else 2
+
+
+def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
+    """Return the token of a secret by the secret's SHA-256 in hex.
+
+    It is told as the views know it now, even past the snapshot's position: a revocation waits for nothing.
+    """
+    row = snapshot.db.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE secret_hash = ?",  # noqa: S608
+        (secret_hash,),
+    ).fetchone()
+    return _token(row, None) if row else None
+
+
+def by_id(snapshot: Snapshot, token_id: str) -> Token | None:
+    """Return a token by id."""
+    row = snapshot.db.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE id = ? AND seq <= ?",  # noqa: S608
+        (token_id, snapshot.position),
+    ).fetchone()
+    return _token(row, snapshot.position) if row else None
+
+
+def tokens_after(snapshot: Snapshot, seq: int, limit: int) -> Sequence[Token]:
+    """Return up to `limit` tokens made after the position `seq`, in the order in which they were made."""
+    rows = snapshot.db.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",  # noqa: S608
+        (seq, snapshot.position, limit),
+    )
+    return [_token(row, snapshot.position) for row in rows.fetchall()]
+
+
+def count_tokens(snapshot: Snapshot) -> int:
+    """Return how many tokens were ever made."""
+    row = snapshot.db.execute("SELECT count(*) FROM token WHERE seq <= ?", (snapshot.position,)).fetchone()
+    return int(row[0])
+
+
+def any_with_role(snapshot: Snapshot, role: str) -> bool:
+    """Return whether a token with that role was ever made. One of which nothing is known any more counts."""
+    row = snapshot.db.execute(
+        "SELECT 1 FROM token WHERE (role = ? OR role IS NULL) AND seq <= ? LIMIT 1", (role, snapshot.position)
+    ).fetchone()
+    return row is not None
+
+
+def _token(row: tuple[Any, ...], position: int | None) -> Token:
+    """Return the token in a row, as of `position`, or as it is now."""
+    seq, id_, actor_id, name, role, scopes, expires_at, created_at, revoked_pos, revoked_at, secret_hash = row
+    is_revoked = revoked_pos is not None and (position is None or revoked_pos <= position)
+    return Token(
+        seq=seq,
+        id=id_,
+        actor_id=actor_id,
+        name=name,
+        role=role,
+        scopes=None if scopes is None else tuple(msgspec.json.decode(scopes, type=list[str])),
+        expires_at=expires_at,
+        created_at=created_at,
+        revoked_at=revoked_at if is_revoked else None,
+        secret_hash=secret_hash,
+    )

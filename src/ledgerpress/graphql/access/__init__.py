@@ -1,0 +1,1 @@
+"""Field permissions, visibility, and the access reference page."""

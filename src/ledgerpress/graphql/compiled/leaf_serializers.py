@@ -1,0 +1,68 @@
+"""Scalars and enums: how the values of an answer's leaves are put out."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLLeafType,
+    GraphQLString,
+    Undefined,
+)
+from graphql.execution.executor import Executor
+from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
+
+from ledgerpress.graphql.compiled.execution import vet
+
+Leaf: TypeAlias = Callable[[Any], Any]
+"""Puts out a value; `None` for none."""
+
+_AS_THEY_ARE: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+def unchanged(type_: GraphQLLeafType) -> type | None:
+    """Return the class whose values a leaf type puts out as they are, if there is one."""
+    return _AS_THEY_ARE.get(type_)
+
+
+def leaf(type_: GraphQLLeafType) -> Leaf:
+    """Return what puts out values of a leaf type."""
+
+    def any_value(value: Any) -> Any:
+        if value is None or value is Undefined:
+            return None
+        vet(value)
+        return Executor.complete_leaf_value(type_, value)
+
+    if (kind := unchanged(type_)) is not None:
+        return lambda value: value if type(value) is kind else any_value(value)
+    if type_ is GraphQLInt:
+        return lambda value: (
+            value if type(value) is int and GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT else any_value(value)
+        )
+    if isinstance(type_, GraphQLEnumType):
+        return _enum(type_, any_value)
+    return any_value
+
+
+def _enum(type_: GraphQLEnumType, any_value: Leaf) -> Leaf:
+    """Remember the names of an enum's members: a lookup by value visits them all."""
+    members = type_.wrapped_cls if isinstance(type_, CustomGraphQLEnumType) else None
+    if members is None or not issubclass(members, Enum):
+        return any_value
+    names: dict[Any, str] = {}
+
+    def member(value: Any) -> Any:
+        if type(value) is not members:
+            return any_value(value)
+        name = names.get(value)
+        if name is None:
+            name = names[value] = any_value(value)
+        return name
+
+    return member

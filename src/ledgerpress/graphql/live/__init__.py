@@ -1,1 +1,0 @@
-"""Subscriptions: executed once for all who ask the same, and fanned out as ready text."""

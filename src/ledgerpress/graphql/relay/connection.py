@@ -1,0 +1,101 @@
+"""Relay's cursor connections, over keysets: a cursor names a place, so that nothing shifts between two pages."""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import strawberry
+
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.views.listings.queries import ListingKey
+from ledgerpress.views.paging import (
+    BadPageRequest,
+    Page,
+    PageRequest,
+    encode_cursor,
+    page_by_position,
+    page_of,
+)
+from ledgerpress.views.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    """Where a page stands in its list."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type(description="An entry of a list, with the cursor that names its place.")
+class Edge(Generic[T]):
+    """An entry of a list."""
+
+    node: T
+    cursor: str
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[T]):
+    """A page of a list. The total is looked up only where it is asked for."""
+
+    edges: list[Edge[T]]
+    page_info: PageInfo
+    count: strawberry.Private[Callable[[], int]]
+
+    @strawberry.field(description="The entries of the page, without their cursors.")
+    def nodes(self) -> list[T]:
+        """Return the entries of the page."""
+        return [edge.node for edge in self.edges]
+
+    @strawberry.field(description="How many entries the whole list has.")
+    def total_count(self) -> int:
+        """Return the length of the list."""
+        return self.count()
+
+
+def read_page(
+    snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
+) -> Page[ListingKey]:
+    """Return a page of keys. Raises `BadRequest` for arguments that make no sense."""
+    try:
+        return page_of(snapshot, ks, request, newest_first=newest_first)
+    except BadPageRequest as error:
+        raise BadRequest(str(error)) from None
+
+
+def read_page_by_position(
+    read: Callable[[int, int, int, bool], list[int]],
+    request: PageRequest,
+    *,
+    low: int = 1,
+    high: int,
+    newest_first: bool = True,
+) -> Page[ListingKey]:
+    """Return a page of positions, as `page_by_position` has it. Raises `BadRequest`."""
+    try:
+        return page_by_position(read, request, low=low, high=high, newest_first=newest_first)
+    except BadPageRequest as error:
+        raise BadRequest(str(error)) from None
+
+
+def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[], int]) -> Connection[T]:
+    """Return the connection of a page whose keys stand for `nodes`."""
+    edges = [
+        Edge(node=node, cursor=encode_cursor(key))
+        for key, node in zip(page.entries, nodes, strict=True)
+        if node is not None
+    ]
+    return Connection(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        count=count,
+    )

@@ -1,0 +1,53 @@
+"""Global ids by Relay's object identification: opaque to clients, a type name and an id to us."""
+
+import base64
+import binascii
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import strawberry
+
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.graphql.errors import BadRequest
+
+_PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+
+class GlobalId(NamedTuple):
+    """What a global id names."""
+
+    type: str
+    id: str
+
+
+@lru_cache(maxsize=8_192)
+def encode(type: str, id: str) -> strawberry.ID:
+    """Return the global id of an object."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type}:{id}".encode()).decode().rstrip("="))
+
+
+def decode(global_id: str) -> GlobalId | None:
+    """Return what `global_id` names, or `None` where it is no id of ours."""
+    try:
+        padded = global_id + "=" * (-len(global_id) % 4)
+        match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
+    except (binascii.Error, ValueError):
+        return None
+    return GlobalId(match[1], match[2]) if match else None
+
+
+def argument(global_id: str, type: str) -> str:
+    """Return the id that a query's argument holds. Raises `BadRequest` for one of another type."""
+    decoded = decode(global_id)
+    if decoded is None or decoded.type != type:
+        raise BadRequest(f"The id is not that of a {type}.")
+    return decoded.id
+
+
+def in_input(global_id: str, *types: str, field: tuple[str, ...]) -> str:
+    """Return the id that a command's input holds. Raises `Rejection` for one of another type."""
+    decoded = decode(global_id)
+    if decoded is None or decoded.type not in types:
+        raise Rejection(ErrorCode.INVALID_ID, f"This is not the id of a {types[0]}.", field=field)
+    return decoded.id

@@ -1,0 +1,1 @@
+"""Subscriptions: executed once for all equal subscribers and sent as ready JSON."""

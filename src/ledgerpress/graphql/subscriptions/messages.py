@@ -1,0 +1,67 @@
+"""What subscribers are told: an event as ready JSON text, or the end."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from graphql import ExecutionResult, GraphQLError
+
+from ledgerpress.graphql.errors import client_errors
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+@dataclass(slots=True, eq=False)
+class ResultMessage:
+    """An event: `payload` is the response in JSON. `state` is the part of it that tells one state from another.
+
+    `frame` is for the transports: what one of them has just made of it, and for which kind of subscriber, it need not
+    make again for the next.
+    """
+
+    position: int
+    payload: str
+    state: str | None = None
+    frame: tuple[object, Any] | None = None
+
+
+class SubscriptionEnded(Exception):
+    """The subscription has ended: with errors, or without where no further event can come.
+
+    `position` is where to resume from: everything up to it has been told.
+    """
+
+    def __init__(self, errors: list[dict[str, Any]], position: int | None = None) -> None:
+        super().__init__(errors)
+        self.errors = errors
+        self.position = position
+
+
+def message_of(result: ExecutionResult, position: int, *, is_state: bool) -> ResultMessage:
+    """Return an event: a response in the shape of the specification, section 7."""
+    parts: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        parts = {"errors": client_errors(result.errors, suggestions=False), **parts}
+    text = to_json(parts)[:-1]
+    payload = f'{text},"extensions":{{"position":{position}}}}}'
+    return ResultMessage(position, payload, text if is_state else None)
+
+
+def failed(result: ExecutionResult) -> SubscriptionEnded:
+    """Return the end of a subscription that cannot be executed."""
+    return SubscriptionEnded(client_errors(result.errors or (), suggestions=False))
+
+
+def broken(message: str, code: str, position: int) -> SubscriptionEnded:
+    """Return the end of a subscription, for a reason that does not lie in it; it can be resumed."""
+    error = GraphQLError(message, extensions={"code": code, "position": position})
+    return SubscriptionEnded([dict(error.formatted)], position)
+
+
+def to_json(value: Any) -> str:
+    """Return JSON text. A message may quote what a client sent, and that need not be Unicode."""
+    try:
+        return _encoder.encode(value).decode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str, separators=(",", ":"))

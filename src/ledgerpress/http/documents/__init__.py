@@ -1,0 +1,1 @@
+"""Persisted, trusted and registered documents."""

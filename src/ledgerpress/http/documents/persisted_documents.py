@@ -1,0 +1,123 @@
+"""Which document a request means: its text, or one that is known by its identifier."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ledgerpress.http.documents.automatic_persisted import RegisteredDocuments
+from ledgerpress.http.documents.trusted_documents import BadManifest, TrustedDocuments, is_sha256, sha256
+from ledgerpress.http.errors import HttpError
+from ledgerpress.http.graphql.request_parsing import GraphQLRequest
+from ledgerpress.http.settings import HttpSettings
+
+_PREFIX: Final = "sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """A document's text, and the hash to keep it under once it has been executed."""
+
+    text: str
+    to_keep: str | None = None
+
+
+class PersistedDocuments:
+    """The trusted documents and those that clients registered, under the rules of the settings."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        """Read the manifest. Raises `BadManifest`."""
+        path = settings.trusted_documents
+        if settings.only_trusted_documents and not path:
+            raise BadManifest("only_trusted_documents needs trusted_documents: say where the manifest is")
+        self._trusted = TrustedDocuments.load(Path(path)) if path else TrustedDocuments()
+        self._only_trusted = settings.only_trusted_documents
+        self._registers = settings.automatic_persisted_documents and not self._only_trusted
+        self._registered = RegisteredDocuments(
+            max_bytes=settings.max_persisted_bytes, max_document_bytes=settings.max_persisted_document_bytes
+        )
+        self._ill_formed = settings.unprocessable_status
+
+    def find(self, request: GraphQLRequest) -> FoundDocument:
+        """Return the document that a request means. Raises `HttpError`."""
+        digest = self._identifier(request)
+        text = request.query
+        if digest is None:
+            return FoundDocument(self._allowed(text or ""))
+        known = self._trusted.get(digest)
+        if known is None and self._registers:
+            known = self._registered.get(digest)
+        if text is None:
+            if known is None:
+                raise self._unknown(request)
+            return FoundDocument(known)
+        if text == known:
+            return FoundDocument(text)
+        if sha256(text) != digest:
+            raise HttpError(
+                400,
+                "PERSISTED_QUERY_MISMATCH",
+                "The document has another SHA-256 than the request says: send the hash of the very text, in UTF-8.",
+            )
+        return FoundDocument(self._allowed(text), digest if self._registers else None)
+
+    def keep(self, found: FoundDocument) -> None:
+        """Keep a document that was executed, where the client wants to name it by its hash."""
+        if found.to_keep:
+            self._registered.keep(found.to_keep, found.text)
+
+    def _allowed(self, text: str) -> str:
+        if self._only_trusted and text not in self._trusted:
+            raise HttpError(
+                403,
+                "DOCUMENT_NOT_TRUSTED",
+                "Only documents of the operator's manifest are executed here: send the documentId of one of them.",
+            )
+        return text
+
+    def _identifier(self, request: GraphQLRequest) -> str | None:
+        """Return the identifier that a request gives for its document, without the prefix of a SHA-256."""
+        digest = self._apollo_digest((request.extensions or {}).get("persistedQuery"))
+        if request.document_id is None:
+            return digest
+        named = request.document_id
+        identifier = named.removeprefix(_PREFIX)
+        if ":" in identifier or (named.startswith(_PREFIX) and not is_sha256(identifier)):
+            raise HttpError(
+                self._ill_formed,
+                "BAD_REQUEST",
+                "The documentId has to be sha256: and 64 hexadecimal digits in lower case, or a name of the manifest.",
+            )
+        if digest not in {None, identifier}:
+            raise HttpError(
+                self._ill_formed,
+                "BAD_REQUEST",
+                "documentId and extensions.persistedQuery name two documents.",
+            )
+        return identifier
+
+    def _apollo_digest(self, given: Any) -> str | None:
+        if given is None:
+            return None
+        if not isinstance(given, dict) or type(given.get("version")) is not int:
+            raise self._bad_persisted(
+                "extensions.persistedQuery has to be an object with version and sha256Hash."
+            )
+        if given["version"] != 1:
+            raise self._bad_persisted("Only version 1 of persisted queries is known here.")
+        digest = given.get("sha256Hash")
+        if not isinstance(digest, str) or not is_sha256(digest):
+            raise self._bad_persisted("sha256Hash has to be 64 hexadecimal digits in lower case.")
+        return digest
+
+    def _bad_persisted(self, message: str) -> HttpError:
+        return HttpError(self._ill_formed, "BAD_REQUEST", message)
+
+    def _unknown(self, request: GraphQLRequest) -> HttpError:
+        """Return what is said of a document that is not known. Clients go by Apollo's words and codes."""
+        if request.document_id is not None:
+            return HttpError(
+                404, "PERSISTED_DOCUMENT_NOT_FOUND", "There is no document with that documentId here."
+            )
+        if self._registers:
+            return HttpError(404, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+        return HttpError(404, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")

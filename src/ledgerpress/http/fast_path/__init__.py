@@ -1,0 +1,1 @@
+"""Answer a repeated anonymous query from the response cache without parsing it again."""

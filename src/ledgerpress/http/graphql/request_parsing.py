@@ -1,0 +1,199 @@
+"""A GraphQL request, read from JSON or from a query string (GraphQL over HTTP, sections 5.3 and 5.4)."""
+
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from ledgerpress.http.errors import HttpError
+
+MAX_PARAMETERS: Final = 64
+"""How many parameters a query string may have; those that nobody knows are ignored."""
+
+# What an editor does not show, or shows elsewhere than it stands: controls, overrides of the direction of writing,
+# spaces without width, tags. Joiners and marks of direction are left: people's languages need them.
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+_NAME: Final = re.compile(rb'[ \t\r\n]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*:[ \t\r\n]*')
+_CONTAINERS: Final = frozenset({dict, list})
+
+
+class GraphQLRequest(msgspec.Struct, rename="camel", frozen=True):
+    """What is asked for: a document as text, or by an identifier, or both."""
+
+    query: str | None = None
+    document_id: str | None = None
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(GraphQLRequest)
+_map_decoder: Final = msgspec.json.Decoder(dict[str, Any] | None)
+_members_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
+    """Read the body of a POST request.
+
+    Raises `HttpError` with the status 400 for what is not a JSON object, and `ill_formed` for one that is no request.
+    """
+    try:
+        request = _decoder.decode(body)
+        _check_depth(body, request, max_depth)
+        body.decode("utf-8")
+        _check_members(body)
+    except msgspec.ValidationError as error:
+        raise _not_a_request(error, ill_formed) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HttpError(
+            400, "BAD_REQUEST", f"The body of the request is not JSON in UTF-8: {error}."
+        ) from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    return _checked(request, ill_formed)
+
+
+def check(request: GraphQLRequest, *, max_depth: int) -> None:
+    """Raise `HttpError` for a request, read from elsewhere, that has what none may have."""
+    _check_depth_of(request, max_depth)
+    _checked(request, 400)
+
+
+def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
+    """Read the query string of a GET request. An empty parameter is none (section 5.3). Raises `HttpError`."""
+    found: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(
+            query_string.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError:
+        raise HttpError(400, "BAD_REQUEST", "The query string is not made of parameters in UTF-8.") from None
+    for name, value in pairs:
+        if name in found:
+            raise _twice()
+        found[name] = value
+    variables, extensions = (_map(found, name, max_depth, ill_formed) for name in ("variables", "extensions"))
+    request = GraphQLRequest(
+        query=found.get("query") or None,
+        document_id=found.get("documentId") or None,
+        variables=variables,
+        operation_name=found.get("operationName") or None,
+        extensions=extensions,
+    )
+    return _checked(request, ill_formed)
+
+
+def _map(found: dict[str, str], name: str, max_depth: int, ill_formed: int) -> dict[str, Any] | None:
+    text = found.get(name)
+    if not text:
+        return None
+    encoded = text.encode("utf-8")
+    try:
+        value: dict[str, Any] | None = _map_decoder.decode(encoded)
+    except msgspec.ValidationError as error:
+        raise HttpError(
+            ill_formed, "BAD_REQUEST", f"The parameter {name} has to be a JSON object: {error}."
+        ) from None
+    except msgspec.DecodeError as error:
+        raise HttpError(400, "BAD_REQUEST", f"The parameter {name} is not JSON: {error}.") from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    _check_depth(encoded, GraphQLRequest(variables=value), max_depth)
+    return value
+
+
+def _checked(request: GraphQLRequest, ill_formed: int) -> GraphQLRequest:
+    """Return a request that names a document and has no text that cannot be, or that nobody sees."""
+    if request.query is None and request.document_id is None and not _names_persisted(request.extensions):
+        raise HttpError(ill_formed, "BAD_REQUEST", "The request has no query: send the text of a document.")
+    for text in (request.query, request.document_id, request.operation_name):
+        if text and (hidden := _HIDDEN.search(text)):
+            raise HttpError(
+                400,
+                "HIDDEN_CHARACTER",
+                f"The request has the hidden character U+{ord(hidden.group()):04X} in line "
+                f"{text.count(chr(10), 0, hidden.start()) + 1} of a document or name: write it as an escape "
+                "in a string, or send it in a variable.",
+            )
+    return request
+
+
+def _names_persisted(extensions: dict[str, Any] | None) -> bool:
+    return extensions is not None and extensions.get("persistedQuery") is not None
+
+
+def _check_depth(encoded: bytes, request: GraphQLRequest, max_depth: int) -> None:
+    if encoded.count(b"{") + encoded.count(b"[") <= max_depth:
+        return
+    _check_depth_of(request, max_depth)
+
+
+def _check_depth_of(request: GraphQLRequest, max_depth: int) -> None:
+    level: list[Any] = [request.variables, request.extensions]
+    for _ in range(max_depth + 1):
+        level = [one for one in level if type(one) in _CONTAINERS and one]
+        if not level:
+            return
+        inner: list[Any] = []
+        for one in level:
+            inner.extend(one.values() if type(one) is dict else one)
+        level = inner
+    raise _too_deep(max_depth)
+
+
+def _check_members(body: bytes) -> None:
+    """Refuse an object with a member twice: whoever looks at a request before us may take the other one.
+
+    Of a member that is there twice, the decoder keeps the place of the first and the value of the last, so what it
+    found is then not what stands in `body`, which is known to be an object.
+    """
+    members = _members_decoder.decode(body)
+    at = _skip(body, 0) + 1
+    for value in members.values():
+        name = _NAME.match(body, at)
+        if name is None or not body.startswith(value, name.end()):
+            raise _twice()
+        at = _skip(body, name.end() + memoryview(value).nbytes)
+        at += body[at : at + 1] == b","
+    if body[_skip(body, at) :].strip() != b"}":
+        raise _twice()
+
+
+def _skip(body: bytes, at: int) -> int:
+    found = _SPACE.match(body, at)
+    return found.end() if found else at
+
+
+def _not_a_request(error: msgspec.ValidationError, ill_formed: int) -> HttpError:
+    message = str(error)
+    if " - at `$" not in message:
+        return HttpError(
+            400,
+            "BAD_REQUEST",
+            "The body of the request has to be one JSON object"
+            + (
+                "; requests cannot be sent in batches: send them one by one."
+                if "`array`" in message
+                else f": {message}."
+            ),
+        )
+    return HttpError(ill_formed, "BAD_REQUEST", f"The request is not a GraphQL request in JSON: {message}.")
+
+
+def _too_deep(max_depth: int) -> HttpError:
+    return HttpError(
+        400,
+        "BAD_REQUEST",
+        f"The request has objects and arrays in one another deeper than {max_depth} levels.",
+    )
+
+
+def _twice() -> HttpError:
+    return HttpError(400, "BAD_REQUEST", "The request has a parameter twice.")

@@ -1,0 +1,233 @@
+"""What Prometheus reads: counted here with plain numbers, and put into its format when it asks.
+
+Every label has few values, and none is a client's choice: no document, operation name, slug, token or address.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from ledgerpress import __version__
+from ledgerpress.eventlog.log_health import LogHealth
+from ledgerpress.graphql.context import Store
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.lag import Lag, lags, node_lag
+
+BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The upper bounds of the histogram's buckets, in seconds."""
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether, where and to whom metrics are shown."""
+
+    enabled: Annotated[bool, Meta(description="There is a `/metrics` for Prometheus.")] = True
+    public: Annotated[
+        bool,
+        Meta(
+            description="Whoever reaches the server may read `/metrics`. Otherwise it takes a token with the permission "
+            "`operations:read`."
+        ),
+    ] = False
+    port: Annotated[
+        int | None,
+        Meta(
+            description="A port for `/metrics` and `/health` alone, open to whoever reaches it; the server's own port then "
+            "has no `/metrics`. Nothing: there is no such port. 0 takes a free one."
+        ),
+    ] = None
+    host: Annotated[str, Meta(description="The address of that port.")] = "127.0.0.1"
+
+    @classmethod
+    def development(cls) -> "MetricsSettings":
+        """Return the settings where one person tries things out."""
+        return cls(public=True)
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}: it lies between 0 and 65535, or is nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gauge:
+    name: str
+    documentation: str
+    kind: Literal["counter", "gauge"]
+    label: str | None
+    read: Callable[[], float | Mapping[str, float]]
+
+
+class Metrics(Collector):
+    """The numbers of one process."""
+
+    def __init__(self) -> None:
+        self._durations: dict[str, list[float]] = {}
+        self._statuses: dict[tuple[str, int], int] = {}
+        self._watched: list[_Gauge] = []
+        self._store: _Seen | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def request(self, kind: str, status: int, seconds: float) -> None:
+        """Count a request that has been answered. `kind` is one of a few words."""
+        durations = self._durations.get(kind)
+        if durations is None:
+            durations = self._durations[kind] = [0.0] * (len(BOUNDS) + 2)
+        durations[bisect_left(BOUNDS, seconds)] += 1
+        durations[-1] += seconds
+        key = (kind, status)
+        self._statuses[key] = self._statuses.get(key, 0) + 1
+
+    def watch(
+        self,
+        name: str,
+        documentation: str,
+        read: Callable[[], float | Mapping[str, float]],
+        *,
+        kind: Literal["counter", "gauge"] = "gauge",
+        label: str | None = None,
+    ) -> None:
+        """Show what `read` returns whenever Prometheus asks: a number, or with `label` one for each of its values.
+
+        The name gets the prefix `ledgerpress_`, and a counter the suffix `_total`.
+        """
+        self._watched.append(_Gauge(name, documentation, kind, label, read))
+
+    async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
+        """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
+        points = store.checkpoints
+        lag = await lags(store.log, points, store.clock.now(), store.contact)
+        views = store.views
+        self._store = _Seen(store.contact, points, lag, views.path.name, views.since)
+        try:
+            encode, media_type = choose_encoder(accept)
+            return encode(self._registry), media_type
+        except (TypeError, ValueError):  # a version or an escaping in the header that there is not
+            encode, media_type = choose_encoder("")
+            return encode(self._registry), media_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, for the registry."""
+        yield InfoMetricFamily("ledgerpress", "The program.", {"version": __version__})
+        yield from self._requests()
+        for watched in self._watched:
+            yield _family(watched)
+        if self._store:
+            yield from self._store.families()
+
+    def _requests(self) -> Iterator[Metric]:
+        counts = CounterMetricFamily(
+            "ledgerpress_requests", "Requests answered, by kind and HTTP status.", labels=["kind", "status"]
+        )
+        for (kind, status), count in self._statuses.items():
+            counts.add_metric([kind, str(status)], count)
+        yield counts
+        times = HistogramMetricFamily(
+            "ledgerpress_request_duration_seconds",
+            "From the head of a request to the end of its answer.",
+            labels=["kind"],
+        )
+        for kind, durations in self._durations.items():
+            buckets, total = [], 0.0
+            for bound, number in zip((*map(str, BOUNDS), "+Inf"), durations, strict=False):
+                total += number
+                buckets.append((bound, total))
+            times.add_metric([kind], buckets, durations[-1])
+        yield times
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found out about a store when Prometheus asked."""
+
+    contact: LogHealth
+    points: Mapping[str, Checkpoint]
+    lag: Mapping[str, Lag]
+    file: str
+    since: int
+
+    def families(self) -> Iterator[Metric]:
+        yield from self._log()
+        yield _by_projection(
+            "checkpoint", "The position reached.", {n: p.position for n, p in self.points.items()}
+        )
+        yield _by_projection(
+            "paused", "1 while it is paused.", {n: p.is_paused for n, p in self.points.items()}
+        )
+        yield _by_projection(
+            "lag_events",
+            "Events still to be applied.",
+            {n: one.events for n, one in self.lag.items() if one.is_known},
+        )
+        yield _by_projection(
+            "lag_seconds",
+            "For how long the first event still to be applied has been recorded, or nothing was heard of the log.",
+            {name: one.seconds for name, one in self.lag.items()},
+        )
+        yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", {"file": self.file})
+        yield GaugeMetricFamily(
+            "ledgerpress_views_since_seconds",
+            "Since when, in seconds since 1970, UTC.",
+            self.since / 1_000_000,
+        )
+
+    def _log(self) -> Iterator[Metric]:
+        contact, node = self.contact, node_lag(self.lag)
+        gauges = {
+            "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
+            "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
+            "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
+            "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
+        }
+        if node.is_known:
+            gauges["lag_events"] = (
+                "Events that the last of the projections has still to apply.",
+                node.events,
+            )
+        for name, (documentation, value) in gauges.items():
+            yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
+        counters = {
+            "log_regained": ("How often the log could be reached again.", contact.regained),
+            "log_reconnects": (
+                "Connections to the log that were made anew.",
+                contact.counts.get("reconnects", 0),
+            ),
+            "log_appends_resolved": (
+                "Appends without an answer of which it was found out whether they are recorded.",
+                contact.counts.get("resolved", 0),
+            ),
+            "log_appends_unresolved": ("Those of which it was not.", contact.unresolved),
+        }
+        for name, (documentation, value) in counters.items():
+            yield CounterMetricFamily(f"ledgerpress_{name}", documentation, value)
+
+
+def _by_projection(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"ledgerpress_projection_{name}", documentation, labels=["projection"])
+    for projection, value in values.items():
+        family.add_metric([projection], float(value))
+    return family
+
+
+def _family(watched: _Gauge) -> Metric:
+    labels = [watched.label] if watched.label else []
+    of_kind = CounterMetricFamily if watched.kind == "counter" else GaugeMetricFamily
+    family = of_kind(f"ledgerpress_{watched.name}", watched.documentation, labels=labels)
+    value = watched.read()
+    for label, number in value.items() if isinstance(value, Mapping) else [("", value)]:
+        family.add_metric([label] if watched.label else [], number)
+    return family

@@ -1,0 +1,118 @@
+"""Whether the process lives, and whether it is ready: every projection runs and has nearly nothing to catch up with."""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ledgerpress.commands.identity import Authenticator, Permission, Unauthenticated
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.views.projection.lag import Lag, lags, node_lag
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a server is ready, and whom it tells why not."""
+
+    lag_events: Annotated[
+        int,
+        Meta(
+            ge=0, description="A projection that has more events still to apply makes the server not ready."
+        ),
+    ] = 1_000
+    lag_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="So does one whose next event has been recorded for longer than that, and a log that cannot be reached for longer.",
+        ),
+    ] = 10.0
+    details: Annotated[
+        bool,
+        Meta(
+            description="Everyone is told why a projection is paused, and which views file is in use. Otherwise it takes a "
+            "token with the permission `operations:read`."
+        ),
+    ] = False
+
+    @classmethod
+    def development(cls) -> "HealthSettings":
+        """Return the settings where one person tries things out: ready is who has nothing to catch up with."""
+        return cls(lag_events=0, lag_seconds=0.0, details=True)
+
+    def is_behind(self, lag: Lag) -> bool:
+        """Whether a projection has too much to catch up with, or may have for all that is known."""
+        may_be = lag.events > 0 or not lag.is_known
+        return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
+
+
+class Health:
+    """Answers the two questions that an operator's machinery asks."""
+
+    def __init__(
+        self, store: Store, door: Authenticator, settings: HealthSettings, stopping: asyncio.Event
+    ) -> None:
+        """`stopping` is set as soon as the process is to stop: it is not ready then."""
+        self._store = store
+        self._door = door
+        self._settings = settings
+        self._stopping = stopping
+
+    async def live(self, _: Request) -> Response:
+        """Answer 200 as long as the process answers at all."""
+        return JSONResponse({"status": "live"}, headers=_FRESH)
+
+    async def ready(self, request: Request) -> Response:
+        """Answer 200, or 503 with the projections that are paused or behind. It does not wait for the log."""
+        store, settings = self._store, self._settings
+        points, contact = store.checkpoints, store.contact
+        lag = await lags(store.log, points, store.clock.now(), contact)
+        node = node_lag(lag)
+        paused = {name: point.error for name, point in points.items() if point.is_paused}
+        behind = {
+            name: one.events if one.is_known else None for name, one in lag.items() if settings.is_behind(one)
+        }
+        status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
+        if self._stopping.is_set():
+            status = "stopping"
+        body: dict[str, Any] = {
+            "status": status,
+            "head": contact.head,
+            "log": "another" if contact.replaced else "reachable" if node.is_known else "unreachable",
+            "lag": {"events": node.events if node.is_known else None, "seconds": round(node.seconds, 3)},
+            "paused": paused,
+            "behind": behind,
+        }
+        if settings.details or await self._may_see_operations(request):
+            body["views"] = {"file": store.views.path.name, "since": iso_time(store.views.since)}
+            if not node.is_known:
+                body["unreachableSince"] = iso_time(store.clock.now() - int(contact.silence * 1_000_000))
+            if contact.replaced:
+                body["why"] = contact.replaced
+            if contact.notices:
+                body["notices"] = contact.notices
+        else:
+            body["paused"] = dict.fromkeys(paused)
+        return JSONResponse(body, status_code=200 if status == "ready" else 503, headers=_FRESH)
+
+    async def _may_see_operations(self, request: Request) -> bool:
+        try:
+            return await may_see_operations(self._door, request)
+        except LogUnavailable:  # it is asked about a token while the views of tokens stand still
+            return False
+
+
+async def may_see_operations(door: Authenticator, request: Request) -> bool:
+    """Return whether a request shows that it comes from somebody who may see how the server works."""
+    try:
+        identity = await door.identify(request.headers.get("authorization"))
+    except Unauthenticated:
+        return False
+    return identity.may(Permission.READ_OPERATIONS)
+
+
+_FRESH = {"Cache-Control": "no-store"}

@@ -1,0 +1,198 @@
+"""What the pages show, read from one snapshot: templates get these values ready to be printed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render
+from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
+from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.snapshot import Snapshot
+
+PAGE_SIZE: Final = 10
+TOP: Final = 0
+_MAIN_CATEGORIES: Final = 8
+_FEWEST_SECTIONS: Final = 3
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A name that leads somewhere."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in UTC: for programs, as a day and to the minute for readers, and as an age."""
+
+    iso: str
+    day: str
+    minute: str
+    age: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An article in a list."""
+
+    title: str
+    href: str
+    teaser: str
+    authors: Sequence[str]
+    categories: Sequence[Link]
+    published: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """A page of a list of articles; `newer` and `older` are queries that lead to its neighbours."""
+
+    cards: Sequence[Card]
+    newer: str | None
+    older: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A category, with those below it. Its count takes them in."""
+
+    name: str
+    href: str
+    count: int
+    children: "Sequence[Branch]"
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleContent:
+    """An article to be read. `sections` is empty where the body is too short for a table of contents."""
+
+    title: str
+    href: str
+    teaser: str
+    authors: Sequence[str]
+    categories: Sequence[Link]
+    published: Moment
+    updated: Moment | None
+    reading_minutes: int
+    corrections: Sequence[tuple[Moment, str]]
+    sections: Sequence[Section]
+    body: Markup
+
+
+def site_name(snapshot: Snapshot) -> str:
+    """Return the site's name; one that has none yet is called after the program."""
+    return people_queries.site_name(snapshot) or "LedgerPress"
+
+
+def main_categories(snapshot: Snapshot) -> list[Link]:
+    """Return the first categories at the top of the tree, by name: as many as fit at the head of a page."""
+    return [_category_link(one) for one in categories.children(snapshot, TOP)[:_MAIN_CATEGORIES]]
+
+
+def category_tree(snapshot: Snapshot, below: int = TOP) -> list[Branch]:
+    """Return the tree below a category, or all of it."""
+    return [
+        Branch(
+            name=one.name,
+            href=category_href(one.slug),
+            count=categories.count_articles(snapshot, one, descend=True),
+            children=category_tree(snapshot, one.seq),
+        )
+        for one in categories.children(snapshot, below)
+    ]
+
+
+def ancestors(snapshot: Snapshot, category: categories.Category) -> list[Link]:
+    """Return the categories above one, from the top down."""
+    return [_category_link(one) for one in categories.ancestors(snapshot, category)]
+
+
+def article_cards(
+    snapshot: Snapshot, ks: Sequence[int], now: int, *, after: str | None, before: str | None
+) -> Cards:
+    """Return the articles of the listings `ks` next to a cursor, the newest first. Raises `BadPageRequest`."""
+    request = (
+        PageRequest(last=PAGE_SIZE, before=before) if before else PageRequest(first=PAGE_SIZE, after=after)
+    )
+    page = page_of(snapshot, ks, request)
+    found = [article_queries.by_seq(snapshot, key.post) for key in page.entries]
+    newer = older = None
+    if page.entries and page.has_previous:
+        newer = f"?before={encode_cursor(page.entries[0])}"
+    if page.entries and page.has_next:
+        older = f"?after={encode_cursor(page.entries[-1])}"
+    return Cards([_card(snapshot, one, now) for one in found if one], newer, older)
+
+
+def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
+    """Return all that the page of an article shows."""
+    body = render(article_queries.markdown(snapshot, article.body))
+    was_updated = article.updated_at > article.published_at
+    return ArticleContent(
+        title=article.title,
+        href=article_href(article.slug),
+        teaser=derived_teaser(body.lead) if article.teaser is None else article.teaser,
+        authors=_authors(snapshot, article),
+        categories=_categories(snapshot, article),
+        published=_moment(article.published_at, now),
+        updated=_moment(article.updated_at, now) if was_updated else None,
+        reading_minutes=body.reading_minutes,
+        corrections=[
+            (_moment(one.at, now), one.note) for one in article_queries.corrections(snapshot, article)
+        ],
+        sections=body.sections if len(body.sections) >= _FEWEST_SECTIONS else (),
+        body=Markup(body.html),  # noqa: S704 - sanitised by `render`
+    )
+
+
+def article_href(slug: str) -> str:
+    """Return where an article is."""
+    return f"/articles/{quote(slug)}"
+
+
+def category_href(slug: str) -> str:
+    """Return where a category is."""
+    return f"/categories/{quote(slug)}"
+
+
+def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Card:
+    teaser = article.teaser
+    if teaser is None:
+        teaser = derived_teaser(render(article_queries.markdown(snapshot, article.body)).lead)
+    return Card(
+        title=article.title,
+        href=article_href(article.slug),
+        teaser=teaser,
+        authors=_authors(snapshot, article),
+        categories=_categories(snapshot, article),
+        published=_moment(article.published_at, now),
+    )
+
+
+def _authors(snapshot: Snapshot, article: article_queries.Article) -> list[str]:
+    return [one.name for one in people_queries.authors(snapshot, article.author_ids)]
+
+
+def _categories(snapshot: Snapshot, article: article_queries.Article) -> list[Link]:
+    return [_category_link(one) for one in categories.of_post(snapshot, article.seq)]
+
+
+def _category_link(category: categories.Category) -> Link:
+    return Link(category.name, category_href(category.slug))
+
+
+def _moment(microseconds: int, now: int) -> Moment:
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    day = f"{at.day} {at:%B} {at.year}"
+    return Moment(iso_time(microseconds), day, f"{day}, {at:%H:%M} UTC", relative_time(microseconds, now))

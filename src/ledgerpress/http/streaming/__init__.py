@@ -1,0 +1,1 @@
+"""GraphQL over WebSocket and server-sent events."""

@@ -1,1 +1,0 @@
-"""Content from elsewhere: pages are parsed, then carried in through the same commands that editors use."""

@@ -1,0 +1,1 @@
+"""Tasks of an operator: verify, rebuild, back up, copy, withdraw, status."""

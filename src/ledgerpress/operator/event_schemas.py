@@ -1,0 +1,55 @@
+"""The JSON Schema (2020-12) of every event's data, written from the catalogue, and the check that nothing drifted."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.event_catalogue import EVENT_TYPES
+
+SUFFIX: Final = ".schema.json"
+
+
+def schemas() -> dict[str, str]:
+    """Return the text of each schema by the name of its file."""
+    return {f"{name}.v{version}{SUFFIX}": _text(name, version, type_) for name, version, type_ in EVENT_TYPES}
+
+
+def write(directory: Path) -> None:
+    """Write the schema of each event's newest version; the schemas of older versions stay."""
+    directory.mkdir(exist_ok=True)
+    for name, text in schemas().items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+def check(directory: Path) -> list[str]:
+    """Return what differs between the files in `directory` and the catalogue, a sentence each."""
+    differences = []
+    for name, text in schemas().items():
+        path = directory / name
+        if not path.exists():
+            differences.append(f"{path} is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            differences.append(f"{path} differs from the event in the code")
+    newest = {name: version for name, version, _ in EVENT_TYPES}
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        event, _, version = path.name.removesuffix(SUFFIX).rpartition(".v")
+        if not version.isdigit() or not 1 <= int(version) <= newest.get(event, 0):
+            differences.append(f"{path} belongs to no event of the catalogue")
+    return differences
+
+
+def _text(name: str, version: int, type_: type[Event]) -> str:
+    (reference,), components = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
+    own = reference["$ref"].rpartition("/")[2]
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:ledgerpress:event:{name}:v{version}",
+        **components.pop(own),
+        "title": f"{name} version {version}",
+    }
+    if components:
+        schema["$defs"] = components
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,94 @@
+"""What must be true of every stored event by itself, computed anew from its bytes.
+
+Leaf, hash and commitment are made here a second time, from the specification and the standard library, and not by the
+code that writes events: a mistake there would otherwise confirm itself.
+"""
+
+import hashlib
+import hmac
+import json
+from typing import Final
+
+import msgspec
+
+from ledgerpress.eventlog.envelope import (
+    ENVELOPE_VERSION,
+    MAX_INTEGER,
+    MAX_PAYLOAD_BYTES,
+    SALT_BYTES,
+    Header,
+    NewEvent,
+    SealedPayload,
+    StoredEvent,
+    check_stream_name,
+)
+from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope
+
+_PLACEHOLDER: Final = SealedPayload("json", b"", bytes(SALT_BYTES))
+
+
+class EventInvalid(EventLogError):
+    """An event is not what it was when it was recorded, or never was what an event must be."""
+
+
+def verified_leaf_hash(header: Header, publication: str) -> bytes:
+    """Return SHA-256(0x00 ‖ leaf), the leaf being the header's canonical JSON (RFC 8785; RFC 9162, section 2.1.1).
+
+    Raises `EventInvalid` for a header that the envelope does not allow.
+    """
+    fields = msgspec.structs.asdict(header)
+    numbers = (header.position, header.stream_version, header.schema_version, header.recorded_at)
+    if not all(type(number) is int and 0 <= number <= MAX_INTEGER for number in numbers):
+        raise EventInvalid("a number in the header is none, or out of range")
+    if header.v != ENVELOPE_VERSION:
+        raise EventInvalid(f"the envelope has version {header.v}, which is not known here")
+    if header.publication != publication:
+        raise EventInvalid(f"it belongs to another publication, {header.publication}")
+    try:
+        check_stream_name(header.stream)
+        _without_payload(header).check()
+    except (InvalidEnvelope, TypeError) as error:
+        raise EventInvalid(f"the header is not one: {error}") from error
+    named = {_NAMES[name]: value for name, value in fields.items()}
+    # Of ASCII strings and integers, sorted keys and no white space are all that RFC 8785 asks for.
+    leaf = json.dumps(named, sort_keys=True, separators=(",", ":")).encode("ascii")
+    if leaf != header.leaf():
+        raise EventInvalid("its leaf is not canonical")
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def verify_payload(event: StoredEvent) -> None:
+    """Raise `EventInvalid` unless the payload is there and is the one that the header commits to."""
+    payload = event.payload
+    if payload is None or payload.salt is None:
+        raise EventInvalid("its payload is gone")
+    if len(payload.salt) != SALT_BYTES or len(payload.plaintext) > MAX_PAYLOAD_BYTES:
+        raise EventInvalid("its payload or its salt is too long or too short")
+    message = payload.encoding.encode() + b"\x00" + payload.plaintext
+    found = hmac.new(payload.salt, message, hashlib.sha256).hexdigest()
+    if found != event.header.payload_commitment:
+        raise EventInvalid("its payload is not the one that its header commits to")
+
+
+def _without_payload(header: Header) -> NewEvent:
+    return NewEvent(
+        event_id=header.event_id,
+        type=header.type,
+        schema_version=header.schema_version,
+        recorded_at=header.recorded_at,
+        actor_id=header.actor_id,
+        on_behalf_of_actor_id=header.on_behalf_of_actor_id,
+        command_id=header.command_id,
+        correlation_id=header.correlation_id,
+        causation_id=header.causation_id,
+        payload=_PLACEHOLDER,
+    )
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+_NAMES: Final = {name: _camel(name) for name in Header.__struct_fields__}
+"""The fields' names in the leaf."""

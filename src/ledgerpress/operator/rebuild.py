@@ -1,0 +1,122 @@
+"""What an operator does with views: make them anew beside those in use, go back to the former, drop what is kept."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.data_directory import check_views_directory
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.open_log import log_of_views
+from ledgerpress.server.views_builder import Progress, RebuildFailed, ViewsBuilder, ViewsComparison
+from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
+from ledgerpress.views.files.comparison import RowDifference
+from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, ViewsGone
+from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.projector import Projector
+
+ATTEMPTS: Final = 3
+"""How often views are begun, where payloads are withdrawn while they are being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewsFileInfo:
+    """A views file of a data directory. `state` is `in use`, `former` or `unfinished`; `size` is in bytes."""
+
+    name: str
+    state: str
+    position: int | None
+    size: int
+
+
+async def rebuild(
+    data: Path,
+    names: Collection[str] = (),
+    *,
+    log: str = LOCAL,
+    check: bool = False,
+    report: Callable[[RowDifference], None] = lambda _: None,
+    again: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+    projectors: Sequence[Projector] | None = None,
+    batch_size: int | None = None,
+) -> ViewsComparison | None:
+    """Make the views in `data` anew beside those in use, compare them, and have every process use them.
+
+    With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken
+    over. `report` takes each row that differs; `again` is called where all begins anew, and what was reported is void.
+    At most `batch_size` events are written in one transaction. Returns how they compare, `None` where there were no
+    views in use. Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
+    """
+    projectors = all_projectors() if projectors is None else projectors
+    async with log_of_views(data, log, to_make=True) as opened:
+        directory = ViewsDirectory(data, projectors)
+        making = ViewsBuilder(opened, event_codec(), directory, projectors, batch_size=batch_size)
+        with directory.building():
+            for _ in range(ATTEMPTS):
+                try:
+                    return await making.beside(names, report, check=check, progress=progress)
+                except (PayloadWithdrawnDuringBuild, ViewsGone):
+                    again()
+            raise RebuildFailed("payloads are being withdrawn; try again when that is done")
+
+
+async def rebuild_now(log: EventLog, data: Path) -> None:
+    """Make the views of `log` anew and put them to use, compared with nothing; a projection that fails is paused in them."""
+    projectors = all_projectors()
+    directory = ViewsDirectory(data, projectors)
+    while True:
+        try:
+            with directory.building():
+                return await ViewsBuilder(log, event_codec(), directory, projectors).make()
+        except ViewsBusy:
+            await asyncio.sleep(1.0)
+
+
+def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
+    """Have every process on `data` use the former views again; return where they are.
+
+    Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` where this program cannot read them.
+    """
+    check_views_directory(data)
+    projectors = all_projectors() if projectors is None else projectors
+    directory = ViewsDirectory(data, projectors)
+    if former := directory.former:
+        with closing(open_to_read(former)) as db:
+            try:
+                check_tables(db, projectors)
+            except (ViewsOfOtherVersions, sqlite3.Error) as error:
+                raise RebuildFailed(f"{former.name} cannot be used by this version: {error}") from error
+    return directory.roll_back()
+
+
+def drop_views(data: Path) -> list[Path]:
+    """Delete the views in `data` that are not in use, and return them. Raises `LogUnusable`."""
+    check_views_directory(data)
+    return ViewsDirectory(data, all_projectors()).drop()
+
+
+def list_views(data: Path) -> list[ViewsFileInfo]:
+    """Return the views files in `data`, those in use first. Raises `LogUnusable`."""
+    check_views_directory(data)
+    directory = ViewsDirectory(data, all_projectors())
+    kept = [(directory.current, "in use"), (directory.former, "former")]
+    files = [(path, state) for path, state in kept if path]
+    files += [(path, "unfinished") for path in directory.unfinished()]
+    return [ViewsFileInfo(path.name, state, _position(path), path.stat().st_size) for path, state in files]
+
+
+def _position(views: Path) -> int | None:
+    try:
+        with closing(open_to_read(views)) as db:
+            return min((point.position for point in checkpoints.read(db).values()), default=None)
+    except sqlite3.Error:
+        return None

@@ -1,0 +1,89 @@
+"""Tells what is in a store, and how far its views have come; of a node that is cut off from its log, what it has."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.features import people_queries
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.server.node_directory import known_publication
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.verification import reading
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.lag import Lag, lags
+from ledgerpress.views.snapshot import Snapshot
+
+
+async def read_status(
+    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Return what is in the store in `data`, as plain data.
+
+    Where the log cannot be reached, that is what the node's views say, as they are: the head and the lags are `None`, and
+    `log.unreachable` says why. Raises `LogUnusable`; and `LogUnavailable` where there are no views either.
+    """
+    url = LogUrl.parse(log)
+    try:
+        async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+            head, points = await store.log.head(), store.checkpoints
+            behind = await lags(store.log, points, store.clock.now(), store.contact)
+            with store.snapshot() as snapshot:
+                return {
+                    "publication": store.log.publication,
+                    "log": _log(url, notices=store.contact.notices),
+                    "head": head,
+                    **_views(snapshot, points, behind),
+                }
+    except LogUnavailable as error:
+        if found := _cut_off(data, url, str(error)):
+            return found
+        raise
+
+
+def _cut_off(data: Path, url: LogUrl, why: str) -> dict[str, Any] | None:
+    try:
+        with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
+            if snapshot is None:
+                return None
+            return {
+                "publication": known_publication(data),
+                "log": _log(url, unreachable=why),
+                "head": None,
+                **_views(snapshot, checkpoints.read(snapshot.db), {}),
+            }
+    except (OSError, sqlite3.Error):
+        # Damaged, or of a version with other tables: they are made anew when the log is there.
+        return None
+
+
+def _log(url: LogUrl, *, notices: tuple[str, ...] = (), unreachable: str | None = None) -> dict[str, Any]:
+    return {"url": str(url), "engine": url.engine, "notices": list(notices), "unreachable": unreachable}
+
+
+def _views(snapshot: Snapshot, points: Mapping[str, Checkpoint], behind: Mapping[str, Lag]) -> dict[str, Any]:
+    digests = checkpoints.digests(snapshot.db)
+    return {
+        "site": people_queries.site_name(snapshot),
+        "projections": [
+            {
+                "name": name,
+                "state": "PAUSED" if point.is_paused else "RUNNING",
+                "checkpoint": point.position,
+                "lag": behind[name].events if name in behind else None,
+                "lagSeconds": behind[name].seconds if name in behind else None,
+                "failedAt": point.failed_at,
+                "error": point.error,
+                "digest": _digest(*digests[name]) if name in digests else None,
+            }
+            for name, point in points.items()
+        ],
+    }
+
+
+def _digest(position: int, sha256: str) -> dict[str, Any]:
+    return {"position": position, "sha256": sha256}

@@ -1,1 +1,0 @@
-"""From events to rows: one projector for each read model, and the runner that keeps them up with the log."""

@@ -1,0 +1,1 @@
+"""The server: settings, wiring, process."""

@@ -1,0 +1,84 @@
+"""Makes the door of an open store, and the first ADMIN token that leads through it."""
+
+from pathlib import Path
+
+from ledgerpress.adapters.oidc.http_fetch import checked_url
+from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys
+from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
+from ledgerpress.commands.identity import Authenticator, Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.features.actors.model import SYSTEM
+from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.tokens import queries as tokens
+from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
+from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
+from ledgerpress.features.tokens.projector import TokensProjector
+from ledgerpress.server.store import Store
+
+_FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
+
+
+def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
+    """Return the door of `store`. Raises `ValueError` for settings that make no sense."""
+    return TokenAuthenticator(
+        store.snapshot,
+        store.clock,
+        store.log.publication,
+        anonymous=anonymous(settings.anonymous_role),
+        verifier=_verifier(store, settings),
+        is_paused=lambda: store.checkpoints[TokensProjector.name].is_paused,
+        is_current=lambda token: _is_current(store, token),
+    )
+
+
+async def first_admin_token(store: Store) -> str | None:
+    """Make the first ADMIN token of a publication that never had one, and return its secret.
+
+    Of several processes that want it at once, one makes it, and the others return `None`.
+    """
+    with store.snapshot() as snapshot:
+        if tokens.any_with_role(snapshot, Role.ADMIN.value):
+            return None
+    secret, token_id = new_secret(store.randomness), first_token_id(store.log.publication)
+    hashed = secret_hash(secret)
+    command = CreateToken(name=_FIRST_TOKEN, role=Role.ADMIN, token_id=token_id, secret_hash=hashed)
+    await store.press.handle(command, CommandRequest(actor_id=SYSTEM.id))
+    _, made = await StateLoader(store.log, event_codec()).token(token_id)
+    return secret if made and made.secret_hash == hashed else None
+
+
+async def _is_current(store: Store, token: tokens.Token) -> bool:
+    """Return whether a token is good by the log, which tells more than views that stand still."""
+    _, found = await StateLoader(store.log, event_codec()).token(token.id)
+    return found is not None and found.secret_hash == token.secret_hash and not found.is_revoked
+
+
+def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
+    issuer, audience = settings.oidc_issuer, settings.oidc_audience
+    if issuer is None or audience is None:
+        return None
+    return JwtVerifier(
+        _keys(settings),
+        store.clock,
+        issuer=issuer,
+        audience=audience,
+        algorithms=settings.oidc_algorithms,
+        role_claim=settings.oidc_role_claim,
+        scope_claim=settings.oidc_scope_claim,
+        leeway=settings.oidc_leeway_seconds,
+    )
+
+
+def _keys(settings: AccessSettings) -> KeySource:
+    if settings.oidc_jwks_file is not None:
+        try:
+            return KeysInFile(Path(settings.oidc_jwks_file))
+        except NoKeys as error:
+            raise ValueError(str(error)) from error
+    return KeysByUrl(
+        checked_url(settings.oidc_jwks_url or ""),
+        lifespan=settings.oidc_jwks_seconds,
+        pause=settings.oidc_jwks_pause_seconds,
+        timeout=settings.oidc_jwks_timeout_seconds,
+    )

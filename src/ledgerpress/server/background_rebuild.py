@@ -1,0 +1,62 @@
+"""Has outdated views made anew while the old ones are served: by a process of its own, so that requests do not wait."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.server.settings.loading import LOG_VARIABLE
+from ledgerpress.views.files.directory import ViewsDirectory
+
+logger = logging.getLogger(__name__)
+
+POLL_INTERVAL: Final = 1.0
+"""Seconds between two looks at whether the views in use are outdated."""
+RETRY_INTERVAL: Final = 60.0
+"""Seconds until a rebuild that has failed is tried again."""
+
+
+async def rebuild_in_background(data: Path, log: str, program: Sequence[str]) -> None:
+    """Run `program rebuild` whenever the views in `data` are outdated, or gone, until cancelled.
+
+    Views that an operator has gone back to are left in use. The URL of the log goes by the environment: it may hold a
+    password, and everyone on a machine can see what programs are started with.
+    """
+    environment = {**os.environ, LOG_VARIABLE: log}
+    directory = ViewsDirectory(data, all_projectors())
+    while True:
+        failed = False
+        try:
+            if directory.current is None or directory.is_outdated:
+                logger.warning(
+                    "the views in use are gone, or not those of this version: they are made anew beside"
+                )
+                failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
+        except OSError as error:
+            failed = True
+            logger.warning("the views could not be made anew: %s", error)
+        await asyncio.sleep(RETRY_INTERVAL if failed else POLL_INTERVAL)
+
+
+async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
+    if process.returncode:
+        logger.warning("the views could not be made anew: %s", errors.decode(errors="replace").strip())
+    return process.returncode == 0

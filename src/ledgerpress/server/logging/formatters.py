@@ -1,0 +1,134 @@
+"""What a log line looks like: JSON where machines read along, words where a person does.
+
+Every line of a request carries its id and its trace. Lengths are bounded, control characters are escaped, and what looks
+like a credential is left out, whoever logged it.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ledgerpress.graphql.request_context import CURRENT
+from ledgerpress.http.middleware.access_log import LOGGER
+
+MAX_MESSAGE_LENGTH: Final = 4_000
+"""Characters of a message."""
+MAX_EXCEPTION_LENGTH: Final = 20_000
+"""Characters of a traceback, of which the end is kept: it says what happened."""
+
+# C0 and C1 controls, line separators, and what turns the direction of writing round.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CREDENTIAL: Final = re.compile(
+    r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+|\blp_[\w-]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
+)
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+class JsonFormatter(logging.Formatter):
+    """Makes a line of JSON of each event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, without the end of line."""
+        line: dict[str, Any] = {
+            "time": _time(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _cleaned(_message(record), MAX_MESSAGE_LENGTH),
+        }
+        if exchange := CURRENT.get():
+            line["request_id"] = exchange.id
+            if exchange.trace_id:
+                line["trace_id"] = exchange.trace_id
+        if (error_id := getattr(record, "error_id", None)) is not None:
+            line["error_id"] = str(error_id)
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = {
+                "type": record.exc_info[0].__qualname__,
+                "traceback": _cleaned_end(self.formatException(record.exc_info)),
+            }
+        return _escaped(_encode(line))
+
+    def access(self, seconds: float, message: str, fields: dict[str, Any]) -> str:
+        """Return the line of a request, without the end of line. `seconds` is the time since 1970, UTC."""
+        line = {"time": _time(seconds), "level": "info", "logger": LOGGER, "message": message, **fields}
+        return _escaped(_without_credentials(_encode(line)))
+
+
+class TextFormatter(logging.Formatter):
+    """Makes a line for a person of each event; an exception follows below, line by line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, without the end of line."""
+        text = _escaped(_cleaned(_message(record), MAX_MESSAGE_LENGTH))
+        line = f"{record.levelname.lower()}: {record.name}: {text}"
+        if (error_id := getattr(record, "error_id", None)) is not None:
+            line += f" (error {_escaped(str(error_id))})"
+        if record.exc_info and record.exc_info[0]:
+            trace = _cleaned_end(self.formatException(record.exc_info))
+            line += "".join(f"\n  {_escaped(one)}" for one in trace.splitlines())
+        return line
+
+    def access(self, seconds: float, message: str, fields: dict[str, Any]) -> str:
+        """Return the line of a request, without the end of line. `seconds` is the time since 1970, UTC."""
+        words = (message, f"{fields['ms']} ms", fields.get("operation"), fields.get("operation_name"))
+        return _escaped(_without_credentials(" ".join(str(word) for word in words if word)))
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # arguments that do not fit the message: better half a line than none
+        return str(record.msg)
+
+
+def _cleaned(text: str, most: int) -> str:
+    """Return text without credentials, and not longer than `most` characters."""
+    text = _without_credentials(text)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _cleaned_end(trace: str) -> str:
+    trace = _without_credentials(trace)
+    return trace if len(trace) <= MAX_EXCEPTION_LENGTH else f"…{trace[-MAX_EXCEPTION_LENGTH:]}"
+
+
+def _without_credentials(text: str) -> str:
+    lower = text.lower()
+    if not any(
+        word in lower for word in ("bearer", "basic", "lp_", "eyj")
+    ):  # which is found out faster than by the pattern
+        return text
+    return _CREDENTIAL.sub(lambda found: f"{found['scheme'] or ''}(left out)", text)
+
+
+def _escaped(text: str) -> str:
+    """Return text in which no character moves a terminal's cursor or begins a line of its own."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _encode(line: dict[str, Any]) -> str:
+    try:
+        return _encoder.encode(line).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which a client may send
+        return _encoder.encode({key: _sound(value) for key, value in line.items()}).decode()
+
+
+def _sound(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sound(one) for key, one in value.items()}
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _time(seconds: float) -> str:
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1_000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

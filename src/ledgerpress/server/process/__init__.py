@@ -1,0 +1,1 @@
+"""The server process: uvicorn, connection limits, sockets."""

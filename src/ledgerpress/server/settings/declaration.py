@@ -1,0 +1,99 @@
+"""What can be set, one by one: each setting's name, its variable in the environment, and what it may be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from ledgerpress.server.settings.sections import sections
+
+PREFIX: Final = "LEDGERPRESS_"
+UNPREFIXED: Final = frozenset({"server", "access"})
+"""The sections whose variables do not carry their name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. Its name is that of its section and its own, such as `server.port`."""
+
+    section: str
+    field: str
+    type: Any
+    info: inspect.Type
+    description: str
+    is_secret: bool
+
+    @property
+    def name(self) -> str:
+        """Its name in messages, and in the file, where the section is a table."""
+        return f"{self.section}.{self.field}"
+
+    @property
+    def variable(self) -> str:
+        """Its variable in the environment."""
+        section = "" if self.section in UNPREFIXED else f"{self.section}_"
+        return f"{PREFIX}{section}{self.field}".upper()
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
+        return allowed(self.info)
+
+
+def declared() -> dict[str, Setting]:
+    """Return all settings by their names, in the order of the sections."""
+    return {one.name: one for section, type_ in sections().items() for one in _of(section, type_)}
+
+
+def _of(section: str, type_: type[msgspec.Struct]) -> Iterator[Setting]:
+    types = {field.name: field.type for field in msgspec.structs.fields(type_)}
+    info = inspect.type_info(type_)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - for the type checker
+    for field in info.fields:
+        schema = field.type.extra_json_schema or {} if isinstance(field.type, inspect.Metadata) else {}
+        extra = field.type.extra or {} if isinstance(field.type, inspect.Metadata) else {}
+        description = schema.get("description", "")
+        yield Setting(
+            section, field.name, types[field.name], _bare(field.type), description, bool(extra.get("secret"))
+        )
+
+
+def _bare(info: inspect.Type) -> inspect.Type:
+    return info.type if isinstance(info, inspect.Metadata) else info
+
+
+def allowed(info: inspect.Type) -> str:
+    """Return in words what a value may be."""
+    match info:
+        case inspect.Metadata():
+            return allowed(info.type)
+        case inspect.BoolType():
+            return "`true` or `false`"
+        case inspect.IntType():
+            return f"a whole number{_bounds(info)}"
+        case inspect.FloatType():
+            return f"a number{_bounds(info)}"
+        case inspect.StrType():
+            return f"text that matches `{info.pattern}`" if info.pattern else "text"
+        case inspect.LiteralType():
+            return "one of " + ", ".join(f"`{value}`" for value in info.values)
+        case inspect.EnumType():
+            return "one of " + ", ".join(f"`{value.value}`" for value in info.cls)
+        case inspect.ListType() | inspect.SetType() | inspect.FrozenSetType() | inspect.VarTupleType():
+            return f"a list, each entry {allowed(info.item_type)}"
+        case inspect.DictType():
+            return f"a table, each value {allowed(info.value_type)}"
+        case inspect.UnionType():
+            ways = [allowed(one) for one in info.types if not isinstance(one, inspect.NoneType)]
+            return " or ".join(ways) + (", or nothing" if info.includes_none else "")
+        case inspect.CustomType() if info.cls.__name__ == "Path":
+            return "a path"
+        case _:
+            return "a value of its own kind"
+
+
+def _bounds(info: inspect.IntType | inspect.FloatType) -> str:
+    bounds = {"above": info.gt, "from": info.ge, "to": info.le, "below": info.lt}
+    return "".join(f" {word} {bound:,}" for word, bound in bounds.items() if bound is not None)

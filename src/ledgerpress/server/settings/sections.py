@@ -1,0 +1,81 @@
+"""Everything that can be set: a section for each room, which declares its own settings, and the two profiles."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.graphql.cached_executor import CacheSettings
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http.health.metrics import MetricsSettings
+from ledgerpress.http.health.probes import HealthSettings
+from ledgerpress.http.middleware.cors import CorsSettings
+from ledgerpress.http.middleware.security_headers import HeaderSettings
+from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.logging.setup import LogSettings
+from ledgerpress.server.settings.server_section import EVERY_ADDRESS, LOOPBACK, ServerSettings
+from ledgerpress.server.tracing.setup import TracingSettings
+
+
+class Profile(StrEnum):
+    """What a server is for. It decides the defaults of all settings."""
+
+    DEVELOPMENT = "development"
+    """One person on one machine tries things out, or works on LedgerPress."""
+    PRODUCTION = "production"
+    """Others reach it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a program. A field is a section, declared by the room that it is for.
+
+    A section's own defaults are those of production; where those of development differ, its class method
+    `development` returns them. To add a section is to add a line here.
+    """
+
+    server: ServerSettings
+    access: AccessSettings
+    http: HttpSettings
+    limits: Limits
+    cache: CacheSettings
+    live: SubscriptionSettings
+    health: HealthSettings
+    metrics: MetricsSettings
+    logs: LogSettings
+    tracing: TracingSettings
+    cors: CorsSettings
+    headers: HeaderSettings
+
+
+def sections() -> dict[str, type[msgspec.Struct]]:
+    """Return what each section holds, by its name."""
+    return {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def defaults(section: type[msgspec.Struct], profile: Profile) -> Any:
+    """Return a section as it is in `profile` where nothing is set."""
+    if profile is Profile.DEVELOPMENT and hasattr(section, "development"):
+        return section.development()
+    return section()
+
+
+def contradiction(settings: Settings, profile: Profile) -> str | None:
+    """Return what does not go together in the settings, if anything."""
+    server = settings.server
+    if profile is Profile.DEVELOPMENT and server.host not in LOOPBACK:
+        return (
+            f"server.host is {server.host}: in the development profile, which tells more than strangers should know, "
+            f"the server listens on {', '.join(LOOPBACK)} only; for others there is `--profile production`"
+        )
+    try:
+        settings.access.check_host(server.host)
+    except ValueError as error:
+        return str(error)
+    if server.host in EVERY_ADDRESS and not server.allowed_hosts:
+        return (
+            f"server.host is {server.host}, which is no name to ask for: say in server.allowed_hosts under which "
+            "names the server is reached"
+        )
+    return None

@@ -1,0 +1,1 @@
+"""SQLite connections and files that appear whole or not at all."""

@@ -1,0 +1,1 @@
+"""Read models in one SQLite file per node: projection, temporal rows, listings, snapshots."""

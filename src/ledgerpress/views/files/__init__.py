@@ -1,0 +1,1 @@
+"""Views files: open, build, compare, switch, copy, verify."""

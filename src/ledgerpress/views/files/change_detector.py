@@ -1,0 +1,58 @@
+"""Tells, for about a microsecond, whether anyone, in any process, has committed a change to a views file."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from ledgerpress.views.views_version import ViewsVersion
+
+_STANDING: Final = """
+    SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection
+"""
+
+
+class ChangeDetector:
+    """A connection of its own, on the caller's thread, which asks for SQLite's data version.
+
+    That changes with every commit of another connection, in this process or another one, and never without
+    (https://sqlite.org/pragma.html#pragma_data_version).
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Take what opens a connection that only reads."""
+        self._connect = connect
+        self._db: sqlite3.Connection | None = None
+        self._ask: Callable[[str], sqlite3.Cursor]
+        self._version: int | None = None
+        self._standing = _unknown()
+
+    def read(self) -> ViewsVersion:
+        """Return how far the views have come: the same object as long as nobody has changed anything.
+
+        They count as not settled where they cannot be read.
+        """
+        try:
+            if self._db is None:
+                self._db = self._connect()
+                self._ask = self._db.cursor().execute
+                self._version = None
+            (version,) = self._ask("PRAGMA data_version").fetchone()
+            if version != self._version:
+                # A commit between the two statements is seen now, and once more with the next version.
+                ((position, is_settled, began_at),) = self._db.execute(_STANDING).fetchall()
+                self._standing = ViewsVersion(position, (self, began_at), bool(is_settled))
+                self._version = version
+        except sqlite3.Error:
+            self.close()
+        return self._standing
+
+    def close(self) -> None:
+        """Give the connection back; whoever asks again gets another."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        self._standing = _unknown()
+
+
+def _unknown() -> ViewsVersion:
+    return ViewsVersion(0, None, is_settled=False)

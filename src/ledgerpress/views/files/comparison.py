@@ -1,0 +1,160 @@
+"""What differs between two views files, table by table and row by row."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cmp_to_key
+from typing import Any, TypeAlias
+
+from ledgerpress.views.files import table_digests as tables
+from ledgerpress.views.files.table_digests import KeyColumn, TableDigest
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING
+
+_Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifference:
+    """A row that is only before (`after` is null), only after (`before` is null), or otherwise after.
+
+    `key` tells which row; `before` and `after` have the other columns: those that differ, or all where the row is on
+    one side.
+    """
+
+    table: str
+    key: Mapping[str, object]
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+@dataclass(slots=True)
+class TableDifference:
+    """How a table comes out: its digests on either side, `None` where there is no such table, and the rows that differ.
+
+    Rows are told apart by the table's key, and by all that they have in common where the key is another one. The
+    columns that are on one side only, `columns_before` and `columns_after`, are not compared.
+    """
+
+    table: str
+    before: TableDigest | None
+    after: TableDigest | None
+    columns_before: list[str] = field(default_factory=list)
+    columns_after: list[str] = field(default_factory=list)
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+def compare(
+    before: sqlite3.Connection,
+    after: sqlite3.Connection,
+    report: Callable[[RowDifference], None],
+    but: Collection[str] = (),
+) -> tuple[list[TableDifference], dict[str, TableDigest]]:
+    """Return the tables that differ, and the digests of all tables after. `report` takes each row that differs.
+
+    Tables in `but` are left out. Memory does not grow with the tables.
+    """
+    left_out = BOOKKEEPING | set(but)
+    old, new = tables.table_digests(before, left_out), tables.table_digests(after, left_out)
+    differing = [
+        _differences(before, after, TableDifference(name, old.get(name), new.get(name)), report)
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+        or set(tables.columns(before, name)) != set(tables.columns(after, name))
+    ]
+    return differing, new
+
+
+def _differences(
+    before: sqlite3.Connection,
+    after: sqlite3.Connection,
+    found: TableDifference,
+    report: Callable[[RowDifference], None],
+) -> TableDifference:
+    table = found.table
+    old, new = tables.columns(before, table), tables.columns(after, table)
+    if found.before and found.after:
+        found.columns_before = [name for name in old if name not in new]
+        found.columns_after = [name for name in new if name not in old]
+    common = [name for name in old if name in new]
+    if not common:
+        # No row of one side is one of the other: each stands alone, with all its columns.
+        for row in tables.rows(before, table, old, tables.key(before, table)):
+            found.removed += 1
+            report(_difference(table, old, tables.key(before, table), row, None))
+        for row in tables.rows(after, table, new, tables.key(after, table)):
+            found.added += 1
+            report(_difference(table, new, tables.key(after, table), None, row))
+        return found
+    keys = tables.key(after, table)
+    if {column.name for column in keys} != {column.name for column in tables.key(before, table)}:
+        keys = [KeyColumn(name, descending=False) for name in common]
+    rows_before = tables.rows(before, table, common, keys)
+    rows_after = tables.rows(after, table, common, keys)
+    for row_before, row_after in _merged(rows_before, rows_after, common, keys):
+        if row_before == row_after:
+            continue
+        if row_before is None:
+            found.added += 1
+        elif row_after is None:
+            found.removed += 1
+        else:
+            found.changed += 1
+        report(_difference(table, common, keys, row_before, row_after))
+    return found
+
+
+def _merged(
+    before: Iterator[_Row], after: Iterator[_Row], common: Sequence[str], keys: Sequence[KeyColumn]
+) -> Iterator[tuple[_Row | None, _Row | None]]:
+    """Yield the rows of both sides in the order of their keys, those of one key together."""
+    places = [(common.index(name), descending) for name, descending in keys]
+
+    def order(one: _Row, other: _Row) -> int:
+        for place, descending in places:
+            a, b = _sortable(one[place]), _sortable(other[place])
+            if a != b:
+                return -1 if (a < b) != descending else 1
+        return 0
+
+    in_order = cmp_to_key(order)
+    one, other = next(before, None), next(after, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and in_order(one) < in_order(other)):
+            yield one, None
+            one = next(before, None)
+        elif one is None or in_order(other) < in_order(one):
+            yield None, other
+            other = next(after, None)
+        else:
+            yield one, other
+            one, other = next(before, None), next(after, None)
+
+
+def _sortable(value: object) -> tuple[int, Any]:
+    """Order values of different types as SQLite does (https://sqlite.org/datatype3.html#comparisons)."""
+    if value is None:
+        return 0, 0
+    if isinstance(value, int | float):
+        return 1, value
+    return (2, value.encode()) if isinstance(value, str) else (3, value)
+
+
+def _difference(
+    table: str, common: Sequence[str], keys: Sequence[KeyColumn], before: _Row | None, after: _Row | None
+) -> RowDifference:
+    either = before if after is None else after
+    values = dict(zip(common, either or (), strict=True))
+    key = {name: values[name] for name, _ in keys}
+
+    def side(row: _Row | None, other: _Row | None) -> Mapping[str, object] | None:
+        if row is None:
+            return None
+        return {
+            name: value
+            for place, (name, value) in enumerate(zip(common, row, strict=True))
+            if (other[place] != value if other is not None else name not in key)
+        }
+
+    return RowDifference(table, key, side(before, after), side(after, before))

@@ -1,0 +1,126 @@
+"""Takes a snapshot of the views in use: a copy as of one position, while the node serves and applies events.
+
+SQLite writes to the database file only in checkpoints; commits go to the write-ahead log beside it. A read transaction
+that begins when that log is empty reads the file alone, and as long as it lasts no checkpoint may write there
+(https://sqlite.org/walformat.html, section 2.3.1: it holds WAL_READ_LOCK(0)). So the bytes of the file stand still, are the views as of the
+transaction's position, and can be copied as they are, straight into a pipe if need be: twice as fast as SQLite's
+backup, which needs a file of its own first. Commits go on meanwhile, and lengthen the write-ahead log.
+
+An empty write-ahead log also means that nothing is left of what was deleted: it has been overwritten (`secure_delete`).
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ledgerpress.sqlite.connection import BUSY_TIMEOUT, is_busy, uri
+from ledgerpress.views.files.copy_format import (
+    VERSION,
+    Manifest,
+    Progress,
+    ViewsCopyInvalid,
+    rows_digests,
+    write,
+)
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.projection import checkpoints
+
+_LOOK = 0.005
+"""Seconds between two attempts to find the write-ahead log empty."""
+
+
+def create_copy(
+    directory: ViewsDirectory, publication: str, taken_at: int, target: BinaryIO, progress: Progress
+) -> Manifest:
+    """Write a snapshot of the views in use to `target`, and return what it holds.
+
+    MUST be called in a process that has no other connection to the views: when it closes the file, every lock of the
+    process on it goes (https://sqlite.org/howtocorrupt.html, section 2.2). Raises `ViewsCopyInvalid` where there are
+    no views in use that this program made, or where they are not at one position; `sqlite3.Error`, `OSError`.
+    """
+    views = directory.current
+    if views is None:
+        raise ViewsCopyInvalid(f"there are no views in {directory.data}: start a server on it first")
+    if not directory.is_ours(views):
+        raise ViewsCopyInvalid(
+            f"the views in use ({views.name}) were made by another version of LedgerPress: take the snapshot with that "
+            "version, or make them anew first (ledgerpress rebuild)"
+        )
+    with _standing_still(views) as (db, file):
+        manifest = _manifest(db, directory.digest, publication, taken_at, os.fstat(file.fileno()).st_size)
+        write(file, manifest, target, progress)
+    return manifest
+
+
+@contextmanager
+def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]]:
+    """Lend the views, and their file, whose bytes do not change meanwhile."""
+    give_up = time.monotonic() + BUSY_TIMEOUT
+    with ExitStack() as stack:
+        # Closed after the connection: closing it takes the connection's locks away.
+        file = stack.enter_context(views.open("rb", buffering=0))
+        where = uri(views, mode="rw")
+        # It never waits for a lock, since whoever empties the write-ahead log keeps others from writing while it waits.
+        db = stack.enter_context(closing(sqlite3.connect(where, uri=True, isolation_level=None, timeout=0)))
+        db.execute("PRAGMA query_only = ON")
+        while not _stands_still(db, Path(f"{views}-wal")):
+            if time.monotonic() > give_up:
+                raise ViewsCopyInvalid(
+                    f"the views have been read or copied without a pause for {BUSY_TIMEOUT:.0f} seconds, as a rebuild does "
+                    "that compares, or another snapshot: try again when that is done"
+                )
+            time.sleep(_LOOK)
+        yield db, file
+
+
+def _stands_still(db: sqlite3.Connection, write_ahead_log: Path) -> bool:
+    try:
+        if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            return False
+        db.execute("BEGIN")
+        checkpoints.read(db)
+    except sqlite3.OperationalError as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if not is_busy(error):
+            raise
+        return False
+    # It could not be emptied since the transaction began: that waits for whoever reads from it.
+    if write_ahead_log.stat().st_size == 0:
+        return True
+    db.execute("ROLLBACK")
+    return False
+
+
+def _manifest(db: sqlite3.Connection, made_by: str, publication: str, taken_at: int, size: int) -> Manifest:
+    points = checkpoints.read(db)
+    for name, point in points.items():
+        if point.is_paused:
+            raise ViewsCopyInvalid(
+                f"projection {name} is paused at position {point.failed_at:,} ({point.error}): mend that first, see "
+                "ledgerpress status"
+            )
+    reached = {(point.position, point.leaf_hash) for point in points.values()}
+    if len(reached) > 1:
+        raise ViewsCopyInvalid("a projection is behind the others: try again when it has caught up")
+    ((position, leaf_hash),) = reached
+    if leaf_hash is None:
+        raise ViewsCopyInvalid("the views hold nothing yet")
+    pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * page_size != size:
+        raise ViewsCopyInvalid(f"the views are damaged: {size:,} bytes, and not {pages * page_size:,}")
+    return Manifest(
+        version=VERSION,
+        publication=publication,
+        position=position,
+        leaf_hash=leaf_hash,
+        made_by=made_by,
+        projectors=checkpoints.versions(db),
+        size=size,
+        taken_at=taken_at,
+        digests=rows_digests(checkpoints.digests(db)),
+    )

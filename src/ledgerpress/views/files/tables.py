@@ -1,0 +1,121 @@
+"""The tables of a views file: made, checked, and told from those of another program."""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+from ledgerpress.sqlite.connection import statements
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.projector import Projector
+
+APPLICATION_ID: Final = 0x4C507677
+"""Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""
+
+INDEXING_PRAGMAS: Final[dict[str, str | int]] = {"temp_store": "FILE", "cache_size": -8_192}
+"""For `create_indexes` on a long table: SQLite sorts all its rows, as many at a time as the cache may hold."""
+
+_TOKEN: Final = re.compile(r"""--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|[^\s\w])""", re.DOTALL)
+_SCHEMA: Final = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+
+
+class ViewsDamaged(sqlite3.DatabaseError):
+    """The file is a database, and not whole."""
+
+
+class ViewsOfOtherVersions(Exception):
+    """The tables are not those that this program's projectors write."""
+
+
+def create_tables(
+    db: sqlite3.Connection, projectors: Sequence[Projector], *, began_at: int = 0, indexes: bool = True
+) -> None:
+    """Make the projectors' tables, empty, and their checkpoints, in a file that has none.
+
+    `began_at` is the log's head before anything is read for them. Without `indexes`, those that only readers use are
+    left to `create_indexes`: rows are written faster then.
+    """
+    if db.execute(_SCHEMA).fetchone():
+        return
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _run(db, checkpoints.SCHEMA, *(projector.schema for projector in projectors))
+    checkpoints.create(db, projectors, began_at)
+    if indexes:
+        _run(db, *(projector.indexes for projector in projectors))
+
+
+def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
+    """Make the indexes that only readers use, where they are missing: one after all rows costs less than with each.
+
+    Where there are many rows, `INDEXING_PRAGMAS`, set before the transaction, bound the memory that this takes.
+    """
+    there = {name for name, _ in db.execute(_SCHEMA)}
+    with closing(_whole(projectors)) as whole:
+        for name, sql in whole.execute(_SCHEMA + " AND type = 'index'").fetchall():
+            if name not in there:
+                db.execute(sql)
+
+
+def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_at: int) -> None:
+    """Empty the file, and make all tables and indexes anew."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    for (name,) in tables.fetchall():
+        db.execute(f'DROP TABLE "{name}"')
+    create_tables(db, projectors, began_at=began_at)
+
+
+def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, indexes: bool = True) -> None:
+    """Raise `ViewsDamaged` or `ViewsOfOtherVersions` unless every table and every checkpoint is there.
+
+    Without `indexes`, those that are made last may be missing.
+    """
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise ViewsDamaged("it does not say that it holds views")
+    found = _normalized_schema(db)
+    with closing(_whole(projectors)) as whole:
+        expected = _normalized_schema(whole)
+    if not {"projection", "views"} <= {name for name, _ in found}:
+        raise ViewsDamaged("it lacks the checkpoints")
+    if not found <= expected or (indexes and found != expected):
+        made_by = set(db.execute("SELECT name, version FROM projection"))
+        if made_by == {(one.name, one.version) for one in projectors}:
+            raise ViewsDamaged("its tables are not those of the projectors")
+        raise ViewsOfOtherVersions("its tables are those of other versions of the projectors")
+    if {name for (name,) in db.execute("SELECT name FROM projection")} != {one.name for one in projectors}:
+        raise ViewsDamaged("it lacks the checkpoint of a projection")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file's content is at fault (SQLITE_CORRUPT, SQLITE_NOTADB), and not what surrounds it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, ViewsDamaged) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def tables_of(projector: Projector) -> list[str]:
+    """Return the names of the projector's tables."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        _run(db, projector.schema)
+        rows = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        return [name for (name,) in rows]
+
+
+def normalized(sql: str) -> str:
+    """Return `sql` without comments and with one space between tokens: neither identifies a table."""
+    return " ".join(filter(None, _TOKEN.findall(sql)))
+
+
+def _normalized_schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    return {(name, normalized(sql or "")) for name, sql in db.execute(_SCHEMA)}
+
+
+def _whole(projectors: Sequence[Projector]) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:")
+    create_tables(db, projectors)
+    return db
+
+
+def _run(db: sqlite3.Connection, *scripts: str) -> None:
+    for script in scripts:
+        for statement in statements(script):
+            db.execute(statement)

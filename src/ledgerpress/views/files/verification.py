@@ -1,0 +1,157 @@
+"""Compares the views in use with ones made anew from the log, in a temporary file beside them."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Final
+
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.sqlite.connection import open_to_read
+from ledgerpress.views.files.table_digests import TableDigest, table_digests
+from ledgerpress.views.files.tables import create_tables
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.batch_apply import apply_batch, decode
+from ledgerpress.views.projection.checkpoints import BOOKKEEPING, Checkpoint
+from ledgerpress.views.projection.event_skipping import recorded_skips
+from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.snapshot import Snapshot
+
+BATCH: Final = 1_000
+
+
+@dataclass(slots=True)
+class ViewsVerification:
+    """What was found at `position`, the least that a projection has reached.
+
+    `tables` has the digests of the views in use, `differing` the tables that come out otherwise, and `paused` why a
+    projection is paused, by its name. `failure` says why nothing could be compared.
+    """
+
+    position: int
+    tables: dict[str, TableDigest] = field(default_factory=dict)
+    differing: list[str] = field(default_factory=list)
+    paused: dict[str, str] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@contextmanager
+def reading(views: Path | None) -> Iterator[Snapshot | None]:
+    """Lend the views as they are, without a change to them; `None` where there are none."""
+    if views is None or not views.exists():
+        yield None
+        return
+    with closing(open_to_read(views)) as db:
+        db.execute("BEGIN")
+        points = checkpoints.read(db)
+        yield Snapshot(db, min((point.position for point in points.values()), default=0))
+
+
+async def check_views(
+    views: Path,
+    log: EventLog,
+    codec: Codec[Event],
+    projectors: Sequence[Projector],
+    progress: Callable[[int, int], None] | None = None,
+) -> ViewsVerification | None:
+    """Make views of the log as far as those in the file `views` reach, and compare; `None` where there is no file.
+
+    Those in use may go on meanwhile. `progress` takes the position reached and the last one. Raises `EventLogError`
+    where the log cannot be read, and `sqlite3.Error` where a file cannot be.
+    """
+    with reading(views) as snapshot:
+        if snapshot is None:
+            return None
+        points = checkpoints.read(snapshot.db)
+    with _nameless(views.parent) as db:
+        anew = _RebuiltViews(db, log, codec, projectors)
+        await anew.follow(points, progress)
+        # Only now is what others write held back from view: the longer that lasts, the larger their file grows.
+        with reading(views) as snapshot:
+            if snapshot is None:
+                return None
+            points = checkpoints.read(snapshot.db)
+            failure = await anew.follow(points, progress)
+            if failure is not None:
+                return ViewsVerification(snapshot.position, failure=failure)
+            return _compared(snapshot, points, db)
+
+
+@contextmanager
+def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Lend a new database in `directory` whose file has no name any more: it ends with the process, however that ends."""
+    with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
+        db = sqlite3.connect(file.name, isolation_level=None)
+        # Nothing is to be kept. With a journal in a file SQLite would mind that this one has no name.
+        db.execute("PRAGMA journal_mode = MEMORY")
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA cache_size = -65536")
+        db.execute("CREATE TABLE opened (at_all INTEGER)")
+        db.execute("DROP TABLE opened")
+    with closing(db):
+        yield db
+
+
+def _compared(
+    snapshot: Snapshot, points: Mapping[str, Checkpoint], anew: sqlite3.Connection
+) -> ViewsVerification:
+    tables = table_digests(snapshot.db, BOOKKEEPING)
+    expected = table_digests(anew, BOOKKEEPING)
+    return ViewsVerification(
+        snapshot.position,
+        tables,
+        sorted(name for name in tables.keys() | expected.keys() if tables.get(name) != expected.get(name)),
+        {name: point.error for name, point in points.items() if point.error is not None},
+    )
+
+
+class _RebuiltViews:
+    """Views in a file of their own, made by reading the log once."""
+
+    def __init__(
+        self, db: sqlite3.Connection, log: EventLog, codec: Codec[Event], projectors: Sequence[Projector]
+    ) -> None:
+        self._db = db
+        self._log = log
+        self._codec = codec
+        self._projectors = projectors
+        create_tables(db, projectors)
+        db.execute("BEGIN")
+
+    async def follow(
+        self, points: Mapping[str, Checkpoint], progress: Callable[[int, int], None] | None
+    ) -> str | None:
+        """Bring each projection to where it is in the views in use; return why that cannot be done, if so."""
+        wanted = {name: points[name].position for name in checkpoints.read(self._db) if name in points}
+        skipped = await recorded_skips(self._log, self._codec, wanted)
+        end = max(wanted.values(), default=0)
+        while True:
+            reached = {name: point.position for name, point in checkpoints.read(self._db).items()}
+            if any(position < reached[name] for name, position in wanted.items()):
+                return "the views in use were emptied meanwhile: try again"
+            after = min(
+                (reached[name] for name, until in wanted.items() if reached[name] < until), default=end
+            )
+            if progress:
+                progress(after, end)
+            if after == end:
+                return None
+            batch = await self._log.read(after, min(BATCH, end - after))
+            if not batch:
+                return f"the views in use were made of {end:,} events, and the log has only {after:,}"
+            check_gapless(batch, after)
+            events, undecodable = decode(self._codec, batch)
+            for projector in self._projectors:
+                until = wanted.get(projector.name, 0)
+                within = [event for event in events if event.position <= until]
+                beyond = undecodable is None or undecodable.position > until
+                point = apply_batch(self._db, [projector], within, None if beyond else undecodable, skipped)[
+                    projector.name
+                ]
+                if point.is_paused:
+                    return f"projection {projector.name} fails at position {point.failed_at:,}: {point.error}"

@@ -1,0 +1,194 @@
+"""A views file: one writing connection on a thread of its own, and reading ones on the caller's."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ledgerpress.adapters.sqlite_log.payload_erasure import empty_write_ahead_log
+from ledgerpress.sqlite.connection import (
+    SerialConnection,
+    open_connection,
+    open_to_read,
+    retry_while_busy,
+    transaction,
+)
+from ledgerpress.views.files.change_detector import ChangeDetector
+from ledgerpress.views.files.tables import check_tables, create_tables, recreate
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.views_version import ViewsVersion
+
+T = TypeVar("T")
+
+SWEPT: Final = 0
+UNSWEPT: Final = 1
+"""Kept as `user_version`: pages that a renewal deleted may still lie in the write-ahead log, or under it."""
+
+WRITER_PRAGMAS: Final[dict[str, str | int]] = {
+    "journal_mode": "WAL",
+    "synchronous": "NORMAL",
+    "secure_delete": "ON",  # see `withdrawal`
+    "cache_size": -65_536,
+    "temp_store": "MEMORY",
+}
+
+
+class ViewsFile:
+    """The views file: one writing connection on a thread of its own, and reading ones on the caller's."""
+
+    def __init__(self, path: Path, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
+        """Take an open connection; `open` makes one."""
+        self._path = path
+        self._writer = writer
+        self._projectors = tuple(projectors)
+        self._turn = asyncio.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._watch = ChangeDetector(self._connect)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "ViewsFile":
+        """Open the views at `path`; with `create`, make them, empty, where there are none.
+
+        Raises `ViewsDamaged` or `ViewsOfAnotherKind` where the tables are not those of `projectors`, and
+        `sqlite3.Error`.
+        """
+        writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
+        views = cls(path, writer, projectors)
+        try:
+            await views.write(views._create)
+            await views.write(partial(check_tables, projectors=projectors))
+        except BaseException:
+            await views.aclose()
+            raise
+        return views
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction: committed when it returns, rolled back when it raises."""
+
+        def write(db: sqlite3.Connection) -> T:
+            with transaction(db):
+                return work(db)
+
+        async with self._turn:
+            return await self._writer.run(write)
+
+    @asynccontextmanager
+    async def renewal(self) -> AsyncIterator["ResetTransaction"]:
+        """Lend one long transaction, committed at the end, rolled back on an error.
+
+        Readers see the views as they were until it is committed, and other writers wait. What it deletes is overwritten,
+        once `sweep` has returned.
+        """
+        async with self._turn:
+            await self._writer.run(_begin_renewal)
+            try:
+                yield ResetTransaction(self._writer, self._projectors)
+                await self._writer.run(partial(_end, statement="COMMIT"))
+            except BaseException:
+                await self._writer.run(partial(_end, statement="ROLLBACK"))
+                raise
+
+    async def sweep(self) -> bool:
+        """Overwrite what the last renewal deleted; return whether that is done, which it is not while somebody reads.
+
+        It does nothing where nothing is left to do. A process that was killed in between leaves it to the next.
+        """
+        async with self._turn:
+            return await self._writer.run(_sweep)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Lend the views as of the position that every projection has reached.
+
+        It is read on the caller's thread: a look-up takes microseconds, a hop to another thread many more.
+        """
+        db = self._idle.pop() if self._idle else self._connect()
+        try:
+            db.execute("BEGIN")
+            (position,) = db.execute("SELECT min(position) FROM projection").fetchone()
+            yield Snapshot(db, position)
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if self._closed:
+                db.close()
+            else:
+                self._idle.append(db)
+
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """Return how far each projection has come."""
+        with self.snapshot() as snapshot:
+            return checkpoints.read(snapshot.db)
+
+    def standing(self) -> ViewsVersion:
+        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        return self._watch.read()
+
+    async def aclose(self) -> None:
+        """Close every connection; one that is lent is closed when it is given back."""
+        self._closed = True
+        for reader in self._idle:
+            reader.close()
+        self._idle.clear()
+        self._watch.close()
+        await self._writer.close()
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        if not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            create_tables(db, self._projectors)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = open_to_read(self._path)
+        db.execute("PRAGMA query_only = 1")
+        return db
+
+
+class ResetTransaction:
+    """One transaction in which the views are emptied and written anew."""
+
+    def __init__(self, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
+        self._writer = writer
+        self._projectors = projectors
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns."""
+        return await self._writer.run(work)
+
+    async def empty(self, began_at: int) -> None:
+        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
+        await self._writer.run(partial(_empty, projectors=self._projectors, began_at=began_at))
+
+
+def _begin_renewal(db: sqlite3.Connection) -> None:
+    retry_while_busy(db, "BEGIN IMMEDIATE")
+
+
+def _end(db: sqlite3.Connection, statement: str) -> None:
+    if db.in_transaction:
+        db.execute(statement)
+
+
+def _empty(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
+    recreate(db, projectors, began_at=began_at)
+    db.execute(f"PRAGMA user_version = {UNSWEPT}")
+
+
+def _sweep(db: sqlite3.Connection) -> bool:
+    if db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT:
+        return True
+    if not empty_write_ahead_log(db):
+        return False
+    db.execute(f"PRAGMA user_version = {SWEPT}")
+    return True

@@ -1,0 +1,1 @@
+"""Listings as of any position: a multiversion B-tree of memberships."""

@@ -1,0 +1,236 @@
+"""The tree of pages as one transaction comes by it: pages read once and changed in memory, written in `flush`.
+
+Only the directory is always read and written in its table: a listing has one row of it for some two thousand posts.
+"""
+
+import sqlite3
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from ledgerpress.views.projection.projector import write_all
+from ledgerpress.views.snapshot import OPEN
+
+Key: TypeAlias = tuple[int, int]
+"""A place in a listing: published_at, post."""
+Row: TypeAlias = tuple[int, int, int, int | None]
+"""A row of a page, but for when it ends: published_at, post, from_pos, child."""
+
+_RowKey: TypeAlias = tuple[int, int, int, int]
+"""page, published_at, post, from_pos."""
+
+END: Final = (2**63, 0)
+"""Beyond every key: a date is an integer of 64 bits."""
+
+
+class Entry(NamedTuple):
+    """A page as its parent has it: the least key that it may hold, and since when it is in use."""
+
+    published_at: int
+    post: int
+    from_pos: int
+    page: int
+
+    @property
+    def key(self) -> Key:
+        """The least key that the page may hold."""
+        return self.published_at, self.post
+
+
+class Place(NamedTuple):
+    """A branch and the key at which the next one begins."""
+
+    entry: Entry
+    end: Key
+
+
+class Page:
+    """The rows of a page: `ends` has all of them with their to_pos, `live` in order those that are open."""
+
+    __slots__ = ("ends", "id", "live")
+
+    def __init__(self, id: int) -> None:
+        """Begin without a row."""
+        self.id = id
+        self.ends: dict[tuple[int, int, int], int] = {}
+        self.live: list[Row] = []
+
+    def find(self, key: Key) -> Row | None:
+        """Return the open row of the key."""
+        place = bisect_left(self.live, key)
+        return self.live[place] if place < len(self.live) and self.live[place][:2] == key else None
+
+    def ended_at(self, key: Key, position: int) -> Row | None:
+        """Return the row of the key that ended at `position`, where this is a leaf."""
+        for row, end in self.ends.items():
+            if end == position and row[:2] == key:
+                return (*row, None)
+        return None
+
+    def beside(self, key: Key) -> Entry | None:
+        """Return the page below this branch that comes before the one with the key, else the one after it."""
+        number = bisect_left(self.live, key)
+        if number:
+            return _entry(self.live[number - 1])
+        return _entry(self.live[1]) if len(self.live) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf, the range of keys that it holds, and where it stands: its entry, and its branch with that one's own."""
+
+    page: Page
+    first: Key
+    end: Key
+    entry: Entry
+    branch: Page
+    branch_entry: Entry
+
+
+class Pages:
+    """The pages of all listings, by their ids."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._pages: dict[int, Page] = {}
+        self._written: dict[_RowKey, tuple[int | None, ...] | None] = {}
+        self._last: int | None = None
+
+    def get(self, id: int) -> Page:
+        """Return the page, which nobody MUST change but by the methods below."""
+        page = self._pages.get(id)
+        if page is None:
+            page = self._pages[id] = Page(id)
+            for published_at, post, from_pos, to_pos, child in self._db.execute(_ROWS, (id,)):
+                page.ends[published_at, post, from_pos] = to_pos
+                if to_pos == OPEN:
+                    page.live.append((published_at, post, from_pos, child))
+        return page
+
+    def make(self, rows: Iterable[Row] = ()) -> Page:
+        """Return a new page with these open rows, in their order. Its id was never used, nor will be again."""
+        if self._last is None:
+            (self._last,) = self._db.execute("SELECT last FROM page_counter").fetchone()
+        self._last += 1
+        page = self._pages[self._last] = Page(self._last)
+        page.live = list(rows)
+        for row in page.live:
+            page.ends[row[:3]] = OPEN
+            self._write(page, row, OPEN)
+        return page
+
+    def leaf(self, place: Place, key: Key) -> Leaf:
+        """Return the leaf that holds the key, below the branch that does."""
+        branch = self.get(place.entry.page)
+        number = bisect_left(branch.live, (*key, OPEN))
+        end = branch.live[number][:2] if number < len(branch.live) else place.end
+        entry = _entry(branch.live[number - 1])
+        return Leaf(self.get(entry.page), entry.key, end, entry, branch, place.entry)
+
+    def add(self, page: Page, row: Row) -> None:
+        """Add an open row."""
+        page.ends[row[:3]] = OPEN
+        insort(page.live, row)
+        self._write(page, row, OPEN)
+
+    def close(self, page: Page, row: Row, position: int) -> None:
+        """End an open row at `position`."""
+        page.ends[row[:3]] = position
+        del page.live[bisect_left(page.live, row)]
+        self._write(page, row, position)
+
+    def remove(self, page: Page, row: Row) -> None:
+        """Delete an open row."""
+        del page.ends[row[:3]]
+        del page.live[bisect_left(page.live, row)]
+        self._written[page.id, *row[:3]] = None
+
+    def forget(self, page: Page, position: int | None = None) -> None:
+        """Delete all rows of a page, or those from `position` on. It is in use no more."""
+        for row in [row for row in page.ends if position is None or row[2] == position]:
+            del page.ends[row]
+            self._written[page.id, *row] = None
+        page.live = []
+
+    def flush(self) -> None:
+        """Write what has changed, in the order in which the rows lie."""
+        write_all(self._db, _REMOVE, [row for row, now in self._written.items() if now is None])
+        write_all(self._db, _WRITE, sorted([now for now in self._written.values() if now is not None]))
+        self._written.clear()
+        if self._last is not None:  # pages were made
+            self._db.execute("UPDATE page_counter SET last = ?", (self._last,))
+
+    def _write(self, page: Page, row: Row, to_pos: int) -> None:
+        published_at, post, from_pos, child = row
+        key = (page.id, published_at, post, from_pos)
+        self._written[key] = (*key, to_pos, child)
+
+
+class Directory:
+    """The branches of every listing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._known: dict[int, list[Place]] = {}
+
+    def find(self, k: int, key: Key) -> Place:
+        """Return the branch of listing `k` that holds the key."""
+        known = self._known.setdefault(k, [])
+        number = bisect_right(known, key, key=_first_key) - 1
+        if number >= 0 and key < known[number].end:
+            return known[number]
+        entry = Entry(*self._db.execute(_AT_OR_BELOW, (k, *key)).fetchone())
+        above = self._db.execute(_ABOVE, (k, *entry.key)).fetchone()
+        place = Place(entry, END if above is None else (above[0], above[1]))
+        insort(known, place, key=_first_key)
+        return place
+
+    def beside(self, k: int, key: Key) -> Entry | None:
+        """Return the branch that comes before the one with this key, else the one after it."""
+        row = self._db.execute(_BELOW, (k, *key)).fetchone() or self._db.execute(_ABOVE, (k, *key)).fetchone()
+        return None if row is None else Entry(*row)
+
+    def add(self, k: int, key: Key, position: int, page: int) -> None:
+        """Let `page` be a branch from `position` on."""
+        self._change(k, _ADD, (k, *key, position, page))
+
+    def close(self, k: int, entry: Entry, position: int) -> None:
+        """Let the branch be in use no more, from `position` on."""
+        self._change(k, _CLOSE, (position, k, *entry.key, entry.from_pos))
+
+    def remove(self, k: int, entry: Entry) -> None:
+        """Delete the branch, as if it had never been in use."""
+        self._change(k, _DELETE, (k, *entry.key, entry.from_pos))
+
+    def _change(self, k: int, statement: str, parameters: tuple[int, ...]) -> None:
+        self._db.execute(statement, parameters)
+        self._known.pop(k, None)
+
+
+def _entry(row: Row) -> Entry:
+    published_at, post, from_pos, child = row
+    return Entry(published_at, post, from_pos, child or 0)
+
+
+def _first_key(place: Place) -> Key:
+    return place.entry.key
+
+
+_ROWS: Final = "SELECT published_at, post, from_pos, to_pos, child FROM page_row WHERE page = ? ORDER BY published_at, post"
+_REMOVE: Final = "DELETE FROM page_row WHERE page = ? AND published_at = ? AND post = ? AND from_pos = ?"
+_WRITE: Final = "INSERT OR REPLACE INTO page_row (page, published_at, post, from_pos, to_pos, child) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD: Final = (
+    "INSERT INTO page_directory (k, published_at, post, from_pos, page, to_pos)"
+    " VALUES (?, ?, ?, ?, ?, 9007199254740991)"
+)
+_ONE: Final = "WHERE k = ? AND published_at = ? AND post = ? AND from_pos = ?"
+_CLOSE: Final = f"UPDATE page_directory SET to_pos = ? {_ONE}"  # noqa: S608
+_DELETE: Final = f"DELETE FROM page_directory {_ONE}"  # noqa: S608
+_IN_USE: Final = (
+    "SELECT published_at, post, from_pos, page FROM page_directory INDEXED BY page_directory_open"
+    " WHERE k = ? AND to_pos = 9007199254740991 AND (published_at, post)"
+)
+_AT_OR_BELOW: Final = f"{_IN_USE} <= (?, ?) ORDER BY published_at DESC, post DESC LIMIT 1"
+_BELOW: Final = f"{_IN_USE} < (?, ?) ORDER BY published_at DESC, post DESC LIMIT 1"
+_ABOVE: Final = f"{_IN_USE} > (?, ?) ORDER BY published_at, post LIMIT 1"

@@ -1,0 +1,241 @@
+"""Who is in which listing, as of every position: pages of membership, split by key and by time.
+
+A membership is the stretch of positions through which a post was in a listing. Memberships are the rows of
+leaf pages, leaves are the rows of branch pages, and branches stand in a directory: a multiversion B-tree of
+three levels. The pages in use at a position part all keys among them without gap or overlap, so whoever reads
+as of that position walks as if there had never been any other page. `ledgerpress.views.listings.queries` has the
+queries, `ledgerpress.views.listings.page_splits` says when a page gives way to new ones, and `listing_tree` keeps
+the pages that a transaction comes by.
+
+Nothing is remembered beyond a transaction, which the caller owns: the rows depend on the order of the changes
+alone, not on how they were batched.
+"""
+
+import sqlite3
+from typing import Final
+
+from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, Pages
+from ledgerpress.views.listings.page_splits import PageLimits, balance
+from ledgerpress.views.listings.queries import LOWEST
+from ledgerpress.views.projection.projector import write_all
+from ledgerpress.views.step_rows import StepRows
+
+SCHEMA: Final = """
+-- How a listing stands now. `touched` is the position of its last change.
+CREATE TABLE listing (
+    k INTEGER PRIMARY KEY, touched INTEGER NOT NULL, n INTEGER NOT NULL, newest_published_at INTEGER
+) STRICT;
+
+-- The branches of a listing: `page` holds the keys from this one up to that of the next branch.
+CREATE TABLE page_directory (
+    k INTEGER NOT NULL, published_at INTEGER NOT NULL, post INTEGER NOT NULL,
+    from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL, page INTEGER NOT NULL,
+    PRIMARY KEY (k, published_at DESC, post DESC, from_pos DESC)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX page_directory_open ON page_directory (k, published_at DESC, post DESC)
+    WHERE to_pos = 9007199254740991;
+
+-- The leaves of a branch: `child` holds the keys from this one up to that of the next leaf.
+-- The memberships of a leaf: `child` is null.
+CREATE TABLE page_row (
+    page INTEGER NOT NULL, published_at INTEGER NOT NULL, post INTEGER NOT NULL,
+    from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL, child INTEGER,
+    PRIMARY KEY (page, published_at DESC, post DESC, from_pos DESC)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE page_counter (last INTEGER NOT NULL) STRICT;
+INSERT INTO page_counter VALUES (0);
+
+-- From `pos` on a listing holds `n` posts, the newest of them published then (null where there is none).
+CREATE TABLE count_step (
+    k INTEGER NOT NULL, pos INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (k, pos)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE newest_step (
+    k INTEGER NOT NULL, pos INTEGER NOT NULL, newest_published_at INTEGER, PRIMARY KEY (k, pos)
+) STRICT, WITHOUT ROWID;
+"""
+LIMITS: Final = PageLimits()
+
+
+class MembershipRefused(ValueError):
+    """A change that does not follow from what is recorded. Nothing was written."""
+
+    def __init__(self, why: str, *, k: int, published_at: int, post: int, position: int) -> None:
+        super().__init__(f"listing {k}, post {post} of {published_at}, position {position}: {why}")
+        self.k = k
+        self.published_at = published_at
+        self.post = post
+        self.position = position
+
+
+_NEWEST: Final = """
+    SELECT r.published_at
+    FROM page_directory AS d INDEXED BY page_directory_open
+    CROSS JOIN page_row AS b ON b.page = d.page
+    CROSS JOIN page_row AS r ON r.page = b.child
+    WHERE d.k = ?1 AND d.published_at <= ?2 AND d.to_pos = 9007199254740991
+        AND b.published_at <= ?2 AND b.to_pos = 9007199254740991
+        AND r.published_at <= ?2 AND r.to_pos = 9007199254740991
+    ORDER BY d.published_at DESC, d.post DESC, b.published_at DESC, b.post DESC, b.from_pos DESC,
+        r.published_at DESC
+    LIMIT 1
+"""
+
+
+class Memberships:
+    """All listings, as one transaction comes by them. Nothing but the directory is written before `flush`."""
+
+    def __init__(self, db: sqlite3.Connection, limits: PageLimits = LIMITS) -> None:
+        self._db = db
+        self._limits = limits
+        self._pages = Pages(db)
+        self._directory = Directory(db)
+        self._standings: dict[int, _Standing] = {}
+        self._leaves: dict[int, Leaf] = {}
+        self._counts = StepRows(db, "count_step", "n", at_first=0)
+        self._newest_times = StepRows(db, "newest_step", "newest_published_at", at_first=None)
+
+    def open(self, k: int, published_at: int, post: int, position: int) -> None:
+        """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).
+
+        Raises `MembershipRefused` where it is there already, or the listing was changed at a later position.
+        """
+        key = (published_at, post)
+        listing = self._standing(k) or self._begin(k, position)
+        if listing.touched > position:
+            raise _late(listing, key, position)
+        leaf = self._leaf(k, key)
+        page = leaf.page
+        if page.find(key):
+            why = "the post is in the listing already"
+            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+        just_left = page.ended_at(key, position) if listing.touched == position else None
+        rows = len(page.ends)
+        self._pages.add(page, just_left or (published_at, post, position, None))
+        if just_left is None and rows >= self._limits.rows:
+            self._balance(k, leaf, position)
+        newest = listing.newest
+        if newest is None or newest < published_at:
+            newest = published_at
+        self._record(listing, position, listing.n + 1, newest)
+
+    def close(self, k: int, published_at: int, post: int, position: int) -> None:
+        """Take the post out of listing `k` from `position` on; `published_at` is as it was when it was put in.
+
+        Raises `MembershipRefused` where it is not there, or the listing was changed at a later position.
+        """
+        key = (published_at, post)
+        listing = self._standing(k)
+        if listing is not None and listing.touched > position:
+            raise _late(listing, key, position)
+        leaf = self._leaf(k, key) if listing is not None else None
+        row = leaf.page.find(key) if leaf is not None else None
+        if listing is None or leaf is None or row is None:
+            why = "the post is not in the listing"
+            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+        rows = len(leaf.page.live)
+        if position in (row[2], leaf.entry.from_pos):
+            self._pages.remove(leaf.page, row)
+        else:
+            self._pages.close(leaf.page, row, position)
+        newest = listing.newest
+        if newest == published_at:
+            newest = self._newest(listing, published_at, leaf)
+        if rows <= self._limits.rewrite_below:
+            self._balance(k, leaf, position)
+        self._record(listing, position, listing.n - 1, newest)
+
+    def flush(self) -> None:
+        """Write what has changed."""
+        changed = [listing for listing in self._standings.values() if listing.changed]
+        for listing in changed:
+            self._end_steps(listing)
+        self._pages.flush()
+        self._counts.flush()
+        self._newest_times.flush()
+        write_all(
+            self._db,
+            "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
+            [(one.k, one.touched, one.n, one.newest) for one in changed],
+        )
+
+    def _standing(self, k: int) -> "_Standing | None":
+        found = self._standings.get(k)
+        if found is None:
+            row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
+            if row is not None:
+                found = self._standings[k] = _Standing(*row)
+        return found
+
+    def _begin(self, k: int, position: int) -> "_Standing":
+        branch, leaf = self._pages.make(), self._pages.make()
+        self._directory.add(k, (LOWEST, LOWEST), position, branch.id)
+        self._pages.add(branch, (LOWEST, LOWEST, position, leaf.id))
+        self._standings[k] = found = _Standing(k, position, 0, None)
+        return found
+
+    def _leaf(self, k: int, key: Key) -> Leaf:
+        """Return the leaf that holds the key. It is mostly the one that was last asked for."""
+        leaf = self._leaves.get(k)
+        if leaf is None or not leaf.first <= key < leaf.end:
+            leaf = self._leaves[k] = self._pages.leaf(self._directory.find(k, key), key)
+        return leaf
+
+    def _balance(self, k: int, leaf: Leaf, position: int) -> None:
+        del self._leaves[k]
+        balance(self._pages, self._directory, k, leaf, position, self._limits)
+
+    def _newest(self, listing: "_Standing", left: int, leaf: Leaf) -> int | None:
+        """Return the date of the newest post, now that one that bore that date has left its leaf.
+
+        No post is later than `left`, so whatever stands to the right of the leaf bears this date, too.
+        """
+        if listing.n == 1:
+            return None
+        if leaf.page.live and leaf.end[0] > left:
+            return leaf.page.live[-1][0]
+        self._pages.flush()
+        row = self._db.execute(_NEWEST, (listing.k, left)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _record(self, listing: "_Standing", position: int, n: int, newest: int | None) -> None:
+        if listing.touched < position:
+            if listing.changed:
+                self._end_steps(listing)
+            listing.touched, listing.before = position, (listing.n, listing.newest)
+        listing.n, listing.newest, listing.changed = n, newest, True
+
+    def _end_steps(self, listing: "_Standing") -> None:
+        """Keep the steps at the position of the last change: there will be no more changes there."""
+        k, position = listing.k, listing.touched
+        if listing.before is None:
+            listing.before = self._counts.before(k, position), self._newest_times.before(k, position)
+            self._counts.remove(k, position)
+            self._newest_times.remove(k, position)
+        n, newest = listing.before
+        if listing.n != n:
+            self._counts.add(k, position, listing.n)
+        if listing.newest != newest:
+            self._newest_times.add(k, position, listing.newest)
+
+
+class _Standing:
+    """How a listing stands, whether that is still to be written, and how it stood before the last position.
+
+    `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
+    """
+
+    __slots__ = ("before", "changed", "k", "n", "newest", "touched")
+
+    def __init__(self, k: int, touched: int, n: int, newest: int | None) -> None:
+        self.k = k
+        self.touched = touched
+        self.n = n
+        self.newest = newest
+        self.before: tuple[int | None, int | None] | None = None
+        self.changed = False
+
+
+def _late(listing: _Standing, key: Key, position: int) -> MembershipRefused:
+    why = f"the listing was last changed at {listing.touched}"
+    return MembershipRefused(why, k=listing.k, published_at=key[0], post=key[1], position=position)

@@ -1,0 +1,186 @@
+"""Listings as of a position: which posts were in a listing, newest or oldest first, and how many.
+
+The tables are written, and described, by `ledgerpress.views.listings.membership`. A query costs about the
+same for every position, however much has happened before or since: it visits the pages that were in use at
+that position, and the rows that were in them.
+
+`k` is the key of a listing, as in `ledgerpress.views.listings.keys`. `position` is a position of the log,
+and an answer includes what the event at that position did.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+LOWEST: Final = -(2**63)
+"""Where the first page of a listing begins: before every time and every post."""
+
+_HIGHEST: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ListingKey:
+    """Where a post stands in a listing; the newest is the greatest.
+
+    `published_at` is in microseconds since 1970 UTC and may be negative; `post` is the position at which the
+    post was created, which decides between equal times.
+    """
+
+    published_at: int
+    post: int
+
+
+def list_keys(
+    db: sqlite3.Connection,
+    ks: Sequence[int],
+    position: int,
+    *,
+    after: ListingKey | None = None,
+    before: ListingKey | None = None,
+    limit: int,
+    newest_first: bool = True,
+) -> list[ListingKey]:
+    """Return at most `limit` keys of the listings `ks` taken together, as of `position`, each key once.
+
+    Keys lie strictly after `after` and strictly before `before` in the direction of reading, which is from
+    newest to oldest unless `newest_first` is false. Raises `ValueError` where `limit` is negative.
+    """
+    if limit < 0:
+        raise ValueError(f"at most {limit} keys were asked for; that cannot be negative")
+    walk: _Walk = "up" if not newest_first else "from newest" if after is None else "down"
+    start = (LOWEST, LOWEST) if after is None else (after.published_at, after.post)
+    found: list[tuple[int, int]] = []
+    for group, newest_of_group in _groups(db, list(dict.fromkeys(ks)), position, newest_first):
+        if len(found) == limit and (limit == 0 or newest_of_group < found[-1][0]):
+            break
+        rows = db.execute(_query(walk, len(group)), (position, limit, *start, *group)).fetchall()
+        found = sorted({*found, *rows}, reverse=newest_first)[:limit] if found else rows
+    # The far end is not put into the queries: they stop at `limit` rows, not at a key.
+    if before is not None:
+        end = (before.published_at, before.post)
+        found = [key for key in found if (key > end if newest_first else key < end)]
+    return [ListingKey(*key) for key in found]
+
+
+def count(db: sqlite3.Connection, k: int, position: int) -> int:
+    """Return how many posts the listing held as of `position`."""
+    row = db.execute(
+        "SELECT n FROM count_step WHERE k = ? AND pos <= ? ORDER BY pos DESC LIMIT 1", (k, position)
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def members(db: sqlite3.Connection, k: int, position: int) -> list[int]:
+    """Return the posts in the listing as of `position`, all of them, in no order, by where they were created."""
+    return [post for (post,) in db.execute(_MEMBERS, (k, position))]
+
+
+def newest(db: sqlite3.Connection, k: int, position: int) -> int | None:
+    """Return the greatest publishing time in a listing as of `position`, in microseconds; `None` if empty."""
+    row = db.execute(
+        "SELECT newest_published_at FROM newest_step WHERE k = ? AND pos <= ? ORDER BY pos DESC LIMIT 1",
+        (k, position),
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+_Walk = Literal["from newest", "down", "up"]
+
+# Parameters: ?1 position, ?2 limit, ?3 and ?4 the key to start from, then the listings.
+# From the directory to the branches, and on to the leaves, each read in the order of its primary key, so that
+# nothing is sorted and LIMIT ends the walk.
+_WALK: Final = """
+    SELECT r.published_at, r.post
+    FROM {first}page_directory AS d
+    CROSS JOIN page_row AS b ON b.page = d.page
+    CROSS JOIN page_row AS r ON r.page = b.child
+    WHERE d.k = :k AND d.from_pos <= ?1 AND d.to_pos > ?1 AND {d}
+        AND b.from_pos <= ?1 AND b.to_pos > ?1 AND {b}
+        AND r.from_pos <= ?1 AND r.to_pos > ?1 AND {r}
+    ORDER BY d.published_at {order}, d.post {order}, d.from_pos {order},
+        b.published_at {order}, b.post {order}, b.from_pos {order}, r.published_at {order}, r.post {order}
+    LIMIT ?2
+"""
+# The branch or the leaf in whose range of keys the start lies.
+_BRANCH_OF_START: Final = """
+    SELECT published_at, post FROM page_directory
+    WHERE k = :k AND from_pos <= ?1 AND to_pos > ?1 AND (published_at, post) <= (?3, ?4)
+    ORDER BY published_at DESC, post DESC, from_pos DESC LIMIT 1
+"""
+_LEAF_OF_START: Final = """
+    SELECT b.published_at, b.post FROM page_directory AS d CROSS JOIN page_row AS b ON b.page = d.page
+    WHERE d.k = :k AND d.from_pos <= ?1 AND d.to_pos > ?1 AND (d.published_at, d.post) <= (?3, ?4)
+        AND b.from_pos <= ?1 AND b.to_pos > ?1 AND (b.published_at, b.post) <= (?3, ?4)
+    ORDER BY d.published_at DESC, d.post DESC, d.from_pos DESC,
+        b.published_at DESC, b.post DESC, b.from_pos DESC
+    LIMIT 1
+"""
+_WALKS: Final[dict[_Walk, str]] = {
+    "from newest": _WALK.format(
+        order="DESC",
+        first="newest_step AS n CROSS JOIN ",
+        d="d.published_at <= n.newest_published_at AND n.k = :k"
+        " AND n.pos = (SELECT max(pos) FROM newest_step WHERE k = :k AND pos <= ?1)",
+        b="b.published_at <= n.newest_published_at",
+        r="r.published_at <= n.newest_published_at",
+    ),
+    "down": _WALK.format(
+        order="DESC",
+        first="",
+        d="(d.published_at, d.post) < (?3, ?4)",
+        b="(b.published_at, b.post) < (?3, ?4)",
+        r="(r.published_at, r.post) < (?3, ?4)",
+    ),
+    "up": _WALK.format(
+        order="ASC",
+        first="",
+        d=f"(d.published_at, d.post) >= ({_BRANCH_OF_START})",
+        b=f"(b.published_at, b.post) >= ({_LEAF_OF_START})",
+        r="(r.published_at, r.post) > (?3, ?4)",
+    ),
+}
+_RANKED: Final = """
+    SELECT k.value, (
+        SELECT newest_published_at FROM newest_step AS n
+        WHERE n.k = k.value AND n.pos <= ?2 ORDER BY n.pos DESC LIMIT 1
+    ) AS newest
+    FROM json_each(?1) AS k ORDER BY newest DESC
+"""
+_MEMBERS: Final = """
+    SELECT r.post
+    FROM page_directory AS d
+    CROSS JOIN page_row AS b ON b.page = d.page
+    CROSS JOIN page_row AS r ON r.page = b.child
+    WHERE d.k = ?1 AND d.from_pos <= ?2 AND d.to_pos > ?2
+        AND b.from_pos <= ?2 AND b.to_pos > ?2
+        AND r.from_pos <= ?2 AND r.to_pos > ?2
+"""
+_ARM: Final = "SELECT * FROM ({})"
+_ORDER: Final = " ORDER BY 1 {0}, 2 {0} LIMIT ?2"
+_GROUP: Final = 8  # listings read by one statement; more cost more to sort than another statement does
+
+
+@cache
+def _query(walk: _Walk, listings: int) -> str:
+    arms = (_WALKS[walk].replace(":k", f"?{number}") for number in range(5, 5 + listings))
+    if listings == 1:
+        return next(arms)
+    order = "ASC" if walk == "up" else "DESC"
+    return " UNION ".join(map(_ARM.format, arms)) + _ORDER.format(order)
+
+
+def _groups(
+    db: sqlite3.Connection, ks: list[int], position: int, newest_first: bool
+) -> Iterator[tuple[list[int], int]]:
+    """Part the listings into groups, each with a time that no key in it or in later groups is newer than."""
+    if len(ks) <= _GROUP or not newest_first:
+        ranked = [(k, _HIGHEST) for k in ks]
+    else:
+        rows = db.execute(_RANKED, (json.dumps(ks), position))
+        ranked = [(k, newest_of_k) for k, newest_of_k in rows if newest_of_k is not None]
+    for first in range(0, len(ranked), _GROUP):
+        group = ranked[first : first + _GROUP]
+        yield [k for k, _ in group], group[0][1]

@@ -1,0 +1,164 @@
+"""Keyset paging by Relay's cursor connections: a cursor names a place in a listing, not a number of rows.
+
+See the GraphQL Cursor Connections Specification. A post that arrives between two pages shifts nothing.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Generic, TypeVar
+
+from ledgerpress.views import cache_dependencies
+from ledgerpress.views.listings.queries import ListingKey, list_keys
+from ledgerpress.views.snapshot import Snapshot
+
+T = TypeVar("T")
+
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 20
+_CURSOR: Final = re.compile(r"(-?[0-9]{1,19}),([0-9]{1,16})")
+
+
+class BadPageRequest(ValueError):
+    """Paging arguments that make no sense; the message says why, to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a listing is wanted, in Relay's terms."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the part is counted from the end."""
+        return self.last is not None
+
+    @property
+    def size(self) -> int:
+        """How many entries are wanted at most. Raises `BadPageRequest`."""
+        if self.first is not None and self.last is not None:
+            raise BadPageRequest("Give either first or last, not both.")
+        name, size = ("last", self.last) if self.last is not None else ("first", self.first)
+        if size is None:
+            return DEFAULT_PAGE
+        if not 0 <= size <= MAX_PAGE:
+            raise BadPageRequest(f"{name} is {size}; it must lie between 0 and {MAX_PAGE}.")
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a listing, in the listing's order."""
+
+    entries: Sequence[T]
+    has_next: bool
+    has_previous: bool
+
+
+def encode_cursor(key: ListingKey) -> str:
+    """Return the opaque cursor of an entry."""
+    return base64.urlsafe_b64encode(f"{key.published_at},{key.post}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *, name: str) -> ListingKey:
+    """Return the place that a cursor names. Raises `BadPageRequest` for what is no cursor of ours."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
+            "ascii"
+        )
+        match = _CURSOR.fullmatch(text)
+    except (binascii.Error, ValueError):
+        match = None
+    if match is None or not -(2**63) <= int(match[1]) < 2**63:
+        raise BadPageRequest(f"{name} is not a cursor that this server gave out.")
+    return ListingKey(int(match[1]), int(match[2]))
+
+
+def page_of(
+    snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
+) -> Page[ListingKey]:
+    """Return the keys of one page of the listings `ks` together. Raises `BadPageRequest`."""
+    size = request.size
+    after = decode_cursor(request.after, name="after") if request.after is not None else None
+    before = decode_cursor(request.before, name="before") if request.before is not None else None
+    downwards = newest_first is not request.backwards
+    start, end = (before, after) if request.backwards else (after, before)
+
+    found = _keys(snapshot, ks, after=start, before=end, limit=size + 1, newest_first=downwards)
+    more = len(found) > size
+    entries = found[:size]
+    behind = start is not None and bool(
+        _keys(snapshot, ks, after=_just_before(start, downwards), limit=1, newest_first=not downwards)
+    )
+    if request.backwards:
+        return Page(entries[::-1], has_next=behind, has_previous=more)
+    return Page(entries, has_next=more, has_previous=behind)
+
+
+def page_by_position(
+    read: Callable[[int, int, int, bool], list[int]],
+    request: PageRequest,
+    *,
+    low: int,
+    high: int,
+    newest_first: bool = True,
+) -> Page[ListingKey]:
+    """Return one page of what is listed in the order of its positions; a cursor names one. Raises `BadPageRequest`.
+
+    `read` gets the lowest and the highest position, how many there may be, and whether the newest come first.
+    """
+    size = request.size
+    after = decode_cursor(request.after, name="after").post if request.after is not None else None
+    before = decode_cursor(request.before, name="before").post if request.before is not None else None
+    oldest, newest = (before, after) if newest_first else (after, before)
+    lowest = low if oldest is None else max(low, oldest + 1)
+    highest = high if newest is None else min(high, newest - 1)
+    downwards = newest_first is not request.backwards
+    found = read(lowest, highest, size + 1, downwards)
+    entries, more = found[:size], len(found) > size
+    start = before if request.backwards else after
+    behind = False
+    if start is not None:
+        low, high = (max(low, start), high) if downwards else (low, min(high, start))
+        behind = bool(read(low, high, 1, not downwards))
+    keys = [ListingKey(0, position) for position in (entries[::-1] if request.backwards else entries)]
+    if request.backwards:
+        return Page(keys, has_next=behind, has_previous=more)
+    return Page(keys, has_next=more, has_previous=behind)
+
+
+def _keys(
+    snapshot: Snapshot,
+    ks: Sequence[int],
+    *,
+    after: ListingKey | None,
+    before: ListingKey | None = None,
+    limit: int,
+    newest_first: bool,
+) -> list[ListingKey]:
+    """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
+    db = snapshot.about(*map(cache_dependencies.listing, ks))
+    read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
+    if snapshot.only is None:
+        return read(after=after, limit=limit)
+    found: list[ListingKey] = []
+    part_size = limit
+    while True:
+        part = read(after=after, limit=part_size)
+        shown = snapshot.only.among(key.post for key in part)
+        found += [key for key in part if key.post in shown]
+        if len(found) >= limit or len(part) < part_size:
+            return found[:limit]
+        after, part_size = part[-1], part_size * 2
+
+
+def _just_before(key: ListingKey, downwards: bool) -> ListingKey:
+    """Return the place from which, read the other way, `key` itself is the first to come."""
+    return ListingKey(key.published_at, key.post - 1 if downwards else key.post + 1)

@@ -1,0 +1,1 @@
+"""Follow the log: batches, checkpoints, skipped events, lag."""

@@ -1,0 +1,135 @@
+"""Applies a batch of events to views: by the runner as it follows the log, and by whoever makes views anew.
+
+What comes of it depends on the events, on the rows that are there, and on what is skipped, and on nothing else.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.site.model import WITHDRAWAL, PayloadWithdrawn
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.projector import Projector, apply_all
+
+logger = logging.getLogger(__name__)
+
+_PASSING_FAULTS: Final = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_NOMEM",
+)
+"""Failures of the machine, not of a projector: they are raised, and pause nothing."""
+
+
+def decode(
+    codec: Codec[Event], batch: Sequence[StoredEvent]
+) -> tuple[list[Recorded[Event]], UndecodableEvent | None]:
+    """Return the events of `batch`, decoded, up to the first that cannot be, and why that one cannot be."""
+    events: list[Recorded[Event]] = []
+    for stored in batch:
+        try:
+            events.append(codec.decode(stored))
+        except UndecodableEvent as error:
+            return events, error
+    return events, None
+
+
+def withdrawn_by(codec: Codec[Event], batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
+    """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
+    events, _ = decode(codec, [event for event in batch if event.header.type == WITHDRAWAL])
+    return [
+        (position, recorded.position)
+        for recorded in events
+        if isinstance(recorded.event, PayloadWithdrawn)
+        and isinstance(position := recorded.event.header.get("position"), int)
+    ]
+
+
+def apply_batch(
+    db: sqlite3.Connection,
+    projectors: Sequence[Projector],
+    events: Sequence[Recorded[Event]],
+    undecodable: UndecodableEvent | None = None,
+    skipped: Collection[tuple[str, int]] = (),
+) -> dict[str, Checkpoint]:
+    """Apply `events` to the views in `db`, each to the projections that lack it, and return how far each has come.
+
+    `undecodable` tells of the event after the last of `events`, where that cannot be decoded. A projection pauses at
+    the event that it cannot take in, unless `skipped` holds the projection's name and the event's position: then it
+    goes on as if that event had not been. One that is paused already stays so, and one that lacks an event before
+    the first of `events` stays where it is. Rows and checkpoints belong to the transaction that the caller has begun.
+    Raises `sqlite3.OperationalError` where the machine is at fault; the caller must roll back then.
+    """
+    points = checkpoints.read(db)
+    for projector in projectors:
+        name, point = projector.name, points[projector.name]
+        fresh = [event for event in events if event.position > point.position]
+        if point.is_paused or (fresh and fresh[0].position != point.position + 1):
+            continue
+        passed, error = _project(db, projector, fresh, skipped)
+        reached = checkpoints.at(fresh[passed - 1]) if passed else point
+        if error is None and undecodable and undecodable.position == reached.position + 1:
+            if (name, undecodable.position) in skipped:
+                logger.warning("projection %s skips position %d: %s", name, undecodable.position, undecodable)
+                reached = Checkpoint(undecodable.position, undecodable.leaf_hash)
+            else:
+                error = undecodable
+        if error is not None:
+            points[name] = checkpoints.pause(db, name, reached, error)
+        elif reached != point:
+            points[name] = checkpoints.save(db, name, reached)
+    return points
+
+
+def _project(
+    db: sqlite3.Connection,
+    projector: Projector,
+    events: Sequence[Recorded[Event]],
+    skipped: Collection[tuple[str, int]],
+) -> tuple[int, Exception | None]:
+    """Apply `events`, without those that fail and are skipped; return how many it got past, and what stopped it."""
+    if _attempt(db, projector, events) is None:
+        return len(events), None
+    # Rows kept back may fail when they are written: applied one at a time, the event at fault shows.
+    for passed, event in enumerate(events):
+        error = _attempt(db, projector, [event])
+        if error is None:
+            continue
+        if (projector.name, event.position) not in skipped:
+            logger.error(
+                "projection %s paused at position %d", projector.name, event.position, exc_info=error
+            )
+            return passed, error
+        logger.warning("projection %s skips position %d: %s", projector.name, event.position, error)
+    return len(events), None
+
+
+def _attempt(
+    db: sqlite3.Connection, projector: Projector, events: Sequence[Recorded[Event]]
+) -> Exception | None:
+    """Apply `events`, all or none; return what went wrong. Raises failures of the machine."""
+    db.execute("SAVEPOINT projection")
+    try:
+        apply_all(projector, events, db)
+    except Exception as error:
+        if _is_passing(error):
+            raise
+        db.execute("ROLLBACK TO projection")
+        return error
+    finally:
+        db.execute("RELEASE projection")
+    return None
+
+
+def _is_passing(error: Exception) -> bool:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)

@@ -1,0 +1,117 @@
+"""Checkpoints: how far each projection has come, kept in the views file, in the same transaction as its rows."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.views.projection.projector import Projector
+
+SCHEMA: Final = """
+    CREATE TABLE projection (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,       -- of the last event applied, 0 before the first
+        leaf_hash TEXT,                  -- that event's, in hex: proof that these views belong to this log
+        error TEXT,                      -- why it is paused at the event after `position`; NULL while it runs
+        CHECK (position >= 0)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What came out when the rows of a projection were last digested: SHA-256, in hex.
+    CREATE TABLE projection_digest (
+        name TEXT PRIMARY KEY, position INTEGER NOT NULL, sha256 TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE views (
+        began_at INTEGER NOT NULL,       -- the head of the log when they were begun: what was withdrawn by then was never here
+        taken_over TEXT NOT NULL         -- the projections whose rows were copied from other views, a JSON array
+    ) STRICT;
+"""
+BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
+"""The tables that belong to no projection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a projection has come; `error` says why it is paused at the next event."""
+
+    position: int
+    leaf_hash: str | None
+    error: str | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the projection waits for an operator."""
+        return self.error is not None
+
+    @property
+    def failed_at(self) -> int | None:
+        """The position of the event at which the projection is paused; `None` while it runs."""
+        return self.position + 1 if self.is_paused else None
+
+
+def at(recorded: Recorded[Any]) -> Checkpoint:
+    """Return the checkpoint of a projection that has applied `recorded`."""
+    return Checkpoint(recorded.position, recorded.header.leaf_hash().hex())
+
+
+def create(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
+    """Write a checkpoint at the beginning of the log for each projector; `began_at` is the head of the log now."""
+    db.execute("INSERT INTO views VALUES (?, '[]')", (began_at,))
+    rows = [(projector.name, projector.version) for projector in projectors]
+    db.executemany("INSERT INTO projection VALUES (?, ?, 0, NULL, NULL)", rows)
+
+
+def read(db: sqlite3.Connection) -> dict[str, Checkpoint]:
+    """Return the checkpoints by the projections' names."""
+    rows = db.execute("SELECT name, position, leaf_hash, error FROM projection ORDER BY name")
+    return {name: Checkpoint(position, leaf_hash, error) for name, position, leaf_hash, error in rows}
+
+
+def versions(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the version of the projector that made each projection's rows, by its name."""
+    return dict(db.execute("SELECT name, version FROM projection"))
+
+
+def began_at(db: sqlite3.Connection) -> int:
+    """Return the head of the log when these views were begun."""
+    return int(db.execute("SELECT began_at FROM views").fetchone()[0])
+
+
+def digests(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Return the digest last taken of each projection's rows, with the position as of which it was taken."""
+    rows = db.execute("SELECT name, position, sha256 FROM projection_digest")
+    return {name: (position, sha256) for name, position, sha256 in rows}
+
+
+def keep_digests(db: sqlite3.Connection, position: int, found: Mapping[str, str]) -> None:
+    """Write the digests of the projections' rows as of `position`."""
+    rows = [(name, position, sha256) for name, sha256 in found.items()]
+    db.executemany("INSERT OR REPLACE INTO projection_digest VALUES (?, ?, ?)", rows)
+
+
+def resume_all(db: sqlite3.Connection) -> dict[str, Checkpoint]:
+    """Let every paused projection try again."""
+    db.execute("UPDATE projection SET error = NULL WHERE error IS NOT NULL")
+    return read(db)
+
+
+def resume(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Checkpoint]:
+    """Let the named projections try again, if they are paused."""
+    db.executemany("UPDATE projection SET error = NULL WHERE name = ?", [(name,) for name in names])
+    return read(db)
+
+
+def save(db: sqlite3.Connection, name: str, point: Checkpoint) -> Checkpoint:
+    """Write how far a projection has come."""
+    db.execute(
+        "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
+        (point.position, point.leaf_hash, point.error, name),
+    )
+    return point
+
+
+def pause(db: sqlite3.Connection, name: str, reached: Checkpoint, error: Exception) -> Checkpoint:
+    """Write how far a projection has come, and why it goes no further."""
+    return save(db, name, replace(reached, error=f"{type(error).__name__}: {error}"))

@@ -1,0 +1,66 @@
+"""How far each projection is behind the log, as far as that is known: the log may be out of reach."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_health import LogHealth
+from ledgerpress.views.projection.checkpoints import Checkpoint
+
+PATIENCE: Final = 1.0
+"""Seconds that the log is waited for: whoever asks for a lag wants to know soon."""
+
+
+class Lag(NamedTuple):
+    """What a projection has still to apply: how many events, and for how many seconds the first of them has waited.
+
+    Where that `is_known` no more, since the log cannot be reached, these are the events that were heard of, and the
+    seconds since anything was.
+    """
+
+    events: int
+    seconds: float
+    is_known: bool = True
+
+
+async def lags(
+    log: EventLog, points: Mapping[str, Checkpoint], now: int, contact: LogHealth | None = None
+) -> dict[str, Lag]:
+    """Return how far each projection is behind at `now`, in microseconds since 1970, UTC. No lag is negative.
+
+    With a `contact`, a log that cannot be reached is none to wait for. Without one, raises `LogUnavailable`.
+    """
+    if contact is None:
+        return await _known(log, points, now)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _known(log, points, now)
+    except (LogUnavailable, TimeoutError):
+        seconds = contact.silence
+        return {
+            name: Lag(max(0, contact.head - point.position), seconds, is_known=False)
+            for name, point in points.items()
+        }
+
+
+def node_lag(lag: Mapping[str, Lag]) -> Lag:
+    """Return how far a node is behind as a whole: as far as the last of its projections."""
+    return Lag(
+        max((one.events for one in lag.values()), default=0),
+        max((one.seconds for one in lag.values()), default=0.0),
+        all(one.is_known for one in lag.values()),
+    )
+
+
+async def _known(log: EventLog, points: Mapping[str, Checkpoint], now: int) -> dict[str, Lag]:
+    head = await log.head()
+    waiting = dict[int, float]()
+    for position in {point.position for point in points.values() if point.position < head}:
+        for first in await log.read(position, 1):
+            waiting[position] = max(0, now - first.header.recorded_at) / 1_000_000
+    return {
+        name: Lag(max(0, head - point.position), waiting.get(point.position, 0.0))
+        for name, point in points.items()
+    }

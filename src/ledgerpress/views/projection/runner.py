@@ -1,0 +1,257 @@
+"""Keeps the views up with the log: a catch-up subscription whose events and checkpoints commit together.
+
+Several processes may run on one views file: each reads the checkpoints inside its write transaction and applies
+only what is missing. A projector that fails pauses its projection at the event that it failed on; the others go on.
+It goes on too where the log says that it may do without that event.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnavailable
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.batch_apply import withdrawn_by
+from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.event_skipping import BatchApplier
+from ledgerpress.views.projection.projector import Projector
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN: Final = 1.0
+"""Seconds between two looks at the log, or at projections that are all paused."""
+
+
+_RETRY: Final = 0.25
+"""Seconds until a log that cannot be reached is tried again."""
+
+
+class ViewsWriter(Protocol):
+    """Runs a function in one write transaction on the views file: committed when it returns, else rolled back."""
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns."""
+        ...
+
+    def renewal(self) -> AbstractAsyncContextManager["Renewal"]:
+        """Lend one long transaction, in which the views are emptied and written anew."""
+        ...
+
+    async def sweep(self) -> bool:
+        """Overwrite what the last renewal deleted; return whether that is done."""
+        ...
+
+
+class Renewal(Protocol):
+    """One transaction on the views file, in which they are emptied and written anew."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns."""
+        ...
+
+    async def empty(self, began_at: int) -> None:
+        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
+        ...
+
+
+class ProjectionRunner:
+    """Applies the log to the views, batch by batch, and tells who waits how far it has come."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        codec: Codec[Event],
+        views: ViewsWriter,
+        projectors: Sequence[Projector],
+        *,
+        batch_size: int = 500,
+        forget: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what it connects. `batch_size` is the greatest number of events in one transaction.
+
+        `forget` is called for payloads that were withdrawn: what is in memory may hold them.
+        """
+        self._forget = forget
+        self._swept = False
+        self._log = log
+        self._codec = codec
+        self._views = views
+        self._batch_size = batch_size
+        self._applier = BatchApplier(log, codec, projectors)
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._read_to = 0
+        self._turn = asyncio.Lock()
+        self._moved = asyncio.Condition()
+        self._released = False
+
+    @property
+    def checkpoints(self) -> dict[str, Checkpoint]:
+        """How far each projection has come, by its name."""
+        return dict(self._checkpoints)
+
+    async def start(self, *, resume: bool = True) -> None:
+        """Read the checkpoints; with `resume`, a projection that was paused is tried again, as after a repair."""
+        if resume:
+            await self._views.write(checkpoints.resume_all)
+        self._checkpoints = await self._applier.read(self._views.write)
+        self._read_to = _reached(self._checkpoints)
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        delay, last = 0.05, ""
+        while True:
+            try:
+                if not await self.step():
+                    await self._wait()
+                delay, last = 0.05, ""
+            except LogClosed:
+                return
+            except LogUnavailable:
+                # Whoever watches the log says so. It is gone on as soon as it is there again.
+                await asyncio.sleep(_RETRY)
+            except (EventLogError, sqlite3.Error, OSError) as fault:
+                if str(fault) != last:
+                    logger.warning("the views cannot follow the log, trying again: %s", fault)
+                last = str(fault)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
+        """Apply everything up to the head. `progress` is called with each position reached."""
+        while await self.step():
+            if progress:
+                progress(_reached(self._checkpoints))
+
+    async def step(self) -> bool:
+        """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
+        async with self._turn:
+            return await self._step()
+
+    async def resume(self, name: str) -> None:
+        """Let a paused projection try again, here and in every process on the same views."""
+        async with self._turn:
+            self._checkpoints = await self._views.write(partial(checkpoints.resume, names=[name]))
+
+    async def _step(self) -> bool:
+        if not self._swept:
+            self._swept = await self._views.sweep()
+        if _all_paused(self._checkpoints):
+            return False
+        after = self._next_after()
+        batch = await self._next_batch(after)
+        if not batch:
+            return False
+        if withdrawn := withdrawn_by(self._codec, batch):
+            points = await self._renew(batch, withdrawn)
+            self._forget()
+            self._swept = await self._views.sweep()
+            # Whoever had begun to read before may have remembered something since.
+            self._forget()
+        else:
+            points = await self._applier.apply(self._views.write, batch)
+        self._read_to = max(self._read_to, batch[-1].position)
+        await self._note(points)
+        return True
+
+    async def _next_batch(self, after: int) -> Sequence[StoredEvent]:
+        """Return the events that follow. Raises `LogReplaced` where they follow another event than was applied.
+
+        So nothing of a log that was restored from a backup, and went another way, is ever applied to these views.
+        """
+        known = (point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0)
+        if (applied := next(known, None)) is None:
+            batch = await self._log.read(after, self._batch_size)
+            check_gapless(batch, after)
+            return batch
+        batch = await self._log.read(after - 1, self._batch_size + 1)
+        check_gapless(batch, after - 1)
+        if batch and batch[0].header.leaf_hash().hex() != applied:
+            raise LogReplaced(f"the log has another event at position {after} than was applied to the views")
+        return batch[1:]
+
+    async def _note(self, points: dict[str, Checkpoint]) -> None:
+        self._checkpoints = points
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def release(self) -> None:
+        """Let nobody wait any longer: it has stopped following."""
+        self._released = True
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
+        """Wait until the named projections, or all, have reached `position`; return whether they have.
+
+        `timeout` is in seconds. It does not wait for a projection that is paused.
+        """
+
+        def settled() -> bool:
+            points = [point for name, point in self._checkpoints.items() if not names or name in names]
+            return self._released or all(point.position >= position or point.is_paused for point in points)
+
+        async with self._moved:
+            try:
+                await asyncio.wait_for(self._moved.wait_for(settled), timeout)
+            except TimeoutError:
+                return False
+        points = [point for name, point in self._checkpoints.items() if not names or name in names]
+        return all(point.position >= position for point in points)
+
+    async def _wait(self) -> None:
+        """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
+        if _all_paused(self._checkpoints):
+            await asyncio.sleep(_LOOK_AGAIN)
+        else:
+            await self._log.wait_beyond(self._next_after(), timeout=_LOOK_AGAIN)
+        if any(point.is_paused for point in self._checkpoints.values()):
+            async with self._turn:
+                await self._note(await self._applier.read(self._views.write))
+
+    def _next_after(self) -> int:
+        """Return where to read on: where another process was faster, too, so that no withdrawal is overlooked."""
+        return min(self._read_to, _reached(self._checkpoints))
+
+    async def _renew(
+        self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
+    ) -> dict[str, Checkpoint]:
+        """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
+
+        Rows that were made of such a payload may have led to others, so all are made anew, from the log as it is now.
+        That is not needed where no projection had come to those events yet, where the views were begun when the
+        payloads had gone already, or where another process was faster.
+        """
+        async with self._views.renewal() as views:
+            points = await views.run(checkpoints.read)
+            positions = [point.position for point in points.values()]
+            began = await views.run(checkpoints.began_at)
+            if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
+                return await self._applier.apply(views.run, batch)
+            end = await self._log.head()
+            await views.empty(end)
+            points = await views.run(checkpoints.read)
+            while not _all_paused(points) and (after := _reached(points)) < end:
+                events = await self._log.read(after, min(self._batch_size, end - after))
+                check_gapless(events, after)
+                points = await self._applier.apply(views.run, events)
+            return points
+
+
+def _all_paused(points: Mapping[str, Checkpoint]) -> bool:
+    return all(point.is_paused for point in points.values())
+
+
+def _reached(points: Mapping[str, Checkpoint]) -> int:
+    """Return how far the slowest projection that is not paused has come."""
+    going = [point.position for point in points.values() if not point.is_paused]
+    return min(going, default=max((point.position for point in points.values()), default=0))

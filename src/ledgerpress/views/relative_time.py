@@ -1,0 +1,96 @@
+"""How long ago: the text a reader sees, the instant at which it changes, and reading such a text back.
+
+Instants are integer microseconds since 1970-01-01 UTC, as in the log; an aware `datetime` is taken too.
+A week is 7 days, a month 30 days and a year 365 days, so the text never depends on a calendar.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+Instant: TypeAlias = int | datetime
+"""Microseconds since 1970-01-01 UTC, or an aware `datetime`."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = 1_000_000
+_MINUTE: Final = 60 * _SECOND
+_DAY: Final = 24 * 60 * _MINUTE
+
+# Largest first. A unit is used from its own length up to the length of the unit before it.
+_UNITS: Final = (
+    ("year", 365 * _DAY),
+    ("month", 30 * _DAY),
+    ("week", 7 * _DAY),
+    ("day", _DAY),
+    ("hour", 60 * _MINUTE),
+    ("minute", _MINUTE),
+)
+
+_LENGTHS: Final = dict(_UNITS) | {"second": _SECOND}
+_SHORT_FORMS: Final = {"sec": "second", "min": "minute", "hr": "hour", "wk": "week", "yr": "year"}
+_NAMED: Final = {"just now": timedelta(0), "yesterday": timedelta(days=1)}
+# Six digits keep the longest age, 999999 years, within what a timedelta holds.
+_AGE: Final = re.compile(r"([0-9]{1,6}|an?)\s+([a-z]+)\s+ago")
+
+
+def relative_time(then: Instant, now: Instant) -> str:
+    """How long before `now` `then` was: "just now" below a minute, else "1 minute ago", "2 years ago".
+
+    Counts are rounded down. A `then` after `now` is "just now".
+    Raises ValueError for a `datetime` without a time zone.
+    """
+    age = _microseconds(now) - _microseconds(then)
+    for name, length in _UNITS:
+        if age >= length:
+            count = age // length
+            return f"{count} {name}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
+def relative_time_changes_at(then: Instant, now: Instant) -> int:
+    """The first microsecond after `now` at which `age_text(then, ·)` differs from `age_text(then, now)`.
+
+    An answer holding the text may be kept up to, and not including, that microsecond.
+    Raises ValueError for a `datetime` without a time zone.
+    """
+    start = _microseconds(then)
+    age = _microseconds(now) - start
+    longer: int | None = None
+    for _, length in _UNITS:
+        if age >= length:
+            # Four weeks end after 30 days and twelve months after 365, where the next unit begins.
+            following = (age // length + 1) * length
+            return start + (following if longer is None else min(following, longer))
+        longer = length
+    return start + _MINUTE
+
+
+def parse_relative_time(text: str) -> timedelta | None:
+    """Read an age as pages print it ("5 days ago", "an hour ago", "yesterday"); None if it is not one.
+
+    Case and surrounding space do not matter. Months and years have the lengths given above.
+    """
+    words = " ".join(text.split()).lower()
+    if words in _NAMED:
+        return _NAMED[words]
+    match = _AGE.fullmatch(words)
+    if match is None:
+        return None
+    count, unit = match.groups()
+    name = unit.removesuffix("s")
+    length = _LENGTHS.get(_SHORT_FORMS.get(name, name))
+    if length is None:
+        return None
+    try:
+        return timedelta(microseconds=length) * (int(count) if count.isdigit() else 1)
+    except OverflowError:
+        return None
+
+
+def _microseconds(instant: Instant) -> int:
+    if isinstance(instant, int):
+        return instant
+    if instant.utcoffset() is None:
+        raise ValueError("an instant needs a time zone")
+    return (instant - _EPOCH) // _MICROSECOND

@@ -1,0 +1,114 @@
+"""The two sides that are compared: the reference server from npm, and ours."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity, Unauthenticated
+from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.server.store import Store, open_store
+from tests.conformance import node
+from tests.integration.live import served
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A server, and documents whose results are known: each selects `position`."""
+
+    host: str
+    port: int
+    path: str
+    stream_path: str
+    query: str
+    mutation: str
+    three: str
+    """A subscription of three results."""
+    silent: str
+    """A subscription without results, that goes on."""
+    endless: str
+    """A subscription of more results than anyone waits for, that goes on."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}{self.path}"
+
+    @property
+    def stream_url(self) -> str:
+        return f"http://{self.host}:{self.port}{self.stream_path}"
+
+
+INVALID = "{ thereIsNoSuchField }"
+
+
+@contextmanager
+def reference(program: str) -> Iterator[Side]:
+    """Run a reference server."""
+    with subprocess.Popen(
+        [node.programs() / "node", node.HERE / program, node.packages()],
+        stdout=subprocess.PIPE,
+        env=node.environment(),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Side(
+                "127.0.0.1", int(process.stdout.readline()), "/graphql", "/graphql",
+                query="{ moment { position } }",
+                mutation="mutation { touch }",
+                three="subscription { three { position } }",
+                silent="subscription { silent { position } }",
+                endless="subscription { endless { position } }",
+            )  # fmt: skip
+        finally:
+            process.kill()
+
+
+class _Door:
+    """Takes everyone for the operator but for whoever shows a bad token."""
+
+    async def identify(self, authorization: str | None) -> Identity:
+        if authorization == "Bearer bad":
+            raise Unauthenticated("The token is not known.")
+        return LOCAL_OPERATOR
+
+
+@asynccontextmanager
+async def ours(data: Path) -> AsyncIterator[Side]:
+    """Run our server on a new store."""
+    async with (
+        open_store(data) as store,
+        served(store, door=_Door(), live=SubscriptionSettings(init_seconds=0.7)) as server,
+        _goings_on(store),
+    ):
+        yield Side(
+            server.host, server.port, "/graphql", "/graphql/stream",
+            query="{ moment { position } }",
+            mutation='mutation { siteName(input: { name: "Tidings" }) { position } }',
+            three="subscription { changes(fromPosition: 0, filter: { positionTo: 3 }) { position } }",
+            silent='subscription { articleChanged(slug: "none") { position } }',
+            endless="subscription { changes(fromPosition: 0) { position } }",
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def _goings_on(store: Store) -> AsyncIterator[None]:
+    """Record something every now and then."""
+    over = asyncio.Event()
+
+    async def record() -> None:
+        for number in count(1):
+            await asyncio.sleep(0.02)
+            if over.is_set():
+                return
+            await store.press.handle(RegisterAuthor(name=f"Author {number}"))
+
+    recording = asyncio.create_task(record())
+    try:
+        yield
+    finally:
+        over.set()
+        await recording

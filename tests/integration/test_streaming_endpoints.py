@@ -1,0 +1,365 @@
+"""Who may subscribe, from where, and for how long; and what is particular to our WebSockets and event streams."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from ledgerpress.commands.identity import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    FixedIdentity,
+    Identity,
+    Role,
+    Unauthenticated,
+    identity,
+)
+from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.posts.commands import CreatePost, PublishPost, UnpublishPost
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http.settings import HttpSettings
+from ledgerpress.server.store import Store, open_store
+from tests.integration.live import Socket, served, websocket
+from tests.integration.sse import opened
+from tests.sources import SeededBytes, SetClock
+
+CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
+CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'
+MOMENT = "{ moment { position } }"
+
+
+class Tokens:
+    """A door that knows some tokens, until they are revoked."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Identity] = {
+            "Bearer operator": LOCAL_OPERATOR,
+            "Bearer auditor": identity(Role.AUDITOR, "a"),
+        }
+
+    async def identify(self, authorization: str | None) -> Identity:
+        if authorization is None:
+            return ANONYMOUS
+        try:
+            return self.known[authorization]
+        except KeyError:
+            raise Unauthenticated("The token is not known.") from None
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
+        yield store
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(timeout=20) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# --- who -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["payload", "header"])
+async def test_a_socket_tells_who_it_is_by_its_first_message_or_by_a_header(store: Store, how: str) -> None:
+    headers = bearer("auditor") if how == "header" else {}
+    payload = {"authorization": "Bearer auditor"} if how == "payload" else {}
+    async with (
+        served(store, door=Tokens()) as server,
+        connect(
+            f"ws://{server.host}:{server.port}/graphql",
+            subprotocols=[Subprotocol("graphql-transport-ws")],
+            additional_headers=headers,
+        ) as connection,
+    ):
+        socket = await Socket(connection).init(**payload)
+        await socket.subscribe(CHANGES, **{"from": 3})
+        assert (await socket.next())["data"] == {"changes": {"position": 4}}
+
+
+async def test_a_bad_token_is_not_taken_for_nobody(store: Store, http: httpx2.AsyncClient) -> None:
+    async with served(store, door=Tokens()) as server:
+        async with websocket(server.host, server.port) as socket:
+            await socket.send({"type": "connection_init", "payload": {"authorization": "Bearer x"}})
+            assert await socket.closed() == (4403, "Forbidden: The token is not known.")
+        async with websocket(server.host, server.port) as socket:
+            await socket.send({"type": "connection_init", "payload": {"authorization": 7}})
+            assert (await socket.closed())[0] == 4403
+        url = f"{server.url}/graphql"
+        async with opened(http, "POST", url, MOMENT, bearer("x")) as stream:
+            assert (stream.status, stream.headers["www-authenticate"]) == (401, CHALLENGE)
+        assert (await http.put(f"{url}/stream", headers=bearer("x"))).status_code == 401
+
+
+async def test_a_token_that_is_revoked_ends_what_it_opened(store: Store, http: httpx2.AsyncClient) -> None:
+    tokens = Tokens()
+    settings = SubscriptionSettings(recheck_seconds=0.1)
+    async with served(store, door=tokens, live=settings) as server:
+        async with (
+            websocket(server.host, server.port) as socket,
+            websocket(server.host, server.port) as other,
+            opened(http, "POST", f"{server.url}/graphql", CHANGES, bearer("auditor")) as stream,
+        ):
+            await (await socket.init(authorization="Bearer auditor")).subscribe(CHANGES)
+            await (await other.init(authorization="Bearer operator")).subscribe(CHANGES)
+            await asyncio.sleep(0.3)
+            await socket.quiet()
+            del tokens.known["Bearer auditor"]
+            assert await socket.closed() == (4403, "Forbidden: The token is not known.")
+            [event, complete] = await stream.rest()
+            assert event.data["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+            assert complete.type == "complete"
+            await other.quiet()
+        await server.nothing_is_left()
+
+
+async def test_a_token_with_other_permissions_than_before_has_to_connect_again(store: Store) -> None:
+    tokens = Tokens()
+    async with (
+        served(store, door=tokens, live=SubscriptionSettings(recheck_seconds=0.1)) as server,
+        websocket(server.host, server.port) as socket,
+    ):
+        await socket.init(authorization="Bearer auditor")
+        tokens.known["Bearer auditor"] = identity(Role.AUTHOR, "a")
+        assert (await socket.closed())[0] == 4403
+
+
+async def test_a_reserved_stream_is_for_who_reserved_it(store: Store, http: httpx2.AsyncClient) -> None:
+    async with served(store, door=Tokens()) as server:
+        url = f"{server.url}/graphql/stream"
+        token = (await http.put(url, headers=bearer("operator"))).text
+        headers = {"X-GraphQL-Event-Stream-Token": token}
+        body = {"query": MOMENT, "extensions": {"operationId": "1"}}
+        assert (await http.post(url, json=body, headers=headers)).status_code == 403
+        own = await http.post(url, json=body, headers={**headers, **bearer("operator")})
+        assert own.status_code == 202
+
+
+# --- from where ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        (None, True),
+        ("http://{host}", True),
+        ("https://{host}", True),
+        ("https://desk.example", True),
+        ("https://evil.example", False),
+        ("http://{host}.evil.example", False),
+        ("null", False),
+        ("file://{host}", False),
+    ],
+)
+async def test_a_page_of_another_origin_opens_no_socket(store: Store, origin: str | None, may: bool) -> None:
+    settings = SubscriptionSettings(allowed_origins=("https://Desk.example",))
+    async with served(store, live=settings) as server:
+        host = f"{server.host}:{server.port}"
+        opening = connect(
+            f"ws://{host}/graphql",
+            subprotocols=[Subprotocol("graphql-transport-ws")],
+            origin=None if origin is None else Origin(origin.format(host=host)),
+        )
+        if may:
+            async with opening as connection:
+                await Socket(connection).init()
+        else:
+            with pytest.raises(InvalidStatus) as refused:
+                await opening
+            assert refused.value.response.status_code == 403
+
+
+# --- our WebSockets --------------------------------------------------------------------------------
+
+
+async def test_a_pong_brings_what_the_ping_brought(store: Store) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.send({"type": "ping", "payload": {"deep": [{"é": None}]}})
+        assert await socket.receive() == {"type": "pong", "payload": {"deep": [{"é": None}]}}
+
+
+async def test_every_result_over_a_socket_tells_its_position(store: Store) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.init()
+        [result] = await socket.results(await socket.subscribe(MOMENT))
+        assert result["extensions"]["position"] == result["data"]["moment"]["position"] == 4
+
+
+@pytest.mark.parametrize(
+    "query", ["{ this is no GraphQL", "", "query A { __typename } query B { __typename }"]
+)
+async def test_a_document_that_cannot_be_executed_is_an_error_of_its_operation(
+    store: Store, query: str
+) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        id = await (await socket.init()).subscribe(query)
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", id)
+        await socket.quiet()
+
+
+async def test_variables_that_do_not_fit_are_an_error_of_the_operation(store: Store) -> None:
+    async with served(store) as server, websocket(server.host, server.port) as socket:
+        await socket.init()
+        for query in (
+            CHANGES,
+            "query ($from: Position) { article(slug: $from) { slug } moment { position } }",
+        ):
+            await socket.subscribe(query, **{"from": -1})
+            assert (await socket.receive())["type"] == "error"
+
+
+async def test_a_subscription_is_not_answered_without_a_stream(
+    store: Store, http: httpx2.AsyncClient
+) -> None:
+    async with served(store) as server:
+        answer = await http.post(f"{server.url}/graphql", json={"query": CHANGES})
+        assert "errors" in answer.json()
+        assert not answer.json().get("data")
+
+
+# --- our event streams -----------------------------------------------------------------------------
+
+
+async def test_an_event_stream_resumes_from_the_last_event_id(store: Store, http: httpx2.AsyncClient) -> None:
+    head = await store.log.head()
+    async with served(store) as server:
+        url = f"{server.url}/graphql"
+        async with opened(http, "GET", url, CHANGES, {"Last-Event-ID": "2"}) as stream:
+            events = [await stream.next() for _ in range(head - 2)]
+        assert [int(event.id or 0) for event in events] == list(range(3, head + 1))
+        # The last event seen comes later than where the operation began.
+        headers = {"Last-Event-ID": str(head - 1)}
+        async with opened(http, "GET", url, CHANGES, headers, **{"from": 0}) as stream:
+            assert (await stream.next()).id == str(head)
+        async with opened(http, "GET", url, CHANGES, {"Last-Event-ID": "99"}) as stream:
+            assert "lies in the future" in (await stream.rest())[0].data["errors"][0]["message"]
+
+
+async def test_no_event_stream_goes_back_to_what_articles_were(
+    store: Store, http: httpx2.AsyncClient
+) -> None:
+    """Else anyone could page through what was published once, and taken away."""
+    made = await store.press.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.press.handle(UnpublishPost(post_id=made.subject_id))
+    query = 'subscription { articleChanged(slug: "once") { position } }'
+    async with (
+        served(store, door=Tokens()) as server,
+        opened(http, "GET", f"{server.url}/graphql", query, {"Last-Event-ID": "0"}) as stream,
+    ):
+        await asyncio.sleep(0.2)
+        again = await store.press.handle(PublishPost(post_id=made.subject_id))
+        assert (await stream.next()).id == str(again.position)
+
+
+@pytest.mark.parametrize("given", ["", "-1", "x", "1e3", "9" * 40])
+async def test_a_last_event_id_that_is_no_position_is_none(
+    store: Store, http: httpx2.AsyncClient, given: str
+) -> None:
+    async with served(store) as server:
+        headers = {"Last-Event-ID": given}
+        async with opened(http, "GET", f"{server.url}/graphql", CHANGES, headers) as stream:
+            await asyncio.sleep(0.2)
+            position = (await store.press.handle(RegisterAuthor(name="Ann"))).position
+            assert (await stream.next()).id == str(position)
+
+
+async def test_an_event_stream_is_kept_alive_by_comments(store: Store, http: httpx2.AsyncClient) -> None:
+    settings = SubscriptionSettings(keep_alive_seconds=0.1)
+    async with served(store, live=settings) as server:
+        asking = http.stream(
+            "POST",
+            f"{server.url}/graphql",
+            json={"query": CHANGES},
+            headers={"Accept": "text/event-stream"},
+        )
+        async with asking as response:
+            lines = response.aiter_lines()
+            assert [await anext(lines) for _ in range(6)] == [":", ""] * 3
+
+
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("text/event-stream", True),
+        ("text/event-stream, application/json;q=0.5", True),
+        ("text/event-stream, */*", True),
+        ("TEXT/Event-Stream", True),
+        ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", False),
+        ("application/json, text/event-stream;q=0.9", False),
+        ("text/event-stream;q=0, application/json", False),
+        ("application/json", False),
+        ("*/*", False),
+    ],
+)
+async def test_an_event_stream_is_for_who_prefers_one(
+    store: Store, http: httpx2.AsyncClient, accept: str, streams: bool
+) -> None:
+    async with served(store) as server:
+        body = {"query": MOMENT}
+        answer = await http.post(f"{server.url}/graphql", json=body, headers={"Accept": accept})
+        assert answer.headers["content-type"].startswith("text/event-stream") is streams
+
+
+async def test_a_mutation_by_get_is_not_allowed(store: Store, http: httpx2.AsyncClient) -> None:
+    mutation = 'mutation { authorRegister(input: { name: "Ann" }) { position } }'
+    async with served(store) as server:
+        async with opened(http, "GET", f"{server.url}/graphql", mutation) as stream:
+            assert (stream.status, stream.headers["allow"]) == (405, "POST")
+        assert await store.log.head() == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"content": b"null"}, 400),
+        ({"content": b"{"}, 400),
+        ({"json": {}}, 400),
+        ({"content": b"query={x}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
+        ({"json": {"query": "x" * 1_000_001}}, 413),
+    ],
+    ids=["null", "no JSON", "no query", "a form", "too large"],
+)
+async def test_a_request_for_an_event_stream_that_is_none_is_refused(
+    store: Store, http: httpx2.AsyncClient, body: dict[str, Any], status: int
+) -> None:
+    headers = {"Accept": "text/event-stream", "Content-Type": "application/json", **body.pop("headers", {})}
+    async with served(store) as server:
+        answer = await http.post(f"{server.url}/graphql", headers=headers, **body)
+        assert answer.status_code == status
+        assert answer.json()["errors"]
+
+
+async def test_operations_on_a_socket_and_event_streams_count_as_requests(tmp_path: Path) -> None:
+    settings = HttpSettings(anonymous_requests_per_second=0.001, burst_seconds=3_000)
+    async with (
+        open_store(tmp_path / "store") as store,
+        served(store, door=FixedIdentity(ANONYMOUS), settings=settings) as server,
+        websocket(server.host, server.port) as socket,
+        httpx2.AsyncClient(timeout=20) as http,
+    ):
+        await socket.init()
+        for _ in range(2):
+            id = await socket.subscribe("{ site { name } }")
+            assert len(await socket.results(id)) == 1
+        query = {"query": "subscription { recentPosts { totalCount } }"}
+        headers = {"Accept": "text/event-stream"}
+        async with http.stream("POST", f"{server.url}/graphql", json=query, headers=headers) as stream:
+            assert stream.status_code == 200
+        answer = await http.post(f"{server.url}/graphql", json=query, headers=headers)
+        assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+        await socket.subscribe("{ site { name } }", "late")
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "late")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"

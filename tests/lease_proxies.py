@@ -1,0 +1,165 @@
+"""Nodes that take leases in memory, each through a door of its own to the engine, which a test can hold up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.leases.lease_register import Held
+from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.log import EventLog, StreamWrite
+from ledgerpress.features.event_codec import event_codec
+from tests.contract.samples import PUBLICATION
+from tests.property.memory_log import MemoryLog
+from tests.sources import SeededBytes, SetClock
+
+T = TypeVar("T")
+Hook: TypeAlias = Callable[[str], Awaitable[None]]
+"""Is told of an operation, `append`, `read` or `write`, and may wait, or raise."""
+
+
+class MemoryRegister:
+    """A `LeaseRegister` in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
+
+    async def read(self, name: str) -> Held | None:
+        return self.held.get(name)
+
+    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
+        found = self.held.get(name)
+        if (found.revision if found else 0) != previous:
+            return None
+        self.held[name] = Held(previous + 1, holder)
+        return self.held[name]
+
+
+async def _at_once(operation: str) -> None:
+    pass
+
+
+class Door:
+    """One node's way to the engine: an `OpenedLog`.
+
+    `there` is asked before an operation reaches the engine, `back` before its answer reaches the node. An operation
+    whose caller is cancelled is carried out all the same, as it is with an engine elsewhere.
+    """
+
+    staleness = 0.0
+
+    def __init__(self, log: MemoryLog, register: MemoryRegister) -> None:
+        self.log = log
+        self.register = register
+        self.there: Hook = _at_once
+        self.back: Hook = _at_once
+        self._under_way = set[asyncio.Task[Any]]()
+
+    @property
+    def publication(self) -> str:
+        return self.log.publication
+
+    @property
+    def notices(self) -> Sequence[str]:
+        return ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {}
+
+    @property
+    def leases(self) -> "DoorRegister":
+        return DoorRegister(self)
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        return await self.carry("append", self.log.append(writes))
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        raise NotImplementedError
+
+    async def head(self) -> int:
+        return await self.log.head()
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return await self.log.read(after, limit)
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        return await self.log.read_stream(stream, after)
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        return await self.log.wait_beyond(position, timeout)
+
+    async def whose(self) -> str:
+        return self.log.publication
+
+    async def aclose(self) -> None:
+        pass
+
+    async def carry(self, name: str, operation: Coroutine[Any, Any, T]) -> T:
+        """Carry an operation there, and its answer back."""
+
+        async def both_ways() -> T:
+            try:
+                await self.there(name)
+            except BaseException:
+                operation.close()
+                raise
+            answer = await operation
+            await self.back(name)
+            return answer
+
+        task = asyncio.create_task(both_ways())
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # of one that nobody waits for any longer
+
+
+class DoorRegister:
+    """The register, through a door."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def read(self, name: str) -> Held | None:
+        return await self._door.carry("read", self._door.register.read(name))
+
+    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
+        return await self._door.carry("write", self._door.register.write(name, holder, previous=previous))
+
+
+class Engine:
+    """A log and a register in memory, and doors to them."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog(PUBLICATION)
+        self.register = MemoryRegister()
+
+    def door(self) -> Door:
+        return Door(self.log, self.register)
+
+    def node(self, node: str, *, duration: float = 12.0, door: Door | None = None) -> Leases:
+        """A node's leases, by default through a door that nothing holds up."""
+        return Leases(
+            door or self.door(),
+            event_codec(),
+            SetClock(),
+            SeededBytes(node),
+            node=node,
+            duration=duration,
+        )
+
+    async def takings(self, name: str) -> list[str]:
+        """The names of the nodes that took a lease, in order."""
+        return await takings(self.log, name)
+
+
+async def takings(log: EventLog, name: str) -> list[str]:
+    """The names of the nodes that took a lease, in order."""
+    codec = event_codec()
+    events = [codec.decode(stored).event for stored in await log.read_stream(f"lease.{name}")]
+    return [str(getattr(event, "node", None)) for event in events]

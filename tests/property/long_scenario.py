@@ -1,0 +1,291 @@
+"""A busy year of a newsroom: thousands of posts and a tree that keeps changing, the same for the same seed.
+
+Every event comes of a use case. Refusals are part of it, and leave nothing behind.
+"""
+
+from collections import Counter
+from random import Random
+from typing import Final
+
+from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.commands.command_handler import Command, CommandHandler
+from ledgerpress.commands.errors import Rejection
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features import people_commands
+from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.posts.model import PostStatus
+from tests.newsroom import Category, Post
+from tests.property.memory_log import MemoryLog, MemoryPress
+from tests.property.query_generator import DAY, NOW, CategorizeTooLate
+from tests.sources import SeededBytes
+
+SECOND: Final = 1_000_000
+HOUR: Final = 3_600 * SECOND
+IMPORTED_AT_ONCE: Final = 80
+WORDS: Final = (
+    *("tide", "mill", "market", "tram", "harbour", "council", "ferry", "bridge", "storm", "school", "river"),
+    *("library", "station", "garden", "café", "Über", "İzmir", "रात", "बाज़ार", "夜市"),
+)
+
+
+class StandingClock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+
+    def now(self) -> int:
+        return self.time
+
+
+class BusyYear:
+    """The year of `seed`, until there are so many posts and, at least, so many events."""
+
+    def __init__(self, seed: int, *, posts: int, events: int) -> None:
+        self.desk = MemoryPress(MemoryLog(uuid8("busy year", seed)))
+        self.refused: Counter[str] = Counter()
+        self._posts, self._events = posts, events
+        self._chance = Random(seed)
+        self._randomness = SeededBytes(f"busy year {seed}")
+        self._clock = StandingClock(NOW)
+        self._to_import = 0
+
+    async def pass_by(self) -> None:
+        """Let everything happen."""
+        press = await self.desk.opened(self._clock, self._randomness)
+        for _ in range(6):
+            await press.handle(people_commands.RegisterAuthor(name=self._words(2)))
+        for _ in range(12):
+            self.desk.take_note()
+            await press.handle(self._create_category())
+        makers = (
+            (20, self._create_post), (16, self._edit), (6, self._change_slug), (16, self._publish),
+            (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
+            (4, self._uncategorize), (2, self._restore), (2, self._revert), (0.3, self._categorize_too_late),
+            (1, self._create_category), (1.5, self._rename_category), (0.5, self._describe_category),
+            (2, self._move_category), (0.4, self._merge_category), (0.4, self._delete_category),
+            (0.3, self._register_author), (0.5, self._rename_author), (0.2, self._name_site),
+        )  # fmt: skip
+        weights = [weight for weight, _ in makers]
+        while True:
+            self.desk.take_note()
+            enough = len(self.desk.room.posts) >= self._posts
+            if enough and len(self.desk.history) >= self._events:
+                return
+            (_, make) = self._chance.choices(makers, weights)[0]
+            if self._to_import:
+                self._to_import -= 1
+                make = self._create_post
+            if enough and make == self._create_post:
+                continue
+            await self._do(press, make())
+
+    async def _do(self, press: CommandHandler, use_case: Command | None) -> None:
+        if use_case is None:
+            return
+        try:
+            await press.handle(use_case)
+        except Rejection as refusal:
+            self.refused[refusal.code] += 1
+        if self._to_import:
+            return
+        chance = self._chance
+        self._clock.time += chance.choice(
+            (0, 0, 1, chance.randrange(90 * SECOND), HOUR // 4, chance.randrange(6 * HOUR))
+        )
+        if chance.random() < 0.01:
+            self._clock.time -= chance.randrange(2 * HOUR)
+
+    # --- posts -------------------------------------------------------------------------------------
+
+    def _create_post(self) -> Command:
+        chance, room = self._chance, self.desk.room
+        if not self._to_import and chance.random() < 0.002:
+            self._to_import = IMPORTED_AT_ONCE
+        date = self._clock.time - chance.randrange(HOUR) if self._to_import else self._date()
+        publish = bool(self._to_import) or chance.random() < 0.6
+        existing = room.existing_categories()
+        return posts.CreatePost(
+            title=self._words(chance.choice((2, 3))),
+            body=self._body(),
+            teaser=chance.choice((None, self._words(5))),
+            author_ids=self._authors(),
+            categories=tuple(self._ref(one) for one in chance.sample(existing, chance.randrange(4))),
+            publish=publish,
+            published_at=date if publish else None,
+        )
+
+    def _edit(self) -> Command | None:
+        chance, post = (
+            self._chance,
+            self._post(PostStatus.DRAFT, PostStatus.PUBLISHED, PostStatus.UNPUBLISHED),
+        )
+        if post is None:
+            return None
+        publish = chance.random() < 0.4
+        match chance.randrange(4):
+            case 0:
+                return posts.EditPost(post_id=post.id, title=self._words(3), publish=publish)
+            case 1:
+                return posts.EditPost(post_id=post.id, body=self._body(), publish=publish)
+            case 2:
+                return posts.EditPost(post_id=post.id, author_ids=self._authors(), publish=publish)
+            case _:
+                teaser = chance.choice((None, self._words(6)))
+                return posts.EditPost(post_id=post.id, teaser=teaser, title=self._words(2), publish=publish)
+
+    def _change_slug(self) -> Command | None:
+        chance, post = self._chance, self._post()
+        if post is None:
+            return None
+        slug = "-".join((chance.choice(WORDS[:14]), chance.choice(WORDS[:14]), str(chance.randrange(9))))
+        return posts.EditPost(post_id=post.id, slug=slug, publish=chance.random() < 0.5)
+
+    def _publish(self) -> Command | None:
+        post = self._post(PostStatus.DRAFT, PostStatus.PUBLISHED, PostStatus.UNPUBLISHED)
+        if post is None:
+            return None
+        correction = self._words(4) if self._chance.random() < 0.2 else None
+        return posts.PublishPost(post_id=post.id, published_at=self._date(), correction=correction)
+
+    def _unpublish(self) -> Command | None:
+        post = self._post(PostStatus.PUBLISHED)
+        return posts.UnpublishPost(post_id=post.id) if post else None
+
+    def _archive(self) -> Command | None:
+        post = self._post()
+        return posts.ArchivePost(post_id=post.id) if post else None
+
+    def _unarchive(self) -> Command | None:
+        post = self._post(PostStatus.ARCHIVED)
+        return posts.UnarchivePost(post_id=post.id) if post else None
+
+    def _categorize(self) -> Command | None:
+        post, category = self._post(), self._category()
+        return posts.CategorizePost(post_id=post.id, category=self._ref(category)) if post else None
+
+    def _uncategorize(self) -> Command | None:
+        post = self._post()
+        existing = self.desk.room.categories_of(post) if post else []
+        if post is None or not existing:
+            return None
+        return posts.UncategorizePost(post_id=post.id, category=self._ref(self._chance.choice(existing)))
+
+    def _restore(self) -> Command | None:
+        post = self._post()
+        if post is None:
+            return None
+        version = self._chance.randint(1, post.version)
+        return restore_revert_commands.RestorePost(
+            post_id=post.id, to_version=version, publish=version % 2 == 0
+        )
+
+    def _revert(self) -> Command | None:
+        post = self._post()
+        if post is None:
+            return None
+        version = self._chance.randint(1, post.version)
+        return restore_revert_commands.RevertPost(post_id=post.id, version=version, publish=version % 2 == 0)
+
+    def _categorize_too_late(self) -> Command | None:
+        post, known = self._post(), list(self.desk.room.categories)
+        return CategorizeTooLate(post.id, self._chance.choice(known)) if post else None
+
+    # --- the tree ----------------------------------------------------------------------------------
+
+    def _create_category(self) -> Command:
+        existing = self.desk.room.existing_categories()
+        parent = (
+            self._ref(self._chance.choice(existing)) if existing and self._chance.random() < 0.7 else None
+        )
+        return categories.CreateCategory(name=self._words(1), description=self._words(4), parent=parent)
+
+    def _rename_category(self) -> Command:
+        ref, name = self._ref(self._category()), self._words(1)
+        slug = f"{self._chance.choice(WORDS[:14])}-news"
+        match self._chance.randrange(3):
+            case 0:
+                return categories.RenameCategory(category=ref, name=name)
+            case 1:
+                return categories.RenameCategory(category=ref, slug=slug)
+            case _:
+                return categories.RenameCategory(category=ref, name=name, slug=slug)
+
+    def _describe_category(self) -> Command:
+        text = self._chance.choice((None, self._words(5)))
+        return categories.DescribeCategory(category=self._ref(self._category()), description=text)
+
+    def _move_category(self) -> Command:
+        parent = self._ref(self._category()) if self._chance.random() < 0.7 else None
+        return categories.MoveCategory(category=self._ref(self._category()), parent=parent)
+
+    def _merge_category(self) -> Command:
+        return categories.MergeCategory(
+            category=self._ref(self._category()), into=self._ref(self._category())
+        )
+
+    def _delete_category(self) -> Command:
+        room = self.desk.room
+        used = {one.id for post in room.posts.values() for one in room.categories_of(post)}
+        used |= {one.parent for one in room.existing_categories() if one.parent}
+        empty = [one for one in room.existing_categories() if one.id not in used]
+        return categories.DeleteCategory(
+            category=self._ref(self._chance.choice(empty) if empty else self._category())
+        )
+
+    # --- people and the site -----------------------------------------------------------------------
+
+    def _register_author(self) -> Command:
+        return people_commands.RegisterAuthor(name=self._words(2))
+
+    def _rename_author(self) -> Command:
+        author_id = self._chance.choice(list(self.desk.room.authors))
+        return people_commands.RenameAuthor(author_id=author_id, name=self._words(2))
+
+    def _name_site(self) -> Command:
+        return people_commands.NameSite(name=self._words(2))
+
+    # --- choices -----------------------------------------------------------------------------------
+
+    def _post(self, *statuses: PostStatus) -> Post | None:
+        """Return a post with one of the statuses, or any; one of the last ones as often as all others."""
+        known = list(self.desk.room.posts.values())
+        for _ in range(30):
+            if not known:
+                return None
+            post = self._chance.choice(self._chance.choice((known, known[-50:])))
+            if not statuses or post.status in statuses:
+                return post
+        return None
+
+    def _category(self) -> Category:
+        return self._chance.choice(self.desk.room.existing_categories())
+
+    def _ref(self, category: Category) -> CategoryRef:
+        return self._chance.choice((CategoryRef(id=category.id), CategoryRef(slug=category.slug)))
+
+    def _authors(self) -> tuple[str, ...]:
+        return tuple(self._chance.sample(list(self.desk.room.authors), self._chance.randrange(3)))
+
+    def _date(self) -> int | None:
+        """Return no date, one within the last hours, days or years, or one that others bear as well."""
+        chance, now = self._chance, self._clock.time
+        hours = now // HOUR * HOUR
+        return chance.choice(
+            (
+                None,
+                None,
+                now - chance.randrange(HOUR),
+                hours,
+                hours - 24 * HOUR,
+                now - chance.randrange(900 * DAY),
+            )
+        )
+
+    def _words(self, count: int) -> str:
+        return " ".join(self._chance.choice(WORDS) for _ in range(count)).capitalize()
+
+    def _body(self) -> str:
+        return "\n\n".join(f"{self._words(6)}." for _ in range(self._chance.randint(1, 3)))

@@ -1,0 +1,284 @@
+"""Commands of every kind, in any order: some make sense, some are refused, some come twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from random import Random
+from typing import Any, ClassVar, Final
+
+from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
+
+from ledgerpress.commands.command_context import AppendPlan, CategoryRef, CommandContext, PlannedWrite
+from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.state_loader import post_stream
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.features import people_commands
+from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.posts.model import PostCategorized
+from ledgerpress.features.tokens import commands as tokens
+
+NOW: Final = 1_714_809_600_000_000
+DAY: Final = 86_400_000_000
+UNKNOWN: Final = uuid8("nobody knows it")
+
+TITLES: Final = (
+    "Tide mill", "Night market", "Night Market!", "रात का बाज़ार", "Über die Straße", "İstanbul’da gece", "🎈", "", "x" * 301
+)  # fmt: skip
+SLUGS: Final = (None, "tide-mill", "night-market", "a", "b", "tram", "Not A Slug", "x" * 101)
+TEXTS: Final = ("", "One line.", "# Head\n\nText, *stressed*.\n", "नमस्ते 🌍", "Two.", "\u0000")
+DATES: Final = (None, NOW - 10 * DAY, NOW - 20 * DAY, -400 * DAY, NOW + 90 * DAY)
+
+
+class Expecting(StrEnum):
+    """Which version the caller expects."""
+
+    ANY = "any"
+    RIGHT = "right"
+    STALE = "stale"
+    AHEAD = "ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class CategorizeTooLate:
+    """What remains where a post is put into a category at the moment of its deletion."""
+
+    post_id: str
+    category_id: str
+
+    fingerprint_name: ClassVar[str] = "CategorizeTooLate"
+    queue = None
+
+    async def plan(self, desk: CommandContext) -> AppendPlan:
+        """Return the event, without a look at the tree."""
+        version, post = await desk.post(self.post_id)
+        event = PostCategorized(post_id=post.id, category_id=self.category_id)
+        return AppendPlan.of(post.id, PlannedWrite(post_stream(post.id), version, (event,)))
+
+
+KINDS: Final = (
+    posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, posts.PublishPost,
+    posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, restore_revert_commands.RestorePost,
+    restore_revert_commands.RevertPost, categories.CreateCategory,
+    categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
+    categories.DeleteCategory, people_commands.RegisterAuthor, people_commands.RenameAuthor, people_commands.RegisterActor,
+    people_commands.RenameActor, people_commands.NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
+)  # fmt: skip
+_FREQUENT: Final = (
+    posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, posts.PublishPost,
+    posts.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
+    categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, people_commands.RegisterAuthor,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A command, before it is known which posts, categories and authors there are to choose from."""
+
+    kind: type[Command]
+    post: int = 0
+    category: int = 0
+    other: int = 0
+    author: int = 0
+    title: str | None = "Tide mill"
+    slug: str | None = None
+    text: str = ""
+    date: int | None = None
+    flag: bool = False
+    by_slug: bool = False
+    expecting: Expecting = Expecting.ANY
+    key: int | None = None
+    twice: bool = False
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show what differs from the simplest command of the kind; Hypothesis asks for it by this name."""
+        told = [
+            f"{field.name}={value!r}"
+            for field in fields(self)[1:]
+            if (value := getattr(self, field.name)) != field.default
+        ]
+        printer.text(f"{self.kind.__name__}({', '.join(told)})")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids to choose from, and the slugs of the categories."""
+
+    posts: Sequence[str]
+    categories: Sequence[str]
+    authors: Sequence[str]
+    actors: Sequence[str]
+    tokens: Sequence[str]
+    slugs: dict[str, str]
+
+
+_numbers = st.integers(0, 20)
+_titles = st.sampled_from((*TITLES[:6], None, *TITLES))
+_slugs = st.sampled_from((None, *SLUGS))
+_texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=["C"]), max_size=10)
+_expectations = st.sampled_from((*[Expecting.ANY] * 5, *Expecting))
+
+
+@st.composite
+def asks(draw: st.DrawFn) -> Ask:
+    """Return any command; those that make something to work with come more often."""
+    return Ask(
+        kind=draw(st.sampled_from((*_FREQUENT, *KINDS))),
+        post=draw(_numbers),
+        category=draw(_numbers),
+        other=draw(_numbers),
+        author=draw(_numbers),
+        title=draw(_titles),
+        slug=draw(_slugs),
+        text=draw(_texts),
+        date=draw(st.sampled_from(DATES)),
+        flag=draw(st.booleans()),
+        by_slug=draw(st.booleans()),
+        expecting=draw(_expectations),
+        key=draw(st.none() | st.none() | st.integers(0, 3)),
+        twice=draw(st.sampled_from((False, False, True))),
+    )
+
+
+def random_ask(chance: Random) -> Ask:
+    """Return any command, as `asks` does, for a run that is made by chance and not by Hypothesis."""
+    return Ask(
+        kind=chance.choice((*_FREQUENT, *KINDS)),
+        post=chance.randrange(21),
+        category=chance.randrange(21),
+        other=chance.randrange(21),
+        author=chance.randrange(21),
+        title=chance.choice((*TITLES[:6], None, *TITLES)),
+        slug=chance.choice((None, *SLUGS)),
+        text=chance.choice(TEXTS),
+        date=chance.choice(DATES),
+        flag=chance.random() < 0.5,
+        by_slug=chance.random() < 0.5,
+        expecting=chance.choice((*[Expecting.ANY] * 5, *Expecting)),
+        key=chance.choice((None, None, chance.randrange(200))),
+        twice=chance.random() < 0.3,
+    )
+
+
+def use_case(ask: Ask, known: Known) -> Command:
+    """Return the use case that `ask` means, now that it is known what there is."""
+    if ask.kind.__module__ == posts.__name__:
+        return _on_posts(ask, known)
+    if ask.kind is restore_revert_commands.RestorePost:
+        return restore_revert_commands.RestorePost(
+            post_id=_pick(known.posts, ask.post), to_version=ask.other % 12, publish=ask.flag
+        )
+    if ask.kind is restore_revert_commands.RevertPost:
+        return restore_revert_commands.RevertPost(
+            post_id=_pick(known.posts, ask.post), version=ask.other % 12, publish=ask.flag
+        )
+    if ask.kind.__module__ == categories.__name__:
+        return _on_categories(ask, known)
+    author, actor = _pick(known.authors, ask.author), _pick(known.actors, ask.author)
+    name = ask.title or ask.text
+    made: dict[type[Command], Command] = {
+        people_commands.RegisterAuthor: people_commands.RegisterAuthor(name=name),
+        people_commands.RenameAuthor: people_commands.RenameAuthor(author_id=author, name=name),
+        people_commands.RegisterActor: people_commands.RegisterActor(
+            name=name, kind=ActorKind.TOKEN if ask.flag else ActorKind.HUMAN
+        ),
+        people_commands.RenameActor: people_commands.RenameActor(actor_id=actor, name=name),
+        people_commands.NameSite: people_commands.NameSite(name=name),
+        tokens.CreateToken: tokens.CreateToken(
+            name=name,
+            role=Role.EDITOR,
+            scopes=(Permission.READ_POSTS,) if ask.by_slug else None,
+            expires_at=ask.date,
+            acts_for=actor if ask.flag else None,
+            secret_hash=tokens.secret_hash(f"{name} {ask.post}"),
+        ),
+        tokens.RevokeToken: tokens.RevokeToken(token_id=_pick(known.tokens, ask.author)),
+        CategorizeTooLate: CategorizeTooLate(
+            _pick(known.posts, ask.post), _pick(known.categories, ask.category)
+        ),
+    }
+    return made[ask.kind]
+
+
+def _on_posts(ask: Ask, known: Known) -> Command:
+    post_id, category = _pick(known.posts, ask.post), _ref(ask, known, ask.category)
+    authors = tuple(_pick(known.authors, n) for n in range(ask.author % 3)) if known.authors else ()
+    match ask.kind:
+        case posts.CreatePost:
+            return posts.CreatePost(
+                title="Untitled" if ask.title is None else ask.title,
+                body=ask.text,
+                teaser=ask.text if ask.flag else None,
+                slug=ask.slug,
+                author_ids=authors,
+                categories=(category, _ref(ask, known, ask.other))[: ask.other % 3]
+                if known.categories
+                else (),
+                publish=ask.flag,
+                published_at=ask.date if ask.flag else None,
+            )
+        case posts.EditPost:
+            return posts.EditPost(
+                post_id=post_id,
+                title=_given(ask.title),
+                teaser=(ask.text or None) if ask.by_slug else UNSET,
+                body=UNSET if ask.category % 2 else ask.text,
+                slug=_given(ask.slug),
+                author_ids=authors if ask.other % 2 else UNSET,
+                publish=ask.flag,
+            )
+        case posts.CategorizePost:
+            return posts.CategorizePost(post_id=post_id, category=category)
+        case posts.UncategorizePost:
+            return posts.UncategorizePost(post_id=post_id, category=category)
+        case posts.PublishPost:
+            correction = ask.text if ask.flag else None
+            return posts.PublishPost(post_id=post_id, published_at=ask.date, correction=correction)
+        case posts.UnpublishPost:
+            return posts.UnpublishPost(post_id=post_id)
+        case posts.ArchivePost:
+            return posts.ArchivePost(post_id=post_id)
+        case _:
+            return posts.UnarchivePost(post_id=post_id)
+
+
+def _on_categories(ask: Ask, known: Known) -> Command:
+    category, other = _ref(ask, known, ask.category), _ref(ask, known, ask.other)
+    beside = other if ask.flag and known.categories else None
+    match ask.kind:
+        case categories.CreateCategory:
+            return categories.CreateCategory(
+                name="Untitled" if ask.title is None else ask.title,
+                slug=ask.slug,
+                description=ask.text or None,
+                parent=beside,
+            )
+        case categories.RenameCategory:
+            return categories.RenameCategory(category=category, name=_given(ask.title), slug=_given(ask.slug))
+        case categories.DescribeCategory:
+            return categories.DescribeCategory(category=category, description=ask.text or None)
+        case categories.MoveCategory:
+            return categories.MoveCategory(category=category, parent=beside)
+        case categories.MergeCategory:
+            return categories.MergeCategory(category=category, into=other)
+        case _:
+            return categories.DeleteCategory(category=category)
+
+
+def _given(value: str | None) -> str | UnsetType:
+    return UNSET if value is None else value
+
+
+def _pick(ids: Sequence[str], number: int) -> str:
+    """Return one of the ids, or, now and then, one that nobody knows."""
+    return ids[number % len(ids)] if ids and number < 20 else UNKNOWN
+
+
+def _ref(ask: Ask, known: Known, number: int) -> CategoryRef:
+    category_id = _pick(known.categories, number)
+    slug = known.slugs.get(category_id)
+    return CategoryRef(slug=slug) if ask.by_slug and slug else CategoryRef(id=category_id)

@@ -1,0 +1,75 @@
+"""Who may carry out what: every use case has been decided about, and scopes hold all that decides an answer."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+from ledgerpress import commands, features
+from ledgerpress.commands.authorization import COMMAND_PERMISSIONS
+from ledgerpress.commands.identity import ANONYMOUS, GRANTED, Permission, RequiredPermission, Role, identity
+
+
+def use_cases() -> Iterator[type]:
+    """Yield every use case there is: each class of the room that can plan, and is not the beginning of others."""
+    packages = [commands, features]
+    modules = [
+        one for package in packages for one in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    for module in modules:
+        for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if (
+                found.__module__ == module.name
+                and hasattr(found, "plan")
+                and not found.__name__.startswith("_")
+            ):
+                yield found
+
+
+def test_every_use_case_has_been_decided_about() -> None:
+    found = {one for one in use_cases() if one.__name__ != "Command"}
+    assert len(found) > 20
+    assert found == set(COMMAND_PERMISSIONS), "say in commands/authorization.py what these take"
+
+
+def test_what_is_for_ones_own_posts_names_a_post_or_makes_one() -> None:
+    for use_case, need in COMMAND_PERMISSIONS.items():
+        names_one = "post_id" in {
+            name for one in use_case.__mro__ for name in getattr(one, "__annotations__", {})
+        }
+        assert need.own is None or names_one or use_case.__name__ == "CreatePost", use_case
+
+
+def test_an_auditor_writes_nothing_and_a_reader_has_no_permission() -> None:
+    assert not [one for one in GRANTED[Role.AUDITOR] if ":write" in one.value]
+    assert GRANTED[Role.READER] == frozenset()
+    for need in COMMAND_PERMISSIONS.values():
+        assert not identity(Role.AUDITOR, "a").meets(need)
+        assert not identity(Role.AUDITOR, "a").meets_with_own(need)
+        assert identity(Role.ADMIN, "a").meets(need)
+
+
+def test_what_takes_every_permission_takes_them_all() -> None:
+    admin = identity(Role.ADMIN, "a")
+    assert admin.meets(RequiredPermission(None))
+    for permission in Permission:
+        assert not identity(Role.ADMIN, "a", scopes=frozenset(Permission) - {permission}).meets(
+            RequiredPermission(None)
+        )
+
+
+@pytest.mark.parametrize("role", Role)
+def test_two_viewers_of_one_scope_are_told_the_same(role: Role) -> None:
+    some = identity(role, "a")
+    assert some.scope == identity(role, "a").scope
+    assert some.scope == identity(role, "a", token_id="t").scope
+    others = {
+        identity(role, "b").scope,
+        ANONYMOUS.scope,
+        *(identity(one, "a").scope for one in Role if one is not role),
+    }
+    others |= {identity(role, "a", scopes=GRANTED[role] - {one}).scope for one in GRANTED[role]}
+    assert some.scope not in others
+    assert hash(some.scope)

@@ -1,0 +1,216 @@
+"""A log that is watched: when its contact is lost and regained, and that nobody waits for it meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from ledgerpress.eventlog import health_checked_log
+from ledgerpress.eventlog.errors import AppendUnresolved, LogReplaced, LogUnavailable
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
+from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_health import LogHealth
+
+T = TypeVar("T")
+
+
+class Engine:
+    """A log that answers as it is told to."""
+
+    notices = ("unsynced: so it is",)
+    staleness = 0.0
+
+    def __init__(self) -> None:
+        self.counts = {"reconnects": 0}
+        self.fails: Exception | None = None
+        self.hangs = False
+        self.asked = 0
+        self.at = 7
+        self.owner = "ours"
+
+    publication = "ours"
+
+    async def whose(self) -> str:
+        return await self._answer(self.owner)
+
+    async def head(self) -> int:
+        return await self._answer(self.at)
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[Any]:
+        return await self._answer([])
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        return await self._answer(8)
+
+    async def _answer(self, answer: T) -> T:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        if self.fails is not None:
+            raise self.fails
+        return answer
+
+
+class Seconds:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def log(engine: Engine, seconds: Seconds) -> HealthCheckedLog:
+    contact = LogHealth(notices=engine.notices, counts=lambda: engine.counts, monotonic=seconds)
+    return HealthCheckedLog(cast("OpenedLog", engine), contact)
+
+
+async def test_what_is_heard_is_remembered(log: HealthCheckedLog, engine: Engine, seconds: Seconds) -> None:
+    assert await log.head() == 7
+    assert log.contact.head == 7
+    assert await log.append([]) == 8
+    seconds.now += 2
+    assert (log.contact.head, log.contact.silence, log.contact.is_lost) == (8, 2.0, False)
+    engine.counts["reconnects"] = 4
+    assert log.contact.counts == {"reconnects": 4}
+    assert log.contact.notices == ("unsynced: so it is",)
+
+
+async def test_while_it_is_lost_nobody_asks_but_who_looks(
+    log: HealthCheckedLog, engine: Engine, seconds: Seconds
+) -> None:
+    await log.head()
+    engine.fails = LogUnavailable("away")
+    seconds.now += 1
+    with pytest.raises(LogUnavailable, match="away"):
+        await log.head()
+    asked = engine.asked
+    ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
+    for one in ask:
+        with pytest.raises(LogUnavailable, match="nothing was heard of it for 1 s"):
+            await one()
+    assert engine.asked == asked
+    assert not await log.look()
+    engine.fails = None
+    seconds.now += 1
+    assert log.contact.silence == 2.0, "what fails is not heard"
+    assert await log.look()
+    assert (log.contact.silence, log.contact.regained) == (0.0, 1)
+    assert await log.head() == 7
+
+
+async def test_an_append_that_fails_loses_nothing_by_itself(log: HealthCheckedLog, engine: Engine) -> None:
+    engine.fails = AppendUnresolved("who knows")
+    with pytest.raises(AppendUnresolved):
+        await log.append([])
+    engine.fails = LogUnavailable("no writes now")
+    with pytest.raises(LogUnavailable):
+        await log.append([])
+    assert not log.contact.is_lost
+    assert log.contact.unresolved == 1
+
+
+async def test_a_failed_append_brings_the_next_look_forward(
+    log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "LOOK", 3_600.0)
+    watching = asyncio.create_task(log.watch())
+    engine.fails = LogUnavailable("away")
+    with pytest.raises(LogUnavailable):
+        await log.append([])
+    async with asyncio.timeout(20):
+        while not log.contact.is_lost:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+    watching.cancel()
+
+
+async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
+    log: HealthCheckedLog, engine: Engine
+) -> None:
+    engine.hangs = True
+    reading = asyncio.create_task(log.read_stream("site"))
+    appending = asyncio.create_task(log.append([]))
+    await asyncio.sleep(0)
+    engine.hangs, engine.fails = False, LogUnavailable("away")
+    assert not await log.look()
+    with pytest.raises(LogUnavailable, match="any more"):
+        await reading
+    assert not appending.done()
+    appending.cancel()
+
+
+async def test_an_engine_that_answers_others_is_busy_and_one_that_answers_nobody_is_away(
+    log: HealthCheckedLog, engine: Engine, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "PATIENCE", 0.01)
+    engine.hangs = True
+    assert await log.look()
+    assert not log.contact.is_lost
+    seconds.now += 1
+    assert not await log.look()
+    assert log.contact.is_lost
+
+
+async def test_events_that_are_missing_for_a_moment_are_waited_for(
+    log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    await log.head()
+    engine.at = 6
+    assert not await log.look()
+    assert log.contact.replaced is None
+    engine.at = 7
+    assert await log.look()
+    assert await log.head() == 7
+
+
+async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
+    log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    engine.staleness = 3_600.0
+    await log.head()
+    engine.at = 6
+    for _ in range(3 * health_checked_log.SHORT):
+        assert not await log.look()
+    assert (log.contact.is_lost, log.contact.replaced) == (True, None)
+    engine.at = 7
+    assert await log.look()
+    engine.at, engine.staleness = 6, 0.0
+    for _ in range(2 * health_checked_log.SHORT):
+        assert not await log.look()
+    assert log.contact.replaced is not None
+    assert caplog.text.count("the log was replaced") == 1
+    with pytest.raises(LogReplaced, match="it ends at position 6, and 7 had been seen"):
+        await log.read_stream("site")
+    engine.at = 8
+    assert await log.look()
+    assert await log.read_stream("site") == []
+
+
+async def test_a_log_that_was_replaced_is_given_up(
+    log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    await log.head()
+    engine.at, engine.owner = 9, "theirs"
+    async with asyncio.timeout(20):
+        await log.watch()
+    engine.at, engine.owner = 7, "ours"
+    ask: list[Callable[[], Any]] = [log.head, lambda: log.read_stream("site"), lambda: log.append([])]
+    for one in ask:
+        with pytest.raises(LogReplaced, match="restart this node"):
+            await one()

@@ -1,0 +1,30 @@
+"""A server that starts waits for its log for as long as it was told, and no longer."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.server import wait_for_log
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.wait_for_log import open_when_available
+
+
+async def test_an_attempt_without_an_answer_ends_with_the_whole_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = 0
+
+    async def frozen(*_: object, **__: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise LogUnavailable("no answer")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(wait_for_log, "open_log", frozen)
+    async with asyncio.timeout(30):
+        with pytest.raises(LogUnavailable, match="cannot be reached: no answer: see whether"):
+            await open_when_available(LogUrl.parse("sqlite:"), tmp_path, create_as=None, patience=0.5)
+    assert attempts == 2
