@@ -1,1 +1,13 @@
 """The category tree."""
+
+from typing import Final
+
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="categories",
+    requires=("slugs",),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

@@ -1,1 +1,13 @@
 """Import of article pages that were saved as text."""
+
+from typing import Final
+
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="page_import",
+    requires=("site", "categories", "posts"),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

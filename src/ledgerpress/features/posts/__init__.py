@@ -1,1 +1,13 @@
 """Posts and articles."""
+
+from typing import Final
+
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="posts",
+    requires=("slugs", "authors", "categories"),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

@@ -1,1 +1,13 @@
 """The site."""
+
+from typing import Final
+
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="site",
+    requires=("actors",),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

@@ -1,1 +1,13 @@
 """API tokens."""
+
+from typing import Final
+
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="tokens",
+    requires=("actors",),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

@@ -1,0 +1,21 @@
+"""The manifest of a feature: the only thing that the kernel and the features share.
+
+A feature is a folder that owns one concept from the event to the page. Its `FEATURE` lists everything that it adds. The
+kernel knows no feature: it works with what the manifests declare, first-party and third-party alike.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """What one feature adds. `requires` names the features below it, on which it builds."""
+
+    name: str
+    requires: tuple[str, ...] = ()
+
+    # --- writing: ledgerpress.commands.declarations ---
+
+    # --- views: ledgerpress.views.declarations ---
+
+    # --- GraphQL, pages: lazy references, "module:attribute" ---
