@@ -104,7 +104,7 @@ async def _goings_on(store: Store) -> AsyncIterator[None]:
             await asyncio.sleep(0.02)
             if over.is_set():
                 return
-            await store.press.handle(RegisterAuthor(name=f"Author {number}"))
+            await store.commands.handle(RegisterAuthor(name=f"Author {number}"))
 
     recording = asyncio.create_task(record())
     try:

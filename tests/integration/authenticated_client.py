@@ -55,7 +55,7 @@ class Visitors(Client):
         """Make a token beside the door, as an operator does, and return its secret."""
         secret = new_secret(self.store.randomness)
         command = CreateToken(name="Robot", role=role, secret_hash=secret_hash(secret), **given)
-        await self.store.press.handle(command)
+        await self.store.commands.handle(command)
         return secret
 
 

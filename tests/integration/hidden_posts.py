@@ -141,7 +141,7 @@ async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
     while await room.door.store.log.head() < position:
         room.clock.time = now
         number += 1
-        await room.door.store.press.handle(
+        await room.door.store.commands.handle(
             RegisterActor(name="Nobody"), CommandRequest(idempotency_key=f"{name}-{number}")
         )
 

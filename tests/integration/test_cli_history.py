@@ -28,7 +28,7 @@ async def data(tmp_path: Path) -> Path:
     """A store with a post of 30 versions, and a category."""
     place = tmp_path / "store"
     async with open_store(place, clock=SetClock(), randomness=SeededBytes()) as store:
-        do = store.press.handle
+        do = store.commands.handle
         await do(CreateCategory(name="News"))
         await do(RenameCategory(category=CategoryRef(slug="news"), slug="town"))
         post = (await do(CreatePost(title="Tide mill", body="One.\n\nTwo.\n"))).subject_id
@@ -96,7 +96,7 @@ async def _refuse_what_is_gone(data: Path) -> None:
     async with open_store(
         data, clock=SetClock(1_714_896_000_000_000), randomness=SeededBytes("later")
     ) as store:
-        do = store.press.handle
+        do = store.commands.handle
         with store.snapshot() as snapshot:
             post = post_queries.by_slug(snapshot, "tide-mill")
         assert post

@@ -31,7 +31,7 @@ from ledgerpress.server.store import open_store
 async def live(data):
     async with open_store(data) as store:
         for title in ("First", "Second"):
-            await store.press.handle(CreatePost(title=title, publish=True))
+            await store.commands.handle(CreatePost(title=title, publish=True))
             print(title, flush=True)
 
 asyncio.run(live(Path(sys.argv[1])))

@@ -34,9 +34,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def large_events(store: Store, count: int) -> list[int]:
     """Record edits of many bytes, and return their positions."""
-    made = await store.press.handle(CreatePost(title="Large"))
+    made = await store.commands.handle(CreatePost(title="Large"))
     return [
-        (await store.press.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
+        (await store.commands.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
         for number in range(count)
     ]
 
@@ -144,7 +144,7 @@ async def test_a_dropped_client_leaves_nothing_behind(store: Store) -> None:
         before = len(asyncio.all_tasks())
         for _ in range(5):
             await asyncio.gather(*(_come_and_go(server) for _ in range(10)))
-            await store.press.handle(RegisterAuthor(name="Author"))
+            await store.commands.handle(RegisterAuthor(name="Author"))
         await server.nothing_is_left()
         await asyncio.sleep(0.1)
         assert len(asyncio.all_tasks()) <= before

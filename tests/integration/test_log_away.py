@@ -46,7 +46,7 @@ async def create(door: Client, title: str, key: str | None = None) -> httpx2.Res
 async def reached_again(door: Client) -> None:
     """Wait until the store has noticed."""
     async with asyncio.timeout(20):
-        while door.store.contact.is_lost:  # noqa: ASYNC110 - it tells nobody
+        while door.store.log_health.is_lost:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
 
 

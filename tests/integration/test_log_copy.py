@@ -335,7 +335,7 @@ async def write(store: Store, stopping: asyncio.Event) -> int:
     """Make posts, and withdraw each fifth as soon as it is there; return how many were withdrawn."""
     gone = 0
     while not stopping.is_set():
-        made = await store.press.handle(
+        made = await store.commands.handle(
             CreatePost(title=f"Number {gone}", body="Word for word.", publish=True)
         )
         gone += 1

@@ -19,7 +19,7 @@ TEASERS: Final = ("in small letters", "in small letters too")
 async def make(data: Path) -> None:
     async with open_store(data) as store:
         for number, teaser in enumerate(TEASERS):
-            await store.press.handle(CreatePost(title=f"Post {number}", teaser=teaser, publish=True))
+            await store.commands.handle(CreatePost(title=f"Post {number}", teaser=teaser, publish=True))
 
 
 async def teasers(server: Server) -> list[str]:

@@ -61,7 +61,7 @@ async def data(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     async with open_store(directory) as store:
         for name in ("The Tide", "The Cursed Tide", "The Ebb"):
-            await store.press.handle(NameSite(name=name))
+            await store.commands.handle(NameSite(name=name))
     lose_views(directory)
     return directory
 

@@ -287,7 +287,9 @@ async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Iden
     nobody = Identity(Role.ADMIN, frozenset(Permission))
     for who in (ANONYMOUS, nobody, walkers["auditor"]):
         with pytest.raises(PermissionDenied):
-            await door.store.press.handle(EditPost(post_id=named.id, title="X"), CommandRequest(identity=who))
+            await door.store.commands.handle(
+                EditPost(post_id=named.id, title="X"), CommandRequest(identity=who)
+            )
     assert await door.store.log.head() == before
 
 

@@ -219,7 +219,7 @@ async def test_a_revocation_counts_even_while_the_views_of_tokens_stand_still(
     async with visitors(tmp_path / "store", projectors=projectors) as gate:
         kept, lost = await gate.new_token(), await gate.new_token()
         who = await gate.door.identify(f"Bearer {lost}")
-        await gate.store.press.handle(RevokeToken(token_id=who.token_id or ""))
+        await gate.store.commands.handle(RevokeToken(token_id=who.token_id or ""))
         assert gate.store.checkpoints["tokens"].is_paused
         assert await gate.refusal(f"Bearer {lost}") == "This token has been revoked."
         assert (await gate.door.identify(f"Bearer {kept}")).role is Role.ADMIN

@@ -127,7 +127,7 @@ class Run:
 
     async def said(self, command: Command, request: CommandRequest | None = None) -> CommandResult | None:
         try:
-            outcome = await self.session.store.press.handle(command, request)
+            outcome = await self.session.store.commands.handle(command, request)
         except (Rejection, LeaseLost) as refusal:
             self.outcomes.append(shown(refusal))
             return None

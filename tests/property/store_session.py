@@ -111,7 +111,7 @@ class Session:
 
     async def begin(self) -> None:
         """Have a small newsroom to begin with."""
-        handle = self.store.press.handle
+        handle = self.store.commands.handle
         author = await handle(people_commands.RegisterAuthor(name="Ada Brook"))
         for name, parent in (("News", None), ("Town", CategoryRef(slug="news")), ("Sport", None)):
             await handle(categories.CreateCategory(name=name, parent=parent))
@@ -165,7 +165,7 @@ class Session:
     async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
         self.seen[ask.kind.__name__] += 1
         try:
-            return await self.store.press.handle(command, request)
+            return await self.store.commands.handle(command, request)
         except Rejection as refusal:
             self.seen[refusal.code] += 1
             return refusal

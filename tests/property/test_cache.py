@@ -151,7 +151,7 @@ class Newspaper:
             case Withdraw(place=place):
                 await self._withdraw(place)
             case Skip():
-                await self.session.store.press.handle(SkipEvent(projection="posts", position=1))
+                await self.session.store.commands.handle(SkipEvent(projection="posts", position=1))
             case TakeLease():
                 await self._take_lease()
             case Rebuild():

@@ -88,8 +88,8 @@ class StoppedAt:
     """A store in which one projection has come no further than `position`, whatever the others have applied since."""
 
     def __init__(self, position: int, store: Store) -> None:
-        self.press, self.log, self.clock = store.press, store.log, store.clock
-        self.randomness, self.contact = store.randomness, store.contact
+        self.commands, self.log, self.clock = store.commands, store.log, store.clock
+        self.randomness, self.log_health = store.randomness, store.log_health
         self.checkpoints, self.views = store.checkpoints, store.views
         self._store = store
         self.position = position

@@ -112,7 +112,7 @@ async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Pat
 async def test_listings_of_many_pages_agree_too(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()
-        handle, town = session.store.press.handle, CategoryRef(slug="town")
+        handle, town = session.store.commands.handle, CategoryRef(slug="town")
         made = []
         for number in range(250):
             date = NOW - (number * 7_919 % 250) * 60_000_000
