@@ -13,7 +13,7 @@ from ledgerpress.features.people_commands import RegisterAuthor
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
 from tests.conformance import node
-from tests.integration.live import served
+from tests.integration.websocket_client import served
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.people_commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
+from tests.fixed_sources import SetClock
 from tests.integration.graphql_client import Client, client
-from tests.integration.people import OTHER_AUTHOR, people
-from tests.sources import SetClock
+from tests.integration.users_by_role import OTHER_AUTHOR, people
 
 MARK: Final = "zzyzx"
 """Stands in all that is hidden, and nowhere else."""

@@ -16,7 +16,7 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
 from ledgerpress.server.store import open_store
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 
 def history(*arguments: str | Path) -> Result:

@@ -21,9 +21,9 @@ from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.server.store import open_store
-from tests.contract.samples import places
-from tests.engines.places import LogPlace
-from tests.integration.programs import ROOT, kill
+from tests.contract.sample_events import places
+from tests.engines.log_locations import LogPlace
+from tests.integration.program_runs import ROOT, kill
 from tests.lease_proxies import takings
 
 SECONDS: Final = 60.0
@@ -44,7 +44,7 @@ async def holder(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that works under the lease."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.lease_holder", url, node, str(lasts), stream,
+        sys.executable, "-m", "tests.integration.lease_holder_program", url, node, str(lasts), stream,
         cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:

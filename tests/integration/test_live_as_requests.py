@@ -15,10 +15,10 @@ from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import served, websocket
-from tests.integration.sse import opened
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.sse_client import opened
 from tests.integration.test_streaming_endpoints import Tokens
-from tests.sources import SeededBytes, SetClock
+from tests.integration.websocket_client import served, websocket
 
 SITE = "{ site { name } }"
 PRODUCTION = HttpSettings()

@@ -17,10 +17,10 @@ from ledgerpress.features.people_commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.interrupted import Wire, over_websocket
-from tests.integration.live import Served, Socket, served, websocket
-from tests.integration.sse import opened
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.interrupted_subscribers import Wire, over_websocket
+from tests.integration.sse_client import opened
+from tests.integration.websocket_client import Served, Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position after } }"
 LARGE = "A paragraph of some length, as a post has it. " * 4_000

@@ -12,11 +12,11 @@ from ledgerpress.commands.identity import Role
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.settings import HttpSettings
+from tests.integration.authenticated_client import visitors
 from tests.integration.graphql_client import Client, client
-from tests.integration.live import served, websocket
-from tests.integration.operated import OPERATOR, operated
-from tests.integration.severed import Severed, severable
-from tests.integration.visitors import visitors
+from tests.integration.production_application import OPERATOR, operated
+from tests.integration.severable_log import Severed, severable
+from tests.integration.websocket_client import served, websocket
 
 GRAPHQL = {"Accept": "application/graphql-response+json"}
 CREATE = """mutation ($title: String!, $key: String) {

@@ -16,12 +16,12 @@ from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import list_views, rebuild
-from tests.integration.live import served, websocket
-from tests.integration.nodes import Node, node
-from tests.integration.programs import done
-from tests.integration.server import Servers
-from tests.integration.wire import Client as WireClient
-from tests.integration.wire import Outcome, close_all
+from tests.integration.in_process_nodes import Node, node
+from tests.integration.keep_alive_client import Client as WireClient
+from tests.integration.keep_alive_client import Outcome, close_all
+from tests.integration.program_runs import done
+from tests.integration.server_process import Servers
+from tests.integration.websocket_client import served, websocket
 from tests.property.view_rows import rebuilt, rows_of
 
 TITLES: Final = "{ posts(first: 100) { totalCount nodes { title } } }"

@@ -7,12 +7,12 @@ from typing import Final
 
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.server.store import open_store
-from tests.integration.server import PROGRAM, Server, Servers
+from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use
 
-NEWER: Final = (sys.executable, "-m", "tests.integration.changed_program", "capitals")
-OTHER_TABLES: Final = (sys.executable, "-m", "tests.integration.changed_program", "more-tables")
+NEWER: Final = (sys.executable, "-m", "tests.integration.other_version_program", "capitals")
+OTHER_TABLES: Final = (sys.executable, "-m", "tests.integration.other_version_program", "more-tables")
 TEASERS: Final = ("in small letters", "in small letters too")
 
 

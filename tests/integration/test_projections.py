@@ -24,10 +24,10 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
-from tests.projectors import Altered
+from tests.altered_projectors import Altered
+from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
 from tests.property.altered_logs import AlteredLog, without
-from tests.property.session import Session
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 

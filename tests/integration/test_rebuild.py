@@ -16,11 +16,11 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.changed_program import FAILS_AT, changed_projectors
-from tests.integration.failing import with_failing
-from tests.integration.programs import done, program
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.failing_projectors import with_failing
+from tests.integration.other_version_program import FAILS_AT, changed_projectors
+from tests.integration.program_runs import done, program
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 POSTS: Final = 12
 

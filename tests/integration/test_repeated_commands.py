@@ -9,7 +9,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.server.store import Store, open_store
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 
 async def overtaken(

@@ -22,10 +22,10 @@ from ledgerpress.graphql.executor import ExecutionResponse, Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.response_cache import EncodedResponse
 from ledgerpress.server.store import Store, open_store
+from tests.fixed_sources import StandingClock
 from tests.integration.graphql_client import Client
 from tests.integration.test_withdraw import run_beside
-from tests.property.session import Session
-from tests.sources import StandingClock
+from tests.property.store_session import Session
 
 ARTICLE = "query ($id: ID!) { article(id: $id) { title body { html } categories { name } authors { name } } }"
 FRONT = "query ($first: Int) { articles(first: $first) { nodes { title age } } }"

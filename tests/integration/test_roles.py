@@ -12,7 +12,7 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
-from tests.integration.people import AUTHOR, OTHER_AUTHOR, people
+from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR, people
 
 POSTS: Final = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PostFilter, $at: AsOf) {

@@ -30,11 +30,11 @@ from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.projection.skips import ProjectionSkipped, stream_name
 from ledgerpress.views.snapshot import Snapshot
-from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
-from tests.projectors import Altered
-from tests.property.session import Session
+from tests.altered_projectors import Altered
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 NAMES = [projector.name for projector in all_projectors()]
 FAILS_AT = 41

@@ -25,9 +25,9 @@ from ledgerpress.features.posts.commands import CreatePost, PublishPost, Unpubli
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import Socket, served, websocket
-from tests.integration.sse import opened
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.sse_client import opened
+from tests.integration.websocket_client import Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
 CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'

@@ -28,8 +28,8 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import Served, Socket, served, websocket
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.websocket_client import Served, Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position type } }"
 ARTICLE = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title slug } } }"

@@ -16,8 +16,8 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.failing import with_failing
-from tests.integration.programs import done
+from tests.integration.failing_projectors import with_failing
+from tests.integration.program_runs import done
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use
 

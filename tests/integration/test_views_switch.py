@@ -17,10 +17,10 @@ from ledgerpress.operator.rebuild import drop_views, rebuild, roll_back
 from ledgerpress.server.active_views import POLL_INTERVAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.changed_program import changed_projectors
-from tests.integration.programs import done
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.other_version_program import changed_projectors
+from tests.integration.program_runs import done
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 SECOND: Final = 1.0
 

@@ -20,11 +20,11 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.store import Store
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom, Post
-from tests.property.choosing import Chooser, Moment, moments
-from tests.property.expected_answers import Asked, Json, Then, VersionedNewsroom
+from tests.newsroom_model import Newsroom, Post
+from tests.property.argument_choice import Chooser, Moment, moments
+from tests.property.expected_responses import Asked, Json, Then, VersionedNewsroom
 from tests.property.long_scenario import BusyYear, StandingClock
-from tests.property.stores import answers, store_of
+from tests.property.stores_with_history import answers, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 YEARS: Final = 3

@@ -26,11 +26,11 @@ from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_builder import ViewsComparison
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Action, Session, actions
+from tests.property.store_session import Action, Session, actions
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 NAMES: Final = [projector.name for projector in all_projectors()]
 SECRETS: Final = [f"the heron nests behind number {number}" for number in range(4)]

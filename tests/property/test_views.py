@@ -26,12 +26,12 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom
-from tests.property.agreement import assert_agree
+from tests.newsroom_model import Newsroom
+from tests.property.command_generator import KINDS, NOW
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.history_agreement import assert_history_agrees
-from tests.property.query_generator import KINDS, NOW
-from tests.property.session import Action, Session, actions
+from tests.property.history_comparison import assert_history_agrees
+from tests.property.read_model_comparison import assert_agree
+from tests.property.store_session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))

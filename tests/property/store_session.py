@@ -27,10 +27,10 @@ from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.newsroom import Newsroom
-from tests.projectors import Altered
-from tests.property.query_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
-from tests.sources import SeededBytes, SetClock
+from tests.altered_projectors import Altered
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.newsroom_model import Newsroom
+from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from ledgerpress.http.app import make_app
 from ledgerpress.server.authentication import make_authenticator
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector import Projector
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
-from tests.sources import SeededBytes, SetClock
 
 
 class Visitors(Client):
