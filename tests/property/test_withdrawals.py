@@ -32,7 +32,7 @@ from ledgerpress.views.listings.queries import list_keys
 from ledgerpress.views.snapshot import Snapshot
 from tests.property.altered_logs import KeptLog
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Session
+from tests.property.store_session import Session
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of
 

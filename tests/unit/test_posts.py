@@ -35,7 +35,7 @@ from ledgerpress.features.posts.model import (
     UncategorizePost,
     UnpublishPost,
 )
-from tests.refusals import refused
+from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
 DAY: Final = 86_400_000_000

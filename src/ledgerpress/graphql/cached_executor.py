@@ -165,11 +165,11 @@ class CachedExecutor:
 
     def _adopt(self, store: CacheableStore) -> None:
         if self._store is not None:
-            self._store.memories.remove(self.forget)
+            self._store.caches.remove(self.forget)
         self.forget()
         self._kept = ResponseCache(self._max_bytes, self._touching)
         self._store = store
-        store.memories.append(self.forget)
+        store.caches.append(self.forget)
 
     def _is_query(self, query: str, operation_name: str | None) -> bool:
         try:

@@ -70,7 +70,7 @@ class Executor:
                 note_operation(operation)
                 cost = operation.admit(variables)
                 note_cost(cost.field)
-                if operation.type is OperationType.MUTATION and store.contact.is_lost:
+                if operation.type is OperationType.MUTATION and store.log_health.is_lost:
                     return self._refusal(RequestError(LogUnavailableError()), context)
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)

@@ -26,14 +26,14 @@ _TOPIC_BYTES: Final = 200
 
 
 class CacheableStore(Store, Protocol):
-    """A store that tells how far its views have come."""
+    """A store that reports the version of its views."""
 
     @property
-    def memories(self) -> list[Callable[[], None]]:
-        """What forgets, where memory may hold what was withdrawn, or what views told that are no longer in use."""
+    def caches(self) -> list[Callable[[], None]]:
+        """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
         ...
 
-    def standing(self) -> ViewsVersion:
+    def views_version(self) -> ViewsVersion:
         """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
         ...
 
@@ -100,7 +100,7 @@ class ResponseCache:
         self._max_bytes = max_bytes
         self._touching = touching
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._standing: ViewsVersion | None = None
+        self._version: ViewsVersion | None = None
         self._position = 0
         self._touched = _TopicChanges()
 
@@ -121,35 +121,35 @@ class ResponseCache:
 
     def catch_up(self, store: CacheableStore) -> bool:
         """Take note of what has changed up to this moment; return whether answers may be kept and given at all."""
-        standing = store.standing()
+        version = store.views_version()
         for _ in range(_LOOKS):
-            before = self._standing
-            if standing is before:
-                return standing.is_settled
+            before = self._version
+            if version is before:
+                return version.is_settled
             if (
                 before is None
-                or not (before.is_settled and standing.is_settled)
-                or before.generation != standing.generation
-                or before.position > standing.position
+                or not (before.is_settled and version.is_settled)
+                or before.generation != version.generation
+                or before.position > version.position
             ):
                 break
-            if before.position < standing.position:
+            if before.position < version.position:
                 with store.snapshot() as snapshot:
                     found = self._touching(snapshot, self._position)
                     # Another file where that in use has just been lost.
-                    is_other = snapshot.position != standing.position
-                again = store.standing()
-                if again is not standing:
-                    standing = again
+                    is_other = snapshot.position != version.position
+                again = store.views_version()
+                if again is not version:
+                    version = again
                     continue
                 if found is None or is_other:
                     break
-                self._touched.mark(found, after=self._position, up_to=standing.position)
-            self._standing, self._position = standing, standing.position
+                self._touched.mark(found, after=self._position, up_to=version.position)
+            self._version, self._position = version, version.position
             return True
         self.forget()
-        self._standing, self._position = standing, standing.position
-        return standing.is_settled
+        self._version, self._position = version, version.position
+        return version.is_settled
 
     def find(self, key: Hashable, clock: Clock) -> EncodedResponse | None:
         """Return a kept answer that is true at this moment. `catch_up` MUST have been called without an await since."""
