@@ -9,10 +9,10 @@ import msgspec
 
 from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.envelope import Header, NewEvent, StoredEvent
+from ledgerpress.eventlog.event import PayloadWithdrawn
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.site.model import PayloadWithdrawn
 from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN
 from scripts.generated_log import GeneratedLog
 

@@ -6,6 +6,15 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 
 from dataclasses import dataclass
 
+from ledgerpress.views.declarations import (
+    DependencyRule,
+    HiddenRule,
+    ListingContribution,
+    RecentEvents,
+    Subject,
+)
+from ledgerpress.views.projection.projector import Projector
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
@@ -17,5 +26,14 @@ class Feature:
     # --- writing: ledgerpress.commands.declarations ---
 
     # --- views: ledgerpress.views.declarations ---
+
+    projectors: tuple[Projector, ...] = ()
+    """Those of several features that share a name are parts of one projection."""
+    listings: tuple[ListingContribution, ...] = ()
+    dependencies: tuple[DependencyRule, ...] = ()
+    hidden: tuple[HiddenRule, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    recent_events: RecentEvents | None = None
+    """Reads recent events from the views. One feature declares it."""
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---

@@ -32,6 +32,13 @@ from ledgerpress.eventlog.leases.entries import LeaseEntry
 from ledgerpress.features.actors.model import RESERVED, ActorKind
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.posts.listings import (
+    EVERY_ARTICLE,
+    EVERY_POST,
+    NO_LONGER_PUBLIC,
+    ListedPost,
+    status_key,
+)
 from ledgerpress.features.posts.model import CONTENT_FIELDS, PostStatus
 from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.features.slugs import model as slugs
@@ -40,8 +47,6 @@ from ledgerpress.features.tokens.commands import first_token_id
 from ledgerpress.operator.log_copier import LogComparison
 from ledgerpress.views.files.directory import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
-from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
-from ledgerpress.views.listings.projector import ListedPost
 from ledgerpress.views.projection import checkpoints, skips
 from ledgerpress.views.projection.projector import apply_all
 from tests.contract.test_event_schemas import stored

@@ -1,10 +1,21 @@
 """What all events have in common, and the event that stands for one whose payload was withdrawn."""
 
+from typing import Final
+
 import msgspec
+
+WITHDRAWAL: Final = "payload.withdrawn"
+"""The stored name of `PayloadWithdrawn`."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A fact. Fields that may be absent are `UNSET` then: unchanged. `None` means cleared."""
+
+
+class PayloadWithdrawn(Event, frozen=True):
+    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
+
+    header: dict[str, str | int | None]
 
 
 class Withdrawn(Event, frozen=True):

@@ -7,7 +7,7 @@ and an upcaster in `UPCASTERS` brings the stored old ones to it, one step each.
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event import WITHDRAWAL, Event, PayloadWithdrawn
 from ledgerpress.eventlog.leases import events as leases
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.authors import model as authors
@@ -21,7 +21,7 @@ from ledgerpress.views.projection import skips
 EVENT_TYPES: Final[tuple[tuple[str, int, type[Event]], ...]] = (
     ("log.opened", 1, publication.LogOpened),
     ("site.named", 1, publication.SiteNamed),
-    (publication.WITHDRAWAL, 1, publication.PayloadWithdrawn),
+    (WITHDRAWAL, 1, PayloadWithdrawn),
     (skips.SKIP, 1, skips.ProjectionSkipped),
     (leases.TAKEN, 1, leases.LeaseTaken),
     ("actor.registered", 1, actors.ActorRegistered),

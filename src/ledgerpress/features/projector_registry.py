@@ -1,27 +1,20 @@
-"""Every projector there is."""
+"""What the first-party features declare for the views, merged."""
+
+from functools import cache
 
 from ledgerpress.commands.previous_results_projector import CommandsProjector
-from ledgerpress.features.categories.projector import CategoriesProjector
-from ledgerpress.features.history.projector import ChangesProjector
-from ledgerpress.features.integrity.projector import IntegrityProjector
-from ledgerpress.features.people_projector import PeopleProjector
-from ledgerpress.features.posts.projector import PostsProjector
-from ledgerpress.features.tokens.projector import TokensProjector
-from ledgerpress.views.listings.projector import ListingsProjector
+from ledgerpress.features import actors, authors, categories, history, integrity, posts, site, slugs, tokens
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.projector import Projector
-from ledgerpress.views.recorded_time_projector import MomentsProjector
+
+
+@cache
+def declared_views() -> DeclaredViews:
+    """Return what the first-party features declare for the views."""
+    modules = (authors, actors, site, tokens, slugs, categories, posts, history, integrity)
+    return DeclaredViews.of([module.FEATURE for module in modules], kernel=[CommandsProjector()])
 
 
 def all_projectors() -> tuple[Projector, ...]:
-    """Return one of each projector."""
-    return (
-        CategoriesProjector(),
-        ChangesProjector(),
-        CommandsProjector(),
-        IntegrityProjector(),
-        ListingsProjector(),
-        MomentsProjector(),
-        PeopleProjector(),
-        PostsProjector(),
-        TokensProjector(),
-    )
+    """Return every projector, in the order of their names."""
+    return declared_views().projectors

@@ -19,6 +19,7 @@ from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.graphql.access.visibility import PUBLIC, Visibility
 from ledgerpress.graphql.event_loader import event_loader
 from ledgerpress.views.cache_dependencies import CacheDependencies
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.public_filter import PublicFilter
 from ledgerpress.views.relative_time import relative_time, relative_time_changes_at
@@ -64,6 +65,11 @@ class Store(Protocol):
     @property
     def clock(self) -> Clock:
         """What tells ages."""
+        ...
+
+    @property
+    def declared(self) -> DeclaredViews:
+        """What the features declare for the views."""
         ...
 
     @property
@@ -169,6 +175,11 @@ class Context:
         return self._store
 
     @property
+    def declared(self) -> DeclaredViews:
+        """What the features declare for the views."""
+        return self._store.declared
+
+    @property
     def events(self) -> DataLoader[int, StoredEvent]:
         """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
         self.reads.told_once()
@@ -188,7 +199,7 @@ class Context:
         """The articles that are public at the moment `today`."""
         if self._public_today is None:
             snapshot = self.today.snapshot
-            self._public_today = PublicFilter(snapshot.db, snapshot.position)
+            self._public_today = PublicFilter(snapshot, self.declared)
         return self._public_today
 
     def surround(self, request: CommandRequest) -> CommandRequest:

@@ -13,12 +13,13 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.graphql.context import Store
 from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies, Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 
 REMEMBERED: Final = 50_000
 """After so many topics were touched, answers that were not asked for since count as touched, too."""
-Invalidation: TypeAlias = Callable[[Snapshot, int], frozenset[Topic] | None]
+Invalidation: TypeAlias = Callable[[Snapshot, int, DeclaredViews], frozenset[Topic] | None]
 _LOOKS: Final = 3
 _ENTRY_BYTES: Final = 600
 _TOPIC_BYTES: Final = 200
@@ -135,7 +136,7 @@ class ResponseCache:
                 break
             if before.position < version.position:
                 with store.snapshot() as snapshot:
-                    found = self._touching(snapshot, self._position)
+                    found = self._touching(snapshot, self._position, store.declared)
                     # Another file where that in use has just been lost.
                     is_other = snapshot.position != version.position
                 again = store.views_version()

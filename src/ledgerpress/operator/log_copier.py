@@ -15,11 +15,10 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event import WITHDRAWAL, Event, PayloadWithdrawn
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
-from ledgerpress.features.site.model import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
 
 BATCH: Final = 1_000

@@ -11,11 +11,10 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event import Event, PayloadWithdrawn
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.site.model import PayloadWithdrawn
 
 NEVER_WITHDRAWN: Final = {
     "log.opened": "it holds the key of the names of streams",

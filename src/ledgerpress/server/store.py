@@ -20,13 +20,14 @@ from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.projector_registry import all_projectors, declared_views
 from ledgerpress.server.active_views import ActiveViews
 from ledgerpress.server.data_directory import check_data_directory
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.node_directory import check_node_directory, claim
 from ledgerpress.server.views_builder import ViewsBuilder
 from ledgerpress.server.wait_for_log import open_when_available
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector import Projector
@@ -47,6 +48,8 @@ class Store:
     commands: CommandHandler
     clock: Clock
     randomness: Randomness
+    declared: DeclaredViews
+    """What the features declare for the views."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
@@ -166,7 +169,9 @@ async def open_store(
                 asyncio.create_task(watched.watch(), name="contact with the log"),
             ]
             try:
-                yield Store(watched, watched.contact, views, press, clock, randomness, memories)
+                yield Store(
+                    watched, watched.contact, views, press, clock, randomness, declared_views(), memories
+                )
             finally:
                 for task in watching:
                     task.cancel()

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.listings.queries import ListingKey, list_keys
+from ledgerpress.views.listings.queries import ListingKey, list_keys, listing_topic
 from ledgerpress.views.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -144,7 +143,7 @@ def _keys(
     newest_first: bool,
 ) -> list[ListingKey]:
     """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
-    db = snapshot.about(*map(cache_dependencies.listing, ks))
+    db = snapshot.about(*map(listing_topic, ks))
     read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
     if snapshot.only is None:
         return read(after=after, limit=limit)

@@ -3,11 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.actors import projector, queries
 
 FEATURE: Final = Feature(
     name="actors",
     requires=(),
     # --- writing ---
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
 )

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.actors import queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
@@ -25,7 +25,7 @@ class Actor(Node):
 
 def actor_of(actor_id: str, moment: PointInTime) -> Actor:
     """Return the actor with that id, with what is known of them."""
-    found = people_queries.actor(moment.snapshot, actor_id)
+    found = actors_queries.actor(moment.snapshot, actor_id)
     return Actor(
         id=global_ids.encode("Actor", actor_id),
         kind=ActorKind(found.kind) if found and found.kind else None,

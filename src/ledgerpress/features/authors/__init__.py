@@ -3,11 +3,16 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.authors import projector, queries
 
 FEATURE: Final = Feature(
     name="authors",
     requires=(),
     # --- writing ---
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    listings=(projector.LISTINGS,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
 )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection
@@ -38,7 +38,7 @@ class Author(Node):
         return listed_articles(self.moment, [self.seq], PageRequest(first, after, last, before))
 
 
-def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
+def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
     """Return the author that a record of `moment` holds."""
     return Author(
         id=global_ids.encode("Author", record.id),

@@ -3,11 +3,16 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.categories import listings, projector, queries
 
 FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     # --- writing ---
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    listings=(listings.LISTINGS,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
 )

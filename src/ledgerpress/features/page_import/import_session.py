@@ -15,12 +15,12 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
 from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot import Snapshot
 
@@ -117,7 +117,7 @@ class ImportSession:
 
     def _site_name(self) -> str | None:
         with self._store.snapshot() as snapshot:
-            return people_queries.site_name(snapshot)
+            return site_queries.site_name(snapshot)
 
 
 def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:

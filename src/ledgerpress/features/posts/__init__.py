@@ -3,11 +3,17 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.posts import change_values, dependencies, listings, projector
 
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
     # --- writing ---
     # --- views ---
+    projectors=(projector.PostsProjector(),),
+    listings=(listings.LISTINGS,),
+    dependencies=(dependencies.DEPENDENCIES,),
+    hidden=(listings.HIDDEN,),
+    subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
 )

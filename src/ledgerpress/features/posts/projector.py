@@ -28,8 +28,7 @@ from ledgerpress.features.posts.model import (
     known_event,
 )
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
-from ledgerpress.views.snapshot import OPEN
-from ledgerpress.views.temporal_rows import TemporalRows, TemporalTable
+from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 _State: TypeAlias = tuple[int, int, Lifecycle]
 """seq, the position of the content, the lifecycle."""

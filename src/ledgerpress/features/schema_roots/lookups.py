@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.actors import queries as actors_queries
 from ledgerpress.features.actors.schema import actor_of
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import category_of
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.features.posts.schema.filters import ArticleFilter
 from ledgerpress.features.posts.schema.post import post_of
@@ -19,12 +21,11 @@ from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect
 from ledgerpress.graphql.relay.node import Node
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import BadPageRequest, Page, PageRequest, decode_cursor
 
 T = TypeVar("T")
-R = TypeVar("R", categories.Category, people_queries.Author, tokens.Token)
+R = TypeVar("R", categories.Category, authors_queries.Author, tokens.Token)
 
 
 def node(moment: PointInTime, global_id: str) -> Node | None:
@@ -52,11 +53,11 @@ def _named(moment: PointInTime, named: global_ids.GlobalId) -> Node | None:
         case "Category":
             return category_of(one, moment) if (one := categories.by_id(snapshot, named.id)) else None
         case "Actor":
-            known = moment.sight.sees_actor(named.id) and people_queries.actor(snapshot, named.id)
+            known = moment.sight.sees_actor(named.id) and actors_queries.actor(snapshot, named.id)
             return actor_of(named.id, moment) if known else None
         case "Author":
             return (
-                author_of(author, moment) if (author := people_queries.author(snapshot, named.id)) else None
+                author_of(author, moment) if (author := authors_queries.author(snapshot, named.id)) else None
             )
         case "ApiToken":
             token = tokens.by_id(snapshot, named.id) if moment.sight.tokens else None
@@ -101,7 +102,7 @@ def filtered_articles(
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
     snapshot = moment.snapshot
     if which.author is not None:
-        author = people_queries.author(snapshot, global_ids.argument(which.author, "Author"))
+        author = authors_queries.author(snapshot, global_ids.argument(which.author, "Author"))
         keys = [author.seq] if author else []
     elif given:
         found = category(moment, which.category, which.category_slug)

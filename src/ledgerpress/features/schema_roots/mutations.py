@@ -12,7 +12,7 @@ from ledgerpress.commands.command_handler import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.identity import Permission
 from ledgerpress.commands.request import CommandRequest, CommandResult
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import Category, category_of
@@ -198,7 +198,7 @@ def _category(info: RequestInfo, command: CommandInput) -> Awaitable[CategoryPay
 
 
 def _author(info: RequestInfo, command: CommandInput) -> Awaitable[AuthorPayload]:
-    return _carry_out(info, command, AuthorPayload, "author", _read(people_queries.author, author_of))
+    return _carry_out(info, command, AuthorPayload, "author", _read(authors_queries.author, author_of))
 
 
 def _read(

@@ -2,8 +2,8 @@
 
 import strawberry
 
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.viewer_schema import Viewer, viewer_of
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import Category, category_of
@@ -11,6 +11,7 @@ from ledgerpress.features.history.schema.change import Change
 from ledgerpress.features.history.schema.change_connections import ChangeFilter, ChangeOrder, listed_changes
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries as posts
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.features.posts.schema.filters import ArticleFilter, ArticleOrder, PostFilter
 from ledgerpress.features.posts.schema.post import Post, listed_posts, post_of
@@ -26,7 +27,6 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.lag import lags
@@ -137,7 +137,7 @@ class Query:
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
         """Return an author."""
         moment = moment_of(info.context, as_of)
-        found = people_queries.author(moment.snapshot, global_ids.argument(id, "Author"))
+        found = authors_queries.author(moment.snapshot, global_ids.argument(id, "Author"))
         return author_of(found, moment) if found else None
 
     @strawberry.field(description="All authors, in the order in which they were registered.")
@@ -149,9 +149,9 @@ class Query:
         return lookups.in_order_of_making(
             first,
             after,
-            lambda seq, limit: people_queries.authors_after(moment.snapshot, seq, limit),
+            lambda seq, limit: authors_queries.authors_after(moment.snapshot, seq, limit),
             lambda one: author_of(one, moment),
-            lambda: people_queries.count_authors(moment.snapshot),
+            lambda: authors_queries.count_authors(moment.snapshot),
         )
 
     @strawberry.field(description="A post by its id, or by any slug that it holds.")

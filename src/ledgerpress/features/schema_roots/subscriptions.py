@@ -7,7 +7,8 @@ import strawberry
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.history.schema.change_connections import ChangeFilter
-from ledgerpress.features.posts import article_change_queries, article_queries
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.graphql.access.past_access import require_change_access
 from ledgerpress.graphql.context import Context, PointInTime
@@ -16,7 +17,6 @@ from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, step_of
 from ledgerpress.views import recorded_time
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.public_filter import PublicFilter
 
@@ -74,10 +74,10 @@ class Subscription:
         if step.after is None:
             step.begin(None)
         today = info.context.today.snapshot
-        position = article_change_queries.next_change(today, slug, step.after)
+        position = article_queries.next_change(today, slug, step.after)
         if position is None:
             step.none_yet()
-        then = _as_of(info.context, position, PublicFilter(today.db, today.position))
+        then = _as_of(info.context, position, info.context.public_today)
         found = article_queries.by_slug(then.snapshot, slug)
         step.found = position
         return ArticleChanged(position=Position(position), article=article_of(found, then) if found else None)

@@ -1,13 +1,10 @@
 """The publication itself: the opening of its log, its site's name, and payloads withdrawn by law."""
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 from ledgerpress.commands import text_rules
 from ledgerpress.eventlog.event import Event, Withdrawn
-
-WITHDRAWAL: Final = "payload.withdrawn"
-"""The stored name of `PayloadWithdrawn`."""
 
 
 class LogOpened(Event, frozen=True):
@@ -15,12 +12,6 @@ class LogOpened(Event, frozen=True):
 
     format_version: int
     name_key: str
-
-
-class PayloadWithdrawn(Event, frozen=True):
-    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
-
-    header: dict[str, str | int | None]
 
 
 class SiteNamed(Event, frozen=True):

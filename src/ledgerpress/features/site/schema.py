@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.scalars import Position
 
@@ -28,7 +28,7 @@ def site_of(moment: PointInTime) -> Site:
     """Return the site as of a moment."""
     snapshot = moment.snapshot
     return Site(
-        moment=moment, name=people_queries.site_name(snapshot), version=people_queries.site_version(snapshot)
+        moment=moment, name=site_queries.site_name(snapshot), version=site_queries.site_version(snapshot)
     )
 
 

@@ -1,8 +1,8 @@
 """What the examples in GraphiQL are about: the newest article, so that each of them has an answer."""
 
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest, page_of
 from ledgerpress.views.snapshot import Snapshot
 

@@ -10,12 +10,12 @@ from starlette.routing import BaseRoute, Route
 
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages import view_models
 from ledgerpress.http.pages.assets import Assets
 from ledgerpress.http.pages.graphiql_examples import example_values
 from ledgerpress.http.pages.page_headers import GRAPHIQL_POLICY, SITE_POLICY, page_headers
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot import Snapshot
 

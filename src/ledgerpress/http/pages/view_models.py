@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time import relative_time
@@ -92,7 +93,7 @@ class ArticleContent:
 
 def site_name(snapshot: Snapshot) -> str:
     """Return the site's name; one that has none yet is called after the program."""
-    return people_queries.site_name(snapshot) or "LedgerPress"
+    return site_queries.site_name(snapshot) or "LedgerPress"
 
 
 def main_categories(snapshot: Snapshot) -> list[Link]:
@@ -181,11 +182,11 @@ def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Car
 
 
 def _authors(snapshot: Snapshot, article: article_queries.Article) -> list[str]:
-    return [one.name for one in people_queries.authors(snapshot, article.author_ids)]
+    return [one.name for one in authors_queries.authors(snapshot, article.author_ids)]
 
 
 def _categories(snapshot: Snapshot, article: article_queries.Article) -> list[Link]:
-    return [_category_link(one) for one in categories.of_post(snapshot, article.seq)]
+    return [_category_link(one) for one in post_queries.categories_of(snapshot, article.seq)]
 
 
 def _category_link(category: categories.Category) -> Link:

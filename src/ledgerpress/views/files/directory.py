@@ -17,12 +17,13 @@ from typing import Final
 import msgspec
 
 from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.sqlite.connection import statements
 from ledgerpress.views.files.tables import normalized
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector
 
-_NAMED_BEFORE: Final = {"feb2e975": "34636194"}
-"""The digest in use for files that were named when comments in the SQL were still part of the digest.
+_NAMED_BEFORE: Final = {"eaca085b": "34636194"}
+"""The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
 
 It is the digest of the same tables, so existing files stay in use. It has no effect once a projector's version changes.
 """
@@ -180,9 +181,13 @@ class ViewsDirectory:
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:
-    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone."""
+    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone.
+
+    So it identifies a set of features by what they write. The order of features does not matter.
+    """
     made_by = sorted(
-        f"{one.name} {one.version} {normalized(one.schema)} {normalized(one.indexes)}" for one in projectors
+        f"{one.name} {one.version} {' '.join(sorted(map(normalized, statements(one.schema + one.indexes))))}"
+        for one in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from ledgerpress.views.projection.projector import write_all
-from ledgerpress.views.snapshot import OPEN
+from ledgerpress.views.temporal_rows import OPEN
 
 Key: TypeAlias = tuple[int, int]
 """A place in a listing: published_at, post."""

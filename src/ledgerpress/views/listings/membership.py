@@ -18,7 +18,7 @@ from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, Pages
 from ledgerpress.views.listings.page_splits import PageLimits, balance
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector import write_all
-from ledgerpress.views.step_rows import StepRows
+from ledgerpress.views.temporal_rows import StepRows
 
 SCHEMA: Final = """
 -- How a listing stands now. `touched` is the position of its last change.
@@ -92,8 +92,8 @@ class Memberships:
         self._directory = Directory(db)
         self._standings: dict[int, _Standing] = {}
         self._leaves: dict[int, Leaf] = {}
-        self._counts = StepRows(db, "count_step", "n", at_first=0)
-        self._newest_times = StepRows(db, "newest_step", "newest_published_at", at_first=None)
+        self._counts = StepRows(db, "count_step", "n", initial=0)
+        self._newest_times = StepRows(db, "newest_step", "newest_published_at", initial=None)
 
     def open(self, k: int, published_at: int, post: int, position: int) -> None:
         """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).

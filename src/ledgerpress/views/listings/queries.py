@@ -4,7 +4,7 @@ The tables are written, and described, by `ledgerpress.views.listings.membership
 same for every position, however much has happened before or since: it visits the pages that were in use at
 that position, and the rows that were in them.
 
-`k` is the key of a listing, as in `ledgerpress.views.listings.keys`. `position` is a position of the log,
+`k` is the key of a listing, as in `ledgerpress.features.posts.listings`. `position` is a position of the log,
 and an answer includes what the event at that position did.
 """
 
@@ -15,10 +15,24 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
+from ledgerpress.views.cache_dependencies import Topic
+from ledgerpress.views.snapshot import Snapshot
+
 LOWEST: Final = -(2**63)
 """Where the first page of a listing begins: before every time and every post."""
 
 _HIGHEST: Final = 2**63 - 1
+
+
+def listing_topic(k: int) -> Topic:
+    """Return the topic of which items are in a listing, in which order, and how many."""
+    return Topic("listing", k, internal=k < 0)
+
+
+def changed_listings(snapshot: Snapshot, after: int, ks: Sequence[int]) -> list[Topic]:
+    """Return the topics of those of the listings `ks` that changed after a position."""
+    query = "SELECT k FROM json_each(?2) CROSS JOIN listing ON k = value WHERE touched > ?1"
+    return [listing_topic(k) for (k,) in snapshot.about().execute(query, (after, json.dumps(ks)))]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import strawberry
 
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.schema import Actor, actor_of
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import Category, category_of
@@ -135,7 +135,7 @@ class PostDiff:
     def _authors(self, inside: PostVersion, outside: PostVersion) -> list[Author]:
         then = self._moment_of(inside)
         ids = [one for one in inside.author_ids if one not in outside.author_ids]
-        return [author_of(one, self._below(then)) for one in people_queries.authors(then.snapshot, ids)]
+        return [author_of(one, self._below(then)) for one in authors_queries.authors(then.snapshot, ids)]
 
     def _below(self, then: PointInTime) -> PointInTime:
         """Return the moment of what hangs below: `then`, or that of the answer for who may see but their own past."""

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledgerpress.features.authors.schema import Author, author_of
-from ledgerpress.features.posts import article_batch_queries, article_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.graphql.context import PointInTime
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ArticlePage:
         from ledgerpress.features.categories.schema import category_of  # noqa: PLC0415 - categories list articles
 
         moment, made = self._moment, dict[int, "Category"]()
-        found = article_batch_queries.categories_of(moment.snapshot, [one.seq for one in self._records])
+        found = post_queries.categories_of_each(moment.snapshot, [one.seq for one in self._records])
         for those in found.values():
             for one in those:
                 if one.seq not in made:
@@ -49,5 +49,5 @@ class ArticlePage:
 
     @cached_property
     def _authors(self) -> dict[str, Author]:
-        found = article_batch_queries.authors_of(self._moment.snapshot, self._records)
+        found = article_queries.authors_of(self._moment.snapshot, self._records)
         return {author_id: author_of(one, self._moment.of_others) for author_id, one in found.items()}

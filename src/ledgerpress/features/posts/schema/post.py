@@ -4,16 +4,15 @@ from typing import Annotated
 
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
-from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import Category, category_of
 from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change
 from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
 from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
 from ledgerpress.features.history.version_diff import version_of
-from ledgerpress.features.posts import article_queries, own_post_queries, post_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.schema.article import Article, article_of
 from ledgerpress.features.posts.schema.body import Body
@@ -57,7 +56,7 @@ class Post(Node):
         """Return the categories, by name."""
         return [
             category_of(one, self.moment.of_others)
-            for one in categories.of_post(self.moment.snapshot, self.record.seq)
+            for one in post_queries.categories_of(self.moment.snapshot, self.record.seq)
         ]
 
     @strawberry.field
@@ -65,7 +64,7 @@ class Post(Node):
         """Return the authors, in the order of the by-line."""
         return [
             author_of(one, self.moment.of_others)
-            for one in people_queries.authors(self.moment.snapshot, self.record.author_ids)
+            for one in authors_queries.authors(self.moment.snapshot, self.record.author_ids)
         ]
 
     @strawberry.field(description="What readers see of it, if anything.")
@@ -148,7 +147,7 @@ def _own_posts(
 ) -> Connection[Post]:
     snapshot = moment.snapshot
     page = read_page_by_position(
-        lambda low, high, limit, newest_first: own_post_queries.positions(
+        lambda low, high, limit, newest_first: post_queries.positions_written_by(
             snapshot, actor_id, status, low=low, high=high, limit=limit, newest_first=newest_first
         ),
         request,
@@ -156,4 +155,4 @@ def _own_posts(
     )
     records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
     nodes = [post_of(record, moment) if record else None for record in records]
-    return connect(page, nodes, lambda: own_post_queries.count(snapshot, actor_id, status))
+    return connect(page, nodes, lambda: post_queries.count_written_by(snapshot, actor_id, status))
