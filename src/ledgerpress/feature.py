@@ -5,6 +5,8 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 """
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from ledgerpress.views.declarations import (
     DependencyRule,
@@ -37,3 +39,11 @@ class Feature:
     """Reads recent events from the views. One feature declares it."""
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---
+    schema: str | None = None
+    """A `ledgerpress.graphql.declarations.SchemaContribution`, loaded when a schema is built."""
+
+
+def load(reference: str) -> Any:
+    """Return the attribute that a lazy reference, "module:attribute", names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_module(module), attribute)

@@ -15,4 +15,5 @@ FEATURE: Final = Feature(
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.authors.schema:SCHEMA",
 )

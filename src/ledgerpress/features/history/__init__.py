@@ -13,4 +13,5 @@ FEATURE: Final = Feature(
     projectors=(projector.ChangesProjector(),),
     recent_events=queries.recent_events,
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.history.schema.contribution:SCHEMA",
 )

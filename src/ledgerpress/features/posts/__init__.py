@@ -16,4 +16,5 @@ FEATURE: Final = Feature(
     hidden=(listings.HIDDEN,),
     subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
 )

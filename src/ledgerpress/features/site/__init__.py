@@ -14,4 +14,5 @@ FEATURE: Final = Feature(
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.site.schema:SCHEMA",
 )

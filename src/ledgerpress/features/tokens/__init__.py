@@ -14,4 +14,5 @@ FEATURE: Final = Feature(
     projectors=(projector.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.tokens.schema:SCHEMA",
 )
