@@ -30,8 +30,8 @@ async def test_a_new_log_is_empty(log: EventLog) -> None:
 
 
 async def test_a_log_says_whose_it_is_now(log: OpenedLog, logs: Logs) -> None:
-    assert await log.whose() == log.publication
-    assert await (await logs.open()).whose() == log.publication
+    assert await log.current_publication() == log.publication
+    assert await (await logs.open()).current_publication() == log.publication
 
 
 async def test_append_returns_the_position_of_the_last_event(log: EventLog) -> None:
