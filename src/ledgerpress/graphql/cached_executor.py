@@ -219,8 +219,8 @@ class CachedExecutor:
         reads = CacheDependencies()
         answer = await execute(reads=reads)
         body = encode(answer.body)
-        tells = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
-        if tells or not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
+        tells = reads.internal and not identity.may(Permission.READ_POSTS)
+        if tells or not (reads.cacheable and answer.executed and _follows_from_the_request(answer.body)):
             return _ExecutedResponse(EncodedResponse(body, answer.position, answer.executed), None)
         etag = hashlib.blake2b(body, digest_size=16).hexdigest()
         expires_at = None if reads.until == FOREVER else reads.until

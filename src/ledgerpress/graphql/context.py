@@ -120,7 +120,7 @@ class PointInTime:
     def now(self) -> int:
         """The time from which ages are counted. An answer that shows it, other than by `age_of`, is not cached."""
         if self.reads is not None:
-            self.reads.told_once()
+            self.reads.never_cache()
         return self.time
 
     def age_of(self, then: int) -> str:
@@ -169,7 +169,7 @@ class Context:
     @property
     def store(self) -> Store:
         """The store. What is asked of it beyond the snapshot may change without an event, so it is told once."""
-        self.reads.told_once()
+        self.reads.never_cache()
         return self._store
 
     @property
@@ -180,7 +180,7 @@ class Context:
     @property
     def events(self) -> DataLoader[int, StoredEvent]:
         """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
-        self.reads.told_once()
+        self.reads.never_cache()
         return self._events
 
     @property

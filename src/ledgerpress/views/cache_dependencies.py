@@ -23,20 +23,20 @@ class CacheDependencies:
     """What one response depends on, noted while it is computed.
 
     The response is valid until an event invalidates one of `topics`; with `everything`, until the next event. It is
-    valid for clocks from `since` up to, and not including, `until`. One with `is_kept` false is never cached.
+    valid for clocks from `since` up to, and not including, `until`. It is cached only if `cacheable`.
     """
 
-    __slots__ = ("everything", "is_kept", "since", "topics", "until")
+    __slots__ = ("cacheable", "everything", "since", "topics", "until")
 
     def __init__(self) -> None:
         self.topics: set[Topic] = set()
         self.everything = False
         self.since = -FOREVER
         self.until = FOREVER
-        self.is_kept = True
+        self.cacheable = True
 
     @property
-    def tells_of_drafts(self) -> bool:
+    def internal(self) -> bool:
         """Whether a change of what is not public may invalidate the response."""
         return any(topic.internal for topic in self.topics)
 
@@ -45,6 +45,6 @@ class CacheDependencies:
         self.since = max(self.since, since)
         self.until = min(self.until, until)
 
-    def told_once(self) -> None:
+    def never_cache(self) -> None:
         """Note that the response must not be cached: it is for one client, or depends on what no topic covers."""
-        self.is_kept = False
+        self.cacheable = False

@@ -65,12 +65,12 @@ class Category:
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Category | None:
-    """Return the category that `seq` stands for: itself, or the one that took it over; `None` once deleted."""
+    """Return the category that `seq` stands for: itself, or the one it was merged into; `None` once deleted."""
     return _follow(snapshot, _BY_SEQ, seq)
 
 
 def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
-    """Return the category that an id stands for: itself, or the one that took it over; `None` once deleted."""
+    """Return the category that an id stands for: itself, or the one it was merged into; `None` once deleted."""
     return _follow(snapshot, _BY_ID, category_id)
 
 

@@ -24,7 +24,7 @@ class IntegrityProjector:
     indexes: Final = ""
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         return _Subtrees(db)
 
 
@@ -52,7 +52,7 @@ class _Subtrees:
         self._waiting[level, (size >> level) - 1] = found
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
 
     def _stored(self, level: int, number: int) -> bytes | None:

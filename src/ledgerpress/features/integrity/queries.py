@@ -1,7 +1,7 @@
 """The Merkle tree of the log: its root and its proofs, at any size that it ever had (RFC 9162, section 2.1).
 
 The size of the tree is the position of the last event in it; the event at position 1 is leaf 0. Where an event was
-skipped, whoever asks for a root or a proof that takes its leaf gets `TreeIncomplete`; `ledgerpress verify` goes by the log.
+skipped, a root or a proof that needs its leaf raises `TreeIncomplete`; `ledgerpress verify` uses the log.
 """
 
 from functools import partial

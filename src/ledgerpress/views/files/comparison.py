@@ -17,7 +17,7 @@ _Row: TypeAlias = tuple[Any, ...]
 class RowDifference:
     """A row that is only before (`after` is null), only after (`before` is null), or otherwise after.
 
-    `key` tells which row; `before` and `after` have the other columns: those that differ, or all where the row is on
+    `key` identifies the row; `before` and `after` have the other columns: those that differ, or all where the row is on
     one side.
     """
 
@@ -31,7 +31,7 @@ class RowDifference:
 class TableDifference:
     """How a table comes out: its digests on either side, `None` where there is no such table, and the rows that differ.
 
-    Rows are told apart by the table's key, and by all that they have in common where the key is another one. The
+    Rows are identified by the table's key, and by all that they have in common where the key is another one. The
     columns that are on one side only, `columns_before` and `columns_after`, are not compared.
     """
 

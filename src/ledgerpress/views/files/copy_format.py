@@ -1,6 +1,6 @@
 """The file of a views snapshot: a line of JSON that says what it is, the views themselves, and a line with a checksum.
 
-The first line comes first so that whoever restores knows before gigabytes have come whether they are of any use; the
+The first line comes first so that a restore knows before it reads gigabytes whether they are of any use; the
 checksum comes last so that a snapshot is written in one go, to a pipe too. `head -1 FILE` shows what it is.
 """
 

@@ -1,4 +1,4 @@
-"""Which views file of a data directory is in use, which is kept for a roll-back, and which is in the making.
+"""Which views file of a data directory is in use, which is the former one, and which is being built.
 
 A small file, `views.json`, names the one in use and the former one. It is replaced in one step, and every process on
 the directory looks at it. Views files are called `views-<digest>-<number>.sqlite`: the digest is of the versions and
@@ -74,13 +74,13 @@ class ViewsDirectory:
 
     @property
     def former(self) -> Path | None:
-        """The views that were in use before, kept for a roll-back."""
+        """The views that were in use before, for a roll-back."""
         name = self.in_use().former
         return self.data / name if name else None
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the views in use are another version's, and nobody chose them over this one's."""
+        """Whether the views in use are another version's, and no operator chose them over this one's."""
         in_use = self.in_use()
         return in_use.current is not None and self.digest not in (_digest(in_use.current), in_use.declined)
 
@@ -89,11 +89,11 @@ class ViewsDirectory:
         return _digest(views.name) == self.digest
 
     def identity(self, views: Path) -> int:
-        """Return what tells a file from another one that took its name. Raises `OSError` where there is none."""
+        """Return what distinguishes a file from another one of the same name. Raises `OSError` where there is none."""
         return views.stat().st_ino
 
     def unfinished(self) -> list[Path]:
-        """Return the files that are neither in use nor kept, newest first: begun, or left behind."""
+        """Return the files that are neither in use nor the former one, newest first: begun, or left behind."""
         in_use = self.in_use()
         files = [
             one for one in self.data.glob("views-*.sqlite") if one.name not in (in_use.current, in_use.former)
@@ -122,7 +122,7 @@ class ViewsDirectory:
             yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
-        """Have every process use the file `to`, and keep the one in use until now as the former.
+        """Make every process use the file `to`; the one in use until now is then the former.
 
         Without `keep_former` that is deleted. Raises `ViewsGone` where the file `to` is missing.
         """
@@ -195,7 +195,7 @@ def digest_of(projectors: Sequence[Projector]) -> str:
 
 
 def delete(views: Path) -> None:
-    """Delete a views file, and what SQLite keeps beside it."""
+    """Delete a views file, and SQLite's files alongside it."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{views}{suffix}").unlink(missing_ok=True)
 

@@ -40,7 +40,7 @@ def columns(db: sqlite3.Connection, table: str) -> list[str]:
 
 
 def key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
-    """Return the columns by which a table's rows are told apart and ordered; all, where it has no primary key."""
+    """Return the columns that identify and order a table's rows; all, where it has no primary key."""
     found = db.execute(
         'SELECT x.name, x."desc" FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS x'
         " WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno",

@@ -1,4 +1,4 @@
-"""The tables of a views file: made, checked, and told from those of another program."""
+"""The tables of a views file: created, checked, and distinguished from those of another program."""
 
 import re
 import sqlite3
@@ -58,7 +58,7 @@ def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> N
 
 
 def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_at: int) -> None:
-    """Empty the file, and make all tables and indexes anew."""
+    """Empty the file, and create all tables and indexes again."""
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in tables.fetchall():
         db.execute(f'DROP TABLE "{name}"')

@@ -39,7 +39,7 @@ I = TypeVar("I", bound=ListedItem)  # noqa: E741
 class ListingWriter(Generic[I]):
     """What one feature adds to the listings, in one transaction.
 
-    It MUST depend on nothing but the events, the items, and rows of its own. Rows may be kept back until `flush`.
+    It MUST depend on nothing but the events, the items, and rows of its own. Rows may be buffered until `flush`.
     """
 
     def find(self, item_id: str) -> I | None:
@@ -60,7 +60,7 @@ class ListingWriter(Generic[I]):
         """Update counts after a change of an item."""
 
     def flush(self) -> None:
-        """Write the rows that were kept back."""
+        """Write the rows that were buffered."""
 
 
 class ListingChanges:
@@ -109,7 +109,7 @@ class ListingChanges:
         self._entered.clear()
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         self._memberships.flush()
         for writer in self._writers:
             writer.flush()
@@ -137,7 +137,7 @@ class ListingsProjector:
     indexes: Final = ""
 
     def __init__(self, contributions: Sequence[Contribution]) -> None:
-        """Raises `ValueError` for a contribution without a table: by tables, files of other features are told apart."""
+        """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
         if bare := [one.name for one in contributions if not one.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
         self.version = composed_version(contributions)

@@ -37,7 +37,7 @@ def changed_listings(snapshot: Snapshot, after: int, ks: Sequence[int]) -> list[
 
 @dataclass(frozen=True, slots=True, order=True)
 class ListingKey:
-    """Where a post stands in a listing; the newest is the greatest.
+    """The place of a post in a listing; the newest is the greatest.
 
     `published_at` is in microseconds since 1970 UTC and may be negative; `post` is the position at which the
     post was created, which decides between equal times.

@@ -9,8 +9,8 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
-PATIENCE: Final = 1.0
-"""Seconds that the log is waited for: whoever asks for a lag wants to know soon."""
+TIMEOUT: Final = 1.0
+"""Seconds to wait for the log."""
 
 
 class Lag(NamedTuple):
@@ -35,7 +35,7 @@ async def lags(
     if contact is None:
         return await _known(log, points, now)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await _known(log, points, now)
     except (LogUnavailable, TimeoutError):
         seconds = contact.silence

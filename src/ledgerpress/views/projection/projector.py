@@ -1,4 +1,4 @@
-"""What a projector is: pure code that turns events, one after another, into changes of its own tables."""
+"""Projectors: pure code that turns events, one after another, into rows of its own tables."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,17 +10,17 @@ from ledgerpress.eventlog.event import Event
 
 
 class ProjectorBatch(Protocol):
-    """What a projector does in one transaction. Rows may be kept back until `flush`, and so what it reads, too.
+    """What a projector does in one transaction. Rows may be buffered until `flush`, with what it reads.
 
     After an error it is of no use any more, and the transaction MUST be rolled back to where it began.
     """
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes. It is called once for each event, in order of position."""
+        """Apply an event. It is called once for each event, in order of position."""
         ...
 
     def flush(self) -> None:
-        """Write what was kept back. It is called once, after the last event."""
+        """Write buffered rows. It is called once, after the last event."""
         ...
 
 
@@ -28,7 +28,7 @@ class Projector(Protocol):
     """Turns events into rows of tables that no other projector touches.
 
     It MUST depend on nothing but the event and its own rows, so that a rebuild gives the same rows; it MUST
-    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor keep anything beyond one.
+    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor hold anything beyond one.
     """
 
     @property
@@ -52,7 +52,7 @@ class Projector(Protocol):
         ...
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         ...
 
 
