@@ -16,4 +16,5 @@ FEATURE: Final = Feature(
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.contribution:SCHEMA",
+    pages="ledgerpress.features.categories.pages:PAGES",
 )

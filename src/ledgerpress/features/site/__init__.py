@@ -15,4 +15,5 @@ FEATURE: Final = Feature(
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
+    pages="ledgerpress.features.site.pages:PAGES",
 )
