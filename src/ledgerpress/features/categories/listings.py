@@ -72,9 +72,7 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._posts: dict[tuple[int, int], bool | None] = {}
 
     def entries(self, item: CategorizedItem) -> Iterable[Entry]:
-        date = item.public_date
-        if date is None:
-            return ()
+        date = item.public_date or 0
         return [(k, date) for category_id in item.category_ids if (k := self._key(category_id)) is not None]
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:

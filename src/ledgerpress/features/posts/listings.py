@@ -76,9 +76,7 @@ class _PostListings(ListingWriter[ListedPost]):
         return post
 
     def entries(self, item: ListedPost) -> Iterable[Entry]:
-        by_status = (status_key(item.status), item.created_at)
-        date = item.public_date
-        return (by_status,) if date is None else (by_status, (EVERY_ARTICLE, date))
+        return () if item.public_date is None else ((EVERY_ARTICLE, item.public_date),)
 
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         event = recorded.event
@@ -98,9 +96,14 @@ class _PostListings(ListingWriter[ListedPost]):
             new = ListedPost(at, created_at, PostStatus.DRAFT, event.author_ids)
         else:
             return
-        if new != old:
-            self._posts[post_id] = self._changed[post_id] = new
-            changes.replace(old, new)
+        if new == old:
+            return
+        self._posts[post_id] = self._changed[post_id] = new
+        if old is None or old.status is not new.status:
+            if old is not None:
+                changes.leave(status_key(old.status), old.created_at, old)
+            changes.enter(status_key(new.status), new.created_at, new)
+        changes.replace(old, new)
 
     def flush(self) -> None:
         write_all(
@@ -115,29 +118,23 @@ def _lifecycle(post: ListedPost) -> Lifecycle:
 
 
 def _after(post: ListedPost, event: Event) -> ListedPost:
-    author_ids, category_ids = post.author_ids, post.category_ids
-    article_author_ids = post.article_author_ids
+    change = msgspec.structs.replace
     match event:
-        case ContentChanged():
-            author_ids = author_ids if event.author_ids is UNSET else event.author_ids
+        case ContentChanged(author_ids=author_ids):
+            return post if author_ids is UNSET else change(post, author_ids=author_ids)
         case PostCategorized(category_id=category_id):
-            category_ids = tuple(sorted({*category_ids, category_id}))
+            return change(post, category_ids=tuple(sorted({*post.category_ids, category_id})))
         case PostUncategorized(category_id=category_id):
-            category_ids = tuple(sorted({*category_ids} - {category_id}))
-        case PostPublished():
-            article_author_ids = author_ids
+            return change(post, category_ids=tuple(sorted({*post.category_ids} - {category_id})))
         case _:
-            pass
-    lifecycle = advance(_lifecycle(post), event)
-    return ListedPost(
-        post.seq,
-        post.created_at,
-        lifecycle.status,
-        author_ids,
-        lifecycle.published_at,
-        article_author_ids,
-        category_ids,
-    )
+            after = advance(_lifecycle(post), event)
+            is_published = isinstance(event, PostPublished)
+            return change(
+                post,
+                status=after.status,
+                published_at=after.published_at,
+                article_author_ids=post.author_ids if is_published else post.article_author_ids,
+            )
 
 
 # Which of the articles ?1, public as of ?2, were in which listing then: of all articles, of categories and of authors.

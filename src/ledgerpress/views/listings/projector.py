@@ -47,7 +47,7 @@ class ListingWriter(Generic[I]):
         return None
 
     def entries(self, item: I) -> Iterable[Entry]:
-        """Return the entries of an item, of any feature, in the listings of this one.
+        """Return the entries of a public item, of any feature, in the listings of this one.
 
         They follow from the item and from rows that no event changes together with an item.
         """
@@ -69,6 +69,7 @@ class ListingChanges:
     def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
         self._memberships = Memberships(db)
         self._writers = writers
+        self._counting = [one for one in writers if type(one).item_changed is not ListingWriter.item_changed]
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -79,11 +80,11 @@ class ListingChanges:
 
     def replace(self, before: ListedItem | None, after: ListedItem) -> None:
         """Record that an item was created, or changed from `before` to `after`."""
-        old = self._entries(before) if before else set()
-        new = self._entries(after)
-        self._left.update((k, date, after.seq) for k, date in old - new)
-        self._entered.update((k, date, after.seq) for k, date in new - old)
-        for writer in self._writers:
+        old, new = self._entries(before), self._entries(after)
+        if old != new:
+            self._left.update([(k, date, after.seq) for k, date in old - new])
+            self._entered.update([(k, date, after.seq) for k, date in new - old])
+        for writer in self._counting:
             writer.item_changed(before, after, self._position)
 
     def enter(self, k: int, date: int, item: ListedItem) -> None:
@@ -114,7 +115,9 @@ class ListingChanges:
         for writer in self._writers:
             writer.flush()
 
-    def _entries(self, item: ListedItem) -> set[Entry]:
+    def _entries(self, item: ListedItem | None) -> set[Entry]:
+        if item is None or item.public_date is None:
+            return set()
         return {entry for writer in self._writers for entry in writer.entries(item)}
 
 
