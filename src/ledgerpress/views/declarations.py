@@ -151,16 +151,16 @@ class DeclaredViews:
     @classmethod
     def of(cls, features: Sequence[FeatureViews], *, kernel: Sequence[Projector] = ()) -> "DeclaredViews":
         """Merge what `features` declare; `kernel` are projectors of the kernel above the views."""
-        listings = tuple(one for feature in features for one in feature.listings)
-        projectors = [one for feature in features for one in feature.projectors]
+        listings = tuple(declared for feature in features for declared in feature.listings)
+        projectors = [declared for feature in features for declared in feature.projectors]
         index = [feature.recent_events for feature in features if feature.recent_events is not None]
         if len(index) > 1:
             raise ValueError("two features declare recent_events")
         return cls(
             projectors=compose([*projectors, *kernel, ListingsProjector(listings), MomentsProjector()]),
             listings=listings,
-            dependencies=tuple(one for feature in features for one in feature.dependencies),
-            hidden=tuple(one for feature in features for one in feature.hidden),
-            subjects={one.kind: one for feature in features for one in feature.subjects},
+            dependencies=tuple(declared for feature in features for declared in feature.dependencies),
+            hidden=tuple(declared for feature in features for declared in feature.hidden),
+            subjects={declared.kind: declared for feature in features for declared in feature.subjects},
             recent_events=index[0] if index else None,
         )

@@ -95,8 +95,8 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
             return self._keys[category_id]
         except KeyError:
             row = self._db.execute("SELECT k FROM listed_category WHERE id = ?", (category_id,)).fetchone()
-            found = self._keys[category_id] = int(row[0]) if row else None
-            return found
+            k = self._keys[category_id] = int(row[0]) if row else None
+            return k
 
     def _add(self, category_id: str, k: int, parent_id: str | None) -> None:
         above = self._key(parent_id) if parent_id else None

@@ -97,17 +97,17 @@ def children(snapshot: Snapshot, seq: int) -> list[Category]:
         )
         .fetchall()
     )
-    found = [category for (child,) in rows if (category := by_seq(snapshot, child))]
-    return sorted(found, key=lambda category: (category.name.casefold(), category.seq))
+    existing = [category for (child,) in rows if (category := by_seq(snapshot, child))]
+    return sorted(existing, key=lambda category: (category.name.casefold(), category.seq))
 
 
 def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
     """Return the categories above one, from the top down; of a cycle, left by a withdrawn move, each once."""
-    found: list[Category] = []
-    while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in found:
-        found.insert(0, parent)
+    path: list[Category] = []
+    while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in path:
+        path.insert(0, parent)
         category = parent
-    return found
+    return path
 
 
 def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]:
@@ -165,12 +165,12 @@ def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> 
         )
         .fetchone()
     )
-    found = int(row[0]) if row else 0
-    if snapshot.only and found:
-        found -= snapshot.only.count_hidden(
+    articles = int(row[0]) if row else 0
+    if snapshot.only and articles:
+        articles -= snapshot.only.count_hidden(
             listing_keys(snapshot, category, descend=descend), snapshot.position
         )
-    return found
+    return articles
 
 
 _CHANGED_COUNTS: Final = """

@@ -100,11 +100,11 @@ class _Changes:
     def _key(self, name: str) -> int:
         key = self._keys.get(name)
         if key is None:
-            found = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
-            if found is None:
+            row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+            if row is None:
                 add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
-                found = self._db.execute(add, (name,)).fetchone()
-            key = self._keys[name] = int(found[0])
+                row = self._db.execute(add, (name,)).fetchone()
+            key = self._keys[name] = int(row[0])
         return key
 
 

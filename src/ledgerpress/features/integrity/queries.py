@@ -56,7 +56,7 @@ def leaf_hashes(snapshot: Snapshot, after: int, limit: int) -> dict[int, bytes]:
     rows = snapshot.db.execute(
         "SELECT id, hash FROM merkle_subtree WHERE id BETWEEN ? AND ?", (min(ids), max(ids))
     )
-    return {ids[row_id]: found for row_id, found in rows if row_id in ids}
+    return {ids[row_id]: leaf for row_id, leaf in rows if row_id in ids}
 
 
 def _checked(snapshot: Snapshot, size: int | None) -> int:
@@ -68,9 +68,9 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
 
 
 def _subtree(snapshot: Snapshot, level: int, number: int) -> bytes:
-    found = snapshot.db.execute(
+    row = snapshot.db.execute(
         "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level, number),)
     ).fetchone()
-    if found is None:
+    if row is None:
         raise TreeIncomplete("the tree lacks a leaf: projection integrity skipped an event")
-    return bytes(found[0])
+    return bytes(row[0])

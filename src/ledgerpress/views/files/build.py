@@ -128,13 +128,13 @@ class ViewsBuild:
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
         """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
-        found = {}
+        digests_by_name = {}
         for projector in self._projectors:
             tables = sorted(tables_of(projector))
             if digests.keys() >= set(tables):
                 lines = [f"{table} {digests[table].rows} {digests[table].sha256}\n" for table in tables]
-                found[projector.name] = hashlib.sha256("".join(lines).encode()).hexdigest()
-        checkpoints.keep_digests(self.db, self.position, found)
+                digests_by_name[projector.name] = hashlib.sha256("".join(lines).encode()).hexdigest()
+        checkpoints.keep_digests(self.db, self.position, digests_by_name)
 
     def close(self) -> None:
         """Give the file back."""

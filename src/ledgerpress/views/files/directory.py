@@ -63,8 +63,8 @@ class ViewsDirectory:
 
     def in_use(self) -> ViewsPointer:
         """Return which files are in use; names whose file is missing are left out."""
-        found = self._named()
-        return ViewsPointer(self._existing(found.current), self._existing(found.former), found.declined)
+        named = self._named()
+        return ViewsPointer(self._existing(named.current), self._existing(named.former), named.declined)
 
     @property
     def current(self) -> Path | None:
@@ -96,13 +96,15 @@ class ViewsDirectory:
         """Return the files that are neither in use nor the former one, newest first: begun, or left behind."""
         in_use = self.in_use()
         files = [
-            one for one in self.data.glob("views-*.sqlite") if one.name not in (in_use.current, in_use.former)
+            file
+            for file in self.data.glob("views-*.sqlite")
+            if file.name not in (in_use.current, in_use.former)
         ]
-        return sorted(files, key=lambda one: _number(one.name), reverse=True)
+        return sorted(files, key=lambda file: _number(file.name), reverse=True)
 
     def resumable(self) -> Path | None:
         """Return the file that these projectors had begun, if there is one."""
-        return next((one for one in self.unfinished() if _digest(one.name) == self.digest), None)
+        return next((file for file in self.unfinished() if _digest(file.name) == self.digest), None)
 
     def vacant(self) -> Path:
         """Return the path of a new file."""
@@ -111,7 +113,7 @@ class ViewsDirectory:
         names = [
             named.current or "",
             named.former or "",
-            *(one.name for one in self.data.glob("views-*.sqlite")),
+            *(file.name for file in self.data.glob("views-*.sqlite")),
         ]
         return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
@@ -150,7 +152,7 @@ class ViewsDirectory:
         """Delete every views file but the one in use, and return them."""
         with self._changing():
             in_use = self.in_use()
-            dropped = [one for one in self.data.glob("views-*.sqlite") if one.name != in_use.current]
+            dropped = [file for file in self.data.glob("views-*.sqlite") if file.name != in_use.current]
             if in_use.former:
                 self._write(ViewsPointer(in_use.current, None, in_use.declined))
             for file in dropped:
@@ -186,8 +188,8 @@ def digest_of(projectors: Sequence[Projector]) -> str:
     So it identifies a set of features by what they write. The order of features does not matter.
     """
     made_by = sorted(
-        f"{one.name} {one.version} {' '.join(sorted(map(normalized, statements(one.schema + one.indexes))))}"
-        for one in projectors
+        f"{projector.name} {projector.version} {' '.join(sorted(map(normalized, statements(projector.schema + projector.indexes))))}"
+        for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -201,13 +203,13 @@ def delete(views: Path) -> None:
 
 
 def _digest(name: str) -> str | None:
-    found = _NAME.fullmatch(name)
-    return found["digest"] if found else None
+    match = _NAME.fullmatch(name)
+    return match["digest"] if match else None
 
 
 def _number(name: str) -> int:
-    found = _NAME.fullmatch(name)
-    return int(found["number"]) if found else 0
+    match = _NAME.fullmatch(name)
+    return int(match["number"]) if match else 0
 
 
 @contextmanager

@@ -159,19 +159,19 @@ class Memberships:
         )
 
     def _state(self, k: int) -> "_ListingState | None":
-        found = self._states.get(k)
-        if found is None:
+        state = self._states.get(k)
+        if state is None:
             row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
             if row is not None:
-                found = self._states[k] = _ListingState(*row)
-        return found
+                state = self._states[k] = _ListingState(*row)
+        return state
 
     def _begin(self, k: int, position: int) -> "_ListingState":
         branch, leaf = self._pages.make(), self._pages.make()
         self._directory.add(k, (LOWEST, LOWEST), position, branch.id)
         self._pages.add(branch, (LOWEST, LOWEST, position, leaf.id))
-        self._states[k] = found = _ListingState(k, position, 0, None)
-        return found
+        self._states[k] = state = _ListingState(k, position, 0, None)
+        return state
 
     def _leaf(self, k: int, key: Key) -> Leaf:
         """Return the leaf that holds the key. It is mostly the one that was returned last."""

@@ -110,8 +110,8 @@ def _rewrite(pages: Pages, parent: _Parent, entry: Entry, position: int, limits:
         entries = sorted([entry, neighbour])
         live = sorted([*live, *pages.get(neighbour.page).live])
     parts = _parts(live, position, limits, joined=neighbour is not None)
-    for one in entries:
-        _retire(pages, parent, one, position)
+    for retired in entries:
+        _retire(pages, parent, retired, position)
     keys = [entries[0].key, *(part[0][:2] for part in parts[1:])]
     for key, part in zip(keys, parts, strict=True):
         parent.add(key, position, pages.make(part).id)

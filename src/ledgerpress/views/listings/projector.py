@@ -69,7 +69,9 @@ class ListingChanges:
     def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
         self._memberships = Memberships(db)
         self._writers = writers
-        self._counting = [one for one in writers if type(one).item_changed is not ListingWriter.item_changed]
+        self._counting = [
+            writer for writer in writers if type(writer).item_changed is not ListingWriter.item_changed
+        ]
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -141,12 +143,12 @@ class ListingsProjector:
 
     def __init__(self, contributions: Sequence[Contribution]) -> None:
         """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
-        if bare := [one.name for one in contributions if not one.schema.strip()]:
+        if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
         self.version = composed_version(contributions)
-        self.schema = membership.SCHEMA + "".join(one.schema for one in contributions)
+        self.schema = membership.SCHEMA + "".join(contribution.schema for contribution in contributions)
         self._contributions = tuple(contributions)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         """Return what writes in one transaction."""
-        return ListingChanges(db, [one.begin(db) for one in self._contributions])
+        return ListingChanges(db, [contribution.begin(db) for contribution in self._contributions])

@@ -66,17 +66,17 @@ def list_keys(
         raise ValueError(f"at most {limit} keys were asked for; that cannot be negative")
     walk: _Walk = "up" if not newest_first else "from newest" if after is None else "down"
     start = (LOWEST, LOWEST) if after is None else (after.published_at, after.post)
-    found: list[tuple[int, int]] = []
+    keys: list[tuple[int, int]] = []
     for group, newest_of_group in _groups(db, list(dict.fromkeys(ks)), position, newest_first):
-        if len(found) == limit and (limit == 0 or newest_of_group < found[-1][0]):
+        if len(keys) == limit and (limit == 0 or newest_of_group < keys[-1][0]):
             break
         rows = db.execute(_query(walk, len(group)), (position, limit, *start, *group)).fetchall()
-        found = sorted({*found, *rows}, reverse=newest_first)[:limit] if found else rows
+        keys = sorted({*keys, *rows}, reverse=newest_first)[:limit] if keys else rows
     # The far end is not put into the queries: they stop at `limit` rows, not at a key.
     if before is not None:
         end = (before.published_at, before.post)
-        found = [key for key in found if (key > end if newest_first else key < end)]
-    return [ListingKey(*key) for key in found]
+        keys = [key for key in keys if (key > end if newest_first else key < end)]
+    return [ListingKey(*key) for key in keys]
 
 
 def count(db: sqlite3.Connection, k: int, position: int) -> int:

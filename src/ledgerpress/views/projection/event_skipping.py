@@ -31,12 +31,16 @@ class Write(Protocol):
 
 async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str]) -> set[tuple[str, int]]:
     """Return the skips recorded for these projections: each one's name, and the position of the event."""
-    found = set()
+    skipped = set()
     for name in names:
         stream = await log.read_stream(skips.stream_name(name))
         events, _ = decode(codec, [stored for stored in stream if stored.header.type == SKIP])
-        found |= {(name, one.event.position) for one in events if isinstance(one.event, ProjectionSkipped)}
-    return found
+        skipped |= {
+            (name, recorded.event.position)
+            for recorded in events
+            if isinstance(recorded.event, ProjectionSkipped)
+        }
+    return skipped
 
 
 class BatchApplier:

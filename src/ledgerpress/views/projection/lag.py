@@ -48,9 +48,9 @@ async def lags(
 def node_lag(lag: Mapping[str, Lag]) -> Lag:
     """Return how far a node is behind as a whole: as far as the last of its projections."""
     return Lag(
-        max((one.events for one in lag.values()), default=0),
-        max((one.seconds for one in lag.values()), default=0.0),
-        all(one.is_known for one in lag.values()),
+        max((projection_lag.events for projection_lag in lag.values()), default=0),
+        max((projection_lag.seconds for projection_lag in lag.values()), default=0.0),
+        all(projection_lag.is_known for projection_lag in lag.values()),
     )
 
 
