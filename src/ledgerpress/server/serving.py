@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from ledgerpress.commands.identity import Authenticator, Role
 from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import make_app
 from ledgerpress.http.documents.trusted_documents import BadManifest
 from ledgerpress.http.health.metrics import Metrics
@@ -118,6 +118,7 @@ def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime
         return make_app(
             store,
             graphql_schema(),
+            pages=page_contributions(),
             door=authenticator,
             settings=settings.http,
             limits=settings.limits,
