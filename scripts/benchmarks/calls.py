@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message
 
 import ledgerpress
 from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
@@ -113,7 +114,7 @@ async def measure(rounds: int) -> dict[str, list[Counter[Function]]]:
     with tempfile.TemporaryDirectory() as folder:
         async with open_store(Path(folder) / "data") as store:
             unlimited = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-            app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), settings=unlimited)
+            app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), settings=unlimited)
             created = await request(
                 app, CREATE, input={"title": "A title", "body": "A text.", "publish": True}
             )
