@@ -131,13 +131,13 @@ class Chart:
                 x, y, color=colour, linewidth=2, linestyle="--" if line.dashed else "-", label=line.name
             )
         else:
-            axes.plot(x, y, color=colour, linestyle="", marker="o", markersize=6)
+            axes.plot(x, y, color=colour, linestyle="", marker="o", markersize=6, clip_on=False)
 
     def _draw_legend(self, axes: Axes) -> None:
         """Draw the legend in the order of the lines' ends, the highest first."""
-        named = {line.name: line.points[-1][1] for line in self.lines if line.name}
         handles, labels = axes.get_legend_handles_labels()
-        order = sorted(range(len(labels)), key=lambda number: -named[labels[number]])
+        ends = [line.points[-1][1] for line in self.lines if line.name]
+        order = sorted(range(len(ends)), key=lambda number: -ends[number])
         axes.legend(
             [handles[number] for number in order],
             [labels[number] for number in order],

@@ -116,7 +116,7 @@ def disk(constants: Constants) -> Chart:
         )
         lines.append(
             Line(
-                "views, each node",
+                f"{name}: views of a node",
                 [(y, growth.views_bytes(one.events_after(y))) for y in years],
                 dashed=True,
                 colour=place,
