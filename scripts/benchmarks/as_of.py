@@ -1,4 +1,4 @@
-"""Recent posts and a category page as of past positions, against today's: 100,000 posts with ten edits each.
+"""Recent posts and a category page as of past positions, against the present: 100,000 posts with ten edits each.
 
 The log, 2.45 million events: a post is three events (created, put into one of ten categories, published), and posts
 are dated an hour apart. Then come ten rounds of edits, each of a tenth of the posts after another, until all were
@@ -32,7 +32,7 @@ import uvloop
 
 from ledgerpress.adapters.sqlite_log.append_transaction import append_group
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
-from ledgerpress.eventlog.append_request import AppendRequest
+from ledgerpress.eventlog.group_commit import AppendRequest
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 from ledgerpress.features.registry import graphql_schema

@@ -1,4 +1,4 @@
-"""Durable appends a second to NATS JetStream with 256 clients: the adapter against bare guarded publishing.
+"""Durable appends per second to NATS JetStream: the adapter with 256 clients against plain guarded publishing.
 
 One server with `sync_interval: always` carries four streams, each with the configuration of a log: for the adapter and
 for nats-py alone, and for both again with commands of several events, which are atomic batches. Every round appends to
@@ -29,7 +29,7 @@ from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.message_codec import body_of
-from ledgerpress.adapters.jetstream.publisher import BATCHES
+from ledgerpress.adapters.jetstream.publisher import MAX_OPEN_BATCHES
 from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
@@ -94,7 +94,7 @@ class Bare:
         self._size = size
         self._clients = [writes(f"post.{uuid8(number)}", size) for number in range(CLIENTS)]
         self._guards = [0] * CLIENTS
-        self._batches = asyncio.Semaphore(BATCHES)
+        self._batches = asyncio.Semaphore(MAX_OPEN_BATCHES)
         self._numbers = count(1)
 
     async def rate(self) -> float:
