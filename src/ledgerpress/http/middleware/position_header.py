@@ -1,4 +1,4 @@
-"""`LedgerPress-Position` on every response: how far the views had come, of which it was read."""
+"""`LedgerPress-Position` on every response: the position of the views that it was read from."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ NAME: Final = b"ledgerpress-position"
 
 
 class PositionHeader:
-    """ASGI middleware. An answer that says itself of which position it is keeps that."""
+    """ASGI middleware. A response that has the header already keeps it."""
 
     def __init__(self, app: ASGIApp, *, store: Store) -> None:
         self._app = app
@@ -19,22 +19,15 @@ class PositionHeader:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        await self._app(scope, receive, _Positioned(send, self._store) if scope["type"] == "http" else send)
 
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                for name, _ in headers:
+                    if name == NAME:
+                        break
+                else:
+                    message["headers"] = [*headers, (NAME, b"%d" % self._store.position)]
+            await send(message)
 
-class _Positioned:
-    __slots__ = ("_send", "_store")
-
-    def __init__(self, send: Send, store: Store) -> None:
-        self._send = send
-        self._store = store
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = message.get("headers", ())
-            for name, _ in headers:
-                if name == NAME:
-                    break
-            else:
-                message["headers"] = [*headers, (NAME, b"%d" % self._store.position)]
-        await self._send(message)
+        await self._app(scope, receive, adding if scope["type"] == "http" else send)
