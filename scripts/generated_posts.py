@@ -24,7 +24,7 @@ BODY = "A paragraph of some length, as a post has it. " * 8
 async def make_categories(store: Store) -> list[str]:
     """Make the categories and return their ids."""
     made = [
-        await store.press.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
+        await store.commands.handle(CreateCategory(name=f"Section {number}")) for number in range(CATEGORIES)
     ]
     return [outcome.subject_id for outcome in made]
 

@@ -38,7 +38,7 @@ _TEXT: Final = (
 
 async def write_magazine(store: Store) -> None:
     """Write the magazine into an empty store. Every second article has no teaser of its own."""
-    handle = store.press.handle
+    handle = store.commands.handle
     writers = [(await handle(RegisterAuthor(name=name))).subject_id for name in _WRITERS]
     sections = [(await handle(CreateCategory(name=name))).subject_id for name in _SECTIONS]
     for number in range(ARTICLES):

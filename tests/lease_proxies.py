@@ -9,9 +9,9 @@ from ledgerpress.eventlog.leases.lease_register import Held
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.features.event_codec import event_codec
-from tests.contract.samples import PUBLICATION
+from tests.contract.sample_events import PUBLICATION
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.memory_log import MemoryLog
-from tests.sources import SeededBytes, SetClock
 
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[str], Awaitable[None]]

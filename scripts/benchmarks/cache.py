@@ -67,7 +67,7 @@ async def measure(store: Store) -> dict[str, float]:
 
     for post_id in shown:
         await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))
-    await store.press.handle(EditPost(post_id=shown[7], title="Again", publish=True))
+    await store.commands.handle(EditPost(post_id=shown[7], title="Again", publish=True))
     before = kept.counts.hits
     for post_id in shown:
         await ask(kept, ARTICLE, id=global_ids.encode("Article", post_id))

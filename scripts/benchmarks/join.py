@@ -32,7 +32,7 @@ from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.engines.nats import temporary_server
 from scripts.engines.postgres import PostgresServer
 from scripts.generated_log import PUBLICATION, GeneratedLog
-from tests.integration.server import PROGRAM, Server, Servers
+from tests.integration.server_process import PROGRAM, Server, Servers
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 BATCH: Final = 1_000

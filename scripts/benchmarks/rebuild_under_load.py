@@ -22,7 +22,7 @@ import uvloop
 from ledgerpress.server.store import open_store
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import Load, clients, rebuild
-from tests.integration.server import PROGRAM, serving
+from tests.integration.server_process import PROGRAM, serving
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 MOST: Final = 3.0

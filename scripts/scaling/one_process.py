@@ -78,14 +78,14 @@ async def commands(folder: Path) -> dict[str, float]:
             await write_magazine(store)
             text = "A paragraph of some length, as a post has it. " * 40
             made = [
-                await store.press.handle(CreatePost(title=f"Post {number}", body=text, publish=True))
+                await store.commands.handle(CreatePost(title=f"Post {number}", body=text, publish=True))
                 for number in range(EDITORS)
             ]
             posts = [one.subject_id for one in made]
 
             async def edit(mine: str, times: int) -> None:
                 for number in range(times):
-                    await store.press.handle(EditPost(post_id=mine, body=f"{number} {text}", publish=True))
+                    await store.commands.handle(EditPost(post_id=mine, body=f"{number} {text}", publish=True))
 
             one, many, processor = 0.0, 0.0, 1.0
             for _ in range(ROUNDS):

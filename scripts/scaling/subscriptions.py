@@ -54,7 +54,7 @@ async def _events(store: Store, post_id: str, title: str) -> float:
     """Return the processor seconds of a command, and of all that comes of it."""
     started = time.process_time()
     for number in range(EVENTS):
-        await store.press.handle(EditPost(post_id=post_id, title=f"{title} {number}"))
+        await store.commands.handle(EditPost(post_id=post_id, title=f"{title} {number}"))
         await _quiet()
     return (time.process_time() - started) / EVENTS
 

@@ -13,7 +13,7 @@ from ledgerpress.features.people_commands import RegisterAuthor
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
 from tests.conformance import node
-from tests.integration.live import served
+from tests.integration.websocket_client import served
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ async def _goings_on(store: Store) -> AsyncIterator[None]:
             await asyncio.sleep(0.02)
             if over.is_set():
                 return
-            await store.press.handle(RegisterAuthor(name=f"Author {number}"))
+            await store.commands.handle(RegisterAuthor(name=f"Author {number}"))
 
     recording = asyncio.create_task(record())
     try:

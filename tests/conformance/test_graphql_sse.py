@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.conformance.reference_servers import INVALID, Side, reference
-from tests.integration.sse import Event, opened
+from tests.integration.sse_client import Event, opened
 
 TOKEN = "X-GraphQL-Event-Stream-Token"
 STREAM = {"Accept": "text/event-stream"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.reference_servers import INVALID, Side, reference
-from tests.integration.live import Socket, websocket
+from tests.integration.websocket_client import Socket, websocket
 
 
 @pytest.fixture(scope="module")

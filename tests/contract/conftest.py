@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ledgerpress.eventlog.log import OpenedLog
-from tests.engines.places import LogPlace as Logs
+from tests.engines.log_locations import LogPlace as Logs
 
 
 @pytest.fixture

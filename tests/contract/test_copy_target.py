@@ -13,7 +13,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.server.log_factory import open_log, open_replica
 from ledgerpress.server.log_url import LogUrl
-from tests.contract.samples import ACTOR, everything, sample_event
+from tests.contract.sample_events import ACTOR, everything, sample_event
 
 PUBLICATION = uuid8("publication of replicas")
 

@@ -17,8 +17,8 @@ from ledgerpress.eventlog.errors import DuplicateEvent, InvalidEnvelope, Payload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.subscription import check_gapless
-from tests.contract.samples import ACTOR, everything, places, sample_event, sample_write
-from tests.engines.places import LogPlace as Logs
+from tests.contract.sample_events import ACTOR, everything, places, sample_event, sample_write
+from tests.engines.log_locations import LogPlace as Logs
 
 # --- appending ------------------------------------------------------------------------------------
 

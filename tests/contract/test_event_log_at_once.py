@@ -10,8 +10,8 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.subscription import catch_up
-from tests.contract.samples import everything, places, sample_event, sample_write
-from tests.engines.places import LogPlace as Logs
+from tests.contract.sample_events import everything, places, sample_event, sample_write
+from tests.engines.log_locations import LogPlace as Logs
 
 # --- many at once ---------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 old ones, or that old ones would no longer be read as they were written. If that is really wanted, and nobody has a
 log yet, the lines are written anew by
 
-    .venv/bin/python -m tests.golden.record > tests/golden/log.jsonl
+    .venv/bin/python -m tests.golden.record_log > tests/golden/log.jsonl
 
 Nothing does so by itself.
 """
@@ -21,8 +21,8 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.features.event_codec import event_codec
-from tests.golden.lines import FILE, line_of
-from tests.golden.newsroom import PUBLICATION, happen
+from tests.golden.log_lines import FILE, line_of
+from tests.golden.recorded_commands import PUBLICATION, happen
 
 HEADER = {
     "v", "publication", "position", "eventId", "stream", "streamVersion", "type", "schemaVersion", "recordedAt",

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ledgerpress.features.page_import.page_import import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
+from tests.fixed_sources import SetClock
 from tests.golden.store import EXPECTED, LATER, PAGES, answers, repeat, state, tables, unpack
 from tests.integration.graphql_client import client
-from tests.sources import SetClock
 
 FOUND: Final[dict[str, Any]] = json.loads(EXPECTED.read_bytes())
 VIEWS: Final = "views-34636194-1.sqlite"

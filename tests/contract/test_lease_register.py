@@ -3,7 +3,7 @@
 import asyncio
 
 from ledgerpress.eventlog.leases.lease_register import Held
-from tests.engines.places import LogPlace as Logs
+from tests.engines.log_locations import LogPlace as Logs
 
 
 async def test_a_register_is_compared_and_set(logs: Logs) -> None:

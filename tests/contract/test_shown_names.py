@@ -33,9 +33,9 @@ from ledgerpress.views.files.copy_format import Manifest, RowsDigest
 from ledgerpress.views.files.directory import ViewsPointer
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
-from tests.contract.samples import sample_event
+from tests.contract.sample_events import sample_event
 from tests.contract.test_event_schemas import stored
-from tests.integration.operated import OPERATOR, operated
+from tests.integration.production_application import OPERATOR, operated
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 SOURCE: Final = Path(ledgerpress.__file__).parent

@@ -6,8 +6,8 @@ import pytest
 
 from ledgerpress.eventlog.errors import InvalidEnvelope, WrongExpectedVersion
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from tests.contract.samples import sample_event, sample_write
-from tests.engines.places import LogPlace as Logs
+from tests.contract.sample_events import sample_event, sample_write
+from tests.engines.log_locations import LogPlace as Logs
 
 
 async def withdrawal_of(log: EventLog, position: int) -> StreamWrite:

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import chromium
 from tests.e2e.chromium import Page
 from tests.integration.graphql_client import client
-from tests.integration.server import Servers
+from tests.integration.server_process import Servers
 
 HOSTILE = "<img src=x onerror=alert(1)> & Sons"
 LONG = "Die " + "Hafen" * 30 + "bahn"

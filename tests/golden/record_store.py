@@ -14,10 +14,10 @@ from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.page_import.page_import import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.operator.payload_withdrawal import withdraw
-from tests.golden.newsroom import PUBLICATION, happen
+from tests.fixed_sources import SetClock
+from tests.golden.recorded_commands import PUBLICATION, happen
 from tests.golden.store import ARCHIVE, EXPECTED, LATER, PAGES, answers, repeat, state, tables
 from tests.integration.graphql_client import Client, client
-from tests.sources import SetClock
 
 MANY: Final = 250
 WITHDRAWN: Final = 40

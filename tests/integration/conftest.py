@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.graphql_client import Client, client
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Session
+from tests.property.store_session import Session
 
 
 @pytest.fixture

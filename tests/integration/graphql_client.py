@@ -15,7 +15,7 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector import Projector
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 ROOMY: Final = msgspec.structs.replace(
     Limits.development(), field_cost=10**9, type_cost=10**9, tell_cost=False

@@ -14,9 +14,9 @@ from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.people_commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
+from tests.fixed_sources import SetClock
 from tests.integration.graphql_client import Client, client
-from tests.integration.people import OTHER_AUTHOR, people
-from tests.sources import SetClock
+from tests.integration.users_by_role import OTHER_AUTHOR, people
 
 MARK: Final = "zzyzx"
 """Stands in all that is hidden, and nowhere else."""
@@ -141,7 +141,7 @@ async def _fill(room: Newsroom, name: str, now: int, position: int) -> None:
     while await room.door.store.log.head() < position:
         room.clock.time = now
         number += 1
-        await room.door.store.press.handle(
+        await room.door.store.commands.handle(
             RegisterActor(name="Nobody"), CommandRequest(idempotency_key=f"{name}-{number}")
         )
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.integration.server import PROGRAM, Server
-from tests.integration.wire import Client, ConnectionLost
+from tests.integration.keep_alive_client import Client, ConnectionLost
+from tests.integration.server_process import PROGRAM, Server
 
 READERS: Final = 16
 EDITORS: Final = 4

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.integration.server import Server
-from tests.integration.wire import Client
+from tests.integration.keep_alive_client import Client
+from tests.integration.server_process import Server
 
 UNCLEAR: Final = frozenset({"LOG_UNAVAILABLE", "APPEND_UNRESOLVED"})
 """Codes of errors after which a mutation may or may not have been recorded, or may be in a moment."""

@@ -16,8 +16,6 @@ from ledgerpress.graphql.access.field_permissions import FIELD_PERMISSIONS, GUAR
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.schema import make_schema
 from tests.integration.graphql_client import Client, client
-from tests.integration.live import Served, served, websocket
-from tests.integration.people import AUTHOR, people
 from tests.integration.schema_walk import (
     MUTATIONS,
     RESULTS,
@@ -27,6 +25,8 @@ from tests.integration.schema_walk import (
     every_field,
     root_selection,
 )
+from tests.integration.users_by_role import AUTHOR, people
+from tests.integration.websocket_client import Served, served, websocket
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "access.md"
 COLUMNS: Final = ("anyone", AUTHOR, "editor", "auditor", "admin")

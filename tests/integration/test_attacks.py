@@ -18,8 +18,8 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.server.store import Store, open_store
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.attacks import EVERY, Attack
-from tests.sources import SeededBytes, SetClock
 
 Ask = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 JSON: Final = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.integration.live import websocket
-from tests.integration.server import EVERYONE_IS_ADMIN, PROGRAM, Server, Servers
-from tests.integration.wire import close_all
+from tests.integration.keep_alive_client import close_all
+from tests.integration.server_process import EVERYONE_IS_ADMIN, PROGRAM, Server, Servers
+from tests.integration.websocket_client import websocket
 
 BEGINNING: Final = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
 PIECE: Final = b"x" * 65_536

@@ -7,8 +7,8 @@ import pytest
 
 from ledgerpress.http.middleware.cors import CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings
-from tests.integration.operated import EDITOR, operated
-from tests.integration.server import Servers
+from tests.integration.production_application import EDITOR, operated
+from tests.integration.server_process import Servers
 
 FRIEND = "https://www.example.org"
 EXPECTED = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}

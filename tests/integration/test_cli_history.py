@@ -16,7 +16,7 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
 from ledgerpress.server.store import open_store
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 
 def history(*arguments: str | Path) -> Result:
@@ -28,7 +28,7 @@ async def data(tmp_path: Path) -> Path:
     """A store with a post of 30 versions, and a category."""
     place = tmp_path / "store"
     async with open_store(place, clock=SetClock(), randomness=SeededBytes()) as store:
-        do = store.press.handle
+        do = store.commands.handle
         await do(CreateCategory(name="News"))
         await do(RenameCategory(category=CategoryRef(slug="news"), slug="town"))
         post = (await do(CreatePost(title="Tide mill", body="One.\n\nTwo.\n"))).subject_id
@@ -96,7 +96,7 @@ async def _refuse_what_is_gone(data: Path) -> None:
     async with open_store(
         data, clock=SetClock(1_714_896_000_000_000), randomness=SeededBytes("later")
     ) as store:
-        do = store.press.handle
+        do = store.commands.handle
         with store.snapshot() as snapshot:
             post = post_queries.by_slug(snapshot, "tide-mill")
         assert post

@@ -21,11 +21,11 @@ from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.clustering.agreement import seen
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster
-from tests.integration.editors import Book, Editor
-from tests.integration.history import History, assert_gapless, by_command
-from tests.integration.proxy import Proxy
+from tests.integration.editor_clients import Book, Editor
+from tests.integration.log_history import History, assert_gapless, by_command
 from tests.integration.retrying_client import Diary, PatientServer, until
-from tests.integration.server import Server, Servers
+from tests.integration.server_process import Server, Servers
+from tests.integration.tcp_proxy import Proxy
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 NODES: Final = 3

@@ -11,9 +11,9 @@ import pytest
 from ledgerpress.commands.state_loader import post_stream
 from ledgerpress.features.posts.model import PostEdited
 from ledgerpress.graphql.relay import global_ids
-from tests.integration.history import assert_gapless, by_command, of_stream, recorded
-from tests.integration.server import serving
-from tests.integration.wire import Client, Outcome, close_all
+from tests.integration.keep_alive_client import Client, Outcome, close_all
+from tests.integration.log_history import assert_gapless, by_command, of_stream, recorded
+from tests.integration.server_process import serving
 
 pytestmark = pytest.mark.serial
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.interrupted import Cut, Follow, Wire, over_event_stream, over_websocket
-from tests.integration.server import Server, serving
+from tests.integration.interrupted_subscribers import Cut, Follow, Wire, over_event_stream, over_websocket
+from tests.integration.server_process import Server, serving
 
 LEAST_BYTES = 110
 """An event takes more on its way; so that events are left for the last connection."""

@@ -54,7 +54,7 @@ async def demo_store(
 ) -> AsyncIterator[Store]:
     clock = DemoClock(now - LENGTH)
     async with open_store(data, clock=clock, randomness=randomness) as store:
-        await load_demo(store.press, clock, progress=progress)
+        await load_demo(store.commands, clock, progress=progress)
         yield store
 
 
@@ -174,16 +174,16 @@ async def test_a_second_load_is_refused_and_records_nothing(store: Store) -> Non
     head = await store.log.head()
     clock = DemoClock(store.clock.now())
     with pytest.raises(StoreNotEmpty, match="the demo loads into an empty store") as refused:
-        await load_demo(store.press, clock)
+        await load_demo(store.commands, clock)
     assert (await store.log.head(), refused.value.position) == (head, head)
 
 
 async def test_a_store_with_one_category_is_not_empty(tmp_path: Path) -> None:
     clock = DemoClock(0)
     async with open_store(tmp_path / "store", clock=clock) as store:
-        await store.press.handle(CreateCategory(name="Ours"))
+        await store.commands.handle(CreateCategory(name="Ours"))
         with pytest.raises(StoreNotEmpty):
-            await load_demo(store.press, clock)
+            await load_demo(store.commands, clock)
         assert await store.log.head() == FIRST_EVENTS + 2
 
 
@@ -199,7 +199,7 @@ async def test_the_store_goes_on_from_there_with_the_machines_clock(tmp_path: Pa
     async with demo_store(tmp_path / "demo", now=now) as store:
         head = await store.log.head()
     async with open_store(tmp_path / "demo") as store:
-        await store.press.handle(CreateCategory(name="Today"))
+        await store.commands.handle(CreateCategory(name="Today"))
         events = await every_event(store)
     assert len(events) == head + 2
     assert events[-1].header.recorded_at >= now

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.server.data_directory import LOG_FILE
-from tests.integration.server import PROGRAM, Servers
-from tests.integration.syscalls import (
+from tests.integration.keep_alive_client import Client, close_all
+from tests.integration.server_process import PROGRAM, Servers
+from tests.integration.system_call_trace import (
     SYNCS,
     Call,
     Journal,
@@ -22,7 +23,6 @@ from tests.integration.syscalls import (
     require_strace,
     traced,
 )
-from tests.integration.wire import Client, close_all
 
 pytestmark = pytest.mark.serial
 

@@ -9,8 +9,8 @@ import pytest
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from tests.engines.fixtures import ENGINES
-from tests.property.query_generator import KINDS
-from tests.property.thousand_commands import COMMANDS, Told, happen_at
+from tests.property.command_generator import KINDS
+from tests.property.long_command_run import COMMANDS, Told, happen_at
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 REFUSED: Final = {

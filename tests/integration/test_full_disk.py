@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from tests.integration.programs import ROOT
+from tests.integration.program_runs import ROOT
 
 
 def run(

@@ -23,10 +23,10 @@ from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import decode_cursor, encode_cursor
-from tests.integration.every_path import selections
+from tests.integration.exhaustive_query import selections
 from tests.integration.hidden_posts import HIDDEN_POSTS, HIDDEN_SLUGS, MARK, MINUTE, STEPS, Newsroom, newsroom
-from tests.integration.people import AUTHOR, OTHER_AUTHOR
 from tests.integration.schema_walk import MUTATIONS
+from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR
 
 SCHEMA: Final = make_schema()._schema
 OUTSIDERS: Final = ("anyone", AUTHOR, OTHER_AUTHOR)

@@ -19,7 +19,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWr
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsServer, temporary_cluster, temporary_server
-from tests.contract.samples import everything, places, sample_event, sample_write
+from tests.contract.sample_events import everything, places, sample_event, sample_write
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.log import NO_STREAM
 from scripts.engines.nats import NatsServer
-from tests.contract.samples import places, sample_write
+from tests.contract.sample_events import places, sample_write
 from tests.integration.test_jetstream_withdrawal import opened
 
 

@@ -20,8 +20,8 @@ from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsServer, free_ports, temporary_cluster, temporary_server
-from tests.contract.samples import sample_write
-from tests.integration.programs import done, program
+from tests.contract.sample_events import sample_write
+from tests.integration.program_runs import done, program
 
 ACCOUNTS = """
 accounts {

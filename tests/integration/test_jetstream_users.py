@@ -17,7 +17,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWr
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsCluster, NatsServer, free_ports, running
-from tests.contract.samples import everything, sample_event, sample_write
+from tests.contract.sample_events import everything, sample_event, sample_write
 
 HOW_TO = Path(__file__).parent.parent.parent / "docs" / "how-to" / "jetstream.md"
 STREAM = SubjectNames("daily").stream

@@ -27,7 +27,7 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster, temporary_server
-from tests.contract.samples import everything, places, sample_event, sample_write
+from tests.contract.sample_events import everything, places, sample_event, sample_write
 
 SECRET = b"The heron nests behind number nine"
 

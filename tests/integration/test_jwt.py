@@ -20,10 +20,10 @@ from ledgerpress.commands.identity import GRANTED, Permission, Role, Unauthentic
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
 from ledgerpress.features.tokens.authentication import ALGORITHMS, AccessSettings
-from tests.integration.history import recorded
-from tests.integration.issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
-from tests.integration.visitors import Visitors, visitors
-from tests.sources import SetClock
+from tests.fixed_sources import SetClock
+from tests.integration.authenticated_client import Visitors, visitors
+from tests.integration.jwt_issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
+from tests.integration.log_history import recorded
 
 LEEWAY: Final = 30
 Opened = Callable[..., AbstractAsyncContextManager[Visitors]]

@@ -15,9 +15,9 @@ import pytest
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.bootstrap import FIRST_EVENTS
 from ledgerpress.server.data_directory import LOG_FILE
-from tests.integration.editors import Book, Editor
-from tests.integration.history import History, assert_gapless, by_command, recorded
-from tests.integration.server import Server, Servers
+from tests.integration.editor_clients import Book, Editor
+from tests.integration.log_history import History, assert_gapless, by_command, recorded
+from tests.integration.server_process import Server, Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 EDITORS: Final = 12

@@ -16,8 +16,8 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.history import assert_gapless, by_command, recorded
-from tests.integration.syscalls import killed_at, require_strace
+from tests.integration.log_history import assert_gapless, by_command, recorded
+from tests.integration.system_call_trace import killed_at, require_strace
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 pytestmark = pytest.mark.serial
@@ -31,7 +31,7 @@ from ledgerpress.server.store import open_store
 async def live(data):
     async with open_store(data) as store:
         for title in ("First", "Second"):
-            await store.press.handle(CreatePost(title=title, publish=True))
+            await store.commands.handle(CreatePost(title=title, publish=True))
             print(title, flush=True)
 
 asyncio.run(live(Path(sys.argv[1])))

@@ -18,12 +18,12 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
 from scripts.generated_posts import Generator, make_categories
-from tests.integration.changed_program import SMALL_BATCH
-from tests.integration.programs import begun, done, ended, kill, program
-from tests.integration.syscalls import killed_at, require_strace
-from tests.property.session import Session
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.other_version_program import SMALL_BATCH
+from tests.integration.program_runs import begun, done, ended, kill, program
+from tests.integration.system_call_trace import killed_at, require_strace
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 pytestmark = pytest.mark.serial
 

@@ -21,9 +21,9 @@ from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.server.store import open_store
-from tests.contract.samples import places
-from tests.engines.places import LogPlace
-from tests.integration.programs import ROOT, kill
+from tests.contract.sample_events import places
+from tests.engines.log_locations import LogPlace
+from tests.integration.program_runs import ROOT, kill
 from tests.lease_proxies import takings
 
 SECONDS: Final = 60.0
@@ -44,7 +44,7 @@ async def holder(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that works under the lease."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.lease_holder", url, node, str(lasts), stream,
+        sys.executable, "-m", "tests.integration.lease_holder_program", url, node, str(lasts), stream,
         cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
@@ -113,9 +113,9 @@ async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
     log = await logs.open()
     async with open_store(tmp_path / "data", log=logs.url) as store:
         fence = await held(log, "first")
-        made = await store.press.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
+        made = await store.commands.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
         with pytest.raises(Rejection) as refusal:
-            await store.press.handle(CreatePost(title="Again", slug="at-six"), CommandRequest(fence=fence))
+            await store.commands.handle(CreatePost(title="Again", slug="at-six"), CommandRequest(fence=fence))
         assert refusal.value.code is ErrorCode.SLUG_TAKEN
 
         later = await held(log, "second")
@@ -123,15 +123,15 @@ async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
         head = await log.head()
         for request in (CommandRequest(fence=fence), CommandRequest(fence=fence, idempotency_key="at-seven")):
             with pytest.raises(LeaseLost):
-                await store.press.handle(EditPost(post_id=made.subject_id, title="At seven"), request)
+                await store.commands.handle(EditPost(post_id=made.subject_id, title="At seven"), request)
         assert await log.head() == head
-        edited = await store.press.handle(
+        edited = await store.commands.handle(
             EditPost(post_id=made.subject_id, title="At seven"),
             CommandRequest(fence=later, idempotency_key="at-seven"),
         )
         assert edited.position == head + 1
         # What was recorded is told again, also to who has lost the lease since: nothing is written for that.
-        replayed = await store.press.handle(
+        replayed = await store.commands.handle(
             EditPost(post_id=made.subject_id, title="At seven"),
             CommandRequest(fence=fence, idempotency_key="at-seven"),
         )

@@ -15,10 +15,10 @@ from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import served, websocket
-from tests.integration.sse import opened
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.sse_client import opened
 from tests.integration.test_streaming_endpoints import Tokens
-from tests.sources import SeededBytes, SetClock
+from tests.integration.websocket_client import served, websocket
 
 SITE = "{ site { name } }"
 PRODUCTION = HttpSettings()
@@ -123,7 +123,7 @@ async def test_a_revoked_token_begins_nothing_more_on_an_open_socket(store: Stor
 
 
 async def test_an_age_is_told_anew_when_it_changes(store: Store, clock: SetClock) -> None:
-    await store.press.handle(CreatePost(title="One", publish=True))
+    await store.commands.handle(CreatePost(title="One", publish=True))
     query = "subscription { recentPosts { nodes { age } } }"
     async with (
         served(store, live=SubscriptionSettings(clock_seconds=3_600)) as server,
@@ -157,7 +157,7 @@ async def test_groups_of_subscribers_take_turns_with_everything_else(store: Stor
                 await asyncio.sleep(0)
 
         others = asyncio.create_task(take_turns())
-        await store.press.handle(CreatePost(title="One", publish=True))
+        await store.commands.handle(CreatePost(title="One", publish=True))
         await socket.next()
         before = turns
         for _ in range(groups - 1):
@@ -186,7 +186,7 @@ async def test_what_happened_to_tokens_is_told_to_who_may_see_them(
     store: Store, http: httpx2.AsyncClient
 ) -> None:
     command = CreateToken(name="Robot", role=Role.EDITOR, secret_hash="0" * 64)
-    await store.press.handle(command, CommandRequest())
+    await store.commands.handle(command, CommandRequest())
     query = '{ changes(filter: { types: ["token.created"] }) { nodes { event } } }'
     for role, told in ((Role.EDITOR, False), (Role.AUDITOR, True), (Role.ADMIN, True)):
         who = LOCAL_OPERATOR if role is Role.ADMIN else identity(role, "00000000-0000-8000-8000-00000000000a")

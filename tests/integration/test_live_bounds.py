@@ -17,10 +17,10 @@ from ledgerpress.features.people_commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.interrupted import Wire, over_websocket
-from tests.integration.live import Served, Socket, served, websocket
-from tests.integration.sse import opened
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.interrupted_subscribers import Wire, over_websocket
+from tests.integration.sse_client import opened
+from tests.integration.websocket_client import Served, Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position after } }"
 LARGE = "A paragraph of some length, as a post has it. " * 4_000
@@ -34,9 +34,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def large_events(store: Store, count: int) -> list[int]:
     """Record edits of many bytes, and return their positions."""
-    made = await store.press.handle(CreatePost(title="Large"))
+    made = await store.commands.handle(CreatePost(title="Large"))
     return [
-        (await store.press.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
+        (await store.commands.handle(EditPost(post_id=made.subject_id, body=f"{number} {LARGE}"))).position
         for number in range(count)
     ]
 
@@ -144,7 +144,7 @@ async def test_a_dropped_client_leaves_nothing_behind(store: Store) -> None:
         before = len(asyncio.all_tasks())
         for _ in range(5):
             await asyncio.gather(*(_come_and_go(server) for _ in range(10)))
-            await store.press.handle(RegisterAuthor(name="Author"))
+            await store.commands.handle(RegisterAuthor(name="Author"))
         await server.nothing_is_left()
         await asyncio.sleep(0.1)
         assert len(asyncio.all_tasks()) <= before

@@ -12,11 +12,11 @@ from ledgerpress.commands.identity import Role
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.settings import HttpSettings
+from tests.integration.authenticated_client import visitors
 from tests.integration.graphql_client import Client, client
-from tests.integration.live import served, websocket
-from tests.integration.operated import OPERATOR, operated
-from tests.integration.severed import Severed, severable
-from tests.integration.visitors import visitors
+from tests.integration.production_application import OPERATOR, operated
+from tests.integration.severable_log import Severed, severable
+from tests.integration.websocket_client import served, websocket
 
 GRAPHQL = {"Accept": "application/graphql-response+json"}
 CREATE = """mutation ($title: String!, $key: String) {
@@ -46,7 +46,7 @@ async def create(door: Client, title: str, key: str | None = None) -> httpx2.Res
 async def reached_again(door: Client) -> None:
     """Wait until the store has noticed."""
     async with asyncio.timeout(20):
-        while door.store.contact.is_lost:  # noqa: ASYNC110 - it tells nobody
+        while door.store.log_health.is_lost:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
 
 

@@ -29,9 +29,9 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.open_log import reading_log
 from ledgerpress.server.store import Store, open_store
 from scripts.generated_log import PUBLICATION
-from tests.contract.samples import everything
+from tests.contract.sample_events import everything
 from tests.engines.fixtures import ENGINES
-from tests.integration.programs import ROOT
+from tests.integration.program_runs import ROOT
 from tests.withdrawn_log import batches_with_withdrawals
 
 EVENTS: Final = 100_000
@@ -58,7 +58,7 @@ def killed(at: int, delay: float, *arguments: str | Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "tests.integration.killed_copy",
+        "tests.integration.killed_copy_program",
         str(at),
         str(delay),
         *map(str, arguments),
@@ -335,7 +335,7 @@ async def write(store: Store, stopping: asyncio.Event) -> int:
     """Make posts, and withdraw each fifth as soon as it is there; return how many were withdrawn."""
     gone = 0
     while not stopping.is_set():
-        made = await store.press.handle(
+        made = await store.commands.handle(
             CreatePost(title=f"Number {gone}", body="Word for word.", publish=True)
         )
         gone += 1

@@ -18,8 +18,8 @@ from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.generated_log import PUBLICATION, GeneratedLog
-from tests.contract.samples import everything
-from tests.integration.syscalls import killed_at, require_strace
+from tests.contract.sample_events import everything
+from tests.integration.system_call_trace import killed_at, require_strace
 
 pytestmark = pytest.mark.serial
 

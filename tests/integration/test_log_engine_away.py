@@ -10,10 +10,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from tests.engines.stoppable import ELSEWHERE, Stoppable
-from tests.integration.live import websocket
-from tests.integration.programs import done, program
-from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
+from tests.engines.stoppable_servers import ELSEWHERE, Stoppable
+from tests.integration.program_runs import done, program
+from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
+from tests.integration.websocket_client import websocket
 
 GRAPHQL: Final = {"Accept": "application/graphql-response+json"}
 CREATE: Final = (

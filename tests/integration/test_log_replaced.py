@@ -13,10 +13,10 @@ import pytest
 
 from scripts.engines.nats import NatsServer
 from scripts.engines.postgres import PostgresServer
-from tests.engines.stoppable import ELSEWHERE, Stoppable
-from tests.integration.live import websocket
-from tests.integration.server import EVERYONE_IS_ADMIN, Server, Servers
+from tests.engines.stoppable_servers import ELSEWHERE, Stoppable
+from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
 from tests.integration.test_log_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
+from tests.integration.websocket_client import websocket
 
 
 @pytest.fixture(params=ELSEWHERE)

@@ -15,7 +15,7 @@ from ledgerpress.cli import app
 from ledgerpress.server.background_rebuild import rebuild_in_background
 from ledgerpress.server.settings.declaration import declared
 from scripts.engines.nats import temporary_server
-from tests.integration.programs import ROOT
+from tests.integration.program_runs import ROOT
 
 PAGE = Path(__file__).parents[1] / "pages" / "tide-mill.txt"
 SECRET = "tide-and-mill"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.integration.server import Server, Servers
+from tests.integration.server_process import Server, Servers
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ("opensesame", "a-text-not-yet-published", "typed-into-a-variable", "asked-in-the-query")

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from ledgerpress.http.settings import HttpSettings
-from tests.integration.failing import with_failing
+from tests.integration.failing_projectors import with_failing
 from tests.integration.graphql_client import Client, client
 
 POSTS = "{ posts(first: 10) { totalCount } }"

@@ -16,12 +16,12 @@ from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import list_views, rebuild
-from tests.integration.live import served, websocket
-from tests.integration.nodes import Node, node
-from tests.integration.programs import done
-from tests.integration.server import Servers
-from tests.integration.wire import Client as WireClient
-from tests.integration.wire import Outcome, close_all
+from tests.integration.in_process_nodes import Node, node
+from tests.integration.keep_alive_client import Client as WireClient
+from tests.integration.keep_alive_client import Outcome, close_all
+from tests.integration.program_runs import done
+from tests.integration.server_process import Servers
+from tests.integration.websocket_client import served, websocket
 from tests.property.view_rows import rebuilt, rows_of
 
 TITLES: Final = "{ posts(first: 100) { totalCount nodes { title } } }"
@@ -126,12 +126,12 @@ async def test_a_token_is_good_at_every_node_and_revoked_at_every_node(tmp_path:
         for _ in range(10):
             secret = new_secret(a.store.randomness)
             command = CreateToken(name="Feed", role=Role.EDITOR, secret_hash=secret_hash(secret))
-            made = await a.store.press.handle(command)
+            made = await a.store.commands.handle(command)
             shown = {"Authorization": f"Bearer {secret}"}
             answer = await b.as_of(made.position, VIEWER, headers=shown)
             assert answer.json() == {"data": {"viewer": {"role": "EDITOR"}}}
 
-            revoked = await a.store.press.handle(RevokeToken(token_id=made.subject_id))
+            revoked = await a.store.commands.handle(RevokeToken(token_id=made.subject_id))
             answer = await b.as_of(revoked.position, VIEWER, headers=shown)
             assert answer.status_code == 401, answer.text
             extensions = {"minPosition": revoked.position}
@@ -149,11 +149,11 @@ async def test_a_token_is_asked_for_again_where_the_position_had_to_be_waited_fo
             CreateToken(name=name, role=Role.EDITOR, secret_hash=secret_hash(secret))
             for name, secret in zip(("Old", "New"), secrets, strict=True)
         )
-        made = await a.store.press.handle(old)
+        made = await a.store.commands.handle(old)
         assert await b.store.views.wait_for(made.position, 20)
         async with _standing_still(b):
-            revoked = await a.store.press.handle(RevokeToken(token_id=made.subject_id))
-            other = await a.store.press.handle(new)
+            revoked = await a.store.commands.handle(RevokeToken(token_id=made.subject_id))
+            other = await a.store.commands.handle(new)
             asking = [
                 asyncio.create_task(b.as_of(position, VIEWER, headers={"Authorization": f"Bearer {secret}"}))
                 for position, secret in ((revoked.position, secrets[0]), (other.position, secrets[1]))

@@ -11,7 +11,7 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
-from tests.integration.server import Servers
+from tests.integration.server_process import Servers
 
 FRONT = """
 query ($at: AsOf, $author: ID!) {

@@ -11,8 +11,8 @@ from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.views.projection.lag import Lag
 from ledgerpress.views.projection.projector import ProjectorBatch
-from tests.integration.operated import EDITOR, OPERATOR, Operated, operated
-from tests.projectors import AlteredWriting
+from tests.altered_projectors import AlteredWriting
+from tests.integration.production_application import EDITOR, OPERATOR, Operated, operated
 
 NAME_SITE = "mutation Naming($name: String!) { siteName(input: {name: $name}) { position } }"
 

@@ -7,19 +7,19 @@ from typing import Final
 
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.server.store import open_store
-from tests.integration.server import PROGRAM, Server, Servers
+from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use
 
-NEWER: Final = (sys.executable, "-m", "tests.integration.changed_program", "capitals")
-OTHER_TABLES: Final = (sys.executable, "-m", "tests.integration.changed_program", "more-tables")
+NEWER: Final = (sys.executable, "-m", "tests.integration.other_version_program", "capitals")
+OTHER_TABLES: Final = (sys.executable, "-m", "tests.integration.other_version_program", "more-tables")
 TEASERS: Final = ("in small letters", "in small letters too")
 
 
 async def make(data: Path) -> None:
     async with open_store(data) as store:
         for number, teaser in enumerate(TEASERS):
-            await store.press.handle(CreatePost(title=f"Post {number}", teaser=teaser, publish=True))
+            await store.commands.handle(CreatePost(title=f"Post {number}", teaser=teaser, publish=True))
 
 
 async def teasers(server: Server) -> list[str]:

@@ -198,7 +198,7 @@ async def test_an_import_that_was_broken_off_is_finished_by_the_next(store: Stor
 async def test_two_imports_of_one_page_at_once_make_it_once(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store") as here, open_store(tmp_path / "store") as there:
         await asyncio.gather(*(bring(store, TIDE_MILL) for store in (here, there, here, there)))
-        await here.press.handle(CreateCategory(name="Waits until the views are here"))
+        await here.commands.handle(CreateCategory(name="Waits until the views are here"))
         page = parse_page(TIDE_MILL, RETRIEVED)
         assert [one.title for one in front_page(here)] == [TITLE, *(one.title for one in page.recent)]
         await records_nothing(here, TIDE_MILL)
@@ -225,7 +225,7 @@ async def test_what_a_command_would_refuse_stops_the_import_before_its_first(sto
 
 
 async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
-    await store.press.handle(NameSite(name="Our Paper"))
+    await store.commands.handle(NameSite(name="Our Paper"))
     report = await bring(store, TIDE_MILL)
     with store.snapshot() as snapshot:
         assert people_queries.site_name(snapshot) == "Our Paper"
@@ -234,7 +234,7 @@ async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
 
 
 async def test_categories_that_exist_are_used_also_renamed_and_merged_ones(store: Store) -> None:
-    handle = store.press.handle
+    handle = store.commands.handle
     named = await handle(CreateCategory(name="Energy", slug="power"))
     old = await handle(CreateCategory(name="Heritage"))
     into = await handle(CreateCategory(name="History"))
@@ -256,8 +256,8 @@ async def test_a_category_deleted_since_is_made_anew_for_another_page_but_not_fo
     first = await bring(store, a_page())
     food = entry(first, "Food")
     article = titled(store, BREAD)
-    await store.press.handle(UncategorizePost(post_id=article.id, category=CategoryRef(id=food.id)))
-    await store.press.handle(DeleteCategory(category=CategoryRef(id=food.id)))
+    await store.commands.handle(UncategorizePost(post_id=article.id, category=CategoryRef(id=food.id)))
+    await store.commands.handle(DeleteCategory(category=CategoryRef(id=food.id)))
     await records_nothing(store, a_page())
 
     second = await bring(store, a_page(KITES))
@@ -354,11 +354,11 @@ async def test_the_date_that_an_article_gives_is_better_than_an_age(store: Store
 async def test_an_editors_change_is_kept(store: Store) -> None:
     await bring(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
     bread, kites = titled(store, BREAD), titled(store, KITES)
-    await store.press.handle(
+    await store.commands.handle(
         EditPost(post_id=bread.id, title="Rye and Patience", slug="rye", body="Shorter.", publish=True)
     )
-    await store.press.handle(EditPost(post_id=kites.id, teaser=None, publish=True))
-    await store.press.handle(ArchivePost(post_id=kites.id))
+    await store.commands.handle(EditPost(post_id=kites.id, teaser=None, publish=True))
+    await store.commands.handle(ArchivePost(post_id=kites.id))
 
     report = await records_nothing(store, a_page(BREAD, (KITES, "Of paper.", "1 day ago")))
     kept = entry(report, "Rye and Patience")
@@ -376,9 +376,9 @@ async def test_whatever_an_editor_does_with_an_entry_makes_it_theirs(store: Stor
     await bring(store, a_page(KITES, SIX_DAYS_AGO))
     bread = titled(store, BREAD)
     if use_case is CategorizePost:
-        await store.press.handle(CategorizePost(post_id=bread.id, category=CategoryRef(slug="town")))
+        await store.commands.handle(CategorizePost(post_id=bread.id, category=CategoryRef(slug="town")))
     else:
-        await store.press.handle(PublishPost(post_id=bread.id, published_at=0))
+        await store.commands.handle(PublishPost(post_id=bread.id, published_at=0))
     report = await records_nothing(store, a_page())
     assert entry(report, BREAD).action is Action.KEPT
 
@@ -396,7 +396,7 @@ async def test_a_page_whose_text_has_changed_is_reported_and_nothing_recorded(st
 
 
 async def test_a_post_that_editors_wrote_under_the_same_headline_is_not_touched(store: Store) -> None:
-    own = await store.press.handle(CreatePost(title=BREAD, body="Ours.", publish=True))
+    own = await store.commands.handle(CreatePost(title=BREAD, body="Ours.", publish=True))
     report = await bring(store, a_page())
     assert entry(report, BREAD).slug == "rye-bread-from-the-old-oven-2"
     bodies = {article.id: body_of(store, article) for article in front_page(store)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from scripts.engines.postgres import DATABASE, PostgresServer
-from tests.contract.samples import sample_event
+from tests.contract.sample_events import sample_event
 from tests.integration.postgres_appends import Book, everything, open_at, root_of
 
 

@@ -14,7 +14,15 @@ import pytest
 from ledgerpress.adapters.postgres import connection as connections
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, everything, open_at
-from tests.integration.syscalls import SYNCS, WRITES, Call, calls_in, has_seen_the_end, require_strace, traced
+from tests.integration.system_call_trace import (
+    SYNCS,
+    WRITES,
+    Call,
+    calls_in,
+    has_seen_the_end,
+    require_strace,
+    traced,
+)
 
 pytestmark = pytest.mark.serial
 

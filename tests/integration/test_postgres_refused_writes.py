@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import open_at
-from tests.integration.server import EVERYONE_IS_ADMIN, Servers
+from tests.integration.server_process import EVERYONE_IS_ADMIN, Servers
 from tests.integration.test_log_engine_away import CREATE, ask, client, says, titles
 
 ROLE = """

@@ -12,7 +12,7 @@ from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.server.log_factory import open_log, open_replica
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.postgres import PostgresServer
-from tests.contract.samples import sample_event
+from tests.contract.sample_events import sample_event
 from tests.integration.postgres_appends import command, everything, open_at
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "postgresql.md"

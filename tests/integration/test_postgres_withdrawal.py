@@ -11,7 +11,7 @@ from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
 from ledgerpress.eventlog.errors import WithdrawalUnfinished
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
 from scripts.engines.postgres import PostgresServer
-from tests.contract.samples import sample_event
+from tests.contract.sample_events import sample_event
 from tests.integration.postgres_appends import open_at
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "postgresql.md"

@@ -16,10 +16,10 @@ from ledgerpress.features.people_commands import NameSite
 from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.open_log import reading_log
 from ledgerpress.server.store import open_store
-from tests.integration.failing import sparkled
-from tests.integration.server import Server, Servers
+from tests.integration.failing_projectors import sparkled
+from tests.integration.server_process import Server, Servers
 
-PROGRAM: Final = (sys.executable, "-m", "tests.integration.failing_program")
+PROGRAM: Final = (sys.executable, "-m", "tests.integration.failing_projector_program")
 ROOT: Final = Path(__file__).parents[2]
 PROJECTIONS: Final = "{ projections { name state checkpoint lag lagSeconds failedAt error } }"
 RENAME: Final = 'mutation { siteName(input: { name: "Cursed again" }) { position viewsBehind } }'
@@ -61,7 +61,7 @@ async def data(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     async with open_store(directory) as store:
         for name in ("The Tide", "The Cursed Tide", "The Ebb"):
-            await store.press.handle(NameSite(name=name))
+            await store.commands.handle(NameSite(name=name))
     lose_views(directory)
     return directory
 

@@ -24,10 +24,10 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
-from tests.projectors import Altered
+from tests.altered_projectors import Altered
+from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
 from tests.property.altered_logs import AlteredLog, without
-from tests.property.session import Session
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 
@@ -140,9 +140,11 @@ async def test_a_projection_pauses_at_the_event_whose_rows_cannot_be_written(
 async def test_commands_go_on_while_a_projection_is_paused(tmp_path: Path) -> None:
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     async with store_in(tmp_path / "data", projectors=broken) as store:
-        named = await store.press.handle(NameSite(name="The Tide"))
-        made = await store.press.handle(CreatePost(title="Tide mill"), CommandRequest(idempotency_key="once"))
-        again = await store.press.handle(
+        named = await store.commands.handle(NameSite(name="The Tide"))
+        made = await store.commands.handle(
+            CreatePost(title="Tide mill"), CommandRequest(idempotency_key="once")
+        )
+        again = await store.commands.handle(
             CreatePost(title="Tide mill"), CommandRequest(idempotency_key="once")
         )
         assert named.views_behind
@@ -165,19 +167,19 @@ class PostSparkled(Event, frozen=True):
 async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with store_in(data) as store:
-        head = (await store.press.handle(CreatePost(title="Tide mill"))).position
+        head = (await store.commands.handle(CreatePost(title="Tide mill"))).position
         await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
         async with asyncio.timeout(10):
             await store.log.wait_beyond(head, 5)
             assert not await store.views.wait_for(head + 1, 5)
-            late = await store.press.handle(NameSite(name="The Tide"))
+            late = await store.commands.handle(NameSite(name="The Tide"))
         assert late.views_behind
         for point in store.checkpoints.values():
             assert point.position == head
             assert point.error
             assert "post.sparkled version 1 is not known here" in point.error
         with pytest.raises(Rejection) as refused:
-            await store.press.handle(NameSite(name="The Tides"), CommandRequest(idempotency_key="once"))
+            await store.commands.handle(NameSite(name="The Tides"), CommandRequest(idempotency_key="once"))
         assert refused.value.code is ErrorCode.BUSY
         log = store.log
         newer = Codec(
@@ -244,6 +246,6 @@ async def do_in(data: Path, *commands: Command, once: Command | None = None) -> 
     """Carry out commands in a store that is then closed; the last one with an idempotency key."""
     async with store_in(data) as store:
         for command in commands:
-            await store.press.handle(command)
+            await store.commands.handle(command)
         if once:
-            await store.press.handle(once, CommandRequest(idempotency_key="once"))
+            await store.commands.handle(once, CommandRequest(idempotency_key="once"))

@@ -16,11 +16,11 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.changed_program import FAILS_AT, changed_projectors
-from tests.integration.failing import with_failing
-from tests.integration.programs import done, program
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.failing_projectors import with_failing
+from tests.integration.other_version_program import FAILS_AT, changed_projectors
+from tests.integration.program_runs import done, program
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 POSTS: Final = 12
 
@@ -33,9 +33,9 @@ async def data(tmp_path: Path) -> Path:
         for number in range(POSTS):
             teaser = f"What number {number} says" if number % 3 else None
             post = CreatePost(title=f"Post {number}", teaser=teaser, publish=number % 2 == 0)
-            made = await store.press.handle(post)
+            made = await store.commands.handle(post)
             if number % 4 == 1:
-                await store.press.handle(EditPost(post_id=made.subject_id, title=f"Post {number} again"))
+                await store.commands.handle(EditPost(post_id=made.subject_id, title=f"Post {number} again"))
     return data
 
 
@@ -204,8 +204,8 @@ async def test_a_projection_that_is_paused_in_the_views_in_use_is_not_compared(d
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     clock, randomness = SetClock(), SeededBytes("paused")
     async with open_store(data, clock=clock, randomness=randomness, projectors=broken) as store:
-        assert (await store.press.handle(NameSite(name="The Tide"))).views_behind
-        await store.press.handle(CreatePost(title="After"))
+        assert (await store.commands.handle(NameSite(name="The Tide"))).views_behind
+        await store.commands.handle(CreatePost(title="After"))
     other = await program("rebuild", "--projection", "posts", "--data", data)
     assert other.code == 1
     assert "projection people fails at position" in other.err

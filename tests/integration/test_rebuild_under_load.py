@@ -9,7 +9,7 @@ import pytest
 from ledgerpress.server.store import open_store
 from scripts.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import clients, rebuild
-from tests.integration.server import serving
+from tests.integration.server_process import serving
 
 pytestmark = pytest.mark.serial
 

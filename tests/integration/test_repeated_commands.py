@@ -9,7 +9,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.server.store import Store, open_store
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 
 async def overtaken(
@@ -23,11 +23,11 @@ async def overtaken(
 
         async def plan(self, desk: CommandContext) -> AppendPlan:
             if not copies:
-                copies.append(await store.press.handle(original, request))
+                copies.append(await store.commands.handle(original, request))
             return await super().plan(desk)
 
     late = EditPost(post_id=original.post_id, title=original.title)
-    outcome = await store.press.handle(late, request)
+    outcome = await store.commands.handle(late, request)
     return copies[0], outcome
 
 
@@ -38,7 +38,7 @@ async def test_a_command_whose_copy_was_quicker_answers_as_the_copy_did(
     tmp_path: Path, expected_version: int | None
 ) -> None:
     async with open_store(tmp_path / "data", clock=SetClock(), randomness=SeededBytes()) as store:
-        post = await store.press.handle(posts.CreatePost(title="Tide mill", publish=True))
+        post = await store.commands.handle(posts.CreatePost(title="Tide mill", publish=True))
         edit = posts.EditPost(post_id=post.subject_id, title="Tide mill reopens")
         keyed = CommandRequest(idempotency_key="once", expected_version=expected_version)
         copy, outcome = await overtaken(store, edit, keyed)

@@ -22,10 +22,10 @@ from ledgerpress.graphql.executor import ExecutionResponse, Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.response_cache import EncodedResponse
 from ledgerpress.server.store import Store, open_store
+from tests.fixed_sources import StandingClock
 from tests.integration.graphql_client import Client
 from tests.integration.test_withdraw import run_beside
-from tests.property.session import Session
-from tests.sources import StandingClock
+from tests.property.store_session import Session
 
 ARTICLE = "query ($id: ID!) { article(id: $id) { title body { html } categories { name } authors { name } } }"
 FRONT = "query ($first: Int) { articles(first: $first) { nodes { title age } } }"
@@ -64,7 +64,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = StandingClock()
     async with Session(tmp_path / "data", clock=clock) as session:
         await session.begin()
-        handle, made = session.store.press.handle, []
+        handle, made = session.store.commands.handle, []
         for number in range(12):
             where = CategoryRef(slug="town" if number % 2 else "sport")
             post = CreatePost(title=f"Tide {number}", body="Low.", publish=True, categories=(where,))
@@ -73,7 +73,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 async def test_an_edit_to_one_article_leaves_the_answers_about_the_others(desk: Desk) -> None:
-    handle = desk.store.press.handle
+    handle = desk.store.commands.handle
     assert await desk.renewed() == set(range(12))
     assert await desk.renewed() == set()
     category = "query ($slug: String!) { category(slug: $slug) { name articleCount articles(first: 2) { nodes { title } } } }"
@@ -106,20 +106,20 @@ async def test_whether_an_answer_was_kept_does_not_tell_readers_of_drafts(desk: 
     await desk.ask(article, slug="secret")
     await desk.ask(post, slug="secret")
     takes_time = await desk.executed(post, slug="secret")
-    draft = await desk.store.press.handle(CreatePost(title="Secret", slug="secret"))
+    draft = await desk.store.commands.handle(CreatePost(title="Secret", slug="secret"))
     assert not await desk.executed(article, slug="secret")
-    await desk.store.press.handle(EditPost(post_id=draft.subject_id, slug="most-secret"))
+    await desk.store.commands.handle(EditPost(post_id=draft.subject_id, slug="most-secret"))
     assert not await desk.executed(article, slug="secret")
     assert await desk.executed(post, slug="secret") == takes_time
     assert await desk.executed(post, slug="secret") == takes_time
-    await desk.store.press.handle(PublishPost(post_id=draft.subject_id))
+    await desk.store.commands.handle(PublishPost(post_id=draft.subject_id))
     assert not await desk.executed(article, slug="secret"), "another slug was published"
 
 
 async def test_a_hit_tells_the_position_of_today(desk: Desk) -> None:
     article = global_ids.encode("Article", desk.articles[0])
     first = await desk.ask(ARTICLE, id=article)
-    at = (await desk.store.press.handle(EditPost(post_id=desk.articles[1], title="Flood"))).position
+    at = (await desk.store.commands.handle(EditPost(post_id=desk.articles[1], title="Flood"))).position
     again = await desk.ask(ARTICLE, id=article)
     assert desk.answers.counts.hits == 1
     assert (again.body, again.etag) == (first.body, first.etag)
@@ -258,7 +258,7 @@ async def test_who_asks_after_an_event_is_not_told_what_was_read_before(desk: De
     desk.answers = CachedExecutor(engine)
     before = await asking(desk, 1)
     post_id = desk.articles[-1]
-    await desk.store.press.handle(EditPost(post_id=post_id, title="Flood", publish=True))
+    await desk.store.commands.handle(EditPost(post_id=post_id, title="Flood", publish=True))
     after = await asking(desk, 5)
     engine.go.set()
     assert b"Flood" not in (await before[0]).body
@@ -272,7 +272,7 @@ async def test_what_was_withdrawn_is_not_told_again_and_leaves_the_memory(
     async with open_store(tmp_path / "data") as store:
         answers = CachedExecutor(Executor())
         secret = "a nest in the ninth willow"
-        made = await store.press.handle(CreatePost(title="Birds", body=secret, publish=True))
+        made = await store.commands.handle(CreatePost(title="Birds", body=secret, publish=True))
         asked: dict[str, Any] = {
             "query": ARTICLE,
             "variables": {"id": global_ids.encode("Article", made.subject_id)},

@@ -12,7 +12,7 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
-from tests.integration.people import AUTHOR, OTHER_AUTHOR, people
+from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR, people
 
 POSTS: Final = """
 query ($first: Int, $after: String, $last: Int, $before: String, $filter: PostFilter, $at: AsOf) {
@@ -287,7 +287,9 @@ async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Iden
     nobody = Identity(Role.ADMIN, frozenset(Permission))
     for who in (ANONYMOUS, nobody, walkers["auditor"]):
         with pytest.raises(PermissionDenied):
-            await door.store.press.handle(EditPost(post_id=named.id, title="X"), CommandRequest(identity=who))
+            await door.store.commands.handle(
+                EditPost(post_id=named.id, title="X"), CommandRequest(identity=who)
+            )
     assert await door.store.log.head() == before
 
 

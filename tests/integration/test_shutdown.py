@@ -12,11 +12,11 @@ import pytest
 
 from ledgerpress.commands.bootstrap import FIRST_EVENTS
 from ledgerpress.server.data_directory import LOG_FILE
-from tests.integration.editors import Book, Editor
-from tests.integration.history import assert_gapless, by_command, recorded
-from tests.integration.live import websocket
-from tests.integration.server import Server, Servers
-from tests.integration.wire import Client
+from tests.integration.editor_clients import Book, Editor
+from tests.integration.keep_alive_client import Client
+from tests.integration.log_history import assert_gapless, by_command, recorded
+from tests.integration.server_process import Server, Servers
+from tests.integration.websocket_client import websocket
 
 pytestmark = pytest.mark.serial
 

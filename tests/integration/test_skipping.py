@@ -30,11 +30,11 @@ from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.projection.skips import ProjectionSkipped, stream_name
 from ledgerpress.views.snapshot import Snapshot
-from tests.integration.failing import running, sparkled, store_in, tables_of, with_failing
-from tests.projectors import Altered
-from tests.property.session import Session
+from tests.altered_projectors import Altered
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 NAMES = [projector.name for projector in all_projectors()]
 FAILS_AT = 41
@@ -124,7 +124,7 @@ async def test_a_skip_leaves_the_rows_as_if_the_event_had_not_been_and_a_rebuild
     async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
         skipped = await skip_all(runner, log, name)
         assert fails_at in skipped
-    await session.store.press.handle(NameSite(name="The day after"))
+    await session.store.commands.handle(NameSite(name="The day after"))
     async with running(log, path, projectors=broken, batch_size=batch_size) as runner:
         await runner.catch_up()
         head = await log.head()
@@ -182,7 +182,7 @@ async def test_a_running_process_goes_on_when_another_has_recorded_the_skip(tmp_
     data = tmp_path / "data"
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named")
     async with store_in(data, projectors=broken) as store:
-        await store.press.handle(NameSite(name="The Tide"))
+        await store.commands.handle(NameSite(name="The Tide"))
         failed_at = store.checkpoints["people"].failed_at
         assert failed_at
         other = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
@@ -201,7 +201,7 @@ async def test_a_running_process_goes_on_when_another_has_resumed_one_of_its_pro
     data, mended = tmp_path / "data", list[bool]()
     broken = with_failing("people", lambda recorded: recorded.header.type == "site.named" and not mended)
     async with store_in(data, projectors=broken) as store:
-        head = (await store.press.handle(NameSite(name="The Tide"))).position
+        head = (await store.commands.handle(NameSite(name="The Tide"))).position
         assert store.checkpoints["people"].failed_at == head
         mended.append(True)
         other = sqlite3.connect(views_in_use(data), isolation_level=None)
@@ -223,7 +223,7 @@ async def test_an_event_that_cannot_be_decoded_is_skipped_by_each_projection_for
 ) -> None:
     log, path = session.store.log, tmp_path / "views.sqlite"
     unknown = await log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
-    await session.store.press.handle(NameSite(name="The Tide"))
+    await session.store.commands.handle(NameSite(name="The Tide"))
     async with running(log, path, batch_size=batch_size) as runner:
         await runner.catch_up()
         assert {point.failed_at for point in runner.checkpoints.values()} == {unknown}
@@ -247,13 +247,13 @@ async def test_all_being_paused_a_running_process_hears_of_a_skip(tmp_path: Path
         await until(lambda: all(point.is_paused for point in store.checkpoints.values()))
         unknown = store.checkpoints["posts"].failed_at
         assert unknown
-        outcome = await store.press.handle(
+        outcome = await store.commands.handle(
             SkipEvent(projection="posts", position=unknown), CommandRequest(reason="Ticket 12.")
         )
         await until(lambda: store.checkpoints["posts"].position == outcome.position)
         assert sum(point.is_paused for point in store.checkpoints.values()) == len(NAMES) - 1
         for name in NAMES:
-            outcome = await store.press.handle(SkipEvent(projection=name, position=unknown))
+            outcome = await store.commands.handle(SkipEvent(projection=name, position=unknown))
         await until(lambda: {point.position for point in store.checkpoints.values()} == {outcome.position})
 
 
@@ -303,13 +303,13 @@ async def test_a_tree_without_one_leaf_has_no_root_from_there_on(session: Sessio
 async def test_a_skip_is_recorded_once(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
         for position, recorded in ((2, 1), (2, 1), (3, 2)):
-            await store.press.handle(SkipEvent(projection="posts", position=position))
+            await store.commands.handle(SkipEvent(projection="posts", position=position))
             assert len(await store.log.read_stream("projection.posts")) == recorded
 
 
 async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -> None:
     async with store_in(tmp_path / "data") as store:
-        skipped = await store.press.handle(SkipEvent(projection="posts", position=2))
+        skipped = await store.commands.handle(SkipEvent(projection="posts", position=2))
         with pytest.raises(Rejection, match="views that are made anew go by it"):
             await withdraw(
                 store.log,

@@ -14,7 +14,7 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.sqlite.atomic_file import unfinished
-from tests.contract.samples import PUBLICATION, sample_event, sample_write
+from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
 Copy = Callable[[Path, Path], Awaitable[int]]
 

@@ -22,9 +22,9 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpecte
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.eventlog.subscription import check_gapless
-from tests.contract.samples import PUBLICATION, sample_event, sample_write
+from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
-APPENDER = Path(__file__).with_name("log_appender.py")
+APPENDER = Path(__file__).with_name("log_appender_program.py")
 
 
 async def open_log(path: Path) -> SqliteEventLog:

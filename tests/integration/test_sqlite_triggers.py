@@ -10,7 +10,7 @@ import pytest
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.event_rows import COLUMNS as COLUMN_LIST
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from tests.contract.samples import PUBLICATION, sample_event, sample_write
+from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
 COLUMNS = COLUMN_LIST.split(", ")
 

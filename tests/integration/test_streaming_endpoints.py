@@ -25,9 +25,9 @@ from ledgerpress.features.posts.commands import CreatePost, PublishPost, Unpubli
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import Socket, served, websocket
-from tests.integration.sse import opened
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.sse_client import opened
+from tests.integration.websocket_client import Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position } }"
 CHALLENGE = 'Bearer realm="LedgerPress", error="invalid_token", error_description="The token is not known."'
@@ -251,15 +251,15 @@ async def test_no_event_stream_goes_back_to_what_articles_were(
     store: Store, http: httpx2.AsyncClient
 ) -> None:
     """Else anyone could page through what was published once, and taken away."""
-    made = await store.press.handle(CreatePost(title="Once", slug="once", publish=True))
-    await store.press.handle(UnpublishPost(post_id=made.subject_id))
+    made = await store.commands.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.commands.handle(UnpublishPost(post_id=made.subject_id))
     query = 'subscription { articleChanged(slug: "once") { position } }'
     async with (
         served(store, door=Tokens()) as server,
         opened(http, "GET", f"{server.url}/graphql", query, {"Last-Event-ID": "0"}) as stream,
     ):
         await asyncio.sleep(0.2)
-        again = await store.press.handle(PublishPost(post_id=made.subject_id))
+        again = await store.commands.handle(PublishPost(post_id=made.subject_id))
         assert (await stream.next()).id == str(again.position)
 
 
@@ -271,7 +271,7 @@ async def test_a_last_event_id_that_is_no_position_is_none(
         headers = {"Last-Event-ID": given}
         async with opened(http, "GET", f"{server.url}/graphql", CHANGES, headers) as stream:
             await asyncio.sleep(0.2)
-            position = (await store.press.handle(RegisterAuthor(name="Ann"))).position
+            position = (await store.commands.handle(RegisterAuthor(name="Ann"))).position
             assert (await stream.next()).id == str(position)
 
 

@@ -28,8 +28,8 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.store import Store, open_store
-from tests.integration.live import Served, Socket, served, websocket
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.websocket_client import Served, Socket, served, websocket
 
 CHANGES = "subscription ($from: Position) { changes(fromPosition: $from) { position type } }"
 ARTICLE = "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title slug } } }"
@@ -67,7 +67,7 @@ async def reader(store: Store) -> AsyncIterator[Socket]:
 
 async def author(store: Store, name: str) -> int:
     """Record one event, and return its position."""
-    return (await store.press.handle(RegisterAuthor(name=name))).position
+    return (await store.commands.handle(RegisterAuthor(name=name))).position
 
 
 async def settled(socket: Socket) -> None:
@@ -112,15 +112,15 @@ async def test_changes_from_the_beginning_are_the_whole_log(socket: Socket, stor
 
 
 async def test_changes_pass_the_filter(socket: Socket, store: Store) -> None:
-    made = await store.press.handle(CreatePost(title="Tide"))
-    other = await store.press.handle(CreatePost(title="Ebb"))
+    made = await store.commands.handle(CreatePost(title="Tide"))
+    other = await store.commands.handle(CreatePost(title="Ebb"))
     subscription = "subscription ($filter: ChangeFilter) { changes(filter: $filter) { position type } }"
     filter = {"stream": encode("Post", made.subject_id), "types": ["post.edited"]}
     await socket.subscribe(subscription, filter=filter)
     await settled(socket)
-    await store.press.handle(EditPost(post_id=other.subject_id, title="Not this"))
-    await store.press.handle(PublishPost(post_id=made.subject_id))
-    wanted = await store.press.handle(EditPost(post_id=made.subject_id, title="This"))
+    await store.commands.handle(EditPost(post_id=other.subject_id, title="Not this"))
+    await store.commands.handle(PublishPost(post_id=made.subject_id))
+    wanted = await store.commands.handle(EditPost(post_id=made.subject_id, title="This"))
     assert await positions(socket, 1) == [wanted.position]
     await socket.quiet()
 
@@ -137,9 +137,9 @@ async def test_changes_of_a_category_are_the_same_live_and_resumed_though_it_tak
     socket: Socket, store: Store
 ) -> None:
     """What a category took over later is no change of it earlier, whenever it is asked."""
-    sea = await store.press.handle(CreateCategory(name="Sea"))
-    tides = await store.press.handle(CreateCategory(name="Tides"))
-    post = await store.press.handle(CreatePost(title="Ebb"))
+    sea = await store.commands.handle(CreateCategory(name="Sea"))
+    tides = await store.commands.handle(CreateCategory(name="Tides"))
+    post = await store.commands.handle(CreatePost(title="Ebb"))
     query = (
         "subscription ($from: Position, $of: ID!) {"
         " changes(fromPosition: $from, filter: { category: $of }) { position } }"
@@ -148,10 +148,12 @@ async def test_changes_of_a_category_are_the_same_live_and_resumed_though_it_tak
     await socket.subscribe(query, **{"from": post.position, "of": of})
     await settled(socket)
     in_tides = CategoryRef(id=tides.subject_id)
-    await store.press.handle(CategorizePost(post_id=post.subject_id, category=in_tides))
+    await store.commands.handle(CategorizePost(post_id=post.subject_id, category=in_tides))
     await settled(socket)
-    merged = await store.press.handle(MergeCategory(category=in_tides, into=CategoryRef(id=sea.subject_id)))
-    left = await store.press.handle(UncategorizePost(post_id=post.subject_id, category=in_tides))
+    merged = await store.commands.handle(
+        MergeCategory(category=in_tides, into=CategoryRef(id=sea.subject_id))
+    )
+    left = await store.commands.handle(UncategorizePost(post_id=post.subject_id, category=in_tides))
     live = await positions(socket, 2)
     assert live == [merged.position, left.position]
     await socket.quiet()
@@ -167,9 +169,9 @@ async def test_changes_are_told_as_of_themselves(socket: Socket, store: Store) -
     )
     await socket.subscribe(query)
     await settled(socket)
-    made = await store.press.handle(CreatePost(title="First"))
-    await store.press.handle(EditPost(post_id=made.subject_id, title="Second"))
-    await store.press.handle(PublishPost(post_id=made.subject_id))
+    made = await store.commands.handle(CreatePost(title="First"))
+    await store.commands.handle(EditPost(post_id=made.subject_id, title="Second"))
+    await store.commands.handle(PublishPost(post_id=made.subject_id))
     count = (await store.log.head()) - 4
     live = [await socket.next() for _ in range(count)]
     await socket.subscribe(query, **{"from": 4})
@@ -195,7 +197,7 @@ async def test_changes_are_for_those_who_may_see_the_history(reader: Socket) -> 
 
 
 async def test_an_article_appears_changes_and_disappears(reader: Socket, store: Store) -> None:
-    made = await store.press.handle(CreatePost(title="The tide", slug="tide"))
+    made = await store.commands.handle(CreatePost(title="The tide", slug="tide"))
     post = made.subject_id
     await reader.subscribe(ARTICLE, slug="tide")
     await settled(reader)
@@ -204,34 +206,34 @@ async def test_an_article_appears_changes_and_disappears(reader: Socket, store: 
         event = (await reader.next())["data"]["articleChanged"]
         return event["position"], event["article"]
 
-    published = await store.press.handle(PublishPost(post_id=post))
+    published = await store.commands.handle(PublishPost(post_id=post))
     assert await told() == (published.position, {"title": "The tide", "slug": "tide"})
-    await store.press.handle(EditPost(post_id=post, title="The ebb"))
+    await store.commands.handle(EditPost(post_id=post, title="The ebb"))
     await reader.quiet()
-    again = await store.press.handle(PublishPost(post_id=post))
+    again = await store.commands.handle(PublishPost(post_id=post))
     assert await told() == (again.position, {"title": "The ebb", "slug": "tide"})
-    gone = await store.press.handle(UnpublishPost(post_id=post))
+    gone = await store.commands.handle(UnpublishPost(post_id=post))
     assert await told() == (gone.position, None)
 
 
 async def test_an_article_is_told_of_by_a_slug_that_it_had_before(reader: Socket, store: Store) -> None:
-    made = await store.press.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    made = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
     await reader.subscribe(ARTICLE, slug="tide")
     await settled(reader)
-    await store.press.handle(EditPost(post_id=made.subject_id, slug="ebb", publish=True))
+    await store.commands.handle(EditPost(post_id=made.subject_id, slug="ebb", publish=True))
     event = (await reader.next())["data"]["articleChanged"]
     assert event["article"] == {"title": "The tide", "slug": "ebb"}
 
 
 async def test_an_article_changes_with_its_categories(reader: Socket, store: Store) -> None:
-    category = await store.press.handle(CreateCategory(name="Sea"))
-    made = await store.press.handle(CreatePost(title="The tide", slug="tide", publish=True))
+    category = await store.commands.handle(CreateCategory(name="Sea"))
+    made = await store.commands.handle(CreatePost(title="The tide", slug="tide", publish=True))
     await reader.subscribe(
         'subscription { articleChanged(slug: "tide") { article { categories { name } } } }'
     )
     await settled(reader)
     ref = CategoryRef(id=category.subject_id)
-    await store.press.handle(CategorizePost(post_id=made.subject_id, category=ref))
+    await store.commands.handle(CategorizePost(post_id=made.subject_id, category=ref))
     event = (await reader.next())["data"]["articleChanged"]
     assert event["article"] == {"categories": [{"name": "Sea"}]}
 
@@ -239,16 +241,18 @@ async def test_an_article_changes_with_its_categories(reader: Socket, store: Sto
 async def test_nothing_tells_of_what_is_done_while_an_article_is_not_public(
     reader: Socket, store: Store
 ) -> None:
-    category = await store.press.handle(CreateCategory(name="Sea"))
-    never = await store.press.handle(CreatePost(title="Never", slug="never"))
-    once = await store.press.handle(CreatePost(title="Once", slug="once", publish=True))
-    await store.press.handle(UnpublishPost(post_id=once.subject_id))
+    category = await store.commands.handle(CreateCategory(name="Sea"))
+    never = await store.commands.handle(CreatePost(title="Never", slug="never"))
+    once = await store.commands.handle(CreatePost(title="Once", slug="once", publish=True))
+    await store.commands.handle(UnpublishPost(post_id=once.subject_id))
     for slug in ("never", "once"):
         await reader.subscribe(ARTICLE, slug=slug)
     await settled(reader)
     for post in (never.subject_id, once.subject_id):
-        await store.press.handle(EditPost(post_id=post, title="Changed"))
-        await store.press.handle(CategorizePost(post_id=post, category=CategoryRef(id=category.subject_id)))
+        await store.commands.handle(EditPost(post_id=post, title="Changed"))
+        await store.commands.handle(
+            CategorizePost(post_id=post, category=CategoryRef(id=category.subject_id))
+        )
     await settled(reader)
 
 
@@ -256,14 +260,14 @@ async def test_nothing_tells_of_what_is_done_while_an_article_is_not_public(
 
 
 async def test_recent_posts_are_told_now_and_again_when_they_differ(reader: Socket, store: Store) -> None:
-    await store.press.handle(CreatePost(title="First", publish=True))
+    await store.commands.handle(CreatePost(title="First", publish=True))
     await reader.subscribe(RECENT)
     first = await reader.next()
     assert first["data"]["recentPosts"] == {"nodes": [{"title": "First"}], "totalCount": 1}
     await author(store, "Of no concern")
-    await store.press.handle(CreatePost(title="A draft"))
+    await store.commands.handle(CreatePost(title="A draft"))
     await settled(reader)
-    published = await store.press.handle(CreatePost(title="Second", publish=True))
+    published = await store.commands.handle(CreatePost(title="Second", publish=True))
     second = await reader.next()
     assert [one["title"] for one in second["data"]["recentPosts"]["nodes"]] == ["Second", "First"]
     assert second["extensions"]["position"] >= published.position
@@ -276,7 +280,7 @@ async def test_recent_posts_are_told_again_when_only_time_has_gone_by(tmp_path: 
         served(store, live=SubscriptionSettings(clock_seconds=0.1)) as server,
         websocket(server.host, server.port) as socket,
     ):
-        await store.press.handle(CreatePost(title="First", publish=True))
+        await store.commands.handle(CreatePost(title="First", publish=True))
         query = "subscription { recentPosts { nodes { age } } }"
         await (await socket.init()).subscribe(query)
         await socket.next()
@@ -379,7 +383,7 @@ async def test_a_switch_to_views_made_anew_misses_and_repeats_nothing(
 async def test_a_withdrawal_misses_and_repeats_nothing_and_what_was_ready_is_gone(
     socket: Socket, store: Store
 ) -> None:
-    secret = await store.press.handle(CreatePost(title="The heron nests here"))
+    secret = await store.commands.handle(CreatePost(title="The heron nests here"))
     query = "subscription ($from: Position) { changes(fromPosition: $from) { position withdrawn after } }"
     first = await store.log.head() - 2
     await socket.subscribe(query, **{"from": first})

@@ -25,11 +25,11 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.settings.loading import load
 from ledgerpress.server.store import open_store
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.integration.history import recorded
-from tests.integration.programs import done, program
-from tests.integration.server import Servers
-from tests.integration.visitors import Visitors, visitors
-from tests.projectors import Altered
+from tests.altered_projectors import Altered
+from tests.integration.authenticated_client import Visitors, visitors
+from tests.integration.log_history import recorded
+from tests.integration.program_runs import done, program
+from tests.integration.server_process import Servers
 
 ASK: Final = "{ tokens { totalCount nodes { id name role scopes createdAt expiresAt revokedAt version actor { id kind name } } } }"
 UNKNOWN: Final = "lp_" + "A" * 43
@@ -219,7 +219,7 @@ async def test_a_revocation_counts_even_while_the_views_of_tokens_stand_still(
     async with visitors(tmp_path / "store", projectors=projectors) as gate:
         kept, lost = await gate.new_token(), await gate.new_token()
         who = await gate.door.identify(f"Bearer {lost}")
-        await gate.store.press.handle(RevokeToken(token_id=who.token_id or ""))
+        await gate.store.commands.handle(RevokeToken(token_id=who.token_id or ""))
         assert gate.store.checkpoints["tokens"].is_paused
         assert await gate.refusal(f"Bearer {lost}") == "This token has been revoked."
         assert (await gate.door.identify(f"Bearer {kept}")).role is Role.ADMIN

@@ -16,9 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.http.middleware.trace_context import trace_id_of
-from tests.integration.history import recorded
-from tests.integration.operated import OPERATOR, operated
-from tests.integration.server import Server, Servers
+from tests.integration.log_history import recorded
+from tests.integration.production_application import OPERATOR, operated
+from tests.integration.server_process import Server, Servers
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

@@ -16,8 +16,8 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.failing import with_failing
-from tests.integration.programs import done
+from tests.integration.failing_projectors import with_failing
+from tests.integration.program_runs import done
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use
 
@@ -26,7 +26,7 @@ SECRET = "what nobody may read any more"
 
 async def make(data: Path) -> None:
     async with open_store(data) as store:
-        await store.press.handle(CreatePost(title="A post", body=SECRET, publish=True))
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
 
 
 async def becomes(store: Store, path: Path) -> None:
@@ -78,7 +78,7 @@ async def test_a_pointer_that_is_garbage_is_written_anew(tmp_path: Path, garbage
         await done("status", "--data", data)
         await rebuild(data)
         await becomes(store, views_in_use(data))
-        await store.press.handle(CreatePost(title="Another post"))
+        await store.commands.handle(CreatePost(title="Another post"))
 
 
 async def test_a_store_whose_views_are_damaged_takes_those_made_anew(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
         monkeypatch.setattr(f"ledgerpress.{module}.all_projectors", lambda: tuple(broken))
     async with open_store(data) as store:
         for number in range(4):
-            await store.press.handle(CreatePost(title=f"Post {number}"))
+            await store.commands.handle(CreatePost(title=f"Post {number}"))
         assert store.checkpoints["people"].is_paused
         await withdraw(data, position, "by law")
         await becomes(store, views_in_use(data))

@@ -20,10 +20,10 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files import copy_create
 from ledgerpress.views.files.copy_restore import ASIDE
-from tests.integration.failing import store_in, with_failing
+from tests.integration.failing_projectors import store_in, with_failing
 from tests.integration.graphql_client import Client, client
-from tests.integration.programs import done, program
-from tests.integration.server import Servers
+from tests.integration.program_runs import done, program
+from tests.integration.server_process import Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 SECRET: Final = "The heron nests behind number nine"

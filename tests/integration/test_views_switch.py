@@ -17,10 +17,10 @@ from ledgerpress.operator.rebuild import drop_views, rebuild, roll_back
 from ledgerpress.server.active_views import POLL_INTERVAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from tests.integration.changed_program import changed_projectors
-from tests.integration.programs import done
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.integration.other_version_program import changed_projectors
+from tests.integration.program_runs import done
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 SECOND: Final = 1.0
 
@@ -30,8 +30,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An open store with some posts, in the directory `store`."""
     async with opened(tmp_path / "store") as store:
         for number in range(4):
-            await store.press.handle(CreatePost(title=f"Post {number}", teaser="as it was"))
-            await store.press.handle(NameSite(name=f"The Tide {number}"))
+            await store.commands.handle(CreatePost(title=f"Post {number}", teaser="as it was"))
+            await store.commands.handle(NameSite(name=f"The Tide {number}"))
         yield store
 
 
@@ -71,13 +71,13 @@ async def test_requests_go_on_while_views_are_exchanged_back_and_forth(store: St
         number = 0
         while not over.is_set():
             number += 1
-            made = await store.press.handle(CreatePost(title=f"Written by {who}: {number}"))
+            made = await store.commands.handle(CreatePost(title=f"Written by {who}: {number}"))
             assert not made.views_behind
             with store.snapshot() as snapshot:
                 assert snapshot.position >= made.position
                 assert post_queries.by_id(snapshot, made.subject_id)
             edit = EditPost(post_id=made.subject_id, title=f"Edited {number}")
-            edited = await store.press.handle(edit)
+            edited = await store.commands.handle(edit)
             with store.snapshot() as snapshot:
                 post = post_queries.by_id(snapshot, made.subject_id)
                 assert post
@@ -104,7 +104,7 @@ async def test_requests_go_on_while_views_are_exchanged_back_and_forth(store: St
         tasks.create_task(write(2))
         tasks.create_task(switch())
         while not over.is_set():
-            await other.press.handle(CreatePost(title="From beside"))
+            await other.commands.handle(CreatePost(title="From beside"))
             await asyncio.sleep(0.005)
     assert len(written) > 20
     assert max(written) <= await store.log.head()
@@ -124,7 +124,7 @@ async def test_a_store_that_others_are_ahead_of_does_not_go_back(store: Store, t
     assert following
     following.cancel()
     async with opened(data, "another process") as other:
-        head = (await other.press.handle(CreatePost(title="From beside"))).position
+        head = (await other.commands.handle(CreatePost(title="From beside"))).position
     with store.snapshot() as snapshot:
         assert snapshot.position == head
     assert {point.position for point in store.checkpoints.values()} != {head}
@@ -145,7 +145,7 @@ async def test_who_reads_across_the_exchange_reads_on_from_what_was(store: Store
         await done("rebuild", "--data", data, change="capitals")
         await exchanged(store, views_in_use(data), SECOND)
         drop_views(data)
-        await store.press.handle(CreatePost(title="Later", teaser="later"))
+        await store.commands.handle(CreatePost(title="Later", teaser="later"))
         assert snapshot.db.execute("SELECT DISTINCT teaser FROM content").fetchall() == [("as it was",)]
         assert snapshot.position == before
         assert teasers(store) >= {"AS IT WAS", "later"}
@@ -156,14 +156,14 @@ async def test_views_deleted_under_an_open_store_are_replaced(store: Store, tmp_
     path = views_in_use(data)
     for file in data.glob("views*"):
         file.unlink()
-    await store.press.handle(CreatePost(title="Meanwhile"))
+    await store.commands.handle(CreatePost(title="Meanwhile"))
     await done("rebuild", "--data", data)
     assert views_in_use(data) == path, "it has the same name"
     inode = path.stat().st_ino
     async with asyncio.timeout(SECOND):
         while store.views._inode != inode:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    made = await store.press.handle(CreatePost(title="After"))
+    made = await store.commands.handle(CreatePost(title="After"))
     with store.snapshot() as snapshot:
         assert post_queries.by_id(snapshot, made.subject_id)
     async with opened(data, "another process") as other:
@@ -187,7 +187,7 @@ async def test_a_store_keeps_its_views_where_those_to_be_used_are_not_for_it(
         refused = views_in_use(data)
         await asyncio.sleep(POLL_INTERVAL * 6)
         assert (store.views.path, warnings()) == (mine, switches)
-        made = await store.press.handle(CreatePost(title="Mine"))
+        made = await store.commands.handle(CreatePost(title="Mine"))
         with store.snapshot() as snapshot:
             assert post_queries.by_id(snapshot, made.subject_id)
         assert roll_back(data) == mine
@@ -221,7 +221,7 @@ async def test_a_name_that_was_refused_may_be_given_to_other_views(store: Store,
 async def test_a_store_can_be_closed_at_any_moment_of_an_exchange(tmp_path: Path) -> None:
     data = tmp_path / "store"
     async with opened(data) as store:
-        await store.press.handle(CreatePost(title="Post"))
+        await store.commands.handle(CreatePost(title="Post"))
     await rebuild(data)
     for turns in range(0, 60, 2):
         async with asyncio.timeout(20), opened(data, f"opening {turns}") as store:

@@ -25,9 +25,9 @@ from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client, client
-from tests.integration.history import recorded
-from tests.sources import SeededBytes, SetClock
+from tests.integration.log_history import recorded
 
 SECRET: Final = "The heron nests behind number nine"
 REASON: Final = "Order 7/24 of the district court."

@@ -7,8 +7,8 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
 from ledgerpress.features.tokens import commands as tokens
-from tests.property.query_generator import DATES, Ask, CategorizeTooLate, Expecting
-from tests.property.session import Action, ClockMoves, Fault, Restart
+from tests.property.command_generator import DATES, Ask, CategorizeTooLate, Expecting
+from tests.property.store_session import Action, ClockMoves, Fault, Restart
 
 PAST: Final = 6
 """The number of the post whose past is asked for."""

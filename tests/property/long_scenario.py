@@ -16,10 +16,10 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
 from ledgerpress.features.posts.model import PostStatus
-from tests.newsroom import Category, Post
+from tests.fixed_sources import SeededBytes
+from tests.newsroom_model import Category, Post
+from tests.property.command_generator import DAY, NOW, CategorizeTooLate
 from tests.property.memory_log import MemoryLog, MemoryPress
-from tests.property.query_generator import DAY, NOW, CategorizeTooLate
-from tests.sources import SeededBytes
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND

@@ -13,7 +13,7 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
 from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.event_codec import event_codec
-from tests.newsroom import Newsroom
+from tests.newsroom_model import Newsroom
 
 
 class MemoryLog:

@@ -13,10 +13,10 @@ from typing import Final
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
-from tests.property.choosing import Chooser, moments
-from tests.property.expected_answers import Json, Then, VersionedNewsroom
+from tests.property.argument_choice import Chooser, moments
+from tests.property.expected_responses import Json, Then, VersionedNewsroom
 from tests.property.long_scenario import BusyYear, StandingClock
-from tests.property.stores import answers, copying, give, store_of
+from tests.property.stores_with_history import answers, copying, give, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 EVENTS: Final = 20_000

@@ -31,12 +31,12 @@ from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
-from tests.property.cache_questions import DOCUMENTS, VIEWERS, Question, Questioner
+from tests.fixed_sources import SeededBytes, StandingClock
+from tests.property.command_generator import KINDS
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.query_generator import KINDS
-from tests.property.session import Action, ClockMoves, Restart, Session, actions
+from tests.property.narrow_queries import DOCUMENTS, VIEWERS, Question, Questioner
+from tests.property.store_session import Action, ClockMoves, Restart, Session, actions
 from tests.property.test_views import EXAMPLES
-from tests.sources import SeededBytes, StandingClock
 
 ASKED_AFTER_EACH: Final = 24
 ASKED_AGAIN: Final = 0.9
@@ -151,7 +151,7 @@ class Newspaper:
             case Withdraw(place=place):
                 await self._withdraw(place)
             case Skip():
-                await self.session.store.press.handle(SkipEvent(projection="posts", position=1))
+                await self.session.store.commands.handle(SkipEvent(projection="posts", position=1))
             case TakeLease():
                 await self._take_lease()
             case Rebuild():

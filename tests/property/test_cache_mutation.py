@@ -14,10 +14,10 @@ from ledgerpress.server.store import Store
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot import Snapshot
-from tests.property.cache_questions import DOCUMENTS, Question, Questioner
+from tests.fixed_sources import StandingClock
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Restart, Session
-from tests.sources import StandingClock
+from tests.property.narrow_queries import DOCUMENTS, Question, Questioner
+from tests.property.store_session import Restart, Session
 
 QUESTIONS: Final = 120
 DROPPED: Final[dict[str, Callable[[Topic], bool]]] = {

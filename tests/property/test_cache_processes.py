@@ -14,13 +14,13 @@ from ledgerpress.features.event_codec import event_codec
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
-from tests.integration.editors import Book, Editor
-from tests.integration.server import serving
-from tests.integration.wire import Client
-from tests.newsroom import Newsroom
-from tests.property.cache_questions import DOCUMENTS, Question, Questioner
+from tests.fixed_sources import StandingClock
+from tests.integration.editor_clients import Book, Editor
+from tests.integration.keep_alive_client import Client
+from tests.integration.server_process import serving
+from tests.newsroom_model import Newsroom
+from tests.property.narrow_queries import DOCUMENTS, Question, Questioner
 from tests.property.test_cache import Reader
-from tests.sources import StandingClock
 
 pytestmark = pytest.mark.serial
 

@@ -25,9 +25,9 @@ from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.documents import Author, Pools, Request
+from tests.property.document_generator import Author, Pools, Request
 from tests.property.fault_injection import WAYS, Saboteur, sabotaged
-from tests.property.session import Session
+from tests.property.store_session import Session
 
 T = TypeVar("T")
 

@@ -29,9 +29,9 @@ from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
-from tests.contract.samples import PUBLICATION, sample_event
+from tests.contract.sample_events import PUBLICATION, sample_event
 from tests.property.leader_pair import LeaderPair, PairConnection
-from tests.skipped_time import now, run_skipping
+from tests.time_skipping_loop import now, run_skipping
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "500"))
 SEEDS: Final = 300

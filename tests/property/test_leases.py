@@ -15,9 +15,9 @@ from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, EventLog, StreamWrite
-from tests.contract.samples import sample_event
+from tests.contract.sample_events import sample_event
 from tests.lease_proxies import Door, Engine
-from tests.skipped_time import run_skipping
+from tests.time_skipping_loop import run_skipping
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "40"))
 NAMES: Final = ("schedules", "webhooks")

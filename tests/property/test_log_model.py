@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
-from tests.contract.samples import sample_event
-from tests.engines.places import LogPlace, another_place
+from tests.contract.sample_events import sample_event
+from tests.engines.log_locations import LogPlace, another_place
 
 Refusal: TypeAlias = type[WrongExpectedVersion] | type[DuplicateEvent]
 Asked: TypeAlias = list[tuple[str, str, list[int | None]]]

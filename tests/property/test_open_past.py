@@ -20,11 +20,11 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.store import Store
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom, Post
-from tests.property.choosing import Chooser, Moment, moments
-from tests.property.expected_answers import Asked, Json, Then, VersionedNewsroom
+from tests.newsroom_model import Newsroom, Post
+from tests.property.argument_choice import Chooser, Moment, moments
+from tests.property.expected_responses import Asked, Json, Then, VersionedNewsroom
 from tests.property.long_scenario import BusyYear, StandingClock
-from tests.property.stores import answers, store_of
+from tests.property.stores_with_history import answers, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 YEARS: Final = 3
@@ -88,8 +88,8 @@ class StoppedAt:
     """A store in which one projection has come no further than `position`, whatever the others have applied since."""
 
     def __init__(self, position: int, store: Store) -> None:
-        self.press, self.log, self.clock = store.press, store.log, store.clock
-        self.randomness, self.contact = store.randomness, store.contact
+        self.commands, self.log, self.clock = store.commands, store.log, store.clock
+        self.randomness, self.log_health = store.randomness, store.log_health
         self.checkpoints, self.views = store.checkpoints, store.views
         self._store = store
         self.position = position

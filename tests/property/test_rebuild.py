@@ -26,11 +26,11 @@ from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_builder import ViewsComparison
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Action, Session, actions
+from tests.property.store_session import Action, Session, actions
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
-from tests.sources import SeededBytes, SetClock
 
 NAMES: Final = [projector.name for projector in all_projectors()]
 SECRETS: Final = [f"the heron nests behind number {number}" for number in range(4)]
@@ -196,9 +196,9 @@ async def with_secrets(data: Path) -> list[int]:
         for number, action in enumerate(WHOLE_DAY):
             if number % 20 == 10 and len(found) < len(SECRETS):
                 post = CreatePost(title=f"Heron {number}", body=SECRETS[len(found)])
-                made = await session.store.press.handle(post)
+                made = await session.store.commands.handle(post)
                 found.append(made.position)
-                await session.store.press.handle(EditPost(post_id=made.subject_id, body="Nothing."))
+                await session.store.commands.handle(EditPost(post_id=made.subject_id, body="Nothing."))
             await session.do(action)
         positions = []
         for position in found:
@@ -276,7 +276,7 @@ async def _holds(data: Path, positions: list[int], taken: list[Step]) -> None:
                     gone.add(secret)
                     assert log_only or holding(data, SECRETS[secret]) == []
                 case Writing():
-                    await store.press.handle(CreatePost(title=f"Fog {number}"))
+                    await store.commands.handle(CreatePost(title=f"Fog {number}"))
         for secret in sorted(gone):
             await withdraw_all(data, positions[secret])
         await in_use(store, data)
@@ -312,7 +312,7 @@ async def test_a_withdrawal_long_past_does_not_keep_a_rebuild_from_taking_rows_o
         pass
     shutil.copytree(data, early)
     async with open_store(data, clock=SetClock(), randomness=SeededBytes("herons")) as store:
-        made = await store.press.handle(CreatePost(title="Heron", body=SECRETS[0]))
+        made = await store.commands.handle(CreatePost(title="Heron", body=SECRETS[0]))
     await in_log_only(data, made.position - 1)
     for file in data.glob("views*"):
         file.unlink()

@@ -26,12 +26,12 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom
-from tests.property.agreement import assert_agree
+from tests.newsroom_model import Newsroom
+from tests.property.command_generator import KINDS, NOW
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.history_agreement import assert_history_agrees
-from tests.property.query_generator import KINDS, NOW
-from tests.property.session import Action, Session, actions
+from tests.property.history_comparison import assert_history_agrees
+from tests.property.read_model_comparison import assert_agree
+from tests.property.store_session import Action, Session, actions
 from tests.property.view_rows import rebuilt, rows_of, views_in_use
 
 EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))
@@ -112,7 +112,7 @@ async def test_the_views_of_a_whole_day_agree_as_of_every_position(tmp_path: Pat
 async def test_listings_of_many_pages_agree_too(tmp_path: Path) -> None:
     async with Session(tmp_path / "data") as session:
         await session.begin()
-        handle, town = session.store.press.handle, CategoryRef(slug="town")
+        handle, town = session.store.commands.handle, CategoryRef(slug="town")
         made = []
         for number in range(250):
             date = NOW - (number * 7_919 % 250) * 60_000_000

@@ -12,11 +12,11 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom
-from tests.projectors import Altered
-from tests.property.agreement import assert_agree
+from tests.altered_projectors import Altered
+from tests.newsroom_model import Newsroom
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Session
+from tests.property.read_model_comparison import assert_agree
+from tests.property.store_session import Session
 from tests.property.view_rows import rebuilt
 
 OF_THE_NEWSROOM = {"categories", "listings", "people", "posts", "tokens"}

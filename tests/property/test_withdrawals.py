@@ -32,7 +32,7 @@ from ledgerpress.views.listings.queries import list_keys
 from ledgerpress.views.snapshot import Snapshot
 from tests.property.altered_logs import KeptLog
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.session import Session
+from tests.property.store_session import Session
 from tests.property.test_views import EXAMPLES
 from tests.property.view_rows import rebuilt, rows_of
 
@@ -118,7 +118,7 @@ async def _agree(left: Sequence[StoredEvent], folder: Path) -> None:
                 post = reduce(posts.evolve, events, None)
                 assert post
                 _assert_post(snapshot, post, len(events), taxonomy)
-                published += [post.id] if post.status is PostStatus.PUBLISHED else []
+                published += [post.id] if post.lifecycle.status is PostStatus.PUBLISHED else []
             elif stream.startswith("author."):
                 author = reduce(authors.evolve, events, None)
                 assert author
@@ -135,8 +135,8 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
     shown, article = post_views.by_id(snapshot, post.id), article_queries.by_id(snapshot, post.id)
     assert shown
     content = post.content
-    assert (shown.version, shown.status) == (version, post.status)
-    assert shown.has_unpublished_changes == post.has_unpublished_changes
+    assert (shown.version, shown.status) == (version, post.lifecycle.status)
+    assert shown.has_unpublished_changes == post.lifecycle.has_unpublished_changes
     assert (shown.slug, shown.title, shown.teaser) == (content.slug, content.title, content.teaser)
     assert (shown.author_ids, article_queries.markdown(snapshot, shown.body)) == (
         content.author_ids,
@@ -144,9 +144,9 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
     )
     resolved = {one.id for category_id in post.category_ids if (one := taxonomy.resolve(category_id))}
     assert {one.id for one in categories.of_post(snapshot, shown.seq)} == resolved
-    assert (article is not None) == (post.status is PostStatus.PUBLISHED)
+    assert (article is not None) == (post.lifecycle.status is PostStatus.PUBLISHED)
     if article:
-        assert article.published_at == post.published_at
+        assert article.published_at == post.lifecycle.published_at
 
 
 def _assert_tree(snapshot: Snapshot, taxonomy: Taxonomy) -> None:

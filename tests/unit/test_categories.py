@@ -27,7 +27,7 @@ from ledgerpress.features.categories.model import (
     TaxonomyCommand,
     TaxonomyEvent,
 )
-from tests.refusals import refused
+from tests.user_errors import refused
 
 
 def made(category_id: str, parent_id: str | None = None) -> CategoryCreated:

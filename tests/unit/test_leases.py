@@ -11,9 +11,9 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpe
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM
-from tests.contract.samples import sample_write
+from tests.contract.sample_events import sample_write
 from tests.lease_proxies import Engine
-from tests.skipped_time import now, run_skipping
+from tests.time_skipping_loop import now, run_skipping
 
 DURATION = 12.0
 LOOK = 1.0

@@ -30,7 +30,7 @@ from ledgerpress.features.authors.model import (
 )
 from ledgerpress.features.site import model as publication
 from ledgerpress.features.site.model import NameSite, Site, SiteNamed
-from tests.refusals import refused
+from tests.user_errors import refused
 
 ADA: Final = AuthorRegistered(author_id="a", name="Ada")
 DESK: Final = ActorRegistered(actor_id="d", kind=ActorKind.TOKEN, name="Desk")

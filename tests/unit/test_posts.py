@@ -35,7 +35,7 @@ from ledgerpress.features.posts.model import (
     UncategorizePost,
     UnpublishPost,
 )
-from tests.refusals import refused
+from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
 DAY: Final = 86_400_000_000
@@ -199,7 +199,11 @@ def test_authors_are_replaced_in_their_order() -> None:
 
 def test_an_edit_leaves_the_article_as_it_was_published() -> None:
     post = given(CREATED, PUBLISHED, EDITED)
-    assert (post.revision, post.live_revision, post.has_unpublished_changes) == (2, 1, True)
+    assert (
+        post.lifecycle.revision,
+        post.lifecycle.live_revision,
+        post.lifecycle.has_unpublished_changes,
+    ) == (2, 1, True)
 
 
 def test_edit_and_publish_are_one_step() -> None:
@@ -324,8 +328,8 @@ def test_an_archived_post_refuses_everything_else(command: PostCommand) -> None:
 
 
 def test_out_of_the_archive_comes_a_draft_or_an_unpublished_post() -> None:
-    assert given(CREATED, ARCHIVED, UNARCHIVED).status is PostStatus.DRAFT
-    assert given(CREATED, PUBLISHED, ARCHIVED, UNARCHIVED).status is PostStatus.UNPUBLISHED
+    assert given(CREATED, ARCHIVED, UNARCHIVED).lifecycle.status is PostStatus.DRAFT
+    assert given(CREATED, PUBLISHED, ARCHIVED, UNARCHIVED).lifecycle.status is PostStatus.UNPUBLISHED
 
 
 # --- withdrawn payloads --------------------------------------------------------------------------
@@ -333,7 +337,7 @@ def test_out_of_the_archive_comes_a_draft_or_an_unpublished_post() -> None:
 
 def test_of_a_withdrawn_creation_the_post_remains() -> None:
     post = given(withdrawn("post.created"))
-    assert (post.id, post.status, post.revision) == ("p", PostStatus.DRAFT, 1)
+    assert (post.id, post.lifecycle.status, post.lifecycle.revision) == ("p", PostStatus.DRAFT, 1)
     assert (post.content.slug, post.content.title, post.content.teaser, post.content.body) == (
         "p",
         "",
@@ -344,14 +348,22 @@ def test_of_a_withdrawn_creation_the_post_remains() -> None:
 
 def test_of_a_withdrawn_edit_the_revision_remains() -> None:
     post = given(CREATED, PUBLISHED, withdrawn("post.edited"))
-    assert (post.revision, post.content, post.has_unpublished_changes) == (2, given(CREATED).content, True)
+    assert (post.lifecycle.revision, post.content, post.lifecycle.has_unpublished_changes) == (
+        2,
+        given(CREATED).content,
+        True,
+    )
 
 
 def test_of_a_withdrawn_publication_the_article_remains_with_the_date_of_recording() -> None:
     first = given(CREATED, withdrawn("post.published"))
-    assert (first.status, first.published_at, first.live_revision) == (PostStatus.PUBLISHED, NOW, 1)
+    assert (first.lifecycle.status, first.lifecycle.published_at, first.lifecycle.live_revision) == (
+        PostStatus.PUBLISHED,
+        NOW,
+        1,
+    )
     again = given(CREATED, PUBLISHED, EDITED, withdrawn("post.published"))
-    assert (again.published_at, again.live_revision) == (NOW - DAY, 2)
+    assert (again.lifecycle.published_at, again.lifecycle.live_revision) == (NOW - DAY, 2)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +378,7 @@ def test_of_a_withdrawn_publication_the_article_remains_with_the_date_of_recordi
     ],
 )
 def test_of_other_withdrawn_events_the_change_of_status_remains(event: str, status: PostStatus) -> None:
-    assert given(CREATED, PUBLISHED, withdrawn(event)).status is status
+    assert given(CREATED, PUBLISHED, withdrawn(event)).lifecycle.status is status
 
 
 # --- for all histories ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import Slug, SlugClaimed, SlugEvent, SlugKind, SlugReleased
-from tests.refusals import refused
+from tests.user_errors import refused
 
 POST: Final = SlugKind.POST
 TAKEN: Final = SlugClaimed(kind=POST, slug="mill", owner_id="me")

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from tests.refusals import refused
+from tests.user_errors import refused
 
 CONTROLS = ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\x9f"]
 LONE_SURROGATE = "\ud83c"

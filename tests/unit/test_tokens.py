@@ -17,7 +17,7 @@ from ledgerpress.features.tokens.model import (
     TokenEvent,
     TokenRevoked,
 )
-from tests.refusals import refused
+from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
 MADE: Final = TokenCreated(

@@ -82,4 +82,4 @@ async def _write_demo(place: Path) -> None:
     clock = DemoClock(start)
     with progress("Writing the demo newsroom") as report:
         async with open_store(place, clock=clock) as store:
-            await load_demo(store.press, clock, progress=report)
+            await load_demo(store.commands, clock, progress=report)

@@ -69,7 +69,7 @@ async def _skip(
     async with open_store(data, log=log, create=False, resume=False, progress=report) as store:
         position = _failed_at(store, name, "skip")
         (event,) = await store.log.read(position - 1, 1)
-        await store.press.handle(SkipEvent(projection=name, position=position), request)
+        await store.commands.handle(SkipEvent(projection=name, position=position), request)
         return event.header, await _tried_again(store, name, report)
 
 

@@ -124,7 +124,7 @@ async def _create(
             acts_for=actor.lower() if actor else None,
             secret_hash=secret_hash(secret),
         )
-        outcome = await store.press.handle(command, CommandRequest(reason=reason))
+        outcome = await store.commands.handle(command, CommandRequest(reason=reason))
         with store.snapshot() as snapshot:
             made = tokens.by_id(snapshot, outcome.subject_id)
         if made is None:
@@ -150,7 +150,7 @@ def _all(store: Store) -> list[tokens.Token]:
 
 async def _revoke(data: Path, log: str, token_id: str, reason: str | None, report: Any) -> None:
     async with open_store(data, log=log, create=False, progress=report) as store:
-        await store.press.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))
+        await store.commands.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))
 
 
 def _expiry(value: str | None) -> tuple[timedelta | None, datetime | None]:

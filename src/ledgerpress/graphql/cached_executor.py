@@ -156,11 +156,11 @@ class CachedExecutor:
 
     def _adopt(self, store: CacheableStore) -> None:
         if self._store is not None:
-            self._store.memories.remove(self.clear)
+            self._store.caches.remove(self.clear)
         self.clear()
         self._cache = ResponseCache(self._max_bytes, self._invalidation)
         self._store = store
-        store.memories.append(self.clear)
+        store.caches.append(self.clear)
 
     def _start(
         self, store: CacheableStore, key: Hashable, execute: Callable[[], Awaitable[_Execution]]

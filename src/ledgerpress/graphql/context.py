@@ -47,8 +47,8 @@ class Store(Protocol):
     """What the GraphQL layer needs of an open store."""
 
     @property
-    def press(self) -> CommandHandler:
-        """Where commands go."""
+    def commands(self) -> CommandHandler:
+        """The command handler."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class Store(Protocol):
         ...
 
     @property
-    def contact(self) -> LogHealth:
+    def log_health(self) -> LogHealth:
         """What is known of the event log without asking it."""
         ...
 

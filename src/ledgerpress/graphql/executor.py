@@ -57,7 +57,7 @@ class Executor:
                 cost = operation.admit(variables)
                 note_cost(cost.field)
                 is_mutation = operation.type is OperationType.MUTATION
-                if is_mutation and store.contact.is_lost:
+                if is_mutation and store.log_health.is_lost:
                     raise RequestError(LogUnavailableError())
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)

@@ -31,11 +31,11 @@ class CacheableStore(Store, Protocol):
     """A store whose results can be cached."""
 
     @property
-    def memories(self) -> list[Callable[[], None]]:
-        """Callbacks that clear caches. They are called when a payload is withdrawn, and when the views are replaced."""
+    def caches(self) -> list[Callable[[], None]]:
+        """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
         ...
 
-    def standing(self) -> ViewsVersion:
+    def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until some process changes anything."""
         ...
 
@@ -111,7 +111,7 @@ class ResponseCache:
 
     def catch_up(self, store: CacheableStore) -> bool:
         """Record what has changed up to now. Return whether results may be cached and served at all."""
-        version = store.standing()
+        version = store.views_version()
         for _ in range(_ATTEMPTS):
             before = self._version
             if version is before:
@@ -128,7 +128,7 @@ class ResponseCache:
                     topics = self._invalidation(snapshot, self._position)
                     # The file in use may have been lost, and another one opened.
                     is_other = snapshot.position != version.position
-                latest = store.standing()
+                latest = store.views_version()
                 if latest is not version:
                     version = latest
                     continue

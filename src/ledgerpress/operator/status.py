@@ -31,11 +31,11 @@ async def read_status(
     try:
         async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
             head, points = await store.log.head(), store.checkpoints
-            behind = await lags(store.log, points, store.clock.now(), store.contact)
+            behind = await lags(store.log, points, store.clock.now(), store.log_health)
             with store.snapshot() as snapshot:
                 return {
                     "publication": store.log.publication,
-                    "log": _log(url, notices=store.contact.notices),
+                    "log": _log(url, notices=store.log_health.notices),
                     "head": head,
                     **_views(snapshot, points, behind),
                 }

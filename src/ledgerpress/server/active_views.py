@@ -129,9 +129,9 @@ class ActiveViews:
         """Lend the views as of the position that every projection has reached."""
         return self._live.views.snapshot()
 
-    def standing(self) -> ViewsVersion:
+    def views_version(self) -> ViewsVersion:
         """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
-        return self._live.views.standing()
+        return self._live.views.views_version()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.

@@ -43,7 +43,7 @@ async def first_admin_token(store: Store) -> str | None:
     secret, token_id = new_secret(store.randomness), first_token_id(store.log.publication)
     hashed = secret_hash(secret)
     command = CreateToken(name=_FIRST_TOKEN, role=Role.ADMIN, token_id=token_id, secret_hash=hashed)
-    await store.press.handle(command, CommandRequest(actor_id=SYSTEM.id))
+    await store.commands.handle(command, CommandRequest(actor_id=SYSTEM.id))
     _, made = await StateLoader(store.log, event_codec()).token(token_id)
     return secret if made and made.secret_hash == hashed else None
 

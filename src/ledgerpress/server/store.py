@@ -39,24 +39,24 @@ FOLLOW_BATCH_SIZE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open store: the press takes commands, snapshots answer queries."""
+    """An open store: it handles commands, and its snapshots answer queries."""
 
     log: HealthCheckedLog
-    contact: LogHealth
+    log_health: LogHealth
     views: ActiveViews
-    press: CommandHandler
+    commands: CommandHandler
     clock: Clock
     randomness: Randomness
-    memories: list[Callable[[], None]]
-    """What forgets, where memory may hold what was withdrawn, or what views told that are no longer in use."""
+    caches: list[Callable[[], None]]
+    """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
-    def standing(self) -> ViewsVersion:
+    def views_version(self) -> ViewsVersion:
         """Return how far the views have come: the same object as long as nobody, in any process, changes anything.
 
         Raises `LogReplaced` where the log was: they may tell of what is in no log any more.
         """
         self.log.check_place()
-        return self.views.standing()
+        return self.views.views_version()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""

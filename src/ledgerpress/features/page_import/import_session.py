@@ -36,7 +36,7 @@ class OpenStore(Protocol):
         ...
 
     @property
-    def press(self) -> CommandHandler:
+    def commands(self) -> CommandHandler:
         """What takes commands."""
         ...
 
@@ -80,7 +80,7 @@ class ImportSession:
             expected_version=expected_version,
             correlation_id=self._correlation_id,
         )
-        return await self._store.press.handle(use_case, request)
+        return await self._store.commands.handle(use_case, request)
 
     async def site(self, name: str) -> ReportEntry:
         """Name the site, if it has no name yet."""

@@ -40,14 +40,25 @@ from ledgerpress.features.posts.events import (
     PostUnpublished,
 )
 from ledgerpress.features.posts.revert import reverted_values
-from ledgerpress.features.posts.state import CONTENT_FIELDS, Content, Post, PostStatus, edited, evolve
+from ledgerpress.features.posts.state import (
+    CONTENT_FIELDS,
+    DRAFT,
+    Content,
+    Lifecycle,
+    Post,
+    PostStatus,
+    advance,
+    edited,
+    evolve,
+    known_event,
+)
 
 __all__ = [
-    "CONTENT_FIELDS", "ArchivePost", "CategorizePost", "Content", "ContentChanged", "CreatePost",
-    "EditPost", "Post", "PostArchived", "PostCategorized", "PostCommand", "PostCreated", "PostEdited",
+    "CONTENT_FIELDS", "DRAFT", "ArchivePost", "CategorizePost", "Content", "ContentChanged", "CreatePost",
+    "EditPost", "Lifecycle", "Post", "PostArchived", "PostCategorized", "PostCommand", "PostCreated", "PostEdited",
     "PostEvent", "PostPublished", "PostRestored", "PostReverted", "PostStatus", "PostUnarchived",
     "PostUncategorized", "PostUnpublished", "PublishPost", "RestorePost", "RevertPost", "UnarchivePost",
-    "UncategorizePost", "UnpublishPost", "create", "decide", "edited", "evolve",
+    "UncategorizePost", "UnpublishPost", "advance", "create", "decide", "edited", "evolve", "known_event",
 ]  # fmt: skip
 
 
@@ -76,7 +87,7 @@ def create(command: CreatePost) -> tuple[PostEvent, ...]:
 
 def decide(command: PostCommand, post: Post) -> tuple[PostEvent, ...]:
     """Return what happens on `command`; nothing where it is so already. Raises `Rejection`."""
-    if post.status is PostStatus.ARCHIVED and not isinstance(command, ArchivePost | UnarchivePost):
+    if post.lifecycle.status is PostStatus.ARCHIVED and not isinstance(command, ArchivePost | UnarchivePost):
         message = "The post is archived: bring it back before changing it."
         raise Rejection(ErrorCode.POST_ARCHIVED, message, field=("id",))
     match command:
@@ -94,14 +105,16 @@ def decide(command: PostCommand, post: Post) -> tuple[PostEvent, ...]:
         case PublishPost():
             return _publish(command, post)
         case UnpublishPost():
-            if post.status is PostStatus.DRAFT:
+            if post.lifecycle.status is PostStatus.DRAFT:
                 message = "The post has never been published."
                 raise Rejection(ErrorCode.POST_NOT_PUBLISHED, message, field=("id",))
-            return (PostUnpublished(post_id=post.id),) if post.status is PostStatus.PUBLISHED else ()
+            return (
+                (PostUnpublished(post_id=post.id),) if post.lifecycle.status is PostStatus.PUBLISHED else ()
+            )
         case ArchivePost():
-            return () if post.status is PostStatus.ARCHIVED else (PostArchived(post_id=post.id),)
+            return () if post.lifecycle.status is PostStatus.ARCHIVED else (PostArchived(post_id=post.id),)
         case UnarchivePost():
-            return (PostUnarchived(post_id=post.id),) if post.status is PostStatus.ARCHIVED else ()
+            return (PostUnarchived(post_id=post.id),) if post.lifecycle.status is PostStatus.ARCHIVED else ()
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -164,12 +177,12 @@ def _publish(command: PublishPost, post: Post | None) -> tuple[PostEvent, ...]:
         message = "publishedAt lies in the future; a post can be published now or with a past date."
         raise Rejection(ErrorCode.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
     correction = text_rules.optional_text(command.correction, field="correction", limit=text_rules.MAX_NOTE)
-    kept = post.published_at if post.published_at is not None else command.at
+    kept = post.lifecycle.published_at if post.lifecycle.published_at is not None else command.at
     published_at = kept if command.published_at is None else command.published_at
-    live = post.status is PostStatus.PUBLISHED and not post.has_unpublished_changes
-    if live and published_at == post.published_at and correction is None:
+    live = post.lifecycle.status is PostStatus.PUBLISHED and not post.lifecycle.has_unpublished_changes
+    if live and published_at == post.lifecycle.published_at and correction is None:
         return ()
     published = PostPublished(
-        post_id=post.id, revision=post.revision, published_at=published_at, correction=correction
+        post_id=post.id, revision=post.lifecycle.revision, published_at=published_at, correction=correction
     )
     return (published,)

@@ -12,25 +12,27 @@ from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts.events import CONTENT_EVENTS
 from ledgerpress.features.posts.model import (
+    DRAFT,
     ContentChanged,
+    Lifecycle,
     PostArchived,
     PostCategorized,
     PostCreated,
-    PostEdited,
     PostPublished,
     PostStatus,
     PostUnarchived,
     PostUncategorized,
     PostUnpublished,
+    advance,
+    known_event,
 )
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
 from ledgerpress.views.snapshot import OPEN
 from ledgerpress.views.temporal_rows import TemporalRows, TemporalTable
 
-_Row: TypeAlias = tuple[int, int, str, int, int, int | None, int | None]
-"""seq, version, status, content, revision, live revision, published at."""
+_State: TypeAlias = tuple[int, int, Lifecycle]
+"""seq, the position of the content, the lifecycle."""
 _Content: TypeAlias = tuple[str, str, str | None, int, str]
 """slug, title, teaser, body, author ids."""
 
@@ -115,7 +117,7 @@ class _Posts:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._states: dict[str, _Row] = {}
+        self._states: dict[str, _State] = {}
         self._contents: dict[int, _Content] = {}
         self._articles = TemporalRows(db, _ARTICLES)
         self._slugs = TemporalRows(db, _SLUGS)
@@ -126,9 +128,9 @@ class _Posts:
         """Take in what the event changes."""
         event = recorded.event
         if isinstance(event, _OfAPost):
-            row = self._state(event.post_id)
-            if row:
-                self._changed(recorded, event, event.post_id, row)
+            state = self._state(event.post_id)
+            if state:
+                self._changed(recorded, event, event.post_id, state)
         elif isinstance(event, PostCreated):
             self._created(recorded, event)
         elif isinstance(event, Withdrawn) and event.type.startswith("post."):
@@ -148,58 +150,34 @@ class _Posts:
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
         self._put_content(at, (event.slug, event.title, event.teaser, at, _json(event.author_ids)))
-        self._put_state(event.post_id, at, (at, header.stream_version, PostStatus.DRAFT, at, 1, None, None))
+        self._put_state(event.post_id, recorded, (at, at, DRAFT))
         self._open_slug(event.slug, at, at)
 
-    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, row: _Row) -> None:
+    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
         at = recorded.position
-        seq, _, status, content, revision, live_revision, published_at = row
+        seq, content, lifecycle = state
         match event:
             case ContentChanged():
                 self._edit(seq, at, content, event)
-                content, revision = at, revision + 1
+                content = at
             case PostPublished():
-                self._publish(recorded, row, event)
-                status = PostStatus.PUBLISHED
-                live_revision, published_at = event.revision, event.published_at
+                self._publish(recorded, state, event)
             case PostCategorized(category_id=category_id):
                 if self._categories.find(seq, category_id) is None:
                     self._categories.put([seq, category_id, at, OPEN])
             case PostUncategorized(category_id=category_id):
                 self._categories.close(at, seq, category_id)
-            case PostUnpublished():
+            case PostUnpublished() | PostArchived():
                 self._articles.close(at, seq)
-                status = PostStatus.UNPUBLISHED
-            case PostArchived():
-                self._articles.close(at, seq)
-                status = PostStatus.ARCHIVED
-            case PostUnarchived():
-                status = PostStatus.DRAFT if live_revision is None else PostStatus.UNPUBLISHED
-        version = recorded.header.stream_version
-        self._put_state(post_id, at, (seq, version, status, content, revision, live_revision, published_at))
+        self._put_state(post_id, recorded, (seq, content, advance(lifecycle, event)))
 
-    def _withdrawn(self, recorded: Recorded[Event], event: Withdrawn) -> None:
-        """Apply what the type alone tells, as the post's own `evolve` does."""
-        post_id = event.subject_id
-        row = self._state(post_id)
-        if row is None or event.type == "post.created":
-            blank = PostCreated(post_id=post_id, slug=post_id, title="", teaser=None, body="", author_ids=())
-            if row is None:
-                self._created(recorded, blank)
-            return
-        known: dict[str, Event] = {
-            **dict.fromkeys(CONTENT_EVENTS, PostEdited(post_id=post_id)),
-            "post.published": PostPublished(
-                post_id=post_id,
-                revision=row[4],
-                published_at=event.recorded_at if row[6] is None else row[6],
-                correction=None,
-            ),
-            "post.unpublished": PostUnpublished(post_id=post_id),
-            "post.archived": PostArchived(post_id=post_id),
-            "post.unarchived": PostUnarchived(post_id=post_id),
-        }
-        self._changed(recorded, known.get(event.type, event), post_id, row)
+    def _withdrawn(self, recorded: Recorded[Event], gone: Withdrawn) -> None:
+        state = self._state(gone.subject_id)
+        event = known_event(gone, state and state[2])
+        if state is None and isinstance(event, PostCreated):
+            self._created(recorded, event)
+        elif state and not isinstance(event, PostCreated):
+            self._changed(recorded, event, gone.subject_id, state)
 
     def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
         slug, title, teaser, body, author_ids = self._content(content)
@@ -220,10 +198,10 @@ class _Posts:
         )
         self._put_content(at, new)
 
-    def _publish(self, recorded: Recorded[Event], row: _Row, event: PostPublished) -> None:
+    def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
         at, now = recorded.position, recorded.header.recorded_at
-        seq, _, _, content, _, live_revision, _ = row
-        updated_at = event.published_at if live_revision is None else max(now, event.published_at)
+        seq, content, lifecycle = state
+        updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
         held = self._slugs.find(self._content(content)[0])
@@ -237,19 +215,26 @@ class _Posts:
         if self._slugs.find(slug) is None:
             self._slugs.put([slug, at, seq, OPEN, None])
 
-    def _state(self, post_id: str) -> _Row | None:
-        row = self._states.get(post_id)
-        if row is None:
+    def _state(self, post_id: str) -> _State | None:
+        state = self._states.get(post_id)
+        if state is None:
             row = self._db.execute(
-                "SELECT post.seq, version, status, content, revision, live_revision, published_at"
+                "SELECT post.seq, content, status, revision, live_revision, published_at"
                 " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
                 (post_id,),
             ).fetchone()
-        return row
+            if row is None:
+                return None
+            seq, content, status, *rest = row
+            state = seq, content, Lifecycle(PostStatus(status), *rest)
+        return state
 
-    def _put_state(self, post_id: str, at: int, row: _Row) -> None:
-        self._states[post_id] = row
-        self._rows["post_state"].append((row[0], at, *row[1:]))
+    def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
+        self._states[post_id] = state
+        seq, content, lifecycle = state
+        status, *rest = lifecycle
+        version = recorded.header.stream_version
+        self._rows["post_state"].append((seq, recorded.position, version, status, content, *rest))
 
     def _content(self, position: int) -> _Content:
         content = self._contents.get(position)

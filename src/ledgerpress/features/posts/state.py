@@ -1,17 +1,18 @@
 """The state of a post, and what each event makes of it."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
-from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.posts.events import (
     ContentChanged,
     PostArchived,
     PostCategorized,
     PostCreated,
+    PostEdited,
     PostEvent,
     PostPublished,
     PostUnarchived,
@@ -44,18 +45,13 @@ CONTENT_FIELDS: Final = tuple(field.name for field in fields(Content))
 """The names of the fields of `Content`, which are those of a `ContentChanged`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A post as it stands. `published_at` is in microseconds since 1970, UTC, and `None` before the first time."""
+class Lifecycle(NamedTuple):
+    """Where a post stands. `published_at` is in microseconds since 1970, UTC, and `None` before the first time."""
 
-    id: str
-    content: Content
     status: PostStatus = PostStatus.DRAFT
     revision: int = 1
     live_revision: int | None = None
     published_at: int | None = None
-    category_ids: frozenset[str] = frozenset()
-    published_slugs: frozenset[str] = frozenset()
 
     @property
     def has_unpublished_changes(self) -> bool:
@@ -63,32 +59,90 @@ class Post:
         return self.live_revision != self.revision
 
 
-def evolve(post: Post | None, event: PostEvent) -> Post | None:
-    """Return the post after `event`. History is never refused: what cannot apply changes nothing."""
-    if isinstance(event, PostCreated):
-        content = Content(event.slug, event.title, event.teaser, event.body, event.author_ids)
-        return Post(event.post_id, content)
-    if isinstance(event, Withdrawn):
-        return _evolve_withdrawn(post, event)
-    if post is None:
-        return None
+DRAFT: Final = Lifecycle()
+"""The lifecycle of a new post."""
+
+
+def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
+    """Return the lifecycle after `event`. Every decision and every projection of a post uses this function.
+
+    For a withdrawn event, pass what `known_event` returns. An event that is not about the lifecycle changes nothing.
+    """
     match event:
         case ContentChanged():
-            return replace(post, content=edited(post.content, event), revision=post.revision + 1)
-        case PostCategorized(category_id=category_id):
-            return replace(post, category_ids=post.category_ids | {category_id})
-        case PostUncategorized(category_id=category_id):
-            return replace(post, category_ids=post.category_ids - {category_id})
+            return lifecycle._replace(revision=lifecycle.revision + 1)
         case PostPublished(revision=revision, published_at=published_at):
-            return _published(post, revision, published_at)
+            return Lifecycle(PostStatus.PUBLISHED, lifecycle.revision, revision, published_at)
         case PostUnpublished():
-            return replace(post, status=PostStatus.UNPUBLISHED)
+            return lifecycle._replace(status=PostStatus.UNPUBLISHED)
         case PostArchived():
-            return replace(post, status=PostStatus.ARCHIVED)
+            return lifecycle._replace(status=PostStatus.ARCHIVED)
         case PostUnarchived():
-            return replace(post, status=_status_out_of_archive(post))
-        case _ as unreachable:
-            assert_never(unreachable)
+            never_published = lifecycle.published_at is None
+            return lifecycle._replace(status=PostStatus.DRAFT if never_published else PostStatus.UNPUBLISHED)
+        case _:
+            return lifecycle
+
+
+def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:
+    """Return the event that stands for a withdrawn one: its type is known, its values are not.
+
+    A post whose creation is withdrawn, or unknown (`lifecycle` is `None`), has empty content and its id as its slug.
+    Returns `gone` itself if its type says nothing about the post but that its version has changed.
+    """
+    post_id = gone.subject_id
+    if lifecycle is None or gone.type == "post.created":
+        return PostCreated(post_id=post_id, slug=post_id, title="", teaser=None, body="", author_ids=())
+    match gone.type:
+        case "post.edited" | "post.restored" | "post.reverted":
+            return PostEdited(post_id=post_id)
+        case "post.published":
+            date = gone.recorded_at if lifecycle.published_at is None else lifecycle.published_at
+            return PostPublished(
+                post_id=post_id, revision=lifecycle.revision, published_at=date, correction=None
+            )
+        case "post.unpublished":
+            return PostUnpublished(post_id=post_id)
+        case "post.archived":
+            return PostArchived(post_id=post_id)
+        case "post.unarchived":
+            return PostUnarchived(post_id=post_id)
+        case _:
+            return gone
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post as an editor works on it."""
+
+    id: str
+    content: Content
+    lifecycle: Lifecycle = DRAFT
+    category_ids: frozenset[str] = frozenset()
+    published_slugs: frozenset[str] = frozenset()
+
+
+def evolve(post: Post | None, event: PostEvent) -> Post | None:
+    """Return the post after `event`. History is never rejected: an event that cannot apply changes nothing."""
+    known = known_event(event, post.lifecycle if post else None) if isinstance(event, Withdrawn) else event
+    if isinstance(known, PostCreated):
+        content = Content(known.slug, known.title, known.teaser, known.body, known.author_ids)
+        return Post(known.post_id, content)
+    if post is None:
+        return None
+    content, category_ids, published_slugs = post.content, post.category_ids, post.published_slugs
+    match known:
+        case ContentChanged():
+            content = edited(content, known)
+        case PostPublished():
+            published_slugs |= {content.slug}
+        case PostCategorized(category_id=category_id):
+            category_ids |= {category_id}
+        case PostUncategorized(category_id=category_id):
+            category_ids -= {category_id}
+        case _:
+            pass
+    return Post(post.id, content, advance(post.lifecycle, known), category_ids, published_slugs)
 
 
 def edited(content: Content, event: ContentChanged) -> Content:
@@ -100,39 +154,3 @@ def edited(content: Content, event: ContentChanged) -> Content:
         body=content.body if event.body is UNSET else event.body,
         author_ids=content.author_ids if event.author_ids is UNSET else event.author_ids,
     )
-
-
-def _published(post: Post, revision: int, published_at: int) -> Post:
-    return replace(
-        post,
-        status=PostStatus.PUBLISHED,
-        live_revision=revision,
-        published_at=published_at,
-        published_slugs=post.published_slugs | {post.content.slug},
-    )
-
-
-def _status_out_of_archive(post: Post) -> PostStatus:
-    return PostStatus.DRAFT if post.live_revision is None else PostStatus.UNPUBLISHED
-
-
-def _evolve_withdrawn(post: Post | None, event: Withdrawn) -> Post | None:
-    """Keep what the type alone tells: that there is a post, a revision, a change of status."""
-    if event.type == "post.created" or post is None:
-        return Post(
-            event.subject_id, Content(slug=event.subject_id, title="", teaser=None, body="", author_ids=())
-        )
-    match event.type:
-        case "post.edited" | "post.restored" | "post.reverted":
-            return replace(post, revision=post.revision + 1)
-        case "post.published":
-            date = event.recorded_at if post.published_at is None else post.published_at
-            return _published(post, post.revision, date)
-        case "post.unpublished":
-            return replace(post, status=PostStatus.UNPUBLISHED)
-        case "post.archived":
-            return replace(post, status=PostStatus.ARCHIVED)
-        case "post.unarchived":
-            return replace(post, status=_status_out_of_archive(post))
-        case _:
-            return post

@@ -165,7 +165,7 @@ async def _carry_out(
     """Carry out a command, and return a payload whose object, called `name`, is read as the command left it."""
     context = info.context
     try:
-        outcome: CommandResult = await context.store.press.handle(
+        outcome: CommandResult = await context.store.commands.handle(
             command.use_case(), context.surround(command.request())
         )
     except PermissionDenied as refusal:

@@ -230,7 +230,7 @@ class Query:
         """Return the projections."""
         store = info.context.store
         points = store.checkpoints
-        behind = await lags(store.log, points, store.clock.now(), store.contact)
+        behind = await lags(store.log, points, store.clock.now(), store.log_health)
         digests = checkpoints.digests(info.context.today.snapshot.db)
         return [
             Projection(

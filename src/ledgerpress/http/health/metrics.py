@@ -110,9 +110,9 @@ class Metrics(Collector):
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
         points = store.checkpoints
-        lag = await lags(store.log, points, store.clock.now(), store.contact)
+        lag = await lags(store.log, points, store.clock.now(), store.log_health)
         views = store.views
-        self._store = _Seen(store.contact, points, lag, views.path.name, views.since)
+        self._store = _Seen(store.log_health, points, lag, views.path.name, views.since)
         try:
             encode, media_type = choose_encoder(accept)
             return encode(self._registry), media_type

@@ -69,7 +69,7 @@ class Health:
     async def ready(self, request: Request) -> Response:
         """Answer 200, or 503 with the projections that are paused or behind. It does not wait for the log."""
         store, settings = self._store, self._settings
-        points, contact = store.checkpoints, store.contact
+        points, contact = store.checkpoints, store.log_health
         lag = await lags(store.log, points, store.clock.now(), contact)
         node = node_lag(lag)
         paused = {name: point.error for name, point in points.items() if point.is_paused}

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.views.views_version import ViewsVersion
 
-_STANDING: Final = """
+_VIEWS_VERSION: Final = """
     SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection
 """
 
@@ -23,8 +23,8 @@ class ChangeDetector:
         self._connect = connect
         self._db: sqlite3.Connection | None = None
         self._ask: Callable[[str], sqlite3.Cursor]
-        self._version: int | None = None
-        self._standing = _unknown()
+        self._data_version: int | None = None
+        self._views_version = _unknown()
 
     def read(self) -> ViewsVersion:
         """Return how far the views have come: the same object as long as nobody has changed anything.
@@ -35,23 +35,23 @@ class ChangeDetector:
             if self._db is None:
                 self._db = self._connect()
                 self._ask = self._db.cursor().execute
-                self._version = None
+                self._data_version = None
             (version,) = self._ask("PRAGMA data_version").fetchone()
-            if version != self._version:
+            if version != self._data_version:
                 # A commit between the two statements is seen now, and once more with the next version.
-                ((position, is_settled, began_at),) = self._db.execute(_STANDING).fetchall()
-                self._standing = ViewsVersion(position, (self, began_at), bool(is_settled))
-                self._version = version
+                ((position, is_settled, began_at),) = self._db.execute(_VIEWS_VERSION).fetchall()
+                self._views_version = ViewsVersion(position, (self, began_at), bool(is_settled))
+                self._data_version = version
         except sqlite3.Error:
             self.close()
-        return self._standing
+        return self._views_version
 
     def close(self) -> None:
         """Give the connection back; whoever asks again gets another."""
         if self._db is not None:
             self._db.close()
             self._db = None
-        self._standing = _unknown()
+        self._views_version = _unknown()
 
 
 def _unknown() -> ViewsVersion:

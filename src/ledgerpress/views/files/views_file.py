@@ -132,7 +132,7 @@ class ViewsFile:
         with self.snapshot() as snapshot:
             return checkpoints.read(snapshot.db)
 
-    def standing(self) -> ViewsVersion:
+    def views_version(self) -> ViewsVersion:
         """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
         return self._watch.read()
 

@@ -60,7 +60,7 @@ def completion(found: ImportedPost, page: PagePost) -> Completion:
     return Completion(
         body=brings_body,
         teaser=bool(page.teaser) and content.teaser is None,
-        date=knows_date and page.published_at != found.post.published_at,
+        date=knows_date and page.published_at != found.post.lifecycle.published_at,
         reason=DATE_GUESSED if found.date_is_guessed and not knows_date else IMPORTED,
     )
 

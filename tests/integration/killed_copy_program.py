@@ -1,4 +1,4 @@
-"""The program, killed while it copies: `python -m tests.integration.killed_copy POSITION SECONDS ARGUMENT…`.
+"""The program, killed while it copies: `python -m tests.integration.killed_copy_program POSITION SECONDS ARGUMENT…`.
 
 So many seconds after it has come to the position it gets SIGKILL, whatever it is doing then.
 """

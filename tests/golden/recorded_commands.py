@@ -50,7 +50,7 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
-from tests.sources import SeededBytes, SetClock
+from tests.fixed_sources import SeededBytes, SetClock
 
 PUBLICATION: Final = uuid8("golden", "publication")
 NIGHT: Final = CategoryRef(slug="night")

@@ -27,10 +27,10 @@ from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.newsroom import Newsroom
-from tests.projectors import Altered
-from tests.property.query_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
-from tests.sources import SeededBytes, SetClock
+from tests.altered_projectors import Altered
+from tests.fixed_sources import SeededBytes, SetClock
+from tests.newsroom_model import Newsroom
+from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Session:
 
     async def begin(self) -> None:
         """Have a small newsroom to begin with."""
-        handle = self.store.press.handle
+        handle = self.store.commands.handle
         author = await handle(people_commands.RegisterAuthor(name="Ada Brook"))
         for name, parent in (("News", None), ("Town", CategoryRef(slug="news")), ("Sport", None)):
             await handle(categories.CreateCategory(name=name, parent=parent))
@@ -165,7 +165,7 @@ class Session:
     async def _say(self, ask: Ask, command: Command, request: CommandRequest) -> CommandResult | Rejection:
         self.seen[ask.kind.__name__] += 1
         try:
-            return await self.store.press.handle(command, request)
+            return await self.store.commands.handle(command, request)
         except Rejection as refusal:
             self.seen[refusal.code] += 1
             return refusal

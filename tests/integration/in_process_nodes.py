@@ -15,8 +15,8 @@ from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.authentication import make_authenticator
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.directory import ViewsDirectory
+from tests.fixed_sources import SeededBytes
 from tests.integration.graphql_client import ROOMY, ChosenDoor, Client
-from tests.sources import SeededBytes
 
 MIN_POSITION = "LedgerPress-Min-Position"
 

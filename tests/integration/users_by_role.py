@@ -25,6 +25,6 @@ async def people(store: Store) -> dict[str, Identity]:
     """
     found = {"anyone": ANONYMOUS}
     for name, role in _ROLES.items():
-        outcome = await store.press.handle(RegisterActor(name=name), CommandRequest(idempotency_key=name))
+        outcome = await store.commands.handle(RegisterActor(name=name), CommandRequest(idempotency_key=name))
         found[name] = identity(role, outcome.subject_id)
     return found

@@ -11,7 +11,7 @@ from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Author, Category, Newsroom, Post
+from tests.newsroom_model import Author, Category, Newsroom, Post
 
 
 def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: int = 3) -> None:

@@ -21,7 +21,7 @@ class Ended(NamedTuple):
 
 async def begun(*arguments: str | Path, change: str | None = None) -> asyncio.subprocess.Process:
     """Start the program, the leader of a process group of its own; it tells nobody's width from the terminal."""
-    module = ("tests.integration.changed_program", change) if change else ("ledgerpress",)
+    module = ("tests.integration.other_version_program", change) if change else ("ledgerpress",)
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, *arguments,
         cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

@@ -15,8 +15,8 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
-from tests.newsroom import Newsroom
-from tests.property.query_generator import DAY
+from tests.newsroom_model import Newsroom
+from tests.property.command_generator import DAY
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""A process that works under a lease: `lease_holder.py URL NODE SECONDS STREAM`.
+"""A process that works under a lease: `lease_holder_program.py URL NODE SECONDS STREAM`.
 
 It takes the lease `schedules`, appends once to the stream, which must be new, and prints "held" with its token. Then it
 waits for a line on standard input, and appends once more, whatever has become of its lease meanwhile. Prints "lost" when it
@@ -17,7 +17,7 @@ from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
-from tests.integration.log_appender import event
+from tests.integration.log_appender_program import event
 
 
 def say(*words: object) -> None:

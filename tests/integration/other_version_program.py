@@ -1,4 +1,4 @@
-"""The program as another version of it would be: `python -m tests.integration.changed_program CHANGE ARGUMENT…`."""
+"""The program as another version of it would be: `python -m tests.integration.other_version_program CHANGE ARGUMENT…`."""
 
 import sqlite3
 import sys
@@ -17,7 +17,7 @@ from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server import views_builder
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
-from tests.projectors import AlteredWriting
+from tests.altered_projectors import AlteredWriting
 
 FAILS_AT: Final = 9
 SMALL_BATCH: Final = 1_500

@@ -10,9 +10,9 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.graphql.relay import global_ids
-from tests.integration.history import History
-from tests.integration.server import Server
-from tests.integration.wire import SELECTIONS, Client, ConnectionLost, Outcome
+from tests.integration.keep_alive_client import SELECTIONS, Client, ConnectionLost, Outcome
+from tests.integration.log_history import History
+from tests.integration.server_process import Server
 
 Fact: TypeAlias = tuple[str, dict[str, Any]]
 """The type of an event, and some of what it says."""

@@ -14,8 +14,8 @@ from ledgerpress.http.app import make_app
 from ledgerpress.server.authentication import make_authenticator
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector import Projector
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
-from tests.sources import SeededBytes, SetClock
 
 
 class Visitors(Client):
@@ -55,7 +55,7 @@ class Visitors(Client):
         """Make a token beside the door, as an operator does, and return its secret."""
         secret = new_secret(self.store.randomness)
         command = CreateToken(name="Robot", role=role, secret_hash=secret_hash(secret), **given)
-        await self.store.press.handle(command)
+        await self.store.commands.handle(command)
         return secret
 
 

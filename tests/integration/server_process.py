@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from tests.integration.wire import Client, ConnectionLost
+from tests.integration.keep_alive_client import Client, ConnectionLost
 
 PROGRAM: Final = (sys.executable, "-m", "ledgerpress")
 START_SECONDS: Final = 60.0

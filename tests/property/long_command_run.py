@@ -29,13 +29,13 @@ from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
 from ledgerpress.operator.verification import verify_log
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
-from tests.contract.samples import sample_event
-from tests.property.cache_questions import Questioner
+from tests.contract.sample_events import sample_event
+from tests.fixed_sources import SeededBytes, StandingClock
+from tests.property.command_generator import Ask, random_ask
 from tests.property.day_scenario import WHOLE_DAY
-from tests.property.query_generator import Ask, random_ask
-from tests.property.session import Session
+from tests.property.narrow_queries import Questioner
+from tests.property.store_session import Session
 from tests.property.view_rows import Rows, rows_of, views_in_use
-from tests.sources import SeededBytes, StandingClock
 
 COMMANDS: Final = 1_000
 QUESTIONS: Final = 20
@@ -127,7 +127,7 @@ class Run:
 
     async def said(self, command: Command, request: CommandRequest | None = None) -> CommandResult | None:
         try:
-            outcome = await self.session.store.press.handle(command, request)
+            outcome = await self.session.store.commands.handle(command, request)
         except (Rejection, LeaseLost) as refusal:
             self.outcomes.append(shown(refusal))
             return None

@@ -14,7 +14,7 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.features.people_projector import PeopleProjector
 from ledgerpress.features.site.model import SiteNamed
 from ledgerpress.views.projection.projector import ProjectorBatch
-from tests.projectors import AlteredWriting
+from tests.altered_projectors import AlteredWriting
 
 CURSED: Final = "Cursed"
 

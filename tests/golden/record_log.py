@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from tests.golden.lines import line_of
-from tests.golden.newsroom import PUBLICATION, happen
+from tests.golden.log_lines import line_of
+from tests.golden.recorded_commands import PUBLICATION, happen
 
 
 async def record() -> list[str]:

@@ -17,9 +17,9 @@ from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
-from tests.projectors import Altered
+from tests.altered_projectors import Altered
+from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.view_rows import Rows
-from tests.sources import SeededBytes, SetClock
 
 OPENINGS = count()
 

@@ -14,7 +14,7 @@ from ledgerpress.graphql.context import Store as AskedStore
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from tests.property.expected_answers import QUESTIONS, Json
+from tests.property.expected_responses import QUESTIONS, Json
 from tests.property.long_scenario import StandingClock
 
 

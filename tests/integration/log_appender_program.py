@@ -1,4 +1,4 @@
-"""A process that appends to a log: `log_appender.py PATH NAME APPENDS`, for tests with several processes.
+"""A process that appends to a log: `log_appender_program.py PATH NAME APPENDS`, for tests with several processes.
 
 Every append writes two events: one to a stream of its own, with an exact version, and one to a stream that all
 processes share, with any version. Prints the positions that were acknowledged, then a line "done" with the slowest

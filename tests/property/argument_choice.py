@@ -8,8 +8,8 @@ from typing import TypeVar
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
-from tests.newsroom import Newsroom, Post
-from tests.property.expected_answers import Asked, Json
+from tests.newsroom_model import Newsroom, Post
+from tests.property.expected_responses import Asked, Json
 
 T = TypeVar("T")
 

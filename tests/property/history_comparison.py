@@ -11,7 +11,7 @@ from ledgerpress.features.categories.model import CategoryDeleted
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.queries import MEMBERSHIP, ChangeQuery
 from ledgerpress.views.snapshot import Snapshot
-from tests.newsroom import Newsroom
+from tests.newsroom_model import Newsroom
 
 History: TypeAlias = Sequence[Recorded[Event]]
 Holds: TypeAlias = Callable[[Recorded[Event]], bool]
