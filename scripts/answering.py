@@ -34,7 +34,7 @@ def bare(body: bytes) -> ASGIApp:
 def ledgerpress(store: Store) -> ASGIApp:
     """Return LedgerPress's own application, for everyone."""
     unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-    return make_app(store, door=FixedIdentity(ANONYMOUS), settings=unbounded)
+    return make_app(store, authenticator=FixedIdentity(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {

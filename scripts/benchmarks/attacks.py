@@ -183,7 +183,7 @@ async def serve(data: Path) -> None:
     async with open_store(data) as store:
         # All come from one address, so the rate that a client may keep is the benchmark's to keep.
         settings = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-        app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits())
+        app = make_app(store, authenticator=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits())
         listening = socket.create_server(("127.0.0.1", 0))
         print(listening.getsockname()[1], flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))

@@ -21,7 +21,7 @@ async def serving(data: Path, settings: HttpSettings, limits: Limits | None = No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:
             config = uvicorn.Config(
-                make_app(store, door=FixedIdentity(ANONYMOUS), settings=settings, limits=limits),
+                make_app(store, authenticator=FixedIdentity(ANONYMOUS), settings=settings, limits=limits),
                 http="httptools",
                 ws="none",
                 log_config=None,

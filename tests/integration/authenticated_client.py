@@ -74,6 +74,6 @@ async def visitors(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
         door = make_authenticator(store, settings or AccessSettings())
-        transport = httpx2.ASGITransport(app=make_app(store, door=door))
+        transport = httpx2.ASGITransport(app=make_app(store, authenticator=door))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Visitors(http, store, door, clock, data)

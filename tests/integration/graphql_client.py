@@ -108,7 +108,7 @@ async def client(
         chosen = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(
             store,
-            door=door or chosen,
+            authenticator=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,
             open_past=open_past,

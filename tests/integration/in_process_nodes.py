@@ -56,7 +56,7 @@ async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[N
         door = ChosenDoor(LOCAL_OPERATOR)
         app = make_app(
             store,
-            door=make_authenticator(store, AccessSettings()) if tokens else door,
+            authenticator=make_authenticator(store, AccessSettings()) if tokens else door,
             settings=HttpSettings.development(),
             limits=ROOMY,
         )

@@ -62,7 +62,7 @@ async def operated(
     observed = CommandMetrics(None)
     observed.shown_by(running.metrics)
     async with open_store(data, observer=observed) as store:
-        app = make_app(store, door=TwoTokens(), allowed_hosts=allowed_hosts, running=running)
+        app = make_app(store, authenticator=TwoTokens(), allowed_hosts=allowed_hosts, runtime=running)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Operated(http, store, running)

@@ -77,7 +77,7 @@ async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}
-        answer = await engine.execute(store, _QUERY % kind, variables=variables)
+        answer = await engine.execute_document(store, _QUERY % kind, variables=variables)
         if answer.body.get("errors"):
             fail(answer.body["errors"][0]["message"], REFUSED)
         subject = answer.body["data"][kind]

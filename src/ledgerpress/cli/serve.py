@@ -140,7 +140,7 @@ async def _serve(
         )
         store = await opening.__aenter__()
     try:
-        running = Runtime(
+        runtime = Runtime(
             health=settings.health,
             exposure=settings.metrics,
             cors=settings.cors,
@@ -148,17 +148,17 @@ async def _serve(
             access_log=access_log,
             spans=tracer.requests if tracer else None,
         )
-        observed.shown_by(running.metrics)
+        observed.shown_by(runtime.metrics)
         door = _door(store, known)
-        app = _app(store, door, known, running)
-        apps: list[Any] = [app, running.operations_app(store, door)]
+        app = _app(store, door, known, runtime)
+        apps: list[Any] = [app, runtime.operations_app(store, door)]
         _begin_to_listen(listeners)
         await _greet(known, store, listeners)
         rebuilding = asyncio.create_task(
             rebuild_in_background(server.data, server.log, this_program()), name="rebuild beside"
         )
         try:
-            await ServerProcess(server, settings.live, running.stopping).run(
+            await ServerProcess(server, settings.live, runtime.stopping).run(
                 *zip(apps, listeners, strict=False)
             )
         finally:
@@ -188,19 +188,19 @@ def _door(store: Store, known: LoadedSettings) -> Authenticator:
         fail(str(error), MISUSED)
 
 
-def _app(store: Store, door: Authenticator, known: LoadedSettings, running: Runtime) -> ASGIApp:
+def _app(store: Store, door: Authenticator, known: LoadedSettings, runtime: Runtime) -> ASGIApp:
     settings, server = known.settings, known.settings.server
     try:
         return make_app(
             store,
-            door=door,
+            authenticator=door,
             settings=settings.http,
             limits=settings.limits,
             cache=settings.cache,
-            live=settings.live,
+            subscriptions=settings.live,
             allowed_hosts=server.hosts,
             open_past=server.open_past,
-            running=running,
+            runtime=runtime,
         )
     except BadManifest as error:
         fail(f"http.trusted_documents: {error}", MISUSED)

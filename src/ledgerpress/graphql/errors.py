@@ -40,8 +40,12 @@ class LogUnavailableError(GraphQLError):
 
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
         """`is_unavailable` MUST be true for all `errors`."""
-        rejections = [failure for error in errors if isinstance(failure := _server_failure(error), LogRefuses)]
-        super().__init__(_rejected(rejections[0]) if rejections else _UNAVAILABLE, extensions={"code": LOG_UNAVAILABLE})
+        rejections = [
+            failure for error in errors if isinstance(failure := _server_failure(error), LogRefuses)
+        ]
+        super().__init__(
+            _rejected(rejections[0]) if rejections else _UNAVAILABLE, extensions={"code": LOG_UNAVAILABLE}
+        )
 
 
 def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:

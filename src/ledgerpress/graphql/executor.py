@@ -67,14 +67,31 @@ class Executor:
             except RequestError as error:
                 return self._request_error(error, context.today.snapshot.position)
             except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
-                return self._request_error(
-                    RequestError(TimeLimitExceeded()), context.today.snapshot.position
-                )
+                return self._request_error(RequestError(TimeLimitExceeded()), context.today.snapshot.position)
             except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
                 # No position: what failed may be the views themselves.
                 return error_result([masked_error(failure)], 0)
         finally:
             context.close()
+
+    async def execute_document(
+        self,
+        store: Store,
+        query: str,
+        *,
+        operation_name: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+        open_past: bool = False,
+    ) -> Result[ResponseMap]:
+        """Resolve and execute an operation, for programs that have no HTTP edge."""
+        try:
+            operation = await self.documents.resolve(query, operation_name)
+        except RequestError as error:
+            return self.reject(store, error)
+        return await self.execute(
+            store, operation, variables=variables, identity=identity, open_past=open_past
+        )
 
     def reject(self, store: Store, error: RequestError) -> Result[ResponseMap]:
         """Return the result of a request without a valid operation, as `Documents.resolve` raised it."""
@@ -122,14 +139,12 @@ class Executor:
 
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
         position = context.today.snapshot.position
-        extensions = {"extensions": {"cost": cost.told()}} if self.limits.tell_cost else {}
+        extensions: ResponseMap = {"extensions": {"cost": cost.told()}} if self.limits.tell_cost else {}
         errors = self._presentable(result.errors or ())
         if result.data is None and not any(error.path for error in result.errors or ()):
             return error_result(errors, position, **extensions)
         if errors:
-            return Result(
-                ResultKind.PARTIAL, {"errors": errors, "data": result.data, **extensions}, position
-            )
+            return Result(ResultKind.PARTIAL, {"errors": errors, "data": result.data, **extensions}, position)
         return Result(ResultKind.COMPLETE, {"data": result.data, **extensions}, position)
 
     def _request_error(self, error: RequestError, position: int) -> Result[ResponseMap]:

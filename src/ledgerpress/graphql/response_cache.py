@@ -35,6 +35,10 @@ class CacheableStore(Store, Protocol):
         """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
         ...
 
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        """Return the position of the last withdrawal of a payload: older responses may contain it."""
+        ...
+
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until some process changes anything."""
         ...

@@ -32,7 +32,7 @@ class ResultKind(Enum):
     """Not executed: it needs the log, which cannot be reached."""
 
 
-_EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
+EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,18 @@ class Result(Generic[Body]):
     @property
     def executed(self) -> bool:
         """Whether the operation was executed, perhaps with errors."""
-        return self.kind in _EXECUTED
+        return self.kind in EXECUTED
 
 
 EncodedResult: TypeAlias = Result[bytes]
 
 
 def error_result(
-    errors: Sequence[ResponseMap], position: int, *, kind: ResultKind = ResultKind.REQUEST_ERROR, **members: Any
+    errors: Sequence[ResponseMap],
+    position: int,
+    *,
+    kind: ResultKind = ResultKind.REQUEST_ERROR,
+    **members: Any,
 ) -> Result[ResponseMap]:
     """Return the result of a request that was not executed. Errors of the server overrule `kind`."""
     codes = {(error.get("extensions") or {}).get("code") for error in errors}

@@ -70,7 +70,9 @@ class Runtime:
         )
         return Starlette(routes=[*self._health(store, authenticator, details), self._metrics(store, None)])
 
-    def _health(self, store: Store, authenticator: Authenticator, settings: HealthSettings) -> list[BaseRoute]:
+    def _health(
+        self, store: Store, authenticator: Authenticator, settings: HealthSettings
+    ) -> list[BaseRoute]:
         health = Health(store, authenticator, settings, self.stopping)
         return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
 

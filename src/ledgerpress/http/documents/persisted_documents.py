@@ -50,7 +50,8 @@ class PersistedDocuments:
         text, named = request.query, request.document_id is not None or bool(request.extensions)
         digest = self._identifier(request) if named else None
         if digest is None:
-            return RequestedDocument(self._allowed(text or ""))
+            text = text or ""
+            return RequestedDocument(self._allowed(text) if self._only_trusted else text)
         known = self._trusted.get(digest)
         if known is None and self._registers:
             known = self._registered.get(digest)

@@ -65,6 +65,7 @@ class GraphQLEndpoint:
         open_past: bool = False,
     ) -> None:
         self._cached_executor = cached_executor
+        self._documents = cached_executor.documents
         self._store = store
         self._rates = rates
         self._settings = settings
@@ -163,7 +164,7 @@ class GraphQLEndpoint:
         """
         cached, store, variables = self._cached_executor, self._store, request.variables
         try:
-            operation = await cached.documents.resolve(text, request.operation_name)
+            operation = await self._documents.resolve(text, request.operation_name)
         except RequestError as error:
             cached.counts.executed += 1
             return encoded(cached.executor.reject(store, error)), None, None

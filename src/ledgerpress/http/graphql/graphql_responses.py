@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from ledgerpress.eventlog.clock import Clock
-from ledgerpress.graphql.results import EncodedResult, ResultKind
+from ledgerpress.graphql.results import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.errors import Header, HttpError, retry_after
 from ledgerpress.http.middleware import position_header
@@ -53,11 +53,13 @@ class GraphQLResponses:
         """Return the response with a result that no HTTP cache may store: to a POST, or with errors."""
         kind = result.kind
         status = (self._json_statuses if media_type == JSON else self._statuses)[kind]
-        content_type = _CONTENT_TYPES[media_type] if result.executed else self._error_type(media_type)
+        content_type = _CONTENT_TYPES[media_type] if kind in EXECUTED else self._error_type(media_type)
         headers = [content_type, _NO_STORE, VARY]
         if kind is ResultKind.LOG_UNAVAILABLE:
             headers.append(retry_after(1))
-        if result.position:  # without one nothing was read, and the response reports the position of the views
+        if (
+            result.position
+        ):  # without one nothing was read, and the response reports the position of the views
             headers.insert(0, (position_header.NAME, b"%d" % result.position))
         return Response(status, headers, result.body)
 
@@ -65,9 +67,7 @@ class GraphQLResponses:
         self, result: EncodedResult, media_type: str, if_none_match: bytes | None, *, public: bool
     ) -> Response:
         """Return the response to a GET with a complete result: the result, or 304 if the client has it."""
-        tag = _entity_tag(
-            result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type
-        )
+        tag = _entity_tag(result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type)
         max_age = self._max_age(result) if public else 0
         headers = [
             (position_header.NAME, b"%d" % result.position),
@@ -106,9 +106,7 @@ def _entity_tag(digest: str, media_type: str) -> bytes:
 def _matches(if_none_match: bytes, tag: bytes) -> bool:
     """Return whether the client has the response already (RFC 9110, 13.1.2). Tags are compared weakly."""
     return (
-        if_none_match == tag
-        or tag in _tags(if_none_match[:_MAX_CONDITION])
-        or if_none_match.strip() == b"*"
+        if_none_match == tag or tag in _tags(if_none_match[:_MAX_CONDITION]) or if_none_match.strip() == b"*"
     )
 
 

@@ -27,15 +27,18 @@ class RateLimiter:
 
         Invalid credentials count for their address, so that nobody tries them faster than requests. Raises `HttpError`.
         """
-        identity = await self.identify_again(scope, authorization)
-        return identity, self.take(scope, identity)
-
-    async def identify_again(self, scope: Scope, authorization: bytes | None) -> Identity:
-        """Return who sends a request, without counting it. Raises `HttpError`."""
         try:
-            return await self.identify(
+            identity = await self.identify(
                 scope, None if authorization is None else authorization.decode("latin-1")
             )
+        except Unauthenticated as error:
+            raise invalid_token(error) from None
+        return identity, self.take(scope, identity)
+
+    async def identify_again(self, scope: Scope, authorization: bytes) -> Identity:
+        """Return who sends a request that was admitted before. Raises `HttpError`."""
+        try:
+            return await self.identify(scope, authorization.decode("latin-1"))
         except Unauthenticated as error:
             raise invalid_token(error) from None
 

@@ -32,6 +32,8 @@ class TokenBuckets:
         max_clients: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.is_on = per_second > 0
+        """Whether there is a limit."""
         self._per_second = per_second
         self._burst = max(1.0, per_second * burst_seconds)
         self._max_clients = max_clients
@@ -39,11 +41,6 @@ class TokenBuckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._shared = _Bucket(self._burst, clock())
         self._policy = b'"requests";q=%d;w=%d' % (self._burst, max(1, round(burst_seconds)))
-
-    @property
-    def is_on(self) -> bool:
-        """Whether there is a limit."""
-        return self._per_second > 0
 
     def take(self, client: str) -> float:
         """Count a request of a client, and return how many it has left.

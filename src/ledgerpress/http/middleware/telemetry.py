@@ -116,9 +116,7 @@ class Telemetry:
             context.error_ids.append(context.id)
             logger.exception("the request could not be answered", extra={"error_id": context.id})
             failure = "Something went wrong on the server."
-            await send_error(
-                sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=context.id)
-            )
+            await send_error(sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=context.id))
         finally:
             seconds = time.perf_counter() - started
             kind = _kind(context, scope)

@@ -70,7 +70,7 @@ class BufferedReceive:
         self._receive = receive
         self._first: Message | None = None
         self._waits: Awaitable[Message] | None = None
-        self.body: bytes | None = None
+        self.whole: bytes | None = None
         pending = receive()
         if not isinstance(pending, CoroutineType):
             self._waits = pending

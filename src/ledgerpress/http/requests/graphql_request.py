@@ -80,7 +80,9 @@ def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -
         if name in parameters:
             raise _duplicate()
         parameters[name] = value
-    variables, extensions = (_map(parameters, name, max_depth, ill_formed) for name in ("variables", "extensions"))
+    variables, extensions = (
+        _map(parameters, name, max_depth, ill_formed) for name in ("variables", "extensions")
+    )
     request = GraphQLRequest(
         query=parameters.get("query") or None,
         document_id=parameters.get("documentId") or None,

@@ -5,8 +5,8 @@ import asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.identity import Authenticator
-from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments
@@ -14,7 +14,7 @@ from ledgerpress.http.limits.rate_limit import RateLimiter
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.sse_single_connection import Reservations
-from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.stream_requests import StreamRequests, prefers_event_stream
 from ledgerpress.http.streaming.websocket import Sockets
 
 
@@ -24,7 +24,7 @@ class StreamingEndpoint:
     def __init__(
         self,
         executor: Executor,
-        store: Store,
+        store: CacheableStore,
         authenticator: Authenticator,
         rates: RateLimiter,
         http: HttpSettings,
@@ -72,7 +72,7 @@ class StreamingEndpoint:
         match scope["type"], scope.get("path"):
             case "websocket", "/graphql":
                 return self.sockets
-            case "http", "/graphql" if self.event_streams.handles(scope):
+            case "http", "/graphql" if scope["method"] in {"GET", "POST"} and prefers_event_stream(scope):
                 return self.event_streams
             case "http", "/graphql/stream":
                 return self.reservations

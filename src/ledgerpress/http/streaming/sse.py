@@ -22,13 +22,6 @@ class EventStreams:
         self._requests = requests
         self._open: set[EventStream] = set()
 
-    @staticmethod
-    def handles(scope: Scope) -> bool:
-        """Return whether an HTTP request is for this application."""
-        return (
-            scope["method"] in {"GET", "POST"} and stream_requests.prefers_event_stream(scope)
-        )
-
     @property
     def count(self) -> int:
         """How many streams are open."""
@@ -50,9 +43,7 @@ class EventStreams:
         watching = end_when_invalid(stream, self._authenticator, scope, identity, self._hub.settings)
         try:
             after, headers = stream_requests.last_event_id(scope), self._requests.headers(scope)
-            operations.start(
-                "", request, identity, after=after, headers=headers, resolved=resolved
-            )
+            operations.start("", request, identity, after=after, headers=headers, resolved=resolved)
             await stream.run(receive, send)
         finally:
             watching.cancel()

@@ -142,7 +142,9 @@ class Reservations:
                 400, "BAD_REQUEST", "Operation ID is missing: send it as extensions.operationId, a string."
             )
         if len(id_) > MAX_ID_CHARACTERS:
-            raise HttpError(400, "BAD_REQUEST", f"The operation ID is longer than {MAX_ID_CHARACTERS} characters.")
+            raise HttpError(
+                400, "BAD_REQUEST", f"The operation ID is longer than {MAX_ID_CHARACTERS} characters."
+            )
         if id_ in reserved.operations:
             raise _in_progress()
         resolved = resolved or await self._requests.resolve(request)

@@ -124,5 +124,8 @@ def last_event_id(scope: Scope) -> int | None:
 
 def prefers_event_stream(scope: Scope) -> bool:
     """Return whether a request prefers an event stream to JSON: clients may accept both."""
-    accept = b",".join([value for name, value in scope["headers"] if name == b"accept"])
-    return content_negotiation.prefers_event_stream(accept)
+    accept = b""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
+    return b"event-stream" in accept.lower() and content_negotiation.prefers_event_stream(accept)

@@ -11,8 +11,8 @@ from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticat
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.messages import ResultMessage
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
 from ledgerpress.http.streaming.reauthentication import reauthenticate
 from ledgerpress.http.streaming.stream_requests import StreamRequests
