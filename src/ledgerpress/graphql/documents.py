@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -26,9 +26,6 @@ from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
 from ledgerpress.graphql.limits.variables import check_variables
-
-if TYPE_CHECKING:
-    from ledgerpress.graphql.compiled.plan import Plan
 
 MAX_VALID_DOCUMENTS: Final = 256
 MAX_INVALID_DOCUMENTS: Final = 64
@@ -57,10 +54,13 @@ class RequestError(Exception):
 
 @dataclass(slots=True)
 class OperationPlans:
-    """The compiled plans of an operation, by the values of its `conditions`; `None` for one that cannot be compiled."""
+    """The compiled plans of an operation (`compiled.plan`), by the values of its `conditions`.
+
+    `None` stands for a plan that cannot be compiled.
+    """
 
     conditions: tuple[str, ...] | None = None
-    by_values: "BoundedCache[tuple[Any, ...], Plan | None]" = field(
+    by_values: BoundedCache[tuple[Any, ...], Any] = field(
         default_factory=lambda: BoundedCache(max_entries=MAX_PLANS)
     )
 

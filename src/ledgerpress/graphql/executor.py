@@ -139,7 +139,9 @@ class Executor:
 
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
         position = context.today.snapshot.position
-        extensions: ResponseMap = {"extensions": {"cost": cost.told()}} if self.limits.tell_cost else {}
+        extensions: ResponseMap = (
+            {"extensions": {"cost": cost.for_response()}} if self.limits.tell_cost else {}
+        )
         errors = self._presentable(result.errors or ())
         if result.data is None and not any(error.path for error in result.errors or ()):
             return error_result(errors, position, **extensions)

@@ -50,7 +50,7 @@ class Compiler:
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
         values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
-        plan = plans.by_values.get(values)
+        plan: Plan | None = plans.by_values.get(values)
         if plan is None:
             if values not in plans.by_values:
                 plan = self._compile(operation, plans.conditions, coerced)

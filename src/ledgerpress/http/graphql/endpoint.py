@@ -21,7 +21,7 @@ from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
 from ledgerpress.graphql.request_context import note_error, note_operation
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
-from ledgerpress.http.content_negotiation import answer_media_type, names_html
+from ledgerpress.http.content_negotiation import names_html, response_media_type
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import UNAUTHENTICATED, Header, HttpError, retry_after
 from ledgerpress.http.fast_path.repeatable_request import NOTE, RepeatableRequest
@@ -87,7 +87,7 @@ class GraphQLEndpoint:
             if self._page and method in _SAFE and _wants_page(accept, scope["query_string"]):
                 await self._page(scope, receive, send)
                 return
-            media_type = answer_media_type(accept)
+            media_type = response_media_type(accept)
             if method == "OPTIONS":
                 response = Response(204, [_ALLOW], b"")
             elif media_type is None:

@@ -90,7 +90,7 @@ class Reservations:
 
     async def _reserve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        accept = headers.get("accept", "*/*")[: content_negotiation.LONGEST]
+        accept = headers.get("accept", "*/*")[: content_negotiation.MAX_HEADER]
         accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
             raise HttpError(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
