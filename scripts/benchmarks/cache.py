@@ -18,6 +18,7 @@ import uvloop
 from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
@@ -25,7 +26,7 @@ from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import list_keys
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 
 LIST = """query ($first: Int!) { articles(first: $first) { nodes {
     id slug title publishedAt updatedAt teaser teaserIsCut age categories { id slug name } } } }"""
@@ -44,7 +45,10 @@ async def median(work: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(store: Store) -> dict[str, float]:
     """Return what was measured, in microseconds and numbers of answers."""
-    kept, none = CachedExecutor(Executor()), CachedExecutor(Executor(), CacheSettings(max_bytes=0))
+    kept, none = (
+        CachedExecutor(Executor(graphql_schema())),
+        CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=0)),
+    )
 
     async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
         operation = await answers.documents.resolve(query)

@@ -32,11 +32,12 @@ import uvicorn
 import uvloop
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from scripts.generated_posts import START, Generator, make_categories, record
+from scripts.workloads.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
 GREATEST_GROWTH_BYTES = 4_000_000
@@ -127,6 +128,7 @@ async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     app = make_app(
         store,
+        graphql_schema(),
         authenticator=FixedIdentity(LOCAL_OPERATOR),
         settings=HttpSettings(requests_per_second=0, anonymous_requests_per_second=0),
         subscriptions=SubscriptionSettings(),

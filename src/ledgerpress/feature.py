@@ -5,6 +5,8 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 """
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +21,11 @@ class Feature:
     # --- views: ledgerpress.views.declarations ---
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---
+    schema: str | None = None
+    """A `ledgerpress.graphql.declarations.SchemaContribution`, loaded when a schema is built."""
+
+
+def load(reference: str) -> Any:
+    """Return the attribute that a lazy reference, "module:attribute", names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_module(module), attribute)

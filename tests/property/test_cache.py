@@ -24,6 +24,7 @@ from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.results import encode
@@ -209,7 +210,7 @@ class Newspaper:
 
 async def spend(data: Path, steps: Sequence[Step], seed: int, seen: Counter[str]) -> None:
     """Take the steps, and count how many answers were hits."""
-    engine = Executor()
+    engine = Executor(graphql_schema())
     async with (
         Session(data, clock=StandingClock(), seen=seen) as session,
         open_store(data, clock=session.clock) as second,

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.results import encode
@@ -54,7 +55,7 @@ def forgetful(is_dropped: Callable[[Topic], bool]) -> Callable[[Snapshot, int], 
 
 
 async def test_whichever_topic_is_dropped_an_old_answer_gives_it_away(tmp_path: Path) -> None:
-    engine = Executor()
+    engine = Executor(graphql_schema())
     sound = CachedExecutor(engine)
     flawed = {
         name: CachedExecutor(engine, invalidation=forgetful(is_dropped))

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
@@ -44,7 +45,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         opening = open_store(tmp_path_factory.mktemp("malformed") / "store")
         store = runner.run(opening.__aenter__())
         unlimited = HttpSettings(anonymous_requests_per_second=0.0)
-        app = make_app(store, authenticator=FixedIdentity(ANONYMOUS), settings=unlimited)
+        app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=unlimited)
 
         async def answer(method: str, query_string: bytes, body: bytes, accept: bytes) -> Answer:
             sent: list[Any] = []
@@ -83,7 +84,11 @@ def malformed(draw: st.DrawFn) -> bytes:
 @given(malformed() | st.binary(max_size=200), st.sampled_from(ACCEPTS), st.sampled_from(["POST", "GET"]))
 @example(b'{"query":"{ site { name } }","extensions":{"minPosition":' + b"9" * 5_000 + b"}}", b"*/*", "POST")
 @example(b'{"query":"\\ud83d"}', b"*/*", "POST")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_no_request_makes_the_server_fail(ask: Ask, sent: bytes, accept: bytes, method: str) -> None:
     status, body = ask(method, sent, sent, accept)
     assert status < 500, body

@@ -22,16 +22,15 @@ from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceede
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_context import current_trace, note_cost
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
-from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.cache_dependencies import CacheDependencies
 
 
 class Executor:
     """Executes operations against stores."""
 
-    def __init__(self, schema: strawberry.Schema | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
         """Execute within `limits`; the default is the development profile's."""
-        self.schema = schema or make_schema()
+        self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
         self._compiler = Compiler(self.schema._schema, hide_suggestions=not self.limits.suggestions)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import strawberry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -33,6 +34,7 @@ from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 
 def make_app(
     store: CacheableStore,
+    schema: strawberry.Schema,
     *,
     authenticator: Authenticator,
     settings: HttpSettings | None = None,
@@ -56,7 +58,7 @@ def make_app(
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    executor, persisted = Executor(limits=limits or Limits()), PersistedDocuments(settings)
+    executor, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
     rates = RateLimiter(authenticator, settings)
     cached_executor = CachedExecutor(executor, cache)
     slots = ConcurrencySlots(settings.max_concurrent_requests)

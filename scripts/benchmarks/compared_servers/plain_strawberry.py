@@ -1,0 +1,179 @@
+"""The magazine as one serves it with strawberry and nothing else: its own ASGI application, with its defaults.
+
+The rows are read from the same file by the same functions of the read models as LedgerPress reads them, and whatever
+can be an attribute is one. What has to be looked up is looked up by a resolver of its own.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.asgi import GraphQL
+
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.posts import article_queries as articles
+from ledgerpress.features.posts.body.rendering import derived_teaser, render
+from ledgerpress.features.registry import graphql_schema
+from ledgerpress.graphql.context import Context
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.server.store import Store
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
+from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class _Request:
+    snapshot: Snapshot
+    now: int
+
+
+_request: ContextVar[_Request] = ContextVar("request")
+_context: ContextVar[Context] = ContextVar("context")
+
+
+@strawberry.type
+class Author:
+    """An author."""
+
+    name: str
+
+
+@strawberry.type
+class Category:
+    """A category."""
+
+    id: strawberry.ID
+    slug: str
+    name: str
+
+
+@strawberry.type
+class PageInfo:
+    """Where a page stands."""
+
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type
+class Article:
+    """An article."""
+
+    record: strawberry.Private[articles.Article]
+    id: strawberry.ID
+    slug: str
+    title: str
+    published_at: str
+    updated_at: str
+
+    @strawberry.field
+    async def teaser(self) -> str:
+        """Return the teaser."""
+        return _teaser(self.record)
+
+    @strawberry.field
+    async def teaser_is_cut(self) -> bool:
+        """Return whether there is more to read."""
+        return _teaser(self.record).endswith(("…", "..."))
+
+    @strawberry.field
+    async def age(self) -> str:
+        """Return how long ago it was published."""
+        return relative_time(self.record.published_at, _request.get().now)
+
+    @strawberry.field
+    async def authors(self) -> list[Author]:
+        """Return the authors."""
+        found = people_queries.authors(_request.get().snapshot, self.record.author_ids)
+        return [Author(name=one.name) for one in found]
+
+    @strawberry.field
+    async def categories(self) -> list[Category]:
+        """Return the categories."""
+        found = categories.of_post(_request.get().snapshot, self.record.seq)
+        return [
+            Category(id=global_ids.encode("Category", one.id), slug=one.slug, name=one.name) for one in found
+        ]
+
+
+@strawberry.type
+class Articles:
+    """A page of articles."""
+
+    page_info: PageInfo
+    nodes: list[Article]
+
+
+@strawberry.type
+class Query:
+    """What can be asked."""
+
+    @strawberry.field
+    async def articles(self, first: int) -> Articles:
+        """Return a page of articles."""
+        snapshot = _request.get().snapshot
+        page = page_of(snapshot, [EVERY_ARTICLE], PageRequest(first))
+        found = [articles.by_seq(snapshot, key.post) for key in page.entries]
+        return Articles(
+            page_info=PageInfo(
+                has_next_page=page.has_next,
+                end_cursor=encode_cursor(page.entries[-1]) if page.entries else None,
+            ),
+            nodes=[_article(one) for one in found if one],
+        )
+
+
+def plain_strawberry(store: Store) -> ASGIApp:
+    """Return the application."""
+    graphql: GraphQL[Any, Any] = GraphQL(strawberry.Schema(Query))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with store.snapshot() as snapshot:
+            _request.set(_Request(snapshot, store.clock.now()))
+            await graphql(scope, receive, send)
+
+    return app
+
+
+def our_schema(store: Store) -> ASGIApp:
+    """Return LedgerPress's own schema and resolvers, none of them awaited, as strawberry's application serves them."""
+    graphql = _OurGraphQL(graphql_schema())
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        context = Context(store, ANONYMOUS)
+        _context.set(context)
+        try:
+            await graphql(scope, receive, send)
+        finally:
+            context.close()
+
+    return app
+
+
+class _OurGraphQL(GraphQL[Any, Any]):
+    async def get_context(self, request: Any, response: Any) -> Any:
+        return _context.get()
+
+
+def _article(record: articles.Article) -> Article:
+    return Article(
+        record=record,
+        id=global_ids.encode("Article", record.id),
+        slug=record.slug,
+        title=record.title,
+        published_at=iso_time(record.published_at),
+        updated_at=iso_time(record.updated_at),
+    )
+
+
+def _teaser(record: articles.Article) -> str:
+    if record.teaser is not None:
+        return record.teaser
+    return derived_teaser(render(articles.markdown(_request.get().snapshot, record.body)).lead)

@@ -1,0 +1,68 @@
+"""Measures what one event costs where many subscribe, each to something else: one step for each, whatever has happened."""
+
+import asyncio
+import time
+from typing import Final
+
+from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.registry import graphql_schema
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
+from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.server.store import Store
+
+DIFFERENT: Final = 500
+EVENTS: Final = 5
+DOCUMENT: Final = (
+    "subscription ($slug: String!) { articleChanged(slug: $slug) { position article { title } } }"
+)
+
+
+class Nowhere:
+    """A connection that takes everything at once."""
+
+    async def send(self, event: ResultMessage) -> None:
+        """Take it."""
+
+    async def end(self, end: SubscriptionEnded) -> None:
+        """Take note."""
+
+    def abandon(self) -> None:
+        """End."""
+
+
+async def different(store: Store, post_id: str) -> float:
+    """Return the processor seconds that an event costs for each subscription that is different from all others."""
+    engine = Executor(graphql_schema())
+    operation = await engine.documents.resolve(DOCUMENT)
+    live = SubscriptionHub(engine, store, SubscriptionSettings())
+    alone = await _events(store, post_id, "alone")
+    subscribers = [
+        await live.subscribe(operation, {"slug": f"elsewhere-{number}"}, ANONYMOUS, Nowhere())
+        for number in range(DIFFERENT)
+    ]
+    await _quiet()
+    together = await _events(store, post_id, "together")
+    for one in subscribers:
+        one.cancel()
+    return (together - alone) / DIFFERENT
+
+
+async def _events(store: Store, post_id: str, title: str) -> float:
+    """Return the processor seconds of a command, and of all that comes of it."""
+    started = time.process_time()
+    for number in range(EVENTS):
+        await store.commands.handle(EditPost(post_id=post_id, title=f"{title} {number}"))
+        await _quiet()
+    return (time.process_time() - started) / EVENTS
+
+
+async def _quiet() -> None:
+    """Wait until this process has nothing left to do."""
+    busy = 1.0
+    while busy > 0.005:
+        before = time.process_time()
+        await asyncio.sleep(0.1)
+        busy = time.process_time() - before
