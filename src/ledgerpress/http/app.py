@@ -25,7 +25,6 @@ from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
 from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
 from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.middleware.position_header import PositionHeader
 from ledgerpress.http.pages.site_pages import Pages
 from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
@@ -99,8 +98,7 @@ def make_app(
         routes=[*runtime.routes(store, authenticator), *pages.routes()],
         middleware=[
             *([fast_path] if runtime.spans is None else []),  # a span covers all layers
-            Middleware(PositionHeader, store=store),
-            *runtime.middleware(allowed_hosts),
+            *runtime.middleware(store, allowed_hosts),
             Middleware(ConcurrencyLimit, slots=slots),
             Middleware(streaming.around),
         ],

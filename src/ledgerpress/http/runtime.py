@@ -19,7 +19,7 @@ from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
-from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
+from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,12 @@ class Runtime:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def middleware(self, allowed_hosts: Sequence[str]) -> list[Middleware]:
+    def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
         """Return the middleware, the outermost first."""
         layers = [
             Middleware(
                 Telemetry,
+                store=store,
                 headers=SecurityHeaders(self.headers, varies_by_origin=bool(self.cors.origins)),
                 metrics=self.metrics if self.exposure.enabled else None,
                 access_log=self.access_log,
@@ -53,7 +54,8 @@ class Runtime:
         ]
         if self.cors.origins:
             layers.append(Middleware(Cors, settings=self.cors))
-        layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
+        if ANY not in allowed_hosts:
+            layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
         return layers
 
     def routes(self, store: Store, authenticator: Authenticator) -> list[BaseRoute]:

@@ -46,6 +46,8 @@ class Cost(NamedTuple):
 
     def require(self, limits: Limits) -> None:
         """Raise `LimitExceeded` if it exceeds the limits."""
+        if self.field <= limits.field_cost and self.type <= limits.type_cost:
+            return
         require(
             self.field,
             limits.field_cost,

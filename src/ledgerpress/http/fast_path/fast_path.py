@@ -170,20 +170,23 @@ class FastPath:
     def learn(self, head: tuple[object, ...], scope: Scope, status: int, headers: list[Header]) -> None:
         """Store the head of the response to a request that is marked as repeatable."""
         request: RepeatableRequest = scope[NOTE]
+        bodies = self._known.get(head)
+        known = bodies.by_body.get(request.body) if bodies else None
+        result = request.result
+        if known and known[:4] == (request.key, result.etag, result.position, request.identity):
+            return  # the head is the same: another check failed
         size = len(request.body) + sum(len(name) + len(value) for name, value in scope["headers"])
         size += len(scope["query_string"])
         if size > _MAX_REQUEST_BYTES:
             return
-        bodies = self._known.get(head)
-        is_new = bodies is None or request.body not in bodies.by_body
-        if bodies is None or (is_new and bodies.bytes > MAX_BYTES // 8):
+        if bodies is None or (known is None and bodies.bytes > MAX_BYTES // 8):
             bodies = _KnownBodies(size)
-        if is_new:
+        if known is None:
             bodies.bytes += _ENTRY_BYTES + 2 * len(request.body)
         bodies.by_body[request.body] = _KnownRequest(
             request.key,
-            request.result.etag,
-            request.result.position,
+            result.etag,
+            result.position,
             request.identity,
             request.operation.text,
             request.named,

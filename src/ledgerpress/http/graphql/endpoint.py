@@ -149,7 +149,7 @@ class GraphQLEndpoint:
             and not (position or rate_headers)
             and scope["method"] != "HEAD"
             and headers.keys().isdisjoint(_NOT_REPEATABLE)
-            and not self._responses.depends_on_clock(result)
+            and not (self._settings.public_max_age and result.expires_at is not None)  # changes `max-age`
         ):
             named = request if document.is_named else None
             scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)

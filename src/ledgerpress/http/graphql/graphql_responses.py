@@ -9,7 +9,7 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.graphql.results import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.errors import Header, HttpError, retry_after
-from ledgerpress.http.middleware import position_header
+from ledgerpress.http.middleware.position_header import position_header
 from ledgerpress.http.responses import NOT_MODIFIED, Response
 from ledgerpress.http.settings import HttpSettings
 
@@ -60,7 +60,7 @@ class GraphQLResponses:
         if (
             result.position
         ):  # without one nothing was read, and the response reports the position of the views
-            headers.insert(0, (position_header.NAME, b"%d" % result.position))
+            headers.insert(0, position_header(result.position))
         return Response(status, headers, result.body)
 
     def cacheable(
@@ -70,7 +70,7 @@ class GraphQLResponses:
         tag = _entity_tag(result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type)
         max_age = self._max_age(result) if public else 0
         headers = [
-            (position_header.NAME, b"%d" % result.position),
+            position_header(result.position),
             (b"etag", tag),
             (
                 b"cache-control",
@@ -83,10 +83,6 @@ class GraphQLResponses:
             return Response(NOT_MODIFIED, headers, b"")
         headers.append(_CONTENT_TYPES[media_type])
         return Response(200, headers, result.body)
-
-    def depends_on_clock(self, result: EncodedResult) -> bool:
-        """Return whether the headers of a cacheable response change with time."""
-        return bool(self._public_max_age) and result.expires_at is not None
 
     def _max_age(self, result: EncodedResult) -> int:
         if not self._public_max_age or result.expires_at is None:

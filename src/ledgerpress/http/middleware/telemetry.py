@@ -1,6 +1,6 @@
 """Telemetry of every request: its context, a line in the access log, metrics, and a span where tracing is on.
 
-It also adds the security headers, so that responses are wrapped once.
+It also adds the security headers and the position, so that responses are wrapped once.
 """
 
 import logging
@@ -10,11 +10,13 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgerpress.graphql.context import Trace
+from ledgerpress.graphql.context import Store, Trace
 from ledgerpress.graphql.request_context import CURRENT, RequestContext
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
+from ledgerpress.http.middleware.position_header import NAME as POSITION
+from ledgerpress.http.middleware.position_header import position_header
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
 from ledgerpress.http.middleware.trace_context import BadTraceHeader, correlation_id, trace_of
 from ledgerpress.http.responses import NOT_MODIFIED, send_error
@@ -53,6 +55,7 @@ class Telemetry:
         self,
         app: ASGIApp,
         *,
+        store: Store,
         headers: SecurityHeaders,
         metrics: Metrics | None,
         access_log: AccessLog | None,
@@ -61,6 +64,7 @@ class Telemetry:
     ) -> None:
         """`prefix` begins the id of each request, so that ids of two processes differ."""
         self._app = app
+        self._store = store
         self._headers = headers
         self._metrics = metrics
         self._access_log = access_log
@@ -96,7 +100,12 @@ class Telemetry:
             if kind == "http.response.start":
                 status = message["status"]
                 add = headers.added_to_not_modified if status == NOT_MODIFIED else headers.added
-                message["headers"] = add(list(message.get("headers", ())))
+                sent = message["headers"] = add(list(message.get("headers", ())))
+                for name, _ in sent:
+                    if name == POSITION:
+                        break
+                else:
+                    message["headers"] = [*sent, position_header(self._store.position)]
             elif kind == "websocket.accept":
                 status = 101
             await send(message)

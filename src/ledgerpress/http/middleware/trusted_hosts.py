@@ -14,23 +14,23 @@ from ledgerpress.http.errors import HttpError
 from ledgerpress.http.responses import send_error
 
 ANY: Final = "*"
+"""Allows every host: the middleware is left out."""
 MAX_VALUES: Final = 1_000
 """How many allowed values of the header are cached: with ports and under `*.` there may be many."""
 
 
 class TrustedHosts:
-    """ASGI middleware. `allowed` are names, addresses, `*.` and a name, or `*`."""
+    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name."""
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
-        self._any = ANY in allowed
         self._names = frozenset(name.lower().strip("[]") for name in allowed)
         self._below = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
         self._allowed = BoundedCache[bytes, bool](max_entries=MAX_VALUES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if self._any or self._is_allowed(scope):
+        if self._is_allowed(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})

@@ -20,21 +20,20 @@ async def read_body(receive: Receive, *, max_bytes: int, seconds: float) -> byte
 
     A small body has usually arrived already, and then needs no timer.
     """
-    pending = receive()
+    pending, message = receive(), None
     if isinstance(pending, CoroutineType):
         try:
             pending = _Resumed(pending, pending.send(None))
         except StopIteration as stop:
-            message: Message = stop.value
+            message = stop.value
             if message["type"] == "http.request" and not message.get("more_body"):
                 body: bytes = message.get("body", b"")
                 if len(body) > max_bytes:
                     raise too_large(max_bytes) from None
                 return body
-            pending = _ready(message)
     try:
         async with asyncio.timeout(seconds):
-            return await _read_on(await pending, receive, max_bytes)
+            return await _read_on(message or await pending, receive, max_bytes)
     except TimeoutError:
         raise HttpError(
             408,
@@ -55,10 +54,6 @@ async def _read_on(message: Message, receive: Receive, max_bytes: int) -> bytes:
         if not message.get("more_body"):
             return bytes(body)
         message = await receive()
-
-
-async def _ready(message: Message) -> Message:
-    return message
 
 
 class BufferedReceive:

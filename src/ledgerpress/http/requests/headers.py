@@ -41,7 +41,8 @@ def check_query_string(query_string: bytes, settings: HttpSettings) -> None:
 
 def check_post(headers: Mapping[bytes, bytes], settings: HttpSettings) -> None:
     """Raise `HttpError` for a POST request whose headers announce a body that is not accepted."""
-    if not is_json(headers.get(b"content-type", b"")):
+    content_type = headers.get(b"content-type", b"")
+    if content_type != b"application/json" and not is_json(content_type):
         raise HttpError(
             415,
             "UNSUPPORTED_MEDIA_TYPE",

@@ -51,8 +51,17 @@ class StreamingEndpoint:
         """Return an application that handles streaming connections, and passes everything else to `app`."""
 
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            handler = self._handler(scope)
-            if handler is None:
+            handler: ASGIApp
+            match scope["type"], scope.get("path"):
+                case "websocket", "/graphql":
+                    handler = self.sockets
+                case "http", "/graphql" if scope["method"] in {"GET", "POST"} and prefers_event_stream(scope):
+                    handler = self.event_streams
+                case "http", "/graphql/stream":
+                    handler = self.reservations
+                case _:
+                    handler = app
+            if handler is app:
                 await app(scope, receive, send)
                 return
             self._connections += 1
@@ -67,17 +76,6 @@ class StreamingEndpoint:
                     self._closing = None
 
         return dispatch
-
-    def _handler(self, scope: Scope) -> ASGIApp | None:
-        match scope["type"], scope.get("path"):
-            case "websocket", "/graphql":
-                return self.sockets
-            case "http", "/graphql" if scope["method"] in {"GET", "POST"} and prefers_event_stream(scope):
-                return self.event_streams
-            case "http", "/graphql/stream":
-                return self.reservations
-            case _:
-                return None
 
     @property
     def counts(self) -> dict[str, int]:
