@@ -20,11 +20,11 @@ from ledgerpress.graphql.compiled.plan import Plan
 from ledgerpress.graphql.documents import Operation
 
 MOST_COERCION_ERRORS: Final = 50
-"""As many as graphql-core tells of by default."""
+"""As many as graphql-core reports by default."""
 
 
 class Compiler:
-    """Runs operations on a schema by plans."""
+    """Executes operations on a schema by plans."""
 
     def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
         self._schema = schema
@@ -33,9 +33,9 @@ class Compiler:
     def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
     ) -> ExecutionResult | None:
-        """Execute an operation as graphql-core would; `None` where only graphql-core can, with nothing done yet.
+        """Execute an operation as graphql-core would; return `None` where only graphql-core can, with nothing done yet.
 
-        Where the context's `deadline` passes, there is no answer but an error that has the code TIMEOUT.
+        After the context's `deadline`, the result is an error with the code TIMEOUT.
         """
         plans = operation.plans
         if plans.conditions is None:
@@ -96,7 +96,7 @@ class _Conditions(Visitor):
 
 
 def _conditions(operation: Operation) -> tuple[str, ...]:
-    """Return the names of the variables on which it depends which fields are asked for."""
+    """Return the names of the variables on which it depends which fields are selection for."""
     visitor = _Conditions()
     visit(operation.document, visitor)
     return tuple(sorted(visitor.names))

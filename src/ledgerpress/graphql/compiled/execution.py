@@ -1,4 +1,4 @@
-"""One execution of a plan: what its functions share, and how they fail."""
+"""One execution of a plan: the state that its functions share, and their errors."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from graphql.execution.executor import Executor, default_field_resolver, default
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 
-Place: TypeAlias = tuple["Place | None", str | int, str | None]
-"""Where in the answer: what is above, a key, and the type whose field it is; graphql-core's `Path` as a bare tuple."""
+ResponsePath: TypeAlias = tuple["ResponsePath | None", str | int, str | None]
+"""A path in the response: the parent, a key, and the type of its field; graphql-core's `Path` as a tuple."""
 
-Field: TypeAlias = Callable[[Any, Place | None, "Execution"], Any]
-"""Puts out a field of a source that stands at a place."""
+Field: TypeAlias = Callable[[Any, ResponsePath | None, "Execution"], Any]
+"""Returns the completed value of a field of the source at a path."""
 
 
 class Unsupported(BaseException):
@@ -53,7 +53,7 @@ class Execution:
 
     @property
     def executor(self) -> Executor[Any]:
-        """graphql-core's executor of this very operation, for what is asked of it seldom."""
+        """graphql-core's executor of this operation, for what is rarely needed."""
         if self._executor is None:
             schema, fragments, operation, hide_suggestions = self._parts
             self._executor = Executor(
@@ -76,20 +76,22 @@ class Execution:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded
 
-    def fail(self, error: Exception, nodes: Sequence[FieldNode], place: Place, *, non_null: bool) -> None:
-        """Note an error at a place; where null may not stand there, raise it, located (specification, 6.4.4)."""
-        located = located_error(error, nodes, keys(place))
+    def fail(
+        self, error: Exception, nodes: Sequence[FieldNode], path: ResponsePath, *, non_null: bool
+    ) -> None:
+        """Add an error at a path, or raise it where null is not allowed (specification, 6.4.4)."""
+        located = located_error(error, nodes, keys(path))
         if non_null:
             raise located
         self.errors.append(located)
 
 
-_WAITED_FOR: Final = "an awaitable value"
+_AWAITABLE: Final = "an awaitable value"
 _plain: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
 MOST_PLAIN: Final = 1_000
 
 
-def vet(value: object) -> None:
+def check_value(value: object) -> None:
     """Raise a value that is an exception, and `Unsupported` for one that has to be awaited."""
     kind = type(value)
     if kind in _plain:
@@ -99,22 +101,22 @@ def vet(value: object) -> None:
     if is_awaitable(value):
         if hasattr(value, "close"):
             value.close()
-        raise Unsupported(_WAITED_FOR)
+        raise Unsupported(_AWAITABLE)
     if len(_plain) < MOST_PLAIN:
         _plain.add(kind)
 
 
-def keys(place: Place) -> list[str | int]:
-    """Return the path of an error at a place."""
-    found: list[str | int] = []
-    above: Place | None = place
+def keys(path: ResponsePath) -> list[str | int]:
+    """Return the keys of a path, for an error."""
+    path_keys: list[str | int] = []
+    above: ResponsePath | None = path
     while above is not None:
-        found.append(above[1])
+        path_keys.append(above[1])
         above = above[0]
-    return found[::-1]
+    return path_keys[::-1]
 
 
-def path_of(place: Place) -> Path:
-    """Return a place as resolvers are told it."""
-    above, key, typename = place
+def path_of(path: ResponsePath) -> Path:
+    """Return a path as graphql-core's `Path`, for resolvers."""
+    above, key, typename = path
     return Path(path_of(above) if above is not None else None, key, typename)
