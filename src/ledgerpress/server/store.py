@@ -56,7 +56,7 @@ class Store:
 
         Raises `LogReplaced` where the log was: they may tell of what is in no log any more.
         """
-        self.log.check_place()
+        self.log.check_not_replaced()
         return self.views.views_version()
 
     def last_withdrawal(self, snapshot: Snapshot) -> int:
@@ -66,7 +66,7 @@ class Store:
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
-        self.log.check_place()
+        self.log.check_not_replaced()
         return self.views.snapshot()
 
     @property
@@ -165,14 +165,14 @@ async def open_store(
                 observer=observer,
             )
             memories.append(press.forget)
-            watched.go_by(lambda: views.applied)
+            watched.verify_applied(lambda: views.applied)
             views.follow()
             watching = [
                 asyncio.create_task(views.watch(), name="views in use"),
                 asyncio.create_task(watched.watch(), name="contact with the log"),
             ]
             try:
-                yield Store(watched, watched.contact, views, press, clock, randomness, memories)
+                yield Store(watched, watched.health, views, press, clock, randomness, memories)
             finally:
                 for task in watching:
                     task.cancel()

@@ -1,4 +1,4 @@
-"""Leases: who does the work that must be done once in the whole publication. Only a change of holder is an event."""
+"""The event of a lease: a change of its holder."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ class LeaseTaken(Event, frozen=True):
 
 
 def stream_name(lease: str) -> str:
-    """Return the name of the stream that says who holds a lease. Raises `ValueError` for what is no lease's name."""
+    """Return the name of a lease's stream. Raises `ValueError` for an invalid name of a lease."""
     if not _NAME.fullmatch(lease):
         raise ValueError(
             f"{lease!r} is no name for a lease: at most 64 of a-z, 0-9 and -, with a letter first"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from ledgerpress.commands import text_rules
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
 class ActorKind(StrEnum):
@@ -43,7 +43,7 @@ class Actor:
     name: str
 
 
-SYSTEM: Final = Actor("00000000-0000-8000-8000-000000000001", ActorKind.SYSTEM, "LedgerPress")
+SYSTEM: Final = Actor(SYSTEM_ACTOR_ID, ActorKind.SYSTEM, "LedgerPress")
 OPERATOR: Final = Actor("00000000-0000-8000-8000-000000000002", ActorKind.SYSTEM, "Local operator")
 IMPORTER: Final = Actor("00000000-0000-8000-8000-000000000003", ActorKind.SYSTEM, "Import")
 RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
