@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, Unauthenticated, identity
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
@@ -64,7 +64,12 @@ async def operated(
     observed.shown_by(running.metrics)
     async with open_store(data, observer=observed) as store:
         app = make_app(
-            store, graphql_schema(), authenticator=TwoTokens(), allowed_hosts=allowed_hosts, runtime=running
+            store,
+            graphql_schema(),
+            pages=page_contributions(),
+            authenticator=TwoTokens(),
+            allowed_hosts=allowed_hosts,
+            runtime=running,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
@@ -67,6 +67,7 @@ async def served(
     app = make_app(
         store,
         graphql_schema(),
+        pages=page_contributions(),
         authenticator=door or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         subscriptions=live,

@@ -19,6 +19,7 @@ from ledgerpress.features import (
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
+    from ledgerpress.http.pages.pages import PageContribution
 
 FIRST_PARTY: Final[tuple[Feature, ...]] = (
     slugs.FEATURE,
@@ -40,3 +41,8 @@ def graphql_schema() -> "Schema":
     from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
 
     return build_schema(load(feature.schema) for feature in FIRST_PARTY if feature.schema)
+
+
+def page_contributions() -> list["PageContribution"]:
+    """Return what these features contribute to the pages."""
+    return [load(feature.pages) for feature in FIRST_PARTY if feature.pages]

@@ -25,7 +25,7 @@ from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
 from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
 from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.pages.site_pages import Pages
+from ledgerpress.http.pages.pages import PageContribution, Pages
 from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
@@ -43,6 +43,7 @@ def make_app(
     runtime: Runtime | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
+    pages: Sequence[PageContribution] = (),
 ) -> Starlette:
     """Return the application. The caller closes the store when the application has stopped.
 
@@ -51,10 +52,10 @@ def make_app(
     past of what is public today. Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
     settings, runtime = settings or HttpSettings(), runtime or Runtime()
-    pages = Pages(store)
+    site = Pages(store, pages)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await pages.graphiql(Request(scope))
+        response = await site.graphiql(Request(scope))
         await response(scope, receive, send)
 
     executor, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
@@ -95,7 +96,7 @@ def make_app(
     )
     app = _Application(
         {"/graphql": endpoint},
-        routes=[*runtime.routes(store, authenticator), *pages.routes()],
+        routes=[*runtime.routes(store, authenticator), *site.routes()],
         middleware=[
             *([fast_path] if runtime.spans is None else []),  # a span covers all layers
             *runtime.middleware(store, allowed_hosts),

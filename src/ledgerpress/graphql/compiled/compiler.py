@@ -96,7 +96,7 @@ class _Conditions(Visitor):
 
 
 def _conditions(operation: Operation) -> tuple[str, ...]:
-    """Return the names of the variables on which it depends which fields are selection for."""
+    """Return the names of the variables on which it depends which fields are selected."""
     visitor = _Conditions()
     visit(operation.document, visitor)
     return tuple(sorted(visitor.names))

@@ -1,4 +1,4 @@
-"""Complete values: lists, objects and abstract types (specification, section 6.4.3)."""
+"""How values are completed: lists, objects and abstract types (specification, section 6.4.3)."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -17,50 +17,50 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.pyutils import is_async_iterable, is_iterable
 
-from ledgerpress.graphql.compiled.execution import Execution, Field, ResponsePath, Unsupported, check_value
-from ledgerpress.graphql.compiled.field_resolvers import FieldSelection
+from ledgerpress.graphql.compiled.execution import Execution, Field, PathNode, Unsupported, check_value
+from ledgerpress.graphql.compiled.field_resolvers import RequestedField
 from ledgerpress.graphql.compiled.leaf_serializers import leaf_serializer
 
-Completer: TypeAlias = Callable[[Any, ResponsePath, Execution, Any], Any]
-"""Completes a value at a path, `None` for null; the last argument is the resolve info, where it is needed."""
+Completer: TypeAlias = Callable[[Any, PathNode, Execution, Any], Any]
+"""Completes a value at a path, `None` for null; the last argument is the resolvers' info, if `needs_info`."""
 SubFields: TypeAlias = Callable[[GraphQLObjectType], tuple[tuple[str, Field], ...]]
-"""Returns the functions of the selected fields of a type, by the keys of the response."""
+"""Returns the functions of a type's requested fields, by response key."""
 
 
 def completer(
-    type_: GraphQLOutputType, selection: FieldSelection, group: FieldDetailsList, fields: SubFields
+    type_: GraphQLOutputType, requested: RequestedField, group: FieldDetailsList, fields: SubFields
 ) -> Completer:
-    """Return the completer of a type. The caller checks for null."""
+    """Return the completer of values of a type, as if it were nullable: the caller handles null."""
     if isinstance(type_, GraphQLNonNull):
-        return completer(type_.of_type, selection, group, fields)
+        return completer(type_.of_type, requested, group, fields)
     if isinstance(type_, GraphQLList):
-        return _list(type_, selection, completer(type_.of_type, selection, group, fields))
+        return _list(type_, requested, completer(type_.of_type, requested, group, fields))
     if is_leaf_type(type_):
         serialize = leaf_serializer(type_)
         return lambda value, _path, _execution, _info: serialize(value)
     if isinstance(type_, GraphQLObjectType):
         return _object(type_, group, fields)
-    return _abstract(type_, selection, group, fields)
+    return _abstract(type_, requested, group, fields)
 
 
 def needs_info(type_: GraphQLOutputType) -> bool:
-    """Return whether completing values of a type calls functions of the schema that take the resolve info."""
+    """Return whether completing values of a type calls functions of the schema that take the resolvers' info."""
     while isinstance(type_, GraphQLNonNull | GraphQLList):
         type_ = type_.of_type
-    return is_abstract_type(type_) or (isinstance(type_, GraphQLObjectType) and _needs_info(type_))
+    return is_abstract_type(type_) or (isinstance(type_, GraphQLObjectType) and _has_type_check(type_))
 
 
-def no_null(selection: FieldSelection) -> TypeError:
-    """Return the error for a null value of a non-null field."""
-    name = selection.nodes[0].name.value
-    return TypeError(f"Cannot return null for non-nullable field {selection.parent}.{name}.")
+def null_error(requested: RequestedField) -> TypeError:
+    """Return the error of null for a non-nullable field."""
+    name = requested.nodes[0].name.value
+    return TypeError(f"Cannot return null for non-nullable field {requested.parent}.{name}.")
 
 
-def _list(type_: GraphQLList[Any], selection: FieldSelection, complete: Completer) -> Completer:
+def _list(type_: GraphQLList[Any], requested: RequestedField, complete: Completer) -> Completer:
     non_null = isinstance(type_.of_type, GraphQLNonNull)
-    nodes = selection.nodes
+    nodes = requested.nodes
 
-    def complete_list(value: Any, path: ResponsePath, execution: Execution, info: Any) -> Any:
+    def complete_list(value: Any, path: PathNode, execution: Execution, info: Any) -> Any:
         if value is None or value is Undefined:
             return None
         if type(value) is not list:
@@ -68,20 +68,20 @@ def _list(type_: GraphQLList[Any], selection: FieldSelection, complete: Complete
             if is_async_iterable(value):
                 raise Unsupported("an asynchronous list")
             if not is_iterable(value):
-                name = f"{selection.parent}.{nodes[0].name.value}"
+                name = f"{requested.parent}.{nodes[0].name.value}"
                 raise GraphQLError(f"Expected Iterable, but did not find one for field '{name}'.")
         timed = execution.deadline is not None
         completed = []
         for index, item in enumerate(value):
-            own_path: ResponsePath = (path, index, None)
+            here: PathNode = (path, index, None)
             if timed:
                 execution.check_time()
             try:
-                entry = complete(item, own_path, execution, info)
+                entry = complete(item, here, execution, info)
                 if entry is None and non_null:
-                    raise no_null(selection)
-            except Exception as error:  # noqa: BLE001 - errors of resolvers are reported in the response
-                execution.fail(error, nodes, own_path, non_null=non_null)
+                    raise null_error(requested)
+            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+                execution.fail(error, nodes, here, non_null=non_null)
                 entry = None
             completed.append(entry)
         return completed
@@ -92,18 +92,18 @@ def _list(type_: GraphQLList[Any], selection: FieldSelection, complete: Complete
 def _object(type_: GraphQLObjectType, group: FieldDetailsList, fields: SubFields) -> Completer:
     is_type_of = type_.is_type_of
     own = _own_class(type_)
-    # Compiled with the first object: a document may select far more than there is.
+    # Compiled for the first object: a document may request far more than there is.
     compiled: tuple[tuple[str, Field], ...] | None = None
 
-    def complete_object(value: Any, path: ResponsePath, execution: Execution, info: Any) -> Any:
+    def complete_object(value: Any, path: PathNode, execution: Execution, info: Any) -> Any:
         nonlocal compiled
         if value is None or value is Undefined:
             return None
         check_value(value)
         if is_type_of is not None and (type(value) is not own or hasattr(value, _CAST)):
-            is_instance = is_type_of(value, info)
-            check_value(is_instance)
-            if not is_instance:
+            matches = is_type_of(value, info)
+            check_value(matches)
+            if not matches:
                 raise invalid_return_type_error(type_, value, group)
         if compiled is None:
             compiled = fields(type_)
@@ -112,11 +112,11 @@ def _object(type_: GraphQLObjectType, group: FieldDetailsList, fields: SubFields
     return complete_object
 
 
-def _abstract(type_: Any, selection: FieldSelection, group: FieldDetailsList, fields: SubFields) -> Completer:
+def _abstract(type_: Any, requested: RequestedField, group: FieldDetailsList, fields: SubFields) -> Completer:
     resolve_type = type_.resolve_type or default_type_resolver
     known: dict[str, Completer] = {}
 
-    def complete_abstract(value: Any, path: ResponsePath, execution: Execution, info: Any) -> Any:
+    def complete_abstract(value: Any, path: PathNode, execution: Execution, info: Any) -> Any:
         if value is None or value is Undefined:
             return None
         check_value(value)
@@ -136,7 +136,7 @@ _IS_TYPE_OF = "GraphQLCoreConverter.from_object.<locals>._get_is_type_of.<locals
 
 
 def _own_class(type_: GraphQLObjectType) -> type | None:
-    """Return the class whose objects strawberry's own `is_type_of` is known to accept, unless they were cast."""
+    """Return the class whose objects strawberry's own `is_type_of` accepts, unless they were cast."""
     code = getattr(type_.is_type_of, "__code__", None)
     definition = type_.extensions.get("strawberry-definition")
     if code is None or code.co_qualname != _IS_TYPE_OF or definition is None:
@@ -145,6 +145,6 @@ def _own_class(type_: GraphQLObjectType) -> type | None:
     return origin
 
 
-def _needs_info(type_: GraphQLObjectType) -> bool:
-    """Return whether a type's `is_type_of` may use the resolve info; strawberry's own does not."""
+def _has_type_check(type_: GraphQLObjectType) -> bool:
+    """Whether a type has an `is_type_of` that may use the info; strawberry's own does not."""
     return type_.is_type_of is not None and _own_class(type_) is None

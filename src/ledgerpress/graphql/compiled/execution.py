@@ -1,4 +1,4 @@
-"""One execution of a plan: the state that its functions share, and their errors."""
+"""One execution of a plan: what its functions share, and how they fail."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,19 +11,19 @@ from graphql.execution.executor import Executor, default_field_resolver, default
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 
-ResponsePath: TypeAlias = tuple["ResponsePath | None", str | int, str | None]
-"""A path in the response: the parent, a key, and the type of its field; graphql-core's `Path` as a tuple."""
+PathNode: TypeAlias = tuple["PathNode | None", str | int, str | None]
+"""A path in the answer: its parent, a key, and the type of the field; graphql-core's `Path` as a plain tuple."""
 
-Field: TypeAlias = Callable[[Any, ResponsePath | None, "Execution"], Any]
-"""Returns the completed value of a field of the source at a path."""
+Field: TypeAlias = Callable[[Any, PathNode | None, "Execution"], Any]
+"""Returns the completed value of a field of a source at a path."""
 
 
 class Unsupported(BaseException):
-    """The operation needs what only graphql-core's executor does. No handler of fields' errors is to catch it."""
+    """Only graphql-core's executor can execute the operation. Handlers of fields' errors must not catch this."""
 
 
 class DeadlineExceeded(BaseException):
-    """The request's deadline has passed. No handler of fields' errors is to catch it."""
+    """The request's deadline has passed. Handlers of fields' errors must not catch this."""
 
     def __init__(self) -> None:
         message = "The request took longer than it may. Ask for less at a time."
@@ -53,7 +53,7 @@ class Execution:
 
     @property
     def executor(self) -> Executor[Any]:
-        """graphql-core's executor of this operation, for what is rarely needed."""
+        """graphql-core's executor of this operation, for rare cases."""
         if self._executor is None:
             schema, fragments, operation, hide_suggestions = self._parts
             self._executor = Executor(
@@ -72,27 +72,25 @@ class Execution:
         return self._executor
 
     def check_time(self) -> None:
-        """Raise `DeadlineExceeded` where the deadline has passed."""
+        """Raise `DeadlineExceeded` if the deadline has passed."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded
 
-    def fail(
-        self, error: Exception, nodes: Sequence[FieldNode], path: ResponsePath, *, non_null: bool
-    ) -> None:
-        """Add an error at a path, or raise it where null is not allowed (specification, 6.4.4)."""
-        located = located_error(error, nodes, keys(path))
+    def fail(self, error: Exception, nodes: Sequence[FieldNode], path: PathNode, *, non_null: bool) -> None:
+        """Record an error at a path, or raise it with its location if the field is not nullable (specification, 6.4.4)."""
+        located = located_error(error, nodes, path_keys(path))
         if non_null:
             raise located
         self.errors.append(located)
 
 
-_AWAITABLE: Final = "an awaitable value"
+_WAITED_FOR: Final = "an awaitable value"
 _plain: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
-MOST_PLAIN: Final = 1_000
+MAX_PLAIN_CLASSES: Final = 1_000
 
 
 def check_value(value: object) -> None:
-    """Raise a value that is an exception, and `Unsupported` for one that has to be awaited."""
+    """Raise a value that is an exception, and `Unsupported` for one that must be awaited."""
     kind = type(value)
     if kind in _plain:
         return
@@ -101,22 +99,22 @@ def check_value(value: object) -> None:
     if is_awaitable(value):
         if hasattr(value, "close"):
             value.close()
-        raise Unsupported(_AWAITABLE)
-    if len(_plain) < MOST_PLAIN:
+        raise Unsupported(_WAITED_FOR)
+    if len(_plain) < MAX_PLAIN_CLASSES:
         _plain.add(kind)
 
 
-def keys(path: ResponsePath) -> list[str | int]:
-    """Return the keys of a path, for an error."""
-    path_keys: list[str | int] = []
-    above: ResponsePath | None = path
+def path_keys(path: PathNode) -> list[str | int]:
+    """Return a path as errors show it."""
+    found: list[str | int] = []
+    above: PathNode | None = path
     while above is not None:
-        path_keys.append(above[1])
+        found.append(above[1])
         above = above[0]
-    return path_keys[::-1]
+    return found[::-1]
 
 
-def path_of(path: ResponsePath) -> Path:
-    """Return a path as graphql-core's `Path`, for resolvers."""
+def path_of(path: PathNode) -> Path:
+    """Return a path as resolvers get it."""
     above, key, typename = path
     return Path(path_of(above) if above is not None else None, key, typename)

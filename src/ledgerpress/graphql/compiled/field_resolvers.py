@@ -1,7 +1,7 @@
-"""Resolve the value of a field: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
+"""How a field is resolved: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
 
-The first two are used only where `resolve` is strawberry's own function: a function that replaces it, such as one that
-checks permissions, is always called.
+The first two are used only if `resolve` is strawberry's own: any other function, such as one that checks permissions, is
+always called.
 """
 
 from collections.abc import Callable
@@ -28,19 +28,19 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.graphql.access_control import GUARDED
-from ledgerpress.graphql.compiled.execution import Execution, ResponsePath, Unsupported, check_value, path_of
+from ledgerpress.graphql.compiled.execution import Execution, PathNode, Unsupported, check_value, path_of
 
-Resolver: TypeAlias = Callable[[Any, ResponsePath, Execution], Any]
+Resolver: TypeAlias = Callable[[Any, PathNode, Execution], Any]
 
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _RESOLVER: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
-_UNCHANGING: Final = frozenset({str, int, float, bool, NoneType})
+_IMMUTABLE: Final = frozenset({str, int, float, bool, NoneType})
 _NO_VARIABLES: Final = VariableValues({}, {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FieldSelection:
-    """A selected field: `nodes` are the parts of the document that select it as `key`."""
+class RequestedField:
+    """A requested field: `nodes` are the nodes of the document that request it under the response key `key`."""
 
     schema: GraphQLSchema
     parent: GraphQLObjectType
@@ -49,8 +49,8 @@ class FieldSelection:
     nodes: list[FieldNode]
     hide_suggestions: bool
 
-    def info(self, path: ResponsePath, execution: Execution) -> Any:
-        """Return the resolve info of an execution."""
+    def info(self, path: PathNode, execution: Execution) -> Any:
+        """Return the resolvers' info about an execution."""
         return execution.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(path))
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
@@ -62,33 +62,33 @@ class FieldSelection:
         )
 
 
-def attribute_of(selection: FieldSelection) -> str | None:
-    """Return the name of the attribute that a field returns, `None` for any other field."""
-    field = _strawberry_field(selection, _ATTRIBUTE)
+def attribute_of(requested: RequestedField) -> str | None:
+    """Return the name of the attribute that a field reads, `None` if it does more than that."""
+    field = _strawberry_field(requested, _ATTRIBUTE)
     return field.python_name if field and field.default_resolver is getattr else None
 
 
-def resolver_of(selection: FieldSelection) -> Resolver:
-    """Return the function that resolves a field."""
-    field = _strawberry_field(selection, _RESOLVER)
+def resolver_of(requested: RequestedField) -> Resolver:
+    """Return the resolver of a field."""
+    field = _strawberry_field(requested, _RESOLVER)
     if field is not None and field.base_resolver and not field.extensions and not field.is_async:
-        return _called_directly(selection, field)
-    backref = selection.definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        return _called_directly(requested, field)
+    backref = requested.definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if isinstance(backref, StrawberryField) and backref.is_async:
         raise Unsupported("an asynchronous resolver")
-    resolve = selection.definition.resolve or default_field_resolver
+    resolve = requested.definition.resolve or default_field_resolver
 
-    def resolver(source: Any, path: ResponsePath, execution: Execution) -> Any:
-        value = resolve(source, selection.info(path, execution), **selection.arguments(execution.variables))
+    def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
+        value = resolve(source, requested.info(path, execution), **requested.arguments(execution.variables))
         check_value(value)
         return value
 
     return resolver
 
 
-def _strawberry_field(selection: FieldSelection, wanted: str) -> StrawberryField | None:
-    """Return the strawberry field if its `resolve` is strawberry's own function of the qualified name `wanted`."""
-    definition = selection.definition
+def _strawberry_field(requested: RequestedField, wanted: str) -> StrawberryField | None:
+    """Return the strawberry field if its `resolve` is strawberry's own function with the name `wanted`."""
+    definition = requested.definition
     if definition.extensions.get(GUARDED):
         return None
     code = getattr(definition.resolve, "__code__", None)
@@ -98,10 +98,10 @@ def _strawberry_field(selection: FieldSelection, wanted: str) -> StrawberryField
     return field
 
 
-def _called_directly(selection: FieldSelection, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert arguments that it cannot change once in an execution."""
+def _called_directly(requested: RequestedField, field: StrawberryField) -> Resolver:
+    """Call a resolver as strawberry does, but convert immutable arguments only once in an execution."""
     base = field.base_resolver
-    strawberry_schema = selection.schema._strawberry_schema  # type: ignore[attr-defined]
+    strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
     config = converter.config
     if base is None or not callable(base.wrapped_func):
@@ -112,26 +112,26 @@ def _called_directly(selection: FieldSelection, field: StrawberryField) -> Resol
     takes_self = base.self_parameter is not None
     as_source = [parameter.name for parameter in (base.parent_parameter, base.root_parameter) if parameter]
     as_info = base.info_parameter.name if base.info_parameter else None
-    always = _constant_arguments(selection)
-    slot = id(selection)
+    always = _constant_arguments(requested)
+    slot = id(requested)
 
     def converted(execution: Execution) -> dict[str, Any]:
-        coerced = selection.arguments(execution.variables) if always is None else always
+        coerced = requested.arguments(execution.variables) if always is None else always
         kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
-        if all(type(value) in _UNCHANGING or isinstance(value, Enum) for value in kwargs.values()):
+        if all(type(value) in _IMMUTABLE or isinstance(value, Enum) for value in kwargs.values()):
             execution.arguments[slot] = kwargs
         return kwargs
 
     if takes_self and not as_source and not as_info and not field.arguments:
 
-        def method(source: Any, path: ResponsePath, execution: Execution) -> Any:
+        def method(source: Any, path: PathNode, execution: Execution) -> Any:
             value = call(source)
             check_value(value)
             return value
 
         return method
 
-    def resolver(source: Any, path: ResponsePath, execution: Execution) -> Any:
+    def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
         kwargs = execution.arguments.get(slot)
         if kwargs is None:
             kwargs = converted(execution)
@@ -140,7 +140,7 @@ def _called_directly(selection: FieldSelection, field: StrawberryField) -> Resol
             for name in as_source:
                 kwargs[name] = source
             if as_info:
-                kwargs[as_info] = config.info_class(_raw_info=selection.info(path, execution), _field=field)
+                kwargs[as_info] = config.info_class(_raw_info=requested.info(path, execution), _field=field)
         value = call(source, **kwargs) if takes_self else call(**kwargs)
         check_value(value)
         return value
@@ -148,13 +148,13 @@ def _called_directly(selection: FieldSelection, field: StrawberryField) -> Resol
     return resolver
 
 
-def _constant_arguments(selection: FieldSelection) -> dict[str, Any] | None:
-    """Return the values of arguments without variables, `None` where there are variables or invalid values."""
-    if any(_has_variable(argument) for argument in selection.nodes[0].arguments or ()):
+def _constant_arguments(requested: RequestedField) -> dict[str, Any] | None:
+    """Return the values of arguments without variables, `None` if there are variables or a value is invalid."""
+    if any(_has_variable(argument) for argument in requested.nodes[0].arguments or ()):
         return None
     try:
-        return selection.arguments(_NO_VARIABLES)
-    except Exception:  # noqa: BLE001 - raised again where the field is executed
+        return requested.arguments(_NO_VARIABLES)
+    except Exception:  # noqa: BLE001 - raised again when the field is executed
         return None
 
 

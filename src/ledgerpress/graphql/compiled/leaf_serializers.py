@@ -1,4 +1,4 @@
-"""Serialize the values of scalars and enums."""
+"""Serialize scalars and enums."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -22,12 +22,12 @@ from ledgerpress.graphql.compiled.execution import check_value
 LeafSerializer: TypeAlias = Callable[[Any], Any]
 """Serializes a value; `None` for null."""
 
-_AS_THEY_ARE: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+_IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
-def unchanged_class(type_: GraphQLLeafType) -> type | None:
-    """Return the class whose values a leaf type serializes unchanged, if there is one."""
-    return _AS_THEY_ARE.get(type_)
+def identity_class(type_: GraphQLLeafType) -> type | None:
+    """Return the class whose values a leaf type serializes to themselves, if there is one."""
+    return _IDENTITY_CLASSES.get(type_)
 
 
 def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
@@ -39,7 +39,7 @@ def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
         check_value(value)
         return Executor.complete_leaf_value(type_, value)
 
-    if (kind := unchanged_class(type_)) is not None:
+    if (kind := identity_class(type_)) is not None:
         return lambda value: value if type(value) is kind else any_value(value)
     if type_ is GraphQLInt:
         return lambda value: (
@@ -51,7 +51,7 @@ def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
 
 
 def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
-    """Cache the names of an enum's members: a lookup by value visits them all."""
+    """Serialize an enum by a table of its members' names: strawberry searches for each value."""
     members = type_.wrapped_cls if isinstance(type_, CustomGraphQLEnumType) else None
     if members is None or not issubclass(members, Enum):
         return any_value

@@ -1,4 +1,4 @@
-"""Plans: an operation as a tree of functions, for one combination of its @skip and @include conditions."""
+"""Plans: an operation as a tree of functions, for one choice of what @skip and @include leave in it."""
 
 from typing import Any, Final
 
@@ -21,24 +21,18 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.completion import completer, needs_info, no_null
-from ledgerpress.graphql.compiled.execution import (
-    DeadlineExceeded,
-    Execution,
-    Field,
-    ResponsePath,
-    Unsupported,
-)
-from ledgerpress.graphql.compiled.field_resolvers import FieldSelection, Resolver, attribute_of, resolver_of
-from ledgerpress.graphql.compiled.leaf_serializers import LeafSerializer, leaf_serializer, unchanged_class
+from ledgerpress.graphql.compiled.completion import completer, needs_info, null_error
+from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, PathNode, Unsupported
+from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.leaf_serializers import LeafSerializer, identity_class, leaf_serializer
 from ledgerpress.graphql.documents import Operation
 
-MOST_FIELDS: Final = 4_000
+MAX_FIELDS: Final = 4_000
 """An operation with more fields is executed by graphql-core."""
 
 
 class Plan:
-    """An operation as functions. The fields of a type are compiled with its first object."""
+    """An operation as functions. Fields are compiled for the first object that has them."""
 
     def __init__(
         self,
@@ -54,11 +48,11 @@ class Plan:
         fragments = [
             node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode)
         ]
-        if any(node.variable_definitions for node in fragments) or schema.query_type is None:
+        if any(fragment.variable_definitions for fragment in fragments) or schema.query_type is None:
             raise Unsupported("fragments with variables")
         self._schema = schema
         self._operation = operation.node
-        self._fragments = {node.name.value: FragmentDetails(node) for node in fragments}
+        self._fragments = {fragment.name.value: FragmentDetails(fragment) for fragment in fragments}
         self._conditions = conditions
         self._hide_suggestions = hide_suggestions
         self._query: GraphQLObjectType = schema.query_type
@@ -68,7 +62,7 @@ class Plan:
     def execute(
         self, variables: VariableValues, context: Any, root: Any = None, deadline: float | None = None
     ) -> ExecutionResult:
-        """Execute the operation. Raises `Unsupported`; the caller executes the operation again."""
+        """Execute the operation. Raises `Unsupported`, before anything is done that cannot be repeated."""
         parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
         execution = Execution(parts, variables, context, deadline)
         data: dict[str, Any] | None = None
@@ -78,8 +72,8 @@ class Plan:
             data = {key: field(root, None, execution) for key, field in self._fields}
         except GraphQLError as error:
             execution.errors.append(error)
-        except DeadlineExceeded as exceeded:
-            return ExecutionResult(None, [exceeded.error])
+        except DeadlineExceeded as late:
+            return ExecutionResult(None, [late.error])
         return ExecutionResult(data, execution.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:
@@ -93,7 +87,7 @@ class Plan:
         )
         return self._compiled(self._query, collected.grouped_field_set)
 
-    def _sub_fields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
+    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
         collected = collect_subfields(
             self._schema,
             self._fragments,
@@ -107,7 +101,7 @@ class Plan:
 
     def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> tuple[tuple[str, Field], ...]:
         self._count += len(groups)
-        if self._count > MOST_FIELDS:
+        if self._count > MAX_FIELDS:
             raise Unsupported("very many fields")
         return tuple((key, self._field(parent, key, group)) for key, group in groups.items())
 
@@ -120,85 +114,83 @@ class Plan:
         definition = self._schema.get_field(parent, name)
         if definition is None or name.startswith("__"):
             raise Unsupported("introspection")
-        selection = FieldSelection(self._schema, parent, key, definition, nodes, self._hide_suggestions)
+        requested = RequestedField(self._schema, parent, key, definition, nodes, self._hide_suggestions)
         inner = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
         if is_leaf_type(inner):
             serialize = leaf_serializer(inner)
-            attribute = attribute_of(selection)
+            attribute = attribute_of(requested)
             return (
-                _attribute(selection, attribute, serialize, unchanged_class(inner))
+                _attribute(requested, attribute, serialize, identity_class(inner))
                 if attribute
-                else _value(selection, resolver_of(selection), serialize)
+                else _value(requested, resolver_of(requested), serialize)
             )
-        return self._composite(selection, group)
+        return self._composite(requested, group)
 
-    def _composite(self, selection: FieldSelection, group: FieldDetailsList) -> Field:
+    def _composite(self, requested: RequestedField, group: FieldDetailsList) -> Field:
         type_, nodes, key, parent_name = (
-            selection.definition.type,
-            selection.nodes,
-            selection.key,
-            selection.parent.name,
+            requested.definition.type,
+            requested.nodes,
+            requested.key,
+            requested.parent.name,
         )
-        non_null, takes_info = isinstance(type_, GraphQLNonNull), needs_info(type_)
-        attribute = attribute_of(selection)
-        resolver = _getter(attribute) if attribute else resolver_of(selection)
-        complete = completer(
-            type_, selection, group, lambda object_type: self._sub_fields(object_type, group)
-        )
+        non_null, with_info = isinstance(type_, GraphQLNonNull), needs_info(type_)
+        attribute = attribute_of(requested)
+        resolver = _attribute_resolver(attribute) if attribute else resolver_of(requested)
+        complete = completer(type_, requested, group, lambda type_: self._subfields(type_, group))
 
-        def field(source: Any, path: ResponsePath | None, execution: Execution) -> Any:
-            own_path: ResponsePath = (path, key, parent_name)
+        def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+            here: PathNode = (path, key, parent_name)
             try:
-                value = resolver(source, own_path, execution)
+                value = resolver(source, here, execution)
                 completed = complete(
-                    value, own_path, execution, selection.info(own_path, execution) if takes_info else None
+                    value, here, execution, requested.info(here, execution) if with_info else None
                 )
                 if completed is None and non_null:
-                    raise no_null(selection)
-            except Exception as error:  # noqa: BLE001 - errors of resolvers are reported in the response
-                return execution.fail(error, nodes, own_path, non_null=non_null)
+                    raise null_error(requested)
+            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+                return execution.fail(error, nodes, here, non_null=non_null)
             return completed
 
         return field
 
 
-def _getter(attribute: str) -> Resolver:
+def _attribute_resolver(attribute: str) -> Resolver:
     return lambda source, _path, _execution: getattr(source, attribute)
 
 
 def _attribute(
-    selection: FieldSelection, attribute: str, serialize: LeafSerializer, kind: type | None
+    requested: RequestedField, attribute: str, serialize: LeafSerializer, kind: type | None
 ) -> Field:
-    nodes, key, parent_name = selection.nodes, selection.key, selection.parent.name
-    non_null = isinstance(selection.definition.type, GraphQLNonNull)
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
 
-    def field(source: Any, path: ResponsePath | None, execution: Execution) -> Any:
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
         try:
             value = getattr(source, attribute)
             if type(value) is kind:
                 return value
             value = serialize(value)
             if value is None and non_null:
-                raise no_null(selection)
-        except Exception as error:  # noqa: BLE001 - errors of properties are reported in the response
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - whatever a property raises is in the answer
             return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
         return value
 
     return field
 
 
-def _value(selection: FieldSelection, resolver: Resolver, serialize: LeafSerializer) -> Field:
-    nodes, key, parent_name = selection.nodes, selection.key, selection.parent.name
-    non_null = isinstance(selection.definition.type, GraphQLNonNull)
+def _value(requested: RequestedField, resolver: Resolver, serialize: LeafSerializer) -> Field:
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
 
-    def field(source: Any, path: ResponsePath | None, execution: Execution) -> Any:
-        own_path: ResponsePath = (path, key, parent_name)
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+        here: PathNode = (path, key, parent_name)
         try:
-            value = serialize(resolver(source, own_path, execution))
+            value = serialize(resolver(source, here, execution))
             if value is None and non_null:
-                raise no_null(selection)
-        except Exception as error:  # noqa: BLE001 - errors of resolvers are reported in the response
-            return execution.fail(error, nodes, own_path, non_null=non_null)
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+            return execution.fail(error, nodes, here, non_null=non_null)
         return value
 
     return field
