@@ -13,7 +13,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.site.model import PayloadWithdrawn
-from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN
+from ledgerpress.operator.withdraw import NEVER_WITHDRAWN
 from scripts.workloads.generated_log import GeneratedLog
 
 LATER: Final = 300

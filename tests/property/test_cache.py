@@ -28,8 +28,8 @@ from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.results import encode
-from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
 from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
@@ -187,7 +187,9 @@ class Newspaper:
         able = [one.position for one in history if one.header.type not in NEVER_WITHDRAWN]
         request = CommandRequest(reason="by law")
         gone = able[min(int(place * len(able)), len(able) - 1)]
-        at = await withdraw(store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request)
+        at = await withdraw_payload(
+            store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request
+        )
         await store.views.wait_for(at, 10)
 
     async def _take_lease(self) -> None:

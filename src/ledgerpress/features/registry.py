@@ -8,6 +8,7 @@ from ledgerpress.features import (
     actors,
     authors,
     categories,
+    demo,
     history,
     integrity,
     page_import,
@@ -31,6 +32,7 @@ FIRST_PARTY: Final[tuple[Feature, ...]] = (
     posts.FEATURE,
     history.FEATURE,
     integrity.FEATURE,
+    demo.FEATURE,
     page_import.FEATURE,
 )
 
