@@ -1,4 +1,4 @@
-"""Recent posts and a category page as of past positions, against today's: 100,000 posts with ten edits each.
+"""Recent posts and a category page as of past positions, against the present: 100,000 posts with ten edits each.
 
 The log, 2.45 million events: a post is three events (created, put into one of ten categories, published), and posts
 are dated an hour apart. Then come ten rounds of edits, each of a tenth of the posts after another, until all were
@@ -126,7 +126,7 @@ class Read(NamedTuple):
 async def ask(engine: Executor, store: Store, query: str, position: int | None) -> dict[str, Any]:
     """Execute a query as of a position, or of today, and return the answer."""
     variables = {} if position is None else {"at": {"position": position}}
-    answer = await engine.execute(store, query, variables=variables)
+    answer = await engine.execute_document(store, query, variables=variables)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
     data: dict[str, Any] = answer.body["data"]

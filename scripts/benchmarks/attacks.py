@@ -1,4 +1,4 @@
-"""Attacks on a server in the production profile: the time that each takes it, and what ordinary queries notice.
+"""Attacks on a server in the production profile: the time that each takes, and the delay of ordinary queries.
 
 One server process, one worker. First each attack of `tests/integration/attacks.py` is sent by itself, in several
 variants, so that no refusal is remembered: the processor time that all threads of the server spend on it, by Linux's
@@ -185,7 +185,11 @@ async def serve(data: Path) -> None:
         # All come from one address, so the rate that a client may keep is the benchmark's to keep.
         settings = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
         app = make_app(
-            store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits()
+            store,
+            graphql_schema(),
+            authenticator=FixedIdentity(LOCAL_OPERATOR),
+            settings=settings,
+            limits=Limits(),
         )
         listening = socket.create_server(("127.0.0.1", 0))
         print(listening.getsockname()[1], flush=True)

@@ -1,4 +1,4 @@
-"""Answers that are kept: what a hit costs, what an event costs the next request, and what it takes away.
+"""The response cache: the cost of a hit, and what one event costs and invalidates.
 
 A store is filled with posts; a list of 20 articles is asked for again and again, then each article by itself, before and
 after one of them is published anew. Nothing of HTTP is measured.
@@ -52,7 +52,8 @@ async def measure(store: Store) -> dict[str, float]:
     )
 
     async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
-        await answers.answer(store, query, variables=variables, identity=ANONYMOUS)
+        operation = await answers.documents.resolve(query)
+        await answers.execute(store, operation, variables=variables, identity=ANONYMOUS)
 
     await ask(kept, LIST, first=20)
     found = {

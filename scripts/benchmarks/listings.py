@@ -1,4 +1,4 @@
-"""The first page of recent posts and of a category: with 100,000 posts against with 1,000.
+"""The first page of recent posts and of a category: 100,000 posts against 1,000.
 
 Both stores are filled with the same events a post (created, categorized, published), then asked in turn, through
 the whole GraphQL layer and through the read models alone. A tenth of all posts is in the category asked for.
@@ -62,7 +62,7 @@ def read_category(store: Store) -> None:
 
 async def ask(engine: Executor, store: Store, query: str) -> None:
     """Execute a query, and make sure that it was answered."""
-    answer = await engine.execute(store, query)
+    answer = await engine.execute_document(store, query)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
 

@@ -1,4 +1,4 @@
-"""Applications with a real door: who asks is told by the Authorization header."""
+"""Applications that authenticate clients by the Authorization header."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -76,7 +76,7 @@ async def visitors(
     ) as store:
         door = make_authenticator(store, settings or AccessSettings())
         transport = httpx2.ASGITransport(
-            app=make_app(store, graphql_schema(), pages=page_contributions(), door=door)
+            app=make_app(store, graphql_schema(), pages=page_contributions(), authenticator=door)
         )
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Visitors(http, store, door, clock, data)

@@ -1,4 +1,4 @@
-"""A client at the door: GraphQL over HTTP against an application on a real store."""
+"""A GraphQL client of the ASGI application on a real store."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -111,7 +111,7 @@ async def client(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=door or chosen,
+            authenticator=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,
             open_past=open_past,

@@ -1,4 +1,4 @@
-"""Nodes of one publication in this process, each with a data directory of its own, on one log."""
+"""Nodes of one publication in this process, each with its data directory, on one log."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -59,7 +59,7 @@ async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[N
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=make_authenticator(store, AccessSettings()) if tokens else door,
+            authenticator=make_authenticator(store, AccessSettings()) if tokens else door,
             settings=HttpSettings.development(),
             limits=ROOMY,
         )

@@ -1,4 +1,4 @@
-"""An application as it is run in production, with a door at which two tokens are known."""
+"""An application with production settings that accepts two tokens."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -67,9 +67,9 @@ async def operated(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=TwoTokens(),
+            authenticator=TwoTokens(),
             allowed_hosts=allowed_hosts,
-            running=running,
+            runtime=running,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -1,4 +1,4 @@
-"""A log in memory, for histories that are long and made in no time, and a press that writes to it."""
+"""A log in memory for long histories, and a command handler that writes to it."""
 
 from collections.abc import Sequence
 
