@@ -1,7 +1,7 @@
-"""Tests marked `serial` run alone, whichever worker they land on; all others run beside one another.
+"""Run tests marked `serial` alone, on whichever worker they are, and all other tests in parallel.
 
-Everyone passes a turnstile on the way in. A serial test keeps it shut until the room is empty and it has
-finished, so it neither waits for ever nor shares the machine with another test of this checkout.
+Each test takes two locks: first an entry lock, briefly, then a shared lock for as long as it runs. A serial test holds
+the entry lock and takes the other one exclusively: it waits for the running tests to end, and no new one starts.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.engines.fixtures import (
     jetstream_url,
@@ -23,8 +24,14 @@ from tests.engines.fixtures import (
 
 __all__ = ["jetstream_url", "log_url", "nats_server", "postgres_server", "postgres_url", "sqlite_url"]
 
-TURNSTILE = Path(__file__)
-ROOM = Path(__file__).parent
+ENTRY_LOCK = Path(__file__)
+RUN_LOCK = Path(__file__).parent
+
+# In a fresh checkout the first draw of a text builds a table of Unicode categories, which can take seconds.
+settings.register_profile(
+    "tests", suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,11 +39,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return (yield)
     if item.get_closest_marker("serial"):
-        with held(TURNSTILE, fcntl.LOCK_EX), held(ROOM, fcntl.LOCK_EX):
+        with held(ENTRY_LOCK, fcntl.LOCK_EX), held(RUN_LOCK, fcntl.LOCK_EX):
             return (yield)
-    with ExitStack() as room:
-        with held(TURNSTILE, fcntl.LOCK_EX):
-            room.enter_context(held(ROOM, fcntl.LOCK_SH))
+    with ExitStack() as locks:
+        with held(ENTRY_LOCK, fcntl.LOCK_EX):
+            locks.enter_context(held(RUN_LOCK, fcntl.LOCK_SH))
         return (yield)
 
 
@@ -47,5 +54,7 @@ def held(path: Path, mode: int) -> Iterator[None]:
         fcntl.flock(lock, mode)
         yield
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # by hand: a child that a test forked may still hold the descriptor
+        fcntl.flock(
+            lock, fcntl.LOCK_UN
+        )  # explicitly: a process that a test forked may still hold the descriptor
         os.close(lock)

@@ -14,7 +14,7 @@ from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.site.model import PayloadWithdrawn
 from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN
-from scripts.generated_log import GeneratedLog
+from scripts.workloads.generated_log import GeneratedLog
 
 LATER: Final = 300
 """A payload is withdrawn at least so many events after it was recorded."""

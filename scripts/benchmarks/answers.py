@@ -27,9 +27,9 @@ from urllib.parse import urlencode
 import uvloop
 
 from ledgerpress.server.store import open_store
-from scripts.answering import KINDS
-from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
-from scripts.raw_client import ask, load
+from scripts.benchmarks.compared_servers.answer_server import KINDS
+from scripts.workloads.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
+from scripts.workloads.raw_client import ask, load
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 VARIABLES = {"first": 20}
@@ -109,7 +109,14 @@ class Server:
     """A server process."""
 
     def __init__(self, kind: str, place: Path, stack: ExitStack) -> None:
-        command = [sys.executable, "-m", "scripts.answering", kind, str(place / "data"), str(place / "body")]
+        command = [
+            sys.executable,
+            "-m",
+            "scripts.benchmarks.compared_servers.answer_server",
+            kind,
+            str(place / "data"),
+            str(place / "body"),
+        ]
         self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         stack.callback(self._stop)
         assert self._process.stdout is not None  # noqa: S101

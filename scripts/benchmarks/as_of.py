@@ -39,7 +39,7 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.sqlite.connection import SerialConnection
-from scripts.generated_posts import CATEGORIES, HOUR, START, Generator, make_categories
+from scripts.workloads.generated_posts import CATEGORIES, HOUR, START, Generator, make_categories
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 EDITS = 10

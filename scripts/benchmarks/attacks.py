@@ -33,7 +33,7 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.attacks import EVERY, Attack
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent

@@ -25,7 +25,7 @@ from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import list_keys
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 
 LIST = """query ($first: Int!) { articles(first: $first) { nodes {
     id slug title publishedAt updatedAt teaser teaserIsCut age categories { id slug name } } } }"""

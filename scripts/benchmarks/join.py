@@ -7,7 +7,7 @@ What an operator does is timed, with the real program, in one run:
   says so. The snapshot was taken from the first node while it served, and posts were written there since.
 
 Both nodes end with the same views: their digests, table by table, are compared. The log is that of a generated newsroom
-(`scripts/generated_log.py`), about ten events a post, by default in a file; with `--engine` in a PostgreSQL or a NATS
+(`scripts/workloads/generated_log.py`), about ten events a post, by default in a file; with `--engine` in a PostgreSQL or a NATS
 server that is started for it, and with `--log` at a URL where no log is yet. Exits with 1 where the views differ, and where a log of at least 1,000,000 events is joined in more than
 a tenth of the time that the replay takes: with fewer events the start of the programs themselves counts more.
 """
@@ -31,7 +31,7 @@ from ledgerpress.views.files.table_digests import TableDigest, table_digests
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.engines.nats import temporary_server
 from scripts.engines.postgres import PostgresServer
-from scripts.generated_log import PUBLICATION, GeneratedLog
+from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.integration.server_process import PROGRAM, Server, Servers
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent

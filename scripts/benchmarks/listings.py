@@ -23,7 +23,7 @@ from ledgerpress.features.posts import article_queries
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.paging import PageRequest, page_of
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 GREATEST_RATIO = 1.5

@@ -1,6 +1,6 @@
 """Rebuilding the read models from a long log: decoding, rows a second, and memory, against what SQLite itself can do.
 
-The log is that of a generated newsroom (`scripts/generated_log.py`), about ten events a post.
+The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about ten events a post.
 
 - Decoding: every event through the log's port (`read`, then `decode_all`), against a bare `SELECT` of the same
   columns of the same rows, each payload decoded by msgspec into the event's own type. The two take turns, batch by batch.
@@ -42,7 +42,7 @@ from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.tables import INDEXING_PRAGMAS, create_indexes, create_tables
 from ledgerpress.views.files.views_file import WRITER_PRAGMAS
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
-from scripts.generated_log import PUBLICATION, GeneratedLog
+from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 
 T = TypeVar("T")
 

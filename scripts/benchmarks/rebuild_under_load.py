@@ -20,7 +20,7 @@ from typing import Final
 import uvloop
 
 from ledgerpress.server.store import open_store
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import Load, clients, rebuild
 from tests.integration.server_process import PROGRAM, serving
 

@@ -36,7 +36,7 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from scripts.generated_posts import START, Generator, make_categories, record
+from scripts.workloads.generated_posts import START, Generator, make_categories, record
 
 GREATEST_RATIO = 5.0
 GREATEST_GROWTH_BYTES = 4_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts.scaling.constants import CHECKOUT, FILE, Constants, load, save
 from scripts.scaling.figures import FIGURES
-from scripts.scaling.measuring import measure
+from scripts.scaling.measurements import measure
 from scripts.scaling.tables import filled_in
 
 LEAST = 5_000

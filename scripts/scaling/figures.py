@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scripts.scaling import reading
-from scripts.scaling import stalls as stalls_of
+from scripts.scaling import leader_loss, reader_capacity
+from scripts.scaling.charts import Chart, Line, Scale, in_bytes, in_time, short
 from scripts.scaling.constants import Constants, OfSize
-from scripts.scaling.drawing import Chart, Line, Scale, in_bytes, in_time, short
-from scripts.scaling.following import Follower, arrivals, follow, record
+from scripts.scaling.follower_lag import Follower, arrivals, follow, record
 from scripts.scaling.growth import NETWORK, NIGHT, Growth
 from scripts.scaling.publications import ALL, BROADCASTER, HUNDRED_MILLION, YEARS
 
@@ -22,17 +21,25 @@ def reads(constants: Constants) -> Chart:
     numbers = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     lines = [
         Line(
-            "every answer kept", [(n, n * reading.BUSY * rates.kept) for n in numbers], dashed=True, colour=5
+            "every answer kept",
+            [(n, n * reader_capacity.BUSY * rates.kept) for n in numbers],
+            dashed=True,
+            colour=5,
         ),
     ]
     needed = []
     for place, one in enumerate(ALL):
-        found = [(n, *reading.capacity(one, rates, n, one.events_at_peak)) for n in numbers]
+        found = [(n, *reader_capacity.capacity(one, rates, n, one.events_at_peak)) for n in numbers]
         name = f"{_short_name(one.name)}: {found[0][2]:.0%} kept"
         lines.append(Line(name, [(n, many) for n, many, _ in found], colour=place))
-        needed.append((reading.processes_for(one, rates), one.reads_at_peak))
+        needed.append((reader_capacity.processes_for(one, rates), one.reads_at_peak))
     lines.append(
-        Line("none kept", [(n, n * reading.BUSY * rates.uncached) for n in numbers], dashed=True, colour=3)
+        Line(
+            "none kept",
+            [(n, n * reader_capacity.BUSY * rates.uncached) for n in numbers],
+            dashed=True,
+            colour=3,
+        )
     )
     lines += [Line("", [at], joined=False, colour=place) for place, at in enumerate(needed)]
     return Chart(
@@ -57,7 +64,7 @@ def lag(constants: Constants) -> Chart:
     asked = list(arrivals(rate, burst, seconds, SEED))
     lines = []
     for name, busy, stalled in (
-        ("the log stalls", 0.0, ((stall, stall + stalls_of.KILLED[1]),)),
+        ("the log stalls", 0.0, ((stall, stall + leader_loss.KILLED[1]),)),
         ("readers take 0.7", 0.7, ()),
         ("readers take 0.5 or less", 0.5, ()),
     ):
@@ -81,7 +88,7 @@ def lag(constants: Constants) -> Chart:
         moments=[
             (10, "burst"),
             (stall, "stall"),
-            (stall + stalls_of.KILLED[1], "stall ends"),
+            (stall + leader_loss.KILLED[1], "stall ends"),
             (40, "burst ends"),
         ],
     )
@@ -197,10 +204,10 @@ def stalls(constants: Constants) -> Chart:
         Line(name, [(n, n * takes) for n in often], dashed=dashed, colour=colour)
         for name, takes, dashed, colour in (
             (f"{in_bytes(size)} restored", restored, True, 3),
-            (f"killed: {stalls_of.KILLED[1]} s at most", stalls_of.KILLED[1], False, 2),
-            (f"killed: {stalls_of.KILLED[0]} s at least", stalls_of.KILLED[0], False, 2),
-            (f"stopped: {stalls_of.STOPPED[1]} s at most", stalls_of.STOPPED[1], False, 4),
-            (f"step-down: {stalls_of.STEPPED_DOWN[1]} s at most", stalls_of.STEPPED_DOWN[1], True, 4),
+            (f"killed: {leader_loss.KILLED[1]} s at most", leader_loss.KILLED[1], False, 2),
+            (f"killed: {leader_loss.KILLED[0]} s at least", leader_loss.KILLED[0], False, 2),
+            (f"stopped: {leader_loss.STOPPED[1]} s at most", leader_loss.STOPPED[1], False, 4),
+            (f"step-down: {leader_loss.STEPPED_DOWN[1]} s at most", leader_loss.STEPPED_DOWN[1], True, 4),
         )
     ]
     year = 365 * 86_400

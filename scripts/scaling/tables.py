@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scripts.scaling import reading, stalls
+from scripts.scaling import leader_loss, reader_capacity
+from scripts.scaling.charts import in_bytes, in_time, short
 from scripts.scaling.constants import Constants, OfSize
-from scripts.scaling.drawing import in_bytes, in_time, short
-from scripts.scaling.following import Follower
+from scripts.scaling.follower_lag import Follower
 from scripts.scaling.growth import Growth
 from scripts.scaling.publications import ALL, HUNDRED_MILLION, Publication
 
@@ -125,9 +125,9 @@ def stalled(_: Constants) -> str:
         [
             [name, f"{least} to {most} s"]
             for name, (least, most) in (
-                ("killed (SIGKILL)", stalls.KILLED),
-                ("stopped in order (SIGTERM)", stalls.STOPPED),
-                ("told to step down", stalls.STEPPED_DOWN),
+                ("killed (SIGKILL)", leader_loss.KILLED),
+                ("stopped in order (SIGTERM)", leader_loss.STOPPED),
+                ("told to step down", leader_loss.STEPPED_DOWN),
             )
         ],
     )
@@ -149,8 +149,8 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
     follower = Follower.measured(constants.largest)
 
     def processes(one: Publication) -> str:
-        needed = reading.processes_for(one, rates)
-        _, share = reading.capacity(one, rates, needed, one.events_at_peak)
+        needed = reader_capacity.processes_for(one, rates)
+        _, share = reader_capacity.capacity(one, rates, needed, one.events_at_peak)
         return f"{needed:,} ({share:.0%} kept)"
 
     def by_engine(one: Publication, tell: Callable[[float], str]) -> str:

@@ -336,7 +336,11 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 async def test_no_body_makes_the_server_fail(http: httpx2.AsyncClient, data: st.DataObject) -> None:
     body = data.draw(bodies)

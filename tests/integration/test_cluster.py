@@ -18,7 +18,7 @@ _PROCESS = re.compile(r"process (\d+)")
 
 async def started(temporary: Path, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "scripts.cluster", *options,
+        sys.executable, "-m", "scripts.clustering.cluster", *options,
         cwd=CHECKOUT, env={**os.environ, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from ledgerpress.commands.bootstrap import FIRST_EVENTS
 from ledgerpress.features.event_codec import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
-from scripts.clustering.agreement import seen
+from scripts.clustering.node_agreement import seen
 from scripts.engines.nats import NatsCluster, NatsServer, temporary_cluster
 from tests.integration.editor_clients import Book, Editor
 from tests.integration.log_history import History, assert_gapless, by_command

@@ -17,7 +17,7 @@ from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
-from scripts.generated_posts import Generator, make_categories
+from scripts.workloads.generated_posts import Generator, make_categories
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.other_version_program import SMALL_BATCH
 from tests.integration.program_runs import begun, done, ended, kill, program

@@ -15,7 +15,7 @@ from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.views.files.tables import create_indexes, create_tables
 from ledgerpress.views.projection.projector import Projector, apply_all
-from scripts.generated_log import PUBLICATION, GeneratedLog
+from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.property.view_rows import Rows, rebuilt, rows_in
 
 EVENTS = 3_000

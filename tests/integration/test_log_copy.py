@@ -28,7 +28,7 @@ from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.open_log import reading_log
 from ledgerpress.server.store import Store, open_store
-from scripts.generated_log import PUBLICATION
+from scripts.workloads.generated_log import PUBLICATION
 from tests.contract.sample_events import everything
 from tests.engines.fixtures import ENGINES
 from tests.integration.program_runs import ROOT

@@ -17,7 +17,7 @@ from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
-from scripts.generated_log import PUBLICATION, GeneratedLog
+from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.contract.sample_events import everything
 from tests.integration.system_call_trace import killed_at, require_strace
 

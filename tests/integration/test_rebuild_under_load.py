@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.server.store import open_store
-from scripts.generated_posts import HOUR, START, Generator, make_categories, record
+from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.rebuild_load import clients, rebuild
 from tests.integration.server_process import serving
 

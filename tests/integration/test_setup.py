@@ -46,8 +46,8 @@ def project(tmp_path: Path) -> Path:
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content, "utf-8")
-    (root / "scripts").mkdir()
-    for name in ("setup", "environment.py"):
+    (root / "scripts/development").mkdir(parents=True)
+    for name in ("setup", "development/environment.py"):
         shutil.copy(CHECKOUT / "scripts" / name, root / "scripts" / name)
     return root
 

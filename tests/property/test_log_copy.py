@@ -25,7 +25,7 @@ from ledgerpress.operator.log_verification import LogVerifier
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.server.log_factory import open_log, open_replica
 from ledgerpress.server.log_url import LogUrl
-from scripts.generated_log import PUBLICATION
+from scripts.workloads.generated_log import PUBLICATION
 from tests.contract.sample_events import everything
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.withdrawn_log import batches_with_withdrawals

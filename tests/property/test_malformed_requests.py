@@ -83,7 +83,11 @@ def malformed(draw: st.DrawFn) -> bytes:
 @given(malformed() | st.binary(max_size=200), st.sampled_from(ACCEPTS), st.sampled_from(["POST", "GET"]))
 @example(b'{"query":"{ site { name } }","extensions":{"minPosition":' + b"9" * 5_000 + b"}}", b"*/*", "POST")
 @example(b'{"query":"\\ud83d"}', b"*/*", "POST")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_no_request_makes_the_server_fail(ask: Ask, sent: bytes, accept: bytes, method: str) -> None:
     status, body = ask(method, sent, sent, accept)
     assert status < 500, body

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from scripts.scaling import reading
+from scripts.scaling import reader_capacity
 from scripts.scaling.constants import Constants, load
-from scripts.scaling.following import Follower, arrivals, follow, record
+from scripts.scaling.follower_lag import Follower, arrivals, follow, record
 from scripts.scaling.growth import Fit, Growth
 from scripts.scaling.publications import ALL, BROADCASTER, HUNDRED_MILLION, NEWSROOM
-from scripts.scaling.reading import Group
+from scripts.scaling.reader_capacity import Group
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,9 @@ def test_readers_slow_a_follower_down(constants: Constants) -> None:
 def test_the_share_of_kept_answers_is_that_of_a_cache_that_is_simulated() -> None:
     groups = [Group(20, 5.0, 0.5), Group(80, 1.0, 0.0), Group(400, 0.1, 0.05)]
     for room in (30, 100, 300):
-        assert reading.kept_share(groups, room) == pytest.approx(simulated_share(groups, room), abs=0.03)
+        assert reader_capacity.kept_share(groups, room) == pytest.approx(
+            simulated_share(groups, room), abs=0.03
+        )
 
 
 def simulated_share(groups: list[Group], room: int) -> float:
@@ -104,33 +106,35 @@ def simulated_share(groups: list[Group], room: int) -> float:
 
 def test_without_events_or_bounds_everything_is_kept_and_without_room_nothing() -> None:
     groups = [Group(10, 1.0, 0.0)]
-    assert reading.kept_share(groups, 1_000) == pytest.approx(1.0, abs=1e-6)
-    assert reading.kept_share(groups, 0) == 0.0
-    assert reading.kept_share([Group(10, 1.0, 1.0)], 1_000) == pytest.approx(0.5, abs=1e-6)
+    assert reader_capacity.kept_share(groups, 1_000) == pytest.approx(1.0, abs=1e-6)
+    assert reader_capacity.kept_share(groups, 0) == 0.0
+    assert reader_capacity.kept_share([Group(10, 1.0, 1.0)], 1_000) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_answers_lie_between_those_executed_and_those_kept(constants: Constants) -> None:
     rates = constants.rates
-    assert reading.answers_a_second(rates, 0.0) == pytest.approx(rates.uncached)
-    assert reading.answers_a_second(rates, 1.0) == pytest.approx(rates.kept)
-    found = [reading.answers_a_second(rates, share / 10) for share in range(11)]
+    assert reader_capacity.answers_a_second(rates, 0.0) == pytest.approx(rates.uncached)
+    assert reader_capacity.answers_a_second(rates, 1.0) == pytest.approx(rates.kept)
+    found = [reader_capacity.answers_a_second(rates, share / 10) for share in range(11)]
     assert found == sorted(found)
 
 
 @pytest.mark.parametrize("publication", ALL, ids=lambda one: one.name)
 def test_the_processes_that_are_named_are_enough_and_one_fewer_is_not(publication, constants) -> None:  # type: ignore[no-untyped-def]
-    needed = reading.processes_for(publication, constants.rates)
-    enough, share = reading.capacity(publication, constants.rates, needed, publication.events_at_peak)
+    needed = reader_capacity.processes_for(publication, constants.rates)
+    enough, share = reader_capacity.capacity(publication, constants.rates, needed, publication.events_at_peak)
     assert enough >= publication.reads_at_peak
     assert 0 < share < 1
     if needed > 1:
-        fewer, _ = reading.capacity(publication, constants.rates, needed - 1, publication.events_at_peak)
+        fewer, _ = reader_capacity.capacity(
+            publication, constants.rates, needed - 1, publication.events_at_peak
+        )
         assert fewer < publication.reads_at_peak
 
 
 def test_shares_of_zipf_are_whole() -> None:
     for items in (1, 10, 12_345, 2_000_000):
-        parts = reading._zipf(items)
+        parts = reader_capacity._zipf(items)
         assert sum(count for _, count, _ in parts) == items
         assert sum(count * share for _, count, share in parts) == pytest.approx(1.0)
 

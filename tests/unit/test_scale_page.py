@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from scripts.scaling.__main__ import PAGE, derived
+from scripts.scaling.charts import Chart, Line, Scale, in_bytes, in_time, short
 from scripts.scaling.constants import FILE, load
-from scripts.scaling.drawing import Chart, Line, Scale, in_bytes, in_time, short
 from scripts.scaling.figures import FIGURES
 from scripts.scaling.tables import TABLES, filled_in
 

@@ -21,10 +21,10 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from scripts.benchmarks.answers import SALT, VARIABLES, Server, conditional, post
-from scripts.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
-from scripts.raw_client import ask
 from scripts.scaling.constants import CHECKOUT, Rates
-from scripts.scaling.subscriptions import different
+from scripts.scaling.measure_subscriptions import different
+from scripts.workloads.magazine import FRONT_PAGE, SALTED_FRONT_PAGE, write_magazine
+from scripts.workloads.raw_client import ask
 
 EDITORS: Final = 64
 COMMANDS: Final = 1_280

@@ -1,8 +1,8 @@
-"""The checkout's virtual environment: made, mended and kept at exactly the pinned versions.
+"""Create the virtual environment of the checkout, and keep it at exactly the pinned versions.
 
-`scripts/setup` is the door to this. A stamp, written last, says what the environment was made from; an
-environment without one was cut off half-way and is made anew. The lock is held by the kernel for this
-process and for each installer that it starts, so it is free as soon as they have ended, however they ended.
+`scripts/setup` runs this with nothing installed: it uses the standard library only. A stamp, written last, records what
+the environment was made from; an environment without a stamp is unfinished and is rebuilt. The operating system holds
+the lock for this process and for each installer that it starts, and releases it when they end, however they end.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "ledgerpress-setup.json"
@@ -24,7 +24,7 @@ Stamp = dict[str, str]
 
 
 class SetupError(Exception):
-    """A step failed; what it had to say has been printed already."""
+    """A step failed; its output has been printed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     with locked() as lock:
         python = python_inside()
         if python is not None and stamped() == goal(kind, python):
-            return 0  # another setup was faster
+            return 0  # another setup finished first
         try:
             make(goal(kind, python), lock)
         except SetupError as error:
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def goal(kind: str, python: str | None) -> Stamp:
-    """What an environment of this kind is made from now. A development environment also serves, and stays one."""
+    """Return the stamp of an up-to-date environment. A development environment also serves, so it keeps its kind."""
     kind = "dev" if stamped().get("kind") == "dev" else kind
     return {
         "kind": kind,
@@ -59,7 +59,7 @@ def goal(kind: str, python: str | None) -> Stamp:
 
 
 def stamped() -> Stamp:
-    """What the environment was made from; empty where it was not finished."""
+    """Return what the environment was made from; empty if it is unfinished."""
     try:
         stamp = json.loads(STAMP.read_text("utf-8"))
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def make(wanted: Stamp, lock: IO[str]) -> None:
 
 
 def can_be_kept(before: Stamp, wanted: Stamp) -> bool:
-    """Whether adding to the environment leads to the wanted one, with nothing left over from another time."""
+    """Return whether installing into the environment gives the wanted one, without leftovers."""
     return (
         wanted["python"] != ""
         and all(before.get(key) == wanted[key] for key in ("checkout", "python"))
@@ -103,7 +103,7 @@ def digest(*names: str) -> str:
 
 
 def python_inside() -> str | None:
-    """The version of the environment's own Python; None where it does not start."""
+    """Return the version of the environment's own Python; None if it does not start."""
     command = [str(PYTHON), "-I", "-S", "-c", "import sys; sys.stdout.write(sys.version)"]
     try:
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout

@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from scripts.clustering.engines import Engine, EngineServer
+from scripts.clustering.failure_demonstration import say, start
+from scripts.clustering.log_engines import Engine, EngineServer
 from scripts.clustering.node import Node
-from scripts.clustering.show import say, start
 from scripts.clustering.traffic import Traffic
 
 WRITES_A_SECOND: Final = 6.0

@@ -15,11 +15,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from pathlib import Path
 from typing import Final
 
-from scripts.clustering.engines import Engine, NatsEngine, PostgresEngine
+from scripts.clustering.failure_demonstration import Disagreement, Show, say
+from scripts.clustering.log_engines import Engine, NatsEngine, PostgresEngine
 from scripts.clustering.node import Node
-from scripts.clustering.show import Disagreement, Show, say
+from scripts.clustering.restart_watch import Watch
 from scripts.clustering.traffic import Traffic
-from scripts.clustering.watch import Watch
 
 NODES: Final = 3
 _ENDED_BY: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""One server of the comparison `scripts/bench answers`: python -m scripts.answering KIND DATA BYTES. Prints its port."""
+"""One server of the comparison `scripts/bench answers`: python -m scripts.benchmarks.compared_servers.answer_server KIND DATA BYTES. Prints its port."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from scripts.plain_strawberry import our_schema, plain_strawberry
+from scripts.benchmarks.compared_servers.plain_strawberry import our_schema, plain_strawberry
 
 
 def bare(body: bytes) -> ASGIApp:

@@ -21,7 +21,7 @@ from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
 from scripts.benchmarks.subscribers import resident
-from scripts.scaling.log_of_size import drop_cache, read_bytes
+from scripts.scaling.measure_log import drop_cache, read_bytes
 
 FRONT_PAGE: Final = """{ articles(first: 20) { nodes { id slug title publishedAt updatedAt teaser teaserIsCut age
     authors { name } categories { id slug name } } } }"""

@@ -18,7 +18,7 @@ from ledgerpress.features.projector_registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.directory import ViewsDirectory
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
-from scripts.scaling import engines, log_of_size, node_of_size, one_process
+from scripts.scaling import measure_engines, measure_log, measure_node, measure_process
 from scripts.scaling.constants import Constants, Machine, OfSize
 
 ROUNDS = 4
@@ -50,22 +50,22 @@ def log_of(events: int, data: Path) -> dict[str, float]:
     found: dict[str, float] = {"events": events}
     tell(events, "writing the log")
     in_fresh_process(make_log, data / LOG_FILE, events)
-    found |= in_fresh_process(log_of_size.shape, data)
-    found["page_read"] = log_of_size.page_read(data)
-    found["log_read"] = in_fresh_process(log_of_size.read_log, data)
+    found |= in_fresh_process(measure_log.shape, data)
+    found["page_read"] = measure_log.page_read(data)
+    found["log_read"] = in_fresh_process(measure_log.read_log, data)
     tell(events, "making the views")
-    found |= in_fresh_process(log_of_size.rebuild, data, events, min(BEHIND, events // 5))
-    found |= in_fresh_process(node_of_size.follow, data)
+    found |= in_fresh_process(measure_log.rebuild, data, events, min(BEHIND, events // 5))
+    found |= in_fresh_process(measure_node.follow, data)
     tell(events, "reading")
-    found |= in_fresh_process(node_of_size.read, data)
+    found |= in_fresh_process(measure_node.read, data)
     found["copy"] = copy_views(data)
     tell(events, "backup, verify")
-    found["backup"] = in_fresh_process(log_of_size.back_up, data)
-    found["verify_log"], found["verify_log_peak_bytes"] = in_fresh_process(log_of_size.check_log, data)
-    found["verify_views"], found["verify_views_peak_bytes"] = in_fresh_process(log_of_size.check_views, data)
+    found["backup"] = in_fresh_process(measure_log.back_up, data)
+    found["verify_log"], found["verify_log_peak_bytes"] = in_fresh_process(measure_log.check_log, data)
+    found["verify_views"], found["verify_views_peak_bytes"] = in_fresh_process(measure_log.check_views, data)
     tell(events, "a withdrawal")
     found["withdrawal"], found["withdrawal_wal_bytes"] = in_fresh_process(
-        log_of_size.withdraw_one, data, events // 2
+        measure_log.withdraw_one, data, events // 2
     )
     for file in data.glob("views-*"):
         file.unlink()
@@ -78,7 +78,7 @@ def appends(logs: Mapping[int, Path]) -> dict[int, dict[str, float]]:
     for again in range(ROUNDS):
         for events, data in logs.items():
             tell(events, "appends")
-            one, many = in_fresh_process(log_of_size.append, data / LOG_FILE, again)
+            one, many = in_fresh_process(measure_log.append, data / LOG_FILE, again)
             best[events]["append_one"] = max(best[events]["append_one"], one)
             best[events]["append_many"] = max(best[events]["append_many"], many)
     return best
@@ -135,9 +135,9 @@ def measure(sizes: Sequence[int], folder: Path) -> Constants:
     """Measure everything, in a directory on the disk that counts, which is kept where this is broken off."""
     parts = Parts(folder / "parts.json")
     print(f"{time.strftime('%H:%M:%S')} engines", flush=True)
-    found_engines = parts.part("engines", lambda: in_fresh_process(engines.measure, folder))
+    found_engines = parts.part("engines", lambda: in_fresh_process(measure_engines.measure, folder))
     print(f"{time.strftime('%H:%M:%S')} one process", flush=True)
-    rates = parts.part("one process", lambda: in_fresh_process(one_process.rates, folder))
+    rates = parts.part("one process", lambda: in_fresh_process(measure_process.rates, folder))
     logs = {events: folder / f"log-{events}" for events in sorted(sizes)}
     found = {
         events: parts.part(f"log of {events}", partial(log_of, events, data)) for events, data in logs.items()

@@ -1,7 +1,7 @@
-"""GraphiQL's files: fetched from npm by name and version, and shipped only where their digests are the expected ones.
+"""Fetch the files of GraphiQL from npm by name and version, and accept them only if their digests match.
 
-`scripts/graphiql-assets` is the door to this. The table in README.md beside the files is the one list of what is
-shipped. LICENSES.txt is written from the packages that the source map of GraphiQL's build names.
+`scripts/graphiql-assets` runs this. The table in README.md next to the files is the only list of the files that are
+shipped. LICENSES.txt is generated from the packages that the source map of GraphiQL's build names.
 """
 
 import hashlib
@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(__file__).resolve().parent.parent / "src" / "ledgerpress" / "http" / "static" / "graphiql"
+FOLDER = (
+    Path(__file__).resolve().parents[2] / "src" / "ledgerpress" / "http" / "pages" / "static" / "graphiql"
+)
 README = FOLDER / "README.md"
 LICENSES = "LICENSES.txt"
 SOURCE_MAP = "graphiql/graphiql.min.js.map"

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scripts.clustering.agreement import Seen, agreement, faults
-from scripts.clustering.engines import Engine, EngineServer
+from scripts.clustering.log_engines import Engine, EngineServer
 from scripts.clustering.node import Node
+from scripts.clustering.node_agreement import Seen, agreement, faults
 from scripts.clustering.traffic import Traffic
 
 WRITES_A_SECOND: Final = 15.0

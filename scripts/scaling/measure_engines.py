@@ -24,8 +24,8 @@ from ledgerpress.server.log_url import LogUrl
 from scripts.benchmarks.log import CLIENTS, STREAMS, writes
 from scripts.engines.nats import NatsServer
 from scripts.engines.postgres import PostgresServer
-from scripts.generated_log import GeneratedLog
 from scripts.scaling.constants import OnEngine
+from scripts.workloads.generated_log import GeneratedLog
 
 EVENTS: Final = 10_000
 APPENDS_EACH: Final = 8
