@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
 from tests.property.argument_choice import Chooser, moments

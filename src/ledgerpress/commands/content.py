@@ -52,7 +52,7 @@ class ContentDeclaration:
     of: StreamCategory[Any]
     fields: Sequence[ContentField]
     event: EventType[Event]
-    input: type
+    input: type[Any]
 
     def history(self, events: Iterable[Event]) -> "ContentHistory":
         """Return the content after some of the object's events."""
@@ -61,7 +61,11 @@ class ContentDeclaration:
 
     def change(self, object_id: str, values: Values) -> tuple[Event, ...]:
         """Return the event that brings `values`, none if there are none."""
-        return (self.event.type(**{self.event.type.__struct_fields__[0]: object_id}, **values),) if values else ()
+        return (
+            (self.event.type(**{self.event.type.__struct_fields__[0]: object_id}, **values),)
+            if values
+            else ()
+        )
 
 
 class ContentHistory:

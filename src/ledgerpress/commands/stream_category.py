@@ -1,7 +1,6 @@
 """A category of streams: what a feature declares so that the states of its streams can be loaded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ledgerpress.commands.append_plan import PlannedWrite
@@ -10,8 +9,7 @@ from ledgerpress.eventlog.event import Event
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamCategory(Generic[S]):
+class StreamCategory(NamedTuple, Generic[S]):
     """Streams of one kind: how they are named, their state before the first event, and what an event makes of it.
 
     `evolve` MUST ignore events of types that it does not know: features above may add theirs to the stream.

@@ -10,7 +10,6 @@ from ledgerpress.features import (
     actors,
     authors,
     categories,
-    demo,
     history,
     integrity,
     page_import,
@@ -31,8 +30,8 @@ from ledgerpress.views.recorded_time_projector import MomentsProjector
 
 FIRST_PARTY: Final = FeatureSet(
     (
-        site.FEATURE,
         actors.FEATURE,
+        site.FEATURE,
         tokens.FEATURE,
         authors.FEATURE,
         slugs.FEATURE,

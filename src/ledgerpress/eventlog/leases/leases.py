@@ -25,8 +25,8 @@ from ledgerpress.eventlog.leases.events import LeaseTaken
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.lease_register import Held
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_events import SYSTEM_ACTOR_ID
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.actors.model import SYSTEM
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class Leases:
             type=type_,
             schema_version=schema_version,
             recorded_at=now,
-            actor_id=SYSTEM.id,
+            actor_id=SYSTEM_ACTOR_ID,
             command_id=command_id,
             correlation_id=command_id,
             payload=self._codec.encode(fact, salt=self._randomness.bytes(SALT_BYTES)),

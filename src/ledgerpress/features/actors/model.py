@@ -54,7 +54,7 @@ RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
 """The actors that every publication has from its first moment, under the same ids everywhere."""
 
 
-def evolve(actor: Actor | None, event: ActorEvent) -> Actor | None:
+def evolve(actor: Actor | None, event: Event) -> Actor | None:
     """Return the actor after `event`."""
     match event:
         case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
@@ -67,7 +67,9 @@ def evolve(actor: Actor | None, event: ActorEvent) -> Actor | None:
             return actor
 
 
-def register(actor: Actor | None, *, actor_id: str, kind: ActorKind, name: str) -> tuple[ActorRegistered, ...]:
+def register(
+    actor: Actor | None, *, actor_id: str, kind: ActorKind, name: str
+) -> tuple[ActorRegistered, ...]:
     """Return the registration of an actor, unless they are registered already. Raises `Rejection`."""
     name = text_rules.line(name, field="name", limit=text_rules.MAX_NAME)
     return () if actor else (ActorRegistered(actor_id=actor_id, kind=kind, name=name),)
@@ -82,3 +84,5 @@ FIRST_EVENTS: Final = tuple(
     (ACTORS.stream(actor.id), ActorRegistered(actor_id=actor.id, kind=actor.kind, name=actor.name))
     for actor in RESERVED
 )
+FIRST_EVENT_COUNT: Final = 1 + len(FIRST_EVENTS)
+"""The number of events of a new log, `log.opened` included."""

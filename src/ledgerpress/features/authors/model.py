@@ -33,7 +33,7 @@ class Author:
     name: str
 
 
-def evolve(author: Author | None, event: AuthorEvent) -> Author | None:
+def evolve(author: Author | None, event: Event) -> Author | None:
     """Return the author after `event`."""
     match event:
         case AuthorRegistered(author_id=author_id, name=name) | AuthorRenamed(author_id=author_id, name=name):

@@ -99,7 +99,7 @@ class CreateCategory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _CategoryCommand(ABC):
+class CategoryCommand(ABC):
     """A command on one category."""
 
     category: CategoryRef
@@ -151,7 +151,7 @@ class _CategoryCommand(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenameCategory(_CategoryCommand):
+class RenameCategory(CategoryCommand):
     """Give a category another name, slug or both. The old slug still leads to it."""
 
     fingerprint_name: ClassVar[str] = "RenameCategory"
@@ -183,7 +183,7 @@ class RenameCategory(_CategoryCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeCategory(_CategoryCommand):
+class DescribeCategory(CategoryCommand):
     """Describe a category; `None` clears the description."""
 
     fingerprint_name: ClassVar[str] = "DescribeCategory"
@@ -201,7 +201,7 @@ class DescribeCategory(_CategoryCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoveCategory(_CategoryCommand):
+class MoveCategory(CategoryCommand):
     """Put a category under another, or, without a parent, at the top."""
 
     fingerprint_name: ClassVar[str] = "MoveCategory"
@@ -226,7 +226,7 @@ class MoveCategory(_CategoryCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeCategory(_CategoryCommand):
+class MergeCategory(CategoryCommand):
     """Merge a category into another one, which takes over its posts, children and slugs."""
 
     fingerprint_name: ClassVar[str] = "MergeCategory"
@@ -249,7 +249,7 @@ class MergeCategory(_CategoryCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteCategory(_CategoryCommand):
+class DeleteCategory(CategoryCommand):
     """Delete an empty category; its slugs, present and former, are free again."""
 
     fingerprint_name: ClassVar[str] = "DeleteCategory"

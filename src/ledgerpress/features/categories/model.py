@@ -68,12 +68,7 @@ class CategoryDeleted(Event, frozen=True):
 
 
 TaxonomyChange: TypeAlias = (
-    CategoryCreated
-    | CategoryRenamed
-    | CategoryDescribed
-    | CategoryMoved
-    | CategoryMerged
-    | CategoryDeleted
+    CategoryCreated | CategoryRenamed | CategoryDescribed | CategoryMoved | CategoryMerged | CategoryDeleted
 )
 TaxonomyEvent: TypeAlias = TaxonomyChange | Withdrawn
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.posts import commands, restore_revert_commands, model
+from ledgerpress.features.posts import commands, model, restore_revert_commands
 
 FEATURE: Final = Feature(
     name="posts",

@@ -1,7 +1,7 @@
 """The commands on posts. Restoring and reverting are in `restore_revert_commands`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -298,7 +298,7 @@ class UnarchivePost(_TimedCommand):
 
 
 def changed(
-    event: type[ContentChanged],
+    event: Callable[..., ContentChanged],
     post: Post,
     values: Mapping[str, Any],
     facts: ContentFacts,
@@ -313,7 +313,7 @@ def changed(
     events: tuple[Event, ...] = ()
     after: Post | None = post
     if values or facts.added:
-        change: Any = event(post_id=post.id, **cause, **values)
+        change = event(post_id=post.id, **cause, **values)
         events, after = (change, *facts.added), evolve(post, change)
     return events + _publish(after, facts.now) if publish else events
 

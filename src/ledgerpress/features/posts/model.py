@@ -272,7 +272,7 @@ class Post:
     published_slugs: frozenset[str] = frozenset()
 
 
-def evolve(post: Post | None, event: PostEvent) -> Post | None:
+def evolve(post: Post | None, event: Event) -> Post | None:
     """Return the post after `event`. History is never rejected: an event that cannot apply changes nothing."""
     known = known_event(event, post.lifecycle if post else None) if isinstance(event, Withdrawn) else event
     if isinstance(known, PostCreated):

@@ -9,8 +9,8 @@ from msgspec import UNSET
 from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.content import (
-    ContentHistory,
     ContentField,
+    ContentHistory,
     Values,
     differing,
     reverted,
@@ -128,9 +128,7 @@ class RevertPost(PostCommand[RevertFacts]):
                     raise _conflict(self.version, conflicts)
             case _:
                 values = {}
-        return changed(
-            PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version
-        )
+        return changed(PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RevertFacts:
         """Return the change and what it is reverted to. Raises `Rejection` for a version without such a change."""

@@ -3,14 +3,15 @@
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.identity import Permission
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features import people_commands
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 from ledgerpress.features.tokens.schema_enums import PermissionEnum, RoleEnum
 from ledgerpress.graphql.relay import global_ids
@@ -308,9 +309,9 @@ class AuthorRegisterInput(_Command):
 
     name: str
 
-    def use_case(self) -> people_commands.RegisterAuthor:
+    def use_case(self) -> RegisterAuthor:
         """Return the use case."""
-        return people_commands.RegisterAuthor(name=self.name)
+        return RegisterAuthor(name=self.name)
 
 
 @strawberry.input
@@ -320,11 +321,9 @@ class AuthorRenameInput(_Command):
     id: strawberry.ID
     name: str
 
-    def use_case(self) -> people_commands.RenameAuthor:
+    def use_case(self) -> RenameAuthor:
         """Return the use case. Raises `Rejection`."""
-        return people_commands.RenameAuthor(
-            author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name
-        )
+        return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
 
 
 @strawberry.input
@@ -333,9 +332,9 @@ class SiteNameInput(_Command):
 
     name: str
 
-    def use_case(self) -> people_commands.NameSite:
+    def use_case(self) -> NameSite:
         """Return the use case."""
-        return people_commands.NameSite(name=self.name)
+        return NameSite(name=self.name)
 
 
 @strawberry.input

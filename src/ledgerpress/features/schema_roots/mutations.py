@@ -2,14 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import Protocol, TypeVar
 
 import strawberry
 
 from ledgerpress.commands.authorization import PermissionDenied
-from ledgerpress.commands.command_handler import Command
-from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.declarations import Command
+from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.identity import Permission
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.features import people_queries
@@ -18,6 +19,7 @@ from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema import Category, category_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.post import Post, post_of, slug_kept
+from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.features.schema_roots import inputs
 from ledgerpress.features.site.schema import Site, site_of
 from ledgerpress.features.tokens import queries as tokens
@@ -28,7 +30,8 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.views.snapshot import Snapshot
 
-ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
+_ErrorCode = StrEnum("_ErrorCode", {code: code for code in FIRST_PARTY.error_codes})  # type: ignore[misc]
+ErrorCodeEnum = strawberry.enum(_ErrorCode, name="ErrorCode", description="Why a command was refused.")
 
 
 @strawberry.type(description="Why a command was refused: an answer, not a failure.")
@@ -172,7 +175,7 @@ async def _carry_out(
         raise AccessDenied(context.identity, refusal.permission) from None
     except Rejection as refusal:
         error = UserError(
-            code=refusal.code,
+            code=_ErrorCode(refusal.code),
             field=["input", *refusal.field] if refusal.field else None,
             message=refusal.message,
             current_version=refusal.current_version,

@@ -62,7 +62,7 @@ class Slug:
     owner_id: str | None = None
 
 
-def evolve(state: Slug, event: SlugEvent) -> Slug:
+def evolve(state: Slug, event: Event) -> Slug:
     """Return the slug's state after `event`."""
     match event:
         case SlugClaimed(owner_id=owner_id):

@@ -42,7 +42,7 @@ class Token:
     is_revoked: bool = False
 
 
-def evolve(token: Token | None, event: TokenEvent) -> Token | None:
+def evolve(token: Token | None, event: Event) -> Token | None:
     """Return the token after `event`."""
     match event:
         case TokenCreated(token_id=token_id, secret_hash=secret_hash):

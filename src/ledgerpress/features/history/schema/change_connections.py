@@ -6,10 +6,10 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
