@@ -35,6 +35,7 @@ from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.eventlog.append_request import AppendRequest
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
@@ -194,7 +195,7 @@ def print_ratios(what: str, past: Sequence[float], today: Sequence[float]) -> di
 
 async def measure(count: int, late: int, reads: int, kept_in: Path | None) -> bool:
     """Fill a store, unless `kept_in` was filled before, and measure it; return whether every promise is kept."""
-    engine = Executor()
+    engine = Executor(graphql_schema())
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as place:
         data, started = kept_in or Path(place) / "store", time.perf_counter()
         if not (data / LOG_FILE).exists():

@@ -29,6 +29,7 @@ import uvicorn
 import uvloop
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -183,7 +184,9 @@ async def serve(data: Path) -> None:
     async with open_store(data) as store:
         # All come from one address, so the rate that a client may keep is the benchmark's to keep.
         settings = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-        app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits())
+        app = make_app(
+            store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits()
+        )
         listening = socket.create_server(("127.0.0.1", 0))
         print(listening.getsockname()[1], flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))

@@ -18,6 +18,7 @@ import uvloop
 from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
@@ -44,7 +45,10 @@ async def median(work: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(store: Store) -> dict[str, float]:
     """Return what was measured, in microseconds and numbers of answers."""
-    kept, none = CachedExecutor(Executor()), CachedExecutor(Executor(), CacheSettings(max_bytes=0))
+    kept, none = (
+        CachedExecutor(Executor(graphql_schema())),
+        CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=0)),
+    )
 
     async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
         await answers.answer(store, query, variables=variables, identity=ANONYMOUS)

@@ -20,6 +20,7 @@ import uvloop
 
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.paging import PageRequest, page_of
@@ -89,7 +90,7 @@ async def compare(
 
 async def measure(few: int, many: int, rounds: int) -> bool:
     """Fill both stores and compare them."""
-    engine = Executor()
+    engine = Executor(graphql_schema())
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT)))
         small = await stack.enter_async_context(open_store(place / "small"))

@@ -32,6 +32,7 @@ import uvicorn
 import uvloop
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -127,6 +128,7 @@ async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     app = make_app(
         store,
+        graphql_schema(),
         door=FixedIdentity(LOCAL_OPERATOR),
         settings=HttpSettings(requests_per_second=0, anonymous_requests_per_second=0),
         live=SubscriptionSettings(),

@@ -12,7 +12,7 @@ import uvloop
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.identity import ANONYMOUS
-from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.features.registry import all_projectors, event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
@@ -71,7 +71,7 @@ async def _read(data: Path) -> dict[str, float]:
     started = time.perf_counter()
     async with open_store(data, create=False) as store:
         found: dict[str, float] = {"start": time.perf_counter() - started}
-        engine = Executor()
+        engine = Executor(graphql_schema())
         for _ in range(30):
             await _ask(engine, store, FRONT_PAGE)
         found["front_page"] = statistics.median(

@@ -16,6 +16,7 @@ import uvloop
 
 from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
@@ -106,7 +107,7 @@ async def commands(folder: Path) -> dict[str, float]:
 
 
 async def _memory(store: Store) -> dict[str, float]:
-    kept = CachedExecutor(Executor())
+    kept = CachedExecutor(Executor(graphql_schema()))
     for first in range(1, 41):
         await kept.answer(store, FRONT_PAGE, variables={"first": first}, identity=ANONYMOUS)
     before = kept.bytes

@@ -6,6 +6,7 @@ from typing import Final
 
 from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded
@@ -34,7 +35,7 @@ class Nowhere:
 
 async def different(store: Store, post_id: str) -> float:
     """Return the processor seconds that an event costs for each subscription that is different from all others."""
-    engine = Executor()
+    engine = Executor(graphql_schema())
     await engine.documents.prepare(DOCUMENT)
     operation = engine.documents.operation(DOCUMENT, None)
     live = SubscriptionHub(engine, store, SubscriptionSettings())

@@ -7,7 +7,8 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from importlib import import_module
+from typing import Any, TypeVar
 
 from ledgerpress.commands.content import ContentDeclaration
 from ledgerpress.commands.declarations import (
@@ -17,7 +18,7 @@ from ledgerpress.commands.declarations import (
     GuardDeclaration,
     InputDeclaration,
 )
-from ledgerpress.commands.errors import KERNEL_ERROR_CODES
+from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.skip_event import LOG_COMMANDS
 from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
 from ledgerpress.eventlog.event import Event, withdrawn
@@ -51,6 +52,14 @@ class Feature:
     # --- views: ledgerpress.views.declarations ---
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---
+    schema: str | None = None
+    """A `ledgerpress.graphql.declarations.SchemaContribution`, loaded when a schema is built."""
+
+
+def load(reference: str) -> Any:
+    """Return the attribute that a lazy reference, "module:attribute", names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 class FeatureSet:
@@ -68,7 +77,7 @@ class FeatureSet:
             known.add(feature.name)
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
         commands = (*LOG_COMMANDS, *self._all(lambda feature: feature.commands))
-        self.error_codes = (*KERNEL_ERROR_CODES, *self._all(lambda feature: feature.error_codes))
+        self.error_codes = self._all(lambda feature: feature.error_codes)
         self.first_events = self._all(lambda feature: feature.first_events)
         self.declarations = CommandDeclarations(
             commands={declared.command: declared for declared in commands},
@@ -79,7 +88,7 @@ class FeatureSet:
         )
         _check_unique("event", [event.name for event in self.events])
         _check_unique("command", [declared.command.__name__ for declared in commands])
-        _check_unique("error code", self.error_codes)
+        _check_unique("error code", (*ErrorCode, *self.error_codes))
 
     def codec(self) -> Codec[Event]:
         """Return a codec that reads every version of the events, and writes the newest."""

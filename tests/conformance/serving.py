@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -21,7 +22,9 @@ async def serving(data: Path, settings: HttpSettings, limits: Limits | None = No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with open_store(data) as store:
             config = uvicorn.Config(
-                make_app(store, door=FixedIdentity(ANONYMOUS), settings=settings, limits=limits),
+                make_app(
+                    store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=settings, limits=limits
+                ),
                 http="httptools",
                 ws="none",
                 log_config=None,

@@ -40,7 +40,7 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
-from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 
@@ -149,9 +149,9 @@ def test_fingerprint(expected: str, use_case: Command, request_: CommandRequest)
 
 
 def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
-    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == FIRST_PARTY.declarations.commands.keys()
+    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
     names = {use_case.fingerprint_name for _, use_case, _ in FINGERPRINTS}
-    assert len(names) == len(FIRST_PARTY.declarations.commands)
+    assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",

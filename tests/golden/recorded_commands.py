@@ -41,7 +41,7 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
-from ledgerpress.features.registry import FIRST_PARTY, all_projectors, event_codec
+from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
 from ledgerpress.views.files.views_file import ViewsFile
@@ -76,7 +76,7 @@ class _Views:
 @asynccontextmanager
 async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[CommandHandler, Leases]]:
     codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
-    name_key = await open_publication(log, codec, clock, randomness, FIRST_PARTY.first_events)
+    name_key = await open_publication(log, codec, clock, randomness, FEATURES.first_events)
     views = await ViewsFile.open(views_file, all_projectors())
     try:
         runner = ProjectionRunner(log, codec, views, all_projectors())
@@ -84,7 +84,7 @@ async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Comma
         press = CommandHandler(
             log=log,
             codec=codec,
-            declarations=FIRST_PARTY.declarations,
+            declarations=FEATURES.declarations,
             views=_Views(views, runner),
             clock=clock,
             randomness=randomness,

@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -108,6 +109,7 @@ async def client(
         chosen = ChosenDoor(ANONYMOUS if open_past else LOCAL_OPERATOR)
         app = make_app(
             store,
+            graphql_schema(),
             door=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, Unauthenticated, identity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
@@ -62,7 +63,9 @@ async def operated(
     observed = CommandMetrics(None)
     observed.shown_by(running.metrics)
     async with open_store(data, observer=observed) as store:
-        app = make_app(store, door=TwoTokens(), allowed_hosts=allowed_hosts, running=running)
+        app = make_app(
+            store, graphql_schema(), door=TwoTokens(), allowed_hosts=allowed_hosts, running=running
+        )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Operated(http, store, running)

@@ -11,10 +11,10 @@ import pytest
 from graphql import is_non_null_type
 
 from ledgerpress.commands.identity import FixedIdentity, Identity
-from ledgerpress.graphql.access import reference_page
-from ledgerpress.graphql.access.field_permissions import FIELD_PERMISSIONS, GUARDED, required_permission
+from ledgerpress.features.registry import graphql_schema
+from ledgerpress.graphql import access_reference
+from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.schema import make_schema
 from tests.integration.graphql_client import Client, client
 from tests.integration.schema_walk import (
     MUTATIONS,
@@ -30,10 +30,11 @@ from tests.integration.websocket_client import Served, served, websocket
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "access.md"
 COLUMNS: Final = ("anyone", AUTHOR, "editor", "auditor", "admin")
-SCHEMA: Final = make_schema()._schema
+SCHEMA: Final = graphql_schema()
+PERMISSIONS: Final = SCHEMA.declarations.permissions
 SUBSCRIBED: Final = {"ArticleChanged"}
 """Types that only subscriptions give."""
-FIELDS_BY_NAME: Final = {field.coordinate: field for field in every_field(SCHEMA)}
+FIELDS_BY_NAME: Final = {field.coordinate: field for field in every_field(SCHEMA._schema)}
 
 
 class Whose(NamedTuple):
@@ -157,25 +158,21 @@ def test_the_table_names_every_field_there_is() -> None:
     assert set(TABLE) == set(FIELDS_BY_NAME), (
         "write docs/reference/access.md anew, and look at what has changed"
     )
-    assert PAGE.read_text("utf-8") == reference_page.page(SCHEMA)
+    assert PAGE.read_text("utf-8") == access_reference.page(SCHEMA)
 
 
 def test_every_root_field_is_decided_about_and_every_decision_is_about_a_field() -> None:
     roots = {
         name for name in FIELDS_BY_NAME if name.partition(".")[0] in {"Query", "Mutation", "Subscription"}
     }
-    assert roots - set(FIELD_PERMISSIONS) == set(), (
-        "say in graphql/access/field_permissions.py what these take"
-    )
-    assert set(FIELD_PERMISSIONS) <= set(FIELDS_BY_NAME), (
-        "graphql/access/field_permissions.py names fields that there are not"
-    )
+    assert roots - set(PERMISSIONS) == set(), "declare the permissions of these in their features"
+    assert set(PERMISSIONS) <= set(FIELDS_BY_NAME), "features declare permissions of fields that do not exist"
 
 
 def test_a_field_that_can_be_refused_is_marked_and_takes_nothing_else_away() -> None:
     for name, field in FIELDS_BY_NAME.items():
-        need = required_permission(SCHEMA, *name.split("."))
-        assert field.field.extensions.get(GUARDED, False) == (need is not None), name
+        need = PERMISSIONS.get(name)
+        assert field.field.extensions.get(GUARDED) == need, name
         assert need is None or not is_non_null_type(field.field.type) or field.type == "Subscription", name
 
 

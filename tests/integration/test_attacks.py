@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
@@ -34,7 +35,7 @@ TELLS: Final = re.compile(
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path / "store", clock=SetClock(), randomness=SeededBytes()) as store:
-        await Executor().execute(
+        await Executor(graphql_schema()).execute(
             store,
             'mutation { postCreate(input: { title: "One", publish: true }) { position } }',
             identity=LOCAL_OPERATOR,
@@ -45,7 +46,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application in the production profile, which everyone may use as its operator."""
-    app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
+    app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -56,14 +57,14 @@ async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask
     """Something to ask in the production profile: the engine itself, and the application over HTTP."""
     async with AsyncExitStack() as stack:
         if request.param == "engine":
-            engine = Executor(limits=Limits())
+            engine = Executor(graphql_schema(), limits=Limits())
 
             async def by_engine(query: str, variables: dict[str, Any]) -> dict[str, Any]:
                 return (await engine.execute(store, query, variables=variables)).body
 
             yield by_engine
             return
-        app = make_app(store, door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
+        app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
         client = await stack.enter_async_context(
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
         )
@@ -176,7 +177,7 @@ async def test_typename_is_told_without_introspection(ask: Ask) -> None:
 
 
 async def test_a_query_that_takes_too_long_is_cut_short(store: Store) -> None:
-    engine = Executor(limits=Limits(seconds=0.0))
+    engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
     body = (await engine.execute(store, "{ site { name } recentPosts { nodes { title } } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
     assert not body.get("data")
@@ -189,15 +190,15 @@ async def test_a_query_that_waits_too_long_is_cut_short(
         await asyncio.sleep(60)
         return {}
 
-    monkeypatch.setattr("ledgerpress.features.schema_roots.queries.lags", waits)
-    engine = Executor(limits=Limits(seconds=0.05))
+    monkeypatch.setattr("ledgerpress.graphql.projections.lags", waits)
+    engine = Executor(graphql_schema(), limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
         body = (await engine.execute(store, "{ projections { name } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
 
 
 async def test_a_mutation_is_not_cut_short(store: Store) -> None:
-    engine = Executor(limits=Limits(seconds=0.0))
+    engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
     body = (await engine.execute(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')).body
     assert body["data"] == {"siteName": {"site": {"name": "x"}}}
 

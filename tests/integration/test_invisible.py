@@ -18,9 +18,9 @@ from ledgerpress.commands.identity import LOCAL_OPERATOR
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts import post_queries as posts
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import decode_cursor, encode_cursor
 from tests.integration.exhaustive_query import selections
@@ -28,7 +28,7 @@ from tests.integration.hidden_posts import HIDDEN_POSTS, HIDDEN_SLUGS, MARK, MIN
 from tests.integration.schema_walk import MUTATIONS
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR
 
-SCHEMA: Final = make_schema()._schema
+SCHEMA: Final = graphql_schema()._schema
 OUTSIDERS: Final = ("anyone", AUTHOR, OTHER_AUTHOR)
 UNKNOWN: Final = "00000000-0000-8000-8000-00000000000f"
 

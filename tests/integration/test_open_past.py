@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.relay import global_ids
@@ -215,7 +216,7 @@ async def test_without_the_setting_whoever_reaches_the_server_sees_all_of_the_pa
 
 async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     author, _, at = await newsroom(door)
-    engine = Executor(limits=Limits(tell_cost=False))
+    engine = Executor(graphql_schema(), limits=Limits(tell_cost=False))
 
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 
 from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, Unauthenticated, identity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.limits.token_bucket import client_address
 from ledgerpress.http.settings import HttpSettings
@@ -77,7 +78,7 @@ async def test_bad_credentials_count_for_the_address(tmp_path: Path) -> None:
 
 async def test_anonymous_clients_are_told_by_their_addresses(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store") as store:
-        app = make_app(store, door=Names(), settings=THREE)
+        app = make_app(store, graphql_schema(), door=Names(), settings=THREE)
 
         async def ask_from(address: str) -> int:
             transport = httpx2.ASGITransport(app=app, client=(address, 1))

@@ -17,6 +17,7 @@ from ledgerpress.features.posts.commands import (
     PublishPost,
     UnpublishPost,
 )
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import ExecutionResponse, Executor
 from ledgerpress.graphql.relay import global_ids
@@ -69,7 +70,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             where = CategoryRef(slug="town" if number % 2 else "sport")
             post = CreatePost(title=f"Tide {number}", body="Low.", publish=True, categories=(where,))
             made.append((await handle(post)).subject_id)
-        yield Desk(session.store, clock, CachedExecutor(Executor()), made)
+        yield Desk(session.store, clock, CachedExecutor(Executor(graphql_schema())), made)
 
 
 async def test_an_edit_to_one_article_leaves_the_answers_about_the_others(desk: Desk) -> None:
@@ -188,13 +189,13 @@ async def test_an_answer_with_an_error_of_the_servers_making_is_not_kept(
 
 
 async def test_memory_is_bounded_and_what_was_asked_for_last_stays(desk: Desk) -> None:
-    desk.answers = CachedExecutor(Executor(), CacheSettings(max_bytes=20_000))
+    desk.answers = CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=20_000))
     for number in range(200):
         await desk.ask(FRONT + " " * number, first=5)
         assert desk.answers.bytes <= 20_000
     assert not await desk.executed(FRONT + " " * 199, first=5)
     assert await desk.executed(FRONT, first=5)
-    none = CachedExecutor(Executor(), CacheSettings(max_bytes=0))
+    none = CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=0))
     for _ in range(2):
         await none.answer(desk.store, FRONT, variables={"first": 1})
     assert (none.counts.hits, none.counts.executed) == (0, 2)
@@ -204,7 +205,7 @@ class Slow(Executor):
     """An engine that hands its answers over when it is told to."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(graphql_schema())
         self.go = asyncio.Event()
         self.ended = 0
 
@@ -270,7 +271,7 @@ async def test_what_was_withdrawn_is_not_told_again_and_leaves_the_memory(
     tmp_path: Path,
 ) -> None:
     async with open_store(tmp_path / "data") as store:
-        answers = CachedExecutor(Executor())
+        answers = CachedExecutor(Executor(graphql_schema()))
         secret = "a nest in the ninth willow"
         made = await store.commands.handle(CreatePost(title="Birds", body=secret, publish=True))
         asked: dict[str, Any] = {

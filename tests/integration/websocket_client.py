@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
@@ -65,6 +66,7 @@ async def served(
     stopping = asyncio.Event()
     app = make_app(
         store,
+        graphql_schema(),
         door=door or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         live=live,

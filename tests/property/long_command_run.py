@@ -24,7 +24,7 @@ from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.features.integrity.queries import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.registry import event_codec
+from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
 from ledgerpress.operator.verification import verify_log
@@ -102,7 +102,7 @@ class Run:
         self.other = other
         self.chance = Random(seed)
         self.questioner = Questioner(Random(seed + 1), session.room, session.history)
-        self.engine = Executor()
+        self.engine = Executor(graphql_schema())
         self.fence: Fence | None = None
 
     @property

@@ -14,7 +14,7 @@ from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.registry import FIRST_PARTY, event_codec
+from ledgerpress.features.registry import FEATURES, event_codec
 from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom_model import Newsroom
 
@@ -75,12 +75,12 @@ class MemoryPress:
         self._codec = event_codec()
 
     async def opened(self, clock: Clock, randomness: Randomness) -> CommandHandler:
-        name_key = await open_publication(self.log, self._codec, clock, randomness, FIRST_PARTY.first_events)
+        name_key = await open_publication(self.log, self._codec, clock, randomness, FEATURES.first_events)
         self.take_note()
         return CommandHandler(
             log=self.log,
             codec=self._codec,
-            declarations=FIRST_PARTY.declarations,
+            declarations=FEATURES.declarations,
             views=self,
             clock=clock,
             randomness=randomness,

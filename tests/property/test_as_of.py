@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ledgerpress.features.registry import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
 from tests.property.argument_choice import Chooser, moments
@@ -68,7 +68,7 @@ async def compare(
     """Ask `whole` as of each moment, and `part`, whose clock is `clock`, when it has been given that much."""
     known, history = year.desk.room, year.desk.history
     room, chooser = VersionedNewsroom(), Chooser(chance, known)
-    engine, seen = Executor(), Counter[str]()
+    engine, seen = Executor(graphql_schema()), Counter[str]()
     for moment in moments(chance, known.times, POSITIONS):
         for one in history[len(room.times) : moment.position]:
             room.apply(one)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases.leases import Leases
-from ledgerpress.features.registry import EVENT_TYPES, event_codec
+from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, encode
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
@@ -206,7 +206,7 @@ class Newspaper:
 
 async def spend(data: Path, steps: Sequence[Step], seed: int, seen: Counter[str]) -> None:
     """Take the steps, and count how many answers were hits."""
-    engine = Executor()
+    engine = Executor(graphql_schema())
     async with (
         Session(data, clock=StandingClock(), seen=seen) as session,
         open_store(data, clock=session.clock) as second,

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, encode
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
@@ -52,7 +53,7 @@ def forgetful(is_dropped: Callable[[Topic], bool]) -> Callable[[Snapshot, int], 
 
 
 async def test_whichever_topic_is_dropped_an_old_answer_gives_it_away(tmp_path: Path) -> None:
-    engine = Executor()
+    engine = Executor(graphql_schema())
     sound = CachedExecutor(engine)
     flawed = {
         name: CachedExecutor(engine, touching=forgetful(is_dropped)) for name, is_dropped in DROPPED.items()

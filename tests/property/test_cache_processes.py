@@ -10,7 +10,7 @@ import pytest
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.registry import event_codec
+from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store
@@ -30,7 +30,7 @@ NOT_OF_THE_SERVER: Final = {"front", "age", "nonsense"}
 
 
 async def test_answers_kept_here_and_there_are_true_while_a_server_is_written_to(tmp_path: Path) -> None:
-    data, chance, engine = tmp_path / "data", Random(1), Executor()
+    data, chance, engine = tmp_path / "data", Random(1), Executor(graphql_schema())
     async with serving(data, 1) as [server], open_store(data, clock=StandingClock()) as store:
         reader = Reader(store, CachedExecutor(engine), engine)
         writing = asyncio.create_task(write(await server.connect()))

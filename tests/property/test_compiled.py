@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.compiled.compiler import Compiler
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from tests.property.day_scenario import WHOLE_DAY
@@ -43,7 +43,7 @@ async def test_a_compiled_operation_answers_as_graphql_core_does(tmp_path: Path)
 
 
 def compare(session: Session) -> None:
-    schema = make_schema()._schema
+    schema = graphql_schema()._schema
     pools = _pools(schema, session)
     seen: Counter[str] = Counter()
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
@@ -44,7 +45,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         opening = open_store(tmp_path_factory.mktemp("malformed") / "store")
         store = runner.run(opening.__aenter__())
         unlimited = HttpSettings(anonymous_requests_per_second=0.0)
-        app = make_app(store, door=FixedIdentity(ANONYMOUS), settings=unlimited)
+        app = make_app(store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=unlimited)
 
         async def answer(method: str, query_string: bytes, body: bytes, accept: bytes) -> Answer:
             sent: list[Any] = []

@@ -16,6 +16,7 @@ from typing import Any, Final
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.store import Store
@@ -69,7 +70,7 @@ async def test_the_open_past_is_the_past_without_the_articles_that_are_not_publi
 
 async def spend(data: Path, seed: int, seen: Counter[str]) -> None:
     """Let the year of `seed` pass by; with today at one of several positions, ask about what came before."""
-    chance, engine = Random(seed), Executor()
+    chance, engine = Random(seed), Executor(graphql_schema())
     year = BusyYear(seed, posts=POSTS, events=EVENTS)
     await year.pass_by()
     history, events = year.desk.history, year.desk.log.events

@@ -10,11 +10,9 @@ import pytest
 
 from ledgerpress import commands, features
 from ledgerpress.commands.identity import ANONYMOUS, GRANTED, Permission, RequiredPermission, Role, identity
-from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.features.registry import FEATURES
 
-COMMANDS: Final = {
-    command: declared.required for command, declared in FIRST_PARTY.declarations.commands.items()
-}
+COMMANDS: Final = {command: declared.required for command, declared in FEATURES.declarations.commands.items()}
 
 
 def use_cases() -> Iterator[type]:
@@ -28,6 +26,7 @@ def use_cases() -> Iterator[type]:
             if (
                 found.__module__ == module.name
                 and hasattr(found, "plan")
+                and not inspect.isabstract(found)
                 and not found.__name__.startswith("_")
             ):
                 yield found

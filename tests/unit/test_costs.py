@@ -12,12 +12,13 @@ from graphql import (
     get_nullable_type,
 )
 
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql import cost_directives
 from ledgerpress.graphql.documents import Documents, RequestError
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.schema import make_schema
 
-SCHEMA = make_schema()._schema
+SCHEMA = graphql_schema()._schema
+DECLARED = graphql_schema().declarations
 DOCUMENTS = Documents(SCHEMA, Limits(field_cost=1e9, type_cost=1e9))
 
 
@@ -92,7 +93,7 @@ def test_a_page_that_is_too_large_is_refused_where_it_is_asked_for() -> None:
 
 
 def test_every_entry_of_the_tables_names_a_field_of_the_schema() -> None:
-    for coordinate in (*cost_directives.WEIGHTS, *cost_directives.SIZES, *cost_directives.LIST_ARGUMENTS):
+    for coordinate in (*DECLARED.weights, *DECLARED.sizes, *DECLARED.list_arguments):
         type_name, _, field = coordinate.partition(".")
         if type_name == "*":
             objects = [one for one in SCHEMA.type_map.values() if isinstance(one, GraphQLObjectType)]
@@ -128,7 +129,7 @@ def test_the_directives_are_used_as_the_specification_says() -> None:
                 assert isinstance(returned, GraphQLObjectType)
                 assert isinstance(get_nullable_type(returned.fields[one].type), GraphQLList)
             for argument in size.slicing_arguments or ():  # 9.2.3, but for lists that are as long as a list
-                if f"{named.name}.{name}" not in cost_directives.LIST_ARGUMENTS:
+                if f"{named.name}.{name}" not in DECLARED.list_arguments:
                     assert get_named_type(field.args[argument].type) is GraphQLInt
             if isinstance(size.assumed_size, int) and size.slicing_arguments:  # 9.2.4
                 assert size.require_one_slicing_argument is False

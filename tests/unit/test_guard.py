@@ -8,8 +8,16 @@ from typing import Any, Final
 import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, parse, subscribe
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
-from ledgerpress.graphql.access.field_permissions import GUARDED, guard_fields
+from ledgerpress.commands.identity import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    Identity,
+    Permission,
+    RequiredPermission,
+    Role,
+    identity,
+)
+from ledgerpress.graphql.access_control import GUARDED, guard_fields
 
 TEXT: Final = """
     type Query { projections: Int! viewer: Int! undecided: Int! }
@@ -42,7 +50,16 @@ def schema(begun: list[str]) -> GraphQLSchema:
     made.mutation_type.fields["siteName"].resolve = later
     for field in made.subscription_type.fields.values():
         field.subscribe, field.resolve = numbers, lambda event, _: event
-    guard_fields(made)
+    guard_fields(
+        made,
+        {
+            "Query.projections": RequiredPermission(Permission.READ_OPERATIONS),
+            "Query.viewer": None,
+            "Mutation.siteName": RequiredPermission(Permission.WRITE_SITE),
+            "Subscription.changes": RequiredPermission(Permission.READ_HISTORY),
+            "Subscription.articleChanged": None,
+        },
+    )
     return made
 
 

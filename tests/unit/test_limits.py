@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from graphql import parse
 
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.documents import Documents, RequestError
 from ledgerpress.graphql.errors import LONGEST_MESSAGE, client_error
 from ledgerpress.graphql.limits.document_shape import check_shape
@@ -15,7 +16,6 @@ from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source
 from ledgerpress.graphql.limits.variables import check_variables
-from ledgerpress.graphql.schema import make_schema
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMY = Limits.development()
@@ -148,7 +148,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
     chain = " ".join(f"fragment F{i} on Query {{ ... {{ ...F{i + 1} }} }}" for i in range(depth))
     query = f"{{ ...F0 }} {chain} fragment F{depth} on Query {{ site {{ name }} }}"
     try:
-        cost = Documents(make_schema()._schema).operation(query, None).admit(None)
+        cost = Documents(graphql_schema()._schema).operation(query, None).admit(None)
     except RequestError as refusal:
         assert depth > 50
         (error,) = refusal.errors
@@ -159,7 +159,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
 
 
 def test_refused_documents_push_out_none_that_is_good() -> None:
-    documents = Documents(make_schema()._schema)
+    documents = Documents(graphql_schema()._schema)
     good = documents.operation("{ site { name } }", None)
     for number in range(1_000):
         with pytest.raises(RequestError):
@@ -168,7 +168,7 @@ def test_refused_documents_push_out_none_that_is_good() -> None:
 
 
 async def test_a_long_document_is_checked_beforehand_and_once() -> None:
-    documents = Documents(make_schema()._schema, Limits())
+    documents = Documents(graphql_schema()._schema, Limits())
     good = "{ site { name } } #" + "a" * 2_000
     await documents.prepare(good)
     found = documents.operation(good, None)
@@ -192,7 +192,7 @@ def test_a_message_is_bounded_and_suggests_nothing() -> None:
 def _errors(query: str) -> tuple[Any, ...]:
     limits = msgspec.structs.replace(ROOMY, name_length=10_000)
     with pytest.raises(RequestError) as caught:
-        Documents(make_schema()._schema, limits).operation(query, None)
+        Documents(graphql_schema()._schema, limits).operation(query, None)
     return caught.value.errors
 
 
@@ -218,7 +218,7 @@ def test_every_code_and_every_setting_is_documented() -> None:
 
 
 def test_documents_are_kept_by_their_length_too() -> None:
-    documents = Documents(make_schema()._schema)
+    documents = Documents(graphql_schema()._schema)
     padding = "#" + "x" * 40_000 + "\n"
     texts = [f"{padding}query Q{number} {{ site {{ name }} }}" for number in range(10)]
     first = documents.operation(texts[0], None)

@@ -9,6 +9,7 @@ import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
@@ -34,7 +35,7 @@ def bare(body: bytes) -> ASGIApp:
 def ledgerpress(store: Store) -> ASGIApp:
     """Return LedgerPress's own application, for everyone."""
     unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-    return make_app(store, door=FixedIdentity(ANONYMOUS), settings=unbounded)
+    return make_app(store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {

@@ -17,10 +17,10 @@ from ledgerpress.features import people_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts.body.rendering import derived_teaser, render
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.graphql.schema import make_schema
 from ledgerpress.server.store import Store
 from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
@@ -144,7 +144,7 @@ def plain_strawberry(store: Store) -> ASGIApp:
 
 def our_schema(store: Store) -> ASGIApp:
     """Return LedgerPress's own schema and resolvers, none of them awaited, as strawberry's application serves them."""
-    graphql = _OurGraphQL(make_schema())
+    graphql = _OurGraphQL(graphql_schema())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context = Context(store, ANONYMOUS)

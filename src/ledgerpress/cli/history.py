@@ -21,6 +21,7 @@ from ledgerpress.cli.terminal import (
     run,
 )
 from ledgerpress.features.history.version_diff import unified
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import open_store
@@ -73,7 +74,7 @@ async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
 
 
 async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str, Any]]:
-    engine = Executor()
+    engine = Executor(graphql_schema())
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
-from ledgerpress.graphql.access import reference_page
-from ledgerpress.graphql.schema import make_schema
+from ledgerpress.features.registry import graphql_schema
+from ledgerpress.graphql import access_reference
 from ledgerpress.operator import event_schemas
 
 GRAPHQL_FILE: Final = "schema.graphql"
@@ -27,10 +27,10 @@ def schema(
     """Write schema.graphql, a JSON Schema for every event, and the table of who may have what."""
     if not directory.is_dir():
         fail(f"{directory} is not a directory", MISUSED)
-    made = make_schema()
+    made = graphql_schema()
     texts = {directory / GRAPHQL_FILE: made.as_str().rstrip() + "\n"}
     if access is not None:
-        texts[access] = reference_page.page(made._schema)
+        texts[access] = access_reference.page(made)
     if not check:
         for file, text in texts.items():
             file.write_text(text, encoding="utf-8")

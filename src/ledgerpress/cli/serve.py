@@ -15,6 +15,7 @@ from ledgerpress.cli.demo import load_demo_into
 from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.commands.identity import Authenticator, Role
+from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.documents.trusted_documents import BadManifest
 from ledgerpress.http.middleware.access_log import AccessLog
@@ -193,6 +194,7 @@ def _app(store: Store, door: Authenticator, known: LoadedSettings, running: Runt
     try:
         return make_app(
             store,
+            graphql_schema(),
             door=door,
             settings=settings.http,
             limits=settings.limits,

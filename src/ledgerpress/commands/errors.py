@@ -1,7 +1,6 @@
 """Rejections: errors that a user can cause. A rejected command records nothing."""
 
 from enum import StrEnum
-from typing import Final
 
 
 class ErrorCode(StrEnum):
@@ -16,9 +15,6 @@ class ErrorCode(StrEnum):
     VERSION_CONFLICT = "VERSION_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     BUSY = "BUSY"
-
-
-KERNEL_ERROR_CODES: Final = tuple(code.value for code in ErrorCode)
 
 
 class Rejection(Exception):

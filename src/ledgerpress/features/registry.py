@@ -1,11 +1,12 @@
-"""The first-party features, and what follows from their manifests."""
+"""The features that LedgerPress ships, and what follows from their manifests."""
 
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
-from ledgerpress.feature import FeatureSet
+from ledgerpress.feature import Feature, FeatureSet, load
 from ledgerpress.features import (
     actors,
     authors,
@@ -28,26 +29,29 @@ from ledgerpress.views.listings.projector import ListingsProjector
 from ledgerpress.views.projection.projector import Projector
 from ledgerpress.views.recorded_time_projector import MomentsProjector
 
-FIRST_PARTY: Final = FeatureSet(
-    (
-        actors.FEATURE,
-        site.FEATURE,
-        tokens.FEATURE,
-        authors.FEATURE,
-        slugs.FEATURE,
-        categories.FEATURE,
-        posts.FEATURE,
-        history.FEATURE,
-        integrity.FEATURE,
-        page_import.FEATURE,
-    )
+if TYPE_CHECKING:
+    from ledgerpress.graphql.schema import Schema
+
+FIRST_PARTY: Final[tuple[Feature, ...]] = (
+    slugs.FEATURE,
+    actors.FEATURE,
+    tokens.FEATURE,
+    site.FEATURE,
+    authors.FEATURE,
+    categories.FEATURE,
+    posts.FEATURE,
+    history.FEATURE,
+    integrity.FEATURE,
+    page_import.FEATURE,
 )
-EVENT_TYPES: Final = FIRST_PARTY.events
+"""Each feature after those that it requires."""
+FEATURES: Final = FeatureSet(FIRST_PARTY)
+EVENT_TYPES: Final = FEATURES.events
 
 
 def event_codec() -> Codec[Event]:
     """Return the codec that reads every event ever stored, and writes the newest versions."""
-    return FIRST_PARTY.codec()
+    return FEATURES.codec()
 
 
 def all_projectors() -> tuple[Projector, ...]:
@@ -63,3 +67,12 @@ def all_projectors() -> tuple[Projector, ...]:
         PostsProjector(),
         TokensProjector(),
     )
+
+
+@lru_cache(maxsize=1)
+def graphql_schema() -> "Schema":
+    """Return the GraphQL schema of these features."""
+    from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
+
+    contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
+    return build_schema(contributions, FEATURES.error_codes)

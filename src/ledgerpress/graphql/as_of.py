@@ -5,7 +5,7 @@ from dataclasses import replace
 import strawberry
 
 from ledgerpress.commands.identity import Permission
-from ledgerpress.graphql.access.past_access import AccessDenied, past_article_filter
+from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
@@ -41,39 +41,26 @@ class MomentType:
 
 
 def moment_of(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, or today's, as the caller may see it.
+    """Return the moment that an argument names, or today's, as the viewer may see it.
 
-    Raises `BadRequest` for one in the future, and `AccessDenied`.
+    Without `history:read`, a past moment shows only what is public today. Raises `BadRequest` for a moment in the future,
+    and `AccessDenied`.
     """
-    moment = _named(context, as_of)
-    if not _is_past(context, moment):
+    moment = named_moment(context, as_of)
+    if not is_past(context, moment) or context.identity.may(Permission.READ_HISTORY):
         return moment
-    return replace(moment, snapshot=replace(moment.snapshot, only=past_article_filter(context)))
-
-
-def moment_of_posts(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the same for an answer about posts.
-
-    Their past is part of the history, open to everyone or not. Who may see that of their own posts alone sees no
-    other of that moment, and of categories, authors and their articles what they see today.
-    """
-    moment = _named(context, as_of)
-    if context.sight.history or not _is_past(context, moment):
-        return moment
-    if context.sight.own is None:
-        raise AccessDenied(context.identity, Permission.READ_HISTORY)
-    own = replace(context.sight, every_post=False)
     if not context.open_past:
-        return replace(moment, sight=own, others=context.today)
-    return replace(moment, sight=own, snapshot=replace(moment.snapshot, only=context.public_today))
+        raise AccessDenied(context.identity, Permission.READ_HISTORY)
+    return replace(moment, snapshot=replace(moment.snapshot, only=context.public_today))
 
 
-def _is_past(context: Context, moment: PointInTime) -> bool:
+def is_past(context: Context, moment: PointInTime) -> bool:
+    """Return whether a moment is another than today's."""
     return moment.snapshot.position != context.today.snapshot.position
 
 
-def _named(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, with all that it holds. Raises `BadRequest`."""
+def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
+    """Return the moment that an argument names, whether the viewer may see it or not. Raises `BadRequest`."""
     today = context.today
     if as_of is None:
         return today
@@ -86,7 +73,7 @@ def _named(context: Context, as_of: AsOf | None) -> PointInTime:
             )
     elif as_of.time:
         position, now = recorded_time.position_at(today.snapshot, as_of.time), int(as_of.time)
-        if now > today.instant:
+        if now > today.time:
             context.reads.within(until=now)
             raise BadRequest(f"{iso_time(now)} lies in the future.")
         context.reads.within(since=now)
@@ -101,7 +88,7 @@ def _named(context: Context, as_of: AsOf | None) -> PointInTime:
         now = recorded_time.time_of(snapshot)
     if now is None:
         return replace(today, snapshot=snapshot)
-    return replace(today, snapshot=snapshot, instant=now, reads=None)
+    return replace(today, snapshot=snapshot, time=now, reads=None)
 
 
 def describe(moment: PointInTime) -> MomentType:

@@ -9,14 +9,13 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.graphql.access.visibility import PUBLIC, Visibility
 from ledgerpress.graphql.event_loader import event_loader
 from ledgerpress.views.cache_dependencies import CacheDependencies
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -93,36 +92,36 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PointInTime:
-    """A moment as of which objects are read, they and what hangs below them.
+    """A moment as of which objects, and the objects below them, are read.
 
-    `instant` is the time that ages are told by, in microseconds since 1970, UTC. Where that is the clock's, `reads` notes
-    for how long an answer holds. `sight` is what the caller sees of what is not public. `others` is the moment as of
-    which what hangs below somebody's own post is read, where they may see the past of that post alone.
+    `time` is the time from which ages are counted, in microseconds since 1970, UTC. If it is the clock's, `reads` records
+    for how long an answer stays true. `viewer` decides which objects that are not public are visible. `related` is the
+    moment as of which the categories and authors of a post are read, if the viewer may see the past of that post alone.
     """
 
     snapshot: Snapshot
-    instant: int
-    sight: Visibility = PUBLIC
-    others: "PointInTime | None" = None
+    time: int
+    viewer: Identity = ANONYMOUS
+    related: "PointInTime | None" = None
     reads: CacheDependencies | None = None
 
     @property
-    def of_others(self) -> "PointInTime":
-        """The moment as of which what hangs below is read, categories and authors with their articles."""
-        return self.others or self
+    def for_related(self) -> "PointInTime":
+        """The moment as of which categories and authors, with their articles, are read."""
+        return self.related or self
 
     @property
     def now(self) -> int:
-        """The time that ages are told by; an answer that tells it otherwise than by `age_of` is told once."""
+        """The time from which ages are counted. An answer that shows it, other than by `age_of`, is not cached."""
         if self.reads is not None:
             self.reads.told_once()
-        return self.instant
+        return self.time
 
     def age_of(self, then: int) -> str:
         """Return how long ago `then` was."""
         if self.reads is not None:
-            self.reads.within(since=self.instant, until=relative_time_changes_at(then, self.instant))
-        return relative_time(then, self.instant)
+            self.reads.within(since=self.time, until=relative_time_changes_at(then, self.time))
+        return relative_time(then, self.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,6 @@ class Context:
         self._store = store
         self.reads = reads or CacheDependencies()
         self.identity = identity
-        self.sight = Visibility.of(identity)
         self._trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
@@ -180,7 +178,7 @@ class Context:
         if self._today is None:
             now = self._store.clock.now()
             snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
-            self._today = PointInTime(snapshot, now, self.sight, reads=self.reads)
+            self._today = PointInTime(snapshot, now, self.identity, reads=self.reads)
         return self._today
 
     @property
@@ -191,8 +189,8 @@ class Context:
             self._public_today = PublicFilter(snapshot.db, snapshot.position)
         return self._public_today
 
-    def surround(self, request: CommandRequest) -> CommandRequest:
-        """Return what surrounds a command, with who sends it and what it is part of."""
+    def complete(self, request: CommandRequest) -> CommandRequest:
+        """Return what accompanies a command, with the identity of its sender and the trace that it is part of."""
         trace = self._trace
         return replace(
             request,
@@ -204,7 +202,7 @@ class Context:
             trace_id=trace.trace_id if trace else None,
         )
 
-    def renew(self) -> PointInTime:
+    def refresh(self) -> PointInTime:
         """Take a new snapshot, which shows what a command has just done."""
         self.close()
         return self.today

@@ -1,10 +1,11 @@
-"""What the schema's fields cost, by IBM's GraphQL Cost Directives Specification: one table, printed in the schema.
+"""What the schema's fields cost, by IBM's GraphQL Cost Directives Specification, printed in the schema.
 
-Where the table says nothing, the specification's own weights hold: 1 for objects, for fields that give one and for
-arguments that take one, 0 for scalars and enums. A list has the size that the table assumes, or else `ASSUMED_SIZE`.
+The declarations of features have weights and sizes by `Type.field`, where `*` is any type. Without one, the
+specification's own weights hold: 1 for objects, for fields that return one and for arguments that take one, 0 for scalars
+and enums. A list has the declared size, or else `ASSUMED_SIZE`.
 """
 
-from collections.abc import Mapping
+from copy import copy
 from typing import Any, Final
 
 import strawberry
@@ -20,45 +21,13 @@ from graphql import (
 from graphql import get_named_type as named_type
 from strawberry.schema_directive import Location
 
+from ledgerpress.graphql.declarations import SchemaDeclarations
 from ledgerpress.views.paging import DEFAULT_PAGE
 
 ASSUMED_SIZE: Final = 10
 _SIZED: Final = frozenset(("edges", "nodes"))
 MUTATION_WEIGHT: Final = 10.0
-
-WEIGHTS: Final[Mapping[str, float]] = {
-    # Each renders the Markdown, unless that was done a moment ago.
-    **{f"Body.{name}": 5.0 for name in ("html", "text", "sections", "wordCount", "readingMinutes")},
-    "Article.teaser": 1.0,
-    "Article.teaserIsCut": 1.0,
-    "Article.previousSlugs": 1.0,
-    "Category.articleCount": 1.0,
-    # These read events from the log.
-    **{f"Change.{name}": 1.0 for name in ("actor", "before", "after", "event", "changedFields", "reason")},
-    "Post.diff": 25.0,
-    "Post.blame": 100.0,
-    "Query.projections": 10.0,
-    "*.totalCount": 2.0,
-}
-"""The weights of fields by `Type.field`; `*` is any type."""
-
-SIZES: Final[Mapping[str, int]] = {
-    "Article.authors": 5,
-    "Article.categories": 5,
-    "Article.corrections": 5,
-    "Post.authors": 5,
-    "Post.categories": 5,
-    "Category.ancestors": 5,
-    "Category.children": 20,
-    "Body.sections": 20,
-    "BodyDiff.spans": 100,
-    "Post.blame": 100,
-    "*.userErrors": 3,
-}
-"""The assumed sizes of lists of objects by `Type.field`; `*` is any type."""
-
-LIST_ARGUMENTS: Final[Mapping[str, str]] = {"Query.nodes": "ids"}
-"""Lists as long as a list that they are given. The specification knows numbers only; Apollo's takes lists, too."""
+_DEFINITION: Final = "strawberry-definition"
 
 
 @strawberry.schema_directive(
@@ -93,24 +62,26 @@ class ListSize:
         return cls(**{"require_one_slicing_argument": strawberry.UNSET, **given})
 
 
-def assign(schema: GraphQLSchema) -> None:
-    """Put the directives on the fields of the schema: for printing, and for the analysis to read."""
+def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
+    """Put the directives on the fields of this schema alone: for printing, and for the analysis to read."""
     for named in schema.type_map.values():
         if not isinstance(named, GraphQLObjectType) or named.name.startswith("__"):
             continue
         for name, field in named.fields.items():
             directives: list[Cost | ListSize] = []
-            weight = WEIGHTS.get(f"{named.name}.{name}", WEIGHTS.get(f"*.{name}"))
+            weight = declared.weights.get(f"{named.name}.{name}", declared.weights.get(f"*.{name}"))
             if weight is None and named is schema.mutation_type:
                 weight = MUTATION_WEIGHT
             if weight is not None:
                 directives.append(Cost(weight=f"{weight:.1f}"))
-            size = None if name in sized_fields_of(named) else _size(f"{named.name}.{name}", field)
+            size = None if name in sized_fields_of(named) else _size(declared, named.name, name, field)
             if size is not None:
                 directives.append(size)
-            definition = field.extensions.get("strawberry-definition")
+            definition = field.extensions.get(_DEFINITION)
             if definition is not None and directives:
+                definition = copy(definition)  # schemas share the original
                 definition.directives = directives
+                field.extensions = {**field.extensions, _DEFINITION: definition}
 
 
 def weight_of(field: GraphQLField) -> float:
@@ -132,25 +103,29 @@ def sized_fields_of(named: GraphQLNamedType) -> frozenset[str]:
 
 
 def _directives(field: GraphQLField) -> list[object]:
-    definition = field.extensions.get("strawberry-definition")
+    definition = field.extensions.get(_DEFINITION)
     return list(definition.directives) if definition is not None else []
 
 
-def _size(coordinate: str, field: GraphQLField) -> ListSize | None:
-    slicing = [name for name in ("first", "last") if name in field.args]
+def _size(declared: SchemaDeclarations, type_name: str, name: str, field: GraphQLField) -> ListSize | None:
+    slicing = [argument for argument in ("first", "last") if argument in field.args]
     if slicing:
         # By section 9.2.4, a size is assumed only where no slicing argument has a default.
-        has_default = any(isinstance(field.args[name].default_value, int) for name in slicing)
+        has_default = any(isinstance(field.args[argument].default_value, int) for argument in slicing)
         return ListSize.of(
             assumed_size=strawberry.UNSET if has_default else DEFAULT_PAGE,
             slicing_arguments=slicing,
             sized_fields=sorted(_SIZED),
             require_one_slicing_argument=False,
         )
-    if coordinate in LIST_ARGUMENTS:
-        return ListSize.of(slicing_arguments=[LIST_ARGUMENTS[coordinate]])
-    name = coordinate.partition(".")[2]
+    coordinate = f"{type_name}.{name}"
+    if (
+        coordinate in declared.list_arguments
+    ):  # the specification knows numbers only; Apollo's takes lists, too
+        return ListSize.of(slicing_arguments=[declared.list_arguments[coordinate]])
     is_list = isinstance(get_nullable_type(field.type), GraphQLList)
     if not is_list or is_leaf_type(named_type(field.type)):
         return None
-    return ListSize.of(assumed_size=SIZES.get(coordinate, SIZES.get(f"*.{name}", ASSUMED_SIZE)))
+    return ListSize.of(
+        assumed_size=declared.sizes.get(coordinate, declared.sizes.get(f"*.{name}", ASSUMED_SIZE))
+    )

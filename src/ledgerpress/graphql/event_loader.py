@@ -1,18 +1,29 @@
 """Recorded events as a client may see them, read from the log by position, those of one answer together."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from strawberry.dataloader import DataLoader
 
+from ledgerpress.commands.identity import Identity, Permission
 from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 
 _NEAR: Final = 16
 """Positions no further apart than this are read in one run, with what lies between them."""
-_SECRETS: Final = {"log.opened": frozenset({"nameKey"}), "token.created": frozenset({"secretHash"})}
-"""Data that no answer holds. The name key keeps slugs from being guessed from the names of their streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventAccess:
+    """How clients see an event's payload: without the fields in `secret`, and only with `permission` if one is set."""
+
+    secret: frozenset[str] = frozenset()
+    permission: Permission | None = None
+
+
+EVERYONE: Final = EventAccess()
 
 
 def event_loader(log: EventLog) -> DataLoader[int, StoredEvent]:
@@ -38,12 +49,14 @@ def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
     return payload
 
 
-def presentable(stored: StoredEvent, *, tokens: bool) -> dict[str, Any]:
-    """Return header and payload as they are recorded; the payload of what happened to a token only with `tokens`."""
-    payload = plaintext(stored) if tokens or not stored.header.type.startswith("token.") else None
-    secret = _SECRETS.get(stored.header.type, frozenset())
-    if payload and secret:
-        payload["data"] = {name: value for name, value in payload["data"].items() if name not in secret}
+def visible_event(stored: StoredEvent, access: EventAccess, viewer: Identity) -> dict[str, Any]:
+    """Return header and payload as they are recorded, without secrets and without a payload that the viewer may not see."""
+    visible = access.permission is None or viewer.may(access.permission)
+    payload = plaintext(stored) if visible else None
+    if payload and access.secret:
+        payload["data"] = {
+            name: value for name, value in payload["data"].items() if name not in access.secret
+        }
     return {"header": msgspec.to_builtins(stored.header), "payload": payload}
 
 

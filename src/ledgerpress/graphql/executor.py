@@ -22,7 +22,6 @@ from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_context import current_trace, note_cost, note_operation
-from ledgerpress.graphql.schema import make_schema
 from ledgerpress.views.cache_dependencies import CacheDependencies
 
 
@@ -38,9 +37,9 @@ class ExecutionResponse:
 class Executor:
     """Executes requests against stores."""
 
-    def __init__(self, schema: strawberry.Schema | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
         """Execute within `limits`, or within the roomy ones of the development profile."""
-        self.schema = schema or make_schema()
+        self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
         self._compiler = Compiler(self.schema._schema, hide_suggestions=not self.limits.suggestions)

@@ -1,42 +1,147 @@
-"""The schema."""
+"""The schema, built from the contributions of the kernel and of features.
+
+Two schemas with different features can exist in one process: whatever depends on the features is kept in the schema, and
+never in the classes of types, which schemas share.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import strawberry
 from graphql import (
+    GraphQLEnumType,
+    GraphQLEnumValue,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
 
-from ledgerpress.features.actors.schema import Actor
-from ledgerpress.features.authors.schema import Author
-from ledgerpress.features.categories.schema import Category
-from ledgerpress.features.posts.schema.article import Article
-from ledgerpress.features.posts.schema.post import Post
-from ledgerpress.features.schema_roots.mutations import Mutation
-from ledgerpress.features.schema_roots.queries import Query
-from ledgerpress.features.schema_roots.subscriptions import Subscription
-from ledgerpress.features.tokens.schema import ApiToken
-from ledgerpress.graphql import cost_directives
-from ledgerpress.graphql.access.field_permissions import guard_fields
+from ledgerpress.graphql import cost_directives, root_fields
+from ledgerpress.graphql.access_control import guard_fields
+from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
 
 
-def make_schema() -> strawberry.Schema:
-    """Return the schema."""
-    schema = strawberry.Schema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=[Actor, ApiToken, Article, Author, Category, Post],
-        config=StrawberryConfig(scalar_map=SCALARS),
-    )
-    _drop_null_defaults(schema._schema)
-    guard_fields(schema._schema)
-    cost_directives.assign(schema._schema)
-    return schema
+@strawberry.type
+class Query:
+    """What can be asked."""
+
+
+@strawberry.type
+class Mutation:
+    """What can be done."""
+
+
+@strawberry.type
+class Subscription:
+    """What can be subscribed to."""
+
+
+class Schema(strawberry.Schema):
+    """A schema, with the declarations that it was built from. Raises `SchemaError`."""
+
+    def __init__(self, contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> None:
+        self.declarations: Final = SchemaDeclarations(contributions)
+        self._added: Final = defaultdict[type, list[StrawberryField]](list)
+        roots = {
+            Query: self.declarations.queries,
+            Mutation: self.declarations.mutations,
+            Subscription: self.declarations.subscriptions,
+        }
+        additions = [(root, added) for root, classes in roots.items() for added in classes]
+        for type_, added in (*additions, *self.declarations.extends):
+            self._added[type_] += _definition(added).fields
+        super().__init__(
+            query=Query,
+            mutation=Mutation if self.declarations.mutations else None,
+            subscription=Subscription if self.declarations.subscriptions else None,
+            types=self.declarations.types,
+            config=StrawberryConfig(scalar_map=SCALARS),
+        )
+        self._check()
+        _add_enum_values(self._schema, "ErrorCode", error_codes)
+        _drop_null_defaults(self._schema)
+        guard_fields(self._schema, self.declarations.permissions)
+        cost_directives.assign(self._schema, self.declarations)
+
+    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """Return the fields of a type: its own, then those that features add to it."""
+        return [*type_definition.fields, *self._added.get(type_definition.origin, ())]
+
+    def _check(self) -> None:
+        """Raise `SchemaError` unless everything has a permission, and every declaration names something."""
+        declared = self.declarations
+        for coordinate in self._added_fields():
+            if coordinate not in declared.permissions:
+                raise SchemaError(
+                    f"{coordinate} has no declared permission; None means that everyone may have it."
+                )
+        objects = {
+            one.name: one for one in self._schema.type_map.values() if isinstance(one, GraphQLObjectType)
+        }
+        for name in filter(self._needs_permission, objects.values()):
+            if name.name not in declared.objects:
+                raise SchemaError(
+                    f"The type {name} has no declared permission; None means that everyone may see it."
+                )
+        loaded = {one.name for one in objects.values() if "Node" in {each.name for each in one.interfaces}}
+        if loaded != declared.nodes.keys():
+            wrong = min(loaded ^ declared.nodes.keys())
+            raise SchemaError(f"{wrong} needs both the interface Node and a node loader, or neither.")
+        coordinates = {f"{one.name}.{field}" for one in objects.values() for field in one.fields}
+        coordinates |= {f"*.{name.partition('.')[2]}" for name in coordinates}
+        named = (declared.permissions, declared.weights, declared.sizes, declared.list_arguments)
+        unknown = [name for names in named for name in names if name not in coordinates]
+        unknown += [name for name in declared.objects if name not in objects]
+        if unknown:
+            raise SchemaError(f"{unknown[0]} is declared, but not in the schema.")
+
+    def _added_fields(self) -> Iterator[str]:
+        """Yield the coordinates of root fields and of fields added to objects. Raises `SchemaError`."""
+        names = self.config.name_converter
+        for type_, added in self._added.items():
+            definition = _definition(type_)
+            name = names.from_type(definition)
+            if name not in self._schema.type_map:
+                raise SchemaError(f"Fields are added to {name}, which is not in the schema.")
+            seen = {names.from_field(field) for field in definition.fields}
+            for field_name in map(names.from_field, added):
+                if field_name in seen:
+                    raise SchemaError(f"{name}.{field_name} is added, but exists already.")
+                seen.add(field_name)
+                if not definition.is_input:
+                    yield f"{name}.{field_name}"
+
+    def _needs_permission(self, named: GraphQLNamedType) -> bool:
+        definition = named.extensions.get("strawberry-definition")
+        if definition is None or definition.origin in {Query, Mutation, Subscription}:
+            return False
+        is_payload = any(interface.name == "Payload" for interface in definition.interfaces)
+        return definition.concrete_of is None and not is_payload
+
+
+def build_schema(contributions: Iterable[SchemaContribution], error_codes: Iterable[str]) -> Schema:
+    """Return the schema of the kernel and of features with their error codes. Raises `SchemaError`."""
+    return Schema((root_fields.KERNEL, *contributions), error_codes)
+
+
+def _definition(class_: type) -> StrawberryObjectDefinition:
+    definition: StrawberryObjectDefinition = class_.__strawberry_definition__  # type: ignore[attr-defined]
+    return definition
+
+
+def _add_enum_values(schema: GraphQLSchema, name: str, values: Iterable[str]) -> None:
+    """Add values to an enum of this schema alone."""
+    enum = schema.type_map.get(name)
+    if isinstance(enum, GraphQLEnumType):
+        enum.values.update({value: GraphQLEnumValue(value) for value in values})
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import strawberry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -33,6 +34,7 @@ from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 
 def make_app(
     store: CacheableStore,
+    schema: strawberry.Schema,
     *,
     door: Authenticator,
     settings: HttpSettings | None = None,
@@ -60,7 +62,7 @@ def make_app(
         response = await pages.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    engine, persisted = Executor(limits=limits or Limits()), PersistedDocuments(settings)
+    engine, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
     rates = RateLimiter(door, settings)
     answers = CachedExecutor(engine, cache)
     endpoint = GraphQLEndpoint(

@@ -21,7 +21,7 @@ from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.registry import FIRST_PARTY, all_projectors, event_codec
+from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.server.active_views import ActiveViews
 from ledgerpress.server.data_directory import check_data_directory
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -132,7 +132,7 @@ async def open_store(
             claim(data, opened.publication)
         codec = event_codec()
         watched = HealthCheckedLog(opened)
-        name_key = await open_publication(watched, codec, clock, randomness, FIRST_PARTY.first_events)
+        name_key = await open_publication(watched, codec, clock, randomness, FEATURES.first_events)
         directory = ViewsDirectory(data, projectors)
         memories = [rendering.forget]
         views = ActiveViews(
@@ -152,7 +152,7 @@ async def open_store(
             commands = CommandHandler(
                 log=watched,
                 codec=codec,
-                declarations=FIRST_PARTY.declarations,
+                declarations=FEATURES.declarations,
                 views=_CommandViews(views),
                 clock=clock,
                 randomness=randomness,

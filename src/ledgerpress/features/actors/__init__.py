@@ -15,4 +15,5 @@ FEATURE: Final = Feature(
     adds=commands.ADDS,
     # --- views ---
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.actors.schema:SCHEMA",
 )

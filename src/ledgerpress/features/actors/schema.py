@@ -1,19 +1,24 @@
-"""Actors: who did it."""
+"""The GraphQL schema of actors."""
+
+from typing import Final
 
 import strawberry
 
+from ledgerpress.commands.identity import Identity, Permission, RequiredPermission
 from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import ActorKind
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.viewer import Viewer
 
 ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
 
 
 @strawberry.type(description="Who did something: a person, an API token, or LedgerPress itself.")
 class Actor(Node):
-    """Who did something, as registered at the moment of the answer."""
+    """An actor, as registered at the moment of the answer."""
 
     kind: ActorKindEnum | None = strawberry.field(  # type: ignore[valid-type]
         description="Null where the registration is not known, or was withdrawn."
@@ -23,11 +28,46 @@ class Actor(Node):
     )
 
 
+@strawberry.type
+class ViewerFields:
+    """Fields added to the current user."""
+
+    @strawberry.field(
+        description="Under which name their changes are recorded; null for who has not said who they are."
+    )
+    @staticmethod
+    def actor(info: RequestInfo) -> Actor | None:
+        """Return the actor of the current user."""
+        actor_id = info.context.identity.actor_id
+        return actor_of(actor_id, info.context.today) if actor_id else None
+
+
 def actor_of(actor_id: str, moment: PointInTime) -> Actor:
-    """Return the actor with that id, with what is known of them."""
-    found = people_queries.actor(moment.snapshot, actor_id)
+    """Return the actor with an id, whether registered or not."""
+    record = people_queries.actor(moment.snapshot, actor_id)
     return Actor(
         id=global_ids.encode("Actor", actor_id),
-        kind=ActorKind(found.kind) if found and found.kind else None,
-        name=(found.name or None) if found else None,
+        kind=ActorKind(record.kind) if record and record.kind else None,
+        name=(record.name or None) if record else None,
     )
+
+
+def load_actor(moment: PointInTime, actor_id: str) -> Actor | None:
+    """Return a registered actor that the viewer may look up."""
+    visible = sees_actor(moment.viewer, actor_id) and people_queries.actor(moment.snapshot, actor_id)
+    return actor_of(actor_id, moment) if visible else None
+
+
+def sees_actor(viewer: Identity, actor_id: str) -> bool:
+    """Return whether a viewer may look up an actor: any with the history, and otherwise their own."""
+    own = viewer.may(Permission.READ_OWN_POSTS) and viewer.actor_id == actor_id
+    return own or viewer.may(Permission.READ_HISTORY)
+
+
+SCHEMA: Final = SchemaContribution(
+    types=(Actor,),
+    extends={Viewer: ViewerFields},
+    permissions={"Viewer.actor": None},
+    objects={"Actor": RequiredPermission(Permission.READ_HISTORY, own=Permission.READ_OWN_POSTS)},
+    nodes={"Actor": load_actor},
+)

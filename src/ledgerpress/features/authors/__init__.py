@@ -13,4 +13,5 @@ FEATURE: Final = Feature(
     commands=commands.COMMANDS,
     # --- views ---
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.authors.schema:SCHEMA",
 )

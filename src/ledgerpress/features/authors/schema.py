@@ -1,45 +1,35 @@
-"""Authors, and the articles under their name."""
+"""The GraphQL schema of authors."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Final
 
 import strawberry
 
+from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features import people_queries
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.graphql.as_of import AsOf, moment_of
+from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
-from ledgerpress.views.paging import PageRequest
 
-if TYPE_CHECKING:
-    from ledgerpress.features.posts.schema.article import Article
+_WRITE: Final = RequiredPermission(Permission.WRITE_PEOPLE)
 
 
 @strawberry.type(description="Whose name stands above an article.")
 class Author(Node):
-    """Whose name stands above an article."""
+    """An author of articles."""
 
     seq: strawberry.Private[int]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
     name: str
 
-    @strawberry.field(description="The articles under this name, newest first.")
-    def articles(
-        self,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-    ) -> Connection[Annotated["Article", strawberry.lazy("ledgerpress.features.posts.schema.article")]]:
-        """Return a page of the author's articles."""
-        from ledgerpress.features.posts.schema.article import listed_articles  # noqa: PLC0415 - articles have authors
-
-        return listed_articles(self.moment, [self.seq], PageRequest(first, after, last, before))
-
 
 def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
-    """Return the author that a record of `moment` holds."""
+    """Return the author of a record of `moment`."""
     return Author(
         id=global_ids.encode("Author", record.id),
         seq=record.seq,
@@ -47,3 +37,91 @@ def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
         version=record.version,
         name=record.name,
     )
+
+
+def load_author(moment: PointInTime, author_id: str) -> Author | None:
+    """Return an author by id."""
+    record = people_queries.author(moment.snapshot, author_id)
+    return author_of(record, moment) if record else None
+
+
+@strawberry.type
+class AuthorQueries:
+    """Queries for authors."""
+
+    @strawberry.field
+    def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
+        """Return an author."""
+        return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
+
+    @strawberry.field(description="All authors, in the order in which they were registered.")
+    def authors(
+        self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
+    ) -> Connection[Author]:
+        """Return a page of authors."""
+        moment = moment_of(info.context, as_of)
+        return connect_in_order_of_creation(
+            first,
+            after,
+            lambda seq, limit: people_queries.authors_after(moment.snapshot, seq, limit),
+            lambda record: author_of(record, moment),
+            lambda: people_queries.count_authors(moment.snapshot),
+        )
+
+
+@strawberry.input
+class AuthorRegisterInput(CommandInput):
+    """A new author."""
+
+    name: str
+
+    def command(self) -> RegisterAuthor:
+        """Return the command."""
+        return RegisterAuthor(name=self.name)
+
+
+@strawberry.input
+class AuthorRenameInput(CommandInput):
+    """Another name for an author."""
+
+    id: strawberry.ID
+    name: str
+
+    def command(self) -> RenameAuthor:
+        """Return the command. Raises `Rejection`."""
+        return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
+
+
+@strawberry.type
+class AuthorPayload(Payload):
+    """The result of a command on an author."""
+
+    author: Author | None
+
+
+@strawberry.type
+class AuthorMutations:
+    """Commands on authors."""
+
+    @strawberry.mutation(description="Make an author known.")
+    async def author_register(self, info: RequestInfo, input: AuthorRegisterInput) -> AuthorPayload:
+        return await run_command(info, input, AuthorPayload, "author", load_author)
+
+    @strawberry.mutation(description="Give an author another name.")
+    async def author_rename(self, info: RequestInfo, input: AuthorRenameInput) -> AuthorPayload:
+        return await run_command(info, input, AuthorPayload, "author", load_author)
+
+
+SCHEMA: Final = SchemaContribution(
+    query=AuthorQueries,
+    mutation=AuthorMutations,
+    types=(Author,),
+    permissions={
+        "Query.author": None,
+        "Query.authors": None,
+        "Mutation.authorRegister": _WRITE,
+        "Mutation.authorRename": _WRITE,
+    },
+    objects={"Author": None},
+    nodes={"Author": load_author},
+)

@@ -10,4 +10,5 @@ FEATURE: Final = Feature(
     # --- writing ---
     # --- views ---
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.history.schema.contribution:SCHEMA",
 )

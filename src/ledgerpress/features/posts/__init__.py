@@ -14,4 +14,5 @@ FEATURE: Final = Feature(
     error_codes=model.ERROR_CODES,
     # --- views ---
     # --- GraphQL, pages ---
+    schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
 )

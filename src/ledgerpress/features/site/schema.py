@@ -1,11 +1,17 @@
-"""The site, and how far its read models have come."""
+"""The GraphQL schema of the site."""
 
-from enum import Enum
+from typing import Final
 
 import strawberry
 
+from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features import people_queries
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.features.site.commands import NameSite
+from ledgerpress.graphql.as_of import AsOf, moment_of
+from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.event_loader import EventAccess
 from ledgerpress.graphql.scalars import Position
 
 
@@ -32,39 +38,48 @@ def site_of(moment: PointInTime) -> Site:
     )
 
 
-@strawberry.enum(description="Whether a projection follows the log.")
-class ProjectionState(Enum):
-    """Whether a projection follows the log."""
+@strawberry.type
+class SiteQueries:
+    """Queries for the site."""
 
-    RUNNING = "RUNNING"
-    PAUSED = strawberry.enum_value(
-        "PAUSED", description="It failed at the event after its checkpoint, and waits."
-    )
-
-
-@strawberry.type(description="A digest of a projection's rows. Of one position it is the same in all views.")
-class Digest:
-    """A digest of a projection's rows."""
-
-    position: Position = strawberry.field(description="The position as of which it was taken.")
-    sha256: str = strawberry.field(description="SHA-256, in hex.")
+    @strawberry.field
+    def site(self, info: RequestInfo, as_of: AsOf | None = None) -> Site:
+        """Return the site."""
+        return site_of(moment_of(info.context, as_of))
 
 
-@strawberry.type(description="A projection: what turns the log into one read model.")
-class Projection:
-    """A projection: what turns the log into one read model."""
+@strawberry.input
+class SiteNameInput(CommandInput):
+    """The site's name."""
 
     name: str
-    state: ProjectionState
-    checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
-    lag: int = strawberry.field(description="How many events it has still to apply.")
-    lag_seconds: float = strawberry.field(
-        description="For how many seconds the first event that it has still to apply has been recorded; 0 where there is none."
-    )
-    failed_at: Position | None = strawberry.field(
-        description="The position of the event at which it is paused; null while it runs."
-    )
-    error: str | None = strawberry.field(description="Why it is paused.")
-    digest: Digest | None = strawberry.field(
-        description="What its rows came to when they were last digested: when the views were made, or compared in a rebuild."
-    )
+
+    def command(self) -> NameSite:
+        """Return the command."""
+        return NameSite(name=self.name)
+
+
+@strawberry.type
+class SitePayload(Payload):
+    """The result of a command on the site."""
+
+    site: Site | None
+
+
+@strawberry.type
+class SiteMutations:
+    """Commands on the site."""
+
+    @strawberry.mutation(description="Name the site.")
+    async def site_name(self, info: RequestInfo, input: SiteNameInput) -> SitePayload:
+        return await run_command(info, input, SitePayload, "site", lambda moment, _: site_of(moment))
+
+
+SCHEMA: Final = SchemaContribution(
+    query=SiteQueries,
+    mutation=SiteMutations,
+    permissions={"Query.site": None, "Mutation.siteName": RequiredPermission(Permission.WRITE_SITE)},
+    objects={"Site": None},
+    # With the name key, slugs could be guessed from the names of their streams.
+    events={"log.opened": EventAccess(secret=frozenset({"nameKey"}))},
+)

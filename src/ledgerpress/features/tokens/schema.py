@@ -1,15 +1,25 @@
-"""API tokens, as those see them who look after them. Of a secret there is nothing to see."""
+"""The GraphQL schema of API tokens. It shows nothing of their secrets."""
+
+from functools import partial
+from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.identity import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.tokens import queries as tokens
-from ledgerpress.features.tokens.schema_enums import PermissionEnum, RoleEnum
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.features.tokens import commands, queries
+from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.event_loader import EventAccess
 from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.viewer import PermissionEnum, RoleEnum
+
+_READ: Final = RequiredPermission(Permission.READ_TOKENS)
+_WRITE: Final = RequiredPermission(Permission.WRITE_TOKENS)
 
 
 @strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
@@ -36,12 +46,12 @@ class ApiToken(Node):
 
     @strawberry.field(description="For whom it acts.")
     def actor(self) -> Actor | None:
-        """Return for whom the token acts."""
+        """Return the actor for whom the token acts."""
         return None if self.actor_id is None else actor_of(self.actor_id, self.moment)
 
 
-def token_of(record: tokens.Token, moment: PointInTime) -> ApiToken:
-    """Return the token that a record of `moment` holds."""
+def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
+    """Return the token of a record of `moment`."""
     return ApiToken(
         id=global_ids.encode("ApiToken", record.id),
         moment=moment,
@@ -54,3 +64,122 @@ def token_of(record: tokens.Token, moment: PointInTime) -> ApiToken:
         expires_at=None if record.expires_at is None else DateTime(record.expires_at),
         revoked_at=None if record.revoked_at is None else DateTime(record.revoked_at),
     )
+
+
+def load_token(moment: PointInTime, token_id: str) -> ApiToken | None:
+    """Return a token by id if the viewer sees tokens."""
+    return _token(moment, token_id) if moment.viewer.may(Permission.READ_TOKENS) else None
+
+
+def _token(moment: PointInTime, token_id: str) -> ApiToken | None:
+    record = queries.by_id(moment.snapshot, token_id)
+    return token_of(record, moment) if record else None
+
+
+@strawberry.type
+class TokenQueries:
+    """Queries for API tokens."""
+
+    @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
+    def tokens(
+        self, info: RequestInfo, first: int | None = None, after: str | None = None
+    ) -> Connection[ApiToken]:
+        """Return a page of API tokens."""
+        moment = info.context.today
+        return connect_in_order_of_creation(
+            first,
+            after,
+            lambda seq, limit: queries.tokens_after(moment.snapshot, seq, limit),
+            lambda record: token_of(record, moment),
+            lambda: queries.count_tokens(moment.snapshot),
+        )
+
+
+@strawberry.input
+class TokenCreateInput(CommandInput):
+    """A new API token."""
+
+    name: str = strawberry.field(description="What it is for; the history tells it.")
+    role: RoleEnum  # type: ignore[valid-type]
+    scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
+        default=None, description="Only this, of what the role may do."
+    )
+    expires_at: DateTime | None = strawberry.field(default=None, description="From then on it is of no use.")
+    actor: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the actor that it acts for; a new one of its name where absent."
+    )
+
+    def command_with(self, secret_hash: str, giver: frozenset[Permission]) -> commands.CreateToken:
+        """Return the command for a new secret, from a user with the permissions `giver`. Raises `Rejection`."""
+        return commands.CreateToken(
+            name=self.name,
+            role=self.role,
+            scopes=None if self.scopes is None else tuple(self.scopes),
+            expires_at=self.expires_at,
+            acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",)) if self.actor else None,
+            secret_hash=secret_hash,
+            giver=giver,
+        )
+
+
+@strawberry.input
+class TokenRevokeInput(CommandInput):
+    """A token to revoke."""
+
+    id: strawberry.ID
+
+    def command(self) -> commands.RevokeToken:
+        """Return the command. Raises `Rejection`."""
+        return commands.RevokeToken(token_id=global_ids.in_input(self.id, "ApiToken", field=("id",)))
+
+
+@strawberry.type
+class TokenCreatePayload(Payload):
+    """The result of creating an API token."""
+
+    token: ApiToken | None
+    secret: str | None = strawberry.field(
+        description="What to send as `Authorization: Bearer …`. It is not kept, so nobody can be told again: null where "
+        "the command was carried out before."
+    )
+
+
+@strawberry.type
+class TokenPayload(Payload):
+    """The result of a command on an API token."""
+
+    token: ApiToken | None
+
+
+@strawberry.type
+class TokenMutations:
+    """Commands on API tokens."""
+
+    @strawberry.mutation(description="Make an API token; nobody can give what they may not do themselves.")
+    async def token_create(self, info: RequestInfo, input: TokenCreateInput) -> TokenCreatePayload:
+        context = info.context
+        secret = commands.new_secret(context.store.randomness)
+        build = partial(input.command_with, commands.secret_hash(secret), context.identity.permissions)
+        payload = partial(TokenCreatePayload, secret=None)
+        result = await run_command(info, input, payload, "token", _token, build=build)
+        if not result.replayed and not result.user_errors:
+            result.secret = secret
+        return result
+
+    @strawberry.mutation(description="Let an API token work no more, at once and for ever.")
+    async def token_revoke(self, info: RequestInfo, input: TokenRevokeInput) -> TokenPayload:
+        return await run_command(info, input, TokenPayload, "token", _token)
+
+
+SCHEMA: Final = SchemaContribution(
+    query=TokenQueries,
+    mutation=TokenMutations,
+    types=(ApiToken,),
+    permissions={"Query.tokens": _READ, "Mutation.tokenCreate": _WRITE, "Mutation.tokenRevoke": _WRITE},
+    objects={"ApiToken": _READ},
+    nodes={"ApiToken": load_token},
+    events={
+        "token.created": EventAccess(frozenset({"secretHash"}), Permission.READ_TOKENS),
+        "token.revoked": EventAccess(permission=Permission.READ_TOKENS),
+    },
+)

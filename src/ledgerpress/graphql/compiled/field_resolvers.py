@@ -27,12 +27,11 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.compiled.execution import Execution, Place, Unsupported, path_of, vet
 
 Resolver: TypeAlias = Callable[[Any, Place, Execution], Any]
 
-GUARDED: Final = "ledgerpress-guarded"
-"""The extension of a field whose `resolve` is always called."""
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _RESOLVER: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
 _UNCHANGING: Final = frozenset({str, int, float, bool, NoneType})

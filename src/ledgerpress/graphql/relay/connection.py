@@ -1,7 +1,7 @@
 """Relay's cursor connections, over keysets: a cursor names a place, so that nothing shifts between two pages."""
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import strawberry
 
@@ -11,6 +11,7 @@ from ledgerpress.views.paging import (
     BadPageRequest,
     Page,
     PageRequest,
+    decode_cursor,
     encode_cursor,
     page_by_position,
     page_of,
@@ -18,6 +19,18 @@ from ledgerpress.views.paging import (
 from ledgerpress.views.snapshot import Snapshot
 
 T = TypeVar("T")
+
+
+class HasPosition(Protocol):
+    """A record with the position at which its object was created."""
+
+    @property
+    def seq(self) -> int:
+        """The position."""
+        ...
+
+
+R = TypeVar("R", bound=HasPosition)
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -99,3 +112,22 @@ def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[
         ),
         count=count,
     )
+
+
+def connect_in_order_of_creation(
+    first: int | None,
+    after: str | None,
+    read: Callable[[int, int], Sequence[R]],
+    make: Callable[[R], T],
+    count: Callable[[], int],
+) -> Connection[T]:
+    """Return a page of the records that `read` returns after a position, up to a limit. Raises `BadRequest`."""
+    try:
+        size = PageRequest(first).size
+        start = decode_cursor(after, name="after").post if after is not None else 0
+    except BadPageRequest as error:
+        raise BadRequest(str(error)) from None
+    records = read(start, size + 1)
+    keys = [ListingKey(0, record.seq) for record in records[:size]]
+    page = Page(keys, has_next=len(records) > size, has_previous=after is not None)
+    return connect(page, [make(record) for record in records[:size]], count)

@@ -3,13 +3,16 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
+
+T = TypeVar("T")
 
 _PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -43,6 +46,21 @@ def argument(global_id: str, type: str) -> str:
     if decoded is None or decoded.type != type:
         raise BadRequest(f"The id is not that of a {type}.")
     return decoded.id
+
+
+def by_id_or_slug(
+    global_id: str | None,
+    slug: str | None,
+    type: str,
+    by_id: Callable[[str], T | None],
+    by_slug: Callable[[str], T | None],
+) -> T | None:
+    """Return the object that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
+    if (global_id is None) == (slug is None):
+        raise BadRequest("Give either id or slug.")
+    if global_id is not None:
+        return by_id(argument(global_id, type))
+    return by_slug(slug or "")
 
 
 def in_input(global_id: str, *types: str, field: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ says at which position it found one and returns its value, or raises `NothingYet
 position, and everyone who has come as far as another goes on in the same way, in this process or in the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import NoReturn
 
@@ -13,7 +13,9 @@ from graphql import GraphQLError
 from strawberry.types import Info
 
 from ledgerpress.commands.identity import Identity
-from ledgerpress.graphql.context import Context, Store
+from ledgerpress.graphql.context import Context, PointInTime, Store
+from ledgerpress.views import recorded_time
+from ledgerpress.views.public_filter import PublicFilter
 
 
 class Kind(Enum):
@@ -83,3 +85,10 @@ def step_of(context: Context, kind: Kind) -> Step:
         )
     context.step.kind = kind
     return context.step
+
+
+def moment_of_event(context: Context, position: int, only: PublicFilter | None = None) -> PointInTime:
+    """Return the moment of an event: the message about it is the same whenever it is sent."""
+    today = context.today
+    snapshot = replace(today.snapshot, position=position, only=only)
+    return replace(today, snapshot=snapshot, time=recorded_time.time_of(snapshot) or today.now, reads=None)

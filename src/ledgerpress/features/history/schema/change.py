@@ -1,4 +1,4 @@
-"""Changes: who changed what, when and why."""
+"""The GraphQL type of changes: who changed what, when and why."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.change_values import ChangedValues, FieldValues, Reference, changed
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.event_loader import plaintext, presentable
+from ledgerpress.graphql.declarations import declarations_of
+from ledgerpress.graphql.event_loader import EVERYONE, plaintext, visible_event
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
@@ -44,11 +45,11 @@ class Change:
     @strawberry.field(
         description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
     )
-    def subject(self) -> Node | None:
-        """Return what was changed."""
-        from ledgerpress.features.schema_roots.lookups import subject  # noqa: PLC0415 - posts have changes
-
-        return subject(self.moment, self.record.subject)
+    def subject(self, info: RequestInfo) -> Node | None:
+        """Return the object that was changed."""
+        kind, _, subject_id = self.record.subject.partition(".")
+        load = declarations_of(info).nodes.get(kind.capitalize())
+        return load(self.moment, subject_id) if load else None
 
     @strawberry.field(
         description="When it is said to have happened, where the fact has a time of its own: a post's publishedAt."
@@ -89,7 +90,8 @@ class Change:
     async def event(self, info: RequestInfo) -> JSON:
         """Return the recorded event."""
         stored = await info.context.events.load(self.record.position)
-        return JSON(presentable(stored, tokens=self.moment.sight.tokens))
+        access = declarations_of(info).events.get(self.record.type, EVERYONE)
+        return JSON(visible_event(stored, access, self.moment.viewer))
 
     @property
     def _changed(self) -> ChangedValues:
@@ -97,7 +99,7 @@ class Change:
 
 
 def change_of(record: changes.Change, moment: PointInTime) -> Change:
-    """Return the change that a record of `moment` holds."""
+    """Return the change of a record of `moment`."""
     return Change(
         record=record,
         moment=moment,
@@ -115,10 +117,10 @@ def _shown(values: FieldValues) -> dict[str, Any]:
 
 def _json(name: str, value: Any) -> Any:
     match value:
-        case Reference(type=type_, id=id_, name=called):
-            return {"id": global_ids.encode(type_, id_), "name": called}
+        case Reference(type=type_, id=id_, name=reference_name):
+            return {"id": global_ids.encode(type_, id_), "name": reference_name}
         case list():
-            return [_json(name, one) for one in value]
+            return [_json(name, entry) for entry in value]
         case int() if name == "publishedAt":
             return iso_time(value)
         case _:

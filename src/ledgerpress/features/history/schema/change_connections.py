@@ -1,4 +1,4 @@
-"""Lists of changes: of the whole log, of a post, of a category."""
+"""Lists of changes: of the whole log, of a post, of a category; and who may see them."""
 
 from dataclasses import replace
 from enum import Enum
@@ -6,11 +6,15 @@ from typing import Final
 
 import strawberry
 
+from ledgerpress.commands.identity import Permission
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
+from ledgerpress.features.posts import post_queries
+from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
 from ledgerpress.features.registry import EVENT_TYPES
-from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.access_control import AccessDenied
+from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page_by_position
@@ -60,8 +64,8 @@ class ChangeFilter:
     position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
     position_to: Position | None = strawberry.field(default=None, description="The highest position.")
 
-    def which(self, moment: PointInTime) -> ChangeQuery:
-        """Return which changes are wanted. Raises `BadRequest`."""
+    def query(self, moment: PointInTime) -> ChangeQuery:
+        """Return the query for the changes. Raises `BadRequest`."""
         low, high = self.position_from or 1, moment.snapshot.position
         if self.position_to is not None:
             high = min(high, self.position_to)
@@ -82,25 +86,39 @@ class ChangeFilter:
 
 
 def listed_changes(
-    moment: PointInTime, which: ChangeQuery, request: PageRequest, order: ChangeOrder
+    moment: PointInTime, query: ChangeQuery, request: PageRequest, order: ChangeOrder
 ) -> Connection[Change]:
-    """Return a page of changes. Raises `BadRequest` for arguments that make no sense."""
+    """Return a page of changes. Raises `BadRequest` for invalid arguments."""
     page = read_page_by_position(
         lambda low, high, limit, newest_first: changes.positions(
-            moment.snapshot, replace(which, low=low, high=high), limit=limit, newest_first=newest_first
+            moment.snapshot, replace(query, low=low, high=high), limit=limit, newest_first=newest_first
         ),
         request,
-        low=which.low,
-        high=which.high,
+        low=query.low,
+        high=query.high,
         newest_first=order is ChangeOrder.NEWEST,
     )
     records = [changes.by_position(moment.snapshot, key.post) for key in page.entries]
     nodes = [change_of(record, moment) if record else None for record in records]
-    return connect(page, nodes, lambda: changes.count(moment.snapshot, which))
+    return connect(page, nodes, lambda: changes.count(moment.snapshot, query))
+
+
+def require_change_access(context: Context, query: ChangeQuery) -> None:
+    """Raise `AccessDenied` unless the viewer may see these changes: any with the history, or those of a post of theirs.
+
+    The error is the same for another user's post and for one that does not exist.
+    """
+    if context.identity.may(Permission.READ_HISTORY):
+        return
+    kind, _, post_id = (query.subject or "").partition(".")
+    own = kind == "post" and own_actor_id(context.identity)
+    post = post_queries.by_id(context.today.snapshot, post_id) if own else None
+    if post is None or not owns_post(context.today, post.seq):
+        raise AccessDenied(context.identity, Permission.READ_HISTORY)
 
 
 def _subject(global_id: str) -> str:
-    named = global_ids.decode(global_id)
-    if named is None or named.type not in _SUBJECTS:
+    decoded = global_ids.decode(global_id)
+    if decoded is None or decoded.type not in _SUBJECTS:
         raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
-    return f"{_SUBJECTS[named.type]}.{named.id}"
+    return f"{_SUBJECTS[decoded.type]}.{decoded.id}"

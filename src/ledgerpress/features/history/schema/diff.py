@@ -1,15 +1,17 @@
-"""What differs between two versions of a post, and who put which part of its body there."""
+"""The GraphQL types of differences between two versions of a post, and of blame."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import strawberry
 
+from ledgerpress.commands.identity import Permission
 from ledgerpress.features import people_queries
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.categories.schema import Category, category_of
+from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
@@ -55,8 +57,8 @@ class BodyDiff:
     )
     async def spans(self) -> list[DiffSpan]:
         """Return the difference word by word."""
-        found = await asyncio.to_thread(difference, self.before, self.after)
-        return [DiffSpan(kind=kind, text=text) for kind, text in found]
+        spans = await asyncio.to_thread(difference, self.before, self.after)
+        return [DiffSpan(kind=kind, text=text) for kind, text in spans]
 
     @strawberry.field(
         description="Line by line, in the unified format of GNU diff; empty where nothing differs."
@@ -89,17 +91,17 @@ class PostDiff:
     @strawberry.field
     def title(self) -> FieldDiff | None:
         """Return how the title differs."""
-        return _field(*(one.post.title if one.post else None for one in (self.old, self.new)))
+        return self._field(lambda post: post.title)
 
     @strawberry.field
     def teaser(self) -> FieldDiff | None:
         """Return how the teaser differs."""
-        return _field(*(one.post.teaser if one.post else None for one in (self.old, self.new)))
+        return self._field(lambda post: post.teaser)
 
     @strawberry.field
     def slug(self) -> FieldDiff | None:
         """Return how the slug differs."""
-        return _field(*(one.post.slug if one.post else None for one in (self.old, self.new)))
+        return self._field(lambda post: post.slug)
 
     @strawberry.field
     def body(self) -> BodyDiff | None:
@@ -126,20 +128,26 @@ class PostDiff:
         """Return the authors whom only the old version has."""
         return self._authors(self.old, self.new)
 
+    def _field(self, value: Callable[[post_queries.Post], str | None]) -> FieldDiff | None:
+        before, after = (value(version.post) if version.post else None for version in (self.old, self.new))
+        return None if before == after else FieldDiff(before=before, after=after)
+
     def _categories(self, inside: PostVersion, outside: PostVersion) -> list[Category]:
         then = self._moment_of(inside)
-        ids = [one for one in inside.category_ids if one not in outside.category_ids]
-        found = {one.seq: one for id_ in ids if (one := categories.by_id(then.snapshot, id_))}
-        return [category_of(one, self._below(then)) for one in found.values()]
+        ids = [category_id for category_id in inside.category_ids if category_id not in outside.category_ids]
+        records = [record for id_ in ids if (record := categories.by_id(then.snapshot, id_))]
+        unique = {record.seq: record for record in records}
+        return [category_of(record, self._related_moment(then)) for record in unique.values()]
 
     def _authors(self, inside: PostVersion, outside: PostVersion) -> list[Author]:
         then = self._moment_of(inside)
-        ids = [one for one in inside.author_ids if one not in outside.author_ids]
-        return [author_of(one, self._below(then)) for one in people_queries.authors(then.snapshot, ids)]
+        ids = [author_id for author_id in inside.author_ids if author_id not in outside.author_ids]
+        records = people_queries.authors(then.snapshot, ids)
+        return [author_of(record, self._related_moment(then)) for record in records]
 
-    def _below(self, then: PointInTime) -> PointInTime:
-        """Return the moment of what hangs below: `then`, or that of the answer for who may see but their own past."""
-        return then if self.moment.sight.history else self.moment.of_others
+    def _related_moment(self, then: PointInTime) -> PointInTime:
+        """Return the moment of categories and authors: `then` for viewers of the history, else that of the answer."""
+        return then if self.moment.viewer.may(Permission.READ_HISTORY) else self.moment.for_related
 
     def _moment_of(self, version: PostVersion) -> PointInTime:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))
@@ -159,29 +167,31 @@ class BlameSpan:
 
 
 def diff_of(post: post_queries.Post, moment: PointInTime, old: int, new: int) -> PostDiff:
-    """Return what differs between two versions of a post. Raises `BadRequest` for a version that there is not."""
-    found = []
+    """Return what differs between two versions of a post. Raises `BadRequest` for a version that does not exist."""
+    versions = []
     for number in (old, new):
         version = version_of(moment.snapshot, post, number)
         if version is None:
             raise BadRequest(
                 f"The post has the versions 0, before it was made, to {post.version}, and no {number}."
             )
-        found.append(version)
-    return PostDiff(old=found[0], new=found[1], moment=moment)
+        versions.append(version)
+    return PostDiff(old=versions[0], new=versions[1], moment=moment)
 
 
 async def blame_of(post: post_queries.Post, moment: PointInTime, context: Context) -> list[BlameSpan]:
-    """Return who put which part of a post's body there."""
+    """Return which version and actor each part of a post's body comes from."""
     blamed = BlamedBody()
-    places = dict[int, int]()
+    positions = dict[int, int]()
     for version, position in post_queries.body_versions(moment.snapshot, post.seq):
-        places[version] = position
+        positions[version] = position
         body = article_queries.markdown(moment.snapshot, position)
         blamed = await asyncio.to_thread(follow, blamed, version, body)
-    made = {version: changes.by_position(moment.snapshot, places[version]) for version, _ in blamed.spans}
-    stored = await context.events.load_many([places[version] for version in made])
-    payloads = {version: plaintext(event) for version, event in zip(made, stored, strict=True)}
+    records = {
+        version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans
+    }
+    stored = await context.events.load_many([positions[version] for version in records])
+    payloads = {version: plaintext(event) for version, event in zip(records, stored, strict=True)}
     return [
         BlameSpan(
             text=text,
@@ -191,9 +201,5 @@ async def blame_of(post: post_queries.Post, moment: PointInTime, context: Contex
             reason=(payloads[version] or {}).get("reason"),
         )
         for version, text in blamed.spans
-        if (change := made[version])
+        if (change := records[version])
     ]
-
-
-def _field(before: str | None, after: str | None) -> FieldDiff | None:
-    return None if before == after else FieldDiff(before=before, after=after)

@@ -1,11 +1,11 @@
-"""Articles: what readers see."""
+"""The GraphQL type of articles: posts as readers see them."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from ledgerpress.features.authors.schema import Author
+from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.posts import article_batch_queries, article_queries
 from ledgerpress.features.posts.body.rendering import teaser_of
 from ledgerpress.features.posts.schema.article_page import ArticlePage
@@ -16,9 +16,6 @@ from ledgerpress.graphql.relay.connection import Connection, connect, read_page
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.views.paging import PageRequest
-
-if TYPE_CHECKING:
-    from ledgerpress.features.categories.schema import Category
 
 
 @strawberry.type(description="A public note on what was corrected in an article.")
@@ -31,7 +28,7 @@ class Correction:
 
 @strawberry.type(description="What a reader sees: a post as last published.")
 class Article(Node):
-    """What a reader sees: a post as last published."""
+    """A post as last published."""
 
     record: strawberry.Private[article_queries.Article]
     moment: strawberry.Private[PointInTime]
@@ -62,9 +59,7 @@ class Article(Node):
         return Body(markdown=self.page.markdown(self.record))
 
     @strawberry.field
-    def categories(
-        self,
-    ) -> list[Annotated["Category", strawberry.lazy("ledgerpress.features.categories.schema")]]:
+    def categories(self) -> list[Category]:
         """Return the categories, by name."""
         return self.page.categories(self.record)
 
@@ -82,8 +77,8 @@ class Article(Node):
     def corrections(self) -> list[Correction]:
         """Return the public correction notes, oldest first."""
         return [
-            Correction(at=DateTime(one.at), note=one.note)
-            for one in article_queries.corrections(self.moment.snapshot, self.record)
+            Correction(at=DateTime(record.at), note=record.note)
+            for record in article_queries.corrections(self.moment.snapshot, self.record)
         ]
 
     def _teaser(self) -> str:
@@ -95,7 +90,7 @@ class Article(Node):
 def article_of(
     record: article_queries.Article, moment: PointInTime, page: ArticlePage | None = None
 ) -> Article:
-    """Return the article that a record of `moment` holds, on a page with others or alone."""
+    """Return the article of a record of `moment`, on a page with others or alone."""
     return Article(
         id=global_ids.encode("Article", record.id),
         record=record,
@@ -108,6 +103,12 @@ def article_of(
     )
 
 
+def load_article(moment: PointInTime, post_id: str) -> Article | None:
+    """Return an article by its post's id."""
+    record = article_queries.by_id(moment.snapshot, post_id)
+    return article_of(record, moment) if record else None
+
+
 def listed_articles(
     moment: PointInTime,
     ks: Sequence[int],
@@ -116,10 +117,10 @@ def listed_articles(
     count: Callable[[], int] | None = None,
     newest_first: bool = True,
 ) -> Connection[Article]:
-    """Return a page of the listings `ks` together; without `count`, the first of them tells the total."""
+    """Return a page of the listings `ks` together. Without `count`, the total is that of the first listing."""
     snapshot = moment.snapshot
     page = read_page(snapshot, ks, request, newest_first=newest_first)
     records = article_batch_queries.by_seqs(snapshot, [key.post for key in page.entries])
-    together = ArticlePage(moment, [record for record in records if record])
-    nodes = [article_of(record, moment, together) if record else None for record in records]
+    article_page = ArticlePage(moment, [record for record in records if record])
+    nodes = [article_of(record, moment, article_page) if record else None for record in records]
     return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))

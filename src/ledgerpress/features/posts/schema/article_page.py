@@ -1,15 +1,12 @@
-"""The articles of one page, and what hangs on them, read for all of them when one of them is first asked for it."""
+"""The articles of one page, with their categories and authors, which are read for all of them at once."""
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from ledgerpress.features.authors.schema import Author, author_of
+from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.posts import article_batch_queries, article_queries
 from ledgerpress.graphql.context import PointInTime
-
-if TYPE_CHECKING:
-    from ledgerpress.features.categories.schema import Category
 
 
 class ArticlePage:
@@ -27,27 +24,30 @@ class ArticlePage:
             text = self._bodies[record.body] = article_queries.markdown(self._moment.snapshot, record.body)
         return text
 
-    def categories(self, record: article_queries.Article) -> "list[Category]":
+    def categories(self, record: article_queries.Article) -> list[Category]:
         """Return an article's categories, by name."""
         return self._categories[record.seq]
 
     def authors(self, record: article_queries.Article) -> list[Author]:
         """Return an article's authors, in the order of the by-line."""
-        return [one for author_id in record.author_ids if (one := self._authors.get(author_id))]
+        return [author for author_id in record.author_ids if (author := self._authors.get(author_id))]
 
     @cached_property
-    def _categories(self) -> "dict[int, list[Category]]":
-        from ledgerpress.features.categories.schema import category_of  # noqa: PLC0415 - categories list articles
-
-        moment, made = self._moment, dict[int, "Category"]()
-        found = article_batch_queries.categories_of(moment.snapshot, [one.seq for one in self._records])
-        for those in found.values():
-            for one in those:
-                if one.seq not in made:
-                    made[one.seq] = category_of(one, moment.of_others)
-        return {seq: [made[one.seq] for one in those] for seq, those in found.items()}
+    def _categories(self) -> dict[int, list[Category]]:
+        moment, categories = self._moment, dict[int, Category]()
+        seqs = [record.seq for record in self._records]
+        records_by_article = article_batch_queries.categories_of(moment.snapshot, seqs)
+        for records in records_by_article.values():
+            for record in records:
+                if record.seq not in categories:
+                    categories[record.seq] = category_of(record, moment.for_related)
+        return {
+            seq: [categories[record.seq] for record in records] for seq, records in records_by_article.items()
+        }
 
     @cached_property
     def _authors(self) -> dict[str, Author]:
-        found = article_batch_queries.authors_of(self._moment.snapshot, self._records)
-        return {author_id: author_of(one, self._moment.of_others) for author_id, one in found.items()}
+        records = article_batch_queries.authors_of(self._moment.snapshot, self._records)
+        return {
+            author_id: author_of(record, self._moment.for_related) for author_id, record in records.items()
+        }

@@ -16,7 +16,7 @@ class Section:
 
 @strawberry.type(description="A body, written in CommonMark.")
 class Body:
-    """A body, written in CommonMark. What is derived from it is derived when it is asked for."""
+    """A body, written in CommonMark. It is rendered when a derived field is requested."""
 
     markdown: str
 

@@ -1,4 +1,4 @@
-"""What lists may be narrowed to, and their orders."""
+"""Filters and orders of lists of articles and posts."""
 
 from enum import Enum
 

@@ -1,23 +1,18 @@
-"""Posts: what editors work on."""
-
-from typing import Annotated
+"""The GraphQL type of posts, as editors see them."""
 
 import strawberry
 
+from ledgerpress.commands.identity import Permission
 from ledgerpress.features import people_queries
 from ledgerpress.features.authors.schema import Author, author_of
-from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.categories.schema import Category, category_of
-from ledgerpress.features.history.queries import ChangeQuery
-from ledgerpress.features.history.schema.change import Change
-from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
-from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
-from ledgerpress.features.history.version_diff import version_of
+from ledgerpress.features.categories import queries as category_queries
+from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.posts import article_queries, own_post_queries, post_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.schema.article import Article, article_of
 from ledgerpress.features.posts.schema.body import Body
-from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post, sees_post, sees_posts
+from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.node import Node
@@ -30,7 +25,7 @@ PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Whe
 
 @strawberry.type(description="What an editor works on, published or not.")
 class Post(Node):
-    """What an editor works on, published or not."""
+    """A post, published or not."""
 
     record: strawberry.Private[post_queries.Post]
     moment: strawberry.Private[PointInTime]
@@ -44,8 +39,8 @@ class Post(Node):
 
     @property
     def is_own(self) -> bool:
-        """Whether the caller wrote it."""
-        return self.moment.sight.owns(self.moment.snapshot, self.record.seq)
+        """Whether it is the viewer's own."""
+        return owns_post(self.moment, self.record.seq)
 
     @strawberry.field
     def body(self) -> Body:
@@ -55,60 +50,25 @@ class Post(Node):
     @strawberry.field
     def categories(self) -> list[Category]:
         """Return the categories, by name."""
-        return [
-            category_of(one, self.moment.of_others)
-            for one in categories.of_post(self.moment.snapshot, self.record.seq)
-        ]
+        records = category_queries.of_post(self.moment.snapshot, self.record.seq)
+        return [category_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field
     def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
-        return [
-            author_of(one, self.moment.of_others)
-            for one in people_queries.authors(self.moment.snapshot, self.record.author_ids)
-        ]
+        records = people_queries.authors(self.moment.snapshot, self.record.author_ids)
+        return [author_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field(description="What readers see of it, if anything.")
     def article(self) -> Article | None:
         """Return what readers see of it, if anything."""
-        found = article_queries.by_seq(self.moment.snapshot, self.record.seq)
-        return article_of(found, self.moment) if found else None
-
-    @strawberry.field(
-        description="Everything that was done to the post, the newest first unless asked otherwise."
-    )
-    def history(
-        self,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        order_by: ChangeOrder = ChangeOrder.NEWEST,
-    ) -> Connection[Change]:
-        """Return a page of the post's changes."""
-        which = ChangeQuery(subject=f"post.{self.record.id}")
-        return listed_changes(self.moment, which, PageRequest(first, after, last, before), order_by)
-
-    @strawberry.field(
-        description="What differs between two versions, which are those of its history; 0 is before it was made."
-    )
-    def diff(
-        self,
-        from_: Annotated[int, strawberry.argument(name="from")],
-        to: int,
-    ) -> PostDiff:
-        """Return what differs between two versions."""
-        return diff_of(self.record, self.moment, from_, to)
-
-    @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
-    async def blame(self, info: RequestInfo) -> list[BlameSpan]:
-        """Return who put which part of the body there."""
-        return await blame_of(self.record, self.moment, info.context)
+        record = article_queries.by_seq(self.moment.snapshot, self.record.seq)
+        return article_of(record, self.moment) if record else None
 
 
 def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
-    """Return the post that a record of `moment` holds, `None` for who does not see it: no post comes out another way."""
-    if not moment.sight.sees_post(moment.snapshot, record.seq):
+    """Return the post of a record of `moment`, `None` if the viewer does not see it. Every post is made here."""
+    if not sees_post(moment, record.seq):
         return None
     return Post(
         id=global_ids.encode("Post", record.id),
@@ -124,19 +84,26 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
     )
 
 
-def slug_kept(post: Post, position: int, version: int) -> bool:
+def load_post(moment: PointInTime, post_id: str) -> Post | None:
+    """Return a post by id if the viewer sees it."""
+    record = post_queries.by_id(moment.snapshot, post_id) if sees_posts(moment.viewer) else None
+    return post_of(record, moment) if record else None
+
+
+def slug_differs(post: Post, position: int, version: int) -> bool:
     """Return whether a post had, at a position, another slug than at a version."""
-    db, seq = post.moment.snapshot.db, post.record.seq
-    restored = post_queries.by_seq(Snapshot(db, position), seq)
-    wanted = version_of(post.moment.snapshot, post.record, version)
-    return bool(restored and wanted and wanted.post and restored.slug != wanted.post.slug)
+    snapshot, seq = post.moment.snapshot, post.record.seq
+    restored = post_queries.by_seq(Snapshot(snapshot.db, position), seq)
+    version_position = post_queries.position_of(snapshot, seq, version)
+    source = post_queries.by_seq(snapshot.at(version_position), seq) if version_position else None
+    return bool(restored and source and restored.slug != source.slug)
 
 
 def listed_posts(moment: PointInTime, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
-    """Return a page of the posts with a status, or of all posts, the newest first: of those that the caller sees."""
+    """Return a page of the posts that the viewer sees, with a status if one is given, the newest first."""
     snapshot = moment.snapshot
-    if not moment.sight.every_post:
-        return _own_posts(moment, moment.sight.own or "", status, request)
+    if not moment.viewer.may(Permission.READ_POSTS):
+        return _own_posts(moment, own_actor_id(moment.viewer) or "", status, request)
     page = read_page(snapshot, post_queries.listing_keys(status), request)
     records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
     nodes = [post_of(record, moment) if record else None for record in records]

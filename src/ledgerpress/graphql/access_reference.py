@@ -14,7 +14,8 @@ from graphql import (
 )
 
 from ledgerpress.commands.identity import GRANTED, Permission, RequiredPermission, Role
-from ledgerpress.graphql.access.field_permissions import OBJECT_PERMISSIONS, required_permission
+from ledgerpress.graphql.access_control import required_permission
+from ledgerpress.graphql.schema import Schema
 
 
 class Access(IntEnum):
@@ -66,17 +67,17 @@ has changed; and, for who writes posts, that a slug is taken.
 """
 
 
-def rows(schema: GraphQLSchema) -> Iterator[Row]:
+def rows(schema: Schema) -> Iterator[Row]:
     """Yield a row for each field of each object type, by name."""
     reached = {role: _reached(schema, role) for role in Role}
-    for type_ in _object_types(schema):
-        for name in sorted(type_.fields):
-            need = required_permission(schema, type_.name, name)
+    for type_ in _object_types(schema._schema):
+        for name, field in sorted(type_.fields.items()):
+            need = required_permission(field)
             levels = tuple(min(reached[role].get(type_.name, Access.NO), _level(role, need)) for role in Role)
             yield Row(f"{type_.name}.{name}", need, levels)
 
 
-def page(schema: GraphQLSchema) -> str:
+def page(schema: Schema) -> str:
     """Return the page, in Markdown."""
     lines = [
         f"| {row.field} | {_takes(row.need)} | {' | '.join(level.name.lower() for level in row.roles)} |"
@@ -110,19 +111,20 @@ def _level(role: Role, need: RequiredPermission | None) -> Access:
     return Access.OWN if need.own in granted else Access.NO
 
 
-def _reached(schema: GraphQLSchema, role: Role) -> dict[str, Access]:
-    """Return which object types somebody comes to from the roots, and how much of them they see."""
-    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+def _reached(schema: Schema, role: Role) -> dict[str, Access]:
+    """Return which object types a role can reach from the roots, and how much of them it sees."""
+    graph = schema._schema
+    roots = (graph.query_type, graph.mutation_type, graph.subscription_type)
     reached = {root.name: Access.YES for root in roots if root}
     grown = True
     while grown:
         grown = False
-        for type_ in _object_types(schema):
+        for type_ in _object_types(graph):
             here = reached.get(type_.name, Access.NO)
-            for name, field in type_.fields.items():
-                level = min(here, _level(role, required_permission(schema, type_.name, name)))
-                for target in _targets(schema, field.type):
-                    seen = min(level, _level(role, OBJECT_PERMISSIONS.get(target)))
+            for field in type_.fields.values():
+                level = min(here, _level(role, required_permission(field)))
+                for target in _targets(graph, field.type):
+                    seen = min(level, _level(role, schema.declarations.objects.get(target)))
                     if seen > reached.get(target, Access.NO):
                         reached[target] = seen
                         grown = True

@@ -1,0 +1,76 @@
+"""Fields that the history adds to the GraphQL types of posts and categories."""
+
+from typing import Annotated
+
+import strawberry
+
+from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.history.queries import ChangeQuery
+from ledgerpress.features.history.schema.change import Change
+from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
+from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
+from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.views.paging import PageRequest
+
+
+@strawberry.type
+class PostFields:
+    """Fields added to posts."""
+
+    @strawberry.field(
+        description="Everything that was done to the post, the newest first unless asked otherwise."
+    )
+    @staticmethod
+    def history(
+        post: strawberry.Parent[Post],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the post's changes."""
+        query = ChangeQuery(subject=f"post.{post.record.id}")
+        return listed_changes(post.moment, query, PageRequest(first, after, last, before), order_by)
+
+    @strawberry.field(
+        description="What differs between two versions, which are those of its history; 0 is before it was made."
+    )
+    @staticmethod
+    def diff(
+        post: strawberry.Parent[Post],
+        from_: Annotated[int, strawberry.argument(name="from")],
+        to: int,
+    ) -> PostDiff:
+        """Return what differs between two versions."""
+        return diff_of(post.record, post.moment, from_, to)
+
+    @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
+    @staticmethod
+    async def blame(post: strawberry.Parent[Post], info: RequestInfo) -> list[BlameSpan]:
+        """Return which version and actor each part of the body comes from."""
+        return await blame_of(post.record, post.moment, info.context)
+
+
+@strawberry.type
+class CategoryFields:
+    """Fields added to categories."""
+
+    @strawberry.field(
+        description="Everything that was done to the category and to those that it took over, the newest first unless "
+        "asked otherwise. `changes` with a filter by category has the posts that entered or left it as well."
+    )
+    @staticmethod
+    def history(
+        category: strawberry.Parent[Category],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the category's changes."""
+        query = ChangeQuery(category_id=category.record.id, members=False)
+        return listed_changes(category.moment, query, PageRequest(first, after, last, before), order_by)

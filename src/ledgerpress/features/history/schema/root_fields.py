@@ -1,0 +1,109 @@
+"""The GraphQL query and the subscription for changes."""
+
+from dataclasses import replace
+from typing import Final
+
+import strawberry
+
+from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.schema.change import Change, change_of
+from ledgerpress.features.history.schema.change_connections import (
+    ChangeFilter,
+    ChangeOrder,
+    listed_changes,
+    require_change_access,
+)
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.graphql.scalars import Position
+from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, moment_of_event, step_of
+from ledgerpress.views.paging import PageRequest
+
+BATCH: Final = 64
+"""How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""
+
+
+@strawberry.type
+class ChangeQueries:
+    """Queries for changes."""
+
+    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
+    def changes(
+        self,
+        info: RequestInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: ChangeFilter | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        """Return a page of the changes of the whole log."""
+        moment = info.context.today
+        query = (filter or ChangeFilter()).query(moment)
+        require_change_access(info.context, query)
+        return listed_changes(moment, query, PageRequest(first, after, last, before), order_by)
+
+
+@strawberry.type
+class ChangeSubscriptions:
+    """Subscriptions to changes."""
+
+    @strawberry.field(
+        description="What is recorded, in order. Whoever comes again with the last position seen misses nothing, and gets"
+        " nothing twice, from whichever server on the same log."
+    )
+    async def changes(
+        self,
+        info: SubscriptionInfo,
+        from_position: Position | None = None,
+        filter: ChangeFilter | None = None,
+    ) -> Change:
+        """Return the next change."""
+        step = step_of(info.context, Kind.LOG)
+        filter = filter or ChangeFilter()
+        require_change_access(info.context, filter.query(info.context.today))
+        if step.after is None:
+            step.begin(await _checked(info.context, from_position))
+        if filter.position_to is not None and step.after >= filter.position_to:
+            step.finish()
+        position = _next_change(info.context.today, filter, step.after)
+        if position is None:
+            step.none_yet()
+        then = moment_of_event(info.context, position)
+        record = changes.by_position(then.snapshot, position)
+        assert record is not None  # noqa: S101 - `_next_change` has just read it
+        step.found = position
+        return change_of(record, then)
+
+
+async def _checked(context: Context, from_position: Position | None) -> int | None:
+    """Return where to begin. Raises `BadRequest` for a position beyond the head of the log."""
+    if from_position is None or from_position <= context.store.position:
+        return from_position
+    head = await context.store.log.head()
+    if from_position > head:
+        raise BadRequest(f"Position {from_position} lies in the future: the log is at {head}.")
+    return from_position
+
+
+def _next_change(today: PointInTime, filter: ChangeFilter, after: int) -> int | None:
+    """Return the position of the first change beyond `after` that passes the filter as of its own moment."""
+    query = filter.query(today)
+    low = max(query.low, after + 1)
+    while True:
+        positions = changes.positions(
+            today.snapshot, replace(query, low=low), limit=BATCH, newest_first=False
+        )
+        for position in positions:
+            if query.category_id is None:
+                return position
+            # The changes of a category include those of categories that it had taken over by then.
+            then = replace(today.snapshot, position=position)
+            alone = replace(query, low=position, high=position)
+            if changes.positions(then, alone, limit=1, newest_first=False):
+                return position
+        if len(positions) < BATCH:
+            return None
+        low = positions[-1] + 1

@@ -1,0 +1,64 @@
+"""Fields that posts add to the GraphQL types of authors and categories."""
+
+from typing import Annotated
+
+import strawberry
+
+from ledgerpress.features.authors.schema import Author
+from ledgerpress.features.categories import queries as category_queries
+from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.posts.schema.article import Article, listed_articles
+from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.views.paging import PageRequest
+
+
+@strawberry.type
+class AuthorFields:
+    """Fields added to authors."""
+
+    @strawberry.field(description="The articles under this name, newest first.")
+    @staticmethod
+    def articles(
+        author: strawberry.Parent[Author],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Connection[Article]:
+        """Return a page of the author's articles."""
+        return listed_articles(author.moment, [author.seq], PageRequest(first, after, last, before))
+
+
+@strawberry.type
+class CategoryFields:
+    """Fields added to categories."""
+
+    @strawberry.field(
+        description="How many articles are in the category and those below it, each counted once."
+    )
+    @staticmethod
+    def article_count(category: strawberry.Parent[Category]) -> int:
+        """Return how many articles are in the category and those below it."""
+        return category_queries.count_articles(category.moment.snapshot, category.record, descend=True)
+
+    @strawberry.field(description="The category's articles, newest first.")
+    @staticmethod
+    def articles(
+        category: strawberry.Parent[Category],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        include_descendants: Annotated[
+            bool | None, strawberry.argument(description="Whether to take in the categories below.")
+        ] = True,
+    ) -> Connection[Article]:
+        """Return a page of the category's articles."""
+        snapshot, record = category.moment.snapshot, category.record
+        descend = include_descendants is not False
+        return listed_articles(
+            category.moment,
+            category_queries.listing_keys(snapshot, record, descend=descend),
+            PageRequest(first, after, last, before),
+            count=lambda: category_queries.count_articles(snapshot, record, descend=descend),
+        )

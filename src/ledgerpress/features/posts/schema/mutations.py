@@ -1,0 +1,262 @@
+"""The GraphQL mutations of posts, with their inputs."""
+
+from functools import partial
+
+import strawberry
+from msgspec import UNSET
+
+from ledgerpress.features.categories.schema.mutations import CategoryBy
+from ledgerpress.features.posts import commands, restore_revert_commands
+from ledgerpress.features.posts.schema.post import Post, load_post, slug_differs
+from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
+from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.scalars import DateTime
+
+
+@strawberry.input
+class PostCreateInput(CommandInput):
+    """A new post."""
+
+    title: str
+    body: str = strawberry.field(default="", description="CommonMark, at most 262,144 bytes of UTF-8.")
+    teaser: str | None = None
+    slug: str | None = strawberry.field(default=None, description="Derived from the title where absent.")
+    authors: list[strawberry.ID] = strawberry.field(default_factory=list)
+    categories: list[CategoryBy] = strawberry.field(default_factory=list)
+    publish: bool | None = strawberry.field(default=False, description="Publish it in the same step.")
+    published_at: DateTime | None = strawberry.field(
+        default=None, description="A date in the past that the article is to bear; only with publish."
+    )
+
+    def command(self) -> commands.CreatePost:
+        """Return the command. Raises `Rejection`."""
+        return commands.CreatePost(
+            title=self.title,
+            body=self.body,
+            teaser=self.teaser,
+            slug=self.slug,
+            author_ids=_author_ids(self.authors),
+            categories=tuple(category.ref("categories") for category in self.categories),
+            publish=bool(self.publish),
+            published_at=self.published_at,
+        )
+
+
+@strawberry.input
+class _PostInput(CommandInput):
+    id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
+
+    @property
+    def post_id(self) -> str:
+        """The id of the post. Raises `Rejection`."""
+        return global_ids.in_input(self.id, "Post", "Article", field=("id",))
+
+
+@strawberry.input
+class PostEditInput(_PostInput):
+    """New values for the fields that are given; absent fields stay, and a null teaser is cleared."""
+
+    title: str | None = strawberry.UNSET
+    teaser: str | None = strawberry.UNSET
+    body: str | None = strawberry.UNSET
+    slug: str | None = strawberry.UNSET
+    authors: list[strawberry.ID] | None = strawberry.UNSET
+    publish: bool | None = strawberry.field(
+        default=False, description="Publish the outcome in the same step."
+    )
+
+    def command(self) -> commands.EditPost:
+        """Return the command. Raises `Rejection`."""
+        authors = self.authors
+        return commands.EditPost(
+            post_id=self.post_id,
+            title=given_value(self.title, "title"),
+            teaser=UNSET if self.teaser is strawberry.UNSET else self.teaser,
+            body=given_value(self.body, "body"),
+            slug=given_value(self.slug, "slug"),
+            author_ids=UNSET if authors is strawberry.UNSET else _author_ids(authors or []),
+            publish=bool(self.publish),
+        )
+
+
+@strawberry.input
+class PostCategorizeInput(_PostInput):
+    """A post and a category to put it into."""
+
+    category: CategoryBy
+
+    def command(self) -> commands.CategorizePost:
+        """Return the command. Raises `Rejection`."""
+        return commands.CategorizePost(post_id=self.post_id, category=self.category.ref("category"))
+
+
+@strawberry.input
+class PostUncategorizeInput(_PostInput):
+    """A post and a category to take it out of."""
+
+    category: CategoryBy
+
+    def command(self) -> commands.UncategorizePost:
+        """Return the command. Raises `Rejection`."""
+        return commands.UncategorizePost(post_id=self.post_id, category=self.category.ref("category"))
+
+
+@strawberry.input
+class PostPublishInput(_PostInput):
+    """A post to publish as it is."""
+
+    published_at: DateTime | None = strawberry.field(
+        default=None, description="A date in the past that the article is to bear."
+    )
+    correction: str | None = strawberry.field(
+        default=None, description="A public note on what was corrected."
+    )
+
+    def command(self) -> commands.PublishPost:
+        """Return the command. Raises `Rejection`."""
+        return commands.PublishPost(
+            post_id=self.post_id, published_at=self.published_at, correction=self.correction
+        )
+
+
+@strawberry.input
+class PostUnpublishInput(_PostInput):
+    """A post whose article is to be withdrawn from readers."""
+
+    def command(self) -> commands.UnpublishPost:
+        """Return the command. Raises `Rejection`."""
+        return commands.UnpublishPost(post_id=self.post_id)
+
+
+@strawberry.input
+class PostArchiveInput(_PostInput):
+    """A post to archive."""
+
+    def command(self) -> commands.ArchivePost:
+        """Return the command. Raises `Rejection`."""
+        return commands.ArchivePost(post_id=self.post_id)
+
+
+@strawberry.input
+class PostUnarchiveInput(_PostInput):
+    """An archived post to bring back."""
+
+    def command(self) -> commands.UnarchivePost:
+        """Return the command. Raises `Rejection`."""
+        return commands.UnarchivePost(post_id=self.post_id)
+
+
+@strawberry.input
+class PostRestoreInput(_PostInput):
+    """A post, and the version whose content it is to have again: title, teaser, body, authors, and slug if it is free."""
+
+    to_version: int = strawberry.field(description="A version of the post's history.")
+    publish: bool | None = strawberry.field(
+        default=False, description="Publish the outcome in the same step."
+    )
+
+    def command(self) -> restore_revert_commands.RestorePost:
+        """Return the command. Raises `Rejection`."""
+        return restore_revert_commands.RestorePost(
+            post_id=self.post_id, to_version=self.to_version, publish=bool(self.publish)
+        )
+
+
+@strawberry.input
+class PostRevertInput(_PostInput):
+    """A post, and the version whose change of the content or of a category is to be reverted."""
+
+    version: int = strawberry.field(description="The version that the change brought the post to.")
+    publish: bool = strawberry.field(
+        default=False, description="Publish the outcome in the same step, where the content changes."
+    )
+
+    def command(self) -> restore_revert_commands.RevertPost:
+        """Return the command. Raises `Rejection`."""
+        return restore_revert_commands.RevertPost(
+            post_id=self.post_id, version=self.version, publish=bool(self.publish)
+        )
+
+
+@strawberry.type
+class PostPayload(Payload):
+    """The result of a command on a post."""
+
+    post: Post | None
+
+
+@strawberry.type
+class PostRestorePayload(Payload):
+    """The result of restoring a post."""
+
+    post: Post | None
+    to_version: strawberry.Private[int]
+
+    @strawberry.field(
+        description="Whether the post kept its slug because that of the version belongs to another post by now."
+    )
+    def slug_kept(self) -> bool | None:
+        """Return whether the slug is not the version's; `None` without a post."""
+        if self.post is None or self.position is None:
+            return None
+        return slug_differs(self.post, self.position, self.to_version)
+
+
+async def _run(info: RequestInfo, input: CommandInput) -> PostPayload:
+    return await run_command(info, input, PostPayload, "post", load_post)
+
+
+@strawberry.type
+class PostMutations:
+    """Commands on posts."""
+
+    @strawberry.mutation(description="Write a post; with publish, publish it in the same step.")
+    async def post_create(self, info: RequestInfo, input: PostCreateInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Change a post; only what differs is recorded.")
+    async def post_edit(self, info: RequestInfo, input: PostEditInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Put a post into a category; the listings show it at once.")
+    async def post_categorize(self, info: RequestInfo, input: PostCategorizeInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Take a post out of a category.")
+    async def post_uncategorize(self, info: RequestInfo, input: PostUncategorizeInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Publish a post as it is, or publish it anew.")
+    async def post_publish(self, info: RequestInfo, input: PostPublishInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Take a post's article away from readers.")
+    async def post_unpublish(self, info: RequestInfo, input: PostUnpublishInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Put a post away: no article, no edits.")
+    async def post_archive(self, info: RequestInfo, input: PostArchiveInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(description="Bring an archived post back, unpublished.")
+    async def post_unarchive(self, info: RequestInfo, input: PostUnarchiveInput) -> PostPayload:
+        return await _run(info, input)
+
+    @strawberry.mutation(
+        description="Give a post the content that it had at a version, as a new version. Status and categories stay."
+    )
+    async def post_restore(self, info: RequestInfo, input: PostRestoreInput) -> PostRestorePayload:
+        payload = partial(PostRestorePayload, to_version=input.to_version)
+        return await run_command(info, input, payload, "post", load_post)
+
+    @strawberry.mutation(
+        description="Take back what one version changed, as a new version that keeps what came since; refused with "
+        "REVERT_CONFLICT where that no longer applies."
+    )
+    async def post_revert(self, info: RequestInfo, input: PostRevertInput) -> PostPayload:
+        return await _run(info, input)
+
+
+def _author_ids(authors: list[strawberry.ID]) -> tuple[str, ...]:
+    return tuple(global_ids.in_input(author, "Author", field=("authors",)) for author in authors)

@@ -1,0 +1,137 @@
+"""The GraphQL queries for articles and posts."""
+
+import strawberry
+
+from ledgerpress.features import people_queries
+from ledgerpress.features.categories import queries as category_queries
+from ledgerpress.features.categories.schema.category import named_category
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
+from ledgerpress.features.posts.schema.filters import ArticleFilter, ArticleOrder, PostFilter
+from ledgerpress.features.posts.schema.post import Post, listed_posts, post_of
+from ledgerpress.features.posts.schema.visibility import moment_of_posts
+from ledgerpress.graphql.as_of import AsOf, moment_of
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.paging import PageRequest
+
+
+@strawberry.type
+class PostQueries:
+    """Queries for articles and posts."""
+
+    @strawberry.field(description="An article by its id, or by any slug under which it was ever public.")
+    def article(
+        self,
+        info: RequestInfo,
+        id: strawberry.ID | None = None,
+        slug: str | None = None,
+        as_of: AsOf | None = None,
+    ) -> Article | None:
+        """Return an article."""
+        moment = moment_of(info.context, as_of)
+        record = global_ids.by_id_or_slug(
+            id,
+            slug,
+            "Article",
+            lambda post_id: article_queries.by_id(moment.snapshot, post_id),
+            lambda slug: article_queries.by_slug(moment.snapshot, slug),
+        )
+        return article_of(record, moment) if record else None
+
+    @strawberry.field(description="The articles, the newest first unless another order is asked for.")
+    def articles(
+        self,
+        info: RequestInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: ArticleFilter | None = None,
+        order_by: ArticleOrder | None = None,
+        as_of: AsOf | None = None,
+    ) -> Connection[Article]:
+        """Return a page of articles."""
+        request = PageRequest(first, after, last, before)
+        newest_first = order_by is not ArticleOrder.PUBLISHED_AT_ASC
+        return _filtered_articles(
+            moment_of(info.context, as_of), filter or ArticleFilter(), request, newest_first=newest_first
+        )
+
+    @strawberry.field(description="The articles published last.")
+    def recent_posts(
+        self, info: RequestInfo, first: int | None = 6, after: str | None = None, as_of: AsOf | None = None
+    ) -> Connection[Article]:
+        """Return the articles published last."""
+        request = PageRequest(6 if first is None else first, after)
+        return listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
+
+    @strawberry.field(description="A post by its id, or by any slug that it holds.")
+    def post(
+        self,
+        info: RequestInfo,
+        id: strawberry.ID | None = None,
+        slug: str | None = None,
+        as_of: AsOf | None = None,
+    ) -> Post | None:
+        """Return a post."""
+        moment = moment_of_posts(info.context, as_of)
+        record = global_ids.by_id_or_slug(
+            id,
+            slug,
+            "Post",
+            lambda post_id: post_queries.by_id(moment.snapshot, post_id),
+            lambda slug: post_queries.by_slug(moment.snapshot, slug),
+        )
+        return post_of(record, moment) if record else None
+
+    @strawberry.field(description="The posts, published or not, the newest first.")
+    def posts(
+        self,
+        info: RequestInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: PostFilter | None = None,
+        as_of: AsOf | None = None,
+    ) -> Connection[Post]:
+        """Return a page of posts."""
+        status = filter.status if filter else None
+        moment = moment_of_posts(info.context, as_of)
+        return listed_posts(moment, status, PageRequest(first, after, last, before))
+
+
+def _filtered_articles(
+    moment: PointInTime, filter: ArticleFilter, request: PageRequest, *, newest_first: bool
+) -> Connection[Article]:
+    """Return a page of the articles that a filter names. Raises `BadRequest` if it has more than one condition."""
+    conditions = [
+        value for value in (filter.category, filter.category_slug, filter.author) if value is not None
+    ]
+    if len(conditions) > 1:
+        raise BadRequest("Filter by one of category, categorySlug and author at a time.")
+    snapshot = moment.snapshot
+    if filter.author is not None:
+        author = people_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
+        keys = [author.seq] if author else []
+    elif conditions:
+        category = named_category(moment, filter.category, filter.category_slug)
+        descend = filter.include_descendants is not False
+        keys = category_queries.listing_keys(snapshot, category, descend=descend) if category else []
+        return listed_articles(
+            moment,
+            keys,
+            request,
+            newest_first=newest_first,
+            count=lambda: (
+                category_queries.count_articles(snapshot, category, descend=descend) if category else 0
+            ),
+        )
+    else:
+        keys = [EVERY_ARTICLE]
+    count = None if keys else lambda: 0
+    return listed_articles(moment, keys, request, newest_first=newest_first, count=count)

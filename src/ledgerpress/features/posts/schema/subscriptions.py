@@ -1,0 +1,59 @@
+"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.poll_step`."""
+
+import strawberry
+
+from ledgerpress.features.posts import article_change_queries, article_queries
+from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
+from ledgerpress.graphql.relay.connection import Connection
+from ledgerpress.graphql.scalars import Position
+from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, moment_of_event, step_of
+from ledgerpress.views.listings.keys import EVERY_ARTICLE
+from ledgerpress.views.paging import PageRequest
+from ledgerpress.views.public_filter import PublicFilter
+
+
+@strawberry.type(description="An article appeared, changed or disappeared.")
+class ArticleChanged:
+    """An article appeared, changed or disappeared."""
+
+    position: Position = strawberry.field(description="The position at which it did.")
+    article: Article | None = strawberry.field(
+        description="The article as it was then; null where it had gone, or is not public any more."
+    )
+
+
+@strawberry.type
+class ArticleSubscriptions:
+    """Subscriptions to articles."""
+
+    @strawberry.field(
+        description="An article each time that it appears, changes or disappears, by any slug under which it is public."
+    )
+    def article_changed(self, info: SubscriptionInfo, slug: str) -> ArticleChanged:
+        """Return the next change of an article."""
+        step = step_of(info.context, Kind.TODAY)
+        if step.after is None:
+            step.begin(None)
+        today = info.context.today.snapshot
+        position = article_change_queries.next_change(today, slug, step.after)
+        if position is None:
+            step.none_yet()
+        then = moment_of_event(info.context, position, PublicFilter(today.db, today.position))
+        record = article_queries.by_slug(then.snapshot, slug)
+        step.found = position
+        return ArticleChanged(
+            position=Position(position), article=article_of(record, then) if record else None
+        )
+
+    @strawberry.field(
+        description="The articles published last: now, and again whenever the answer would be another."
+    )
+    def recent_posts(self, info: SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
+        """Return the articles published last."""
+        step = step_of(info.context, Kind.STATE)
+        today = info.context.today
+        articles = listed_articles(today, [EVERY_ARTICLE], PageRequest(6 if first is None else first))
+        if step.after is None:
+            step.begin(0)
+        step.found = today.snapshot.position
+        return articles

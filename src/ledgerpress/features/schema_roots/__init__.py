@@ -1,1 +1,0 @@
-"""The root fields of the GraphQL schema and the inputs of mutations."""

@@ -1,1 +1,0 @@
-"""Field permissions, visibility, and the access reference page."""

@@ -1,0 +1,99 @@
+"""The permission that each field requires, and the one place where it is checked.
+
+A field without a declared permission is open to everyone who has its object; a root field requires every permission
+until one is declared. What each role may have is in `docs/reference/access.md`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Final
+
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    default_field_resolver,
+)
+
+from ledgerpress.commands.identity import Identity, Permission, RequiredPermission
+from ledgerpress.graphql.context import Context
+
+GUARDED: Final = "ledgerpress-guarded"
+"""The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""
+
+
+class AccessDenied(GraphQLError):
+    """The viewer may not do or see this: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
+
+    def __init__(self, identity: Identity, permission: Permission | None) -> None:
+        needed = f"the permission “{permission.value}”" if permission else "all permissions"
+        if identity.actor_id is None:
+            message = f"Say who you are, with “Authorization: Bearer …”: this needs {needed}."
+            super().__init__(message, extensions={"code": "UNAUTHENTICATED"})
+        else:
+            message = f"This needs {needed}, which you do not have."
+            super().__init__(message, extensions={"code": "FORBIDDEN"})
+
+
+def required_permission(field: GraphQLField) -> RequiredPermission | None:
+    """Return the permission that a field of a guarded schema requires, `None` if it requires none."""
+    need: RequiredPermission | None = field.extensions.get(GUARDED)
+    return need
+
+
+def guard_fields(schema: GraphQLSchema, permissions: Mapping[str, RequiredPermission | None]) -> None:
+    """Let every field that requires a permission check it before anything is read for it.
+
+    Such a field becomes nullable, so that a denial removes only the field itself from the answer. A subscription checks
+    when it begins.
+    """
+    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+    for named in schema.type_map.values():
+        if not isinstance(named, GraphQLObjectType):
+            continue
+        default = RequiredPermission(None) if named in roots else None
+        for name, field in named.fields.items():
+            if need := permissions.get(f"{named.name}.{name}", default):
+                _guard(field, need)
+
+
+def _guard(field: GraphQLField, need: RequiredPermission) -> None:
+    if field.subscribe:
+        field.subscribe = _checking(field.subscribe, need)
+    else:
+        field.resolve = _checking(field.resolve or default_field_resolver, need)
+        if isinstance(field.type, GraphQLNonNull):
+            field.type = field.type.of_type
+    field.extensions = {**field.extensions, GUARDED: need}
+
+
+def _checking(resolve: Callable[..., Any], need: RequiredPermission) -> Callable[..., Any]:
+    """Return a resolver of the same kind, which checks the permission first."""
+    if iscoroutinefunction(resolve):
+
+        @wraps(resolve)
+        async def checking_async(source: Any, info: Any, **arguments: Any) -> Any:
+            require(info.context, need, source)
+            return await resolve(source, info, **arguments)
+
+        return checking_async
+
+    @wraps(resolve)
+    def checking(source: Any, info: Any, **arguments: Any) -> Any:
+        require(info.context, need, source)
+        return resolve(source, info, **arguments)
+
+    return checking
+
+
+def require(context: Context, need: RequiredPermission, source: Any = None) -> None:
+    """Raise `AccessDenied` unless the viewer has what a field of `source` requires; `source` is `None` at the roots."""
+    identity = context.identity
+    if identity.meets(need):
+        return
+    if identity.meets_with_own(need) and (source is None or source.is_own):
+        return
+    raise AccessDenied(identity, need.permission)
