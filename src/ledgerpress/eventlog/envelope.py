@@ -25,7 +25,8 @@ JSON_ENCODING: Final = "json"
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STREAM = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*")
-_TYPE = re.compile(r"[a-z]+\.[a-z]+")
+_TYPE = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9-]*\.[a-z]+")
+"""`post.created`; the events of a third-party feature are called `x.<feature>.<name>`."""
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
