@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.leases.lease_register import Held
+from ledgerpress.eventlog.lease_register import LeaseRecord
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.features.registry import event_codec
@@ -22,16 +22,16 @@ class MemoryRegister:
     """A `LeaseRegister` in memory."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, LeaseRecord] = {}
 
-    async def read(self, name: str) -> Held | None:
+    async def read(self, name: str) -> LeaseRecord | None:
         return self.held.get(name)
 
-    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
+    async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
         found = self.held.get(name)
         if (found.revision if found else 0) != previous:
             return None
-        self.held[name] = Held(previous + 1, holder)
+        self.held[name] = LeaseRecord(previous + 1, holder)
         return self.held[name]
 
 
@@ -89,7 +89,7 @@ class Door:
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         return await self.log.wait_beyond(position, timeout)
 
-    async def whose(self) -> str:
+    async def current_publication(self) -> str:
         return self.log.publication
 
     async def aclose(self) -> None:
@@ -125,10 +125,10 @@ class DoorRegister:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def read(self, name: str) -> Held | None:
+    async def read(self, name: str) -> LeaseRecord | None:
         return await self._door.carry("read", self._door.register.read(name))
 
-    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
+    async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
         return await self._door.carry("write", self._door.register.write(name, holder, previous=previous))
 
 

@@ -29,7 +29,7 @@ from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.message_codec import body_of
-from ledgerpress.adapters.jetstream.publisher import BATCHES
+from ledgerpress.adapters.jetstream.publisher import MAX_OPEN_BATCHES
 from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
@@ -94,7 +94,7 @@ class Bare:
         self._size = size
         self._clients = [writes(f"post.{uuid8(number)}", size) for number in range(CLIENTS)]
         self._guards = [0] * CLIENTS
-        self._batches = asyncio.Semaphore(BATCHES)
+        self._batches = asyncio.Semaphore(MAX_OPEN_BATCHES)
         self._numbers = count(1)
 
     async def rate(self) -> float:

@@ -76,7 +76,7 @@ class BareLoop:
     def rate(self, appends: int) -> float:
         """Append and return how many appends were made a second."""
         rows = [
-            log_rows.to_row(
+            log_rows.new_row(
                 write.events[0],
                 bytes.fromhex(write.events[0].payload.commitment()),
                 position,

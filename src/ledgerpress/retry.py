@@ -1,7 +1,8 @@
-"""Delays between attempts, and polling."""
+"""Delays between attempts, retries and polling."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ T = TypeVar("T")
 class Backoff:
     """Delays that double from `first` to `longest`, in seconds.
 
-    `spread` returns a number from 0 to 1 by which each delay is multiplied, so that rivals get out of step.
+    `spread` returns a factor by which each delay is multiplied, so that rivals get out of step.
     """
 
     first: float
@@ -33,4 +34,27 @@ async def poll(check: Callable[[], Awaitable[T | None]], *, interval: float, tim
     deadline = loop.time() + timeout
     while (result := await check()) is None and loop.time() + interval < deadline:  # noqa: ASYNC110
         await asyncio.sleep(interval)
+    return result
+
+
+async def retry(
+    attempt: Callable[[], Awaitable[T]], *, on: type[Exception], delays: Iterable[float], timeout: float
+) -> T:
+    """Call `attempt` until it does not raise `on`; raise that when the next attempt would begin after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    for delay in delays:
+        try:
+            return await attempt()
+        except on:
+            if time.monotonic() + delay > deadline:
+                raise
+        await asyncio.sleep(delay)
+    return await attempt()
+
+
+def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: float) -> T | None:
+    """Do as `poll` does, on a thread without an event loop."""
+    deadline = time.monotonic() + timeout
+    while (result := check()) is None and time.monotonic() + interval < deadline:
+        time.sleep(interval)
     return result

@@ -199,12 +199,12 @@ async def test_a_payload_that_was_copied_too_early_is_erased(place: Place) -> No
 
 async def test_what_was_noted_last_is_kept(place: Place) -> None:
     replica = await place.replica()
-    assert await replica.noted() == ""
-    await replica.note("first")
+    assert await replica.load_note() == ""
+    await replica.save_note("first")
     await replica.extend(made(10))
     long = '{"a": "b\\"c"}' * 500
-    await replica.note(long)
-    assert await replica.noted() == long
+    await replica.save_note(long)
+    assert await replica.load_note() == long
     replica = await place.replica()
-    assert await replica.noted() == long
+    assert await replica.load_note() == long
     await replica.finish()

@@ -30,8 +30,8 @@ async def test_a_new_log_is_empty(log: EventLog) -> None:
 
 
 async def test_a_log_says_whose_it_is_now(log: OpenedLog, logs: Logs) -> None:
-    assert await log.whose() == log.publication
-    assert await (await logs.open()).whose() == log.publication
+    assert await log.current_publication() == log.publication
+    assert await (await logs.open()).current_publication() == log.publication
 
 
 async def test_append_returns_the_position_of_the_last_event(log: EventLog) -> None:
@@ -124,6 +124,8 @@ def changed(**changes: object) -> NewEvent:
         pytest.param([StreamWrite("post.a", 0, (changed(actor_id=ACTOR.upper()),))], id="upper case id"),
         pytest.param([StreamWrite("post.a", 0, (changed(causation_id=""),))], id="causation id"),
         pytest.param([StreamWrite("post.a", 0, (changed(type="PostEdited"),))], id="type"),
+        pytest.param([StreamWrite("x.a", 0, (changed(type="x.a_b.starred"),))], id="third-party feature"),
+        pytest.param([StreamWrite("x.a", 0, (changed(type="x.a.b.starred"),))], id="third-party type"),
         pytest.param([StreamWrite("post.a", 0, (changed(schema_version=0),))], id="schema version"),
         pytest.param([StreamWrite("post.a", 0, (changed(recorded_at=2**53),))], id="recorded at"),
         pytest.param(
@@ -187,6 +189,12 @@ async def test_everything_is_kept_as_given(log: EventLog) -> None:
         publication=log.publication, position=2, stream="post.a", stream_version=1
     )
     assert stored.header.payload_commitment == payload.commitment()
+
+
+async def test_an_event_of_a_third_party_feature_is_recorded(log: EventLog) -> None:
+    await log.append([StreamWrite("x.stars2.a-b", NO_STREAM, (changed(type="x.stars2.starred"),))])
+    (stored,) = await log.read_stream("x.stars2.a-b")
+    assert (stored.header.type, stored.header.stream) == ("x.stars2.starred", "x.stars2.a-b")
 
 
 async def test_absent_metadata_stays_absent(log: EventLog) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ledgerpress.eventlog.leases.lease_register import Held
+from ledgerpress.eventlog.lease_register import LeaseRecord
 from tests.engines.log_locations import LogPlace as Logs
 
 
@@ -10,12 +10,12 @@ async def test_a_register_is_compared_and_set(logs: Logs) -> None:
     one, other = (await logs.open()).leases, (await logs.open()).leases
     assert await one.read("schedules") is None
     assert await one.write("schedules", "node a", previous=3) is None
-    assert await one.write("schedules", "node a", previous=0) == Held(1, "node a")
+    assert await one.write("schedules", "node a", previous=0) == LeaseRecord(1, "node a")
     assert await other.write("schedules", "node b", previous=0) is None
-    assert await other.read("schedules") == Held(1, "node a")
-    assert await other.write("schedules", "node b", previous=1) == Held(2, "node b")
+    assert await other.read("schedules") == LeaseRecord(1, "node a")
+    assert await other.write("schedules", "node b", previous=1) == LeaseRecord(2, "node b")
     assert await one.write("schedules", "node a", previous=1) is None
-    assert await one.read("schedules") == Held(2, "node b")
+    assert await one.read("schedules") == LeaseRecord(2, "node b")
     assert await one.read("webhooks") is None
 
 
@@ -34,4 +34,4 @@ async def test_a_register_survives_a_restart(logs: Logs) -> None:
     log = await logs.open()
     await log.leases.write("schedules", "node a", previous=0)
     await logs.close(log)
-    assert await (await logs.open()).leases.read("schedules") == Held(1, "node a")
+    assert await (await logs.open()).leases.read("schedules") == LeaseRecord(1, "node a")

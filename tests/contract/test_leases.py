@@ -7,8 +7,8 @@ import pytest
 
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnavailable, WrongExpectedVersion
+from ledgerpress.eventlog.lease_register import LeaseRecord, LeaseRegister
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.lease_register import Held, LeaseRegister
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog
 from ledgerpress.eventlog.randomness import SystemRandomness
@@ -29,11 +29,11 @@ class CutOff(LeaseRegister):
         self._register = register
         self.reachable = True
 
-    async def read(self, name: str) -> Held | None:
+    async def read(self, name: str) -> LeaseRecord | None:
         self._check()
         return await self._register.read(name)
 
-    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
+    async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
         self._check()
         return await self._register.write(name, holder, previous=previous)
 
@@ -117,7 +117,7 @@ async def test_a_lease_of_a_node_that_never_comes_back_runs_out(logs: Logs) -> N
     lost, log = await logs.open(), await logs.open()
     leases = node(lost, "lost", duration=SOON)
     # As a node that was killed leaves it: taken, and not given up.
-    await leases._acquired("schedules")
+    await leases._acquire("schedules")
     await logs.close(lost)
     async with asyncio.timeout(120):
         assert (await _held(node(log, "heir", duration=FOR_EVER))).token == 2

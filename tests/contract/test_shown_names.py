@@ -213,7 +213,7 @@ def test_names_at_nats() -> None:
     assert names.leases_stream == "LEDGERPRESS_daily_LEASES"
     assert names.leases_subjects == "ledgerpress.lease.daily.*"
     assert names.lease("schedules") == "ledgerpress.lease.daily.schedules"
-    assert names.bell == "ledgerpress.bell.daily"
+    assert names.head_broadcast == "ledgerpress.bell.daily"
     assert names.subject(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.e"
     assert names.guarded(f"post.{ID}") == f"ledgerpress.log.daily.post_{ID}.>"
     assert names.subject(f"withdrawal.{ID}", "site") == f"ledgerpress.log.daily.site.w.{ID}"
@@ -239,7 +239,7 @@ def test_names_at_postgresql() -> None:
     # Processes of two versions must take the same locks, listen on the same channel, and have one name for operators.
     assert in_source("pg_advisory_lock(hashtext('ledgerpress.replica'), {log})") == 1
     assert in_source("pg_advisory_xact_lock(hashtext('ledgerpress.log_head'))") == 1
-    assert in_source('= f"ledgerpress.{place.log}"') == 1
+    assert in_source('= f"ledgerpress.{location.log}"') == 1
     assert in_source('"application_name": "ledgerpress"') == 1
 
 

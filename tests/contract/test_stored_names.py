@@ -17,9 +17,8 @@ import pytest
 from ledgerpress.commands.identity import Permission, Role
 from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.leases import events as leases
 from ledgerpress.eventlog.leases.entries import LeaseEntry
-from ledgerpress.eventlog.log_events import LOG_STREAM, projection_stream, withdrawal_stream
+from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
@@ -103,7 +102,7 @@ def test_names_of_streams() -> None:
     assert TOKENS.stream(ID) == f"token.{ID}"
     assert withdrawal_stream(ID) == f"withdrawal.{ID}"
     assert projection_stream("listings") == "projection.listings"
-    assert leases.stream_name("schedules") == "lease.schedules"
+    assert lease_stream("schedules") == "lease.schedules"
     digest = "b9a9ffee047f0188b6b36ea04697943826eedc8c7519eb938e2a4075f3e8f92a"
     assert slugs.SLUGS.stream(slugs.stream_id(SlugKind.POST, "night", bytes(32))) == f"slug.post.{digest}"
 

@@ -277,11 +277,10 @@ async def test_an_append_with_a_guard_gets_through_while_others_write(jetstream_
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(appender, "PATIENCE", 1.0)
-    monkeypatch.setattr(leader, "ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.publisher.ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.batched_get.PATIENCE", 0.5)
-    monkeypatch.setattr(leader.LeaderRequests.__init__, "__kwdefaults__", {"patience": 0.5})
+    monkeypatch.setattr(appender, "RETRY_TIMEOUT", 1.0)
+    monkeypatch.setattr(leader, "REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.publisher.REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr(leader, "RETRY_TIMEOUT", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -406,7 +405,7 @@ async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replace
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nats-py does not foresee, such as an answer cut short, ends its reconnecting, and it tells nobody."""
-    monkeypatch.setattr(connection, "STUCK_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "STUCK_TIMEOUT", 0.5)
     log = await opened(server.url("daily"))
     assert isinstance(log, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM)])
@@ -443,7 +442,7 @@ async def test_a_question_that_was_called_off_leaves_no_complaint(
     monkeypatch.setattr(log._connection.client, "publish", stuck)
     asking = asyncio.ensure_future(log.head())
     await asyncio.sleep(0)
-    log._connection.give_up_waiting("the stream has a new leader")
+    log._connection.fail_pending("the stream has a new leader")
     asking.cancel()
     await asyncio.wait([asking])
     del asking

@@ -27,7 +27,7 @@ async def test_a_clear_refusal_is_not_unknown(
     words: str,
     events: int,
 ) -> None:
-    monkeypatch.setattr(appender, "PATIENCE", 0.3)
+    monkeypatch.setattr(appender, "RETRY_TIMEOUT", 0.3)
     name = f"refusal{events}{next(iter(change))}".replace("_", "")
     log = await opened(nats_server.url(name))
     await log.append([sample_write("post.a", NO_STREAM)])

@@ -72,7 +72,7 @@ async def test_a_server_that_does_not_say_is_refused(nats_server: NatsServer) ->
 async def test_a_monitoring_address_where_nobody_is_is_refused(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 0.1)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.RETRY_TIMEOUT", 0.1)
     # It may be a server that is on its way: whoever starts one with a node waits for it, as for the log.
     with pytest.raises(LogUnavailable, match="See that all of them run"):
         await opened(nats_server.url("daily", monitor=f"http://127.0.0.1:{free_ports(1)[0]}"))
@@ -81,7 +81,7 @@ async def test_a_monitoring_address_where_nobody_is_is_refused(
 async def test_an_operator_may_allow_it(careless: NatsServer, caplog: pytest.LogCaptureFixture) -> None:
     log = await opened(careless.url("allowed", allow_unsynced="true"))
     assert isinstance(log, JetStreamEventLog)
-    assert log.unsynced
+    assert log.notices[0].startswith("unsynced:")
     assert await log.append([sample_write("post.a", NO_STREAM)]) == 1
     await log.aclose()
     assert "may lose what they acknowledged" in caplog.text
@@ -90,7 +90,7 @@ async def test_an_operator_may_allow_it(careless: NatsServer, caplog: pytest.Log
 async def test_a_server_that_writes_through_is_not_marked(jetstream_url: str) -> None:
     log = await opened(jetstream_url)
     assert isinstance(log, JetStreamEventLog)
-    assert not log.unsynced
+    assert not log.notices
     await log.aclose()
 
 
@@ -141,7 +141,7 @@ def mixed() -> Iterator[list[NatsServer]]:
 async def test_a_server_without_jetstream_says_nothing_for_another(
     mixed: list[NatsServer], asked: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 1.0)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.RETRY_TIMEOUT", 1.0)
     monitors = ",".join(mixed[number].monitor for number in asked)
     url = mixed[0].url("daily", monitor=monitors).replace("nats://", "nats://press:secret@")
     assert "2 of 3 servers with JetStream say" in await refusal(url)
@@ -187,7 +187,7 @@ async def test_what_the_url_says_wrongly_is_named(nats_server: NatsServer, wrong
 async def test_a_system_user_where_there_is_none_is_named(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.PATIENCE", 0.1)
+    monkeypatch.setattr("ledgerpress.adapters.jetstream.sync_check.RETRY_TIMEOUT", 0.1)
     said = await refusal(nats_server.url("daily", monitor="", system_user="system"))
     assert "no server answers the system user" in said
 
@@ -301,7 +301,7 @@ async def test_a_bell_that_somebody_else_rings_is_not_believed(nats_server: Nats
     await log.append([sample_write("post.a", NO_STREAM)])
     waiting = asyncio.ensure_future(log.wait_beyond(1, 0.5))
     client = await nats.connect(f"nats://{nats_server.address}")
-    await client.publish(SubjectNames("rung").bell, b"99999999")
+    await client.publish(SubjectNames("rung").head_broadcast, b"99999999")
     await client.close()
     assert not await waiting
     assert not await log.wait_beyond(1, 0)

@@ -191,12 +191,12 @@ async def test_a_guard_from_before_the_erasure_never_holds_again(
     url = nats_server.url(f"guard{events}")
     log, late = await opened(url), await opened(url)
     assert isinstance(late, JetStreamEventLog)
-    preparer, publisher = late._appender._preparer, late._appender._publisher
-    kept = [await preparer.prepare([sample_write("post.a", NO_STREAM, events=events)], None, careful=True)]
+    preparer, publisher = late._appender._messages, late._appender._publisher
+    kept = [await preparer.prepare([sample_write("post.a", NO_STREAM, events=events)], None, use_cache=False)]
     for version in range(3):
         position = await log.append([sample_write("post.a", version)])
         write = sample_write("post.a", version + 1, events=events)
-        kept.append(await preparer.prepare([write], None, careful=True))
+        kept.append(await preparer.prepare([write], None, use_cache=False))
     # The end goes back to nothing, one by one.
     for position in (3, 2, 1):
         await withdrawn(log, position)
@@ -371,12 +371,12 @@ async def test_a_stream_is_read_whole_from_a_leader_that_forgets_its_withdrawals
     assert isinstance(other, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await withdrawn(log, 2)
-    found = other._reader._subject_upto
+    found = other._reader._read_subject
 
     async def without_records(subject: str, last: int) -> object:
         return [one for one in await found(subject, last) if one.body.withdraws is None]
 
-    monkeypatch.setattr(other._reader, "_subject_upto", without_records)
+    monkeypatch.setattr(other._reader, "_read_subject", without_records)
     Forgetful(other).begin(2, monkeypatch)
     assert [one.payload is None for one in await other.read_stream("post.a")] == [False, True, False]
     for node in (log, other):
@@ -458,7 +458,7 @@ async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
     assert other._withdrawals.get(2) is None
     await other._withdrawals.refresh()
     assert other._withdrawals.get(2) is not None
-    monkeypatch.setattr(withdrawal_index, "SETTLED", 0.0)
+    monkeypatch.setattr(withdrawal_index, "SETTLE_TIME", 0.0)
     await log.append([sample_write("post.4", NO_STREAM)])
     for _ in range(2):
         await other._withdrawals.refresh()

@@ -8,8 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from ledgerpress.adapters.postgres import connection as server
-from ledgerpress.adapters.postgres import notifications, retry
+from ledgerpress.adapters.postgres import connection, notifications
 from ledgerpress.adapters.postgres.log_registry import LogLocation
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, DuplicateEvent, LogUnavailable
@@ -126,7 +125,7 @@ def with_salt(number: int) -> NewEvent:
 async def test_what_cannot_be_found_out_is_said(
     log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 1.0)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 1.0)
 
     async def go_away() -> None:
         proxy.refuses = True
@@ -150,8 +149,8 @@ async def test_what_cannot_be_found_out_is_said(
 async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_waited_for(
     log: EventLog, other: EventLog, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, was_away: bool
 ) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 0.4)
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.8)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.4)
+    monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.8)
     await log.append(command("first"))
     if was_away:
         monkeypatch.setattr(proxy, "refuses", True)
@@ -168,7 +167,7 @@ async def test_an_answer_that_never_comes_is_looked_for_however_long_it_was_wait
 async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 0.4)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.4)
     database = postgres_server.new_database("undone")
     log = await open_at(postgres_server.url("daily", database=database))
     undo = SLOW_COMMIT.replace("PERFORM pg_advisory_xact_lock(78)", "RAISE EXCEPTION 'not today'")
@@ -184,9 +183,9 @@ async def test_a_commit_that_is_never_carried_out_is_not_repeated_for_ever(
 async def test_a_server_that_hangs_is_given_up(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 0.5)
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(server, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT", 0.5)
     async with Proxy.before(postgres_server.port) as proxy:
         log = await open_at(proxy.through(postgres_url))
         await log.append(command("first"))
@@ -209,7 +208,7 @@ async def test_a_server_that_hangs_is_given_up(
 async def test_a_node_that_stands_still_in_the_middle_of_an_append_stops_no_other(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
-    monkeypatch.setitem(server._SETTINGS, "idle_in_transaction_session_timeout", "1s")
+    monkeypatch.setitem(connection._SETTINGS, "idle_in_transaction_session_timeout", "1s")
     async with Proxy.before(postgres_server.port) as proxy:
         stopped, other = await open_at(proxy.through(postgres_url)), await open_at(postgres_url)
         proxy.stall_at_commit = True
@@ -248,7 +247,7 @@ async def test_whoever_waits_learns_of_appends_also_when_signals_are_lost(
 async def test_a_signal_wakes_before_the_next_look(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledgerpress.adapters.postgres.event_log.LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr("ledgerpress.adapters.postgres.event_log.POLL_INTERVAL", 3_600.0)
     log, other = await open_at(postgres_url), await open_at(postgres_url)
     for number in range(5):
         waiting = asyncio.create_task(log.wait_beyond(3 * number, 3_600))
@@ -282,20 +281,20 @@ async def test_reads_that_are_called_off_cost_no_connection_and_say_nothing(
 async def test_signals_are_heard_again_after_the_connection_died_without_a_word(
     proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notifications, "SILENCE", 0.2)
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(server, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(notifications, "KEEPALIVE_INTERVAL", 0.2)
+    monkeypatch.setattr(connection, "COMMAND_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.2)
     heard: asyncio.Queue[int] = asyncio.Queue()
     url, place = postgres_url.partition("?")[0], LogLocation(1, "daily", "", complete=True)
     listening = notifications.HeadNotifications(
-        server.Server(proxy.through(url), ""), place, heard.put_nowait
+        connection.Server(proxy.through(url), ""), place, heard.put_nowait
     )
-    telling = notifications.HeadNotifications(server.Server(url, ""), place, lambda _: None)
+    telling = notifications.HeadNotifications(connection.Server(url, ""), place, lambda _: None)
 
     async def until_heard(head: int) -> None:
         async with asyncio.timeout(10):
             while heard.empty():
-                telling.tell(head := head + 1)
+                telling.notify(head := head + 1)
                 await asyncio.sleep(0.05)
         while not heard.empty():
             heard.get_nowait()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.postgres import connection as server
-from ledgerpress.adapters.postgres import retry
+from ledgerpress.adapters.postgres import connection
 from ledgerpress.adapters.postgres.event_log import PostgresEventLog
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
@@ -21,7 +20,7 @@ from tests.integration.postgres_appends import Book, command, everything, open_a
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 0.2)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.2)
 
 
 async def test_a_server_that_does_not_sync_is_refused() -> None:
@@ -71,7 +70,7 @@ async def test_a_host_that_does_not_answer_does_not_keep_the_next_one_waiting(
 
 
 async def test_an_old_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "OLDEST", 19)
+    monkeypatch.setattr(connection, "MIN_VERSION", 19)
     with pytest.raises(LogUnusable, match=r"is PostgreSQL 18.*needs 19 or newer"):
         await open_at(postgres_url)
 
@@ -167,7 +166,7 @@ async def test_a_password_is_shown_to_nobody(postgres_server: PostgresServer) ->
     with pytest.raises(LogUnusable) as refusal:
         await open_at(url)
     assert "secret" not in str(refusal.value)
-    assert "secret" not in repr(server.Server(url, "the server"))
+    assert "secret" not in repr(connection.Server(url, "the server"))
     for parameters in (
         "port=x%3Bpassword%3Dsecret",
         "password=a&secret=b",
@@ -224,7 +223,7 @@ async def test_a_writer_whose_clock_is_wrong_does_not_write(
 
 async def opened_with_clock(postgres: PostgresServer, name: str, ahead: float) -> PostgresEventLog:
     return await PostgresEventLog.open(
-        server.Server(postgres.address(), "the server"),
+        connection.Server(postgres.address(), "the server"),
         name,
         create_as=lambda: uuid8("publication"),
         clock=lambda: time.time() + ahead,

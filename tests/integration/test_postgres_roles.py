@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.eventlog.errors import LogExists, LogUnusable
-from ledgerpress.eventlog.leases.lease_register import Held
+from ledgerpress.eventlog.lease_register import LeaseRecord
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.server.log_factory import open_log, open_replica
 from ledgerpress.server.log_url import LogUrl
@@ -104,9 +104,9 @@ async def test_a_node_appends_reads_waits_and_holds_leases(
     assert [one.position for one in await weekly.read(1, 5)] == [2, 3]
     assert len(await weekly.read_stream("journal")) == 1
     assert await weekly.wait_beyond(2, 5)
-    assert await weekly.leases.write("schedules", "node a", previous=0) == Held(1, "node a")
-    assert await weekly.leases.write("schedules", "node b", previous=1) == Held(2, "node b")
-    assert await weekly.leases.read("schedules") == Held(2, "node b")
+    assert await weekly.leases.write("schedules", "node a", previous=0) == LeaseRecord(1, "node a")
+    assert await weekly.leases.write("schedules", "node b", previous=1) == LeaseRecord(2, "node b")
+    assert await weekly.leases.read("schedules") == LeaseRecord(2, "node b")
     await weekly.aclose()
 
 

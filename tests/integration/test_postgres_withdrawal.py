@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ledgerpress.adapters.postgres import retry
+from ledgerpress.adapters.postgres import connection
 from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
 from ledgerpress.eventlog.errors import WithdrawalUnfinished
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
@@ -76,7 +76,7 @@ async def test_after_what_the_how_to_page_says_no_byte_is_left() -> None:
 async def test_one_that_somebody_could_still_read_is_not_finished(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 0.3)
+    monkeypatch.setattr(connection, "RETRY_TIMEOUT", 0.3)
     database = postgres_server.new_database("withdrawn")
     log = await log_with_a_name_in_it(postgres_server.url("daily", database=database))
     reader = await asyncpg.connect(postgres_server.address(database=database))

@@ -303,7 +303,7 @@ async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.Monk
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(append_transaction, "record", counted)
+    monkeypatch.setattr(append_transaction, "append_group", counted)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

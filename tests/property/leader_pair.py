@@ -235,7 +235,7 @@ class PairConnection(Connection):
         self._pair = pair
         self._batches: dict[str, list[Message]] = {}
 
-    async def connected(self, seconds: float) -> bool:
+    async def wait_connected(self, timeout: float) -> bool:
         return True
 
     async def flush(self) -> None:
@@ -247,8 +247,8 @@ class PairConnection(Connection):
         if headers is not None:
             self._batches.setdefault(headers[BATCH_ID], []).append(Message(subject, dict(headers), data))
 
-    async def ask(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, seconds: float
+    async def request(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, timeout: float
     ) -> Msg:
         await asyncio.sleep(0)
         self._pair.go_on()

@@ -39,7 +39,7 @@ SEEDS: Final = 300
 ROUNDS: Final = 6
 STREAMS: Final = ("post.a", "post.b", "tax")
 KINDS: Final = ("one", "two", "batch", "fence", "any", "same", "race", "withdraw")
-PATIENCE: Final = 0.1
+RETRY_TIMEOUT: Final = 0.1
 """Seconds, of skipped time, for which an append is tried, and a question asked."""
 LOSES: Final = (0.1, 0.1, 0.1, 0.7)
 """What share of the answers may be lost in a round."""
@@ -50,16 +50,16 @@ class Node:
 
     def __init__(self, pair: LeaderPair, names: SubjectNames, *, may_be_deposed: bool) -> None:
         connection = PairConnection(pair)
-        leader = LeaderRequests(connection, names.stream, patience=PATIENCE)
+        leader = LeaderRequests(connection, names.stream, retry_timeout=RETRY_TIMEOUT)
         withdrawn = WithdrawalIndex(leader, names)
-        self.states = StreamHeads(leader, names, withdrawn)
+        self.heads = StreamHeads(leader, names, withdrawn)
         self.appender = Appender(
             connection,
             leader,
             names,
             withdrawn,
-            self.states,
-            HeadBroadcast(connection, names.bell, lambda _: None),
+            self.heads,
+            HeadBroadcast(connection, names.head_broadcast, lambda _: None),
             may_be_deposed=may_be_deposed,
         )
 
@@ -194,7 +194,7 @@ class World:
             position = self.chance.choice(list(messages)[-3:])
             stream = self.names.stream_of(messages[position].subject)
             version = read_body(position, messages[position].body).stream_version
-            self.chance.choice(self.nodes).states.note(stream, StreamHead(version, position))
+            self.chance.choice(self.nodes).heads.note(stream, StreamHead(version, position))
             self.pair.say(f"a node reads {position}")
 
     def withdrawable(self) -> Header | None:
@@ -272,7 +272,7 @@ def world(seed: int, *, may_be_deposed: bool = True) -> tuple[str, Counter[str]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(appender, "monotonic", now)
         patch.setattr(withdrawal_index, "monotonic", now)
-        patch.setattr(appender, "PATIENCE", PATIENCE)
+        patch.setattr(appender, "RETRY_TIMEOUT", RETRY_TIMEOUT)
         return run_skipping(run())
 
 
@@ -306,7 +306,7 @@ def test_a_stream_that_is_only_guarded_is_where_it_was_expected(monkeypatch: pyt
         await fenced.run()
         assert not made.recorded(fenced), "\n".join(made.pair.trace)
 
-    monkeypatch.setattr(appender, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(appender, "RETRY_TIMEOUT", RETRY_TIMEOUT)
     monkeypatch.setattr(appender, "monotonic", now)
     run_skipping(run())
 
@@ -326,7 +326,9 @@ async def first_after_the_guard(self: AppendResolution, stream: str, message: Me
     """Whatever comes after the guard is what took the place."""
     found = await self._leader.next_of(message.subject, int(message.headers[EXPECTED]))
     return (
-        await taken_at_version(self, stream, message) if found is None else append_resolution._Taken.by(found)
+        await taken_at_version(self, stream, message)
+        if found is None
+        else append_resolution._RecordedEvent.of_message(found)
     )
 
 
@@ -347,14 +349,14 @@ def by_event_id(position: int, data: bytes) -> Body:
     return msgspec.structs.replace(body, payload_commitment=body.event_id)
 
 
-async def looked_once(self: Appender, tries: appender._Tries) -> int | None:
+async def looked_once(self: Appender, progress: appender._AppendProgress) -> int | None:
     """What is not found at the first look was not recorded."""
-    landed = await landed_at(self, tries)
-    tries.undecided.clear()
-    return landed
+    position = await resolve(self, progress)
+    progress.unresolved.clear()
+    return position
 
 
-landed_at: Final = Appender._landed
+resolve: Final = Appender._resolve
 
 Fault: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 FAULTS: Final[dict[str, Fault]] = {
@@ -363,7 +365,7 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "the last as it is said": lambda patch: patch.setattr(StreamHeads, "_version", last_as_it_is_said),
     "whose by event id": lambda patch: patch.setattr(append_resolution, "read_body", by_event_id),
-    "one look": lambda patch: patch.setattr(Appender, "_landed", looked_once),
+    "one look": lambda patch: patch.setattr(Appender, "_resolve", looked_once),
 }
 
 

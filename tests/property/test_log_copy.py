@@ -81,11 +81,11 @@ class Watched:
     async def erase(self, position: int) -> None:
         await self._step(self.replica.erase(position))
 
-    async def note(self, text: str) -> None:
-        await self._step(self.replica.note(text))
+    async def save_note(self, text: str) -> None:
+        await self._step(self.replica.save_note(text))
 
-    async def noted(self) -> str:
-        return await self._step(self.replica.noted())
+    async def load_note(self) -> str:
+        return await self._step(self.replica.load_note())
 
     async def finish(self) -> None:
         await self._step(self.replica.finish())

@@ -20,7 +20,7 @@ async def test_whoever_waits_is_told_of_any_error(error: Exception) -> None:
         return 0
 
     watch = HeadNotifier(look, 0.001)
-    waiting = [asyncio.ensure_future(watch.beyond(0, 30)) for _ in range(2)]
+    waiting = [asyncio.ensure_future(watch.wait_beyond(0, 30)) for _ in range(2)]
     for outcome in await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5):
         assert type(outcome) is type(error)
         assert str(outcome) == str(error)
@@ -36,16 +36,16 @@ async def test_what_is_heard_is_looked_at_at_once_and_not_believed() -> None:
         return head
 
     watch = HeadNotifier(look, 30)
-    waiting = asyncio.ensure_future(watch.beyond(0, 30))
+    waiting = asyncio.ensure_future(watch.wait_beyond(0, 30))
     await asyncio.sleep(0.01)
-    watch.hear(99_999_999)
+    watch.announce(99_999_999)
     await asyncio.sleep(0.01)
     assert not waiting.done()
     assert looks == 2
-    assert not await watch.beyond(5, 0)
+    assert not await watch.wait_beyond(5, 0)
     head = 1
-    watch.hear(1)
+    watch.announce(1)
     assert await asyncio.wait_for(waiting, 5)
-    watch.hear(1)
-    assert not await watch.beyond(1, 0)
+    watch.announce(1)
+    assert not await watch.wait_beyond(1, 0)
     await watch.close()

@@ -31,7 +31,7 @@ class Engine:
 
     publication = "ours"
 
-    async def whose(self) -> str:
+    async def current_publication(self) -> str:
         return await self._answer(self.owner)
 
     async def head(self) -> int:
@@ -80,13 +80,13 @@ def log(engine: Engine, seconds: Seconds) -> HealthCheckedLog:
 
 async def test_what_is_heard_is_remembered(log: HealthCheckedLog, engine: Engine, seconds: Seconds) -> None:
     assert await log.head() == 7
-    assert log.contact.head == 7
+    assert log.health.head == 7
     assert await log.append([]) == 8
     seconds.now += 2
-    assert (log.contact.head, log.contact.silence, log.contact.is_lost) == (8, 2.0, False)
+    assert (log.health.head, log.health.silence, log.health.is_lost) == (8, 2.0, False)
     engine.counts["reconnects"] = 4
-    assert log.contact.counts == {"reconnects": 4}
-    assert log.contact.notices == ("unsynced: so it is",)
+    assert log.health.counts == {"reconnects": 4}
+    assert log.health.notices == ("unsynced: so it is",)
 
 
 async def test_while_it_is_lost_nobody_asks_but_who_looks(
@@ -103,12 +103,12 @@ async def test_while_it_is_lost_nobody_asks_but_who_looks(
         with pytest.raises(LogUnavailable, match="nothing was heard of it for 1 s"):
             await one()
     assert engine.asked == asked
-    assert not await log.look()
+    assert not await log.check()
     engine.fails = None
     seconds.now += 1
-    assert log.contact.silence == 2.0, "what fails is not heard"
-    assert await log.look()
-    assert (log.contact.silence, log.contact.regained) == (0.0, 1)
+    assert log.health.silence == 2.0, "what fails is not heard"
+    assert await log.check()
+    assert (log.health.silence, log.health.regained) == (0.0, 1)
     assert await log.head() == 7
 
 
@@ -119,20 +119,20 @@ async def test_an_append_that_fails_loses_nothing_by_itself(log: HealthCheckedLo
     engine.fails = LogUnavailable("no writes now")
     with pytest.raises(LogUnavailable):
         await log.append([])
-    assert not log.contact.is_lost
-    assert log.contact.unresolved == 1
+    assert not log.health.is_lost
+    assert log.health.unresolved == 1
 
 
 async def test_a_failed_append_brings_the_next_look_forward(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_checked_log, "LOOK", 3_600.0)
+    monkeypatch.setattr(health_checked_log, "CHECK_INTERVAL", 3_600.0)
     watching = asyncio.create_task(log.watch())
     engine.fails = LogUnavailable("away")
     with pytest.raises(LogUnavailable):
         await log.append([])
     async with asyncio.timeout(20):
-        while not log.contact.is_lost:  # noqa: ASYNC110 - it tells nobody
+        while not log.health.is_lost:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.001)
     watching.cancel()
 
@@ -145,7 +145,7 @@ async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
     appending = asyncio.create_task(log.append([]))
     await asyncio.sleep(0)
     engine.hangs, engine.fails = False, LogUnavailable("away")
-    assert not await log.look()
+    assert not await log.check()
     with pytest.raises(LogUnavailable, match="any more"):
         await reading
     assert not appending.done()
@@ -155,56 +155,56 @@ async def test_who_is_reading_when_it_is_lost_waits_no_longer_and_appends_go_on(
 async def test_an_engine_that_answers_others_is_busy_and_one_that_answers_nobody_is_away(
     log: HealthCheckedLog, engine: Engine, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_checked_log, "PATIENCE", 0.01)
+    monkeypatch.setattr(health_checked_log, "CHECK_TIMEOUT", 0.01)
     engine.hangs = True
-    assert await log.look()
-    assert not log.contact.is_lost
+    assert await log.check()
+    assert not log.health.is_lost
     seconds.now += 1
-    assert not await log.look()
-    assert log.contact.is_lost
+    assert not await log.check()
+    assert log.health.is_lost
 
 
 async def test_events_that_are_missing_for_a_moment_are_waited_for(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
     await log.head()
     engine.at = 6
-    assert not await log.look()
-    assert log.contact.replaced is None
+    assert not await log.check()
+    assert log.health.replaced is None
     engine.at = 7
-    assert await log.look()
+    assert await log.check()
     assert await log.head() == 7
 
 
 async def test_events_may_be_missing_for_as_long_as_a_deposed_leader_may_answer(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
     engine.staleness = 3_600.0
     await log.head()
     engine.at = 6
-    for _ in range(3 * health_checked_log.SHORT):
-        assert not await log.look()
-    assert (log.contact.is_lost, log.contact.replaced) == (True, None)
+    for _ in range(3 * health_checked_log.MAX_SHORT_CHECKS):
+        assert not await log.check()
+    assert (log.health.is_lost, log.health.replaced) == (True, None)
     engine.at = 7
-    assert await log.look()
+    assert await log.check()
     engine.at, engine.staleness = 6, 0.0
-    for _ in range(2 * health_checked_log.SHORT):
-        assert not await log.look()
-    assert log.contact.replaced is not None
+    for _ in range(2 * health_checked_log.MAX_SHORT_CHECKS):
+        assert not await log.check()
+    assert log.health.replaced is not None
     assert caplog.text.count("the log was replaced") == 1
     with pytest.raises(LogReplaced, match="it ends at position 6, and 7 had been seen"):
         await log.read_stream("site")
     engine.at = 8
-    assert await log.look()
+    assert await log.check()
     assert await log.read_stream("site") == []
 
 
 async def test_a_log_that_was_replaced_is_given_up(
     log: HealthCheckedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_checked_log, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(health_checked_log, "LOST_CHECK_INTERVAL", 0.0)
     await log.head()
     engine.at, engine.owner = 9, "theirs"
     async with asyncio.timeout(20):

@@ -329,7 +329,7 @@ async def test_kept_work_begins_anew_after_each_loss_and_says_what_came_of_it() 
             raise LogUnavailable("in the middle of an append")
         return "done"
 
-    assert await engine.node("node", door=door).keep("schedules", work) == "done"
+    assert await engine.node("node", door=door).run_under("schedules", work) == "done"
     assert tokens == [1, 2, 3]
 
 

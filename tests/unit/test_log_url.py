@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.jetstream.url import NatsUrl
-from ledgerpress.adapters.postgres.url import each_host
+from ledgerpress.adapters.postgres.url import split_hosts
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl, mask
 
@@ -91,7 +91,7 @@ def test_hosts_may_be_ipv6_addresses(hosts: str) -> None:
     """Python's own parser refuses some of them, in some versions and not in others."""
     text = f"postgresql://u:p@{hosts}/news?publication=daily"
     assert LogUrl.parse(text).without() == f"postgresql://u:p@{hosts}/news"
-    assert each_host(text) == [text.replace(hosts, host) for host in hosts.split(",")]
+    assert split_hosts(text) == [text.replace(hosts, host) for host in hosts.split(",")]
     places = NatsUrl.of(f"nats://{hosts}?publication=daily").servers
     assert [place.removeprefix("nats://").removesuffix(":4222") for place in places] == hosts.split(",")
 

@@ -152,3 +152,22 @@ class FixedIdentity:
     async def identify(self, authorization: str | None) -> Identity:
         """Return who everyone is."""
         return self._everyone
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """The claims of a verified JWT. `scopes` is `None` if they are not used."""
+
+    issuer: str
+    subject: str
+    name: str
+    roles: frozenset[str]
+    scopes: frozenset[str] | None
+
+
+class Verifier(Protocol):
+    """Verifies JWTs (RFC 7519)."""
+
+    async def verify(self, token: str) -> VerifiedClaims:
+        """Return the claims of `token`. Raises `Unauthenticated`."""
+        ...

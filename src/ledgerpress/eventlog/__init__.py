@@ -1,1 +1,1 @@
-"""The log: the envelope of an event, expected versions, the `EventLog` port, the codec, the catch-up subscription."""
+"""The event log: the envelope of an event, the `EventLog` port, the codec, subscriptions, leases and the Merkle tree."""

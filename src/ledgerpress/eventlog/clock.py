@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Returns the time."""
 
     def now(self) -> int:
         """Return the time in microseconds since 1970, UTC."""
@@ -17,4 +17,4 @@ class SystemClock:
 
     def now(self) -> int:
         """Return the time in microseconds since 1970, UTC."""
-        return time.time_ns() // 1000  # noqa: TID251 - the one place that asks the machine
+        return time.time_ns() // 1000  # noqa: TID251 - the only place that reads the machine's clock

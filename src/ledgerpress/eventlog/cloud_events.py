@@ -1,10 +1,10 @@
-"""Events as lines of JSON: CloudEvents 1.0 in its JSON format, with nothing of the envelope lost.
+"""Events as lines of JSON: CloudEvents 1.0 in its JSON format, with the complete envelope.
 
-https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and formats/json-format.md. What CloudEvents has
-no attribute for is in extension attributes, whose names are lower-case letters; as its integers end at 2^31-1, ours are
-strings of digits. An attribute that does not apply is left out.
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and formats/json-format.md. Fields without a
+CloudEvents attribute are extension attributes, whose names are lower-case letters. CloudEvents integers end at 2^31-1, so ours
+are strings of digits. An attribute that does not apply is omitted.
 
-`data` is the payload's own JSON, byte for byte: a line that was formatted anew does not fit its commitment any more.
+`data` is the payload's own JSON, byte for byte: a reformatted line does not match its commitment.
 """
 
 import base64
@@ -18,7 +18,7 @@ from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, 
 
 SPEC_VERSION: Final = "1.0"
 SOURCE: Final = "urn:uuid:"
-"""Comes before the publication's id."""
+"""The prefix of the publication's id."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")]
@@ -29,7 +29,7 @@ class NotAnEvent(ValueError):
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event in the order in which a line has them. Other attributes are passed over."""
+    """The attributes of an event in the order of a line. Other attributes are ignored."""
 
     specversion: str
     id: str
@@ -55,7 +55,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def to_line(event: StoredEvent) -> bytes:
-    """Return an event as one line of JSON, without the line's end. A withdrawn one has neither data nor salt."""
+    """Return an event as one line of JSON, without the newline. A withdrawn one has neither data nor salt."""
     header, payload = event.header, event.payload
     attributes = CloudEvent(
         specversion=SPEC_VERSION,
@@ -91,53 +91,52 @@ def to_line(event: StoredEvent) -> bytes:
 def from_line(line: bytes) -> StoredEvent:
     """Return the event of a line that `to_line` wrote. Raises `NotAnEvent`.
 
-    Whether the event is one that may be stored is not looked at.
+    It does not check whether the event may be stored.
     """
     try:
-        given = msgspec.json.decode(line, type=CloudEvent)
-        if given.specversion != SPEC_VERSION or not given.source.startswith(SOURCE):
+        attributes = msgspec.json.decode(line, type=CloudEvent)
+        if attributes.specversion != SPEC_VERSION or not attributes.source.startswith(SOURCE):
             raise NotAnEvent(f"its specversion is not {SPEC_VERSION}, or its source is no publication")
-        return StoredEvent(_header(given), _payload(given))
+        return StoredEvent(_header(attributes), _payload(attributes))
     except NotAnEvent:
         raise
     except (ValueError, OverflowError) as error:
         raise NotAnEvent(str(error)) from error
 
 
-def _header(given: CloudEvent) -> Header:
+def _header(attributes: CloudEvent) -> Header:
     return Header(
-        int(given.envelopeversion),
-        given.source.removeprefix(SOURCE),
-        int(given.position),
-        given.id,
-        given.subject,
-        int(given.streamversion),
-        given.type,
-        int(given.schemaversion),
-        _microseconds(given.time),
-        given.actorid,
-        given.onbehalfofactorid or None,
-        given.commandid,
-        given.correlationid,
-        given.causationid or None,
-        given.payloadcommitment,
+        int(attributes.envelopeversion),
+        attributes.source.removeprefix(SOURCE),
+        int(attributes.position),
+        attributes.id,
+        attributes.subject,
+        int(attributes.streamversion),
+        attributes.type,
+        int(attributes.schemaversion),
+        _microseconds(attributes.time),
+        attributes.actorid,
+        attributes.onbehalfofactorid or None,
+        attributes.commandid,
+        attributes.correlationid,
+        attributes.causationid or None,
+        attributes.payloadcommitment,
     )
 
 
-def _payload(given: CloudEvent) -> SealedPayload | None:
-    parts = (given.payloadencoding, given.salt, given.data if given.data is not UNSET else given.data_base64)
-    if all(part is UNSET for part in parts):
+def _payload(attributes: CloudEvent) -> SealedPayload | None:
+    encoding, salt = attributes.payloadencoding, attributes.salt
+    data, data_base64 = attributes.data, attributes.data_base64
+    if encoding is UNSET and salt is UNSET and data is UNSET and data_base64 is UNSET:
         return None
-    encoding, salt, _ = parts
-    if encoding is UNSET or salt is UNSET or (given.data is UNSET) == (given.data_base64 is UNSET):
+    if encoding is UNSET or salt is UNSET or (data is UNSET) == (data_base64 is UNSET):
         raise NotAnEvent("of payloadencoding, salt, and data or data_base64, it has some and not the others")
-    data_base64 = given.data_base64
-    plaintext = bytes(given.data) if data_base64 is UNSET else base64.b64decode(data_base64, validate=True)  # type: ignore[arg-type]
-    return SealedPayload(str(encoding), plaintext, base64.b64decode(str(salt), validate=True))
+    plaintext = bytes(data) if data is not UNSET else base64.b64decode(str(data_base64), validate=True)
+    return SealedPayload(encoding, plaintext, base64.b64decode(salt, validate=True))
 
 
 def _is_plain_json(payload: SealedPayload) -> bool:
-    """Return whether the payload comes out of a line as the bytes that went in."""
+    """Return whether JSON preserves the bytes of the payload."""
     if payload.encoding != JSON_ENCODING or b"\n" in payload.plaintext:
         return False
     try:

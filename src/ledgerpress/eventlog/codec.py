@@ -1,4 +1,4 @@
-"""Between facts and stored bytes: the one function that encodes events and the one that decodes them."""
+"""The codec between events and stored bytes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -34,7 +34,7 @@ class PayloadBody(
 
 
 class EventType(NamedTuple, Generic[E]):
-    """One entry of the catalogue: a stored name, a schema version, and the class that reads it."""
+    """One entry of the catalogue: a stored name, its newest schema version, and the class."""
 
     name: str
     version: int
@@ -53,14 +53,14 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 
     @property
     def position(self) -> int:
-        """The event's place in the whole log, from 1, without gaps."""
+        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 
 class Codec(Generic[E]):
-    """Encodes events of one catalogue, and decodes every version of them that was ever stored.
+    """Encodes events of one catalogue, and decodes every stored version of them.
 
-    `withdrawn` makes the event that stands for one whose payload is gone, from its type, stream and recorded-at.
+    `withdrawn` returns the event that stands for a withdrawn one, from its type, stream and recorded-at.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Codec(Generic[E]):
         upcasters: Mapping[tuple[str, int], Upcaster],
         withdrawn: Callable[[str, str, int], E],
     ) -> None:
-        """Take a catalogue with one entry for each event, that of its newest version.
+        """Take a catalogue with one entry per event: its newest version.
 
         `upcasters` maps (name, version) to the step from that version to the next.
         """
@@ -111,7 +111,7 @@ class Codec(Generic[E]):
         return SealedPayload(JSON_ENCODING, self._encode(body), salt)
 
     def decode(self, stored: StoredEvent) -> Recorded[E]:
-        """Return the event that `stored` holds, brought to the newest version of its schema.
+        """Return the event of `stored`, upcast to the newest version of its schema.
 
         Raises `UndecodableEvent` for a type, version, encoding or data that this program does not know.
         """
@@ -135,7 +135,7 @@ class Codec(Generic[E]):
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
-        """Return `stored`, each decoded."""
+        """Return all of `stored`, decoded."""
         return [self.decode(event) for event in stored]
 
     def _upcast(self, header: Header, fields: JsonObject, newest: int) -> E:

@@ -1,8 +1,8 @@
 """The envelope of an event, whose bytes never change once stored: a header and a payload.
 
-The header holds only ids that LedgerPress made, numbers and type names. Its canonical JSON (RFC 8785) is the
-leaf of the Merkle tree. The payload holds everything a person wrote. A payload withdrawn by law is gone, and
-the header that stays commits to it without giving it away.
+The header contains only ids that LedgerPress created, numbers and type names. Its canonical JSON (RFC 8785) is the leaf of the
+Merkle tree. The payload contains everything that a person wrote. A payload can be withdrawn (legal erasure); the header stays,
+and commits to the payload without revealing it.
 """
 
 import hashlib
@@ -18,21 +18,21 @@ from ledgerpress.eventlog.errors import InvalidEnvelope, PayloadTooLarge
 
 ENVELOPE_VERSION: Final = 1
 MAX_INTEGER: Final = 2**53 - 1
-"""The greatest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
+"""The largest integer that every JSON reader preserves (RFC 8259, section 6)."""
 MAX_PAYLOAD_BYTES: Final = 768 * 1024
 SALT_BYTES: Final = 32
 JSON_ENCODING: Final = "json"
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STREAM = re.compile(r"[a-z]+(?:\.[a-z0-9-]+)*")
-_TYPE = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9-]*\.[a-z]+")
-"""`post.created`; the events of a third-party feature are called `x.<feature>.<name>`."""
+_TYPE = re.compile(r"[a-z]+\.[a-z]+|x\.[a-z][a-z0-9]*\.[a-z]+")
+"""`post.created`, or `x.<feature>.<name>` for an event of a third-party feature."""
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
 Attributes: TypeAlias = tuple[str, str, int, int, str, str | None, str, str, str | None]
-"""What an event says of itself before the log gives it a place: the values of `ATTRIBUTES`, in their order."""
+"""The attributes of an event that do not depend on its position: the values of `ATTRIBUTES`, in their order."""
 ATTRIBUTES: Final = (
     "event_id",
     "type",
@@ -45,11 +45,11 @@ ATTRIBUTES: Final = (
     "causation_id",
 )
 attributes_of: Final[Callable[[Any], Attributes]] = attrgetter(*ATTRIBUTES)
-"""Returns the attributes of a `Header`, a `NewEvent`, or whatever else has fields of these names."""
+"""Returns the attributes of a `Header`, a `NewEvent`, or any object with fields of these names."""
 
 
 class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What is known of an event for ever. Every field is always present, `None` where it does not apply.
+    """The permanent part of an event. Every field is always present, `None` if it does not apply.
 
     Times are integer microseconds since 1970, UTC; ids are UUIDs in lower case; `position` and `stream_version`
     count from 1.
@@ -83,7 +83,7 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         stream_version: int,
         payload_commitment: str,
     ) -> Self:
-        """Return the header of an event with these attributes at a place in the log."""
+        """Return the header of an event with these attributes at a position in the log."""
         return cls(
             v,
             publication,
@@ -98,7 +98,7 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     def leaf(self) -> bytes:
         """Return the canonical JSON of the header (RFC 8785).
 
-        Keys and strings are ASCII and numbers are integers, so sorting the keys is all that RFC 8785 asks for.
+        Keys and strings are ASCII and numbers are integers, so sorted keys are all that RFC 8785 requires.
         """
         return _canonical.encode(self)
 
@@ -136,10 +136,10 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     payload: SealedPayload
 
     def check(self) -> None:
-        """Raise `InvalidEnvelope` or `PayloadTooLarge` where the event must not be stored."""
+        """Raise `InvalidEnvelope` or `PayloadTooLarge` if the event must not be stored."""
         ids = (self.event_id, self.actor_id, self.command_id, self.correlation_id)
         optional = (self.on_behalf_of_actor_id, self.causation_id)
-        for uuid in (*ids, *(one for one in optional if one is not None)):
+        for uuid in (*ids, *(id_ for id_ in optional if id_ is not None)):
             if not _UUID.fullmatch(uuid):
                 raise InvalidEnvelope(f"{uuid!r} is not a UUID in lower case")
         if not _TYPE.fullmatch(self.type):
@@ -152,7 +152,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             raise PayloadTooLarge(size=len(self.payload.plaintext), limit=MAX_PAYLOAD_BYTES)
 
     def header(self, *, publication: str, position: int, stream: str, stream_version: int) -> Header:
-        """Return the header that the event has once it is recorded at `position`."""
+        """Return the header of the event when it is recorded at `position`."""
         return Header.of(
             attributes_of(self),
             v=ENVELOPE_VERSION,
@@ -165,7 +165,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as the log holds it. `payload` is `None` once it has been withdrawn."""
+    """An event as stored in the log. `payload` is `None` once it has been withdrawn."""
 
     header: Header
     payload: SealedPayload | None
@@ -187,13 +187,13 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def payload_parts(self) -> tuple[str, bytes | None, bytes | None]:
-        """The payload's encoding, plaintext and salt. Of one that was withdrawn only the usual encoding is left."""
+        """The payload's encoding, plaintext and salt; only the default encoding if it was withdrawn."""
         payload = self.payload
         return (JSON_ENCODING, None, None) if payload is None else msgspec.structs.astuple(payload)
 
     @property
     def position(self) -> int:
-        """The event's place in the whole log, from 1, without gaps."""
+        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 

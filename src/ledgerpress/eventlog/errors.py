@@ -1,8 +1,8 @@
-"""What can go wrong with a log. Each error carries its facts; the message is for a person."""
+"""The errors of the event log. Each carries its facts; the message is for people."""
 
 
 class EventLogError(Exception):
-    """Anything the log refuses or cannot do."""
+    """Anything that the log rejects or cannot do."""
 
 
 class WrongExpectedVersion(EventLogError):
@@ -28,7 +28,7 @@ class InvalidEnvelope(EventLogError, ValueError):
 
 
 class PayloadTooLarge(InvalidEnvelope):
-    """A payload beyond the limit, in bytes as encoded."""
+    """A payload over the limit, in bytes as encoded."""
 
     def __init__(self, *, size: int, limit: int) -> None:
         super().__init__(f"the payload has {size:,} bytes; at most {limit:,} are allowed")
@@ -37,17 +37,18 @@ class PayloadTooLarge(InvalidEnvelope):
 
 
 class GapInLog(EventLogError):
-    """Positions do not run on. What follows must not be applied. `found` is `None` where nothing follows that should."""
+    """A position is missing; the events after it must not be applied. `found` is `None` if nothing follows."""
 
     def __init__(self, *, expected: int, found: int | None) -> None:
-        gave = "nothing" if found is None else found
-        super().__init__(f"position {expected} should come next, but the log gave {gave}")
+        super().__init__(
+            f"position {expected} should come next, but the log gave {'nothing' if found is None else found}"
+        )
         self.expected = expected
         self.found = found
 
 
 class UndecodableEvent(EventLogError):
-    """An event that this program does not know or cannot read. It is never skipped unless an operator says so.
+    """An event that this program does not know or cannot read. It is never skipped unless an operator requests it.
 
     `leaf_hash` is the event's, in hex.
     """
@@ -59,37 +60,37 @@ class UndecodableEvent(EventLogError):
 
 
 class LogUnusable(EventLogError):
-    """The place that should hold the log holds something else, or a log that this program cannot read."""
+    """The location of the log contains something else, or a log that this program cannot read."""
 
 
 class LogExists(LogUnusable):
-    """There is a log already, finished, where one should be made of another."""
+    """There is a finished log already at the location of a copy target."""
 
 
 class LogUnavailable(EventLogError):
-    """The engine that holds the log cannot be reached, or cannot answer now. Nothing was recorded; it may pass."""
+    """The engine of the log cannot be reached, or cannot answer now. Nothing was recorded; a retry may succeed."""
 
 
 class LogRefuses(LogUnavailable):
-    """The engine does not let this process do it. Nothing was recorded; somebody has to allow it first."""
+    """The engine does not permit the operation. Nothing was recorded; an operator has to permit it first."""
 
 
 class LogReplaced(LogUnavailable):
-    """The engine holds another log now than the one that was opened: another publication's, or one with other events.
+    """The engine has another log than the one that was opened: another publication's, or one with other events.
 
-    It does not pass: whoever opened the log has to close it, and to see what is there.
+    A retry does not help: close the log and find out what is there.
     """
 
 
 class AppendUnresolved(LogUnavailable):
-    """The engine went away in the middle of an append, and whether that was recorded could not be found out.
+    """The engine failed during an append, and it could not be determined whether the events were recorded.
 
-    Sent again with the same event ids, it is recorded once.
+    If they are sent again with the same event ids, they are recorded once.
     """
 
 
 class WithdrawalUnfinished(EventLogError):
-    """A payload is withdrawn, and whoever asks for it does not get it, but its bytes are not all overwritten yet."""
+    """A payload is withdrawn and no longer readable, but not all of its bytes are overwritten yet."""
 
 
 class LogClosed(EventLogError):

@@ -1,14 +1,19 @@
-"""What all events have in common, and the event that stands for one whose payload was withdrawn."""
+"""The base class of all events, and the event that stands for one whose payload was withdrawn."""
+
+from typing import Final
 
 import msgspec
 
+SYSTEM_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000001"
+"""The actor of events that LedgerPress records itself."""
+
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A fact. Fields that may be absent are `UNSET` then: unchanged. `None` means cleared."""
+    """A fact. An absent optional field is `UNSET`: unchanged. `None` means cleared."""
 
 
 class Withdrawn(Event, frozen=True):
-    """Stands for an event whose payload is gone: it happened, and nothing is known of it but this.
+    """Stands for an event whose payload was withdrawn: nothing else is known of it.
 
     `type` is its stored name; `recorded_at` is in microseconds since 1970, UTC.
     """

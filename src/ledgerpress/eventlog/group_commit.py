@@ -1,64 +1,85 @@
-"""Group commit: all appends that wait are recorded in one transaction, so that they share one sync."""
+"""Group commit: all waiting appends are recorded in one transaction, so that they share one sync."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from ledgerpress.eventlog.append_request import AppendRequest, AppendResult
+from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.log import StreamWrite
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
-"""A group takes no further command beyond this many bytes of payload; it always takes one."""
+"""A group accepts no further command beyond this many bytes of payload; it always accepts one."""
+
+AppendResult: TypeAlias = int | EventLogError
+"""The position of a command's last event; or the error for which it was not recorded."""
+ReportResults: TypeAlias = Callable[[Sequence["AppendResult"]], None]
+"""Takes the result of each command of a group, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppendRequest:
+    """The checked writes of one append, the payload commitments of their events in order, and the size in bytes."""
+
+    writes: Sequence[StreamWrite]
+    commitments: Sequence[bytes]
+    size: int
+
+    @classmethod
+    def of(cls, writes: Sequence[StreamWrite]) -> "AppendRequest":
+        """Compute everything that does not depend on the state of the log."""
+        payloads = [event.payload for write in writes for event in write.events]
+        commitments = [bytes.fromhex(payload.commitment()) for payload in payloads]
+        return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
 
 
 class Recorder(Protocol):
     """Records groups of commands, one group at a time."""
 
-    def begin(
-        self, commands: Sequence[AppendRequest], answer: Callable[[Sequence[AppendResult]], None]
-    ) -> None:
+    def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
         """Begin to record `commands` in one transaction, and return at once.
 
-        `answer` is called in the event loop with what became of each of them, in order, whatever happens.
+        `report` MUST be called in the event loop with the result of each command, in order, whatever happens.
         """
         ...
 
 
-class _Waiting(NamedTuple):
+class _PendingAppend(NamedTuple):
     command: AppendRequest
-    answer: asyncio.Future[int]
+    position: asyncio.Future[int]
 
 
 class GroupCommit:
-    """The one writer of a log in this process. Commands are recorded in the order in which they came."""
+    """The one writer of a log in this process. Commands are recorded in the order of their arrival."""
 
     def __init__(self, recorder: Recorder, committed: Callable[[int], None]) -> None:
         """Record through `recorder`; after each group call `committed` with the greatest position in it, or 0."""
         self._recorder = recorder
         self._committed = committed
-        self._waiting: deque[_Waiting] = deque()
-        self._group: Sequence[_Waiting] = ()
+        self._queue: deque[_PendingAppend] = deque()
+        self._group: Sequence[_PendingAppend] = ()
         self._loop = asyncio.get_running_loop()
         self._writing = False
         self._finished: asyncio.Future[None] | None = None
 
     def record(self, command: AppendRequest) -> asyncio.Future[int]:
-        """Return the future position of the command's last event, which is there once the command is durable.
+        """Return a future for the position of the command's last event, which is set once the command is durable.
 
-        It fails with `WrongExpectedVersion`, `DuplicateEvent`, or `EventLogError` where the whole group failed.
-        One that is cancelled leaves open whether the command is recorded.
+        It fails with `WrongExpectedVersion`, `DuplicateEvent`, or `EventLogError` if the whole group failed. If it is
+        cancelled, the command may or may not be recorded.
         """
-        answer: asyncio.Future[int] = self._loop.create_future()
-        self._waiting.append(_Waiting(command, answer))
+        position: asyncio.Future[int] = self._loop.create_future()
+        self._queue.append(_PendingAppend(command, position))
         if not self._writing:
             self._writing = True
-            # Not at once, so that all who are about to append in this turn of the loop are in the group.
+            # Not at once, so that all appends of this turn of the loop are in the group.
             self._loop.call_soon(self._write)
-        return answer
+        return position
 
     async def finish(self) -> None:
-        """Wait until all that was accepted has been answered."""
+        """Wait until every accepted command has its result."""
         if self._writing:
             self._finished = self._finished or self._loop.create_future()
             await asyncio.shield(self._finished)
@@ -66,31 +87,31 @@ class GroupCommit:
     def _write(self) -> None:
         self._group = self._next_group()
         if self._group:
-            self._recorder.begin([waiting.command for waiting in self._group], self._answer)
+            self._recorder.begin([pending.command for pending in self._group], self._report)
         else:
             self._writing = False
             if self._finished is not None:
                 self._finished.set_result(None)
                 self._finished = None
 
-    def _next_group(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
+    def _next_group(self) -> list[_PendingAppend]:
+        group: list[_PendingAppend] = []
         size = 0
-        while self._waiting and len(group) < MAX_COMMANDS:
-            size += self._waiting[0].command.size
+        while self._queue and len(group) < MAX_COMMANDS:
+            size += self._queue[0].command.size
             if group and size > MAX_BYTES:
                 break
-            group.append(self._waiting.popleft())
+            group.append(self._queue.popleft())
         return group
 
-    def _answer(self, outcomes: Sequence[AppendResult]) -> None:
+    def _report(self, results: Sequence[AppendResult]) -> None:
         head = 0
-        for (_, answer), outcome in zip(self._group, outcomes, strict=True):
-            if isinstance(outcome, int):
-                head = outcome
-                if not answer.done():
-                    answer.set_result(outcome)
-            elif not answer.done():
-                answer.set_exception(outcome)
+        for (_, position), result in zip(self._group, results, strict=True):
+            if isinstance(result, int):
+                head = result
+                if not position.done():
+                    position.set_result(result)
+            elif not position.done():
+                position.set_exception(result)
         self._committed(head)
         self._write()

@@ -1,4 +1,4 @@
-"""Waiting for the head of the log to move, whoever moves it."""
+"""Waits until the head of the log moves, whichever process moves it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,61 +7,65 @@ from typing import Final
 
 from ledgerpress.eventlog.errors import LogClosed
 
-INTERVAL: Final = 0.02
-"""Seconds between two looks at the log, while somebody waits, for what other processes have recorded: by default."""
+POLL_INTERVAL: Final = 0.02
+"""Seconds between two polls for the events of other processes while a caller waits, by default."""
 
 
 class HeadNotifier:
-    """Wakes those who wait: at once for what it knows, after a look for what it heard, after an interval for the rest."""
+    """Wakes its callers: at once for a known head, after a read for an announced one, after an interval for any other."""
 
-    def __init__(self, look: Callable[[], Awaitable[int]], interval: float = INTERVAL) -> None:
-        """Take `look`, which returns the head as the log's readers see it, and the seconds between two looks."""
-        self._look = look
+    def __init__(self, read_head: Callable[[], Awaitable[int]], interval: float = POLL_INTERVAL) -> None:
+        """Poll `read_head`, which returns the head as the log's readers see it, every `interval` seconds."""
+        self._read_head = read_head
         self._interval = interval
         self._head = 0
-        self._rumour = asyncio.Event()
+        self._announced = asyncio.Event()
         self._waiting: dict[asyncio.Future[bool], int] = {}
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def beyond(self, position: int, timeout: float) -> bool:
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait at most `timeout` seconds until the head is beyond `position`; return whether it is.
 
         Raises `LogClosed` when the log is closed meanwhile.
         """
+        self._check_open()
         if self._head <= position:
-            self.advance(await self._look())
+            self.advance(await self._read_head())
         if self._head > position:
             return True
-        if self._closed:
-            raise LogClosed("the log was closed")
+        self._check_open()
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bool] = loop.create_future()
-        self._waiting[answer] = position
+        is_beyond: asyncio.Future[bool] = loop.create_future()
+        self._waiting[is_beyond] = position
         if self._poller is None:
             self._poller = loop.create_task(self._poll())
-        expiry = loop.call_later(timeout, _settle, answer, False)
+        expiry = loop.call_later(timeout, _settle, is_beyond, False)
         try:
-            return await answer
+            return await is_beyond
         finally:
             expiry.cancel()
-            self._waiting.pop(answer, None)
+            self._waiting.pop(is_beyond, None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogClosed("the log was closed")
 
     def advance(self, head: int) -> None:
         """Note that the head is at `head`, or further."""
         if head > self._head:
             self._head = head
-            for answer, position in self._waiting.items():
+            for is_beyond, position in self._waiting.items():
                 if position < head:
-                    _settle(answer, True)
+                    _settle(is_beyond, True)
 
-    def hear(self, head: int) -> None:
-        """Look now, if that is news: somebody says that the head is at `head`, who need not be right."""
+    def announce(self, head: int) -> None:
+        """Read the head soon if `head` is news: another process announced it, and it may be wrong."""
         if head > self._head:
-            self._rumour.set()
+            self._announced.set()
 
     async def close(self) -> None:
-        """Wake everybody with `LogClosed`, also whoever is only about to wait."""
+        """Wake all callers with `LogClosed`, including those that are about to wait."""
         self._closed = True
         if self._poller is not None:
             self._poller.cancel()
@@ -73,20 +77,20 @@ class HeadNotifier:
             while self._waiting:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._interval):
-                        await self._rumour.wait()
-                self._rumour.clear()
-                self.advance(await self._look())
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
+                        await self._announced.wait()
+                self._announced.clear()
+                self.advance(await self._read_head())
+        except Exception as error:  # noqa: BLE001 - every waiting caller gets the error, of any class
             self._fail(error)
         finally:
             self._poller = None
 
     def _fail(self, error: Exception) -> None:
-        for answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(error)
+        for is_beyond in self._waiting:
+            if not is_beyond.done():
+                is_beyond.set_exception(error)
 
 
-def _settle(answer: asyncio.Future[bool], outcome: bool) -> None:
-    if not answer.done():
-        answer.set_result(outcome)
+def _settle(is_beyond: asyncio.Future[bool], result: bool) -> None:
+    if not is_beyond.done():
+        is_beyond.set_result(result)

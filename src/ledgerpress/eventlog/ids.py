@@ -1,4 +1,4 @@
-"""UUIDs by RFC 9562: version 7 for what is new, version 8 for what must come out the same again."""
+"""UUIDs by RFC 9562: version 7 for new ids, version 8 for ids that must be reproducible."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ def uuid7(now: int, random: bytes) -> str:
 
 
 def uuid8(*parts: str | int) -> str:
-    """Return the version 8 UUID (RFC 9562, section 5.8) made of the SHA-256 of `parts`, joined by U+001F."""
+    """Return the version 8 UUID (RFC 9562, section 5.8) derived from the SHA-256 of `parts`, joined by U+001F."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return _with_version(int.from_bytes(digest[:16], "big"), 8)
 

@@ -1,4 +1,4 @@
-"""The port to the log: what every adapter promises. One contract suite holds each adapter to it."""
+"""The port to the log: what every adapter guarantees. One contract suite tests all adapters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from typing import Final, Protocol
 
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent, check_stream_name
 from ledgerpress.eventlog.errors import InvalidEnvelope
-from ledgerpress.eventlog.leases.lease_register import LeaseRegister
+from ledgerpress.eventlog.lease_register import LeaseRegister
 
 NO_STREAM: Final = 0
 """Expected version: the stream does not exist yet."""
 ANY_VERSION: Final = -1
-"""Expected version: whatever it is."""
+"""Expected version: any."""
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""`read` ends a batch at the event with which what it has read reaches this many bytes."""
+"""`read` ends a batch with the event that brings it to this many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamWrite:
-    """Events for one stream, and the version that the stream must be at: exact, `NO_STREAM` or `ANY_VERSION`.
+    """Events for one stream, and its expected version: exact, `NO_STREAM` or `ANY_VERSION`.
 
-    Without events it is a guard: nothing is written to the stream, and it must be at an exact version all the same.
+    Without events it is a guard: nothing is written to the stream, but it must be at an exact version.
     """
 
     stream: str
@@ -31,12 +31,12 @@ class StreamWrite:
 class EventLog(Protocol):
     """An append-only log of one publication's events, in one gapless order from position 1.
 
-    An implementation MUST have made an append durable before it answers, MUST record either all events of an
-    append or none, MUST make position order the order of commits, and MUST NOT show an event to any reader
-    before all with a lower position are visible.
+    An implementation MUST make an append durable before it returns, MUST record either all events of an append or none,
+    MUST make position order the order of commits, and MUST NOT show an event to a reader before all events with a lower
+    position are visible.
 
-    Where the engine that holds the log cannot be reached, every method raises `LogUnavailable`, after trying again for
-    a bounded time; an append raises `AppendUnresolved` where it may have been recorded.
+    If the engine of the log cannot be reached, every method raises `LogUnavailable` after retries for a bounded time; an
+    append raises `AppendUnresolved` if it may have been recorded.
     """
 
     @property
@@ -46,34 +46,34 @@ class EventLog(Protocol):
 
     @property
     def staleness(self) -> float:
-        """For how many seconds, at most, what it answers may lack the last events, whatever was acknowledged before.
+        """For how many seconds at most a read may miss the last acknowledged events; 0 if never.
 
-        0 where that is never so. Where several servers hold the log, one that was their leader may not know for a while
-        that it is no longer.
+        If several servers hold the log, a deposed leader may not know for a while that it is no longer the leader.
         """
         ...
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope` or `PayloadTooLarge`, and `LogUnavailable`;
-        nothing is recorded then. Raises `AppendUnresolved` where that could not be found out.
+        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge` or `LogUnavailable` if nothing was
+        recorded, and `AppendUnresolved` if that could not be determined.
         """
         ...
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
 
-        Returns the position of the last event recorded. One of `writes` MUST be `payload.withdrawn` in the stream
-        `withdrawal.<event id>`, unless that is recorded already: then there may be none, and only what an earlier call
-        could not finish is done. When it returns, nobody gets the payload from the log, and its bytes are gone as far as
-        the engine can overwrite them: an adapter whose engine leaves some MUST say where. Backups are beyond it. Raises what `append` raises, and nothing is recorded then; and
-        `WithdrawalUnfinished` where all is recorded, and a copy may be left.
+        Returns the position of the last recorded event. One of `writes` MUST be `payload.withdrawn` in the stream
+        `withdrawal.<event id>`. If that is recorded already, `writes` may be empty: then only the unfinished part of an
+        earlier call is done. Afterwards no reader gets the payload from the log, and its bytes are gone as far as the
+        engine can overwrite them: an adapter whose engine leaves copies MUST document where. Backups are not changed.
+        Raises what `append` raises if nothing was recorded, and `WithdrawalUnfinished` if all is recorded but a copy may be
+        left.
         """
         ...
 
     async def head(self) -> int:
-        """Return the position of the last event recorded, 0 for an empty log."""
+        """Return the position of the last recorded event, 0 for an empty log."""
         ...
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
@@ -90,41 +90,41 @@ class EventLog(Protocol):
 
 
 class OpenedLog(EventLog, Protocol):
-    """A log that whoever opened it has to close."""
+    """A log that the caller has to close."""
 
     @property
     def leases(self) -> LeaseRegister:
-        """Where it is kept who holds which lease."""
+        """The registers of the leases."""
         ...
 
     @property
     def notices(self) -> Sequence[str]:
-        """What an operator should know of how the log is kept, each a sentence such as "unsynced: …"; most often nothing."""
+        """Sentences for operators about how the log is stored, such as "unsynced: …"; usually none."""
         ...
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What has been counted since the log was opened, as far as the engine knows such things.
+        """Counters since the log was opened, as far as the engine has them.
 
-        `reconnects`: how often a connection was made anew. `resolved`: after how many appends without an answer it was
-        found out whether they had been recorded.
+        `reconnects`: how often a connection was reopened. `resolved`: for how many appends without an answer it was
+        determined whether they had been recorded.
         """
         ...
 
-    async def whose(self) -> str:
-        """Return the UUID of the publication whose log is in that place now, which may have been replaced since.
+    async def current_publication(self) -> str:
+        """Return the UUID of the publication whose log is at the location now: it may have been replaced.
 
-        Raises `LogReplaced` where it is certain that it was, and `LogUnusable` where there is none that can be used.
+        Raises `LogReplaced` if it certainly was, and `LogUnusable` if there is no usable log.
         """
         ...
 
     async def aclose(self) -> None:
-        """Finish what was accepted and let go of the log. Whatever is asked later raises `LogClosed`."""
+        """Finish accepted appends and release the log. Every later call raises `LogClosed`."""
         ...
 
 
 def check_writes(writes: Sequence[StreamWrite]) -> None:
-    """Raise `InvalidEnvelope` where an append breaks a rule that needs no look at the log.
+    """Raise `InvalidEnvelope` if an append breaks a rule that does not depend on the log.
 
     Every append names at least one exact version, so that two copies of a command cannot both succeed.
     """

@@ -1,11 +1,11 @@
-"""What a process knows of the log that it goes by: how far it had come when it was last heard of, and when that was."""
+"""Whether the log can be reached, when it last answered, and how far it had come then."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 
 class LogHealth:
-    """The contact with a log. It is lost when the log cannot be reached, and until something is heard of it again."""
+    """The health of a log. Contact is lost when the log cannot be reached, until it answers a health check again."""
 
     def __init__(
         self,
@@ -14,50 +14,50 @@ class LogHealth:
         counts: Callable[[], Mapping[str, int]] = dict,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`notices` and `counts` are what an `OpenedLog` has to say; `monotonic` returns seconds."""
+        """`notices` and `counts` are those of an `OpenedLog`; `monotonic` returns seconds."""
         self.notices = tuple(notices)
         self.head = 0
-        """The position of the last event that was heard of."""
+        """The greatest position that the log has reported."""
         self.regained = 0
-        """How often it was lost and found again."""
+        """How often contact was lost and regained."""
         self.unresolved = 0
-        """After how many appends nobody could say whether they had been recorded."""
+        """The number of appends whose result could not be determined."""
         self.replaced: str | None = None
-        """Why the log is not the one that was opened any more. Hardly anything but a restart can be done about that."""
+        """Why the log is no longer the one that was opened. Usually only a restart helps."""
         self._counts = counts
         self._monotonic = monotonic
-        self._heard = monotonic()
+        self._last_contact = monotonic()
         self._lost = False
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What the log counts of itself, by name: see `OpenedLog.counts`."""
+        """The log's own counters by name: see `OpenedLog.counts`."""
         return self._counts()
 
     @property
     def is_lost(self) -> bool:
-        """Whether the log could not be reached when it was last tried."""
+        """Whether the last attempt to reach the log failed."""
         return self._lost
 
     @property
     def silence(self) -> float:
-        """For how many seconds nothing was heard of the log."""
-        return self._monotonic() - self._heard
+        """Seconds since the log last answered."""
+        return self._monotonic() - self._last_contact
 
-    def hear(self, head: int = 0) -> None:
-        """Note that the log has answered, and that it has come to `head` at least.
+    def note_head(self, head: int = 0) -> None:
+        """Note that the log has answered, and that its head is at least `head`.
 
-        That does not regain the contact: it may be the answer to what was asked before it was lost.
+        That does not regain contact: it may be the answer to a request from before contact was lost.
         """
         if not self._lost:
-            self._heard = self._monotonic()
+            self._last_contact = self._monotonic()
         self.head = max(self.head, head)
 
     def regain(self) -> None:
-        """Note that the log has answered when it was looked at."""
+        """Note that the log has answered a health check."""
         self.regained += self._lost
         self._lost = False
-        self._heard = self._monotonic()
+        self._last_contact = self._monotonic()
 
     def lose(self) -> None:
         """Note that the log cannot be reached."""

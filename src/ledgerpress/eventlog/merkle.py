@@ -1,8 +1,8 @@
-"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs, and how they are checked.
+"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and their verification.
 
-A tree is told by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
-counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never changes, so whoever
-keeps these hashes can give the root and the proofs of the tree at any size that it ever had, in O(log n).
+A tree is defined by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
+counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never
+changes. So the stored hashes give the root and the proofs of the tree at any size that it ever had, in O(log n).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Subtrees: TypeAlias = Callable[[int, int], bytes]
 
 
 class ProofInvalid(Exception):
-    """A proof does not show what it should; the message says how."""
+    """A proof is wrong; the message contains the reason."""
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -49,7 +49,7 @@ def root(size: int, subtrees: Subtrees) -> bytes:
 def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
     """Return the proof that the leaf with index `leaf` is in the tree of size `size` (section 2.1.3.1).
 
-    Raises `ValueError` where it is not.
+    Raises `ValueError` if it is not.
     """
     if not 0 <= leaf < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {leaf}")
@@ -69,7 +69,7 @@ def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
 def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
     """Return the proof that the tree of size `size` extends that of its first `old` leaves (section 2.1.4.1).
 
-    It is empty where `old` is 0 or `size`. Raises `ValueError` for an `old` that is not between them.
+    It is empty if `old` is 0 or `size`. Raises `ValueError` for an `old` that is not between them.
     """
     if not 0 <= old <= size:
         raise ValueError(f"a tree of {size} leaves never had {old}")
@@ -94,10 +94,10 @@ def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[byt
     """Raise `ProofInvalid` unless `proof` shows that a leaf is in the tree with this root (section 2.1.3.2)."""
     if not 0 <= leaf < size:
         raise ProofInvalid(f"a tree of {size} leaves has no leaf {leaf}")
-    found = leaf_hash
+    computed = leaf_hash
     for sibling, on_the_left in _climb(leaf, size - 1, proof):
-        found = node_hash(sibling, found) if on_the_left else node_hash(found, sibling)
-    if found != root:
+        computed = node_hash(sibling, computed) if on_the_left else node_hash(computed, sibling)
+    if computed != root:
         raise ProofInvalid("the proof leads to another root")
 
 
@@ -120,21 +120,21 @@ def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof:
     number, last = old - 1, size - 1
     while number & 1:
         number, last = number >> 1, last >> 1
-    found_old = found = rest[0]
+    computed_old = computed = rest[0]
     for sibling, on_the_left in _climb(number, last, rest[1:]):
         if on_the_left:
-            found_old, found = node_hash(sibling, found_old), node_hash(sibling, found)
+            computed_old, computed = node_hash(sibling, computed_old), node_hash(sibling, computed)
         else:
-            found = node_hash(found, sibling)
-    if (found_old, found) != (old_root, root):
+            computed = node_hash(computed, sibling)
+    if (computed_old, computed) != (old_root, root):
         raise ProofInvalid("the proof leads to another root")
 
 
 class Frontier:
-    """A tree that only grows: the hashes of the O(log n) subtrees that make it up, the greatest first."""
+    """A tree that only grows: the hashes of the O(log n) subtrees that form it, largest first."""
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
-        """Begin with no leaf, or where a tree had `size` leaves and these `peaks`. Raises `ValueError` for too few."""
+        """Start with an empty tree, or with one of `size` leaves and these `peaks`. Raises `ValueError` for too few."""
         if len(peaks) != size.bit_count():
             raise ValueError(f"a tree of {size} leaves is made of {size.bit_count()} complete ones")
         self.size = size
@@ -142,7 +142,7 @@ class Frontier:
 
     @property
     def peaks(self) -> Sequence[bytes]:
-        """The roots of the subtrees that make it up, the greatest first."""
+        """The roots of the subtrees that form it, largest first."""
         return self._peaks
 
     def append(self, leaf_hash: bytes) -> None:
@@ -153,12 +153,12 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the root of the tree as it is."""
+        """Return the root of the tree."""
         return _fold(self._peaks) if self._peaks else EMPTY_ROOT
 
 
 def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Yield each hash of a proof, and whether it stands on the left, from a subtree up to the root.
+    """Yield each hash of a proof, and whether it is on the left, from a subtree up to the root.
 
     `number` is the subtree's among those of its level, `last` that of the level's last (sections 2.1.3.2 and 2.1.4.2:
     fn and sn). Raises `ProofInvalid` unless the proof ends at the root.
@@ -176,7 +176,7 @@ def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[byt
 
 
 def _split(size: int) -> int:
-    """Return the greatest power of two below `size`."""
+    """Return the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -191,7 +191,7 @@ def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:
 
 
 def _fold(peaks: Sequence[bytes]) -> bytes:
-    found = peaks[-1]
+    folded = peaks[-1]
     for peak in reversed(peaks[:-1]):
-        found = node_hash(peak, found)
-    return found
+        folded = node_hash(peak, folded)
+    return folded

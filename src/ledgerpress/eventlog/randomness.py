@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Randomness(Protocol):
-    """Gives random bytes."""
+    """Returns random bytes."""
 
     def bytes(self, count: int) -> bytes:
         """Return `count` bytes that cannot be predicted."""

@@ -1,4 +1,4 @@
-"""The catch-up subscription: every event after a position, in order, first the stored ones, then as they come."""
+"""The catch-up subscription: every event after a position, in order, first the stored ones, then new ones."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
@@ -8,10 +8,8 @@ from ledgerpress.eventlog.log import EventLog
 
 
 def check_gapless(events: Iterable[StoredEvent], after: int) -> None:
-    """Raise `GapInLog` unless the positions of `events` run on from `after` without a gap."""
-    expected = after
-    for event in events:
-        expected += 1
+    """Raise `GapInLog` unless the positions of `events` continue from `after` without a gap."""
+    for expected, event in enumerate(events, after + 1):
         if event.position != expected:
             raise GapInLog(expected=expected, found=event.position)
 
@@ -19,9 +17,9 @@ def check_gapless(events: Iterable[StoredEvent], after: int) -> None:
 async def catch_up(
     log: EventLog, after: int, *, batch_size: int = 1_000, poll: float = 1.0
 ) -> AsyncIterator[Sequence[StoredEvent]]:
-    """Yield batches of the events after `after`, for ever; at the head, wait for more.
+    """Yield batches of the events after `after`, without end; at the head, wait for more.
 
-    `poll` is the longest time in seconds between two looks at the log. Raises `GapInLog`.
+    `poll` is the maximum time in seconds between two reads of the log. Raises `GapInLog`.
     """
     while True:
         batch = await log.read(after, batch_size)

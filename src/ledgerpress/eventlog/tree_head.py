@@ -1,4 +1,4 @@
-"""A tree head: what a log was at one size, small enough to be kept elsewhere and compared later."""
+"""A tree head: the state of a log at one size, small enough to store elsewhere and compare later."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ _ROOT = re.compile(r"[0-9a-f]{64}")
 class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The root (in hex) of the Merkle tree over the first `size` events of a publication (RFC 9162, section 2.1).
 
-    `recorded_time` is the greatest recorded-at of them, in microseconds since 1970, UTC; `None` where there is none.
+    `recorded_time` is the greatest recorded-at of them, in microseconds since 1970, UTC; `None` for an empty log.
     """
 
     v: int
@@ -28,9 +28,9 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
     @classmethod
     def from_json(cls, text: bytes) -> "TreeHead":
-        """Read what `to_json` wrote, or `log copy --json`. Raises `ValueError` for anything else."""
-        found = msgspec.json.decode(text, type=_CopiedHead)
-        head = cls(found.v, found.publication, found.size, found.root, found.recorded_time)
+        """Return the head that `to_json` or `log copy --json` wrote. Raises `ValueError` for any other text."""
+        copied = msgspec.json.decode(text, type=_CopiedHead)
+        head = cls(copied.v, copied.publication, copied.size, copied.root, copied.recorded_time)
         if head.v != TREE_HEAD_VERSION:
             raise ValueError(f"version {head.v} of tree heads is not known here")
         if head.size < 0 or not _ROOT.fullmatch(head.root):
@@ -40,4 +40,4 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=True):
     missing: int = 0
-    """How many events the log that was copied had beyond the copy."""
+    """How many more events the source of the copy had."""

@@ -1,5 +1,6 @@
-"""The parts of a URL that may name several hosts."""
+"""URLs: the parts of one that may name several hosts, and loopback hosts."""
 
+import ipaddress
 import re
 import unicodedata
 from typing import Final
@@ -9,21 +10,29 @@ _PARTS: Final = re.compile(
     r"(?P<scheme>[a-z]+):(?://(?P<netloc>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-_DIVIDES: Final = "/?#@:"
+_DELIMITERS: Final = "/?#@:"
 
 
 def split(url: str) -> SplitResult:
-    """Return the parts of a URL (RFC 3986, appendix B). Raises `ValueError` for a text that is none.
+    """Return the parts of a URL (RFC 3986, appendix B). Raises `ValueError` if the text is not a URL.
 
-    `urllib.parse.urlsplit` refuses several hosts of which one is an IPv6 address, in all versions that were secured
-    against brackets at other places. As there, a character that is another form of one that divides a URL is refused.
+    `urllib.parse.urlsplit` rejects several hosts if one is an IPv6 address, in all versions that check for misplaced
+    brackets. Like `urlsplit`, reject characters that Unicode normalization turns into a delimiter.
     """
-    if (found := _PARTS.fullmatch(url)) is None:
+    if (parts := _PARTS.fullmatch(url)) is None:
         raise ValueError("no URL")
-    netloc = found["netloc"] or ""
-    others = unicodedata.normalize("NFKC", "".join([one for one in netloc if not one.isascii()]))
-    if any(one in others for one in _DIVIDES):
+    netloc = parts["netloc"] or ""
+    normalized = unicodedata.normalize("NFKC", "".join([char for char in netloc if not char.isascii()]))
+    if any(delimiter in normalized for delimiter in _DELIMITERS):
         raise ValueError("no host")
     return SplitResult(
-        found["scheme"].lower(), netloc, found["path"], found["query"] or "", found["fragment"] or ""
+        parts["scheme"].lower(), netloc, parts["path"], parts["query"] or "", parts["fragment"] or ""
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` can only be reached from this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

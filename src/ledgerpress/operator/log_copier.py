@@ -93,7 +93,7 @@ class LogCopier:
         with suppress(
             msgspec.MsgspecError, ValueError
         ):  # noted by another version: all is compared once more
-            compared = msgspec.json.decode(await self._target.noted() or "{}", type=LogComparison)
+            compared = msgspec.json.decode(await self._target.load_note() or "{}", type=LogComparison)
             self._tree = Frontier(compared.size, compared.peaks)
             self._noted, self._recorded_time = compared.size, compared.recorded_time
         if self._tree.size > self._written:
@@ -184,5 +184,5 @@ class LogCopier:
     async def _note(self) -> None:
         if self._tree.size > self._noted:
             compared = LogComparison(self._tree.size, tuple(self._tree.peaks), self._recorded_time)
-            await self._target.note(msgspec.json.encode(compared).decode())
+            await self._target.save_note(msgspec.json.encode(compared).decode())
             self._noted = self._tree.size

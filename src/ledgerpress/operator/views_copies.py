@@ -32,8 +32,8 @@ async def snapshot_to_file(data: Path, file: Path, progress: Progress) -> Manife
 
     Nothing is left behind where that fails. Raises `LogUnusable`, `sqlite3.Error`.
     """
-    check_free(file)
     try:
+        check_free(file)
         with unfinished(file) as aside:
             with aside.open("wb", buffering=0) as target:
                 manifest = await snapshot_to(data, target, progress)

@@ -79,6 +79,6 @@ def _keys(settings: AccessSettings) -> KeySource:
     return KeysByUrl(
         checked_url(settings.oidc_jwks_url or ""),
         lifespan=settings.oidc_jwks_seconds,
-        pause=settings.oidc_jwks_pause_seconds,
+        min_interval=settings.oidc_jwks_pause_seconds,
         timeout=settings.oidc_jwks_timeout_seconds,
     )

@@ -57,12 +57,12 @@ class Store:
 
         Raises `LogReplaced` where the log was: they may tell of what is in no log any more.
         """
-        self.log.check_place()
+        self.log.check_not_replaced()
         return self.views.views_version()
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
-        self.log.check_place()
+        self.log.check_not_replaced()
         return self.views.snapshot()
 
     @property
@@ -160,14 +160,14 @@ async def open_store(
                 observer=observer,
             )
             memories.append(commands.clear_cache)
-            watched.go_by(lambda: views.applied)
+            watched.verify_applied(lambda: views.applied)
             views.follow()
             watching = [
                 asyncio.create_task(views.watch(), name="views in use"),
                 asyncio.create_task(watched.watch(), name="contact with the log"),
             ]
             try:
-                yield Store(watched, codec, watched.contact, views, commands, clock, randomness, memories)
+                yield Store(watched, codec, watched.health, views, commands, clock, randomness, memories)
             finally:
                 for task in watching:
                     task.cancel()

@@ -1,12 +1,10 @@
-"""A SQLite connection on a thread of its own, which takes a whole function in one hop.
+"""A SQLite connection on a thread of its own, which runs a whole function in one hop.
 
-A hop to another thread and back costs about 80 µs, more than most statements. So a transaction is one function,
-which begins and commits it itself. A caller that is cancelled while it waits leaves nothing open: the function
-runs to its end all the same.
+A hop to another thread and back costs about 80 µs, more than most statements. So a transaction is one function, which
+begins and commits it. If the caller is cancelled while it waits, nothing stays open: the function runs to its end.
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,12 +14,14 @@ from typing import Final, TypeVar
 
 import aiosqlite
 
+from ledgerpress.retry import poll_blocking
+
 T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 30.0
 """Seconds that a connection waits for a lock before it gives up."""
-RETRY: Final = 0.001
-"""Seconds between two attempts to get the lock for writing."""
+BUSY_INTERVAL: Final = 0.001
+"""Seconds between two attempts to get a lock."""
 
 _NO_PRAGMAS: Final[Mapping[str, str | int]] = MappingProxyType({})
 
@@ -32,16 +32,16 @@ class SerialConnection(aiosqlite.Connection):
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Call `work` with the connection, on its thread, and return the result or raise what it raises.
 
-        `work` MUST end every transaction that it begins. Raises `ValueError` once the connection is closed.
+        `work` MUST end every transaction that it begins. Raises `ValueError` if the connection is closed.
         """
         result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
 
     def post(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Queue `work` and do not wait: it MUST NOT raise, and says itself what came of it, from that thread.
+        """Queue `work` without waiting. It MUST NOT raise, and reports its result itself, from that thread.
 
-        It takes no task and no turn of the event loop more than it must. Like aiosqlite's own methods it puts the
-        work into the thread's queue, and so leans on the pinned version.
+        Saves a task and a turn of the event loop. It puts the work into the thread's queue as aiosqlite's own methods do,
+        so it depends on the pinned version.
         """
         self._tx.put_nowait((None, partial(work, self._conn)))
 
@@ -55,8 +55,8 @@ async def open_connection(
 ) -> SerialConnection:
     """Open the database at `path` in autocommit mode and set `pragmas`, in their order.
 
-    Raises `sqlite3.Error` where that fails, `sqlite3.OperationalError` among others for a file that is missing
-    and not to be created; nothing is left open then.
+    Raises `sqlite3.Error` if that fails, such as `sqlite3.OperationalError` for a missing file without `create`; nothing
+    is left open then.
     """
     mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
@@ -65,20 +65,20 @@ async def open_connection(
     try:
         _ = await connection
     except sqlite3.Error:
-        # aiosqlite has told the thread to end, but does not wait: the event loop might be closed before it has.
+        # aiosqlite asks the thread to end but does not wait for it, and the event loop may be closed before it has.
         connection._thread.join()
         raise
     return connection
 
 
 def create_private(path: Path) -> None:
-    """Make an empty file that only its owner may read, where there is none: SQLite would go by the umask alone.
+    """Create an empty file that only its owner may read, unless there is one: SQLite would use the umask alone.
 
-    Drafts and keys are in every database. SQLite gives the files beside it the same mode, and says what is wrong where no
-    file can be made.
+    Every database contains drafts and keys. SQLite gives its side files the same mode, and reports the reason if no file
+    can be created.
     """
     with suppress(OSError):
-        # Never opened where it is there already: closing it would drop this process's locks on it.
+        # Never open an existing file: closing it would drop this process's locks on it.
         path.touch(mode=0o600, exist_ok=False)
 
 
@@ -88,28 +88,47 @@ def uri(path: Path, **parameters: str | int) -> str:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the database at `path`, on the caller's thread, to read only. Raises `sqlite3.Error` where there is none."""
+    """Open the database at `path` read-only, on the caller's thread. Raises `sqlite3.Error` if there is none."""
     return sqlite3.connect(uri(path, mode="ro"), uri=True, isolation_level=None)
 
 
 def retry_while_busy(
     db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
 ) -> sqlite3.Cursor:
-    """Execute `statement`, again and again while another connection holds the lock that it needs.
+    """Execute `statement`, and repeat it while another connection holds the lock that it needs.
 
-    SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves whoever has waited longest.
+    SQLite's own busy handler sleeps longer each time, up to 100 ms, and so starves the connection that has waited longest.
     Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, after `BUSY_TIMEOUT` also
     for a lock.
     """
-    give_up: float | None = None
-    while True:
-        try:
-            return db.execute(statement, parameters)
-        except sqlite3.OperationalError as error:
-            give_up = give_up or time.monotonic() + BUSY_TIMEOUT
-            if not is_busy(error) or time.monotonic() > give_up:
-                raise
-        time.sleep(RETRY)
+    cursor = poll_blocking(
+        lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
+    )
+    return db.execute(statement, parameters) if cursor is None else cursor
+
+
+def _unless_busy(
+    db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
+) -> sqlite3.Cursor | None:
+    try:
+        return db.execute(statement, parameters)
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        return None
+
+
+def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
+    """Move the content of the write-ahead log into the database and truncate it; return whether that succeeded.
+
+    Waits until no connection reads an older state, at most `BUSY_TIMEOUT` (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
+    """
+
+    def truncate() -> bool | None:
+        cursor = _unless_busy(db, "PRAGMA wal_checkpoint(TRUNCATE)")
+        return True if cursor is not None and cursor.fetchone()[0] == 0 else None
+
+    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT))
 
 
 @contextmanager
@@ -126,12 +145,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether another connection's lock was in the way (SQLITE_BUSY, with any extended code)."""
+    """Return whether another connection holds the lock (SQLITE_BUSY, with any extended code)."""
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _connect(where: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
-    db = sqlite3.connect(where, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
+def _connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
+    db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
     try:
         for name, value in pragmas.items():
             db.execute(f"PRAGMA {name} = {value}")
@@ -142,7 +161,7 @@ def _connect(where: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection
 
 
 def statements(script: str) -> Iterator[str]:
-    """Yield the statements of `script` one by one: `executescript` would commit the transaction under way."""
+    """Yield the statements of `script` one by one: `executescript` would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

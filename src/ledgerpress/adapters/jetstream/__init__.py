@@ -1,1 +1,1 @@
-"""The event log in NATS JetStream: one stream of the server's a publication, one subject a stream of ours."""
+"""The event log in NATS JetStream: one server stream per publication, one subject per stream of events."""

@@ -1,13 +1,12 @@
-"""Makes the messages of an append, each with its guard: which message must be the last on its stream's subjects."""
+"""Creates the messages of an append, each with its guard: the sequence that the last message on its stream's subjects must have."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests
 from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EXPECTED_ON, MESSAGE_ID, Message
-from ledgerpress.adapters.jetstream.stream_heads import UNTOUCHED, StreamHead, StreamHeads
+from ledgerpress.adapters.jetstream.stream_heads import EMPTY_STREAM, StreamHead, StreamHeads
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import WrongExpectedVersion
@@ -15,106 +14,104 @@ from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
 
 
 class AppendAttempt(NamedTuple):
-    """What is sent: where each stream was, and the messages."""
+    """The heads of the streams before the append, and the messages to send."""
 
-    states: Sequence[StreamHead]
+    heads: Sequence[StreamHead]
     messages: Sequence[Message]
 
 
 class AppendMessages:
     """Prepares the appends to one publication's log."""
 
-    def __init__(self, leader: LeaderRequests, names: SubjectNames, states: StreamHeads) -> None:
-        self._leader = leader
+    def __init__(self, names: SubjectNames, heads: StreamHeads) -> None:
         self._names = names
-        self._states = states
+        self._heads = heads
 
     async def prepare(
-        self, writes: Sequence[StreamWrite], withdraws: Header | None, *, careful: bool
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, *, use_cache: bool
     ) -> AppendAttempt:
-        """Find where the streams are, and make the messages; if `careful`, go by what the leader says alone.
+        """Find the heads of the streams, and create the messages; without `use_cache`, load all heads from the leader.
 
         Raises `WrongExpectedVersion` and `LogUnavailable`.
         """
-        head = None
-        if guards_another(writes):
-            # A message has room for one guard of a subject. Those of streams that are not written to hold as long as
-            # nothing at all is recorded after they were looked at.
-            careful = True
-            fences = [write for write in writes if not write.events]
-            seen = [await self._states.version_and_head(write.stream) for write in fences]
-            for write, (version, _) in zip(fences, seen, strict=True):
-                _check(write, version)
-            head = min(position for _, position in seen)
-        states = [self._at_hand(write, careful=careful) for write in writes]
-        if None in states:
-            found = await asyncio.gather(
-                *(
-                    self._states.look_up(write.stream)
-                    for write, state in zip(writes, states, strict=True)
-                    if state is None
+        log_head = None
+        if guards_other_streams(writes):
+            # A message has room for the guard of one subject. Guards of streams without events hold as long as nothing at
+            # all is recorded after they were read.
+            use_cache = False
+            guards = [write for write in writes if not write.events]
+            guarded = [await self._heads.version_and_head(write.stream) for write in guards]
+            for write, (version, _) in zip(guards, guarded, strict=True):
+                _check_version(write, version)
+            log_head = min(position for _, position in guarded)
+        cached = [self._cached(write) if use_cache or not write.events else None for write in writes]
+        if None in cached:
+            loaded = iter(
+                await asyncio.gather(
+                    *(
+                        self._heads.load(write.stream)
+                        for write, head in zip(writes, cached, strict=True)
+                        if head is None
+                    )
                 )
             )
-            looked_up = iter(found)
-            states = [state if state is not None else next(looked_up) for state in states]
-        placed = [state for state in states if state is not None]
-        for write, state in zip(writes, placed, strict=True):
-            _check(write, state.version)
-        return AppendAttempt(placed, self._messages(writes, placed, withdraws, head))
+            cached = [head if head is not None else next(loaded) for head in cached]
+        heads = [head for head in cached if head is not None]
+        for write, head in zip(writes, heads, strict=True):
+            _check_version(write, head.version)
+        return AppendAttempt(heads, self._messages(writes, heads, withdraws, log_head))
 
-    def _at_hand(self, write: StreamWrite, *, careful: bool) -> StreamHead | None:
+    def _cached(self, write: StreamWrite) -> StreamHead | None:
         if not write.events:
             return StreamHead(write.expected, 0)
-        if careful:
-            return None
-        state = self._states.remembered(write.stream)
-        if state is None and write.expected == NO_STREAM:
-            state = UNTOUCHED
-        return state if state is not None and write.expected in (ANY_VERSION, state.version) else None
+        head = self._heads.cached(write.stream)
+        if head is None and write.expected == NO_STREAM:
+            head = EMPTY_STREAM
+        return head if head is not None and write.expected in (ANY_VERSION, head.version) else None
 
     def _messages(
         self,
         writes: Sequence[StreamWrite],
-        states: Sequence[StreamHead],
+        heads: Sequence[StreamHead],
         withdraws: Header | None,
-        head: int | None,
+        log_head: int | None,
     ) -> list[Message]:
         messages: list[Message] = []
-        more = sum([len(write.events) for write in writes])
-        for write, state in zip(writes, states, strict=True):
-            of = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
-            subject = self._names.subject(write.stream, "" if of is None else of.stream)
-            # A cluster looks at what is under way by the text of the guard: so all messages have it, not the first alone.
-            guard = {EXPECTED: str(state.guard), EXPECTED_ON: self._names.guarded(write.stream)}
-            version = state.version
+        remaining = sum([len(write.events) for write in writes])
+        for write, head in zip(writes, heads, strict=True):
+            withdrawn = withdraws if withdraws is not None and withdraws.event_id in write.stream else None
+            subject = self._names.subject(write.stream, "" if withdrawn is None else withdrawn.stream)
+            # A cluster compares pending messages by the text of the guard: so all messages have it, not only the first.
+            guard = {EXPECTED: str(head.guard), EXPECTED_ON: self._names.guarded(write.stream)}
+            version = head.version
             for event in write.events:
                 version += 1
-                more -= 1
+                remaining -= 1
                 headers = {MESSAGE_ID: event.event_id, **guard}
-                if head is not None and not messages:
-                    headers[EXPECTED_HEAD] = str(head)
-                messages.append(Message(subject, headers, body_of(event, version, more, of)))
+                if log_head is not None and not messages:
+                    headers[EXPECTED_HEAD] = str(log_head)
+                messages.append(Message(subject, headers, body_of(event, version, remaining, withdrawn)))
         return messages
 
-    def note(self, writes: Sequence[StreamWrite], attempt: AppendAttempt, position: int) -> None:
-        """Remember that an attempt was recorded, its last message at `position`."""
+    def note_recorded(self, writes: Sequence[StreamWrite], attempt: AppendAttempt, position: int) -> None:
+        """Cache the new heads after an attempt was recorded, its last message at `position`."""
         position -= len(attempt.messages)
-        for write, state in zip(writes, attempt.states, strict=True):
+        for write, head in zip(writes, attempt.heads, strict=True):
             if count := len(write.events):
                 position += count
-                self._states.note(write.stream, StreamHead(state.version + count, position))
+                self._heads.note(write.stream, StreamHead(head.version + count, position))
 
     def forget(self, writes: Sequence[StreamWrite]) -> None:
-        """Remember nothing of the streams of an append that failed."""
+        """Drop the cached heads of the streams of an append that failed."""
         for write in writes:
-            self._states.forget(write.stream)
+            self._heads.forget(write.stream)
 
 
-def _check(write: StreamWrite, version: int) -> None:
+def _check_version(write: StreamWrite, version: int) -> None:
     if write.expected not in (ANY_VERSION, version):
         raise WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=version)
 
 
-def guards_another(writes: Sequence[StreamWrite]) -> bool:
-    """Whether a stream is guarded that is not written to: then nothing at all may be recorded in between."""
+def guards_other_streams(writes: Sequence[StreamWrite]) -> bool:
+    """Return whether a stream is guarded but not written to: then nothing at all may be recorded in between."""
     return any(not write.events for write in writes)

@@ -1,4 +1,4 @@
-"""What became of an attempt that got no clear answer: its events are in the log, or others are in their places."""
+"""Determines the result of an attempt without a clear answer: its events are in the log, or others are in their places."""
 
 from typing import NamedTuple
 
@@ -11,26 +11,27 @@ from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 
 
-class _Taken(NamedTuple):
-    """What is recorded in a place. The commitment tells whose it is: two nodes give one command the same event ids."""
+class _RecordedEvent(NamedTuple):
+    """The event in a place. Its commitment identifies the attempt: two nodes give one command the same event ids."""
 
     position: int
     commitment: str
 
     @classmethod
-    def by(cls, message: StoredMessage) -> "_Taken":
+    def of_message(cls, message: StoredMessage) -> "_RecordedEvent":
         return cls(message.sequence, read_body(message.sequence, message.data).payload_commitment)
 
     @classmethod
-    def by_withdrawn(cls, header: Header) -> "_Taken":
+    def of_withdrawn(cls, header: Header) -> "_RecordedEvent":
         return cls(header.position, header.payload_commitment)
 
 
 class AppendResolution:
-    """Finds out what became of attempts to append to one publication's log.
+    """Determines the results of attempts to append to one publication's log.
 
-    Only what is there proves anything, since whoever answers may lead no more. An attempt is recorded as a whole, and
-    each of its events has a place that no other can have: a version of its stream, or a position where it is bound to one.
+    Only recorded events prove anything, since the server that answers may no longer be the leader. An attempt is recorded as
+    a whole, and each of its events has a place that no other can have: a version of its stream, or a position if it is bound
+    to one.
     """
 
     def __init__(self, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex) -> None:
@@ -39,37 +40,42 @@ class AppendResolution:
         self._withdrawals = withdrawals
 
     async def of(self, attempt: AppendAttempt) -> int | None:
-        """Return the position of the attempt's last event, 0 where it can never be recorded; `None`: not known yet."""
+        """Return the position of the attempt's last event, 0 if it can never be recorded, `None` if it is not known yet."""
         streams = set[str]()
         for index, message in enumerate(attempt.messages):
             stream = self._names.stream_of(message.subject)
             if stream in streams:
                 continue
             streams.add(stream)
-            bound_to = message.headers.get(EXPECTED_HEAD)
-            taken = await (
-                self._at_version(stream, message) if bound_to is None else self._at(int(bound_to) + 1)
+            expected_head = message.headers.get(EXPECTED_HEAD)
+            recorded = await (
+                self._at_version(stream, message)
+                if expected_head is None
+                else self._at_position(int(expected_head) + 1)
             )
-            if taken is not None:
-                is_ours = taken.commitment == read_body(0, message.body).payload_commitment
-                return taken.position + len(attempt.messages) - 1 - index if is_ours else 0
+            if recorded is not None:
+                is_ours = recorded.commitment == read_body(0, message.body).payload_commitment
+                return recorded.position + len(attempt.messages) - 1 - index if is_ours else 0
         return None
 
-    async def _at(self, position: int) -> _Taken | None:
-        if (found := await self._leader.at(position)) is not None:
-            return _Taken.by(found)
+    async def _at_position(self, position: int) -> _RecordedEvent | None:
+        if (message := await self._leader.at(position)) is not None:
+            return _RecordedEvent.of_message(message)
         await self._withdrawals.refresh()
         header = self._withdrawals.get(position)
-        return None if header is None else _Taken.by_withdrawn(header)
+        return None if header is None else _RecordedEvent.of_withdrawn(header)
 
-    async def _at_version(self, stream: str, message: Message) -> _Taken | None:
+    async def _at_version(self, stream: str, message: Message) -> _RecordedEvent | None:
         version = read_body(0, message.body).stream_version
-        found = await self._leader.next_of(message.subject, int(message.headers[EXPECTED]))
-        if found is not None and read_body(found.sequence, found.data).stream_version == version:
-            return _Taken.by(found)
+        next_message = await self._leader.next_of(message.subject, int(message.headers[EXPECTED]))
+        if (
+            next_message is not None
+            and read_body(next_message.sequence, next_message.data).stream_version == version
+        ):
+            return _RecordedEvent.of_message(next_message)
         # It may have been withdrawn since.
         await self._withdrawals.refresh()
         for header in self._withdrawals.of_stream(stream):
             if header.stream_version == version:
-                return _Taken.by_withdrawn(header)
+                return _RecordedEvent.of_withdrawn(header)
         return None

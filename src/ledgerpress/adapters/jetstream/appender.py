@@ -1,23 +1,27 @@
-"""Appends commands: finds the guards, sends, and finds out what came of it where the answer does not say.
+"""Appends commands: prepares the messages, sends them, and determines the result if the answer does not.
 
-The guard of a write is the sequence of the last message on its stream's subjects (`SubjectNames.subject` says which). An attempt
-without a clear answer is sent again under the same guards and ids, and what became of it is looked for (`AppendResolution`).
+The guard of a write is the sequence of the last message on its stream's subjects (see `SubjectNames.subject`). An attempt
+without a clear answer is sent again with the same guards and ids, and `AppendResolution` determines its result.
 
-Where several servers hold the log, that the guard does not hold is no clear answer either. While a server does not know
-yet that another leads, both have got the message, and the refusal of the one may come before the other records it.
+If several servers hold the log, a failed guard is not a clear answer either. While a server does not know yet that another one
+is the leader, both have received the message, and the first may reject it before the second records it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.append_messages import AppendAttempt, AppendMessages, guards_another
+from ledgerpress.adapters.jetstream.append_messages import (
+    AppendAttempt,
+    AppendMessages,
+    guards_other_streams,
+)
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.adapters.jetstream.head_broadcast import QUIET, HeadBroadcast
+from ledgerpress.adapters.jetstream.head_broadcast import MAX_PAUSE, HeadBroadcast
 from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests
 from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED,
@@ -46,52 +50,50 @@ from ledgerpress.eventlog.errors import (
 )
 from ledgerpress.eventlog.log import StreamWrite
 
-PATIENCE: Final = 10.0
-"""Seconds for which an append is tried again."""
-PAUSES: Final = (0.0, 0.01, 0.03, 0.1, 0.2)
-"""Seconds before the next attempt; the last one for all that follow."""
-
-
-ALONE_AFTER: Final = 2
-"""Attempts after which an append with a guard of another stream asks the others for quiet."""
-SETTLES: Final = 0.005
-"""Seconds between two looks at the head, to see that what was under way is recorded."""
+RETRY_TIMEOUT: Final = 10.0
+"""Seconds of retries of an append."""
+RETRY_DELAYS: Final = (0.0, 0.01, 0.03, 0.1, 0.2)
+"""Seconds before the next attempts; the last value for all further ones."""
+PAUSE_OTHERS_AFTER: Final = 2
+"""Failed attempts after which an append with a guard of another stream asks the other nodes to pause."""
+SETTLE_INTERVAL: Final = 0.005
+"""Seconds between two reads of the head, to see that pending appends are recorded."""
 
 
 @dataclass(slots=True)
-class _Undecided:
-    """An attempt of which it is not known whether it was, or will be, recorded; and what was said, if it was no refusal."""
+class _UnresolvedAttempt:
+    """An attempt that may have been, or may yet be, recorded; and the unclear answer, unless it was a conflict."""
 
     attempt: AppendAttempt
     unclear: str
 
 
 @dataclass(slots=True)
-class _Tries:
-    """How an append has gone so far."""
+class _AppendProgress:
+    """The state of an append between its attempts."""
 
-    give_up: float
+    deadline: float
     failed: int = 0
-    undecided: dict[tuple[str, ...], _Undecided] = field(default_factory=dict)
-    """By their guards: one after another under the same guards is the same attempt once more."""
+    unresolved: dict[tuple[str, ...], _UnresolvedAttempt] = field(default_factory=dict)
+    """By their guards: two attempts with the same guards are the same attempt."""
 
-    def doubt(self, attempt: AppendAttempt, unclear: str) -> None:
-        """Note that an attempt is undecided."""
+    def add_unresolved(self, attempt: AppendAttempt, unclear: str) -> None:
+        """Note that the result of an attempt is not known."""
         guards = tuple(
             f"{message.headers[EXPECTED]}/{message.headers.get(EXPECTED_HEAD)}"
             for message in attempt.messages
         )
-        known = self.undecided.setdefault(guards, _Undecided(attempt, unclear))
+        known = self.unresolved.setdefault(guards, _UnresolvedAttempt(attempt, unclear))
         known.unclear = unclear or known.unclear
 
-    def outcome(self, error: LogUnavailable) -> LogUnavailable:
-        """Return what to answer in the end where `error` came last."""
-        if not self.undecided:
+    def final_error(self, error: LogUnavailable) -> LogUnavailable:
+        """Return the error to raise at the end, if `error` was the last one."""
+        if not self.unresolved:
             return error
-        why = [one.unclear for one in self.undecided.values() if one.unclear]
+        reasons = [unresolved.unclear for unresolved in self.unresolved.values() if unresolved.unclear]
         return AppendUnresolved(
-            f"NATS gave no clear answer for {PATIENCE:g} seconds: whether this was recorded is not known "
-            f"({why[-1] if why else error})"
+            f"NATS gave no clear answer for {RETRY_TIMEOUT:g} seconds: whether this was recorded is not known "
+            f"({reasons[-1] if reasons else error})"
         )
 
 
@@ -104,111 +106,111 @@ class Appender:
         leader: LeaderRequests,
         names: SubjectNames,
         withdrawals: WithdrawalIndex,
-        states: StreamHeads,
-        bell: HeadBroadcast,
+        heads: StreamHeads,
+        broadcast: HeadBroadcast,
         *,
         may_be_deposed: bool,
     ) -> None:
-        """`may_be_deposed`: whether a server may answer as the leader that is none any more."""
-        self._bell = bell
+        """`may_be_deposed`: whether the server that answers may be a deposed leader."""
+        self._broadcast = broadcast
         self._connection = connection
         self._leader = leader
         self._may_be_deposed = may_be_deposed
-        self._fates = AppendResolution(leader, names, withdrawals)
-        self._preparer = AppendMessages(leader, names, states)
+        self._resolution = AppendResolution(leader, names, withdrawals)
+        self._messages = AppendMessages(names, heads)
         self._publisher = Publisher(connection)
-        self._turns = StreamLocks()
+        self._locks = StreamLocks()
         self.resolved = 0
-        """After how many appends without a clear answer it was found out whether they are recorded."""
+        """For how many appends without a clear answer it was determined whether they are recorded."""
 
     async def append(self, writes: Sequence[StreamWrite], withdraws: Header | None = None) -> int:
         """Record `writes`, which are checked, and return the position of the last event.
 
-        `withdraws` is the header of the event that is withdrawn by them. Raises what `EventLog.append` raises.
+        `withdraws` is the header of the event that they withdraw. Raises as `EventLog.append` does.
         """
         _check(writes)
-        turn = self._turns.take([write.stream for write in writes])
+        lock = self._locks.enqueue([write.stream for write in writes])
         try:
-            if turn.must_wait:
-                await turn.come()
+            if lock.must_wait:
+                await lock.acquire()
             return await self._record(writes, withdraws)
         except BaseException:
-            self._preparer.forget(writes)
+            self._messages.forget(writes)
             raise
         finally:
-            turn.end()
+            lock.release()
 
     async def _record(self, writes: Sequence[StreamWrite], withdraws: Header | None) -> int:
-        tries = _Tries(monotonic() + PATIENCE)
+        progress = _AppendProgress(monotonic() + RETRY_TIMEOUT)
         while True:
             answer: Answer = Busy("there is no leader")
             try:
-                attempt, answer = await self._send(writes, withdraws, tries)
+                attempt, answer = await self._send(writes, withdraws, progress)
                 if isinstance(answer, Recorded):
-                    self._preparer.note(writes, attempt, answer.position)
+                    self._messages.note_recorded(writes, attempt, answer.position)
                     return answer.position
-                if isinstance(answer, Duplicate) and not tries.undecided:
-                    await self._preparer.prepare(writes, withdraws, careful=True)
-                    raise DuplicateEvent(event_id=await self._twin(attempt))
+                if isinstance(answer, Duplicate) and not progress.unresolved:
+                    await self._messages.prepare(writes, withdraws, use_cache=False)
+                    raise DuplicateEvent(event_id=await self._duplicate_id(attempt))
                 if isinstance(answer, Unclear) or (self._may_be_deposed and isinstance(answer, Conflict)):
-                    tries.doubt(attempt, answer.why if isinstance(answer, Unclear) else "")
-                if landed := await self._landed(tries):
-                    return landed
+                    progress.add_unresolved(attempt, answer.reason if isinstance(answer, Unclear) else "")
+                if position := await self._resolve(progress):
+                    return position
             except WrongExpectedVersion:
-                # It may be our own attempt that has moved the stream.
+                # It may be our own attempt that has changed the stream.
                 with suppress(LogUnavailable):
-                    if landed := await self._landed(tries):
-                        return landed
-                if not tries.undecided:
+                    if position := await self._resolve(progress):
+                        return position
+                if not progress.unresolved:
                     raise
             except LogUnavailable as error:
-                # Nothing was sent: that is an answer. Otherwise a leader is worth the wait, as long as one may be elected.
-                if not tries.undecided or monotonic() > tries.give_up:
-                    raise tries.outcome(error) from error
-            if monotonic() > tries.give_up:
-                raise tries.outcome(_unavailable(answer))
-            await self._pause(tries, hurry=guards_another(writes) and isinstance(answer, Conflict))
+                # If nothing was sent, that is a result. Otherwise wait as long as a leader may be elected.
+                if not progress.unresolved or monotonic() > progress.deadline:
+                    raise progress.final_error(error) from error
+            if monotonic() > progress.deadline:
+                raise progress.final_error(_unavailable(answer))
+            await self._wait_before_retry(
+                progress, at_once=guards_other_streams(writes) and isinstance(answer, Conflict)
+            )
 
     async def _send(
-        self, writes: Sequence[StreamWrite], withdraws: Header | None, tries: _Tries
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, progress: _AppendProgress
     ) -> tuple[AppendAttempt, Answer]:
-        if not guards_another(writes):
-            if self._bell.is_quiet:
-                await self._bell.noise()
-        elif tries.failed >= ALONE_AFTER:
-            async with self._alone():
-                return await self._send_now(writes, withdraws, tries)
-        return await self._send_now(writes, withdraws, tries)
+        if not guards_other_streams(writes):
+            if self._broadcast.is_paused:
+                await self._broadcast.wait_until_resumed()
+        elif progress.failed >= PAUSE_OTHERS_AFTER:
+            async with self._broadcast.others_paused():
+                await self._wait_until_settled()
+                return await self._send_now(writes, withdraws, progress)
+        return await self._send_now(writes, withdraws, progress)
 
     async def _send_now(
-        self, writes: Sequence[StreamWrite], withdraws: Header | None, tries: _Tries
+        self, writes: Sequence[StreamWrite], withdraws: Header | None, progress: _AppendProgress
     ) -> tuple[AppendAttempt, Answer]:
-        async with self._publisher.room(sum([len(write.events) for write in writes])):
-            attempt = await self._preparer.prepare(writes, withdraws, careful=tries.failed > 0)
+        async with self._publisher.slot_for(sum([len(write.events) for write in writes])):
+            attempt = await self._messages.prepare(writes, withdraws, use_cache=not progress.failed)
             return attempt, await self._publisher.publish(attempt.messages)
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Ask all for quiet, and wait until what was under way is recorded."""
-        async with self._bell.quiet():
-            give_up, head = monotonic() + QUIET / 2, -1
-            while (now := await self._leader.head()) != head and monotonic() < give_up:
-                head = now
-                await asyncio.sleep(SETTLES)
-            yield
+    async def _wait_until_settled(self) -> None:
+        """Wait until the appends that were pending are recorded."""
+        deadline, previous = monotonic() + MAX_PAUSE / 2, -1
+        while (head := await self._leader.head()) != previous and monotonic() < deadline:
+            previous = head
+            await asyncio.sleep(SETTLE_INTERVAL)
 
-    async def _landed(self, tries: _Tries) -> int | None:
-        """Return where an undecided attempt landed, if one did; those that can never be recorded are undecided no more."""
-        for guards, one in list(tries.undecided.items()):
-            found = await self._fates.of(one.attempt)
-            if found is not None:
-                self.resolved += bool(one.unclear)
-                if found:
-                    return found
-                del tries.undecided[guards]
+    async def _resolve(self, progress: _AppendProgress) -> int | None:
+        """Return the position of an unresolved attempt if one was recorded; drop those that never can be."""
+        for guards, unresolved in list(progress.unresolved.items()):
+            position = await self._resolution.of(unresolved.attempt)
+            if position is not None:
+                self.resolved += bool(unresolved.unclear)
+                if position:
+                    return position
+                del progress.unresolved[guards]
         return None
 
-    async def _twin(self, attempt: AppendAttempt) -> str:
+    async def _duplicate_id(self, attempt: AppendAttempt) -> str:
         """Return which of the attempt's ids is recorded already."""
         ids = [message.headers[MESSAGE_ID] for message in attempt.messages]
         for message_id in ids[:-1]:
@@ -216,10 +218,10 @@ class Appender:
                 return message_id
         return ids[-1]
 
-    async def _pause(self, tries: _Tries, *, hurry: bool) -> None:
-        await self._connection.connected(PAUSES[-1])
-        await asyncio.sleep(0 if hurry else PAUSES[min(tries.failed, len(PAUSES) - 1)])
-        tries.failed += 1
+    async def _wait_before_retry(self, progress: _AppendProgress, *, at_once: bool) -> None:
+        await self._connection.wait_connected(RETRY_DELAYS[-1])
+        await asyncio.sleep(0 if at_once else RETRY_DELAYS[min(progress.failed, len(RETRY_DELAYS) - 1)])
+        progress.failed += 1
 
 
 def _check(writes: Sequence[StreamWrite]) -> None:
@@ -229,9 +231,13 @@ def _check(writes: Sequence[StreamWrite]) -> None:
             f"JetStream records at most {MAX_BATCH:,} events in one append, not {len(ids):,}"
         )
     if len(ids) > 1 and len(set(ids)) < len(ids):
-        raise DuplicateEvent(event_id=next(one for number, one in enumerate(ids) if one in ids[:number]))
+        raise DuplicateEvent(
+            event_id=next(event_id for number, event_id in enumerate(ids) if event_id in ids[:number])
+        )
 
 
 def _unavailable(answer: Answer) -> LogUnavailable:
-    why = answer.why if isinstance(answer, Busy) else "others wrote to the same streams all the time"
-    return LogUnavailable(f"NATS did not take this for {PATIENCE:g} seconds, and nothing was recorded: {why}")
+    reason = answer.reason if isinstance(answer, Busy) else "others wrote to the same streams all the time"
+    return LogUnavailable(
+        f"NATS did not take this for {RETRY_TIMEOUT:g} seconds, and nothing was recorded: {reason}"
+    )

@@ -1,22 +1,21 @@
-"""Many messages with one question: a batched direct get, which any replica may answer.
+"""Batched direct gets: one request for many messages, which any replica may answer.
 
 https://docs.nats.io/reference/reference-protocols/nats_api_reference and ADR-31 of NATS.
 """
 
-import asyncio
 from typing import Final, NamedTuple
 
 import msgspec
-from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unanswered
-from ledgerpress.adapters.jetstream.leader_requests import ANSWER_SECONDS, PATIENCE, PAUSE, StoredMessage
+from ledgerpress.adapters.jetstream import leader_requests
+from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.leader_requests import StoredMessage, retry_request
 from ledgerpress.adapters.jetstream.message_codec import Body, read_body
 from ledgerpress.adapters.jetstream.url import SubjectNames
-from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
+from ledgerpress.eventlog.errors import EventLogError
 
 MAX_MESSAGES: Final = 1_000
-"""Messages of one question."""
+"""Messages per request."""
 _END: Final = "204"
 _NOTHING: Final = "404"
 _SEQUENCE: Final = "Nats-Sequence"
@@ -24,8 +23,8 @@ _SUBJECT: Final = "Nats-Subject"
 _PENDING: Final = "Nats-Num-Pending"
 
 
-class Found(NamedTuple):
-    """A message that was read."""
+class ReadMessage(NamedTuple):
+    """A message of the log, decoded."""
 
     position: int
     stream: str
@@ -48,8 +47,8 @@ class BatchedReads:
 
     async def read(
         self, after: int, limit: int, max_bytes: int, subject: str | None = None
-    ) -> tuple[list[Found], bool]:
-        """Return messages after a position, and whether there are more; as far as the replica has come that answers.
+    ) -> tuple[list[ReadMessage], bool]:
+        """Return messages after a position, and whether there are more, as far as the answering replica has them.
 
         Raises `LogUnavailable`.
         """
@@ -60,32 +59,27 @@ class BatchedReads:
         }
         if subject is not None:
             request["next_by_subj"] = subject
-        messages, end = await self._ask(msgspec.json.encode(request))
+        data = msgspec.json.encode(request)
+        answers, end = await retry_request(
+            self._connection,
+            lambda: self._connection.request_batch(
+                self._subject, data, timeout=leader_requests.REQUEST_TIMEOUT
+            ),
+            timeout=leader_requests.RETRY_TIMEOUT,
+            failure="the log in NATS cannot be read",
+        )
         if end.get("Status") not in (_END, _NOTHING):
             raise EventLogError(f"the log in NATS cannot be read: {end.get('Description', end)}")
-        found = [
-            self.found(int(headers[_SEQUENCE]), headers[_SUBJECT], message.data)
-            for message in messages
-            if (headers := message.headers) is not None
+        messages = [
+            self._read_message(int(headers[_SEQUENCE]), headers[_SUBJECT], answer.data)
+            for answer in answers
+            if (headers := answer.headers) is not None
         ]
-        return found, bool(found) and int(end.get(_PENDING, 0)) > 0
+        return messages, bool(messages) and int(end.get(_PENDING, 0)) > 0
 
-    async def _ask(self, data: bytes) -> tuple[list[Msg], dict[str, str]]:
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + PATIENCE
-        while True:
-            try:
-                return await self._connection.collect(self._subject, data, seconds=ANSWER_SECONDS)
-            except (NotSent, Unanswered) as failed:
-                if (left := give_up - loop.time()) <= 0:
-                    raise LogUnavailable(f"the log in NATS cannot be read: {failed}") from failed
-                await self._connection.connected(left)
-                await asyncio.sleep(PAUSE)
+    def of_leader(self, message: StoredMessage) -> ReadMessage:
+        """Return a message that was requested from the leader."""
+        return self._read_message(message.sequence, message.subject, message.data)
 
-    def found(self, position: int, subject: str, data: bytes) -> Found:
-        """Return what a message holds."""
-        return Found(position, self._names.stream_of(subject), read_body(position, data), len(data))
-
-    def given(self, message: StoredMessage) -> Found:
-        """Return what a message holds that the leader gave."""
-        return self.found(message.sequence, message.subject, message.data)
+    def _read_message(self, position: int, subject: str, data: bytes) -> ReadMessage:
+        return ReadMessage(position, self._names.stream_of(subject), read_body(position, data), len(data))

@@ -1,4 +1,4 @@
-"""Compares this machine's clock with the engine's: whoever is far off must not record at what time things happened."""
+"""Compares this machine's clock with the servers': a node whose clock is wrong must not record events."""
 
 import asyncio
 import time
@@ -8,54 +8,55 @@ from typing import Final
 from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StreamInfo
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 
-MOST: Final = 5.0
+MAX_DIFFERENCE: Final = 5.0
 """Seconds by which the clocks may differ."""
-LOOK_EVERY: Final = 30.0
+CHECK_INTERVAL: Final = 30.0
+"""Seconds between two comparisons."""
 
 
 class ClockCheck:
-    """How far this machine's clock is from that of the stream's leader, as of the last look."""
+    """The difference between this machine's clock and that of the stream's leader at the last comparison."""
 
     def __init__(self, leader: LeaderRequests) -> None:
         self._leader = leader
-        self._off = 0.0
-        self._looked = float("-inf")
-        self._looking: asyncio.Task[None] | None = None
+        self._difference = 0.0
+        self._compared_at = float("-inf")
+        self._comparison: asyncio.Task[None] | None = None
 
-    def look(self, info: StreamInfo) -> None:
-        """Compare with the time at which the leader said this, just now."""
-        self._looked = time.monotonic()
+    def compare(self, info: StreamInfo) -> None:
+        """Compare with the leader's time in `info`, which was just received."""
+        self._compared_at = time.monotonic()
         with_zone = info.ts[:26].rstrip("Z") + "+00:00"
         try:
-            self._off = time.time() - datetime.fromisoformat(with_zone).timestamp()  # noqa: TID251
+            self._difference = time.time() - datetime.fromisoformat(with_zone).timestamp()  # noqa: TID251
         except ValueError:
-            self._off = 0.0
+            self._difference = 0.0
 
     async def check(self) -> None:
-        """Raise `LogUnavailable` where the clocks differ too much. Looks anew now and then, without anybody waiting."""
-        if abs(self._off) > MOST:
-            await self._look_again()
-        elif time.monotonic() - self._looked > LOOK_EVERY and self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look_aside())
-        if abs(self._off) > MOST:
+        """Raise `LogUnavailable` if the clocks differ too much. Compares again periodically, in the background."""
+        if abs(self._difference) > MAX_DIFFERENCE:
+            await self._compare_now()
+        elif time.monotonic() - self._compared_at > CHECK_INTERVAL and self._comparison is None:
+            self._comparison = asyncio.get_running_loop().create_task(self._compare_in_background())
+        if abs(self._difference) > MAX_DIFFERENCE:
             raise LogUnavailable(
-                f"the clock of this machine is {abs(self._off):.0f} seconds {'ahead of' if self._off > 0 else 'behind'} "
+                f"the clock of this machine is {abs(self._difference):.0f} seconds {'ahead of' if self._difference > 0 else 'behind'} "
                 "that of the NATS servers, so nothing is recorded: have both set by NTP"
             )
 
     async def close(self) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        """Stop comparing."""
+        if self._comparison is not None:
+            self._comparison.cancel()
+            await asyncio.wait([self._comparison])
 
-    async def _look_again(self) -> None:
-        self.look(await self._leader.info())
+    async def _compare_now(self) -> None:
+        self.compare(await self._leader.info())
 
-    async def _look_aside(self) -> None:
+    async def _compare_in_background(self) -> None:
         try:
-            await self._look_again()
+            await self._compare_now()
         except EventLogError:
-            self._looked = time.monotonic()
+            self._compared_at = time.monotonic()
         finally:
-            self._looking = None
+            self._comparison = None

@@ -1,6 +1,6 @@
-"""A connection to the servers, made again for ever when it breaks. Every question over it has a bound in time.
+"""A connection to the servers, reopened without limit when it breaks. Every request over it has a timeout.
 
-Answers come to one inbox of its own: nats-py's `request` would cost more for each than all else that an append does.
+Answers arrive in one inbox per connection: nats-py's own `request` costs more than everything else that an append does.
 """
 
 import asyncio
@@ -8,6 +8,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from nats import errors
@@ -19,33 +21,38 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogUnavailable
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 5.0
-"""For the first connection; later ones are tried for ever."""
-RECONNECT_SECONDS: Final = 0.25
-"""Between two attempts to reach the same server again."""
-REOPEN_SECONDS: Final = 1.0
-STUCK_SECONDS: Final = 20.0
-"""After so long without a connection another client is tried: what nats-py does not foresee ends its reconnecting for ever."""
-CLOSE_SECONDS: Final = 2.0
-SWEEP_SECONDS: Final = 0.1
-PING_SECONDS: Final = 2
-FLUSH_SECONDS: Final = 10
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds for the first connection; later ones are tried without limit."""
+RECONNECT_DELAY: Final = 0.25
+"""Seconds between two attempts to reach the same server."""
+REOPEN_DELAY: Final = 1.0
+"""Seconds before each attempt with a new client."""
+STUCK_TIMEOUT: Final = 20.0
+"""Seconds without a connection after which a new client is tried: an unexpected error ends nats-py's reconnecting."""
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds."""
+SWEEP_INTERVAL: Final = 0.1
+"""Seconds between two searches for expired requests."""
+PING_INTERVAL: Final = 2
+"""Seconds."""
+FLUSH_TIMEOUT: Final = 10
+"""Seconds."""
 _STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
-_DENIED: Final = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
-_REFUSED: Final = re.compile(r"authorization violation|authentication", re.IGNORECASE)
+_PUBLISH_DENIED: Final = re.compile(r"permissions violation for publish to \"([^\"]+)\"", re.IGNORECASE)
+_LOGIN_DENIED: Final = re.compile(r"authorization violation|authentication", re.IGNORECASE)
 
 
 class NotSent(Exception):
-    """A message did not leave, or nobody was there to take it."""
+    """A message was not sent, or had no receiver."""
 
 
 class Unanswered(Exception):
-    """A message left, and no answer came: in time, or before the connection broke."""
+    """A message was sent, and no answer arrived: in time, or before the connection broke."""
 
 
 class Denied(EventLogError):
-    """The servers do not let this user send to a subject. Nothing came of it."""
+    """The servers do not allow this user to send to a subject. The message had no effect."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(
@@ -53,38 +60,48 @@ class Denied(EventLogError):
         )
 
 
-class Connection:
-    """Messages to the servers and their answers."""
+@dataclass(slots=True)
+class _PendingRequest:
+    subject: str
+    answer: asyncio.Future[Msg]
+    deadline: float = inf
+    batch: list[Msg] | None = None
+    """The answers before the last one, for a request with many answers."""
 
-    def __init__(self, address: NatsUrl, login: Login, name: str) -> None:
-        self._address = address
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Connection:
+    """Sends messages and requests to the servers."""
+
+    def __init__(self, url: NatsUrl, login: Login, name: str) -> None:
+        self._url = url
         self._login = login
         self._name = name
         self._client = Client()
         self._loop = asyncio.get_running_loop()
         self._inbox = self._client.new_inbox() + "."
-        self._asked = 0
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
-        self._collecting: dict[str, list[Msg]] = {}
-        self._asking: dict[str, str] = {}
-        self._deadlines: dict[str, float] = {}
-        self._sweeping: asyncio.TimerHandle | None = None
-        self._subscribed: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = [
-            (self._inbox + "*", self._answered)
+        self._requests = 0
+        self._pending: dict[str, _PendingRequest] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._subscriptions: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = [
+            (self._inbox + "*", self._on_answer)
         ]
         self._connected = asyncio.Event()
-        self._refused = asyncio.Event()
-        self._why = ""
+        self._login_denied = asyncio.Event()
+        self._last_error = ""
         self._closed = False
         self._reopening: asyncio.Task[None] | None = None
-        self._stuck: asyncio.TimerHandle | None = None
+        self._stuck_timer: asyncio.TimerHandle | None = None
         self.reconnects = 0
-        """How often the connection was made anew."""
+        """How often the connection was reopened."""
 
     @classmethod
-    async def open(cls, address: NatsUrl, login: Login, name: str) -> "Connection":
-        """Connect. Raises `LogUnusable` where the servers refuse the user, else `LogUnavailable`."""
-        self = cls(address, login, name)
+    async def open(cls, url: NatsUrl, login: Login, name: str) -> "Connection":
+        """Connect. Raises `LogUnusable` if the servers reject the user, else `LogUnavailable`."""
+        self = cls(url, login, name)
         try:
             await self._connect()
         except BaseException:
@@ -94,98 +111,98 @@ class Connection:
 
     @property
     def client(self) -> Client:
-        """The client itself."""
+        """The current nats-py client."""
         return self._client
 
     async def close(self) -> None:
-        """Let go of it. Whoever still waits, and whoever asks later, gets `LogClosed`."""
+        """Close the connection. Pending and later requests raise `LogClosed`."""
         self._closed = True
         self._fail_all(LogClosed("the log was closed"))
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-        if self._stuck is not None:
-            self._stuck.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait([self._reopening])
-        # A client that has not got so far as to connect cannot be closed.
+        # A client that has never started to connect cannot be closed.
         with suppress(AssertionError):
             await self._client.close()
 
     async def _connect(self) -> None:
-        connecting = asyncio.ensure_future(self._connect_client())
-        refused = asyncio.ensure_future(self._refused.wait())
+        connect = asyncio.ensure_future(self._connect_client())
+        denied = asyncio.ensure_future(self._login_denied.wait())
         try:
             await asyncio.wait(
-                [connecting, refused], timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                [connect, denied], timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
             )
-            if connecting.done():
-                await connecting
+            if connect.done():
+                await connect
                 return
-            why = self._why or "no answer in time"
+            reason = self._last_error or "no answer in time"
         except (OSError, errors.Error) as error:
-            why = self._why or str(error)
+            reason = self._last_error or str(error)
         except ModuleNotFoundError as error:
             raise LogUnusable("a file of credentials needs a package: pip install nkeys") from error
         finally:
-            connecting.cancel()
-            refused.cancel()
-            await asyncio.wait([connecting, refused])
-        if self._refused.is_set():
+            connect.cancel()
+            denied.cancel()
+            await asyncio.wait([connect, denied])
+        if self._login_denied.is_set():
             raise LogUnusable(
-                f"the NATS servers refuse the user {self._login.user or 'without a name'}: {why}"
+                f"the NATS servers refuse the user {self._login.user or 'without a name'}: {reason}"
             )
-        raise LogUnavailable(f"no NATS server of {', '.join(self._address.servers)} answers: {why}")
+        raise LogUnavailable(f"no NATS server of {', '.join(self._url.servers)} answers: {reason}")
 
     async def _connect_client(self) -> None:
         client = self._client
 
-        def of_this(hear: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-            async def heard(*what: Exception) -> None:
-                # One that was given up may still have something to say.
+        def if_current(callback: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            async def call(*arguments: Exception) -> None:
+                # A client that was replaced may still call back.
                 if client is self._client:
-                    await hear(*what)
+                    await callback(*arguments)
 
-            return heard
+            return call
 
         self._login.check()
         await client.connect(
-            servers=list(self._address.servers),
+            servers=list(self._url.servers),
             name=self._name,
             user=self._login.user or None,
             password=self._login.password or None,
             user_credentials=self._login.credentials or None,
-            tls=self._address.tls(),
+            tls=self._url.tls(),
             connect_timeout=2,
-            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]
+            reconnect_time_wait=RECONNECT_DELAY,  # type: ignore[arg-type]
             max_reconnect_attempts=-1,
-            ping_interval=PING_SECONDS,
+            ping_interval=PING_INTERVAL,
             max_outstanding_pings=2,
             pending_size=0,
-            error_cb=of_this(self._failed),
-            disconnected_cb=of_this(self._lost),
-            reconnected_cb=of_this(self._found),
-            closed_cb=of_this(self._shut),
+            error_cb=if_current(self._on_error),
+            disconnected_cb=if_current(self._on_disconnected),
+            reconnected_cb=if_current(self._on_reconnected),
+            closed_cb=if_current(self._on_client_closed),
         )
-        for subject, heard in self._subscribed:
-            await client.subscribe(subject, cb=heard)
+        for subject, callback in self._subscriptions:
+            await client.subscribe(subject, cb=callback)
         self._connected.set()
 
-    async def connected(self, seconds: float) -> bool:
-        """Wait until there is a connection, for `seconds` at most; return whether there is."""
+    async def wait_connected(self, timeout: float) -> bool:
+        """Wait until there is a connection, for `timeout` seconds at most; return whether there is."""
         if not self._connected.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._connected.wait(), seconds)
+                await asyncio.wait_for(self._connected.wait(), timeout)
         return self._connected.is_set()
 
-    async def subscribe(self, subject: str, heard: Callable[[Msg], Awaitable[None]]) -> None:
-        """Have `heard` called with each message on a subject, from now on and on every later connection."""
-        self._subscribed.append((subject, heard))
-        await self._client.subscribe(subject, cb=heard)
+    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
+        """Call `callback` with each message on a subject, on this connection and after each reconnect."""
+        self._subscriptions.append((subject, callback))
+        await self._client.subscribe(subject, cb=callback)
 
-    def give_up_waiting(self, why: str) -> None:
-        """Let nobody wait any longer for answers to what was sent so far: that raises `Unanswered`."""
-        self._fail_all(Unanswered(why))
+    def fail_pending(self, reason: str) -> None:
+        """Let all pending requests raise `Unanswered`."""
+        self._fail_all(Unanswered(reason))
 
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
@@ -194,149 +211,148 @@ class Connection:
         if self._closed:
             raise LogClosed("the log was closed")
         if not self._connected.is_set():
-            raise NotSent(self._why or "there is no connection")
+            raise NotSent(self._last_error or "there is no connection")
         try:
             await self._client.publish(subject, data, reply, headers)  # type: ignore[arg-type]
         except errors.Error as error:
             raise NotSent(str(error)) from error
 
     async def flush(self) -> None:
-        """Wait until the server has read what was sent, so that not too much waits to be sent. Raises `NotSent`."""
+        """Wait until the server has read everything sent, to limit the amount of unsent data. Raises `NotSent`."""
         try:
-            await self._client.flush(FLUSH_SECONDS)
+            await self._client.flush(FLUSH_TIMEOUT)
         except errors.Error as error:
             raise NotSent(str(error)) from error
 
-    async def ask(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, seconds: float
+    async def request(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, *, timeout: float
     ) -> Msg:
-        """Send a message and return the answer. Raises `NotSent`, `Unanswered` or `Denied`."""
-        self._asked += 1
-        token = str(self._asked)
-        waiting: asyncio.Future[Msg] = self._loop.create_future()
-        self._waiting[token] = waiting
-        self._asking[token] = subject
-        self._deadlines[token] = self._loop.time() + seconds
-        if self._sweeping is None:
-            self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        """Send a message and return the answer, within `timeout` seconds. Raises `NotSent`, `Unanswered` or `Denied`."""
+        token, pending = self._add_pending(
+            _PendingRequest(subject, self._loop.create_future(), self._loop.time() + timeout)
+        )
+        if self._sweep_timer is None:
+            self._sweep_timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         try:
             await self.send(subject, data, headers, self._inbox + token)
-            answer = await waiting
+            answer = await pending.answer
         finally:
-            del self._waiting[token], self._asking[token], self._deadlines[token]
-            _let_go(waiting)
-        if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
-            raise NotSent("no server of the cluster is responsible now")
+            self._remove_pending(token)
+        _check_responder(answer)
         return answer
 
-    async def collect(self, subject: str, data: bytes, *, seconds: float) -> tuple[list[Msg], dict[str, str]]:
+    async def request_batch(
+        self, subject: str, data: bytes, *, timeout: float
+    ) -> tuple[list[Msg], dict[str, str]]:
         """Send a message, and return the answers up to the one with a status, and the headers of that one.
 
-        `seconds` bounds the time between two answers. Raises `NotSent`, `Unanswered` or `Denied`.
+        `timeout` limits the seconds between two answers. Raises `NotSent`, `Unanswered` or `Denied`.
         """
-        self._asked += 1
-        token = str(self._asked)
-        waiting: asyncio.Future[Msg] = self._loop.create_future()
         answers: list[Msg] = []
-        self._waiting[token] = waiting
-        self._collecting[token] = answers
-        self._asking[token] = subject
+        token, pending = self._add_pending(
+            _PendingRequest(subject, self._loop.create_future(), batch=answers)
+        )
         try:
             await self.send(subject, data, None, self._inbox + token)
-            seen = -1
-            while len(answers) > seen and not waiting.done():
-                seen = len(answers)
-                await asyncio.wait([waiting], timeout=seconds)
-            if not waiting.done():
-                raise Unanswered(f"no answer within {seconds:g} seconds")
-            last = waiting.result()
+            received = -1
+            while len(answers) > received and not pending.answer.done():
+                received = len(answers)
+                await asyncio.wait([pending.answer], timeout=timeout)
+            if not pending.answer.done():
+                raise Unanswered(f"no answer within {timeout:g} seconds")
+            last = pending.answer.result()
         finally:
-            del self._waiting[token], self._asking[token], self._collecting[token]
-            _let_go(waiting)
-        headers = last.headers or {}
-        if headers.get(_STATUS) == _NO_RESPONDERS:
-            raise NotSent("no server of the cluster is responsible now")
-        return answers, headers
+            self._remove_pending(token)
+        _check_responder(last)
+        return answers, last.headers or {}
 
-    async def _answered(self, message: Msg) -> None:
-        token = message.subject[len(self._inbox) :]
-        waiting = self._waiting.get(token)
-        if waiting is None or waiting.done():
+    def _add_pending(self, pending: _PendingRequest) -> tuple[str, _PendingRequest]:
+        self._requests += 1
+        token = str(self._requests)
+        self._pending[token] = pending
+        return token, pending
+
+    def _remove_pending(self, token: str) -> None:
+        answer = self._pending.pop(token).answer
+        if answer.done() and not answer.cancelled():
+            # Retrieve the exception of an abandoned request: else asyncio logs an error.
+            answer.exception()
+
+    async def _on_answer(self, message: Msg) -> None:
+        pending = self._pending.get(message.subject[len(self._inbox) :])
+        if pending is None or pending.answer.done():
             return
-        answers = self._collecting.get(token)
-        if answers is None or (message.headers and _STATUS in message.headers):
-            waiting.set_result(message)
+        if pending.batch is None or (message.headers and _STATUS in message.headers):
+            pending.answer.set_result(message)
         else:
-            answers.append(message)
+            pending.batch.append(message)
 
-    async def _failed(self, error: Exception) -> None:
-        self._why = str(error) or type(error).__name__
-        if denied := _DENIED.search(self._why):
-            for token, subject in self._asking.items():
-                # nats-py gives what the server says in lower case.
-                if subject.lower() == denied[1] and not self._waiting[token].done():
-                    self._waiting[token].set_exception(Denied(subject))
-        if not self._connected.is_set() and _REFUSED.search(self._why):
-            self._refused.set()
-        logger.debug("NATS: %s", self._why)
+    async def _on_error(self, error: Exception) -> None:
+        self._last_error = str(error) or type(error).__name__
+        if denied := _PUBLISH_DENIED.search(self._last_error):
+            for pending in self._pending.values():
+                # nats-py converts the server's message to lower case.
+                if pending.subject.lower() == denied[1]:
+                    pending.fail(Denied(pending.subject))
+        if not self._connected.is_set() and _LOGIN_DENIED.search(self._last_error):
+            self._login_denied.set()
+        logger.debug("NATS: %s", self._last_error)
 
-    async def _lost(self) -> None:
+    async def _on_disconnected(self) -> None:
         if self._connected.is_set() and not self._closed:
-            logger.warning("The connection to NATS is lost: %s", self._why or "it was closed")
+            logger.warning("The connection to NATS is lost: %s", self._last_error or "it was closed")
         self._connected.clear()
         self._fail_all(Unanswered("the connection broke"))
-        if self._stuck is None and not self._closed:
-            self._stuck = self._loop.call_later(STUCK_SECONDS, self._begin_again)
+        if self._stuck_timer is None and not self._closed:
+            self._stuck_timer = self._loop.call_later(STUCK_TIMEOUT, self._start_reopening)
 
-    async def _found(self) -> None:
-        if self._stuck is not None:
-            self._stuck.cancel()
-            self._stuck = None
+    async def _on_reconnected(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
         self._connected.set()
         self.reconnects += 1
         logger.info("NATS is connected again")
 
-    async def _shut(self) -> None:
-        """The client has given up, which it does on some errors that a server sends: begin with another."""
-        self._begin_again()
+    async def _on_client_closed(self) -> None:
+        """Open a new client: nats-py closes the old one after some errors of a server."""
+        self._start_reopening()
 
-    def _begin_again(self) -> None:
+    def _start_reopening(self) -> None:
         if not self._closed and self._reopening is None:
             self._connected.clear()
             self._reopening = self._loop.create_task(self._reopen())
 
     async def _reopen(self) -> None:
-        said = ""
+        last_logged = ""
         while not self._connected.is_set():
             former, self._client = self._client, Client()
             with suppress(Exception):
-                async with asyncio.timeout(CLOSE_SECONDS):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
                     await former.close()
-            await asyncio.sleep(REOPEN_SECONDS)
+            await asyncio.sleep(REOPEN_DELAY)
             try:
                 await self._connect()
-                await self._found()
-            except Exception as error:  # noqa: BLE001 - whatever nats-py raises, it is tried again
-                if str(error) != said:
+                await self._on_reconnected()
+            except Exception as error:  # noqa: BLE001 - whatever nats-py raises, try again
+                if str(error) != last_logged:
                     logger.warning("NATS cannot be connected again: %s", error)
-                said = str(error)
+                last_logged = str(error)
         self._reopening = None
 
     def _sweep(self) -> None:
-        """Give up on what waits for too long. One timer for all: one each would cost more than the rest of an answer."""
+        """Fail expired requests. One timer for all: a timer for each would cost more than the rest of a request."""
         now = self._loop.time()
-        for token, deadline in self._deadlines.items():
-            if deadline < now and not self._waiting[token].done():
-                self._waiting[token].set_exception(Unanswered("no answer in time"))
-        self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._deadlines else None
+        for pending in self._pending.values():
+            if pending.deadline < now:
+                pending.fail(Unanswered("no answer in time"))
+        self._sweep_timer = self._loop.call_later(SWEEP_INTERVAL, self._sweep) if self._pending else None
 
-    def _fail_all(self, why: Exception) -> None:
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(why)
+    def _fail_all(self, error: Exception) -> None:
+        for pending in self._pending.values():
+            pending.fail(error)
 
 
-def _let_go(waiting: asyncio.Future[Msg]) -> None:
-    """Take note of how it ended, for whoever was called off before they could: else asyncio complains."""
-    if waiting.done() and not waiting.cancelled():
-        waiting.exception()
+def _check_responder(answer: Msg) -> None:
+    if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
+        raise NotSent("no server of the cluster is responsible now")

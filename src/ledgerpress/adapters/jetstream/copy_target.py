@@ -1,7 +1,7 @@
-"""A log that is being made of another one, in its stream from the start, whose metadata say that it is not finished.
+"""A log that is created as a copy of another one, in its final stream, whose metadata mark it as unfinished.
 
-Every event must come to the sequence that is its position: the first message of each batch says which sequence must be
-the last before it. An event that is withdrawn already comes as a message that holds its header alone.
+Every event must get the sequence that is its position: the first message of each batch carries the sequence that must be the last
+before it. An event that was withdrawn already becomes a message with its header alone.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from ledgerpress.adapters.jetstream.publisher import (
 )
 from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import (
-    BEING_MADE,
     FORMAT,
     FORMAT_KEY,
     PUBLICATION,
-    check,
-    find,
-    make,
+    UNFINISHED,
+    check_config,
+    create_stream,
+    find_stream,
     metadata_of,
 )
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
-from ledgerpress.adapters.jetstream.sync_check import look_at_servers
+from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
+from ledgerpress.eventlog.copy_target import check_follows
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
     EventLogError,
-    GapInLog,
     LogExists,
     LogUnavailable,
     LogUnusable,
@@ -51,14 +51,15 @@ from ledgerpress.eventlog.errors import (
 )
 
 NOTE: Final = "ledgerpress.note"
-BATCH: Final = 500
-BATCH_BYTES: Final = 4 * 1024 * 1024
-PATIENCE: Final = 20.0
-_PAUSE: Final = 0.2
+MAX_BATCH: Final = 500
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+RETRY_TIMEOUT: Final = 20.0
+"""Seconds of retries of one batch."""
+_RETRY_DELAY: Final = 0.2
 
 
 class JetStreamCopyTarget:
-    """A `LogReplica` in one stream."""
+    """A `CopyTarget` in one stream."""
 
     def __init__(self, connection: Connection, names: SubjectNames, publication: str) -> None:
         self._connection = connection
@@ -77,27 +78,27 @@ class JetStreamCopyTarget:
         )
 
     @classmethod
-    async def open(cls, address: NatsUrl, publication: str) -> "JetStreamCopyTarget":
-        """Begin or go on with a copy of the publication's log. Raises `LogExists` and `LogUnusable`."""
-        names = SubjectNames(address.publication)
-        connection = await Connection.open(address, address.login, f"ledgerpress copy {address.publication}")
+    async def open(cls, url: NatsUrl, publication: str) -> "JetStreamCopyTarget":
+        """Begin or continue a copy of the publication's log. Raises `LogExists` and `LogUnusable`."""
+        names = SubjectNames(url.publication)
+        connection = await Connection.open(url, url.login, f"ledgerpress copy {url.publication}")
         try:
-            replicas, _ = await look_at_servers(address, connection)
+            replicas, _ = await check_servers(url, connection)
             leader = LeaderRequests(connection, names.stream)
-            info = await find(leader)
+            info = await find_stream(leader)
             if info is None:
-                metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), BEING_MADE: "true"}
-                await make(leader, names, replicas, metadata)
-                await JetStreamLeaseRegister(connection, names, replicas).make()
+                metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), UNFINISHED: "true"}
+                await create_stream(leader, names, replicas, metadata)
+                await JetStreamLeaseRegister(connection, names, replicas).create()
                 info = await leader.info()
-            check(info, names)
-            found = metadata_of(info)
-            if BEING_MADE not in found:
+            check_config(info, names)
+            metadata = metadata_of(info)
+            if UNFINISHED not in metadata:
                 raise LogExists(f"the stream {names.stream} is a log already")
-            if found[PUBLICATION] != publication:
+            if metadata[PUBLICATION] != publication:
                 raise LogUnusable(
                     f"the stream {names.stream} is an unfinished copy of the log of another publication, "
-                    f"{found[PUBLICATION]}"
+                    f"{metadata[PUBLICATION]}"
                 )
             return cls(connection, names, publication)
         except BaseException:
@@ -105,7 +106,7 @@ class JetStreamCopyTarget:
             raise
 
     async def head(self) -> int:
-        """Return the position of the last event that is there."""
+        """Return the position of the last copied event."""
         return await self._leader.head()
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
@@ -113,19 +114,13 @@ class JetStreamCopyTarget:
         return await self._reader.read(after, limit)
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add `events`, in batches of which each is recorded as a whole."""
-        expected = 1 + await self.head()
-        for event in events:
-            if event.position != expected:
-                raise GapInLog(expected=expected, found=event.position)
-            if event.header.publication != self._publication:
-                raise EventLogError(f"position {expected}: it belongs to another publication")
-            expected += 1
+        """Add `events`, in batches, each of which is recorded as a whole."""
+        check_follows(events, await self.head(), self._publication)
         for batch in _batches(events):
             await self._add(batch)
 
     async def erase(self, position: int) -> None:
-        """Erase the message at `position`, whose withdrawal is there."""
+        """Erase the message at `position`, whose withdrawal is recorded."""
         await self._withdrawals.refresh()
         if self._withdrawals.get(position) is None:
             raise EventLogError(
@@ -138,27 +133,27 @@ class JetStreamCopyTarget:
                 f"the payload at position {position} is not erased yet: {error}"
             ) from error
 
-    async def note(self, text: str) -> None:
-        """Keep `text` in the stream's metadata."""
-        await self._update({NOTE: text})
+    async def save_note(self, text: str) -> None:
+        """Store `text` in the stream's metadata."""
+        await self._update_metadata({NOTE: text})
 
-    async def noted(self) -> str:
-        """Return what was noted last."""
+    async def load_note(self) -> str:
+        """Return the last note."""
         return metadata_of(await self._leader.info()).get(NOTE, "")
 
     async def finish(self) -> None:
-        """Make it a log, with one update of the stream's metadata."""
-        await self._update({NOTE: None, BEING_MADE: None})
+        """Turn it into a log, with one update of the stream's metadata."""
+        await self._update_metadata({NOTE: None, UNFINISHED: None})
 
     async def aclose(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         await self._connection.close()
 
-    async def _update(self, changed: dict[str, str | None]) -> None:
+    async def _update_metadata(self, changes: dict[str, str | None]) -> None:
         info = await self._leader.info()
-        metadata: dict[str, str | None] = {**metadata_of(info), **changed}
-        kept = {name: value for name, value in metadata.items() if value is not None}
-        await self._leader.ask("STREAM.UPDATE", {**info.config, "metadata": kept}, lambda answer: answer)
+        merged: dict[str, str | None] = {**metadata_of(info), **changes}
+        metadata = {name: value for name, value in merged.items() if value is not None}
+        await self._leader.send_request("STREAM.UPDATE", {**info.config, "metadata": metadata})
 
     async def _add(self, batch: Sequence[StoredEvent]) -> None:
         messages = [
@@ -171,32 +166,32 @@ class JetStreamCopyTarget:
         ]
         before = batch[0].position - 1
         messages[0].headers[EXPECTED_HEAD] = str(before)
-        give_up = monotonic() + PATIENCE
+        deadline = monotonic() + RETRY_TIMEOUT
         while True:
             answer = await self._publisher.publish(messages)
             if isinstance(answer, Recorded):
                 return
-            # The leader says whether it is there: all of it or nothing.
+            # The leader knows whether it is recorded: all of it or nothing.
             head = await self._leader.head()
-            if head >= batch[-1].position and await self._is_there(batch[-1]):
+            if head >= batch[-1].position and await self._is_recorded(batch[-1]):
                 return
             if head != before or isinstance(answer, Duplicate):
-                why = (
+                reason = (
                     "it is there already"
                     if isinstance(answer, Duplicate)
                     else "somebody else writes to the stream"
                 )
-                raise EventLogError(f"position {batch[0].position} could not be added: {why}")
-            if monotonic() > give_up:
-                why = answer.why if isinstance(answer, Unclear) else type(answer).__name__
+                raise EventLogError(f"position {batch[0].position} could not be added: {reason}")
+            if monotonic() > deadline:
+                reason = answer.reason if isinstance(answer, Unclear) else type(answer).__name__
                 raise LogUnavailable(
-                    f"position {batch[0].position} could not be added to the log in NATS: {why}"
+                    f"position {batch[0].position} could not be added to the log in NATS: {reason}"
                 )
-            await asyncio.sleep(0 if isinstance(answer, Conflict) else _PAUSE)
+            await asyncio.sleep(0 if isinstance(answer, Conflict) else _RETRY_DELAY)
 
-    async def _is_there(self, event: StoredEvent) -> bool:
-        found = await self._reader.read(event.position - 1, 1)
-        return bool(found) and found[0].header == event.header
+    async def _is_recorded(self, event: StoredEvent) -> bool:
+        recorded = await self._reader.read(event.position - 1, 1)
+        return bool(recorded) and recorded[0].header == event.header
 
 
 def _batches(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
@@ -205,7 +200,7 @@ def _batches(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
     for event in events:
         batch.append(event)
         size += len(event.payload.plaintext) if event.payload is not None else 0
-        if len(batch) == BATCH or size >= BATCH_BYTES:
+        if len(batch) == MAX_BATCH or size >= MAX_BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -1,8 +1,9 @@
-"""Nodes tell one another how far the log has grown, so that nobody has to look for it all the time; and ask for quiet.
+"""Nodes announce to each other how far the log has grown, so that they need not poll it; and ask each other to pause.
 
-These are plain messages that nobody stores: who misses one looks a moment later, and whoever hears one looks whether it is
-so, since anybody may ring who may publish here. An append that guards a stream which it does not write to can only be recorded while nobody else records anything (see `appending`), so where others write all
-the time it asks them to hold back for a moment. Nothing that is promised hangs on whether they do.
+These are plain messages that are not stored: a node that misses one polls a moment later, and a node that receives one verifies
+it, since any user who may publish here can announce. An append that guards a stream without writing to it can only be recorded
+while nothing else is (see `append_messages`). So if others write constantly, it asks them to pause for a moment. No guarantee
+depends on whether they do.
 """
 
 import asyncio
@@ -14,85 +15,82 @@ from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.connection import Connection, NotSent
 
-TOGETHER: Final = 0.002
-"""Seconds within which appends are told of by one message."""
-QUIET: Final = 1.0
-"""Seconds for which others hold back, unless they are told sooner that they may go on."""
-_HUSH: Final = b"hush"
-_GO_ON: Final = b"go on"
+BATCH_DELAY: Final = 0.002
+"""Seconds within which appends are announced by one message."""
+MAX_PAUSE: Final = 1.0
+"""Seconds for which other nodes pause, unless they are asked to resume earlier."""
+_PAUSE: Final = b"hush"
+_RESUME: Final = b"go on"
 
 
 class HeadBroadcast:
-    """Rings when this node has appended, and hears the others."""
+    """Announces the appends of this node, and receives the announcements of the others."""
 
-    def __init__(self, connection: Connection, subject: str, grown: Callable[[int], None]) -> None:
-        """Call `grown` with the position of which somebody tells, who need not be right."""
+    def __init__(self, connection: Connection, subject: str, announce: Callable[[int], None]) -> None:
+        """Call `announce` with every announced position, which may be wrong."""
         self._connection = connection
         self._subject = subject
-        self._grown = grown
+        self._announce = announce
         self._position = 0
-        self._ringing: asyncio.Task[None] | None = None
-        self._go_on: asyncio.Event | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._resumed: asyncio.Event | None = None
 
     async def listen(self) -> None:
-        """Hear the others from now on."""
-        await self._connection.subscribe(self._subject, self._hear)
+        """Receive the announcements of others from now on."""
+        await self._connection.subscribe(self._subject, self._on_message)
 
-    def ring(self, position: int) -> None:
-        """Tell the others that the log has come to `position`."""
+    def send(self, position: int) -> None:
+        """Announce that the log has grown to `position`."""
         self._position = max(self._position, position)
-        if self._ringing is None:
-            self._ringing = asyncio.get_running_loop().create_task(self._ring())
+        if self._sending is None:
+            self._sending = asyncio.get_running_loop().create_task(self._send_position())
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether somebody has asked for quiet."""
-        return self._go_on is not None
+    def is_paused(self) -> bool:
+        """Whether a node has asked the others to pause."""
+        return self._resumed is not None
 
-    async def noise(self) -> None:
-        """Wait until appends may go on."""
-        if self._go_on is not None:
-            await self._go_on.wait()
+    async def wait_until_resumed(self) -> None:
+        """Wait until appends may continue."""
+        if self._resumed is not None:
+            await self._resumed.wait()
 
     @asynccontextmanager
-    async def quiet(self) -> AsyncIterator[None]:
-        """Have all nodes, this one too, begin no appends meanwhile: for `QUIET` seconds at most."""
-        await self._tell(_HUSH)
+    async def others_paused(self) -> AsyncIterator[None]:
+        """Ask all nodes, including this one, not to start appends in the context: for `MAX_PAUSE` seconds at most."""
+        await self._send(_PAUSE)
         try:
             yield
         finally:
-            await self._tell(_GO_ON)
+            await self._send(_RESUME)
 
     async def close(self) -> None:
-        """Ring no more."""
-        self._end_quiet()
-        if self._ringing is not None:
-            await asyncio.wait([self._ringing])
+        """Stop announcing."""
+        self._resume()
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
 
-    async def _ring(self) -> None:
-        await asyncio.sleep(TOGETHER)
-        self._ringing = None
-        await self._tell(str(self._position).encode())
+    async def _send_position(self) -> None:
+        await asyncio.sleep(BATCH_DELAY)
+        self._sending = None
+        await self._send(str(self._position).encode())
 
-    async def _tell(self, what: bytes) -> None:
+    async def _send(self, data: bytes) -> None:
         with suppress(NotSent):
-            await self._connection.send(self._subject, what)
+            await self._connection.send(self._subject, data)
 
-    def _end_quiet(self) -> None:
-        if self._go_on is not None:
-            self._go_on.set()
-            self._go_on = None
+    def _resume(self) -> None:
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
 
-    async def _hear(self, message: Msg) -> None:
-        if message.data == _HUSH:
-            if self._go_on is None:
-                self._go_on = asyncio.Event()
-                asyncio.get_running_loop().call_later(QUIET, self._end_quiet)
-        elif message.data == _GO_ON:
-            self._end_quiet()
+    async def _on_message(self, message: Msg) -> None:
+        if message.data == _PAUSE:
+            if self._resumed is None:
+                self._resumed = asyncio.Event()
+                asyncio.get_running_loop().call_later(MAX_PAUSE, self._resume)
+        elif message.data == _RESUME:
+            self._resume()
         else:
-            self._hear_position(message)
-
-    def _hear_position(self, message: Msg) -> None:
-        with suppress(ValueError):
-            self._grown(int(message.data))
+            with suppress(ValueError):
+                self._announce(int(message.data))

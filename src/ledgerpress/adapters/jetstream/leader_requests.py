@@ -1,10 +1,10 @@
-"""Questions to the leader of a stream, which has everything that was ever acknowledged; a replica may lag.
+"""Requests to the leader of a stream, which has everything that was ever acknowledged; a replica may lag.
 
-A question that gets no answer is asked again for a bounded time, since a cluster without a leader elects one in seconds.
+A request without an answer is repeated for a limited time, since a cluster without a leader elects one within seconds.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -15,30 +15,49 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 
 T = TypeVar("T")
 
-ANSWER_SECONDS: Final = 2.0
-PATIENCE: Final = 5.0
-"""Seconds for which a question is asked again."""
-PAUSE: Final = 0.1
-LOOKS: Final = 5
-"""How often the leader must say that something is not there: one that was deposed a moment ago may not know it yet."""
-LOOK_PAUSE: Final = 0.2
-"""Seconds between two such looks."""
+REQUEST_TIMEOUT: Final = 2.0
+"""Seconds."""
+RETRY_TIMEOUT: Final = 5.0
+"""Seconds for which a request is repeated."""
+RETRY_DELAY: Final = 0.1
+"""Seconds between two attempts."""
+MAX_POLLS: Final = 5
+"""How often the leader must report that something is missing: a leader that was just deposed may not know it yet."""
+POLL_INTERVAL: Final = 0.2
+"""Seconds between two such polls."""
 NO_MESSAGE: Final = 10037
 NO_STREAM: Final = 10059
-_PASSING: Final = frozenset({10008, 10009, 10023, 10077})
-"""The cluster has no leader now, or not the means: error codes that pass."""
+NAME_IN_USE: Final = 10058
+_TRANSIENT: Final = frozenset({10008, 10009, 10023, 10077})
+"""Error codes: the cluster has no leader now, or not enough resources."""
 
 
 async def polls() -> AsyncIterator[None]:
-    """Come up once for each look at what the leader may not have yet, with a pause before each but the first."""
-    for look in range(LOOKS):
-        if look:
-            await asyncio.sleep(LOOK_PAUSE)
+    """Yield once for each poll for something that the leader may not have yet, with a delay before each but the first."""
+    for number in range(MAX_POLLS):
+        if number:
+            await asyncio.sleep(POLL_INTERVAL)
         yield
 
 
+async def retry_request(
+    connection: Connection, attempt: Callable[[], Awaitable[T]], *, timeout: float, failure: str
+) -> T:
+    """Call `attempt` until it does not raise `NotSent` or `Unanswered`; raise `LogUnavailable` after `timeout` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        try:
+            return await attempt()
+        except (NotSent, Unanswered) as error:
+            if (remaining := deadline - loop.time()) <= 0:
+                raise LogUnavailable(f"{failure}: {error}") from error
+        await connection.wait_connected(remaining)
+        await asyncio.sleep(RETRY_DELAY)
+
+
 class ApiError(msgspec.Struct, frozen=True):
-    """What a server says that went wrong."""
+    """The error in an answer of a server."""
 
     code: int
     err_code: int = 0
@@ -46,7 +65,7 @@ class ApiError(msgspec.Struct, frozen=True):
 
 
 class RequestRefused(EventLogError):
-    """The servers answered with an error that does not pass by itself."""
+    """The servers answered with a permanent error."""
 
     def __init__(self, error: ApiError) -> None:
         super().__init__(f"NATS says: {error.description} ({error.err_code})")
@@ -54,7 +73,7 @@ class RequestRefused(EventLogError):
 
 
 class StoredMessage(msgspec.Struct, frozen=True, rename={"sequence": "seq"}):
-    """A message as the leader gives it."""
+    """A message as the leader returns it."""
 
     subject: str
     sequence: int
@@ -67,12 +86,12 @@ class StreamState(msgspec.Struct, frozen=True):
     first_seq: int
     last_seq: int
     deleted: tuple[int, ...] = ()
-    """The sequences after the first one that were taken out, where they were asked for."""
+    """The deleted sequences after the first one, if they were requested."""
     subjects: dict[str, int] = {}
-    """How many messages are on each of the subjects that were asked for."""
+    """The number of messages on each of the requested subjects."""
 
     def lacks(self, sequence: int) -> bool:
-        """Whether the message with a sequence up to the last one was taken out; the deleted ones must have been asked for."""
+        """Return whether the message with a sequence up to the last one was deleted; `deleted` must have been requested."""
         return sequence < self.first_seq or sequence in self.deleted
 
 
@@ -81,7 +100,7 @@ class Cluster(msgspec.Struct, frozen=True):
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """What the leader says of the stream. `ts` is the server's clock (RFC 3339)."""
+    """The leader's information about the stream. `ts` is the server's clock (RFC 3339)."""
 
     config: dict[str, object]
     state: StreamState
@@ -91,88 +110,83 @@ class StreamInfo(msgspec.Struct, frozen=True):
     @property
     def replicas(self) -> int:
         """How many servers hold the stream."""
-        found = self.config.get("num_replicas", 1)
-        return found if isinstance(found, int) else 1
+        replicas = self.config.get("num_replicas", 1)
+        return replicas if isinstance(replicas, int) else 1
 
 
 class _Answer(msgspec.Struct, frozen=True):
     error: ApiError | None = None
 
 
-class _Got(msgspec.Struct, frozen=True):
+class _MessageAnswer(msgspec.Struct, frozen=True):
     message: StoredMessage
 
 
-_answer: Final = msgspec.json.Decoder(_Answer).decode
-_got: Final = msgspec.json.Decoder(_Got).decode
-_info: Final = msgspec.json.Decoder(StreamInfo).decode
+_decode_answer: Final = msgspec.json.Decoder(_Answer).decode
+_decode_message: Final = msgspec.json.Decoder(_MessageAnswer).decode
+_decode_info: Final = msgspec.json.Decoder(StreamInfo).decode
 
 
 class LeaderRequests:
-    """The leader of one stream."""
+    """Requests to the leader of one stream."""
 
-    def __init__(self, connection: Connection, stream: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, connection: Connection, stream: str, *, retry_timeout: float | None = None) -> None:
         self._connection = connection
         self._stream = stream
-        self._patience = patience
+        self._retry_timeout = retry_timeout
 
     async def info(self) -> StreamInfo:
-        """Return the stream's configuration and state. Raises `RequestRefused` (`NO_STREAM`) where there is none."""
-        return await self.ask("STREAM.INFO", None, _info)
+        """Return the stream's configuration and state. Raises `RequestRefused` (`NO_STREAM`) if there is none."""
+        return _decode_info(await self.send_request("STREAM.INFO", None))
 
-    async def missing(self) -> Iterable[int]:
-        """Return the sequences up to the last one whose messages were taken out."""
-        state = (await self.ask("STREAM.INFO", {"deleted_details": True}, _info)).state
+    async def deleted(self) -> Iterable[int]:
+        """Return the sequences up to the last one whose messages were deleted."""
+        state = await self._state({"deleted_details": True})
         return chain(range(1, min(state.first_seq, state.last_seq + 1)), state.deleted)
 
-    async def on(self, subjects: str) -> StreamState:
-        """Return the state of the stream, with how many messages are on each of the subjects, and which were taken out."""
-        asked = {"subjects_filter": subjects, "deleted_details": True}
-        return (await self.ask("STREAM.INFO", asked, _info)).state
+    async def state_of(self, subjects: str) -> StreamState:
+        """Return the state of the stream, with the number of messages on each of the subjects, and the deleted ones."""
+        return await self._state({"subjects_filter": subjects, "deleted_details": True})
 
     async def head(self) -> int:
-        """Return the sequence of the last message, 0 where there is none."""
+        """Return the sequence of the last message, 0 if there is none."""
         return (await self.info()).state.last_seq
 
     async def last_of(self, subject: str) -> StoredMessage | None:
         """Return the last message on a subject that is not erased."""
-        return await self._get({"last_by_subj": subject})
+        return await self._message({"last_by_subj": subject})
 
     async def next_of(self, subject: str, after: int) -> StoredMessage | None:
         """Return the first message on a subject (which may have wildcards) with a sequence greater than `after`."""
-        return await self._get({"seq": after + 1, "next_by_subj": subject})
+        return await self._message({"seq": after + 1, "next_by_subj": subject})
 
     async def at(self, sequence: int) -> StoredMessage | None:
         """Return the message with a sequence."""
-        return await self._get({"seq": sequence})
+        return await self._message({"seq": sequence})
 
-    async def ask(self, kind: str, request: object, decode: Callable[[bytes], T]) -> T:
-        """Ask the API for `kind`, and return the answer. Raises `RequestRefused`, `Denied`, and `LogUnavailable`."""
+    async def send_request(self, kind: str, request: object) -> bytes:
+        """Send a request to the API, and return the answer. Raises `RequestRefused`, `Denied`, and `LogUnavailable`."""
         subject = f"$JS.API.{kind}.{self._stream}"
         data = b"" if request is None else msgspec.json.encode(request)
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._patience
-        while True:
-            why: str
-            try:
-                answer = (await self._connection.ask(subject, data, seconds=ANSWER_SECONDS)).data
-                error = _answer(answer).error
-                if error is None:
-                    return decode(answer)
-                if error.err_code not in _PASSING:
-                    raise RequestRefused(error)
-                why = error.description
-            except (NotSent, Unanswered) as failed:
-                why = str(failed)
-            left = give_up - loop.time()
-            if left <= 0:
-                raise LogUnavailable(f"NATS does not answer: {why}")
-            await self._connection.connected(left)
-            await asyncio.sleep(PAUSE)
 
-    async def _get(self, request: object) -> StoredMessage | None:
+        async def attempt() -> bytes:
+            answer = (await self._connection.request(subject, data, timeout=REQUEST_TIMEOUT)).data
+            error = _decode_answer(answer).error
+            if error is None:
+                return answer
+            if error.err_code in _TRANSIENT:
+                raise Unanswered(error.description)
+            raise RequestRefused(error)
+
+        timeout = RETRY_TIMEOUT if self._retry_timeout is None else self._retry_timeout
+        return await retry_request(self._connection, attempt, timeout=timeout, failure="NATS does not answer")
+
+    async def _state(self, request: object) -> StreamState:
+        return _decode_info(await self.send_request("STREAM.INFO", request)).state
+
+    async def _message(self, request: object) -> StoredMessage | None:
         try:
-            return (await self.ask("STREAM.MSG.GET", request, _got)).message
+            return _decode_message(await self.send_request("STREAM.MSG.GET", request)).message
         except RequestRefused as refused:
             if refused.code == NO_MESSAGE:
                 return None

@@ -1,4 +1,4 @@
-"""Who holds which lease: a stream beside the log, with one subject a lease, whose last message is what it holds."""
+"""The registers of the leases: a stream next to the log, with one subject per lease, whose last message is the content."""
 
 import asyncio
 from time import monotonic
@@ -8,6 +8,7 @@ import msgspec
 
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.leader_requests import (
+    NAME_IN_USE,
     NO_STREAM,
     LeaderRequests,
     RequestRefused,
@@ -16,15 +17,15 @@ from ledgerpress.adapters.jetstream.leader_requests import (
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
-from ledgerpress.eventlog.leases.lease_register import Held
+from ledgerpress.eventlog.lease_register import LeaseRecord
 
-PATIENCE: Final = 8.0
-_PAUSE: Final = 0.1
-_IN_USE: Final = 10058
+RETRY_TIMEOUT: Final = 8.0
+"""Seconds of retries of a write."""
+_RETRY_DELAY: Final = 0.1
 
 
 class _Value(msgspec.Struct, frozen=True):
-    """What a message holds. `mark` is of one attempt to write alone, so that a writer knows his own again."""
+    """The content of a message. `mark` is unique to one call of `write`, which so recognizes its own message."""
 
     revision: int
     holder: str
@@ -35,7 +36,7 @@ _decode: Final = msgspec.json.Decoder(_Value).decode
 
 
 class JetStreamLeaseRegister:
-    """A `LeaseRegister` whose comparing and setting is the server's: the last sequence of the subject is expected."""
+    """A `LeaseRegister` whose compare-and-set is the server's: the last sequence of the subject is expected."""
 
     def __init__(self, connection: Connection, names: SubjectNames, replicas: int) -> None:
         self._leader = LeaderRequests(connection, names.leases_stream)
@@ -44,39 +45,42 @@ class JetStreamLeaseRegister:
         self._replicas = replicas
         self._client = connection.client
 
-    async def read(self, name: str) -> Held | None:
-        """Return what the register holds, as the leader has it; `None` where it was never written."""
-        last = await self._last(name)
-        return None if last is None else Held(*_value(last)[:2])
+    async def read(self, name: str) -> LeaseRecord | None:
+        """Return the content of the register, as the leader has it; `None` if it was never written."""
+        last = await self._last_message(name)
+        if last is None:
+            return None
+        value = _decode(last.data)
+        return LeaseRecord(value.revision, value.holder)
 
-    async def write(self, name: str, holder: str, *, previous: int) -> Held | None:
-        """Set the register where its revision is `previous`, and return what it holds now; else `None`."""
-        mark = self._client.new_inbox().rpartition(".")[2]
-        body = msgspec.json.encode(_Value(previous + 1, holder, mark))
-        give_up = monotonic() + PATIENCE
+    async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
+        """Set the register if its revision is `previous`, and return its new content; else `None`."""
+        new = _Value(previous + 1, holder, self._client.new_inbox().rpartition(".")[2])
+        body = msgspec.json.encode(new)
+        deadline = monotonic() + RETRY_TIMEOUT
         unclear = False
         while True:
-            last = await self._last(name)
-            revision, _, found = _value(last) if last is not None else (0, "", "")
-            if found == mark:
-                return Held(previous + 1, holder)
-            if revision != previous:
+            last = await self._last_message(name)
+            current = _decode(last.data) if last is not None else _Value(0, "", "")
+            if current.mark == new.mark:
+                return LeaseRecord(new.revision, holder)
+            if current.revision != previous:
                 return None
             guard = last.sequence if last is not None else 0
             answer = await self._publisher.publish(
                 [Message(self._names.lease(name), {EXPECTED: str(guard)}, body)]
             )
             if isinstance(answer, Recorded):
-                return Held(previous + 1, holder)
+                return LeaseRecord(new.revision, holder)
             unclear = unclear or isinstance(answer, Unclear)
-            if monotonic() > give_up:
+            if monotonic() > deadline:
                 raise LogUnavailable(f"NATS did not say whether the lease {name} was written")
-            await asyncio.sleep(_PAUSE if unclear else 0)
+            await asyncio.sleep(_RETRY_DELAY if unclear else 0)
 
-    async def make(self) -> None:
-        """Make the stream, unless it is there."""
+    async def create(self) -> None:
+        """Create the stream, unless it exists."""
         try:
-            await self._leader.ask(
+            await self._leader.send_request(
                 "STREAM.CREATE",
                 {
                     "name": self._names.leases_stream,
@@ -89,24 +93,18 @@ class JetStreamLeaseRegister:
                     "deny_purge": True,
                     "allow_direct": False,
                 },
-                lambda answer: answer,
             )
         except RequestRefused as refused:
-            if refused.code != _IN_USE:
+            if refused.code != NAME_IN_USE:
                 raise EventLogError(
                     f"the stream {self._names.leases_stream} cannot be made: {refused}"
                 ) from refused
 
-    async def _last(self, name: str) -> StoredMessage | None:
+    async def _last_message(self, name: str) -> StoredMessage | None:
         try:
             return await self._leader.last_of(self._names.lease(name))
         except RequestRefused as refused:
             if refused.code != NO_STREAM:
                 raise
-        await self.make()
+        await self.create()
         return await self._leader.last_of(self._names.lease(name))
-
-
-def _value(message: StoredMessage) -> tuple[int, str, str]:
-    value = _decode(message.data)
-    return value.revision, value.holder, value.mark

@@ -1,7 +1,7 @@
-"""An event as a message: msgpack of an array with fixed places, so that any reader of msgpack can make it out.
+"""Encodes an event as a message: a msgpack array with fixed places, which any msgpack reader can decode.
 
-The position is the message's sequence and the stream its subject; everything else of the header is in the body, since
-the writer knows it beforehand. The first place is the version of this encoding.
+The position is the message's sequence, and the stream its subject; the rest of the header is in the body, since the writer knows
+it beforehand. The first place is the version of this encoding.
 """
 
 from typing import Final
@@ -27,12 +27,12 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What a message holds. `plaintext` and `salt` are `None` in a copy of an event that was withdrawn already."""
+    """The body of a message. `plaintext` and `salt` are `None` in a copy of a withdrawn event."""
 
     encoding_version: int
     v: int
     more: int
-    """How many messages of the same command follow it."""
+    """How many messages of the same command follow."""
     stream_version: int
     event_id: str
     type: str
@@ -51,16 +51,16 @@ class Body(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The header of the event that it withdraws."""
 
 
-class _Fact(msgspec.Struct, frozen=True):
+class _WithdrawalData(msgspec.Struct, frozen=True):
     header: Header
 
 
-class _Payload(msgspec.Struct, frozen=True):
-    data: _Fact
+class _WithdrawalPayload(msgspec.Struct, frozen=True):
+    data: _WithdrawalData
 
 
 _decode: Final = msgspec.msgpack.Decoder(Body).decode
-_withdrawal: Final = msgspec.json.Decoder(_Payload).decode
+_decode_withdrawal: Final = msgspec.json.Decoder(_WithdrawalPayload).decode
 
 
 def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header | None) -> bytes:
@@ -83,7 +83,7 @@ def body_of(event: NewEvent, stream_version: int, more: int, withdraws: Header |
 
 
 def body_of_stored(event: StoredEvent) -> bytes:
-    """Return the body of an event that another log holds. Of one that was withdrawn only the header is left."""
+    """Return the body of an event of another log. A withdrawn one has only its header."""
     header = event.header
     return _encode(
         Body(
@@ -100,23 +100,23 @@ def body_of_stored(event: StoredEvent) -> bytes:
 
 
 def withdrawn_from(event: StoredEvent) -> str:
-    """Return the stream of the event that `event` withdraws, nothing where it is not known."""
+    """Return the stream of the event that `event` withdraws; empty if it is not known."""
     header = _withdrawn_by(event)
     return "" if header is None else header.stream
 
 
 def _withdrawn_by(event: StoredEvent) -> Header | None:
-    """Return the header of the event that `event` withdraws, which its payload holds."""
+    """Return the header of the event that `event` withdraws, from its payload."""
     if event.header.type != WITHDRAWAL or event.payload is None:
         return None
     try:
-        return _withdrawal(event.payload.plaintext).data.header
+        return _decode_withdrawal(event.payload.plaintext).data.header
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
 def read_body(position: int, data: bytes) -> Body:
-    """Return what a message holds. Raises `EventLogError` for one that this program did not write."""
+    """Return the body of a message. Raises `EventLogError` if LedgerPress did not write it."""
     try:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -140,7 +140,7 @@ def header_of(body: Body, publication: str, position: int, stream: str) -> Heade
 
 
 def payload_of(body: Body) -> SealedPayload | None:
-    """Return the payload, `None` where the event was withdrawn before it was copied."""
+    """Return the payload, `None` if the event was withdrawn before it was copied."""
     if body.plaintext is None or body.salt is None:
         return None
     return SealedPayload(body.encoding, body.plaintext, body.salt)

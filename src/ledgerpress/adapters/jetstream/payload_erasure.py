@@ -1,6 +1,6 @@
-"""Withdraws payloads: the record first, and then the message is overwritten and taken out of the stream.
+"""Withdraws payloads: records the withdrawal first, then overwrites the message and deletes it from the stream.
 
-Only a user may erase to whom the servers allow it: the operator's, not the one that a publication is served with.
+Only a user with that permission may erase: the operator's, not the one of the publication's servers.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,12 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.connection import Denied
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, RequestRefused, StoredMessage
+from ledgerpress.adapters.jetstream.leader_requests import (
+    NO_MESSAGE,
+    LeaderRequests,
+    RequestRefused,
+    StoredMessage,
+)
 from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
@@ -16,9 +21,9 @@ from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
 from ledgerpress.eventlog.log import StreamWrite
 
-_NO_SUCH_MESSAGE: Final = 2**60
-"""A sequence that no stream comes to: to see whether an erasure is allowed at all."""
-_NOT_FOUND: Final = frozenset({10043, 10037, 10057})
+_IMPOSSIBLE_SEQUENCE: Final = 2**60
+"""A sequence that no stream reaches, to test whether erasing is permitted at all."""
+_NOT_FOUND: Final = frozenset({10043, NO_MESSAGE, 10057})
 
 
 class PayloadEraser:
@@ -33,7 +38,7 @@ class PayloadEraser:
         publication: str,
         recorded: Callable[[int], None],
     ) -> None:
-        """Call `recorded` with the position of a record, before the message is erased."""
+        """Call `recorded` with the position of a withdrawal before the message is erased."""
         self._leader = leader
         self._names = names
         self._withdrawals = withdrawals
@@ -47,9 +52,9 @@ class PayloadEraser:
         recorded = None
         if writes:
             header = await self._header(position, message)
-            if not any(_records(write, header) for write in writes):
+            if not any(_records_withdrawal(write, header) for write in writes):
                 raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
-            await self._check_allowed()
+            await self._check_permitted()
             recorded = await self._appender.append(writes, header)
             self._withdrawals.add(header)
             self._recorded(recorded)
@@ -69,10 +74,10 @@ class PayloadEraser:
             raise InvalidEnvelope(f"there is no event at position {position}")
         return header
 
-    async def _check_allowed(self) -> None:
-        """Raise `EventLogError` where this user may not erase, before anything is recorded."""
+    async def _check_permitted(self) -> None:
+        """Raise `EventLogError` if this user may not erase, before anything is recorded."""
         try:
-            await erase(self._leader, _NO_SUCH_MESSAGE)
+            await erase(self._leader, _IMPOSSIBLE_SEQUENCE)
         except Denied as denied:
             raise EventLogError(
                 "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
@@ -80,7 +85,7 @@ class PayloadEraser:
             ) from denied
 
     async def _erase(self, position: int) -> None:
-        # Also where it was not found: whoever looked may not have had it.
+        # Also if it was not found: the server that answered may not have had it.
         try:
             await erase(self._leader, position)
         except (Denied, RequestRefused, LogUnavailable) as error:
@@ -91,18 +96,18 @@ class PayloadEraser:
 
 
 async def erase(leader: LeaderRequests, sequence: int) -> None:
-    """Have the leader overwrite a message and take it out of the stream, unless it is not there.
+    """Overwrite a message on all servers and delete it from the stream, if it exists.
 
     Raises `Denied`, `RequestRefused` and `LogUnavailable`.
     """
     try:
-        await leader.ask("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False}, lambda answer: answer)
+        await leader.send_request("STREAM.MSG.DELETE", {"seq": sequence, "no_erase": False})
     except RequestRefused as refused:
         if refused.code not in _NOT_FOUND:
             raise
 
 
-def _records(write: StreamWrite, header: Header) -> bool:
+def _records_withdrawal(write: StreamWrite, header: Header) -> bool:
     return write.stream == f"withdrawal.{header.event_id}" and any(
         event.type == WITHDRAWAL for event in write.events
     )

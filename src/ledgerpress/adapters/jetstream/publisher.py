@@ -1,4 +1,4 @@
-"""Sends a command to the log: one event as a plain message, several as an atomic batch, and says what came of it.
+"""Sends a command to the log, one event as a plain message, several as an atomic batch, and returns the result.
 
 Headers by https://docs.nats.io/nats-concepts/jetstream/headers and ADR-50 of NATS (atomic batch publishing).
 """
@@ -13,12 +13,13 @@ import msgspec
 from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unanswered
 from ledgerpress.adapters.jetstream.leader_requests import ApiError
 
-ANSWER_SECONDS: Final = 2.0
+REQUEST_TIMEOUT: Final = 2.0
+"""Seconds."""
 MAX_BATCH: Final = 1_000
-"""Messages of a batch: the server's own bound."""
-BATCHES: Final = 12
-"""Batches that a node has in flight. The server allows 50 a stream, of all nodes."""
-_BURST: Final = 4 * 1024 * 1024
+"""Messages per batch: the server's own limit."""
+MAX_OPEN_BATCHES: Final = 12
+"""Batches that a node sends at the same time. The server allows 50 per stream, of all nodes."""
+_FLUSH_BYTES: Final = 4 * 1024 * 1024
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
@@ -32,19 +33,18 @@ _BATCH_COMMIT: Final = "Nats-Batch-Commit"
 _WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 _DUPLICATE: Final = 10201
 _REFUSED: Final = frozenset({10054, 10097, 10109, 10174, 10199})
-"""Too large a message or header or batch; a sealed stream; no batches: said before anything is stored."""
+"""Too large a message, header or batch; a sealed stream; no batches: rejected before anything is stored."""
 _STORE_FAILED: Final = 10077
 _LIMIT: Final = "maximum "
-"""How the server's words for a limit of the stream begin; it looks at the limits before it stores."""
+"""The beginning of the server's errors about limits of the stream, which it checks before it stores."""
 _BUSY: Final = frozenset({10158, 10210})
-"""A message with the same id is on its way; too many batches are open."""
+"""A message with the same id is pending; too many batches are open."""
 
-
-_AT_ONCE: Final = nullcontext()
+_NO_WAIT: Final = nullcontext()
 
 
 class Message(NamedTuple):
-    """A message to be recorded."""
+    """A message to record."""
 
     subject: str
     headers: dict[str, str]
@@ -52,29 +52,29 @@ class Message(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """All is durable; `position` is that of the last message."""
+    """All messages are durable; `position` is that of the last."""
 
     position: int
 
 
 class Conflict(NamedTuple):
-    """Another message came before, or is on its way. Nothing was recorded by this attempt."""
+    """Another message was recorded before, or is pending. This attempt recorded nothing."""
 
 
 class Duplicate(NamedTuple):
-    """A message with one of the ids is there already. Nothing was recorded by this attempt."""
+    """A message with one of the ids is recorded already. This attempt recorded nothing."""
 
 
 class Busy(NamedTuple):
-    """The servers did not take it. Nothing was recorded by this attempt."""
+    """The servers did not accept it. This attempt recorded nothing."""
 
-    why: str
+    reason: str
 
 
 class Unclear(NamedTuple):
     """It may have been recorded, or may yet be."""
 
-    why: str
+    reason: str
 
 
 Answer: TypeAlias = Recorded | Conflict | Duplicate | Busy | Unclear
@@ -94,39 +94,39 @@ class Publisher:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._batches = asyncio.Semaphore(BATCHES)
+        self._batches = asyncio.Semaphore(MAX_OPEN_BATCHES)
         self._prefix = connection.client.new_inbox().rpartition(".")[2]
         self._count = 0
 
-    def room(self, count: int) -> AbstractAsyncContextManager[None]:
-        """Wait until that many messages may be sent. Only then the guards may be looked up, lest they grow old."""
-        return self._batches if count > 1 else _AT_ONCE
+    def slot_for(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Wait until that many messages may be sent. Load the guards only then, so that they are not outdated."""
+        return self._batches if count > 1 else _NO_WAIT
 
     async def publish(self, messages: Sequence[Message]) -> Answer:
         """Send `messages`, all or none of which are recorded."""
         return await (self._send_last(messages[0]) if len(messages) == 1 else self._batch(messages))
 
     async def is_known(self, subject: str, message_id: str) -> bool:
-        """Whether a message with this id was recorded of late: the server's duplicate window.
+        """Return whether a message with this id was recorded recently: in the server's duplicate window.
 
-        Asked with a message that no log takes, after the id was looked at: one that would take the place of others.
+        Sends a message that no log accepts (a rollup), which the server rejects after it has compared the id.
         """
         answer = await self._send_last(Message(subject, {MESSAGE_ID: message_id, _ROLLUP: "never"}, b""))
         return isinstance(answer, Duplicate)
 
     async def _batch(self, messages: Sequence[Message]) -> Answer:
-        # A batch of another attempt or node must never have the same id: its messages would mix with these.
+        # No batch of another attempt or node may have the same id: its messages would mix with these.
         self._count += 1
         batch = f"{self._prefix}.{self._count}"
-        waiting = 0
+        unflushed = 0
         try:
             for number, (subject, headers, body) in enumerate(messages[:-1], 1):
                 await self._connection.send(
                     subject, body, {**headers, _BATCH_ID: batch, _BATCH_SEQUENCE: str(number)}
                 )
-                waiting += len(body)
-                if waiting > _BURST:
-                    waiting = 0
+                unflushed += len(body)
+                if unflushed > _FLUSH_BYTES:
+                    unflushed = 0
                     await self._connection.flush()
         except NotSent as failed:
             return Busy(str(failed))
@@ -138,7 +138,7 @@ class Publisher:
         subject, headers, body = message
         try:
             answer = _decode(
-                (await self._connection.ask(subject, body, headers, seconds=ANSWER_SECONDS)).data
+                (await self._connection.request(subject, body, headers, timeout=REQUEST_TIMEOUT)).data
             )
         except NotSent as failed:
             return Busy(str(failed))

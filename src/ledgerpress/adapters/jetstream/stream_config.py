@@ -1,10 +1,11 @@
-"""The server's stream that is a publication's log: made as it must be, and refused where it is otherwise."""
+"""The configuration of the server's stream that is a publication's log: created and verified."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from ledgerpress.adapters.jetstream.leader_requests import (
+    NAME_IN_USE,
     NO_STREAM,
     LeaderRequests,
     RequestRefused,
@@ -17,12 +18,11 @@ from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 FORMAT: Final = 1
 PUBLICATION: Final = "ledgerpress.publication"
 FORMAT_KEY: Final = "ledgerpress.format"
-BEING_MADE: Final = "ledgerpress.being-made"
-"""In the metadata of a stream that is a copy in the making."""
+UNFINISHED: Final = "ledgerpress.being-made"
+"""In the metadata of an unfinished copy."""
 DUPLICATE_WINDOW: Final = 600 * 1_000_000_000
-"""Nanoseconds for which the server knows the ids of messages. It keeps them in memory."""
+"""Nanoseconds for which the server remembers the ids of messages, in memory."""
 
-_IN_USE: Final = 10058
 _NO_PEERS: Final = frozenset({10005, 10074})
 _UNLIMITED: Final = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
 _MUST_BE: Final[Mapping[str, object]] = {
@@ -51,7 +51,7 @@ _MUST_NOT_BE: Final = (
 
 
 def configuration(names: SubjectNames, replicas: int, metadata: Mapping[str, str]) -> dict[str, object]:
-    """Return the configuration of a new log. Deleting a message is not denied: an erasure needs it, see the how-to."""
+    """Return the configuration of a new log. Deleting messages is permitted: an erasure needs it, see the how-to."""
     return {
         "name": names.stream,
         "subjects": [names.subjects],
@@ -67,35 +67,35 @@ def configuration(names: SubjectNames, replicas: int, metadata: Mapping[str, str
 async def open_stream(
     leader: LeaderRequests, names: SubjectNames, replicas: int, create_as: Callable[[], str] | None
 ) -> tuple[StreamInfo, str, bool]:
-    """Return what there is, made where it was not; the publication's UUID; and whether it was made.
+    """Return the stream's information, the publication's UUID, and whether the stream was created just now.
 
     Raises `LogUnusable`.
     """
-    info = await find(leader)
-    made = info is None
+    info = await find_stream(leader)
+    created = info is None
     if info is None:
         if create_as is None:
             raise LogUnusable(f"there is no stream {names.stream} at the NATS servers, and so no log")
-        await make(leader, names, replicas, {PUBLICATION: create_as(), FORMAT_KEY: str(FORMAT)})
-        info = await find(leader)
+        await create_stream(leader, names, replicas, {PUBLICATION: create_as(), FORMAT_KEY: str(FORMAT)})
+        info = await find_stream(leader)
         if info is None:
             raise LogUnavailable(f"the stream {names.stream} was made and is not there yet")
-    return info, publication_of(info, names), made
+    return info, publication_of(info, names), created
 
 
 def publication_of(info: StreamInfo, names: SubjectNames) -> str:
-    """Return the UUID of the publication whose log the stream is. Raises `LogUnusable`, also for one in the making."""
-    check(info, names)
+    """Return the UUID of the publication whose log the stream is. Raises `LogUnusable`, also for an unfinished copy."""
+    check_config(info, names)
     metadata = metadata_of(info)
-    if BEING_MADE in metadata:
+    if UNFINISHED in metadata:
         raise LogUnusable(
             f"the log in the stream {names.stream} is not finished, a copy in the making: go on with `ledgerpress log copy`"
         )
     return metadata[PUBLICATION]
 
 
-async def find(leader: LeaderRequests) -> StreamInfo | None:
-    """Return what there is."""
+async def find_stream(leader: LeaderRequests) -> StreamInfo | None:
+    """Return the stream's information, `None` if it does not exist."""
     try:
         return await leader.info()
     except RequestRefused as refused:
@@ -104,24 +104,24 @@ async def find(leader: LeaderRequests) -> StreamInfo | None:
         raise
 
 
-async def make(
+async def create_stream(
     leader: LeaderRequests, names: SubjectNames, replicas: int, metadata: Mapping[str, str]
 ) -> None:
-    """Make the stream, unless somebody else does just now. Raises `LogUnusable`."""
+    """Create the stream, unless another node does so just now. Raises `LogUnusable`."""
     try:
-        await leader.ask("STREAM.CREATE", configuration(names, replicas, metadata), lambda answer: answer)
+        await leader.send_request("STREAM.CREATE", configuration(names, replicas, metadata))
     except RequestRefused as refused:
         if refused.code in _NO_PEERS:
             raise LogUnusable(
                 f"the log cannot be made with {replicas} replicas: {refused}. Start that many servers, or say replicas=1"
             ) from refused
-        if refused.code != _IN_USE:
+        if refused.code != NAME_IN_USE:
             raise LogUnusable(f"the stream {names.stream} cannot be made: {refused}") from refused
         await asyncio.sleep(0)
 
 
-def check(info: StreamInfo, names: SubjectNames) -> None:
-    """Raise `LogUnusable` unless a stream is as a log must be."""
+def check_config(info: StreamInfo, names: SubjectNames) -> None:
+    """Raise `LogUnusable` unless a stream has the configuration of a log."""
     config = info.config
     wrong = [
         f"{name} is {config.get(name)!r} and must be {value!r}"
@@ -148,13 +148,13 @@ def check(info: StreamInfo, names: SubjectNames) -> None:
         raise LogUnusable(f"the stream {names.stream} is no log that can be used: {'; '.join(wrong)}")
 
 
-async def check_whole(
+async def check_complete(
     info: StreamInfo, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex
 ) -> None:
-    """Raise `LogUnusable` where a message is not there and was not withdrawn: each one counts."""
+    """Raise `LogUnusable` if a message is missing that was not withdrawn."""
     if info.state.messages == info.state.last_seq:
         return
-    for position in await leader.missing():
+    for position in await leader.deleted():
         if await withdrawals.find(position) is None:
             raise LogUnusable(
                 f"the log in the stream {names.stream} is damaged: the event at position {position} is not there, and was "

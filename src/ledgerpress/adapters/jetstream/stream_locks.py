@@ -1,7 +1,6 @@
-"""Appends of this process to the same stream are sent one after another, in the order in which they were asked for.
+"""Appends of this process to the same stream are sent one after another, in the order of their calls.
 
-Each needs to know where the one before it landed; and those without an expected version would only get in each
-other's way.
+Each needs to know where the previous one was recorded; and appends without an expected version would only conflict.
 """
 
 import asyncio
@@ -9,58 +8,58 @@ from collections.abc import Sequence
 
 
 class StreamLocks:
-    """Who is the last in the line of each stream."""
+    """The queue of each stream: its last lock."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Future[None]] = {}
 
-    def take(self, streams: Sequence[str]) -> "StreamLock":
-        """Get in line for all of `streams` at once. Whoever takes a turn MUST end it."""
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        before = [last for stream in streams if (last := self._last.get(stream)) is not None]
+    def enqueue(self, streams: Sequence[str]) -> "StreamLock":
+        """Join the queues of all `streams` at once. The caller MUST release the lock."""
+        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        previous = [last for stream in streams if (last := self._last.get(stream)) is not None]
         for stream in streams:
-            self._last[stream] = mine
-        return StreamLock(self, streams, mine, before)
+            self._last[stream] = released
+        return StreamLock(self, streams, released, previous)
 
-    def leave(self, streams: Sequence[str], mine: asyncio.Future[None]) -> None:
-        """Let the next one go on."""
-        mine.set_result(None)
+    def remove(self, streams: Sequence[str], released: asyncio.Future[None]) -> None:
+        """Let the next in the queues continue."""
+        released.set_result(None)
         for stream in streams:
-            if self._last.get(stream) is mine:
+            if self._last.get(stream) is released:
                 del self._last[stream]
 
 
 class StreamLock:
-    """A place in the lines of some streams."""
+    """A place in the queues of some streams."""
 
     def __init__(
         self,
-        turns: StreamLocks,
+        locks: StreamLocks,
         streams: Sequence[str],
-        mine: asyncio.Future[None],
-        before: Sequence[asyncio.Future[None]],
+        released: asyncio.Future[None],
+        previous: Sequence[asyncio.Future[None]],
     ) -> None:
-        self._turns = turns
+        self._locks = locks
         self._streams = streams
-        self._mine = mine
-        self._before = before
+        self._released = released
+        self._previous = previous
 
     @property
     def must_wait(self) -> bool:
-        """Whether somebody is before it."""
-        return bool(self._before)
+        """Whether there are others before it."""
+        return bool(self._previous)
 
-    async def come(self) -> None:
-        """Wait for all who are before it."""
-        await asyncio.wait(self._before)
+    async def acquire(self) -> None:
+        """Wait for all others before it."""
+        await asyncio.wait(self._previous)
 
-    def end(self) -> None:
-        """Let go of the place, for those behind: at once, or where this one never waited, after those before it."""
-        waiting = [last for last in self._before if not last.done()]
+    def release(self) -> None:
+        """Let the next ones continue: at once, or, if this one never waited, after the ones before it."""
+        waiting = [previous for previous in self._previous if not previous.done()]
         if waiting:
-            asyncio.gather(*waiting).add_done_callback(lambda _: self._leave())
+            asyncio.gather(*waiting).add_done_callback(lambda _: self._remove())
         else:
-            self._leave()
+            self._remove()
 
-    def _leave(self) -> None:
-        self._turns.leave(self._streams, self._mine)
+    def _remove(self) -> None:
+        self._locks.remove(self._streams, self._released)

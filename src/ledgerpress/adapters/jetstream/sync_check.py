@@ -1,14 +1,14 @@
-"""Whether every server writes through to the disk before it acknowledges: `sync_interval: always`.
+"""Checks that every server writes to disk before it acknowledges: `sync_interval: always`.
 
-By default NATS flushes every two minutes, and a power cut takes what was acknowledged in between
-(https://docs.nats.io/running-a-nats-service/configuration#jetstream). Only `sync_always` says how it is.
+By default NATS syncs every two minutes, and a power cut loses what was acknowledged in between
+(https://docs.nats.io/running-a-nats-service/configuration#jetstream). Only `sync_always` shows the setting.
 """
 
 import asyncio
 import http.client
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from time import monotonic
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,16 +19,19 @@ from nats.aio.msg import Msg
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
+from ledgerpress.retry import retry
 
 logger = logging.getLogger(__name__)
 
-OLDEST: Final = (2, 12)
+MIN_SERVER_VERSION: Final = (2, 12)
 """The first version of the server with atomic batches."""
-SMALLEST_MESSAGE: Final = 1024 * 1024
-"""Bytes: the server's `max_payload` by default, and enough for the largest event."""
-PATIENCE: Final = 5.0
-"""Seconds for which a server that does not say is asked again."""
-_PAUSE: Final = 0.2
+MIN_MAX_PAYLOAD: Final = 1024 * 1024
+"""Bytes: the server's default `max_payload`, and enough for the largest event."""
+RETRY_TIMEOUT: Final = 5.0
+"""Seconds for which servers that do not report their settings are asked again."""
+_RETRY_DELAY: Final = 0.2
+_COLLECT_INTERVAL: Final = 0.3
+"""Seconds without a further answer after which all servers of the system account have answered."""
 _ALLOW: Final = "Or say allow_unsynced=true (--allow-unsynced) to run without, where losing what was acknowledged does no harm"
 _HOW: Final = (
     "Put `sync_interval: always` into the jetstream { } block of each server's configuration and restart it. "
@@ -36,8 +39,16 @@ _HOW: Final = (
 )
 
 
-class NobodyAnswers(EventLogError):
-    """The system user may not ask the servers of themselves."""
+class NoSystemAnswer(EventLogError):
+    """The system user may not ask the servers for their settings."""
+
+
+class _IncompleteReports(Exception):
+    """Not every server has reported. `error` is the class to raise if that does not change."""
+
+    def __init__(self, reason: str, error: type[EventLogError] = LogUnavailable) -> None:
+        super().__init__(reason)
+        self.error = error
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -49,7 +60,7 @@ class _Store(msgspec.Struct, frozen=True):
 
 
 class Varz(msgspec.Struct, frozen=True):
-    """What a server says of itself."""
+    """A server's report about itself."""
 
     server_name: str = ""
     version: str = ""
@@ -61,7 +72,7 @@ class _Peer(msgspec.Struct, frozen=True):
 
 
 class _Meta(msgspec.Struct, frozen=True):
-    """What a server knows of those with JetStream in its cluster; `replicas`, the others, only their leader."""
+    """What a server knows about JetStream in its cluster; only their leader knows `replicas`, the others."""
 
     leader: str = ""
     replicas: tuple[_Peer, ...] = ()
@@ -72,94 +83,97 @@ class _Jsz(msgspec.Struct, frozen=True):
     meta_cluster: _Meta | None = None
 
 
-class Said(NamedTuple):
-    """What the servers with JetStream say: of each itself by its name, and how many there are."""
+class ServerReports(NamedTuple):
+    """The reports of the servers with JetStream by server name, and how many servers there are."""
 
     servers: Mapping[str, Varz]
     size: int
     missing: Sequence[str]
-    """Those that are known and did not say anything."""
+    """Known servers without a report."""
 
     @classmethod
-    def of(cls, servers: Sequence[Varz], metas: Sequence[_Meta | None]) -> "Said":
-        """Leave out servers without JetStream, which store nothing."""
-        said = {one.server_name: one for one in servers if one.jetstream and one.jetstream.config}
+    def of(cls, servers: Sequence[Varz], metas: Sequence[_Meta | None]) -> "ServerReports":
+        """Omit servers without JetStream, which store nothing."""
+        reports = {
+            server.server_name: server for server in servers if server.jetstream and server.jetstream.config
+        }
         known = {
-            name for meta in metas if meta for name in (meta.leader, *(one.name for one in meta.replicas))
+            name for meta in metas if meta for name in (meta.leader, *(peer.name for peer in meta.replicas))
         }
         size = max([1, *(meta.cluster_size for meta in metas if meta)])
-        return cls(said, size, sorted(known - said.keys() - {""}))
+        return cls(reports, size, sorted(known - reports.keys() - {""}))
 
 
-async def check_synced(address: NatsUrl) -> Said:
-    """Return what the servers say where all write through.
+async def check_synced(url: NatsUrl) -> ServerReports:
+    """Return the reports if all servers write to disk before they acknowledge.
 
-    Raises `LogUnusable` with what is wrong, and `LogUnavailable` where one of them cannot be asked now.
+    Raises `LogUnusable` with the reason if not, and `LogUnavailable` if a server cannot be asked now.
     """
-    if not address.monitors and not address.system:
+    if not url.monitors and not url.system:
         raise LogUnusable(
             "whether the NATS servers write through to the disk cannot be read: name their monitoring addresses with "
             "monitor=http://one:8222,http://two:8222,…, or a user of the system account with system_user= and "
             f"system_password= or system_credentials=. {_HOW}"
         )
-    said = await _patiently(address)
-    for server in said.servers.values():
+    try:
+        reports = await retry(
+            lambda: _load_reports(url),
+            on=_IncompleteReports,
+            delays=itertools.repeat(_RETRY_DELAY),
+            timeout=RETRY_TIMEOUT,
+        )
+    except _IncompleteReports as incomplete:
+        raise incomplete.error(
+            f"whether every NATS server writes through to the disk cannot be read: {incomplete}. See that all of them run, "
+            f"and that their addresses are right. {_ALLOW}"
+        ) from incomplete
+    for server in reports.servers.values():
         store = server.jetstream and server.jetstream.config
         if store and not store.sync_always:
             raise LogUnusable(
                 f"the NATS server {server.server_name} acknowledges what is not on its disk yet: its sync_interval is "
                 f"not `always`. {_HOW}"
             )
-    return said
+    return reports
 
 
-async def _patiently(address: NatsUrl) -> Said:
-    give_up = monotonic() + PATIENCE
-    while True:
-        refusal: type[EventLogError] = LogUnavailable
-        try:
-            said = await (_monitored(address) if address.monitors else _asked(address))
-            if len(said.servers) >= said.size and not said.missing:
-                return said
-            why = f"{len(said.servers)} of {said.size} servers with JetStream say"
-            if said.missing:
-                why += f", and not {', '.join(said.missing)}"
-            if address.monitors:
-                # All that are named have answered.
-                refusal = LogUnusable
-        except NobodyAnswers as error:
-            refusal, why = LogUnusable, str(error)
-        except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
-            why = str(error) or type(error).__name__
-        if monotonic() > give_up:
-            raise refusal(
-                f"whether every NATS server writes through to the disk cannot be read: {why}. See that all of them run, "
-                f"and that their addresses are right. {_ALLOW}"
-            )
-        await asyncio.sleep(_PAUSE)
+async def _load_reports(url: NatsUrl) -> ServerReports:
+    try:
+        reports = await (_reports_of_monitors(url) if url.monitors else _reports_of_system_account(url))
+    except NoSystemAnswer as error:
+        raise _IncompleteReports(str(error), LogUnusable) from error
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
+        raise _IncompleteReports(str(error) or type(error).__name__) from error
+    if len(reports.servers) >= reports.size and not reports.missing:
+        return reports
+    reason = f"{len(reports.servers)} of {reports.size} servers with JetStream say"
+    if reports.missing:
+        reason += f", and not {', '.join(reports.missing)}"
+    # With monitors, all servers in the URL have answered.
+    raise _IncompleteReports(reason, LogUnusable if url.monitors else LogUnavailable)
 
 
-async def _monitored(address: NatsUrl) -> Said:
+async def _reports_of_monitors(url: NatsUrl) -> ServerReports:
     servers = []
     metas = []
-    for monitor in address.monitors:
+    for monitor in url.monitors:
         varz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/varz"), type=Varz)
         jsz = msgspec.json.decode(await asyncio.to_thread(_get, monitor, "/jsz"), type=_Jsz)
         servers.append(varz)
         metas.append(jsz.meta_cluster)
-    return Said.of(servers, metas)
+    return ServerReports.of(servers, metas)
 
 
 def _get(monitor: str, path: str) -> bytes:
     url = urlsplit(monitor)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=2)
+    connection_class = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = connection_class(url.hostname or "", url.port, timeout=2)
     try:
         connection.request("GET", url.path.rstrip("/") + path)
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise http.client.HTTPException(f"{monitor}{path} answers {answer.status}")
-        return answer.read()
+        response = connection.getresponse()
+        if response.status != 200:
+            raise http.client.HTTPException(f"{monitor}{path} answers {response.status}")
+        return response.read()
     finally:
         connection.close()
 
@@ -168,65 +182,66 @@ class _SystemAnswer(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-async def _asked(address: NatsUrl) -> Said:
-    connection = await Connection.open(address, address.system, "ledgerpress (settings)")
+async def _reports_of_system_account(url: NatsUrl) -> ServerReports:
+    connection = await Connection.open(url, url.system, "ledgerpress (settings)")
     try:
         answers: list[Msg] = []
         inbox = connection.client.new_inbox()
 
-        async def heard(message: Msg) -> None:
+        async def collect(message: Msg) -> None:
             answers.append(message)
 
-        await connection.subscribe(inbox, heard)
-        sizes = await _all_of(connection, "JSZ", inbox, answers)
-        metas = [msgspec.json.decode(one, type=_Jsz).meta_cluster for one in sizes]
-        servers = await _all_of(connection, "VARZ", inbox, answers)
-        said = [msgspec.json.decode(one, type=Varz) for one in servers]
-        return Said.of(said, metas)
+        await connection.subscribe(inbox, collect)
+        jsz = await _system_answers(connection, "JSZ", inbox, answers)
+        metas = [msgspec.json.decode(data, type=_Jsz).meta_cluster for data in jsz]
+        varz = await _system_answers(connection, "VARZ", inbox, answers)
+        return ServerReports.of([msgspec.json.decode(data, type=Varz) for data in varz], metas)
     finally:
         await connection.close()
 
 
-async def _all_of(connection: Connection, kind: str, inbox: str, answers: list[Msg]) -> list[msgspec.Raw]:
+async def _system_answers(
+    connection: Connection, kind: str, inbox: str, answers: list[Msg]
+) -> list[msgspec.Raw]:
     answers.clear()
     await connection.send(f"$SYS.REQ.SERVER.PING.{kind}", b"", None, inbox)
-    seen = -1
-    while len(answers) > seen:
-        seen = len(answers)
-        await asyncio.sleep(0.3)
+    received = -1
+    while len(answers) > received:
+        received = len(answers)
+        await asyncio.sleep(_COLLECT_INTERVAL)
     if not answers or not answers[0].data:
-        # Without any data, the server says that nobody listens there.
-        raise NobodyAnswers("no server answers the system user: is it a user of the system account?")
-    return [msgspec.json.decode(one.data, type=_SystemAnswer).data for one in answers]
+        # An answer without data means that there is no receiver.
+        raise NoSystemAnswer("no server answers the system user: is it a user of the system account?")
+    return [msgspec.json.decode(answer.data, type=_SystemAnswer).data for answer in answers]
 
 
-async def look_at_servers(address: NatsUrl, connection: Connection) -> tuple[int, bool]:
-    """Return how many replicas a new log gets, and whether the servers may acknowledge what is not on their disks.
+async def check_servers(url: NatsUrl, connection: Connection) -> tuple[int, bool]:
+    """Return the number of replicas for a new log, and whether the servers may acknowledge events before they are on disk.
 
-    Raises `LogUnusable` where they may and the operator did not allow it, and for servers that are too old.
+    Raises `LogUnusable` if they may and the operator did not allow it, and for servers that are too old.
     """
     check_server(connection.client)
-    size = 3 if connection.client._server_info.get("cluster") else 1
     unsynced = False
     try:
-        said = await check_synced(address)
-        size = said.size
-    except (LogUnusable, LogUnavailable) as why:
-        if not address.allow_unsynced:
+        size = (await check_synced(url)).size
+    except (LogUnusable, LogUnavailable) as error:
+        if not url.allow_unsynced:
             raise
-        logger.warning("Running on NATS servers that may lose what they acknowledged: %s", why)
+        logger.warning("Running on NATS servers that may lose what they acknowledged: %s", error)
+        # nats-py has no public access to the name of the cluster: without it, the server counts as single.
+        size = 3 if getattr(connection.client, "_server_info", {}).get("cluster") else 1
         unsynced = True
-    return address.replicas or (3 if size >= 3 else 1), unsynced
+    return url.replicas or (3 if size >= 3 else 1), unsynced
 
 
 def check_server(client: Client) -> None:
-    """Raise `LogUnusable` where the server is too old or takes messages that are too small."""
+    """Raise `LogUnusable` if the server is too old or accepts only small messages."""
     version = client.connected_server_version
-    if (version.major, version.minor) < OLDEST:
+    if (version.major, version.minor) < MIN_SERVER_VERSION:
         raise LogUnusable(
-            f"the NATS server is {version}; LedgerPress needs {'.'.join(map(str, OLDEST))} or newer"
+            f"the NATS server is {version}; LedgerPress needs {'.'.join(map(str, MIN_SERVER_VERSION))} or newer"
         )
-    if client.max_payload < SMALLEST_MESSAGE:
+    if client.max_payload < MIN_MAX_PAYLOAD:
         raise LogUnusable(
             f"the NATS server takes messages of {client.max_payload:,} bytes; set max_payload to 1MB or more"
         )

@@ -1,4 +1,4 @@
-"""Where the servers are and how they are spoken to, as a `nats:` URL says it; and the names that a publication has there."""
+"""A `nats:` URL: the servers and how to connect; and the names of a publication's streams and subjects there."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ledgerpress.eventlog import url as log_address
+from ledgerpress.eventlog import url as log_url
 from ledgerpress.eventlog.errors import LogUnusable
 
 PORT: Final = 4222
@@ -26,18 +26,18 @@ _WITHDRAWAL: Final = "withdrawal."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Who a connection is made as. The repr shows no password."""
+    """The user of a connection. The repr shows no password."""
 
     user: str = ""
     password: str = field(default="", repr=False)
     credentials: str = ""
-    """The path of a file of credentials, as NATS writes them."""
+    """The path of a NATS credentials file."""
 
     def __bool__(self) -> bool:
         return bool(self.user or self.credentials)
 
     def check(self) -> None:
-        """Raise `LogUnusable` for a file of credentials that cannot be read."""
+        """Raise `LogUnusable` for an unreadable credentials file."""
         if self.credentials:
             try:
                 Path(self.credentials).read_bytes()
@@ -49,24 +49,24 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsUrl:
-    """The servers of a log, and what the operator said of them."""
+    """The servers of a log, and the operator's settings."""
 
     servers: tuple[str, ...]
-    """`nats://host:port` each, without a user."""
+    """Each as `nats://host:port`, without a user."""
     publication: str
     login: Login
     system: Login
-    """A user of the system account, where the servers' settings are read over NATS."""
+    """A user of the system account, to read the servers' settings over NATS."""
     monitors: tuple[str, ...]
-    """The addresses at which the servers are monitored, `http://host:port`."""
+    """The monitoring addresses of the servers, `http://host:port`."""
     replicas: int | None
     tls_ca: str
     allow_unsynced: bool
 
     @classmethod
     def of(cls, url: str) -> "NatsUrl":
-        """Return what a URL says that names a publication. Raises `LogUnusable` where it makes no sense."""
-        parts = log_address.split(url)
+        """Parse a URL that names a publication. Raises `LogUnusable` for invalid values."""
+        parts = log_url.split(url)
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         publication = parameters.pop("publication")
         for name in parameters:
@@ -74,15 +74,15 @@ class NatsUrl:
                 raise LogUnusable(
                     f"{name}= is no parameter of a nats: URL; there are {', '.join(PARAMETERS)}"
                 )
-        who, _, places = parts.netloc.rpartition("@")
-        user, _, password = who.partition(":")
-        if not all(places.split(",")) or parts.path.strip("/"):
+        userinfo, _, hosts = parts.netloc.rpartition("@")
+        user, _, password = userinfo.partition(":")
+        if not all(hosts.split(",")) or parts.path.strip("/"):
             raise LogUnusable("a nats: URL names servers, as in nats://one:4222,two:4222?publication=daily")
         replicas = parameters.get("replicas", "")
         if replicas and replicas not in _REPLICAS:
             raise LogUnusable(f"replicas={replicas} makes no sense: it is one of {', '.join(_REPLICAS)}")
         return cls(
-            servers=tuple(f"{parts.scheme}://{_with_port(place)}" for place in places.split(",")),
+            servers=tuple(f"{parts.scheme}://{_with_port(host)}" for host in hosts.split(",")),
             publication=publication,
             login=Login(
                 user=unquote(user),
@@ -94,14 +94,16 @@ class NatsUrl:
                 password=parameters.get("system_password", ""),
                 credentials=parameters.get("system_credentials", ""),
             ),
-            monitors=tuple(_monitor(one) for one in parameters.get("monitor", "").split(",") if one),
+            monitors=tuple(
+                _monitor(address) for address in parameters.get("monitor", "").split(",") if address
+            ),
             replicas=int(replicas) if replicas else None,
             tls_ca=parameters.get("tls_ca", ""),
-            allow_unsynced=_yes("allow_unsynced", parameters.get("allow_unsynced", "false")),
+            allow_unsynced=_boolean("allow_unsynced", parameters.get("allow_unsynced", "false")),
         )
 
     def tls(self) -> ssl.SSLContext | None:
-        """Return how TLS is spoken, where it was asked for. Raises `LogUnusable` for an unreadable file."""
+        """Return the TLS context, if the URL requires TLS. Raises `LogUnusable` for an unreadable file."""
         if not self.tls_ca and not self.servers[0].startswith("tls:"):
             return None
         try:
@@ -112,7 +114,7 @@ class NatsUrl:
 
 @dataclass(frozen=True, slots=True)
 class SubjectNames:
-    """What a publication's things are called at the servers. `publication` is its name there."""
+    """The names of streams and subjects at the servers. `publication` is the publication's name there."""
 
     publication: str
 
@@ -123,38 +125,38 @@ class SubjectNames:
 
     @property
     def subjects(self) -> str:
-        """All the subjects of the log."""
+        """All subjects of the log."""
         return f"ledgerpress.log.{self.publication}.>"
 
     @property
     def leader_elected(self) -> str:
-        """Where the servers tell that the log has a new leader."""
+        """The subject on which the servers announce a new leader of the log."""
         return f"$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.{self.stream}"
 
     @property
     def withdrawals(self) -> str:
-        """The subjects of the withdrawals among them."""
+        """The subjects of withdrawals among them."""
         return f"ledgerpress.log.{self.publication}.*.w.*"
 
     @property
     def leases_stream(self) -> str:
-        """The stream beside the log with the registers of the leases."""
+        """The stream with the registers of the leases."""
         return f"LEDGERPRESS_{self.publication}_LEASES"
 
     @property
     def leases_subjects(self) -> str:
-        """All the subjects of the registers."""
+        """All subjects of the registers."""
         return f"ledgerpress.lease.{self.publication}.*"
 
     @property
-    def bell(self) -> str:
-        """The subject on which nodes tell one another that the log has grown. Nothing of it is stored."""
+    def head_broadcast(self) -> str:
+        """The subject on which nodes announce that the log has grown. Its messages are not stored."""
         return f"ledgerpress.bell.{self.publication}"
 
     def subject(self, stream: str, withdrawn_from: str = "") -> str:
-        """Return the subject of a stream of ours; a withdrawal's is beside that of the stream `withdrawn_from`.
+        """Return the subject of a stream of events; a withdrawal's is next to that of the stream `withdrawn_from`.
 
-        So the last sequence on all subjects of a stream only grows: a withdrawal comes later than what it withdraws,
+        So the last sequence on all subjects of a stream only grows: a withdrawal is later than the event that it withdraws,
         and is never erased.
         """
         if stream.startswith(_WITHDRAWAL):
@@ -162,13 +164,13 @@ class SubjectNames:
         return f"{self._of(stream)}.e"
 
     def guarded(self, stream: str) -> str:
-        """Return all the subjects of a stream of ours: those of its events and of the withdrawals of its events."""
+        """Return the subjects of a stream: those of its events and of the withdrawals of its events."""
         if stream.startswith(_WITHDRAWAL):
             return f"ledgerpress.log.{self.publication}.*.w.{_token(stream.removeprefix(_WITHDRAWAL))}"
         return f"{self._of(stream)}.>"
 
     def stream_of(self, subject: str) -> str:
-        """Return the stream of ours whose events are on a subject."""
+        """Return the stream whose events are on a subject."""
         token, kind, *event_id = subject[len("ledgerpress.log.") + len(self.publication) + 1 :].split(".")
         return (_WITHDRAWAL + event_id[0] if kind == "w" else token).replace("_", ".")
 
@@ -181,28 +183,28 @@ class SubjectNames:
 
 
 def _token(name: str) -> str:
-    # The name of a stream has no underscore. One token a stream makes the wildcards simple.
+    # The name of a stream has no underscore. One token per stream makes the wildcards simple.
     return name.replace(".", "_")
 
 
-def _with_port(place: str) -> str:
-    return place if ":" in place.rpartition("]")[2] else f"{place}:{PORT}"
+def _with_port(host: str) -> str:
+    return host if ":" in host.rpartition("]")[2] else f"{host}:{PORT}"
 
 
-def _monitor(said: str) -> str:
+def _monitor(address: str) -> str:
     try:
-        parts = urlsplit(said)
-        makes_sense = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        parts = urlsplit(address)
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        makes_sense = False
-    if not makes_sense:
+        is_valid = False
+    if not is_valid:
         raise LogUnusable(
-            f"monitor={said} makes no sense: a server is monitored at an address as http://one:8222"
+            f"monitor={address} makes no sense: a server is monitored at an address as http://one:8222"
         )
-    return said.rstrip("/")
+    return address.rstrip("/")
 
 
-def _yes(name: str, said: str) -> bool:
-    if said not in ("true", "false"):
-        raise LogUnusable(f"{name}={said} makes no sense: it is true or false")
-    return said == "true"
+def _boolean(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise LogUnusable(f"{name}={value} makes no sense: it is true or false")
+    return value == "true"

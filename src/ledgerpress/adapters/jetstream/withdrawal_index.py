@@ -1,7 +1,7 @@
-"""Which events are withdrawn: their headers, as the withdrawals on record carry them.
+"""An index of withdrawn events: their headers, as contained in the recorded withdrawals.
 
-An erased message leaves no trace, so a reader that meets a missing sequence takes the header from here, and a writer the
-version of a stream whose last event is erased.
+An erased message leaves no trace. So a reader that meets a missing sequence finds its header here, and a writer the version of a
+stream whose last event is erased.
 """
 
 import asyncio
@@ -15,41 +15,41 @@ from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 
-SETTLED: Final = 120.0
-"""Seconds after which every server that still answers as the leader has what was recorded: more than it takes to notice."""
+SETTLE_TIME: Final = 120.0
+"""Seconds after which every server that still answers as the leader has a recorded message: longer than a deposed one answers."""
 
 
 class WithdrawalIndex:
-    """All withdrawals on record, kept up by looking at the leader."""
+    """All recorded withdrawals, updated by requests to the leader."""
 
     def __init__(self, leader: LeaderRequests, names: SubjectNames) -> None:
         self._leader = leader
         self._names = names
         self._headers: dict[int, Header] = {}
         self._of_stream: dict[str, list[Header]] = {}
-        self._read = 0
-        self._head, self._head_at = 0, -SETTLED
-        self._reading: asyncio.Lock = asyncio.Lock()
+        self._read_to = 0
+        self._head, self._head_read_at = 0, -SETTLE_TIME
+        self._refreshing: asyncio.Lock = asyncio.Lock()
 
     def get(self, position: int) -> Header | None:
-        """Return the header of the withdrawn event at `position`, as far as is known."""
+        """Return the header of the withdrawn event at `position`, if it is in the index."""
         return self._headers.get(position)
 
     def of_stream(self, stream: str) -> Sequence[Header]:
-        """Return the headers of a stream's withdrawn events, in order, as far as is known."""
+        """Return the headers of a stream's withdrawn events, in order, as far as they are in the index."""
         return self._of_stream.get(stream, ())
 
     async def refresh(self) -> None:
-        """Learn of all that are recorded by now, as far as whoever answers knows."""
-        async with self._reading:
-            while found := await self._leader.next_of(self._names.withdrawals, self._read):
-                if (header := read_body(found.sequence, found.data).withdraws) is not None:
+        """Add all withdrawals that the answering server has by now."""
+        async with self._refreshing:
+            while message := await self._leader.next_of(self._names.withdrawals, self._read_to):
+                if (header := read_body(message.sequence, message.data).withdraws) is not None:
                     self.add(header)
-                self._read = found.sequence
-            await self._settle()
+                self._read_to = message.sequence
+            await self._advance_start()
 
     async def find(self, position: int) -> Header | None:
-        """Return the header of the withdrawn event at `position`, if it is one: not known at once, it is looked for."""
+        """Return the header of the withdrawn event at `position`, if it is one; refresh if it is not in the index."""
         header = self.get(position)
         if header is None:
             async for _ in polls():
@@ -58,12 +58,12 @@ class WithdrawalIndex:
                     break
         return header
 
-    async def _settle(self) -> None:
-        """Let searches begin further on: with many streams it costs a server milliseconds to find that there is nothing."""
-        if (now := monotonic()) - self._head_at > SETTLED:
-            # Whoever has just found no more had all that was recorded so long ago.
-            self._read = max(self._read, self._head)
-            self._head, self._head_at = await self._leader.head(), now
+    async def _advance_start(self) -> None:
+        """Let the next search start later: with many streams, a search without a match costs a server milliseconds."""
+        if (now := monotonic()) - self._head_read_at > SETTLE_TIME:
+            # The server that just found no more withdrawals has everything that was recorded so long ago.
+            self._read_to = max(self._read_to, self._head)
+            self._head, self._head_read_at = await self._leader.head(), now
 
     def add(self, header: Header) -> None:
         """Note that the event with this header is withdrawn."""

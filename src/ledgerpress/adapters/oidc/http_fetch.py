@@ -1,4 +1,4 @@
-"""One bounded GET: of bytes and of seconds, without redirects, over https or to this machine."""
+"""One HTTP GET, limited in bytes and seconds, without redirects, over https or to this machine."""
 
 import http.client
 import time
@@ -7,18 +7,18 @@ import urllib.request
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
-from ledgerpress.features.tokens.authentication import is_loopback
+from ledgerpress.eventlog.url import is_loopback
 
 MAX_BYTES: Final = 1_000_000
-_CHUNK: Final = 65_536
+_CHUNK_BYTES: Final = 65_536
 
 
 class CannotFetch(Exception):
-    """It did not come; the message says why."""
+    """The fetch failed; the message contains the reason."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Another address than the one that was set may be anybody's."""
+    """Rejects redirects: another address than the configured one may belong to anybody."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -37,7 +37,7 @@ def checked_url(url: str) -> str:
 
 
 def fetch(url: str, timeout: float) -> bytes:
-    """Return what is at `url`, within `timeout` seconds altogether. It blocks. Raises `CannotFetch`."""
+    """Return the content at `url`, within `timeout` seconds in total. It blocks. Raises `CannotFetch`."""
     deadline = time.monotonic() + timeout
     handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
     if is_loopback(urlsplit(checked_url(url)).hostname or ""):
@@ -46,7 +46,7 @@ def fetch(url: str, timeout: float) -> bytes:
     body = bytearray()
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
-            while chunk := response.read1(_CHUNK):
+            while chunk := response.read1(_CHUNK_BYTES):
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise CannotFetch(f"it is larger than {MAX_BYTES:,} bytes")

@@ -1,9 +1,8 @@
-"""Verifies the JWTs of an OpenID Connect issuer (RFC 7519, by the advice of RFC 8725)."""
+"""Verifies the JWTs of an OpenID Connect issuer (RFC 7519, following RFC 8725)."""
 
 import hashlib
 import logging
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,43 +11,42 @@ from jwt import PyJWK
 from jwt.types import Options
 
 from ledgerpress.adapters.oidc.jwks import Key, KeySource, NoKeys
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import Unauthenticated
+from ledgerpress.commands.identity import Unauthenticated, VerifiedClaims
 from ledgerpress.eventlog.clock import Clock
-from ledgerpress.features.tokens.authentication import VerifiedClaims
 
 logger = logging.getLogger(__name__)
 
 _KEY_TYPE: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-"""The type of key (`kty`) that each family of algorithms takes."""
-_LONGEST_SUBJECT: Final = 1_000
-_KNOWN: Final = 1_024
-"""So many tokens are known at a time."""
+"""The type of key (`kty`) for each family of algorithms."""
+_MAX_SUBJECT: Final = 1_000
+"""Characters."""
+_MAX_CACHED_TOKENS: Final = 1_024
 _MICROSECONDS: Final = 1_000_000
 _OPTIONS: Final[Options] = {
     "require": ["exp", "iss", "aud", "sub"],
     "enforce_minimum_key_length": True,
-    # Times are told by the clock that is injected.
+    # Times are checked with the injected clock.
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
 }
 
 
-class _Known(NamedTuple):
-    """A token whose signature was found to be right, as long as the issuer still has the key."""
+class _CachedToken(NamedTuple):
+    """A token whose signature is valid as long as the issuer has the key."""
 
     kid: str | None
     key: Key
     claims: Mapping[str, Any]
-    claimed: VerifiedClaims
+    verified: VerifiedClaims
 
 
 class JwtVerifier:
     """Accepts the JWTs that one issuer signed for one audience.
 
-    Which signatures are right is kept for a while, under the tokens' hashes; the key and the times are looked at with
-    each request.
+    Valid signatures are cached under the tokens' hashes; the key and the times are checked for each request.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class JwtVerifier:
         scope_claim: str | None = None,
         leeway: int = 0,
     ) -> None:
-        """Take what tokens are checked against. `leeway` is in seconds."""
+        """`leeway` is in seconds."""
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
@@ -72,22 +70,20 @@ class JwtVerifier:
         self._role_claim = role_claim
         self._scope_claim = scope_claim
         self._leeway = leeway
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._cache = BoundedCache[bytes, _CachedToken](max_entries=_MAX_CACHED_TOKENS)
 
     async def verify(self, token: str) -> VerifiedClaims:
-        """Return what `token` says. Raises `Unauthenticated`."""
-        mark = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(mark)
-        if known is None or await self._key(known.kid) != known.key:
-            known = await self._looked_at(token)
-            self._known[mark] = known
-            if len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
-        self._check_times(known.claims)
-        return known.claimed
+        """Return the claims of `token`. Raises `Unauthenticated`."""
+        digest = hashlib.sha256(token.encode()).digest()
+        cached = self._cache.get(digest)
+        if cached is None or await self._key(cached.kid) != cached.key:
+            cached = await self._verify_signature(token)
+            self._cache.put(digest, cached)
+        self._check_times(cached.claims)
+        return cached.verified
 
-    async def _looked_at(self, token: str) -> "_Known":
-        """Return what there is to know of a token, but for the time. Raises `Unauthenticated`."""
+    async def _verify_signature(self, token: str) -> _CachedToken:
+        """Verify everything but the times. Raises `Unauthenticated`."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
@@ -99,8 +95,8 @@ class JwtVerifier:
         key = await self._key(kid)
         if key is None:
             raise Unauthenticated("The JWT is signed by a key that is not the issuer's.")
-        claims = self._verified(token, key, algorithm)
-        return _Known(kid, key, claims, self._claimed(claims))
+        claims = self._decode(token, key, algorithm)
+        return _CachedToken(kid, key, claims, self._verified_claims(claims))
 
     async def _key(self, kid: str | None) -> Key | None:
         try:
@@ -109,9 +105,9 @@ class JwtVerifier:
             logger.warning("JWTs cannot be verified: %s", error)
             raise Unauthenticated("JWTs cannot be verified at present: try again later.") from None
 
-    def _verified(self, token: str, key: Key, algorithm: str) -> dict[str, Any]:
-        """Return the claims, once signature, issuer and audience are found to be right."""
-        # The key says what it may be used for, not the token: a public key must never pass for a shared secret.
+    def _decode(self, token: str, key: Key, algorithm: str) -> dict[str, Any]:
+        """Return the claims if signature, issuer and audience are valid."""
+        # The key determines the algorithm, not the token: a public key must never be used as a shared secret.
         if key.get("kty") != _KEY_TYPE[algorithm[:2]] or key.get("alg", algorithm) != algorithm:
             raise Unauthenticated("The JWT is not signed by the algorithm of the issuer's key.")
         try:
@@ -134,16 +130,16 @@ class JwtVerifier:
         return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
-        """Raise `Unauthenticated` unless now, give or take the leeway, is from `nbf` up to, and without, `exp`."""
+        """Raise `Unauthenticated` unless `nbf` <= now < `exp`, within the leeway."""
         now, leeway = self._clock.now() / _MICROSECONDS, self._leeway
         if not _number(claims, "exp") + leeway > now:
             raise Unauthenticated("The JWT has expired.")
         if "nbf" in claims and not _number(claims, "nbf") - leeway <= now:
             raise Unauthenticated("The JWT is not good yet.")
 
-    def _claimed(self, claims: Mapping[str, Any]) -> VerifiedClaims:
+    def _verified_claims(self, claims: Mapping[str, Any]) -> VerifiedClaims:
         subject = claims["sub"]
-        if not 0 < len(subject) <= _LONGEST_SUBJECT:
+        if not 0 < len(subject) <= _MAX_SUBJECT:
             raise Unauthenticated("The JWT names no subject.")
         scopes = None
         if self._scope_claim is not None:
@@ -165,29 +161,30 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _at(claims: Mapping[str, Any], path: str) -> object:
-    """Return the claim of that name; failing that, what the path, parted by dots, leads to."""
+    """Return the claim of that name; if there is none, the value at the path, separated by dots."""
     if path in claims:
         return claims[path]
-    found: object = claims
-    for step in path.split("."):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found
+    value: object = claims
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _words(value: object, *, split: bool) -> frozenset[str]:
-    """Return the strings that a claim holds: one, or a list."""
+    """Return the strings in a claim: one, or a list."""
     if isinstance(value, str):
         return frozenset(value.split() if split else [value])
-    return frozenset(one for one in value if isinstance(one, str)) if isinstance(value, list) else frozenset()
+    items = value if isinstance(value, list) else ()
+    return frozenset(item for item in items if isinstance(item, str))
 
 
 def _line(value: object) -> str:
-    """Return a name as one can be recorded, or nothing."""
+    """Return a name in a form that can be recorded, or an empty text."""
     if not isinstance(value, str):
         return ""
-    seen = (
-        one
-        for one in value
-        if unicodedata.category(one)[0] != "C" and unicodedata.category(one) not in {"Zl", "Zp"}
+    printable = (
+        char
+        for char in value
+        if unicodedata.category(char)[0] != "C" and unicodedata.category(char) not in {"Zl", "Zp"}
     )
-    return unicodedata.normalize("NFC", "".join(seen)).strip()[: text_rules.MAX_NAME].strip()
+    return unicodedata.normalize("NFC", "".join(printable)).strip()[: text_rules.MAX_NAME].strip()

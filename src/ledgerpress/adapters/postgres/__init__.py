@@ -1,1 +1,1 @@
-"""PostgreSQL: the log in tables of one schema, shared by several publications and by any number of nodes."""
+"""The event log in PostgreSQL: tables of one schema, shared by several publications and by any number of nodes."""

@@ -6,22 +6,22 @@ from typing import Final
 
 import asyncpg
 
-from ledgerpress.adapters.postgres import connection as server
-from ledgerpress.adapters.postgres import event_rows as log_rows
+from ledgerpress.adapters.postgres import connection as connections
+from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.event_rows import Row
-from ledgerpress.eventlog.append_request import AppendRequest, AppendResult
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, LogUnavailable, WrongExpectedVersion
+from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult
 from ledgerpress.eventlog.log import ANY_VERSION
 
 MAX_CLOCK_DIFFERENCE: Final = 5.0
-"""Seconds between the clock of a machine that writes and the server's; beyond them it does not write."""
+"""Seconds by which the clocks of a writing machine and of the server may differ; beyond them nothing is written."""
 
-# What is read afterwards is as of after the lock. Without a parameter it can be sent with BEGIN, in one round trip.
+# Everything read afterwards is as of after the lock. Without parameters it can be sent with BEGIN, in one round trip.
 _LOCK: Final = "SELECT FROM ledgerpress.log_head WHERE log = {log} FOR UPDATE"
-_LOOK: Final = f"""
-SELECT ({log_rows.SELECT_HEAD}),
+_SELECT_STATE: Final = f"""
+SELECT ({event_rows.SELECT_HEAD}),
        extract(epoch FROM clock_timestamp())::float8,
        ARRAY(
            SELECT coalesce((
@@ -38,32 +38,32 @@ SELECT event_id::text, payload_commitment FROM ledgerpress.event WHERE log = $1 
 
 
 class ClocksDiffer(LogUnavailable):
-    """The clock of this machine is too far from the server's."""
+    """The clock of this machine differs too much from the server's."""
 
 
 async def begin(connection: Connection, log: int) -> None:
-    """Begin the transaction, and wait for whoever is recording in this log."""
+    """Begin the transaction and lock the head of the log: wait until no other transaction appends to it."""
     await connection.execute(f"BEGIN; {_LOCK.format(log=int(log))}")
 
 
 async def lock(connection: Connection, log: int) -> None:
-    """Wait for whoever is recording in this log, in the transaction under way."""
+    """Lock the head of the log in the open transaction."""
     await connection.execute(_LOCK.format(log=int(log)))
 
 
-async def look(
+async def load_group(
     connection: Connection, log: int, commands: Sequence[AppendRequest], clock: Callable[[], float]
 ) -> "Group":
-    """Return the group to admit `commands` to. Raises `ClocksDiffer`."""
+    """Return the group to which `commands` are to be admitted. Raises `ClocksDiffer`."""
     streams = list({write.stream for command in commands for write in command.writes})
     ids = [event.event_id for command in commands for event in events_of(command)]
     before = clock()
-    found = await connection.fetchrow(_LOOK, log, streams, ids)
+    row = await connection.fetchrow(_SELECT_STATE, log, streams, ids)
     after = clock()
-    if found is None:
+    if row is None:
         raise LogUnavailable("the server found nothing, and not even its own time")
-    head, theirs, versions, recorded = found
-    difference = before - theirs if before > theirs else min(0.0, after - theirs)
+    head, server_time, versions, recorded = row
+    difference = before - server_time if before > server_time else min(0.0, after - server_time)
     if abs(difference) > MAX_CLOCK_DIFFERENCE:
         raise ClocksDiffer(
             f"this machine's clock is {abs(difference):.1f} seconds {'ahead of' if difference > 0 else 'behind'} the "
@@ -73,92 +73,94 @@ async def look(
 
 
 async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> None:
-    """Record `rows` after `head`, which the transaction has locked."""
-    done = await connection.execute(log_rows.INSERT, log, head, *log_rows.columns(rows))
-    if done != f"INSERT 0 {len(rows)}":
-        raise LogUnavailable(f"the server recorded something else than it was asked to: {done}")
+    """Insert `rows` after `head`, which the transaction has locked."""
+    status = await connection.execute(event_rows.INSERT, log, head, *event_rows.columns(rows))
+    if status != f"INSERT 0 {len(rows)}":
+        raise LogUnavailable(f"the server recorded something else than it was asked to: {status}")
 
 
 async def commit(connection: Connection) -> None:
-    """Commit, and return when that is durable. Raises `LogUnavailable` where the server does not say so in time.
+    """Commit, and return when that is durable. Raises `LogUnavailable` if the server does not confirm it in time.
 
-    It is never cancelled on the server: that would end its wait for synchronous replicas, and not the commit. Where
-    somebody else has done so, the server warns, and confirms what may be on no replica.
+    It is never cancelled on the server: that would end its wait for synchronous replicas, not the commit. If another session
+    has cancelled it, the server sends a warning and confirms a commit that may be on no replica.
     """
     warnings: list[str] = []
 
-    def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
+    def collect_warning(_: object, message: asyncpg.PostgresLogMessage) -> None:
         if message.severity_en == "WARNING":
             warnings.append(str(message))
 
-    connection.add_log_listener(hear)
-    committing = asyncio.ensure_future(connection.execute("COMMIT", timeout=10 * server.ANSWER_SECONDS))
+    connection.add_log_listener(collect_warning)
+    commit = asyncio.ensure_future(connection.execute("COMMIT", timeout=10 * connections.COMMAND_TIMEOUT))
     try:
-        await asyncio.wait([committing], timeout=server.ANSWER_SECONDS)
+        await asyncio.wait([commit], timeout=connections.COMMAND_TIMEOUT)
     finally:
-        if not committing.done():
+        if not commit.done():
             connection.terminate()
-            await asyncio.wait([committing])
+            await asyncio.wait([commit])
     try:
-        answer = committing.result()
-        connection.remove_log_listener(hear)
+        status = commit.result()
+        connection.remove_log_listener(collect_warning)
     except Exception as error:
         raise LogUnavailable(f"the commit was not confirmed: {str(error) or type(error).__name__}") from error
     if warnings:
         raise LogUnavailable(f"the commit was confirmed with a warning: {'; '.join(warnings)}")
-    if answer != "COMMIT":
+    if status != "COMMIT":
         raise LogUnavailable("the server has rolled back what it was to commit")
 
 
 async def was_recorded(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> bool:
-    """Return whether the very events of `rows` are recorded after `head`.
+    """Return whether the events of `rows` are recorded directly after `head`.
 
-    Their ids alone do not say so: another node may have recorded the same command, with other salts.
+    Their ids alone do not prove it: another node may have recorded the same command with other salts.
     """
-    found = await connection.fetch(_SELECT_RECORDED, log, head, len(rows))
-    return [tuple(row) for row in found] == [
-        (row[log_rows.EVENT_ID], row[log_rows.COMMITMENT]) for row in rows
+    records = await connection.fetch(_SELECT_RECORDED, log, head, len(rows))
+    return [tuple(record) for record in records] == [
+        (row[event_rows.EVENT_ID], row[event_rows.COMMITMENT]) for row in rows
     ]
 
 
 class Group:
-    """The rows of the commands admitted so far, on top of what the log holds."""
+    """The rows of the commands admitted so far, after the events in the log."""
 
     def __init__(self, head: int, versions: Mapping[str, int], recorded: set[str]) -> None:
-        """Begin after `head`, with the version of every stream named, and those of the event ids that are taken."""
+        """Begin after `head`, with the version of every stream of the commands, and their recorded event ids."""
         self.before = head
         self.rows: list[Row] = []
         self._versions = dict(versions)
         self._recorded = recorded
 
     def admit(self, command: AppendRequest) -> AppendResult:
-        """Add the rows of `command`, all or none; return its last position, or why it is refused."""
-        for each in command.writes:
-            actual = self._versions[each.stream]
-            if each.expected not in (ANY_VERSION, actual):
-                return WrongExpectedVersion(stream=each.stream, expected=each.expected, actual=actual)
-        if (known := self._known(command)) is not None:
-            return DuplicateEvent(event_id=known)
+        """Add all rows of `command`, and return its last position; or none, and return the error."""
+        for stream_write in command.writes:
+            actual = self._versions[stream_write.stream]
+            if stream_write.expected not in (ANY_VERSION, actual):
+                return WrongExpectedVersion(
+                    stream=stream_write.stream, expected=stream_write.expected, actual=actual
+                )
+        if (event_id := self._duplicate_id(command)) is not None:
+            return DuplicateEvent(event_id=event_id)
         commitments = iter(command.commitments)
-        for each in command.writes:
-            version = self._versions[each.stream]
-            for event in each.events:
+        for stream_write in command.writes:
+            version = self._versions[stream_write.stream]
+            for event in stream_write.events:
                 version += 1
-                self.rows.append(log_rows.new_row(event, next(commitments), each.stream, version))
-            self._versions[each.stream] = version
+                self.rows.append(event_rows.new_row(event, next(commitments), stream_write.stream, version))
+            self._versions[stream_write.stream] = version
         return self.before + len(self.rows)
 
-    def _known(self, command: AppendRequest) -> str | None:
-        own: set[str] = set()
+    def _duplicate_id(self, command: AppendRequest) -> str | None:
+        command_ids: set[str] = set()
         for event in events_of(command):
-            if event.event_id in self._recorded or event.event_id in own:
+            if event.event_id in self._recorded or event.event_id in command_ids:
                 return event.event_id
-            own.add(event.event_id)
-        self._recorded |= own
+            command_ids.add(event.event_id)
+        self._recorded |= command_ids
         return None
 
 
 def events_of(command: AppendRequest) -> Iterator[NewEvent]:
     """Yield the events of a command, in their order."""
-    for each in command.writes:
-        yield from each.events
+    for stream_write in command.writes:
+        yield from stream_write.events

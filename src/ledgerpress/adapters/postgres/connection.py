@@ -1,50 +1,61 @@
-"""A connection to the server that holds the log, as the log needs it: to the primary, durable, and never for ever."""
+"""A connection to the server of the log: to the primary, with durable commits and limited waiting times."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from secrets import SystemRandom
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from ledgerpress.adapters.postgres.errors import LASTING, failure
-from ledgerpress.adapters.postgres.host_addresses import addresses_of, loop_towards
-from ledgerpress.adapters.postgres.url import check_parameters, each_host, host_name
+from ledgerpress.adapters.postgres.errors import PERMANENT, log_error
+from ledgerpress.adapters.postgres.host_addresses import addresses_of, loop_connecting_to
+from ledgerpress.adapters.postgres.url import check_parameters, host_name, split_hosts
 from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
+from ledgerpress.retry import Backoff, retry
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
 
-OLDEST = 15
-"""The oldest major version of PostgreSQL that is supported."""
-CONNECT_SECONDS: Final = 5.0
-HEAD_START: Final = 0.5
-"""Seconds after which the next host, or address, is tried as well, while the one before has not answered."""
-STATEMENT_SECONDS: Final = 10
-ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
-"""After this the server hangs: it should have given up by itself."""
-CLOSE_SECONDS: Final = 2.0
+T = TypeVar("T")
+
+MIN_VERSION = 15
+"""The oldest supported major version of PostgreSQL."""
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds."""
+NEXT_HOST_DELAY: Final = 0.5
+"""Seconds after which the next host, or address, is tried as well if the previous one has not answered."""
+STATEMENT_TIMEOUT: Final = 10
+"""Seconds after which the server ends a statement."""
+COMMAND_TIMEOUT = STATEMENT_TIMEOUT + 2.0
+"""Seconds after which the server does not respond: it should have ended the statement by itself."""
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds."""
+RETRY_TIMEOUT = 5.0
+"""Seconds of retries while the server is unavailable. One attempt may take longer than that."""
+BACKOFF: Final = Backoff(0.05, 1.0, spread=partial(SystemRandom().uniform, 0.5, 1.5))
+"""Delays between attempts, which differ from node to node."""
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "application_name": "ledgerpress",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": f"{STATEMENT_SECONDS - 2}s",
+    "statement_timeout": f"{STATEMENT_TIMEOUT}s",
+    "lock_timeout": f"{STATEMENT_TIMEOUT - 2}s",
     # A node that stops in the middle of an append holds the head of the log, and stops all others.
     "idle_in_transaction_session_timeout": "5s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A plan is made once, often while the table is small: it must be one for a large table, by the index.
+    # A plan is made once, often while the table is small: it must suit a large table, and use the index.
     "enable_seqscan": "off",
     "jit": "off",
-    # That a commit may be on no replica is said in a warning.
+    # A commit that may be on no replica is reported in a warning.
     "client_min_messages": "warning",
     "timezone": "UTC",
-    # What is read after the lock is as of after it, whatever the server's default is.
+    # Reads after the lock must be as of after it, whatever the server's default is.
     "default_transaction_isolation": "read committed",
 }
 _CHECK: Final = """
@@ -57,42 +68,42 @@ SELECT current_setting('server_version_num')::integer / 10000, current_setting('
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to connect to: a URL as PostgreSQL's own clients take it, and how it may be shown."""
+    """A URL as PostgreSQL's own clients accept it, and how it may be displayed."""
 
     url: str = field(repr=False)
     shown: str
 
     async def connect(self) -> Connection:
-        """Open a connection. Raises `LogUnavailable`, or `LogUnusable` where no later attempt would fare better."""
+        """Open a connection. Raises `LogUnavailable`, or `LogUnusable` if no later attempt can succeed."""
         check_parameters(self.url, self.shown)
         try:
-            connection = await _first([partial(_connect_host, url) for url in each_host(self.url)])
-        except Exception as error:  # asyncpg raises many kinds, of no common class
-            raise self._refused(error) from error
+            connection = await _connect_first([partial(_connect_host, url) for url in split_hosts(self.url)])
+        except Exception as error:  # asyncpg raises many classes, without a common base class
+            raise self._connect_error(error) from error
         try:
             await self._check(connection)
         except BaseException as error:
             connection.terminate()
             if isinstance(error, Exception):
-                raise self._refused(error) from error
+                raise self._connect_error(error) from error
             raise
         return connection
 
-    def _refused(self, error: Exception) -> EventLogError:
-        refusal = failure(error, self.shown)
-        if isinstance(refusal, LogUnavailable | LogUnusable) and not isinstance(refusal, LogRefuses):
-            return refusal
-        return LogUnusable(str(refusal))
+    def _connect_error(self, error: Exception) -> EventLogError:
+        translated = log_error(error, self.shown)
+        if isinstance(translated, LogUnavailable | LogUnusable) and not isinstance(translated, LogRefuses):
+            return translated
+        return LogUnusable(str(translated))
 
     async def _check(self, connection: Connection) -> None:
-        found = await connection.fetchrow(_CHECK)
-        assert found is not None  # noqa: S101  # a SELECT without FROM has one row
-        major, version, syncs, _ = found
-        if major < OLDEST:
+        row = await connection.fetchrow(_CHECK)
+        assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+        major, version, fsync, _ = row
+        if major < MIN_VERSION:
             raise LogUnusable(
-                f"{self.shown} is PostgreSQL {version}: LedgerPress needs {OLDEST} or newer; upgrade the server"
+                f"{self.shown} is PostgreSQL {version}: LedgerPress needs {MIN_VERSION} or newer; upgrade the server"
             )
-        if not syncs:
+        if not fsync:
             raise LogUnusable(
                 f"{self.shown} runs with fsync = off, so that a power cut may lose what was acknowledged, or the whole "
                 "database: set fsync = on in postgresql.conf and restart it"
@@ -101,71 +112,76 @@ class Server:
 
 Attempt: TypeAlias = Callable[[], Coroutine[None, None, Connection]]
 
-_ending: Final = set[asyncio.Task[Connection]]()
-"""Attempts that nobody waits for any more."""
+_abandoned: Final = set[asyncio.Task[Connection]]()
+"""Attempts whose result is no longer needed."""
 
 
-async def _first(attempts: Sequence[Attempt]) -> Connection:
-    """Return a connection to the first that takes writes. None keeps the next ones waiting for long."""
-    waiting = iter(attempts)
-    tasks = [asyncio.create_task(next(waiting)())]
+async def _connect_first(attempts: Sequence[Attempt]) -> Connection:
+    """Return the first connection to a server that accepts writes. A slow server delays the next attempts only shortly."""
+    remaining = iter(attempts)
+    tasks = [asyncio.create_task(next(remaining)())]
     pending = set(tasks)
-    refusal: BaseException | None = None
-    won: asyncio.Task[Connection] | None = None
+    failure: BaseException | None = None
+    winner: asyncio.Task[Connection] | None = None
     try:
         while pending:
-            all_asked = len(tasks) == len(attempts)
-            timeout = None if all_asked else HEAD_START
+            all_started = len(tasks) == len(attempts)
+            timeout = None if all_started else NEXT_HOST_DELAY
             done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if (error := task.exception()) is None:
-                    won = task
-                    return won.result()
-                if not isinstance(refusal, LASTING):
-                    refusal = error
-            if not all_asked:
-                tasks.append(asyncio.create_task(next(waiting)()))
+                    winner = task
+                    return winner.result()
+                if not isinstance(failure, PERMANENT):
+                    failure = error
+            if not all_started:
+                tasks.append(asyncio.create_task(next(remaining)()))
                 pending.add(tasks[-1])
-        assert refusal is not None  # noqa: S101  # there is at least one
-        raise refusal
+        assert failure is not None  # noqa: S101 - there is at least one attempt
+        raise failure
     finally:
-        # asyncpg leaves loose ends, and says so, where it is stopped while it connects. So each comes to its end by itself.
+        # If asyncpg is cancelled while it connects, it leaves unfinished callbacks that log errors. So let each attempt end.
         for task in tasks:
-            if task is not won:
-                _ending.add(task)
-                task.add_done_callback(_abandon)
+            if task is not winner:
+                _abandoned.add(task)
+                task.add_done_callback(_terminate_abandoned)
 
 
 async def _connect_host(url: str) -> Connection:
-    """Connect to the one host of a URL, at the first of its addresses that takes writes."""
+    """Connect to the one host of a URL, at the first of its addresses that accepts writes."""
     if not (name := host_name(url)):
         return await _connect(url)
-    addresses = await addresses_of(name)
-    return await _first([partial(_connect, url, loop_towards(address)) for address in addresses])
+    loops = [loop_connecting_to(address) for address in await addresses_of(name)]
+    return await _connect_first([partial(_connect, url, loop) for loop in loops])
 
 
 async def _connect(url: str, loop: asyncio.AbstractEventLoop | None = None) -> Connection:
     connection: Connection = await asyncpg.connect(
         url,
         loop=loop,
-        timeout=CONNECT_SECONDS,
-        command_timeout=ANSWER_SECONDS,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
         server_settings=dict(_SETTINGS),
-        # A replica may lack what was acknowledged, and may have what never will be.
+        # A replica may lack acknowledged events, and may have events that never will be acknowledged.
         target_session_attrs=SessionAttribute.read_write,
     )
     return connection
 
 
-def _abandon(task: asyncio.Task[Connection]) -> None:
-    _ending.discard(task)
+def _terminate_abandoned(task: asyncio.Task[Connection]) -> None:
+    _abandoned.discard(task)
     if not task.cancelled() and task.exception() is None:
         task.result().terminate()
 
 
 async def close(connection: Connection) -> None:
-    """Take leave of the server, or just go where it does not answer in time."""
+    """Close a connection; terminate it if the server does not answer in time."""
     try:
-        await connection.close(timeout=CLOSE_SECONDS)
+        await connection.close(timeout=CLOSE_TIMEOUT)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
         connection.terminate()
+
+
+async def retry_while_unavailable(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Call `attempt` until it does not raise `LogUnavailable`; raise it after `RETRY_TIMEOUT`."""
+    return await retry(attempt, on=LogUnavailable, delays=BACKOFF.delays(), timeout=RETRY_TIMEOUT)

@@ -1,5 +1,7 @@
-"""What went wrong with PostgreSQL, in the words of the log: what may pass, and what will not."""
+"""Translates errors of asyncpg into errors of the log: what may pass, and what will not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote
 
@@ -8,7 +10,7 @@ from asyncpg import exceptions
 
 from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
 
-PASSING: Final = (
+TRANSIENT: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -22,36 +24,47 @@ PASSING: Final = (
     exceptions.IdleInTransactionSessionTimeoutError,
     exceptions.ReadOnlySQLTransactionError,
 )
-"""The server is away, restarts, is busy or full, or is about to hand over to another."""
-LASTING: Final = (
+"""The server is down, restarts, is busy or full, or is about to become a standby."""
+PERMANENT: Final = (
     exceptions.ClientConfigurationError,
     exceptions.InvalidAuthorizationSpecificationError,
     exceptions.InvalidCatalogNameError,
     exceptions.DatabaseDroppedError,
 )
-"""The URL, or what it names, has to be put right first."""
+"""The URL, or the database that it names, has to be corrected first."""
 
 
-def failure(error: Exception, where: str) -> EventLogError:
-    """Return what to raise for an error of asyncpg: `LogUnavailable`, `LogUnusable`, or just `EventLogError`."""
+@contextmanager
+def log_errors(shown: str) -> Iterator[None]:
+    """Raise the errors of asyncpg as errors of the log. `shown` is the URL of the server as it may be displayed."""
+    try:
+        yield
+    except EventLogError:
+        raise
+    except Exception as error:  # asyncpg raises many classes, without a common base class
+        raise log_error(error, shown) from error
+
+
+def log_error(error: Exception, shown: str) -> EventLogError:
+    """Return the error to raise for an error of asyncpg: `LogUnavailable`, `LogUnusable`, or just `EventLogError`."""
     if isinstance(error, EventLogError):
         return error
-    why = str(error) or type(error).__name__
-    if isinstance(error, LASTING):
-        return LogUnusable(f"{where} cannot be used: {why}")
+    reason = str(error) or type(error).__name__
+    if isinstance(error, PERMANENT):
+        return LogUnusable(f"{shown} cannot be used: {reason}")
     if isinstance(error, exceptions.TargetServerAttributeNotMatched):
         return LogUnavailable(
-            f"{where} is a replica or takes no writes now; the log is only used on the primary"
+            f"{shown} is a replica or takes no writes now; the log is only used on the primary"
         )
     if isinstance(error, TimeoutError):
-        return LogUnavailable(f"{where} does not answer")
-    if isinstance(error, PASSING) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
-        return LogUnavailable(f"{where} cannot be reached, or cannot answer now: {why}")
+        return LogUnavailable(f"{shown} does not answer")
+    if isinstance(error, TRANSIENT) and not isinstance(error, ValueError):  # such as a number beyond 64 bits
+        return LogUnavailable(f"{shown} cannot be reached, or cannot answer now: {reason}")
     if isinstance(error, exceptions.InsufficientPrivilegeError):
-        return LogRefuses(f"{where} does not allow this to the role that is used: {why}")
-    return EventLogError(f"{where} refuses: {why}")
+        return LogRefuses(f"{shown} does not allow this to the role that is used: {reason}")
+    return EventLogError(f"{shown} refuses: {reason}")
 
 
-def quoted(said: str, shown: str) -> str:
-    """Return what a URL says, unless it is hidden where the URL is shown."""
-    return repr(said) if said in unquote(shown) else "…"
+def quoted(value: str, shown: str) -> str:
+    """Return a value of the URL for a message, unless the displayed URL hides it."""
+    return repr(value) if value in unquote(shown) else "…"

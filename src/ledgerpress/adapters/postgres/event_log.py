@@ -4,44 +4,49 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from ledgerpress.adapters.postgres import event_rows as log_rows
+from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.appender import Appender
-from ledgerpress.adapters.postgres.connection import Connection, Server
-from ledgerpress.adapters.postgres.errors import failure
+from ledgerpress.adapters.postgres.connection import Connection, Server, retry_while_unavailable
+from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
 from ledgerpress.adapters.postgres.log_registry import LogLocation, open_location
 from ledgerpress.adapters.postgres.notifications import HeadNotifications
-from ledgerpress.adapters.postgres.payload_erasure import free_what_is_erased
+from ledgerpress.adapters.postgres.payload_erasure import vacuum
 from ledgerpress.adapters.postgres.read_pool import ReadPool
 from ledgerpress.adapters.postgres.reconnecting_connection import OtherLog, ReconnectingConnection
-from ledgerpress.adapters.postgres.retry import retry
-from ledgerpress.eventlog.append_request import AppendRequest
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed
-from ledgerpress.eventlog.group_commit import GroupCommit
+from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 
-LOOK_SECONDS: Final = 1.0
-"""While somebody waits, the head is looked at this often, in case that a signal was lost."""
+POLL_INTERVAL: Final = 1.0
+"""Seconds between two polls of the head while a caller waits, in case a notification was lost."""
 
 
 class PostgresEventLog:
-    """An `EventLog` whose order is that of the lock on the log's head: who holds it records, and commits, alone.
+    """An `EventLog` whose order is that of the lock on the log's head: only its holder records and commits.
 
-    It belongs to the event loop in which it was opened. Those who read have connections of their own, to the primary
-    as well: a replica may show what is lost when another one takes over.
+    It belongs to the event loop in which it was opened. Reads have connections of their own, to the primary as well: a
+    replica may show events that are lost in a failover. They never miss an acknowledged event.
     """
 
-    def __init__(self, link: ReconnectingConnection, place: LogLocation, clock: Callable[[], float]) -> None:
-        self._server = link.server
-        self._place = place
-        self._readers = ReadPool(link.server, place)
-        self._watch = HeadNotifier(self.head, LOOK_SECONDS)
-        self._signals = HeadNotifications(link.server, place, self._watch.hear)
-        self._appender = Appender(link, place, clock)
+    notices = ()
+    """None: a server without durable commits is rejected."""
+    staleness = 0.0
+
+    def __init__(
+        self, connection: ReconnectingConnection, location: LogLocation, clock: Callable[[], float]
+    ) -> None:
+        self._server = connection.server
+        self._location = location
+        self._read_pool = ReadPool(connection.server, location)
+        self._head_notifier = HeadNotifier(self.head, POLL_INTERVAL)
+        self._notifications = HeadNotifications(connection.server, location, self._head_notifier.announce)
+        self._appender = Appender(connection, location, clock)
         self._commits = GroupCommit(self._appender, self._committed)
-        self._leases = PostgresLeaseRegister(self._readers, place)
+        self.publication = location.publication
+        self.leases = PostgresLeaseRegister(self._read_pool, location)
         self._closed = False
 
     @classmethod
@@ -51,83 +56,63 @@ class PostgresEventLog:
         name: str,
         *,
         create_as: Callable[[], str] | None,
-        clock: Callable[[], float] = time.time,  # noqa: TID251 - compared with the server's, and nothing else
+        clock: Callable[[], float] = time.time,  # noqa: TID251 - only compared with the server's clock
     ) -> "PostgresEventLog":
-        """Open the log `name`; where there is none, make one for the publication that `create_as` names.
+        """Open the log `name`; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log that is not to be made, for one that is not complete or was written by
-        a newer LedgerPress, and for a server that is too old or does not sync; `LogUnavailable`.
+        Raises `LogUnusable` for a missing log without `create_as`, for one that is not complete or was written by a newer
+        LedgerPress, and for a server that is too old or does not sync; `LogUnavailable`.
         """
 
         async def attempt() -> "PostgresEventLog":
             connection = await server.connect()
             try:
-                place = await open_location(connection, server, name, create_as)
-            except BaseException as error:
+                with log_errors(server.shown):
+                    location = await open_location(connection, server, name, create_as)
+            except BaseException:
                 connection.terminate()
-                if isinstance(error, Exception):
-                    raise failure(error, server.shown) from error
                 raise
-            return cls(ReconnectingConnection(server, place, connection), place, clock)
+            return cls(ReconnectingConnection(server, location, connection), location, clock)
 
-        return await retry(attempt)
+        return await retry_while_unavailable(attempt)
 
     async def aclose(self) -> None:
-        """Finish what was accepted and leave the server. Whatever is asked later raises `LogClosed`."""
+        """Finish accepted appends and close the connections. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
         try:
-            await self._watch.close()
+            await self._head_notifier.close()
             await self._commits.finish()
         finally:
-            await self._signals.close()
-            await self._readers.close()
+            await self._notifications.close()
+            await self._read_pool.close()
             await self._appender.close()
 
     @property
-    def publication(self) -> str:
-        """The UUID of the publication whose log this is."""
-        return self._place.publication
-
-    @property
-    def leases(self) -> PostgresLeaseRegister:
-        """Where it is kept who holds which lease."""
-        return self._leases
-
-    @property
-    def notices(self) -> Sequence[str]:
-        """Nothing: a server that does not keep what it promises is refused."""
-        return ()
-
-    @property
     def counts(self) -> Mapping[str, int]:
-        """What has been counted since it was opened, as `OpenedLog` says."""
-        reconnects = self._appender.reconnects + self._readers.reconnects
+        """Counters since the log was opened, as in `OpenedLog`."""
+        reconnects = self._appender.reconnects + self._read_pool.reconnects
         return {"reconnects": reconnects, "resolved": self._appender.resolved}
 
-    async def whose(self) -> str:
-        """Return the UUID of the publication whose log has the name now, as `OpenedLog` says."""
+    async def current_publication(self) -> str:
+        """Return the UUID of the publication whose log has the name now, as in `OpenedLog`."""
 
-        async def work(connection: Connection) -> str:
-            return (await open_location(connection, self._server, self._place.name, None)).publication
+        async def read(connection: Connection) -> str:
+            location = await open_location(connection, self._server, self._location.name, None)
+            return location.publication
 
         try:
-            return await self._readers.run(work)
-        except OtherLog as another:
-            if another.publication is None:
+            return await self._read_pool.run(read)
+        except OtherLog as other:
+            if other.publication is None:
                 raise
-            return another.publication
-
-    @property
-    def staleness(self) -> float:
-        """Never is anything missing: one server has it all."""
-        return 0.0
+            return other.publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        A cancelled caller does not learn whether they were recorded. Raises as `EventLog.append` does.
+        If the call is cancelled, they may or may not be recorded. Raises as `EventLog.append` does.
         """
         self._check_open()
         check_writes(writes)
@@ -136,56 +121,53 @@ class PostgresEventLog:
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
 
-        Returns the position of the last event recorded, or the head where `writes` is empty. It takes the role that
-        owns the tables. What may be left outside the tables is said in `withdrawal`. Raises as `EventLog.withdraw`
-        does, and `LogUnusable` for a role that may not.
+        Returns the position of the last recorded event, or the head if `writes` is empty. It needs the role that owns the
+        tables. `payload_erasure` documents what may remain outside the tables. Raises as `EventLog.withdraw` does, and
+        `LogUnusable` for a role without permission.
         """
         self._check_open()
         if writes:
             check_writes(writes)
         commands = [AppendRequest.of(writes)] if writes else []
-        outcomes = await self._appender.record(commands, erase=position)
-        for outcome in outcomes:
-            if isinstance(outcome, EventLogError):
-                raise outcome
-        recorded = max([one for one in outcomes if isinstance(one, int)], default=0)
+        recorded = 0
+        for result in await self._appender.record(commands, erase=position):
+            if isinstance(result, EventLogError):
+                raise result
+            recorded = result
         self._committed(recorded)
-        await free_what_is_erased(self._server, position)
+        await vacuum(self._server, position)
         return recorded or await self.head()
 
     async def head(self) -> int:
-        """Return the position of the last event recorded, 0 for an empty log."""
-        return await self._readers.run(lambda connection: log_rows.read_head(connection, self._place.log))
+        """Return the position of the last recorded event, 0 for an empty log."""
+        return await self._read_pool.run(
+            lambda connection: event_rows.read_head(connection, self._location.log)
+        )
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
-
-        async def work(connection: Connection) -> list[StoredEvent]:
-            return await log_rows.read_after(
-                connection, self._place.log, self._place.publication, after, limit
+        return await self._read_pool.run(
+            lambda connection: event_rows.read_after(
+                connection, self._location.log, self._location.publication, after, limit
             )
-
-        return await self._readers.run(work)
+        )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         """Return the events of a stream with versions greater than `after`, in order."""
-
-        async def work(connection: Connection) -> list[StoredEvent]:
-            return await log_rows.read_stream(
-                connection, self._place.log, self._place.publication, stream, after
+        return await self._read_pool.run(
+            lambda connection: event_rows.read_stream(
+                connection, self._location.log, self._location.publication, stream, after
             )
-
-        return await self._readers.run(work)
+        )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
-        self._check_open()
-        return await self._watch.beyond(position, timeout)
+        return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:
         if self._closed:
             raise LogClosed("the log was closed")
 
     def _committed(self, head: int) -> None:
-        self._watch.advance(head)
-        self._signals.tell(head)
+        self._head_notifier.advance(head)
+        self._notifications.notify(head)

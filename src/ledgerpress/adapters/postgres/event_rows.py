@@ -1,4 +1,4 @@
-"""Between events and rows of the table `ledgerpress.event`."""
+"""Maps events to rows of the table `ledgerpress.event`, and back."""
 
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
@@ -10,9 +10,9 @@ from ledgerpress.eventlog.envelope import ATTRIBUTES, NewEvent, StoredEvent, att
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 Row: TypeAlias = tuple[Any, ...]
-"""The columns of `_KINDS`, in their order."""
+"""The columns of `_COLUMN_TYPES`, in their order."""
 
-_KINDS: Final = {
+_COLUMN_TYPES: Final = {
     "stream": "text",
     "stream_version": "bigint",
     **{name: "uuid" if name.endswith("_id") else "bigint" for name in ATTRIBUTES},
@@ -22,22 +22,26 @@ _KINDS: Final = {
     "payload": "bytea",
     "salt": "bytea",
 }
-_NAMES: Final = ", ".join(_KINDS)
+_NAMES: Final = ", ".join(_COLUMN_TYPES)
 _COLUMNS: Final = f"position, v, {_NAMES}"
 _AS_TEXT: Final = ", ".join(
-    ["position", "v", *(f"{name}::text" if kind == "uuid" else name for name, kind in _KINDS.items())]
+    [
+        "position",
+        "v",
+        *(f"{name}::text" if type_ == "uuid" else name for name, type_ in _COLUMN_TYPES.items()),
+    ]
 )
-_ARRAYS: Final = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 3))
+_ARRAYS: Final = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_COLUMN_TYPES.values(), 3))
 
-EVENT_ID: Final = list(_KINDS).index("event_id")
-COMMITMENT: Final = list(_KINDS).index("payload_commitment")
-"""Where in a row these are."""
+EVENT_ID: Final = list(_COLUMN_TYPES).index("event_id")
+COMMITMENT: Final = list(_COLUMN_TYPES).index("payload_commitment")
+"""The indexes of these columns in a row."""
 
 INSERT: Final = f"""
 INSERT INTO ledgerpress.event (log, position, v, {_NAMES})
 SELECT $1, $2 + n, 1, {_NAMES} FROM unnest({_ARRAYS}) WITH ORDINALITY AS new ({_NAMES}, n) ORDER BY n
 """  # noqa: S608
-"""Takes the log, its head, and the columns of the rows that follow."""
+"""Takes the log, its head, and the columns of the new rows."""
 SELECT_HEAD: Final = """
 SELECT coalesce((SELECT position FROM ledgerpress.event WHERE log = $1 ORDER BY position DESC LIMIT 1), 0)
 """
@@ -51,14 +55,14 @@ SELECT {_AS_TEXT} FROM (
 WHERE before IS NULL OR before < $4
 ORDER BY position
 """  # noqa: S608
-"""Takes the log, a position, how many events at most, and the bytes of payload with which to end."""
+"""Takes the log, a position, the maximum number of events, and the bytes of payload that end the batch."""
 SELECT_STREAM: Final = f"""
 SELECT {_AS_TEXT} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stream_version > $3 ORDER BY stream_version
 """  # noqa: S608
 
 
 async def read_head(connection: Connection, log: int) -> int:
-    """Return the position of the last event, 0 where there is none."""
+    """Return the position of the last event, 0 if there is none."""
     head: int = await connection.fetchval(SELECT_HEAD, log)
     return head
 
@@ -66,7 +70,7 @@ async def read_head(connection: Connection, log: int) -> int:
 async def read_after(
     connection: Connection, log: int, publication: str, after: int, limit: int
 ) -> list[StoredEvent]:
-    """Return up to `limit` events with positions greater than `after`; fewer where their payloads are large."""
+    """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
     records = await connection.fetch(SELECT_AFTER, log, after, max(limit, 0), MAX_BATCH_BYTES)
     return [StoredEvent.of_row(record, publication) for record in records]
 
@@ -80,17 +84,17 @@ async def read_stream(
 
 
 def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:
-    """Return the row of an event that is about to be recorded."""
+    """Return the row of a new event."""
     return (stream, stream_version, *attributes_of(event), commitment, *astuple(event.payload))
 
 
 def copied_row(event: StoredEvent) -> Row:
-    """Return the row of an event as another log holds it."""
+    """Return the row of an event of another log."""
     header = event.header
     commitment = bytes.fromhex(header.payload_commitment)
     return (header.stream, header.stream_version, *attributes_of(header), commitment, *event.payload_parts)
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-    """Return what `INSERT` takes of some rows, at least one."""
+    """Return the columns of some rows, at least one, for `INSERT`."""
     return list(zip(*rows, strict=True))

@@ -1,43 +1,61 @@
-"""The addresses of a host that has several, each of which is tried by itself: one may be dead, or a standby's."""
+"""The addresses of a host. Each one is tried separately: one may be dead, or a standby's."""
 
 import asyncio
+import logging
 import re
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
+
+import asyncpg
 
 from ledgerpress.eventlog.errors import LogUnusable
 
-RESOLVE_SECONDS = 5.0
+logger = logging.getLogger(__name__)
+
+RESOLVE_TIMEOUT = 5.0
+"""Seconds."""
+TESTED_ASYNCPG: Final = "0.32."
+"""The releases of asyncpg that are known to connect through `loop.create_connection` alone."""
 
 
 async def addresses_of(name: str) -> list[str]:
-    """Return the addresses of a host, in the order in which the system prefers them. Raises `OSError` where it has none."""
+    """Return the addresses of a host, in the system's order of preference. Raises `OSError` if it has none."""
     try:
-        async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(name, 0, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(RESOLVE_TIMEOUT):
+            infos = await asyncio.get_running_loop().getaddrinfo(name, 0, type=socket.SOCK_STREAM)
     except TimeoutError as error:
-        raise OSError(f"nobody says which address {_shown(name)} has") from error
+        raise OSError(f"nobody says which address {_displayed(name)} has") from error
     except UnicodeError as error:
-        raise LogUnusable(f"{_shown(name)} is no name of a host: correct the URL") from error
+        raise LogUnusable(f"{_displayed(name)} is no name of a host: correct the URL") from error
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-    return list(dict.fromkeys(socket.getnameinfo(place, numeric)[0] for *_, place in found))
+    addresses = [socket.getnameinfo(sockaddr, numeric)[0] for *_, sockaddr in infos]
+    return list(dict.fromkeys(addresses))
 
 
-def _shown(name: str) -> str:
-    # Anything else may be a password at a wrong place.
+def _displayed(name: str) -> str:
+    # Any other text may be a misplaced password.
     return name if re.fullmatch(r"[\w.-]+", name) else "what the URL has as a host"
 
 
-def loop_towards(address: str) -> asyncio.AbstractEventLoop:
-    """Return the running loop as asyncpg is to use it, to connect to that address of the host that it is given."""
-    return cast("asyncio.AbstractEventLoop", _Towards(asyncio.get_running_loop(), address))
+def loop_connecting_to(address: str) -> asyncio.AbstractEventLoop | None:
+    """Return the running loop for `asyncpg.connect`, so that it connects to that address of its host.
+
+    Returns `None`, for asyncpg's own choice of the address, with a version of asyncpg that was not tested with it.
+    """
+    if not asyncpg.__version__.startswith(TESTED_ASYNCPG):
+        logger.warning(
+            "asyncpg %s was not tested to connect to each address of a host: it chooses one itself",
+            asyncpg.__version__,
+        )
+        return None
+    return cast("asyncio.AbstractEventLoop", _SingleAddressLoop(asyncio.get_running_loop(), address))
 
 
-class _Towards:
-    """A loop that connects to one address, also to cancel a statement there.
+class _SingleAddressLoop:
+    """A proxy of the loop that connects to one address, also to cancel a statement there.
 
-    asyncpg takes no address beside a name; and TLS, Kerberos and a file of passwords have to go by the name.
+    asyncpg has no parameter for an address in addition to the name, and TLS, Kerberos and password files need the name.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, address: str) -> None:
@@ -47,7 +65,7 @@ class _Towards:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
-    # asyncpg asks which task runs in its loop.
+    # asyncpg looks up the current task of its loop.
     def __eq__(self, other: object) -> bool:
         return self is other or self._loop is other
 

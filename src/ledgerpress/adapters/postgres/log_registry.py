@@ -1,4 +1,4 @@
-"""The place of a log among those of a database: found by its name, or made. Anything else is refused and left as it is."""
+"""The logs of a database: found by name, or created. Anything else is rejected and left unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ FORMAT_VERSION: Final = 1
 """The layout of tables and triggers."""
 
 _HAS_TABLES: Final = "SELECT to_regclass('ledgerpress.log_head') IS NOT NULL"
-_FIND: Final = "SELECT log, publication, format, complete FROM ledgerpress.log_head WHERE name = $1"
-# Numbers are given in turn: whoever makes a log holds the lock on all of them.
+_SELECT: Final = "SELECT log, publication, format, complete FROM ledgerpress.log_head WHERE name = $1"
+# Logs are numbered consecutively: a session that creates one holds a lock on all of them.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledgerpress.log_head'))"
-_MAKE: Final = """
+_INSERT: Final = """
 INSERT INTO ledgerpress.log_head (log, name, publication, format, complete)
 SELECT 1 + coalesce(max(log), 0), $1, $2, $3, $4 FROM ledgerpress.log_head
 """
@@ -25,7 +25,7 @@ SELECT 1 + coalesce(max(log), 0), $1, $2, $3, $4 FROM ledgerpress.log_head
 
 @dataclass(frozen=True, slots=True)
 class LogLocation:
-    """A log in a database: the number that its rows have, and whose it is."""
+    """A log in a database: the number of its rows, its name, and its publication."""
 
     log: int
     name: str
@@ -36,37 +36,37 @@ class LogLocation:
 async def open_location(
     connection: Connection, server: Server, name: str, create_as: Callable[[], str] | None
 ) -> LogLocation:
-    """Return the place of the log `name`; where there is none, make one for the publication that `create_as` names.
+    """Return the location of the log `name`; if there is none, create it for the publication that `create_as` returns.
 
-    Of several nodes that do so at once one prevails, and all get its publication. Raises `LogUnusable`, also for a log
-    that is being made of another, and an error of asyncpg.
+    If several nodes do so at once, one succeeds, and all get its publication. Raises `LogUnusable`, also for an unfinished
+    copy, and errors of asyncpg.
     """
-    place = await find(connection, server, name)
-    if place is None:
+    location = await find_log(connection, server, name)
+    if location is None:
         if create_as is None:
             raise LogUnusable(f"there is no log {name!r} at {server.shown}")
-        place = await make(connection, server, name, create_as, complete=True)
-    if not place.complete:
+        location = await create_log(connection, server, name, create_as, complete=True)
+    if not location.complete:
         raise LogUnusable(
             f"{server.shown} is a copy of a log that is not finished: go on with `ledgerpress log copy`, or delete it "
             "as docs/how-to/postgresql.md says"
         )
-    return place
+    return location
 
 
-async def find(connection: Connection, server: Server, name: str) -> LogLocation | None:
-    """Return the place of the log `name`, `None` where there is none. Raises `LogUnusable` for an unknown format."""
+async def find_log(connection: Connection, server: Server, name: str) -> LogLocation | None:
+    """Return the location of the log `name`, `None` if there is none. Raises `LogUnusable` for an unknown format."""
     try:
         if not await connection.fetchval(_HAS_TABLES):
             return None
-        found = await connection.fetchrow(_FIND, name)
+        row = await connection.fetchrow(_SELECT, name)
     except exceptions.InsufficientPrivilegeError as error:
         raise LogUnusable(
             f"{server.shown}: the role may not read the tables of LedgerPress ({error}): see docs/how-to/postgresql.md"
         ) from error
-    if found is None:
+    if row is None:
         return None
-    log, publication, format_version, complete = found
+    log, publication, format_version, complete = row
     if format_version > FORMAT_VERSION:
         raise LogUnusable(
             f"the log {name!r} at {server.shown} was written by a newer LedgerPress (format {format_version}); "
@@ -77,25 +77,25 @@ async def find(connection: Connection, server: Server, name: str) -> LogLocation
     return LogLocation(log, name, str(publication), complete)
 
 
-async def make(
+async def create_log(
     connection: Connection, server: Server, name: str, create_as: Callable[[], str], *, complete: bool
 ) -> LogLocation:
-    """Make the log `name`, and the tables if they are missing, unless somebody has just done so; return its place."""
+    """Create the log `name`, and the tables if they are missing, unless another node has just done so; return its location."""
     tables = resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")
     try:
         async with connection.transaction():
             await connection.execute(_LOCK)
             if not await connection.fetchval(_HAS_TABLES):
                 await connection.execute(tables)
-            place = await find(connection, server, name)
-            if place is None:
-                await connection.execute(_MAKE, name, create_as(), FORMAT_VERSION, complete)
-                place = await find(connection, server, name)
+            location = await find_log(connection, server, name)
+            if location is None:
+                await connection.execute(_INSERT, name, create_as(), FORMAT_VERSION, complete)
+                location = await find_log(connection, server, name)
     except exceptions.InsufficientPrivilegeError as error:
         raise LogUnusable(
             f"there is no log {name!r} at {server.shown}, and the role may not make one ({error}): make it once with the "
             "role that owns the tables, see docs/how-to/postgresql.md"
         ) from error
-    if place is None:
+    if location is None:
         raise LogUnusable(f"the log {name!r} at {server.shown} is not there after it was made")
-    return place
+    return location

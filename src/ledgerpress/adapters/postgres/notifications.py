@@ -1,8 +1,8 @@
-"""Tells the other nodes that the head has moved, and hears it from them (LISTEN, NOTIFY).
+"""Notifies other nodes that the head has moved, and receives their notifications (LISTEN, NOTIFY).
 
-A signal is sent after the append's transaction, not in it: a transaction with NOTIFY keeps every other one with NOTIFY
-in the whole server waiting until it is flushed, so that publications could not append in parallel. Signals may be
-lost; whoever waits looks at the log by itself as well.
+A notification is sent after the append's transaction, not in it: a transaction with NOTIFY blocks every other one with NOTIFY
+in the whole server until it is flushed, so publications could not append in parallel. Notifications may be lost; waiting nodes
+poll the log as well.
 """
 
 import asyncio
@@ -12,53 +12,54 @@ from typing import Final
 
 import asyncpg
 
-from ledgerpress.adapters.postgres.connection import Connection, Server, close
+from ledgerpress.adapters.postgres.connection import BACKOFF, Connection, Server, close
 from ledgerpress.adapters.postgres.log_registry import LogLocation
-from ledgerpress.adapters.postgres.retry import retry_delays
 from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.retry import poll
 
-LAST_WORDS: Final = 0.5
-"""Seconds for which a log that is closed waits for its last signal to go out."""
-
-SILENCE: Final = 10.0
-"""Seconds after which the server is asked whether it is still there: a connection may die without a word."""
+FINAL_SEND_TIMEOUT: Final = 0.5
+"""Seconds for which closing waits until the last notification is sent."""
+FINAL_SEND_INTERVAL: Final = 0.005
+"""Seconds between two polls for it."""
+KEEPALIVE_INTERVAL: Final = 10.0
+"""Seconds without a notification after which the connection is tested: it may be dead without an error."""
 
 
 class HeadNotifications:
-    """A connection that listens, and from which is signalled; made anew for as long as it takes."""
+    """A connection that listens and notifies; it is reopened without limit."""
 
-    def __init__(self, server: Server, place: LogLocation, heard: Callable[[int], None]) -> None:
-        """Call `heard` with every position that is signalled."""
+    def __init__(self, server: Server, location: LogLocation, announce: Callable[[int], None]) -> None:
+        """Call `announce` with every position received."""
         self._server = server
-        self._channel = f"ledgerpress.{place.log}"
-        self._heard = heard
-        self._head = self._told = 0
-        self._something = asyncio.Event()
+        self._channel = f"ledgerpress.{location.log}"
+        self._announce = announce
+        self._head = self._sent = 0
+        self._wake_up = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def tell(self, head: int) -> None:
-        """Signal that the head is at `head`: soon, and together with what comes until then."""
+    def notify(self, head: int) -> None:
+        """Notify that the head is at `head`: soon, and together with the heads until then."""
         if head > self._head:
             self._head = head
-            self._something.set()
+            self._wake_up.set()
 
     async def close(self) -> None:
-        """Signal what is left to, unless that takes long, and stop listening."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                while self._told < self._head:  # noqa: ASYNC110 - nobody else asks, and this once
-                    await asyncio.sleep(0.005)
+        """Send the pending notification, unless that takes long, and stop listening."""
+        await poll(self._is_sent, interval=FINAL_SEND_INTERVAL, timeout=FINAL_SEND_TIMEOUT)
         self._task.cancel()
         await asyncio.wait([self._task])
 
+    async def _is_sent(self) -> bool | None:
+        return True if self._sent >= self._head else None
+
     async def _run(self) -> None:
-        delays = retry_delays()
+        delays = BACKOFF.delays()
         while True:
             with suppress(
                 EventLogError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
             ):
                 connection = await self._server.connect()
-                delays = retry_delays()
+                delays = BACKOFF.delays()
                 try:
                     await self._serve(connection)
                 finally:
@@ -66,21 +67,21 @@ class HeadNotifications:
             await asyncio.sleep(next(delays))
 
     async def _serve(self, connection: Connection) -> None:
-        connection.add_termination_listener(lambda _: self._something.set())
+        connection.add_termination_listener(lambda _: self._wake_up.set())
         await connection.execute("SET synchronous_commit = off")
-        await connection.add_listener(self._channel, self._on_signal)
+        await connection.add_listener(self._channel, self._on_notification)
         while not connection.is_closed():
-            if (head := self._head) > self._told:
+            if (head := self._head) > self._sent:
                 await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(head))
-                self._told = head
+                self._sent = head
             else:
-                self._something.clear()
+                self._wake_up.clear()
                 try:
-                    async with asyncio.timeout(SILENCE):
-                        await self._something.wait()
+                    async with asyncio.timeout(KEEPALIVE_INTERVAL):
+                        await self._wake_up.wait()
                 except TimeoutError:
                     await connection.execute("SELECT")
 
-    def _on_signal(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         with suppress(ValueError):
-            self._heard(int(str(payload)))
+            self._announce(int(str(payload)))

@@ -1,22 +1,20 @@
 """Erases a payload from the tables.
 
-What is left then: PostgreSQL never overwrites a row. The update that erases makes a version of the row without the
-payload, and the one with it is dead, until VACUUM gives its place free; its bytes stay there, out of reach of any
-statement, until something else is written over them, and likewise in the write-ahead log until its files are used
-again, on replicas, and in backups. docs/how-to/postgresql.md says how to be rid of those too.
+What remains: PostgreSQL never overwrites a row. The update that erases writes a version of the row without the payload; the old
+version is dead until VACUUM frees its space. Its bytes stay there, unreachable for any statement, until other data overwrites
+them; likewise in the write-ahead log until its files are reused, on replicas, and in backups. docs/how-to/postgresql.md describes
+how to remove those too.
 """
 
-import time
-from asyncio import sleep
 from typing import Final
 
 from asyncpg import exceptions
 
-from ledgerpress.adapters.postgres import retry
-from ledgerpress.adapters.postgres.connection import Connection, Server, close
-from ledgerpress.adapters.postgres.errors import failure
-from ledgerpress.adapters.postgres.retry import retry_delays
+from ledgerpress.adapters.postgres import connection as connections
+from ledgerpress.adapters.postgres.connection import BACKOFF, Connection, Server, close
+from ledgerpress.adapters.postgres.errors import log_error
 from ledgerpress.eventlog.errors import InvalidEnvelope, LogUnusable, WithdrawalUnfinished
+from ledgerpress.retry import retry
 
 _ERASE: Final = """
 UPDATE ledgerpress.event SET payload = NULL, salt = NULL WHERE log = $1 AND position = $2 AND payload IS NOT NULL
@@ -24,17 +22,18 @@ UPDATE ledgerpress.event SET payload = NULL, salt = NULL WHERE log = $1 AND posi
 _IS_OWNER: Final = (
     "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'ledgerpress.event'::regclass"
 )
-_DEAD: Final = """
+_COUNT_DEAD: Final = """
 SELECT coalesce(sum(pg_stat_get_dead_tuples(each)), 0)::bigint
 FROM pg_class, unnest(ARRAY[oid, reltoastrelid]) AS each WHERE oid = 'ledgerpress.event'::regclass
 """
-VACUUM_SECONDS: Final = 3_600.0
+VACUUM_TIMEOUT: Final = 3_600.0
+"""Seconds."""
 
 
 async def erase(connection: Connection, log: int, position: int) -> None:
-    """Erase the payload at `position`, in the transaction under way.
+    """Erase the payload at `position`, in the open transaction.
 
-    Raises `InvalidEnvelope` where no withdrawal of this event is recorded, and `LogUnusable` for a role that may not.
+    Raises `InvalidEnvelope` if no withdrawal of this event is recorded, and `LogUnusable` for a role without permission.
     """
     try:
         await connection.execute(_ERASE, log, position)
@@ -47,8 +46,8 @@ async def erase(connection: Connection, log: int, position: int) -> None:
         ) from error
 
 
-async def free_what_is_erased(server: Server, position: int) -> None:
-    """Have the dead versions of rows removed; wait a while for those who still read an older state.
+async def vacuum(server: Server, position: int) -> None:
+    """Remove dead row versions; wait a while for transactions that still read an older state.
 
     Raises `WithdrawalUnfinished`.
     """
@@ -56,7 +55,12 @@ async def free_what_is_erased(server: Server, position: int) -> None:
         f"the payload at position {position} is withdrawn, but its place in the tables is not free yet"
     )
     again = "withdraw it again, or run VACUUM ledgerpress.event"
-    give_up = time.monotonic() + retry.RETRY_TIMEOUT
+
+    async def attempt() -> None:
+        await connection.execute("VACUUM (TRUNCATE false) ledgerpress.event", timeout=VACUUM_TIMEOUT)
+        if await connection.fetchval(_COUNT_DEAD):
+            raise WithdrawalUnfinished(f"{unfinished}: somebody still reads an older state; later, {again}")
+
     try:
         connection = await server.connect()
         try:
@@ -65,18 +69,15 @@ async def free_what_is_erased(server: Server, position: int) -> None:
                     f"{unfinished}: only the owner of the tables may do that; as the owner, {again}"
                 )
             await connection.execute("SET statement_timeout = 0")
-            for pause in retry_delays():
-                await connection.execute("VACUUM (TRUNCATE false) ledgerpress.event", timeout=VACUUM_SECONDS)
-                if not await connection.fetchval(_DEAD):
-                    return
-                if time.monotonic() + pause > give_up:
-                    raise WithdrawalUnfinished(
-                        f"{unfinished}: somebody still reads an older state; later, {again}"
-                    )
-                await sleep(pause)
+            await retry(
+                attempt,
+                on=WithdrawalUnfinished,
+                delays=BACKOFF.delays(),
+                timeout=connections.RETRY_TIMEOUT,
+            )
         finally:
             await close(connection)
     except WithdrawalUnfinished:
         raise
     except Exception as error:
-        raise WithdrawalUnfinished(f"{unfinished}: {failure(error, server.shown)}; {again}") from error
+        raise WithdrawalUnfinished(f"{unfinished}: {log_error(error, server.shown)}; {again}") from error

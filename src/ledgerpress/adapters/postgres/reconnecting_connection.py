@@ -1,13 +1,13 @@
-"""One connection that is kept, and made anew when it is lost."""
+"""One persistent connection, reopened when it is lost."""
 
 from ledgerpress.adapters.postgres.connection import Connection, Server, close
-from ledgerpress.adapters.postgres.errors import failure
-from ledgerpress.adapters.postgres.log_registry import LogLocation, find
+from ledgerpress.adapters.postgres.errors import log_errors
+from ledgerpress.adapters.postgres.log_registry import LogLocation, find_log
 from ledgerpress.eventlog.errors import LogRefuses, LogUnusable
 
 
 class OtherLog(LogUnusable):
-    """There is another log in the place of the one that was opened: that of `publication`, if it is one."""
+    """There is another log at the location of the one that was opened: that of `publication`, if it is a finished log."""
 
     def __init__(self, publication: str | None, message: str) -> None:
         super().__init__(message)
@@ -17,28 +17,27 @@ class OtherLog(LogUnusable):
 class ReconnectingConnection:
     """A connection to the server of a log, for one user at a time."""
 
-    def __init__(self, server: Server, place: LogLocation, connection: Connection | None = None) -> None:
+    def __init__(self, server: Server, location: LogLocation, connection: Connection | None = None) -> None:
         self.server = server
-        self._place = place
+        self._location = location
         self._connection = connection
         self._was_connected = connection is not None
         self.reconnects = 0
 
-    async def connection(self) -> Connection:
-        """Return the connection; where it is lost, connect again, once. Raises `EventLogError`."""
+    async def get(self) -> Connection:
+        """Return the connection; if it is lost, connect again, once. Raises `EventLogError`."""
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             try:
                 connection = await self.server.connect()
             except LogUnusable as error:
-                # It was usable when it was opened: somebody may put it right without a restart.
+                # It was usable when it was opened: it may be corrected without a restart.
                 raise LogRefuses(str(error)) from error
             try:
-                await self._check(connection)
-            except BaseException as error:
+                with log_errors(self.server.shown):
+                    await self._check(connection)
+            except BaseException:
                 connection.terminate()
-                if isinstance(error, Exception):
-                    raise failure(error, self.server.shown) from error
                 raise
             self._connection = connection
             self.reconnects += self._was_connected
@@ -46,22 +45,22 @@ class ReconnectingConnection:
         return self._connection
 
     def drop(self) -> None:
-        """Let go of the connection at once, whatever it is doing."""
+        """Terminate the connection at once, even during a statement."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
     async def close(self) -> None:
-        """Take leave of the server."""
+        """Close the connection."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await close(connection)
 
     async def _check(self, connection: Connection) -> None:
-        """A server that comes back may have been restored from another one's backup."""
-        found = await find(connection, self.server, self._place.name)
-        if found != self._place:
+        """Raise `OtherLog` if the log was replaced: a server may have been restored from another one's backup."""
+        location = await find_log(connection, self.server, self._location.name)
+        if location != self._location:
             raise OtherLog(
-                found.publication if found and found.complete else None,
-                f"the log {self._place.name!r} at {self.server.shown} is not the one that was opened: restart",
+                location.publication if location and location.complete else None,
+                f"the log {self._location.name!r} at {self.server.shown} is not the one that was opened: restart",
             )

@@ -1,4 +1,4 @@
-"""What a URL of PostgreSQL's says: with which parameters to connect, and to which of several hosts."""
+"""Checks the parameters of a PostgreSQL URL, and splits it into one URL per host."""
 
 import ipaddress
 import os
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
 from ledgerpress.adapters.postgres.errors import quoted
 from ledgerpress.adapters.postgres.tls_files import check_tls_files
-from ledgerpress.eventlog import url as log_address
+from ledgerpress.eventlog import url as log_url
 from ledgerpress.eventlog.errors import LogUnusable
 
 PARAMETERS: Final = frozenset(
@@ -20,59 +20,59 @@ PARAMETERS: Final = frozenset(
         "target_session_attrs",
     }
 )
-"""Those that asyncpg takes, but a service, which it passes over where there is none of that name.
+"""The parameters that asyncpg accepts, except a service, which it ignores if there is none of that name.
 
-It takes any other for a setting of the server, on which nothing here depends.
+It treats any other parameter as a setting of the server.
 """
 ATTRIBUTES: Final = ("read-write", "primary")
-"""What a URL may ask of the server: what is asked of it in any case."""
+"""The values of target_session_attrs that a URL may have: the log requires such a server anyway."""
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
 def check_parameters(url: str, shown: str) -> None:
-    """Raise `LogUnusable` for a parameter that nobody knows, or that asyncpg would pass over."""
-    parts = log_address.split(url)
-    asked = dict(parse_qsl(parts.query))
-    for name in asked:
+    """Raise `LogUnusable` for a parameter that is unknown, or that asyncpg would ignore."""
+    parts = log_url.split(url)
+    parameters = dict(parse_qsl(parts.query))
+    for name in parameters:
         if name not in PARAMETERS:
             known = ", ".join(sorted(PARAMETERS))
             raise LogUnusable(
                 f"{shown} has a parameter {quoted(name, shown)}, which is none of publication, {known}: correct it"
             )
-    attribute = asked.get("target_session_attrs", ATTRIBUTES[0])
+    attribute = parameters.get("target_session_attrs", ATTRIBUTES[0])
     if attribute not in ATTRIBUTES:
         raise LogUnusable(
             f"{shown} asks for a server that is {quoted(attribute, shown)} (target_session_attrs), and the log is only "
             f"used on the primary: leave it out, or write {' or '.join(ATTRIBUTES)}"
         )
-    _check_said_once(parts, asked, shown)
-    _check_places(parts, asked, shown)
-    check_tls_files(asked, shown)
+    _check_unambiguous(parts, parameters, shown)
+    _check_hosts(parts, parameters, shown)
+    check_tls_files(parameters, shown)
 
 
-def each_host(url: str) -> list[str]:
-    """Return a URL for each of the hosts, in their order."""
-    parts = log_address.split(url)
-    user, at, places = parts.netloc.rpartition("@")
-    if places:
-        return [parts._replace(netloc=f"{user}{at}{place}").geturl() for place in places.split(",")]
-    asked = dict(parse_qsl(parts.query))
-    if "," not in asked.get("host", ""):
+def split_hosts(url: str) -> list[str]:
+    """Return a URL for each host, in their order."""
+    parts = log_url.split(url)
+    user, at, netloc_hosts = parts.netloc.rpartition("@")
+    if netloc_hosts:
+        return [parts._replace(netloc=f"{user}{at}{host}").geturl() for host in netloc_hosts.split(",")]
+    parameters = dict(parse_qsl(parts.query))
+    if "," not in parameters.get("host", ""):
         return [url]
-    hosts, ports = asked["host"].split(","), asked.get("port", "").split(",")
+    hosts, ports = parameters["host"].split(","), parameters.get("port", "").split(",")
     ports = ports if len(ports) > 1 else ports * len(hosts)
     return [
-        parts._replace(query=urlencode({**asked, "host": host, "port": port})).geturl()
+        parts._replace(query=urlencode({**parameters, "host": host, "port": port})).geturl()
         for host, port in zip(hosts, ports, strict=True)
     ]
 
 
 def host_name(url: str) -> str:
-    """Return the name of the one host of a URL, or nothing where it has an address, a socket, or none."""
-    parts = log_address.split(url)
-    place = unquote(parts.netloc.rpartition("@")[2])
-    place = place or dict(parse_qsl(parts.query)).get("host", "") or os.environ.get("PGHOST", "")
-    name = place.partition(":")[0]
+    """Return the name of the one host of a URL; empty for an address, a socket, or no host."""
+    parts = log_url.split(url)
+    host = unquote(parts.netloc.rpartition("@")[2])
+    host = host or dict(parse_qsl(parts.query)).get("host", "") or os.environ.get("PGHOST", "")
+    name = host.partition(":")[0]
     if not name or name[0] in "/[" or "," in name:
         return ""
     try:
@@ -82,41 +82,41 @@ def host_name(url: str) -> str:
     return ""
 
 
-def _check_said_once(parts: SplitResult, asked: Mapping[str, str], shown: str) -> None:
-    """Raise `LogUnusable` for what is said in the parameters and elsewhere, where asyncpg would take either."""
-    who, _, places = parts.netloc.rpartition("@")
-    user, _, password = who.partition(":")
+def _check_unambiguous(parts: SplitResult, parameters: Mapping[str, str], shown: str) -> None:
+    """Raise `LogUnusable` for a value both in the parameters and elsewhere: asyncpg would use either."""
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = userinfo.partition(":")
     database = parts.path.strip("/")
-    for name, said, where in (
+    for name, value, place in (
         ("user", user, "a user before the @"),
         ("password", password, "a password before the @"),
-        ("host", places, "a host after //"),
-        ("port", places, "a host after //, where the port belongs as well (//HOST:5432)"),
+        ("host", hosts, "a host after //"),
+        ("port", hosts, "a host after //, where the port belongs as well (//HOST:5432)"),
         ("dbname", database, "a database after the host"),
         ("database", database, "a database after the host"),
-        ("database", asked.get("dbname"), "dbname="),
+        ("database", parameters.get("dbname"), "dbname="),
     ):
-        if said and name in asked:
-            raise LogUnusable(f"{shown} has {name}= and {where}: leave one of them out")
+        if value and name in parameters:
+            raise LogUnusable(f"{shown} has {name}= and {place}: leave one of them out")
 
 
-def _check_places(parts: SplitResult, asked: Mapping[str, str], shown: str) -> None:
-    """Raise `LogUnusable` for a host or a port that is none."""
-    hosts = (parts.netloc.rpartition("@")[2] or asked.get("host", "")).split(",")
+def _check_hosts(parts: SplitResult, parameters: Mapping[str, str], shown: str) -> None:
+    """Raise `LogUnusable` for an invalid host or port."""
+    hosts = (parts.netloc.rpartition("@")[2] or parameters.get("host", "")).split(",")
     if len(hosts) > 1 and not all(hosts):
         raise LogUnusable(f"{shown} names no host before or after a comma: name one, or leave the comma out")
-    ports = asked["port"].split(",") if "port" in asked else []
-    if "host" in asked:
+    ports = parameters["port"].split(",") if "port" in parameters else []
+    if "host" in parameters:
         if ports and len(ports) not in (1, len(hosts)):
             raise LogUnusable(
                 f"{shown} has {len(ports)} ports for {len(hosts)} hosts: give one for all, or one for each"
             )
-        own = [
+        own_ports = [
             host.rpartition(":")[2] for host in hosts if re.fullmatch(r"\[[^\]]*\]:.*|[^/:\[]*:[^:]*", host)
         ]
-        if own and ports:
+        if own_ports and ports:
             raise LogUnusable(f"{shown} has a port in host= and port=: leave one of them out")
-        ports += own
+        ports += own_ports
     for port in ports:
         if not _PORT.fullmatch(port) or not 0 < int(port) < 65_536:
             raise LogUnusable(

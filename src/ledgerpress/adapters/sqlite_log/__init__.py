@@ -1,1 +1,1 @@
-"""The event log in one SQLite file."""
+"""The event log in one SQLite file, shared by any number of processes on one machine."""

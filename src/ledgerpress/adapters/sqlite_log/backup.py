@@ -1,12 +1,11 @@
-"""Copies of a log: `backup` of one in use, and `restore` of a backup to where a log should be.
+"""Copies the file of a log: `backup` of one in use, and `restore` of a backup.
 
-SQLite's backup copies page by page. Left to itself it begins anew whenever another process writes, and so never
-ends under constant writing. Here the source stays inside one read transaction, which fixes what is seen of it:
-writers go on meanwhile, and only the write-ahead log cannot be emptied before the copy is done. (VACUUM INTO would
-end as surely, but builds every index anew, and says nothing of its progress.)
+SQLite's backup copies page by page. By default it restarts whenever another process writes, and so never ends under constant
+writing. Here the source stays inside one read transaction, a consistent snapshot: writers continue meanwhile, and only the
+write-ahead log cannot be emptied before the copy is finished. (VACUUM INTO would end too, but rebuilds every index, and reports
+no progress.)
 
-The copy is written under another name in the target's folder, synced and checked. Only then it gets its name
-(`new_file`).
+The copy is written under another name in the target's folder, synced and checked. Only then it gets its name (`atomic_file`).
 """
 
 import asyncio
@@ -18,45 +17,45 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ledgerpress.adapters.sqlite_log.event_rows import SELECT_HEAD
+from ledgerpress.adapters.sqlite_log.event_rows import read_head
 from ledgerpress.adapters.sqlite_log.log_file import check_format, is_log
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.atomic_file import SIDE_FILES, check_free, give_name, sync, unfinished
 from ledgerpress.sqlite.connection import BUSY_TIMEOUT, uri
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Takes the pages copied so far, and all pages."""
+"""Takes the number of pages copied so far, and of all pages."""
 
-STEP: Final = 256
+STEP_PAGES: Final = 256
 """Pages copied between two reports of progress."""
 
 
 async def backup(source: Path, target: Path, *, progress: Progress | None = None) -> int:
     """Copy the log at `source`, which may be in use, to the new file `target`; return the position it reaches.
 
-    Every event acknowledged before the call is in the copy. Raises `LogUnusable` where `source` is no log or
-    damaged, where `target` exists, or where it cannot be written; no file is left behind then.
+    Every event acknowledged before the call is in the copy. Raises `LogUnusable` if `source` is not a log or is damaged, if
+    `target` exists, or if it cannot be written; no file is left behind then.
     """
     return await _in_thread(partial(_copy, source, target), progress)
 
 
 async def restore(backup: Path, data_log: Path, *, progress: Progress | None = None) -> int:
-    """Make the log `data_log` from a backup, and return its head.
+    """Create the log `data_log` from a backup, and return its head.
 
-    Raises `LogUnusable` where `backup` is no log or damaged, where there is a log already, or a part of one, or where
-    it cannot be written; no file is left behind then.
+    Raises `LogUnusable` if `backup` is not a log or is damaged, if there is a log already, or a part of one, or if it cannot
+    be written; no file is left behind then.
     """
     return await _in_thread(partial(_copy, backup, data_log), progress)
 
 
 class _Cancelled(Exception):
-    """The caller does not wait any more."""
+    """The caller was cancelled."""
 
 
 async def _in_thread(work: Callable[[Progress], int], progress: Progress | None) -> int:
-    """Run `work` in a thread of its own, with a report of progress that arrives in the event loop.
+    """Run `work` in a thread, with a progress callback that is called in the event loop.
 
-    Once the caller is cancelled the next report raises, and so ends the work.
+    When the caller is cancelled, the next report raises, and so ends the work.
     """
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
@@ -77,8 +76,11 @@ async def _in_thread(work: Callable[[Progress], int], progress: Progress | None)
 def _copy(source: Path, target: Path, report: Progress) -> int:
     if not is_log(source):
         raise LogUnusable(f"there is no log at {source}")
-    # A lost log of the same name may have left side files, which SQLite would add to the copy.
-    check_free(target, *(target.with_name(target.name + end) for end in SIDE_FILES))
+    try:
+        # A lost log of the same name may have left side files, which SQLite would add to the copy.
+        check_free(target, *(target.with_name(target.name + suffix) for suffix in SIDE_FILES))
+    except FileExistsError as error:
+        raise LogUnusable(str(error)) from error
     try:
         with unfinished(target) as copy:
             pages = _copy_pages(source, copy, report)
@@ -99,8 +101,8 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
     def step(_status: int, remaining: int, pages: int) -> None:
         report(pages - remaining, pages)
 
-    # Opened to write, though it never does: SQLite then clears away the side files if nobody else has the log open.
-    # A file that may only be read is opened so all the same.
+    # Opened for writing, although it never writes: SQLite then removes the side files if no other process has the log open.
+    # It works for a read-only file too.
     with (
         closing(
             sqlite3.connect(uri(source, mode="rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
@@ -110,23 +112,23 @@ def _copy_pages(source: Path, copy: Path, report: Progress) -> int:
         db.execute("PRAGMA query_only = ON")
         to.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
-        db.execute(SELECT_HEAD).fetchone()
+        read_head(db)
         _check_size(db, source)
-        db.backup(to, pages=STEP, progress=step)
+        db.backup(to, pages=STEP_PAGES, progress=step)
         db.execute("COMMIT")
-        # One file and no others beside it, so that it can be moved about, and read where nothing can be written.
+        # One file without side files, so that it can be moved, and read from read-only storage.
         to.execute("PRAGMA journal_mode = DELETE")
         return int(to.execute("PRAGMA page_count").fetchone()[0])
 
 
 def _check_size(db: sqlite3.Connection, source: Path) -> None:
-    """Raise `LogUnusable` where bytes are missing, or too many: SQLite fills a last page that was cut short with zeros.
+    """Raise `LogUnusable` if the file has too few or too many bytes: SQLite fills a truncated last page with zeros.
 
-    MUST be called in a read transaction. Where a write-ahead log has anything in it, pages may be there only.
+    MUST be called in a read transaction. If a write-ahead log is not empty, pages may be in it alone.
     """
-    source = source.resolve()  # SQLite has it beside the file itself
-    beside = source.with_name(f"{source.name}-wal")
-    if beside.exists() and beside.stat().st_size:
+    source = source.resolve()  # the side files are next to the file itself
+    write_ahead_log = source.with_name(f"{source.name}-wal")
+    if write_ahead_log.exists() and write_ahead_log.stat().st_size:
         return
     pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if (size := source.stat().st_size) != pages * page_size:
@@ -137,8 +139,8 @@ def _check_size(db: sqlite3.Connection, source: Path) -> None:
 
 
 def _check(copy: Path, source: Path) -> int:
-    """Return the head of the log in `copy`. Raises `LogUnusable` where it is damaged."""
-    # No other process knows this file: `immutable` spares the side files that a write-ahead log would need.
+    """Return the head of the log in `copy`. Raises `LogUnusable` if it is damaged."""
+    # No other process knows this file: `immutable` avoids the side files that a write-ahead log would need.
     with closing(sqlite3.connect(uri(copy, mode="ro", immutable=1), uri=True)) as db:
         check_format(db, source)
         findings = [finding for (finding,) in db.execute("PRAGMA integrity_check(3)")]

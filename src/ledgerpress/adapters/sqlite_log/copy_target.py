@@ -1,6 +1,6 @@
-"""A log that is being made of another one, in its file from the start, which says that it is not finished.
+"""A log that is created as a copy of another one, in its final file, which is marked as unfinished.
 
-So nothing else is ever made at the path meanwhile, such as an empty log by a node that is started too early.
+So nothing else can be created at the path meanwhile, such as an empty log by a node that is started too early.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log import event_rows
 from ledgerpress.adapters.sqlite_log.log_file import (
     APPLICATION_ID,
     UNFINISHED_ID,
@@ -21,19 +21,20 @@ from ledgerpress.adapters.sqlite_log.log_file import (
     is_log,
 )
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
+from ledgerpress.eventlog.copy_target import check_follows
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.errors import EventLogError, GapInLog, LogExists, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
 from ledgerpress.sqlite.connection import SerialConnection, is_busy, open_connection, transaction
 
 T = TypeVar("T")
 
-# A lock on the file from the first look at it to the end, and no wait for another's; one that is killed leaves none.
-_ALONE: Final = {"busy_timeout": 0, "locking_mode": "EXCLUSIVE", **WRITER}
-_NOTE: Final = "CREATE TABLE note (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL) STRICT"
+# An exclusive lock on the file from the first read to the end, without waiting for others; a killed process leaves no lock.
+_EXCLUSIVE: Final = {"busy_timeout": 0, "locking_mode": "EXCLUSIVE", **WRITER}
+_CREATE_NOTE: Final = "CREATE TABLE note (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL) STRICT"
 
 
 class SqliteCopyTarget:
-    """A `LogReplica` in one file."""
+    """A `CopyTarget` in one file."""
 
     def __init__(self, db: SerialConnection, path: Path, publication: str) -> None:
         self._db = db
@@ -42,52 +43,51 @@ class SqliteCopyTarget:
 
     @classmethod
     async def open(cls, path: Path, publication: str) -> "SqliteCopyTarget":
-        """Begin or go on with a copy of the publication's log at `path`. Raises `LogExists` and `LogUnusable`."""
+        """Begin or continue a copy of the publication's log at `path`. Raises `LogExists` and `LogUnusable`."""
         with suppress(LogCopyUnfinished):
             if is_log(path):
                 raise LogExists(f"{path} is a log already")
         try:
-            db = await open_connection(path, create=True, pragmas=_ALONE)
+            db = await open_connection(path, create=True, pragmas=_EXCLUSIVE)
         except sqlite3.Error as error:
             raise _cannot_open(path, error) from error
         try:
             await db.run(partial(_prepare, path=path, publication=publication))
-        except sqlite3.Error as error:
+        except BaseException as error:
             await db.close()
-            raise _cannot_open(path, error) from error
-        except BaseException:
-            await db.close()
+            if isinstance(error, sqlite3.Error):
+                raise _cannot_open(path, error) from error
             raise
         return cls(db, path, publication)
 
     async def head(self) -> int:
-        """Return the position of the last event that is there."""
-        return await self._run(log_rows.read_head)
+        """Return the position of the last copied event."""
+        return await self._run(event_rows.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
         return await self._run(
-            partial(log_rows.read_batch, publication=self._publication, after=after, limit=limit)
+            partial(event_rows.read_batch, publication=self._publication, after=after, limit=limit)
         )
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add `events` in one durable transaction: all, or none where it raises."""
+        """Add all `events` in one durable transaction; none if it raises."""
         await self._run(partial(_extend, events=events, publication=self._publication))
 
     async def erase(self, position: int) -> None:
         """Erase payload and salt of the event at `position`."""
         await self._run(partial(withdraw, position=position, command=None))
 
-    async def note(self, text: str) -> None:
-        """Keep `text` in place of what was noted before."""
-        await self._run(partial(_note, text=text))
+    async def save_note(self, text: str) -> None:
+        """Store `text` in place of the previous note."""
+        await self._run(partial(_save_note, text=text))
 
-    async def noted(self) -> str:
-        """Return what was noted last."""
-        return await self._run(_noted)
+    async def load_note(self) -> str:
+        """Return the last note."""
+        return await self._run(_load_note)
 
     async def finish(self) -> None:
-        """Make it a log, in one transaction of a file that has no others beside it."""
+        """Turn it into a log, in one transaction on a file without side files."""
         await self._run(_finish)
 
     async def aclose(self) -> None:
@@ -112,13 +112,13 @@ def _prepare(db: sqlite3.Connection, path: Path, publication: str) -> None:
     try:
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
             create_log(db, publication, UNFINISHED_ID)
-            db.execute(_NOTE)
+            db.execute(_CREATE_NOTE)
         with suppress(LogCopyUnfinished):
             check_format(db, path)
             raise LogExists(f"{path} is a log already")
-        (found,) = db.execute("SELECT publication FROM log_meta").fetchone()
-        if found != publication:
-            raise LogUnusable(f"{path} is an unfinished copy of the log of another publication, {found}")
+        (source,) = db.execute("SELECT publication FROM log_meta").fetchone()
+        if source != publication:
+            raise LogUnusable(f"{path} is an unfinished copy of the log of another publication, {source}")
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
@@ -129,31 +129,26 @@ def _prepare(db: sqlite3.Connection, path: Path, publication: str) -> None:
 
 def _extend(db: sqlite3.Connection, *, events: Sequence[StoredEvent], publication: str) -> None:
     with transaction(db):
-        expected = 1 + log_rows.read_head(db)
+        check_follows(events, event_rows.read_head(db), publication)
         for event in events:
-            if event.position != expected:
-                raise GapInLog(expected=expected, found=event.position)
-            if event.header.publication != publication:
-                raise EventLogError(f"position {expected}: it belongs to another publication")
             try:
-                db.execute(log_rows.INSERT, log_rows.to_row_as_it_is(event))
+                db.execute(event_rows.INSERT, event_rows.copied_row(event))
             except (sqlite3.IntegrityError, OverflowError, ValueError) as error:
-                raise EventLogError(f"position {expected}: {error}") from error
-            expected += 1
+                raise EventLogError(f"position {event.position}: {error}") from error
 
 
-def _note(db: sqlite3.Connection, *, text: str) -> None:
+def _save_note(db: sqlite3.Connection, *, text: str) -> None:
     with transaction(db):
         db.execute("INSERT OR REPLACE INTO note VALUES (1, ?)", (text,))
 
 
-def _noted(db: sqlite3.Connection) -> str:
-    found = db.execute("SELECT text FROM note").fetchone()
-    return str(found[0]) if found else ""
+def _load_note(db: sqlite3.Connection) -> str:
+    row = db.execute("SELECT text FROM note").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _finish(db: sqlite3.Connection) -> None:
-    # Without a write-ahead log, so that the file's first page, by which a log is known, is written with the commit.
+    # Without a write-ahead log, so that the file's first page, which identifies a log, is written with the commit.
     db.execute("PRAGMA journal_mode = DELETE")
     with transaction(db):
         db.execute("DROP TABLE note")
@@ -162,12 +157,12 @@ def _finish(db: sqlite3.Connection) -> None:
 
 
 async def write_copy(path: Path, publication: str, batches: Iterable[Sequence[StoredEvent]]) -> int:
-    """Make a new log at `path`, of the events of `batches` in their order, and return its head."""
-    replica = await SqliteCopyTarget.open(path, publication)
+    """Create a log at `path` from the events of `batches`, in their order, and return its head."""
+    target = await SqliteCopyTarget.open(path, publication)
     try:
         for batch in batches:
-            await replica.extend(batch)
-        await replica.finish()
-        return await replica.head()
+            await target.extend(batch)
+        await target.finish()
+        return await target.head()
     finally:
-        await replica.aclose()
+        await target.aclose()

@@ -1,20 +1,20 @@
 """The event log in one SQLite file, shared by any number of processes on one machine."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log import event_rows
 from ledgerpress.adapters.sqlite_log.append_transaction import GroupAppender
 from ledgerpress.adapters.sqlite_log.lease_register import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
-from ledgerpress.eventlog.append_request import AppendRequest
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnusable
-from ledgerpress.eventlog.group_commit import GroupCommit
+from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
 from ledgerpress.eventlog.head_notifier import HeadNotifier
 from ledgerpress.eventlog.log import StreamWrite, check_writes
 from ledgerpress.sqlite.connection import SerialConnection, open_connection
@@ -25,9 +25,13 @@ T = TypeVar("T")
 class SqliteEventLog:
     """An `EventLog` whose order is that of SQLite's one writer at a time (https://sqlite.org/wal.html).
 
-    It belongs to the event loop in which it was opened. Readers have a connection of their own, and never wait
-    for a commit.
+    It belongs to the event loop in which it was opened. Reads have a connection of their own, and never wait for a commit. They
+    never miss an acknowledged event.
     """
+
+    notices = ()
+    counts = MappingProxyType[str, int]({})
+    staleness = 0.0
 
     def __init__(
         self, path: Path, writer: SerialConnection, reader: SerialConnection, publication: str
@@ -36,18 +40,18 @@ class SqliteEventLog:
         self._file = _identity(path)
         self._writer = writer
         self._reader = reader
-        self._publication = publication
-        self._watch = HeadNotifier(self.head)
-        self._commits = GroupCommit(GroupAppender(writer), self._watch.advance)
+        self.publication = publication
+        self._head_notifier = HeadNotifier(self.head)
+        self._commits = GroupCommit(GroupAppender(writer), self._head_notifier.advance)
         self._closed = False
-        self._leases = SqliteLeaseRegister(writer)
+        self.leases = SqliteLeaseRegister(writer)
 
     @classmethod
     async def open(cls, path: Path, *, create_as: Callable[[], str] | None) -> "SqliteEventLog":
-        """Open the log at `path`; where there is none, make one for the publication that `create_as` names.
+        """Open the log at `path`; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log that is not to be made, for a file that is something else or
-        written by a newer LedgerPress, and for a place that cannot be written to.
+        Raises `LogUnusable` for a missing log without `create_as`, for a file that is something else or was written by a
+        newer LedgerPress, and for a file that cannot be written.
         """
         writer, publication = await open_log_file(path, create_as)
         try:
@@ -60,56 +64,30 @@ class SqliteEventLog:
         return cls(path, writer, reader, publication)
 
     async def aclose(self) -> None:
-        """Finish what was accepted and close the file. Whatever is asked later raises `LogClosed`."""
+        """Finish accepted appends and close the file. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
         try:
-            await self._watch.close()
+            await self._head_notifier.close()
             await self._commits.finish()
         finally:
-            # The last connection to close folds the write-ahead log into the file, so it must be one that writes.
+            # The last connection to close merges the write-ahead log into the file, so it must be one that writes.
             await self._reader.close()
             await self._writer.close()
 
-    @property
-    def publication(self) -> str:
-        """The UUID of the publication whose log this is."""
-        return self._publication
-
-    @property
-    def leases(self) -> SqliteLeaseRegister:
-        """Where it is kept who holds which lease."""
-        return self._leases
-
-    @property
-    def notices(self) -> Sequence[str]:
-        """Nothing: what it promises, a file keeps by itself."""
-        return ()
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Nothing: there are no connections to lose."""
-        return {}
-
-    async def whose(self) -> str:
-        """Return the UUID of the publication whose log this is. Raises `LogReplaced` where the file is another one now."""
+    async def current_publication(self) -> str:
+        """Return the UUID of the publication. Raises `LogReplaced` if there is another file at the path now."""
         self._check_open()
         if _identity(self._path) != self._file:
             raise LogReplaced(f"{self._path} is not the file any more that was opened")
         return await self._read(lambda db: str(db.execute("SELECT publication FROM log_meta").fetchone()[0]))
 
-    @property
-    def staleness(self) -> float:
-        """Never is anything missing: one server has it all."""
-        return 0.0
-
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        A cancelled caller does not learn whether they were recorded. Raises `WrongExpectedVersion`,
-        `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge`, or `EventLogError` where the disk is full or fails;
-        nothing is recorded then.
+        If the call is cancelled, they may or may not be recorded. Raises `WrongExpectedVersion`, `DuplicateEvent`,
+        `InvalidEnvelope`, `PayloadTooLarge`, or `EventLogError` if the disk is full or fails; nothing is recorded then.
         """
         self._check_open()
         check_writes(writes)
@@ -118,8 +96,8 @@ class SqliteEventLog:
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
 
-        Returns the position of the last event recorded, or the head where `writes` is empty. Raises as
-        `EventLog.withdraw` does.
+        Returns the position of the last recorded event, or the head if `writes` is empty. Raises as `EventLog.withdraw`
+        does.
         """
         self._check_open()
         if writes:
@@ -131,27 +109,28 @@ class SqliteEventLog:
             raise EventLogError(f"the payload could not be withdrawn: {error}") from error
         if recorded is None:
             return await self.head()
-        self._watch.advance(recorded)
+        self._head_notifier.advance(recorded)
         return recorded
 
     async def head(self) -> int:
-        """Return the position of the last event recorded, 0 for an empty log."""
-        return await self._read(log_rows.read_head)
+        """Return the position of the last recorded event, 0 for an empty log."""
+        return await self._read(event_rows.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         return await self._read(
-            partial(log_rows.read_batch, publication=self._publication, after=after, limit=limit)
+            partial(event_rows.read_batch, publication=self.publication, after=after, limit=limit)
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         """Return the events of a stream with versions greater than `after`, in order."""
-        return await self._read(partial(self._stream, stream=stream, after=after))
+        return await self._read(
+            partial(event_rows.read_stream, publication=self.publication, stream=stream, after=after)
+        )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
-        self._check_open()
-        return await self._watch.beyond(position, timeout)
+        return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -164,15 +143,11 @@ class SqliteEventLog:
         except sqlite3.Error as error:
             raise EventLogError(f"the log could not be read: {error}") from error
 
-    def _stream(self, db: sqlite3.Connection, *, stream: str, after: int) -> list[StoredEvent]:
-        rows = db.execute(log_rows.SELECT_STREAM, (stream, after))
-        return [StoredEvent.of_row(row, self._publication) for row in rows]
-
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from others that had or get its name, `None` where there is none."""
+    """Return what distinguishes a file from others of the same name, `None` if there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

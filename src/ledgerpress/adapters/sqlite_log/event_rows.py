@@ -1,4 +1,4 @@
-"""Between events and rows of the table `event`."""
+"""Maps events to rows of the table `event`, and back."""
 
 import sqlite3
 from contextlib import closing
@@ -12,31 +12,31 @@ from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 Row: TypeAlias = tuple[Any, ...]
 
 
-_REST: Final = ", ".join("?" * 16)
+_PARAMETERS: Final = ", ".join("?" * 16)
 COLUMNS: Final = f"position, v, stream, stream_version, {', '.join(ATTRIBUTES)}, payload_commitment, encoding, payload, salt"
-SELECT_HEAD: Final = "SELECT coalesce(max(position), 0) FROM event"
-INSERT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (?, {_REST})"  # noqa: S608
-INSERT_NEXT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (1 + ({SELECT_HEAD}), {_REST})"  # noqa: S608
+_SELECT_HEAD: Final = "SELECT coalesce(max(position), 0) FROM event"
+INSERT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (?, {_PARAMETERS})"  # noqa: S608
+INSERT_NEXT: Final = f"INSERT INTO event ({COLUMNS}) VALUES (1 + ({_SELECT_HEAD}), {_PARAMETERS})"  # noqa: S608
 """Takes a row without its position."""
 SELECT_AFTER: Final = f"SELECT {COLUMNS} FROM event WHERE position > ? ORDER BY position LIMIT ?"  # noqa: S608
-SELECT_STREAM: Final = (
+_SELECT_STREAM: Final = (
     f"SELECT {COLUMNS} FROM event WHERE stream = ? AND stream_version > ? ORDER BY stream_version"  # noqa: S608
 )
 SELECT_VERSION: Final = "SELECT coalesce(max(stream_version), 0) FROM event WHERE stream = ?"
 SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
 
 
-def to_row(event: NewEvent, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
-    """Return what `INSERT` takes."""
+def new_row(event: NewEvent, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
+    """Return the row of a new event, for `INSERT`."""
     payload = astuple(event.payload)
     return (position, ENVELOPE_VERSION, stream, stream_version, *attributes_of(event), commitment, *payload)
 
 
-def to_row_as_it_is(event: StoredEvent) -> Row:
-    """Return what `INSERT` takes, of an event that has its place already."""
+def copied_row(event: StoredEvent) -> Row:
+    """Return the row of an event of another log, for `INSERT`."""
     header = event.header
-    place = (header.position, header.v, header.stream, header.stream_version)
-    return (*place, *attributes_of(header), bytes.fromhex(header.payload_commitment), *event.payload_parts)
+    start = (header.position, header.v, header.stream, header.stream_version)
+    return (*start, *attributes_of(header), bytes.fromhex(header.payload_commitment), *event.payload_parts)
 
 
 def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: int) -> list[StoredEvent]:
@@ -54,7 +54,13 @@ def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: i
     return events
 
 
+def read_stream(db: sqlite3.Connection, *, publication: str, stream: str, after: int) -> list[StoredEvent]:
+    """Return the events of a stream with versions greater than `after`."""
+    rows = db.execute(_SELECT_STREAM, (stream, after))
+    return [StoredEvent.of_row(row, publication) for row in rows]
+
+
 def read_head(db: sqlite3.Connection) -> int:
-    """Return the position of the last event, 0 where there is none."""
-    head: int = db.execute(SELECT_HEAD).fetchone()[0]
+    """Return the position of the last event, 0 if there is none."""
+    head: int = db.execute(_SELECT_HEAD).fetchone()[0]
     return head

@@ -1,4 +1,4 @@
-"""The file of a log: made, recognised and opened. A file that is something else is refused and left as it is."""
+"""Creates, recognizes and opens the file of a log. Any other file is rejected and left unchanged."""
 
 import os
 import sqlite3
@@ -12,41 +12,41 @@ from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.connection import SerialConnection, open_connection, retry_while_busy, statements, uri
 
 APPLICATION_ID: Final = 0x4C64_5072
-"""Marks the file as ours, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
+"""Identifies the file, at byte 68 (https://sqlite.org/fileformat.html): "LdPr" in ASCII."""
 UNFINISHED_ID: Final = 0x4C64_5063
-"""Marks the file instead, as "LdPc", while a log is being made of another one: nobody takes it for a log."""
+"""Identifies an unfinished copy instead: "LdPc". It is not opened as a log."""
 FORMAT_VERSION: Final = 1
-"""The layout of tables and triggers, kept as `user_version`."""
+"""The layout of tables and triggers, stored as `user_version`."""
 DURABLE: Final[Mapping[str, str | int]] = {"synchronous": "FULL", "fullfsync": "ON"}
 """A commit returns when it is on disk; on macOS only `fullfsync` makes the disk itself write."""
 
 WRITER: Final[Mapping[str, str | int]] = {
     **DURABLE,
-    "busy_timeout": 0,  # see `patiently`
-    "secure_delete": "ON",  # see `withdrawal`
+    "busy_timeout": 0,  # `retry_while_busy` waits
+    "secure_delete": "ON",  # see `payload_erasure`
     "cache_size": -16 * 1024,
     "wal_autocheckpoint": 4_000,
     "journal_size_limit": 64 * 1024 * 1024,
 }
-"""Event ids are spread at random over their index, so the pages of a group are many (4 KB each): they fit the cache,
-and more commits than by default share one checkpoint, which writes each changed page once."""
+"""Event ids are spread at random over their index, so a group changes many pages (4 KB each): they fit the cache, and more
+commits than by default share one checkpoint, which writes each changed page once."""
 
 
 class LogCopyUnfinished(LogUnusable):
-    """The file is not a log yet: it is being made of another one."""
+    """The file is an unfinished copy of a log."""
 
 
 async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tuple[SerialConnection, str]:
     """Return a connection that writes to the log at `path`, and the publication of the log.
 
-    Where there is no file, or an empty one, a log is made for the publication that `create_as` names. Of several
-    processes that do so at once one prevails, and all get its publication. Raises `LogUnusable`.
+    If there is no file, or an empty one, a log is created for the publication that `create_as` returns. If several
+    processes do so at once, one succeeds, and all get its publication. Raises `LogUnusable`.
     """
     new = not is_log(path)
     if new and create_as is None:
         raise LogUnusable(f"there is no log at {path}")
     if not new and not os.access(path, os.W_OK):
-        # SQLite would open it for reading only, and say so at the first append.
+        # SQLite would open it read-only, and fail at the first append.
         raise LogUnusable(f"{path} cannot be written to")
     try:
         connection = await open_connection(path, create=new, pragmas=WRITER)
@@ -63,10 +63,10 @@ async def open_log_file(path: Path, create_as: Callable[[], str] | None) -> tupl
 
 
 def is_log(path: Path) -> bool:
-    """Return whether there is a log at `path`: no where the file is missing or empty.
+    """Return whether there is a log at `path`; `False` if the file is missing or empty.
 
-    Looks only at the file's first page and changes nothing, not even a file of another application that awaits
-    recovery. Raises `LogUnusable` for anything else than a log that this program reads.
+    Reads only the file's first page and changes nothing, not even a file of another application that needs recovery.
+    Raises `LogUnusable` for anything but a log that this program can read.
     """
     try:
         if path.stat().st_size == 0 and path.is_file():
@@ -78,11 +78,11 @@ def is_log(path: Path) -> bool:
     if not path.is_file():
         raise LogUnusable(f"{path} is not a file")
     try:
-        # A plain read of the file would, on closing it, drop every lock that this process holds on it
+        # A plain read of the file would drop every lock of this process on it when it is closed
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         with closing(sqlite3.connect(uri(path, mode="ro", immutable=1), uri=True)) as db:
-            # A checkpoint writes the first page first. Where it was cut short, the rest of the pages that this one
-            # counts are in the write-ahead log, and only with `writable_schema` does SQLite not mind that here.
+            # A checkpoint writes the first page first. If it was interrupted, the other pages that the first one counts are
+            # still in the write-ahead log, and SQLite accepts that only with `writable_schema`.
             db.execute("PRAGMA writable_schema = ON")
             check_format(db, path)
     except sqlite3.OperationalError as error:
@@ -93,7 +93,7 @@ def is_log(path: Path) -> bool:
 
 
 def check_format(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `LogUnusable` unless the database at `path` is a log in the format of this program."""
+    """Raise `LogUnusable` unless the database at `path` is a log in this program's format."""
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     if application_id == UNFINISHED_ID:
         raise LogCopyUnfinished(
@@ -101,42 +101,42 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
         )
     if application_id != APPLICATION_ID:
         raise LogUnusable(f"{path} is a database of another application")
-    found = db.execute("PRAGMA user_version").fetchone()[0]
-    if found > FORMAT_VERSION:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > FORMAT_VERSION:
         raise LogUnusable(
-            f"{path} was written by a newer LedgerPress (format {found}); "
+            f"{path} was written by a newer LedgerPress (format {version}); "
             f"this one reads format {FORMAT_VERSION}: upgrade"
         )
-    if found < FORMAT_VERSION:
-        raise LogUnusable(f"{path} has the unknown format {found}")
+    if version < FORMAT_VERSION:
+        raise LogUnusable(f"{path} has the unknown format {version}")
 
 
 def _prepare(db: sqlite3.Connection, path: Path, create_as: Callable[[], str] | None) -> str:
     retry_while_busy(db, "BEGIN IMMEDIATE")
     try:
-        # Also where there seemed to be a log: SQLite has just taken back what a process wrote that was killed making it.
+        # Also if there seemed to be a log: SQLite has just rolled back what a killed process wrote while creating it.
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
             if create_as is None:
                 raise LogUnusable(f"there is no log at {path}")
             create_log(db, create_as(), APPLICATION_ID)
         check_format(db, path)
-        found = db.execute("SELECT publication FROM log_meta").fetchone()
-        # Until the file has a write-ahead log, a commit waits for those who read.
+        row = db.execute("SELECT publication FROM log_meta").fetchone()
+        # Until the file has a write-ahead log, a commit waits for readers.
         retry_while_busy(db, "COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    if found is None:
+    if row is None:
         raise LogUnusable(f"{path} does not say whose log it is")
     retry_while_busy(db, "PRAGMA journal_mode = WAL")
     if retry_while_busy(db, "PRAGMA journal_mode").fetchone()[0] != "wal":
         raise LogUnusable(f"{path} lies on a file system that SQLite cannot share (no write-ahead log)")
-    return str(found[0])
+    return str(row[0])
 
 
 def create_log(db: sqlite3.Connection, publication: str, application_id: int) -> None:
-    """Make the tables of a log, inside a transaction of the caller's."""
+    """Create the tables of a log, inside a transaction of the caller."""
     for statement in statements(resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")):
         db.execute(statement)
     db.execute("INSERT INTO log_meta (id, publication) VALUES (1, ?)", (publication,))

@@ -1,9 +1,9 @@
-"""Work that must be done once in the whole publication, whichever node does it: it runs under a lease.
+"""Work that must be done once in the whole publication, by any one node: it runs under a lease.
 
-A lease is two things. The register says who is alive: its holder writes it again and again, and another takes it over
-by comparing and setting once it has not been written for as long as the holder said. The log says who may write: each
-taking is an event, its version is the holder's token, and every append under the lease carries that version as a
-guard. So a holder that was only slow may go on working for a while, but the log takes nothing more from it.
+A lease has two parts. The register shows which node is alive: the holder renews it regularly, and another node takes over by
+compare-and-set when it was not renewed for the holder's duration. The log decides who may write: each taking is an event, its
+version is the holder's token, and every append under the lease carries that version as a guard. So a slow former holder may
+continue to work for a while, but the log rejects its appends.
 """
 
 import asyncio
@@ -17,34 +17,32 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
-from ledgerpress.eventlog.leases import events as leases
+from ledgerpress.eventlog.lease_register import LeaseRecord
 from ledgerpress.eventlog.leases.entries import LeaseEntry, LeaseObservation
-from ledgerpress.eventlog.leases.events import LeaseTaken
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.lease_register import Held
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.eventlog.log_events import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
 from ledgerpress.eventlog.randomness import Randomness
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 DURATION: Final = 15.0
-"""Seconds for which a holder that is not heard of keeps its lease, by default."""
+"""Seconds for which a silent holder keeps its lease, by default."""
 MAX_POLL_INTERVAL: Final = 1.0
-"""Seconds at most between two looks of a node that waits for a lease."""
-_USED: Final = 0.8
-"""The part of the duration after which a holder stops its work by itself: the rest is for stopping, and for clocks that go at different speeds."""
+"""Seconds at most between two polls of a node that waits for a lease."""
+_WORKING_SHARE: Final = 0.8
+"""The share of the duration after which a holder stops its work: the rest is for stopping, and for clocks of different speed."""
 
 
 @dataclass(slots=True)
 class _HeldLease:
-    """A lease as its holder has it.
+    """A lease as its holder knows it.
 
-    `token` is the last version of its stream that is known of, `revision` the register's, and `written` the loop's
-    time from just before the register was last written.
+    `token` is the last known version of its stream, `revision` the register's, and `written` the loop's time from just
+    before the register was last written.
     """
 
     name: str
@@ -55,7 +53,7 @@ class _HeldLease:
 
 
 class Leases:
-    """The leases of one publication, as one node takes them. Time is that of the running event loop."""
+    """The leases of one publication, for one node. Time is that of the running event loop."""
 
     def __init__(
         self,
@@ -67,7 +65,7 @@ class Leases:
         node: str,
         duration: float = DURATION,
     ) -> None:
-        """Take what it works with. `node` is what this node is called; `duration` is in seconds."""
+        """`node` is the name of this node; `duration` is in seconds."""
         if not node or duration <= 0:
             raise ValueError("a node that takes leases needs a name, and a lease lasts for more than no time")
         self._log = log
@@ -77,40 +75,40 @@ class Leases:
         self._randomness = randomness
         self._node = node
         self._duration = duration
-        self._look = min(MAX_POLL_INTERVAL, duration / 10)
+        self._poll_interval = min(MAX_POLL_INTERVAL, duration / 10)
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[Fence]:
-        """Wait for the lease `name`, however long that takes, and hold it until the end of the context.
+        """Wait for the lease `name`, without limit, and hold it until the end of the context.
 
-        Whatever is appended in the context goes through the fence that it gets (`Fence.append`, `Request.fence`). When
-        the lease is lost, what runs in the context is cancelled, and the context raises `LeaseLost`: at once where
-        another has taken the lease, and before another can take it where the engine has not answered for so long.
-        At the end the register says that the lease is free, so that whoever waits need not wait for it to run out.
+        All appends in the context go through its fence (`Fence.append`, `CommandRequest.fence`). When the lease is lost,
+        the context is cancelled and raises `LeaseLost`: at once if another node has taken the lease, and before another
+        node can take it if the engine does not answer. At the end the register shows that the lease is free, so that other
+        nodes need not wait until it expires.
         """
-        holding = await self._acquired(name)
-        logger.info("node %s holds the lease %s with token %d", self._node, name, holding.token)
-        limit = asyncio.timeout_at(self._deadline(holding))
-        beating = asyncio.create_task(self._beat(holding, limit), name=f"lease {name}")
+        lease = await self._acquire(name)
+        logger.info("node %s holds the lease %s with token %d", self._node, name, lease.token)
+        limit = asyncio.timeout_at(self._deadline(lease))
+        renewal = asyncio.create_task(self._renew_until_lost(lease, limit), name=f"lease {name}")
         try:
             async with limit:
-                yield Fence(name, holding.token)
+                yield Fence(name, lease.token)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             logger.warning("node %s has lost the lease %s", self._node, name)
-            raise LeaseLost(lease=name, token=holding.token) from error
+            raise LeaseLost(lease=name, token=lease.token) from error
         finally:
-            beating.cancel()
-            await asyncio.wait([beating])
-            await self._release(holding)
-            if not beating.cancelled():
-                beating.result()
+            renewal.cancel()
+            await asyncio.wait([renewal])
+            await self._release(lease)
+            if not renewal.cancelled():
+                renewal.result()
 
-    async def keep(self, name: str, work: Callable[[Fence], Awaitable[T]]) -> T:
-        """Do `work` under the lease `name`, once this node has it, and from its beginning after each loss; return what it returns.
+    async def run_under(self, name: str, work: Callable[[Fence], Awaitable[T]]) -> T:
+        """Run `work` when this node has the lease `name`, again from the start after each loss, and return its result.
 
-        The lease is given up too where the log's engine cannot be reached, so that a node that can reach it may go on.
+        The lease is also released if the log cannot be reached, so that a node that can reach it may continue.
         """
         while True:
             try:
@@ -118,47 +116,53 @@ class Leases:
                     return await work(fence)
             except (LeaseLost, LogUnavailable) as error:
                 logger.warning("work under the lease %s was cut short, and begins anew: %s", name, error)
-                await asyncio.sleep(self._look)
+                await asyncio.sleep(self._poll_interval)
 
-    async def _acquired(self, name: str) -> _HeldLease:
-        leases.stream_name(name)
-        me = uuid7(self._clock.now(), self._randomness.bytes(10))
-        sighting = LeaseObservation()
+    async def _acquire(self, name: str) -> _HeldLease:
+        lease_stream(name)
+        holder = uuid7(self._clock.now(), self._randomness.bytes(10))
+        observation = LeaseObservation()
         while True:
             try:
-                found = await self._register.read(name)
-                # It is ours already where a write of ours got through and its answer did not.
-                ours = found is not None and LeaseEntry.of(found).holder == me
-                if (ours or sighting.is_free(found, _now())) and (taken := await self._take(name, found, me)):
-                    return taken
+                record = await self._register.read(name)
+                # It is ours already if an earlier write succeeded without an answer.
+                is_ours = record is not None and LeaseEntry.of(record).holder == holder
+                if (is_ours or observation.is_free(record, _now())) and (
+                    lease := await self._take(name, record, holder)
+                ):
+                    return lease
             except (LogUnavailable, TimeoutError) as error:
                 logger.info("node %s cannot take the lease %s now: %s", self._node, name, error)
-            await asyncio.sleep(self._look)
+            await asyncio.sleep(self._poll_interval)
 
-    async def _take(self, name: str, found: Held | None, me: str) -> _HeldLease | None:
-        """Take the lease where the register is as it was `found`; return `None` where another was faster.
+    async def _take(self, name: str, record: LeaseRecord | None, holder: str) -> _HeldLease | None:
+        """Take the lease if the register still contains `record`; return `None` if another node was faster.
 
-        The version at which the log takes it was known before the register was won. So of two who both won it, the
-        one that won it first cannot record its taking after the other has: a greater token belongs to a later holder.
+        The expected version of the log's event was known before the register was won. So if two nodes both win the register,
+        the first cannot record its event after the second has: a greater token belongs to a later holder.
         """
-        holding = _HeldLease(
-            name, me, LeaseEntry.of(found).token if found else 0, found.revision if found else 0, _now()
+        lease = _HeldLease(
+            name,
+            holder,
+            LeaseEntry.of(record).token if record else 0,
+            record.revision if record else 0,
+            _now(),
         )
-        async with asyncio.timeout_at(self._deadline(holding)):
-            while await self._prolonged(holding):
+        async with asyncio.timeout_at(self._deadline(lease)):
+            while await self._renew(lease):
                 try:
-                    await self._log.append([self._taking(name, holding.token)])
+                    await self._log.append([self._lease_taken(name, lease.token)])
                 except WrongExpectedVersion as error:
-                    holding.token = error.actual
+                    lease.token = error.actual
                 except BaseException:
-                    await self._release(holding)
+                    await self._release(lease)
                     raise
                 else:
-                    holding.token += 1
-                    return holding
+                    lease.token += 1
+                    return lease
         return None
 
-    def _taking(self, name: str, version: int) -> StreamWrite:
+    def _lease_taken(self, name: str, version: int) -> StreamWrite:
         fact = LeaseTaken(lease=name, node=self._node)
         type_, schema_version = self._codec.name_of(fact)
         now = self._clock.now()
@@ -173,51 +177,49 @@ class Leases:
             correlation_id=command_id,
             payload=self._codec.encode(fact, salt=self._randomness.bytes(SALT_BYTES)),
         )
-        return StreamWrite(leases.stream_name(name), version, (event,))
+        return StreamWrite(lease_stream(name), version, (event,))
 
-    def _deadline(self, holding: _HeldLease) -> float:
-        return holding.written + self._duration * _USED
+    def _deadline(self, lease: _HeldLease) -> float:
+        return lease.written + self._duration * _WORKING_SHARE
 
-    async def _beat(self, holding: _HeldLease, limit: asyncio.Timeout) -> None:
-        """Write the register every third of the duration, and put `limit` off; let it run out where that fails."""
+    async def _renew_until_lost(self, lease: _HeldLease, limit: asyncio.Timeout) -> None:
+        """Renew the lease every third of its duration and postpone `limit`; let it expire if that fails."""
         while not limit.expired():
-            await asyncio.sleep(holding.written + self._duration / 3 - _now())
+            await asyncio.sleep(lease.written + self._duration / 3 - _now())
             try:
-                held = await self._prolonged(holding)
+                held = await self._renew(lease)
             except EventLogError as error:
-                logger.warning("node %s cannot prolong the lease %s: %s", self._node, holding.name, error)
-                await asyncio.sleep(self._look)
+                logger.warning("node %s cannot prolong the lease %s: %s", self._node, lease.name, error)
+                await asyncio.sleep(self._poll_interval)
                 continue
             if not limit.expired():
-                limit.reschedule(self._deadline(holding) if held else _now())
+                limit.reschedule(self._deadline(lease) if held else _now())
             if not held:
                 return
 
-    async def _prolonged(self, holding: _HeldLease) -> bool:
-        """Write into the register that the lease is held from now on; return whether it could be."""
-        return await self._written(
-            holding, LeaseEntry(self._node, self._duration, holding.holder, holding.token)
-        )
+    async def _renew(self, lease: _HeldLease) -> bool:
+        """Write into the register that the lease is held from now on; return whether it still is."""
+        return await self._write(lease, LeaseEntry(self._node, self._duration, lease.holder, lease.token))
 
-    async def _release(self, holding: _HeldLease) -> None:
-        """Let others know that the lease is free; where that fails, they find out when it has run out."""
+    async def _release(self, lease: _HeldLease) -> None:
+        """Write into the register that the lease is free; if that fails, it expires."""
         with suppress(EventLogError, TimeoutError):
-            async with asyncio.timeout(self._look):
-                await self._written(holding, LeaseEntry(self._node, self._duration, None, holding.token))
+            async with asyncio.timeout(self._poll_interval):
+                await self._write(lease, LeaseEntry(self._node, self._duration, None, lease.token))
 
-    async def _written(self, holding: _HeldLease, entry: LeaseEntry) -> bool:
-        """Write the register where it is as `holding` has left it; return whether it was."""
+    async def _write(self, lease: _HeldLease, entry: LeaseEntry) -> bool:
+        """Write the register if it is as `lease` has left it; return whether it was."""
         while True:
             started = _now()
-            held = await self._register.write(holding.name, entry.text(), previous=holding.revision)
-            if held is not None:
-                holding.revision, holding.written = held.revision, started
+            written = await self._register.write(lease.name, entry.text(), previous=lease.revision)
+            if written is not None:
+                lease.revision, lease.written = written.revision, started
                 return True
-            # Perhaps an earlier write of ours got through whose answer did not.
-            found = await self._register.read(holding.name)
-            if found is None or LeaseEntry.of(found).holder != holding.holder:
+            # An earlier write of ours may have succeeded without an answer.
+            record = await self._register.read(lease.name)
+            if record is None or LeaseEntry.of(record).holder != lease.holder:
                 return False
-            holding.revision = found.revision
+            lease.revision = record.revision
 
 
 def _now() -> float:

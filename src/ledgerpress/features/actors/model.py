@@ -8,8 +8,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
 from ledgerpress.commands.stream_category import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.eventlog.log_events import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
 class ActorKind(StrEnum):

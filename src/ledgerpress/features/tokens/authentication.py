@@ -1,12 +1,10 @@
 """The door of a store: tells who a request comes from, by an API token, by a JWT, or by nothing at all."""
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -19,10 +17,13 @@ from ledgerpress.commands.identity import (
     Permission,
     Role,
     Unauthenticated,
+    VerifiedClaims,
+    Verifier,
     identity,
 )
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.url import is_loopback
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.commands import PREFIX, secret_hash
@@ -113,33 +114,6 @@ class AccessSettings(msgspec.Struct, kw_only=True, frozen=True):
                 f"everyone who reaches {host} would be {self.anonymous_role.value} without a token: "
                 "set the anonymous role to reader, or listen on 127.0.0.1"
             )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host` is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedClaims:
-    """What a JWT that has been verified says. `scopes` is `None` where they do not matter."""
-
-    issuer: str
-    subject: str
-    name: str
-    roles: frozenset[str]
-    scopes: frozenset[str] | None
-
-
-class Verifier(Protocol):
-    """Verifies JWTs (RFC 7519)."""
-
-    async def verify(self, token: str) -> VerifiedClaims:
-        """Return what `token` says. Raises `Unauthenticated`."""
-        ...
 
 
 def anonymous(role: Role) -> Identity:

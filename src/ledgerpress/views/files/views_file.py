@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite_log.payload_erasure import empty_write_ahead_log
 from ledgerpress.sqlite.connection import (
     SerialConnection,
+    empty_write_ahead_log,
     open_connection,
     open_to_read,
     retry_while_busy,
