@@ -54,6 +54,8 @@ class Feature:
     # --- GraphQL, pages: lazy references, "module:attribute" ---
     schema: str | None = None
     """A `ledgerpress.graphql.declarations.SchemaContribution`, loaded when a schema is built."""
+    pages: str | None = None
+    """A `ledgerpress.http.pages.pages.PageContribution`, loaded when an application is made."""
 
 
 def load(reference: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from ledgerpress.commands.identity import Authenticator, Role
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
 from ledgerpress.http.app import make_app
@@ -75,6 +75,8 @@ async def visitors(
         data, clock=clock, randomness=randomness or SeededBytes(), projectors=projectors
     ) as store:
         door = make_authenticator(store, settings or AccessSettings())
-        transport = httpx2.ASGITransport(app=make_app(store, graphql_schema(), door=door))
+        transport = httpx2.ASGITransport(
+            app=make_app(store, graphql_schema(), pages=page_contributions(), door=door)
+        )
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Visitors(http, store, door, clock, data)

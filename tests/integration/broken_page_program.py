@@ -1,16 +1,17 @@
 """The program, with a front page that fails, and says a secret while it does."""
 
+from typing import Any, NoReturn, cast
+
 from starlette.requests import Request
-from starlette.responses import Response
 
 from ledgerpress.cli import main
-from ledgerpress.http.pages.site_pages import Pages
+from ledgerpress.features.posts.pages import PAGES
 
 
-async def _fail(self: Pages, request: Request) -> Response:
+def _fail(_: object, __: object, request: Request) -> NoReturn:
     raise ValueError(f"cannot be shown: {request.headers.get('authorization')}\x1b[2J")
 
 
 if __name__ == "__main__":
-    Pages._front = _fail  # type: ignore[method-assign]
+    cast("dict[str, Any]", PAGES.routes)["/"] = _fail
     main()

@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -110,6 +110,7 @@ async def client(
         app = make_app(
             store,
             graphql_schema(),
+            pages=page_contributions(),
             door=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR
-from ledgerpress.features.registry import all_projectors, graphql_schema
+from ledgerpress.features.registry import all_projectors, graphql_schema, page_contributions
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
@@ -57,6 +57,7 @@ async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[N
         app = make_app(
             store,
             graphql_schema(),
+            pages=page_contributions(),
             door=make_authenticator(store, AccessSettings()) if tokens else door,
             settings=HttpSettings.development(),
             limits=ROOMY,

@@ -9,12 +9,12 @@ from typing import Any, Final
 import httpx2
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, Unauthenticated, identity
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.runtime import Runtime
-from ledgerpress.server.command_metrics import CommandMetrics
+from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
@@ -61,10 +61,15 @@ async def operated(
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
     running = Runtime(**(production | settings))
     observed = CommandMetrics(None)
-    observed.shown_by(running.metrics)
-    async with open_store(data, observer=observed) as store:
+    observed.register(running.metrics)
+    async with open_store(data, instrumentation=observed) as store:
         app = make_app(
-            store, graphql_schema(), door=TwoTokens(), allowed_hosts=allowed_hosts, running=running
+            store,
+            graphql_schema(),
+            pages=page_contributions(),
+            door=TwoTokens(),
+            allowed_hosts=allowed_hosts,
+            running=running,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -15,14 +15,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
-from ledgerpress.server.process.socket_options import set_send_timeout
+from ledgerpress.server.process.sockets import set_send_timeout
 from ledgerpress.server.store import Store
 
 SECONDS = 20.0
@@ -67,6 +67,7 @@ async def served(
     app = make_app(
         store,
         graphql_schema(),
+        pages=page_contributions(),
         door=door or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
         live=live,

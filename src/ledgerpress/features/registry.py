@@ -11,6 +11,7 @@ from ledgerpress.features import (
     actors,
     authors,
     categories,
+    demo,
     history,
     integrity,
     page_import,
@@ -31,6 +32,7 @@ from ledgerpress.views.recorded_time_projector import MomentsProjector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
+    from ledgerpress.http.pages.pages import PageContribution
 
 FIRST_PARTY: Final[tuple[Feature, ...]] = (
     slugs.FEATURE,
@@ -42,6 +44,7 @@ FIRST_PARTY: Final[tuple[Feature, ...]] = (
     posts.FEATURE,
     history.FEATURE,
     integrity.FEATURE,
+    demo.FEATURE,
     page_import.FEATURE,
 )
 """Each feature after those that it requires."""
@@ -76,3 +79,8 @@ def graphql_schema() -> "Schema":
 
     contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
     return build_schema(contributions, FEATURES.error_codes)
+
+
+def page_contributions() -> list["PageContribution"]:
+    """Return what these features contribute to the pages."""
+    return [load(feature.pages) for feature in FIRST_PARTY if feature.pages]

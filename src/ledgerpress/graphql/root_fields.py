@@ -6,11 +6,13 @@ import strawberry
 
 from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
+from ledgerpress.graphql.command_payload import UserError
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.projections import Projection, projections_of
 from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import PageInfo
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.viewer import Viewer
 
@@ -61,6 +63,7 @@ def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str)
 
 KERNEL: Final = SchemaContribution(
     query=KernelQueries,
+    types=(PageInfo, UserError),
     permissions={
         "Query.viewer": None,
         "Query.node": None,

@@ -14,7 +14,6 @@ from graphql import (
     GraphQLEnumValue,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
-    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     Undefined,
@@ -84,21 +83,22 @@ class Schema(strawberry.Schema):
                     f"{coordinate} has no declared permission; None means that everyone may have it."
                 )
         objects = {
-            one.name: one for one in self._schema.type_map.values() if isinstance(one, GraphQLObjectType)
+            type_.name: type_
+            for type_ in self._schema.type_map.values()
+            if isinstance(type_, GraphQLObjectType)
         }
-        for name in filter(self._needs_permission, objects.values()):
-            if name.name not in declared.objects:
+        for name in objects.keys() - declared.objects.keys():
+            if self._needs_permission(objects[name]):
                 raise SchemaError(
                     f"The type {name} has no declared permission; None means that everyone may see it."
                 )
-        loaded = {one.name for one in objects.values() if "Node" in {each.name for each in one.interfaces}}
+        loaded = {name for name, type_ in objects.items() if "Node" in _interfaces(type_)}
         if loaded != declared.nodes.keys():
             wrong = min(loaded ^ declared.nodes.keys())
             raise SchemaError(f"{wrong} needs both the interface Node and a node loader, or neither.")
-        coordinates = {f"{one.name}.{field}" for one in objects.values() for field in one.fields}
-        coordinates |= {f"*.{name.partition('.')[2]}" for name in coordinates}
+        coordinates = {f"{name}.{field}" for name, type_ in objects.items() for field in type_.fields}
         named = (declared.permissions, declared.weights, declared.sizes, declared.list_arguments)
-        unknown = [name for names in named for name in names if name not in coordinates]
+        unknown = [name for names in named for name in names if name not in coordinates and name[0] != "*"]
         unknown += [name for name in declared.objects if name not in objects]
         if unknown:
             raise SchemaError(f"{unknown[0]} is declared, but not in the schema.")
@@ -119,17 +119,20 @@ class Schema(strawberry.Schema):
                 if not definition.is_input:
                     yield f"{name}.{field_name}"
 
-    def _needs_permission(self, named: GraphQLNamedType) -> bool:
-        definition = named.extensions.get("strawberry-definition")
+    def _needs_permission(self, type_: GraphQLObjectType) -> bool:
+        definition = type_.extensions.get("strawberry-definition")
         if definition is None or definition.origin in {Query, Mutation, Subscription}:
             return False
-        is_payload = any(interface.name == "Payload" for interface in definition.interfaces)
-        return definition.concrete_of is None and not is_payload
+        return definition.concrete_of is None and "Payload" not in _interfaces(type_)
 
 
-def build_schema(contributions: Iterable[SchemaContribution], error_codes: Iterable[str]) -> Schema:
+def build_schema(contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> Schema:
     """Return the schema of the kernel and of features with their error codes. Raises `SchemaError`."""
     return Schema((root_fields.KERNEL, *contributions), error_codes)
+
+
+def _interfaces(type_: GraphQLObjectType) -> set[str]:
+    return {interface.name for interface in type_.interfaces}
 
 
 def _definition(class_: type) -> StrawberryObjectDefinition:

@@ -26,7 +26,7 @@ from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
 from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
 from ledgerpress.http.limits.rate_limit import RateLimiter
 from ledgerpress.http.middleware.position_header import PositionHeader
-from ledgerpress.http.pages.site_pages import Pages
+from ledgerpress.http.pages.pages import PageContribution, Pages
 from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
@@ -44,6 +44,7 @@ def make_app(
     running: Runtime | None = None,
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
+    pages: Sequence[PageContribution] = (),
 ) -> Starlette:
     """Return the application. Whoever opened the store closes it when the application has stopped.
 
@@ -56,10 +57,10 @@ def make_app(
     Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
     settings, running = settings or HttpSettings(), running or Runtime()
-    pages = Pages(store)
+    site = Pages(store, pages)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await pages.graphiql(Request(scope))
+        response = await site.graphiql(Request(scope))
         await response(scope, receive, send)
 
     engine, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
@@ -96,7 +97,7 @@ def make_app(
         )
     app = _Application(
         {"/graphql": endpoint},
-        routes=[*running.routes(store, door), *pages.routes()],
+        routes=[*running.routes(store, door), *site.routes()],
         middleware=[
             *short,
             Middleware(PositionHeader, store=store),

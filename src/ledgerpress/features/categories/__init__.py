@@ -15,4 +15,5 @@ FEATURE: Final = Feature(
     # --- views ---
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.contribution:SCHEMA",
+    pages="ledgerpress.features.categories.pages:PAGES",
 )

@@ -15,4 +15,5 @@ FEATURE: Final = Feature(
     # --- views ---
     # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
+    pages="ledgerpress.features.posts.pages:PAGES",
 )

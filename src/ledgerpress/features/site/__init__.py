@@ -14,4 +14,5 @@ FEATURE: Final = Feature(
     # --- views ---
     # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
+    pages="ledgerpress.features.site.pages:PAGES",
 )

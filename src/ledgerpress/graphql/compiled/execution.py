@@ -11,19 +11,19 @@ from graphql.execution.executor import Executor, default_field_resolver, default
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_awaitable
 
-Place: TypeAlias = tuple["Place | None", str | int, str | None]
-"""Where in the answer: what is above, a key, and the type whose field it is; graphql-core's `Path` as a bare tuple."""
+PathNode: TypeAlias = tuple["PathNode | None", str | int, str | None]
+"""A path in the answer: its parent, a key, and the type of the field; graphql-core's `Path` as a plain tuple."""
 
-Field: TypeAlias = Callable[[Any, Place | None, "Execution"], Any]
-"""Puts out a field of a source that stands at a place."""
+Field: TypeAlias = Callable[[Any, PathNode | None, "Execution"], Any]
+"""Returns the completed value of a field of a source at a path."""
 
 
 class Unsupported(BaseException):
-    """The operation needs what only graphql-core's executor does. No handler of fields' errors is to catch it."""
+    """Only graphql-core's executor can execute the operation. Handlers of fields' errors must not catch this."""
 
 
 class DeadlineExceeded(BaseException):
-    """The request's deadline has passed. No handler of fields' errors is to catch it."""
+    """The request's deadline has passed. Handlers of fields' errors must not catch this."""
 
     def __init__(self) -> None:
         message = "The request took longer than it may. Ask for less at a time."
@@ -53,7 +53,7 @@ class Execution:
 
     @property
     def executor(self) -> Executor[Any]:
-        """graphql-core's executor of this very operation, for what is asked of it seldom."""
+        """graphql-core's executor of this operation, for rare cases."""
         if self._executor is None:
             schema, fragments, operation, hide_suggestions = self._parts
             self._executor = Executor(
@@ -72,13 +72,13 @@ class Execution:
         return self._executor
 
     def check_time(self) -> None:
-        """Raise `DeadlineExceeded` where the deadline has passed."""
+        """Raise `DeadlineExceeded` if the deadline has passed."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise DeadlineExceeded
 
-    def fail(self, error: Exception, nodes: Sequence[FieldNode], place: Place, *, non_null: bool) -> None:
-        """Note an error at a place; where null may not stand there, raise it, located (specification, 6.4.4)."""
-        located = located_error(error, nodes, keys(place))
+    def fail(self, error: Exception, nodes: Sequence[FieldNode], path: PathNode, *, non_null: bool) -> None:
+        """Record an error at a path, or raise it with its location if the field is not nullable (specification, 6.4.4)."""
+        located = located_error(error, nodes, path_keys(path))
         if non_null:
             raise located
         self.errors.append(located)
@@ -86,11 +86,11 @@ class Execution:
 
 _WAITED_FOR: Final = "an awaitable value"
 _plain: Final[set[type]] = {str, int, float, bool, list, tuple, dict}
-MOST_PLAIN: Final = 1_000
+MAX_PLAIN_CLASSES: Final = 1_000
 
 
-def vet(value: object) -> None:
-    """Raise a value that is an exception, and `Unsupported` for one that has to be awaited."""
+def check_value(value: object) -> None:
+    """Raise a value that is an exception, and `Unsupported` for one that must be awaited."""
     kind = type(value)
     if kind in _plain:
         return
@@ -100,21 +100,21 @@ def vet(value: object) -> None:
         if hasattr(value, "close"):
             value.close()
         raise Unsupported(_WAITED_FOR)
-    if len(_plain) < MOST_PLAIN:
+    if len(_plain) < MAX_PLAIN_CLASSES:
         _plain.add(kind)
 
 
-def keys(place: Place) -> list[str | int]:
-    """Return the path of an error at a place."""
+def path_keys(path: PathNode) -> list[str | int]:
+    """Return a path as errors show it."""
     found: list[str | int] = []
-    above: Place | None = place
+    above: PathNode | None = path
     while above is not None:
         found.append(above[1])
         above = above[0]
     return found[::-1]
 
 
-def path_of(place: Place) -> Path:
-    """Return a place as resolvers are told it."""
-    above, key, typename = place
+def path_of(path: PathNode) -> Path:
+    """Return a path as resolvers get it."""
+    above, key, typename = path
     return Path(path_of(above) if above is not None else None, key, typename)

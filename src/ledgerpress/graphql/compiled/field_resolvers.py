@@ -1,7 +1,7 @@
-"""How the value of a field is got: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
+"""How a field is resolved: as an attribute, by a strawberry resolver called directly, or by `field.resolve`.
 
-The short ways are taken only where `resolve` is strawberry's own: a function put in its place, such as one that
-checks permissions, is always called.
+The first two are used only if `resolve` is strawberry's own: any other function, such as one that checks permissions, is
+always called.
 """
 
 from collections.abc import Callable
@@ -28,19 +28,19 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.graphql.access_control import GUARDED
-from ledgerpress.graphql.compiled.execution import Execution, Place, Unsupported, path_of, vet
+from ledgerpress.graphql.compiled.execution import Execution, PathNode, Unsupported, check_value, path_of
 
-Resolver: TypeAlias = Callable[[Any, Place, Execution], Any]
+Resolver: TypeAlias = Callable[[Any, PathNode, Execution], Any]
 
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _RESOLVER: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
-_UNCHANGING: Final = frozenset({str, int, float, bool, NoneType})
+_IMMUTABLE: Final = frozenset({str, int, float, bool, NoneType})
 _NO_VARIABLES: Final = VariableValues({}, {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """A field that is asked for: `nodes` are the places of the document that ask for it as `key`."""
+class RequestedField:
+    """A requested field: `nodes` are the nodes of the document that request it under the response key `key`."""
 
     schema: GraphQLSchema
     parent: GraphQLObjectType
@@ -49,9 +49,9 @@ class Asked:
     nodes: list[FieldNode]
     hide_suggestions: bool
 
-    def info(self, place: Place, run: Execution) -> Any:
-        """Return what resolvers are told of an execution."""
-        return run.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(place))
+    def info(self, path: PathNode, execution: Execution) -> Any:
+        """Return the resolvers' info about an execution."""
+        return execution.executor.build_resolve_info(self.definition, self.nodes, self.parent, path_of(path))
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
         """Return the values of the arguments. Raises `GraphQLError`."""
@@ -62,33 +62,33 @@ class Asked:
         )
 
 
-def attribute_of(asked: Asked) -> str | None:
-    """Return the name of the attribute that a field is, `None` where it is more than that."""
-    field = _strawberry_field(asked, _ATTRIBUTE)
+def attribute_of(requested: RequestedField) -> str | None:
+    """Return the name of the attribute that a field reads, `None` if it does more than that."""
+    field = _strawberry_field(requested, _ATTRIBUTE)
     return field.python_name if field and field.default_resolver is getattr else None
 
 
-def resolver_of(asked: Asked) -> Resolver:
-    """Return what gets a field's value."""
-    field = _strawberry_field(asked, _RESOLVER)
+def resolver_of(requested: RequestedField) -> Resolver:
+    """Return the resolver of a field."""
+    field = _strawberry_field(requested, _RESOLVER)
     if field is not None and field.base_resolver and not field.extensions and not field.is_async:
-        return _called_directly(asked, field)
-    backref = asked.definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        return _called_directly(requested, field)
+    backref = requested.definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     if isinstance(backref, StrawberryField) and backref.is_async:
         raise Unsupported("an asynchronous resolver")
-    resolve = asked.definition.resolve or default_field_resolver
+    resolve = requested.definition.resolve or default_field_resolver
 
-    def resolver(source: Any, place: Place, run: Execution) -> Any:
-        value = resolve(source, asked.info(place, run), **asked.arguments(run.variables))
-        vet(value)
+    def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
+        value = resolve(source, requested.info(path, execution), **requested.arguments(execution.variables))
+        check_value(value)
         return value
 
     return resolver
 
 
-def _strawberry_field(asked: Asked, wanted: str) -> StrawberryField | None:
-    """Return the strawberry field whose `resolve` is, to the code, the `wanted` one of strawberry's own."""
-    definition = asked.definition
+def _strawberry_field(requested: RequestedField, wanted: str) -> StrawberryField | None:
+    """Return the strawberry field if its `resolve` is strawberry's own function with the name `wanted`."""
+    definition = requested.definition
     if definition.extensions.get(GUARDED):
         return None
     code = getattr(definition.resolve, "__code__", None)
@@ -98,10 +98,10 @@ def _strawberry_field(asked: Asked, wanted: str) -> StrawberryField | None:
     return field
 
 
-def _called_directly(asked: Asked, field: StrawberryField) -> Resolver:
-    """Call a resolver as strawberry does, but convert arguments that it cannot change once in an execution."""
+def _called_directly(requested: RequestedField, field: StrawberryField) -> Resolver:
+    """Call a resolver as strawberry does, but convert immutable arguments only once in an execution."""
     base = field.base_resolver
-    strawberry_schema = asked.schema._strawberry_schema  # type: ignore[attr-defined]
+    strawberry_schema = requested.schema._strawberry_schema  # type: ignore[attr-defined]
     converter: GraphQLCoreConverter = strawberry_schema.schema_converter
     config = converter.config
     if base is None or not callable(base.wrapped_func):
@@ -110,51 +110,51 @@ def _called_directly(asked: Asked, field: StrawberryField) -> Resolver:
         raise Unsupported("handlers of exceptions")
     call: Callable[..., Any] = base.wrapped_func
     takes_self = base.self_parameter is not None
-    as_source = [one.name for one in (base.parent_parameter, base.root_parameter) if one]
+    as_source = [parameter.name for parameter in (base.parent_parameter, base.root_parameter) if parameter]
     as_info = base.info_parameter.name if base.info_parameter else None
-    always = _constant_arguments(asked)
-    slot = id(asked)
+    always = _constant_arguments(requested)
+    slot = id(requested)
 
-    def converted(run: Execution) -> dict[str, Any]:
-        coerced = asked.arguments(run.variables) if always is None else always
+    def converted(execution: Execution) -> dict[str, Any]:
+        coerced = requested.arguments(execution.variables) if always is None else always
         kwargs = convert_arguments(coerced, field.arguments, converter.scalar_registry, config)
-        if all(type(value) in _UNCHANGING or isinstance(value, Enum) for value in kwargs.values()):
-            run.arguments[slot] = kwargs
+        if all(type(value) in _IMMUTABLE or isinstance(value, Enum) for value in kwargs.values()):
+            execution.arguments[slot] = kwargs
         return kwargs
 
     if takes_self and not as_source and not as_info and not field.arguments:
 
-        def method(source: Any, place: Place, run: Execution) -> Any:
+        def method(source: Any, path: PathNode, execution: Execution) -> Any:
             value = call(source)
-            vet(value)
+            check_value(value)
             return value
 
         return method
 
-    def resolver(source: Any, place: Place, run: Execution) -> Any:
-        kwargs = run.arguments.get(slot)
+    def resolver(source: Any, path: PathNode, execution: Execution) -> Any:
+        kwargs = execution.arguments.get(slot)
         if kwargs is None:
-            kwargs = converted(run)
+            kwargs = converted(execution)
         if as_info or as_source:
             kwargs = kwargs.copy()
             for name in as_source:
                 kwargs[name] = source
             if as_info:
-                kwargs[as_info] = config.info_class(_raw_info=asked.info(place, run), _field=field)
+                kwargs[as_info] = config.info_class(_raw_info=requested.info(path, execution), _field=field)
         value = call(source, **kwargs) if takes_self else call(**kwargs)
-        vet(value)
+        check_value(value)
         return value
 
     return resolver
 
 
-def _constant_arguments(asked: Asked) -> dict[str, Any] | None:
-    """Return the values of arguments that name no variable, `None` where one does, or where a value is wrong."""
-    if any(_has_variable(argument) for argument in asked.nodes[0].arguments or ()):
+def _constant_arguments(requested: RequestedField) -> dict[str, Any] | None:
+    """Return the values of arguments without variables, `None` if there are variables or a value is invalid."""
+    if any(_has_variable(argument) for argument in requested.nodes[0].arguments or ()):
         return None
     try:
-        return asked.arguments(_NO_VARIABLES)
-    except Exception:  # noqa: BLE001 - raised again where the field is executed
+        return requested.arguments(_NO_VARIABLES)
+    except Exception:  # noqa: BLE001 - raised again when the field is executed
         return None
 
 
@@ -167,6 +167,6 @@ def _has_variable(node: ArgumentNode | ValueNode) -> bool:
         case ListValueNode(values=values):
             return any(map(_has_variable, values))
         case ObjectValueNode(fields=fields):
-            return any(_has_variable(one.value) for one in fields)
+            return any(_has_variable(field.value) for field in fields)
         case _:
             return False

@@ -1,4 +1,4 @@
-"""Scalars and enums: how the values of an answer's leaves are put out."""
+"""Serialize scalars and enums."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -17,29 +17,29 @@ from graphql.execution.executor import Executor
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from ledgerpress.graphql.compiled.execution import vet
+from ledgerpress.graphql.compiled.execution import check_value
 
-Leaf: TypeAlias = Callable[[Any], Any]
-"""Puts out a value; `None` for none."""
+LeafSerializer: TypeAlias = Callable[[Any], Any]
+"""Serializes a value; `None` for null."""
 
-_AS_THEY_ARE: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
-
-
-def unchanged(type_: GraphQLLeafType) -> type | None:
-    """Return the class whose values a leaf type puts out as they are, if there is one."""
-    return _AS_THEY_ARE.get(type_)
+_IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
-def leaf(type_: GraphQLLeafType) -> Leaf:
-    """Return what puts out values of a leaf type."""
+def identity_class(type_: GraphQLLeafType) -> type | None:
+    """Return the class whose values a leaf type serializes to themselves, if there is one."""
+    return _IDENTITY_CLASSES.get(type_)
+
+
+def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
+    """Return the serializer of a leaf type."""
 
     def any_value(value: Any) -> Any:
         if value is None or value is Undefined:
             return None
-        vet(value)
+        check_value(value)
         return Executor.complete_leaf_value(type_, value)
 
-    if (kind := unchanged(type_)) is not None:
+    if (kind := identity_class(type_)) is not None:
         return lambda value: value if type(value) is kind else any_value(value)
     if type_ is GraphQLInt:
         return lambda value: (
@@ -50,8 +50,8 @@ def leaf(type_: GraphQLLeafType) -> Leaf:
     return any_value
 
 
-def _enum(type_: GraphQLEnumType, any_value: Leaf) -> Leaf:
-    """Remember the names of an enum's members: a lookup by value visits them all."""
+def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
+    """Serialize an enum by a table of its members' names: strawberry searches for each value."""
     members = type_.wrapped_cls if isinstance(type_, CustomGraphQLEnumType) else None
     if members is None or not issubclass(members, Enum):
         return any_value

@@ -21,18 +21,18 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.completion import completer, needs_info, no_null
-from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, Place, Unsupported
-from ledgerpress.graphql.compiled.field_resolvers import Asked, Resolver, attribute_of, resolver_of
-from ledgerpress.graphql.compiled.leaf_serializers import Leaf, leaf, unchanged
+from ledgerpress.graphql.compiled.completion import completer, needs_info, null_error
+from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, PathNode, Unsupported
+from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
+from ledgerpress.graphql.compiled.leaf_serializers import LeafSerializer, identity_class, leaf_serializer
 from ledgerpress.graphql.documents import Operation
 
-MOST_FIELDS: Final = 4_000
-"""A plan with more fields is not kept: graphql-core executes the operation."""
+MAX_FIELDS: Final = 4_000
+"""An operation with more fields is executed by graphql-core."""
 
 
 class Plan:
-    """An operation as functions. Fields are compiled when an object that has them comes first."""
+    """An operation as functions. Fields are compiled for the first object that has them."""
 
     def __init__(
         self,
@@ -45,12 +45,14 @@ class Plan:
         """`conditions` are the variables that @skip and @include name. Raises `Unsupported`."""
         if operation.type is not OperationType.QUERY or operation.node.directives:
             raise Unsupported("an operation that is more than a query")
-        fragments = [one for one in operation.document.definitions if isinstance(one, FragmentDefinitionNode)]
-        if any(one.variable_definitions for one in fragments) or schema.query_type is None:
+        fragments = [
+            node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode)
+        ]
+        if any(fragment.variable_definitions for fragment in fragments) or schema.query_type is None:
             raise Unsupported("fragments with variables")
         self._schema = schema
         self._operation = operation.node
-        self._fragments = {one.name.value: FragmentDetails(one) for one in fragments}
+        self._fragments = {fragment.name.value: FragmentDetails(fragment) for fragment in fragments}
         self._conditions = conditions
         self._hide_suggestions = hide_suggestions
         self._query: GraphQLObjectType = schema.query_type
@@ -60,19 +62,19 @@ class Plan:
     def execute(
         self, variables: VariableValues, context: Any, root: Any = None, deadline: float | None = None
     ) -> ExecutionResult:
-        """Execute the operation. Raises `Unsupported`, with nothing done that cannot be done again."""
+        """Execute the operation. Raises `Unsupported`, before anything is done that cannot be repeated."""
         parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
-        run = Execution(parts, variables, context, deadline)
+        execution = Execution(parts, variables, context, deadline)
         data: dict[str, Any] | None = None
         try:
             if self._fields is None:
                 self._fields = self._root_fields()
-            data = {key: field(root, None, run) for key, field in self._fields}
+            data = {key: field(root, None, execution) for key, field in self._fields}
         except GraphQLError as error:
-            run.errors.append(error)
+            execution.errors.append(error)
         except DeadlineExceeded as late:
             return ExecutionResult(None, [late.error])
-        return ExecutionResult(data, run.errors or None)
+        return ExecutionResult(data, execution.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:
         collected = collect_fields(
@@ -85,7 +87,7 @@ class Plan:
         )
         return self._compiled(self._query, collected.grouped_field_set)
 
-    def _sub_fields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
+    def _subfields(self, type_: GraphQLObjectType, group: FieldDetailsList) -> tuple[tuple[str, Field], ...]:
         collected = collect_subfields(
             self._schema,
             self._fragments,
@@ -99,7 +101,7 @@ class Plan:
 
     def _compiled(self, parent: GraphQLObjectType, groups: GroupedFieldSet) -> tuple[tuple[str, Field], ...]:
         self._count += len(groups)
-        if self._count > MOST_FIELDS:
+        if self._count > MAX_FIELDS:
             raise Unsupported("very many fields")
         return tuple((key, self._field(parent, key, group)) for key, group in groups.items())
 
@@ -108,78 +110,87 @@ class Plan:
         name = nodes[0].name.value
         if name == "__typename":
             typename = parent.name
-            return lambda _source, _place, _run: typename
+            return lambda _source, _path, _execution: typename
         definition = self._schema.get_field(parent, name)
         if definition is None or name.startswith("__"):
             raise Unsupported("introspection")
-        asked = Asked(self._schema, parent, key, definition, nodes, self._hide_suggestions)
+        requested = RequestedField(self._schema, parent, key, definition, nodes, self._hide_suggestions)
         inner = definition.type.of_type if isinstance(definition.type, GraphQLNonNull) else definition.type
         if is_leaf_type(inner):
-            put_out = leaf(inner)
-            attribute = attribute_of(asked)
+            serialize = leaf_serializer(inner)
+            attribute = attribute_of(requested)
             return (
-                _attribute(asked, attribute, put_out, unchanged(inner))
+                _attribute(requested, attribute, serialize, identity_class(inner))
                 if attribute
-                else _value(asked, resolver_of(asked), put_out)
+                else _value(requested, resolver_of(requested), serialize)
             )
-        return self._composite(asked, group)
+        return self._composite(requested, group)
 
-    def _composite(self, asked: Asked, group: FieldDetailsList) -> Field:
-        type_, nodes, key, parent_name = asked.definition.type, asked.nodes, asked.key, asked.parent.name
-        non_null, told = isinstance(type_, GraphQLNonNull), needs_info(type_)
-        attribute = attribute_of(asked)
-        resolver = _getting(attribute) if attribute else resolver_of(asked)
-        complete = completer(type_, asked, group, lambda one: self._sub_fields(one, group))
+    def _composite(self, requested: RequestedField, group: FieldDetailsList) -> Field:
+        type_, nodes, key, parent_name = (
+            requested.definition.type,
+            requested.nodes,
+            requested.key,
+            requested.parent.name,
+        )
+        non_null, with_info = isinstance(type_, GraphQLNonNull), needs_info(type_)
+        attribute = attribute_of(requested)
+        resolver = _attribute_resolver(attribute) if attribute else resolver_of(requested)
+        complete = completer(type_, requested, group, lambda type_: self._subfields(type_, group))
 
-        def field(source: Any, place: Place | None, run: Execution) -> Any:
-            here: Place = (place, key, parent_name)
+        def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+            here: PathNode = (path, key, parent_name)
             try:
-                value = resolver(source, here, run)
-                completed = complete(value, here, run, asked.info(here, run) if told else None)
+                value = resolver(source, here, execution)
+                completed = complete(
+                    value, here, execution, requested.info(here, execution) if with_info else None
+                )
                 if completed is None and non_null:
-                    raise no_null(asked)
-            except Exception as error:  # noqa: BLE001 - whatever a resolver raises stands in the answer
-                return run.fail(error, nodes, here, non_null=non_null)
+                    raise null_error(requested)
+            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+                return execution.fail(error, nodes, here, non_null=non_null)
             return completed
 
         return field
 
 
-def _getting(attribute: str) -> Resolver:
-    return lambda source, _place, _run: getattr(source, attribute)
+def _attribute_resolver(attribute: str) -> Resolver:
+    return lambda source, _path, _execution: getattr(source, attribute)
 
 
-def _attribute(asked: Asked, attribute: str, put_out: Leaf, kind: type | None) -> Field:
-    nodes, key, parent_name = asked.nodes, asked.key, asked.parent.name
-    non_null = isinstance(asked.definition.type, GraphQLNonNull)
+def _attribute(
+    requested: RequestedField, attribute: str, serialize: LeafSerializer, kind: type | None
+) -> Field:
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
 
-    def field(source: Any, place: Place | None, run: Execution) -> Any:
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
         try:
             value = getattr(source, attribute)
             if type(value) is kind:
                 return value
-            value = put_out(value)
+            value = serialize(value)
             if value is None and non_null:
-                raise no_null(asked)
-        except Exception as error:  # noqa: BLE001 - whatever a property raises stands in the answer
-            return run.fail(error, nodes, (place, key, parent_name), non_null=non_null)
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - whatever a property raises is in the answer
+            return execution.fail(error, nodes, (path, key, parent_name), non_null=non_null)
         return value
 
     return field
 
 
-def _value(asked: Asked, resolver: Resolver, put_out: Leaf) -> Field:
-    nodes, key, parent_name = asked.nodes, asked.key, asked.parent.name
-    non_null = isinstance(asked.definition.type, GraphQLNonNull)
+def _value(requested: RequestedField, resolver: Resolver, serialize: LeafSerializer) -> Field:
+    nodes, key, parent_name = requested.nodes, requested.key, requested.parent.name
+    non_null = isinstance(requested.definition.type, GraphQLNonNull)
 
-    def field(source: Any, place: Place | None, run: Execution) -> Any:
-        here: Place = (place, key, parent_name)
+    def field(source: Any, path: PathNode | None, execution: Execution) -> Any:
+        here: PathNode = (path, key, parent_name)
         try:
-            value = put_out(resolver(source, here, run))
+            value = serialize(resolver(source, here, execution))
             if value is None and non_null:
-                raise no_null(asked)
-        except Exception as error:  # noqa: BLE001 - whatever a resolver raises stands in the answer
-            return run.fail(error, nodes, here, non_null=non_null)
+                raise null_error(requested)
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is in the answer
+            return execution.fail(error, nodes, here, non_null=non_null)
         return value
 
     return field

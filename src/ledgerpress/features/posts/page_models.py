@@ -1,4 +1,4 @@
-"""What the pages show, read from one snapshot: templates get these values ready to be printed."""
+"""What the pages of articles show, read from one snapshot and ready for the templates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +10,18 @@ from markupsafe import Markup
 
 from ledgerpress.features import people_queries
 from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.pages import category_link
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render
 from ledgerpress.graphql.scalars import iso_time
+from ledgerpress.http.pages.pages import Link
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time import relative_time
 from ledgerpress.views.snapshot import Snapshot
 
 PAGE_SIZE: Final = 10
-TOP: Final = 0
-_MAIN_CATEGORIES: Final = 8
-_FEWEST_SECTIONS: Final = 3
+_MIN_SECTIONS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A name that leads somewhere."""
-
-    name: str
-    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
+class ArticleList:
     """A page of a list of articles; `newer` and `older` are queries that lead to its neighbours."""
 
     cards: Sequence[Card]
@@ -64,18 +56,8 @@ class Cards:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
-    """A category, with those below it. Its count takes them in."""
-
-    name: str
-    href: str
-    count: int
-    children: "Sequence[Branch]"
-
-
-@dataclass(frozen=True, slots=True)
 class ArticleContent:
-    """An article to be read. `sections` is empty where the body is too short for a table of contents."""
+    """An article. `sections` is empty if the body is too short for a table of contents."""
 
     title: str
     href: str
@@ -90,49 +72,21 @@ class ArticleContent:
     body: Markup
 
 
-def site_name(snapshot: Snapshot) -> str:
-    """Return the site's name; one that has none yet is called after the program."""
-    return people_queries.site_name(snapshot) or "LedgerPress"
-
-
-def main_categories(snapshot: Snapshot) -> list[Link]:
-    """Return the first categories at the top of the tree, by name: as many as fit at the head of a page."""
-    return [_category_link(one) for one in categories.children(snapshot, TOP)[:_MAIN_CATEGORIES]]
-
-
-def category_tree(snapshot: Snapshot, below: int = TOP) -> list[Branch]:
-    """Return the tree below a category, or all of it."""
-    return [
-        Branch(
-            name=one.name,
-            href=category_href(one.slug),
-            count=categories.count_articles(snapshot, one, descend=True),
-            children=category_tree(snapshot, one.seq),
-        )
-        for one in categories.children(snapshot, below)
-    ]
-
-
-def ancestors(snapshot: Snapshot, category: categories.Category) -> list[Link]:
-    """Return the categories above one, from the top down."""
-    return [_category_link(one) for one in categories.ancestors(snapshot, category)]
-
-
-def article_cards(
+def article_list(
     snapshot: Snapshot, ks: Sequence[int], now: int, *, after: str | None, before: str | None
-) -> Cards:
+) -> ArticleList:
     """Return the articles of the listings `ks` next to a cursor, the newest first. Raises `BadPageRequest`."""
     request = (
         PageRequest(last=PAGE_SIZE, before=before) if before else PageRequest(first=PAGE_SIZE, after=after)
     )
     page = page_of(snapshot, ks, request)
-    found = [article_queries.by_seq(snapshot, key.post) for key in page.entries]
+    articles = [article_queries.by_seq(snapshot, key.post) for key in page.entries]
     newer = older = None
     if page.entries and page.has_previous:
         newer = f"?before={encode_cursor(page.entries[0])}"
     if page.entries and page.has_next:
         older = f"?after={encode_cursor(page.entries[-1])}"
-    return Cards([_card(snapshot, one, now) for one in found if one], newer, older)
+    return ArticleList([_card(snapshot, article, now) for article in articles if article], newer, older)
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
@@ -149,21 +103,17 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
         updated=_moment(article.updated_at, now) if was_updated else None,
         reading_minutes=body.reading_minutes,
         corrections=[
-            (_moment(one.at, now), one.note) for one in article_queries.corrections(snapshot, article)
+            (_moment(correction.at, now), correction.note)
+            for correction in article_queries.corrections(snapshot, article)
         ],
-        sections=body.sections if len(body.sections) >= _FEWEST_SECTIONS else (),
+        sections=body.sections if len(body.sections) >= _MIN_SECTIONS else (),
         body=Markup(body.html),  # noqa: S704 - sanitised by `render`
     )
 
 
 def article_href(slug: str) -> str:
-    """Return where an article is."""
+    """Return the address of an article."""
     return f"/articles/{quote(slug)}"
-
-
-def category_href(slug: str) -> str:
-    """Return where a category is."""
-    return f"/categories/{quote(slug)}"
 
 
 def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Card:
@@ -181,15 +131,11 @@ def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Car
 
 
 def _authors(snapshot: Snapshot, article: article_queries.Article) -> list[str]:
-    return [one.name for one in people_queries.authors(snapshot, article.author_ids)]
+    return [author.name for author in people_queries.authors(snapshot, article.author_ids)]
 
 
 def _categories(snapshot: Snapshot, article: article_queries.Article) -> list[Link]:
-    return [_category_link(one) for one in categories.of_post(snapshot, article.seq)]
-
-
-def _category_link(category: categories.Category) -> Link:
-    return Link(category.name, category_href(category.slug))
+    return [category_link(category) for category in categories.of_post(snapshot, article.seq)]
 
 
 def _moment(microseconds: int, now: int) -> Moment:

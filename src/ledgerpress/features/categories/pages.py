@@ -1,0 +1,54 @@
+"""Categories on pages: links, the tree, and the navigation at the head of every page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from ledgerpress.features.categories import queries
+from ledgerpress.http.pages.pages import Link, PageContribution
+from ledgerpress.views.snapshot import Snapshot
+
+ROOT: Final = 0
+_MAX_MAIN_CATEGORIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A category with those below it, which its count includes."""
+
+    name: str
+    href: str
+    count: int
+    children: "Sequence[Branch]"
+
+
+def category_href(slug: str) -> str:
+    """Return the address of a category."""
+    return f"/categories/{quote(slug)}"
+
+
+def category_link(category: queries.Category) -> Link:
+    """Return the link to a category."""
+    return Link(category.name, category_href(category.slug))
+
+
+def category_tree(snapshot: Snapshot, below: int = ROOT) -> list[Branch]:
+    """Return the tree below a category, or all of it."""
+    return [
+        Branch(
+            name=category.name,
+            href=category_href(category.slug),
+            count=queries.count_articles(snapshot, category, descend=True),
+            children=category_tree(snapshot, category.seq),
+        )
+        for category in queries.children(snapshot, below)
+    ]
+
+
+def _main_categories(snapshot: Snapshot) -> list[Link]:
+    """Return the first categories at the top of the tree, by name: as many as fit at the head of a page."""
+    return [category_link(category) for category in queries.children(snapshot, ROOT)[:_MAX_MAIN_CATEGORIES]]
+
+
+PAGES: Final = PageContribution(navigation=_main_categories)

@@ -1,0 +1,133 @@
+"""Pages for readers, which work without JavaScript and are contributed by features, and the page with GraphiQL."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ledgerpress.graphql.context import Store
+from ledgerpress.http.pages.assets import Assets
+from ledgerpress.http.pages.page_headers import GRAPHIQL_POLICY, SITE_POLICY, page_headers
+from ledgerpress.views.snapshot import Snapshot
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_DEFAULT_NAME: Final = "LedgerPress"
+"""The name of a site that has none yet."""
+
+PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
+"""Returns a page that is read from one snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link with its text."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContribution:
+    """What one feature adds to the pages.
+
+    `routes` are handlers by path, as Starlette's routes have it, and `templates` is the folder of their Jinja templates.
+    `site_name` and `navigation` are shown on every page. `examples` returns values for the example operations of
+    GraphiQL, by the name of the data attribute.
+    """
+
+    routes: Mapping[str, PageHandler] = field(default_factory=dict)
+    templates: Path | None = None
+    site_name: Callable[[Snapshot], str | None] | None = None
+    navigation: Callable[[Snapshot], Sequence[Link]] | None = None
+    examples: Callable[[Snapshot], Mapping[str, str]] | None = None
+
+
+class Pages:
+    """The pages of the site. Each is read from one snapshot, and has its position in a header."""
+
+    def __init__(self, store: Store, contributions: Sequence[PageContribution] = ()) -> None:
+        self._store = store
+        self._contributions = contributions
+        self._assets = Assets()
+        folders = [_TEMPLATES, *(part.templates for part in contributions if part.templates)]
+        self._templates = Environment(
+            loader=FileSystemLoader(folders),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["asset"] = self._assets.href
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes of the pages. The last one matches every path, so they come after all others."""
+        return [
+            *(
+                Route(path, self._endpoint(handler))
+                for part in self._contributions
+                for path, handler in part.routes.items()
+            ),
+            Route("/static/{path:path}", self._assets.serve),
+            Route("/{path:path}", self._endpoint(lambda pages, snapshot, _: pages.not_found(snapshot))),
+        ]
+
+    @property
+    def now(self) -> int:
+        """The time from which ages are counted, in microseconds since 1970, UTC."""
+        return self._store.clock.now()
+
+    async def graphiql(self, _: Request) -> Response:
+        """Return the page with GraphiQL."""
+        with self._store.snapshot() as snapshot:
+            examples: dict[str, str] = {}
+            for part in self._contributions:
+                examples.update(part.examples(snapshot) if part.examples else {})
+            page = self.page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
+        page.headers["Vary"] = "Accept"
+        return page
+
+    def page(
+        self,
+        snapshot: Snapshot,
+        template: str,
+        *,
+        status: int = 200,
+        policy: str = SITE_POLICY,
+        **values: Any,
+    ) -> Response:
+        """Return a page: a template with values."""
+        html = self._templates.get_template(template).render(
+            site_name=self._site_name(snapshot),
+            navigation=self._navigation(snapshot),
+            position=snapshot.position,
+            **values,
+        )
+        return HTMLResponse(html, status_code=status, headers=page_headers(snapshot.position, policy))
+
+    def not_found(self, snapshot: Snapshot) -> Response:
+        """Return the page for an address that leads nowhere."""
+        return self.page(snapshot, "missing.html", status=404)
+
+    def moved(self, snapshot: Snapshot, href: str) -> Response:
+        """Return a redirect to the current address of a page."""
+        # Not cached ("no-cache"): a former slug may become current again, and a browser would redirect in circles.
+        return RedirectResponse(href, status_code=301, headers=page_headers(snapshot.position))
+
+    def _endpoint(self, handler: PageHandler) -> Any:
+        async def endpoint(request: Request) -> Response:
+            with self._store.snapshot() as snapshot:
+                return handler(self, snapshot, request)
+
+        return endpoint
+
+    def _site_name(self, snapshot: Snapshot) -> str:
+        names = (part.site_name(snapshot) for part in self._contributions if part.site_name)
+        return next((name for name in names if name), _DEFAULT_NAME)
+
+    def _navigation(self, snapshot: Snapshot) -> list[Link]:
+        return [link for part in self._contributions if part.navigation for link in part.navigation(snapshot)]

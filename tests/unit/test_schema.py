@@ -1,0 +1,174 @@
+"""The schema is built from contributions: access is denied by default, and schemas do not influence each other."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+import strawberry
+from graphql import GraphQLInputObjectType, GraphQLObjectType
+from strawberry.types.field import StrawberryField
+
+from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.features.posts.schema.mutations import PostCreateInput
+from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.site.schema import SCHEMA as SITE
+from ledgerpress.features.site.schema import Site
+from ledgerpress.graphql import cost_directives
+from ledgerpress.graphql.access_control import GUARDED
+from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.schema import Schema, build_schema
+
+READ_SITE: Final = RequiredPermission(Permission.WRITE_SITE)
+
+
+@strawberry.type
+class Visits:
+    """Visits of the site."""
+
+    count: int
+
+
+@strawberry.type
+class VisitQueries:
+    """A query for visits."""
+
+    @strawberry.field
+    def visits(self) -> list[Visits]:
+        """Return the visits."""
+        return [Visits(count=3)]
+
+
+@strawberry.type
+class SiteFields:
+    """Fields added to the site."""
+
+    @strawberry.field
+    @staticmethod
+    def visits(first: int | None = None) -> Visits:
+        """Return the visits."""
+        return Visits(count=first or 7)
+
+
+@strawberry.input
+class PostTags:
+    """Inputs added to new posts."""
+
+    tags: list[str] | None = None
+
+
+@strawberry.type
+class Visit(Node):
+    """A visit with an id."""
+
+
+@strawberry.type
+class VisitIdQueries:
+    """A query for a visit with an id."""
+
+    visit: Visit | None = None
+
+
+def load_visit(_: PointInTime, __: str) -> Node | None:
+    """Return no visit."""
+    return None
+
+
+VISITS: Final = SchemaContribution(
+    query=VisitQueries,
+    extends={Site: SiteFields},
+    permissions={"Query.visits": READ_SITE, "Site.visits": None},
+    objects={"Visits": None},
+    weights={"Site.visits": 4.0, "Site.name": 2.0},
+    sizes={"Query.visits": 9},
+)
+
+
+def field(schema: Schema, coordinate: str) -> Any:
+    """Return a field of an object type."""
+    type_name, _, name = coordinate.partition(".")
+    named = schema._schema.type_map[type_name]
+    assert isinstance(named, GraphQLObjectType)
+    return named.fields[name]
+
+
+def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
+    schema = build_schema([SITE, VISITS], ["TOO_MANY_VISITS"])
+    assert list(field(schema, "Query.site").type.of_type.fields)[-1] == "visits"
+    assert cost_directives.weight_of(field(schema, "Site.visits")) == 4.0
+    size = cost_directives.size_of(field(schema, "Query.visits"))
+    assert size is not None
+    assert size.assumed_size == 9
+    assert field(schema, "Query.visits").extensions[GUARDED] == READ_SITE
+    assert "TOO_MANY_VISITS" in schema._schema.type_map["ErrorCode"].values  # type: ignore[attr-defined]
+    assert field(schema, "Site.visits").resolve(None, None) == Visits(count=7)
+
+
+def test_schemas_with_different_features_do_not_influence_each_other() -> None:
+    before = graphql_schema().as_str()
+    alone = build_schema([SITE]).as_str()
+    both = build_schema([SITE, VISITS]).as_str()
+    assert build_schema([SITE]).as_str() == alone
+    assert both not in {alone, before}
+    assert "visits" not in alone
+    assert graphql_schema().as_str() == before
+    assert 'name: String @cost(weight: "2.0")' in both
+    definition = field(build_schema([SITE, VISITS]), "Site.name").extensions["strawberry-definition"]
+    shared = next(one for one in _fields(Site) if one.python_name == "name")
+    assert definition.directives
+    assert not shared.directives
+
+
+def _fields(type_: Any) -> list[StrawberryField]:
+    fields: list[StrawberryField] = type_.__strawberry_definition__.fields
+    return fields
+
+
+def test_a_feature_adds_fields_to_the_inputs_of_features_below() -> None:
+    contributions = [*_first_party(), SchemaContribution(extends={PostCreateInput: PostTags})]
+    named = build_schema(contributions)._schema.type_map["PostCreateInput"]
+    assert isinstance(named, GraphQLInputObjectType)
+    assert "tags" in named.fields
+    alone = graphql_schema()._schema.type_map["PostCreateInput"]
+    assert isinstance(alone, GraphQLInputObjectType)
+    assert "tags" not in alone.fields
+
+
+def _first_party() -> list[SchemaContribution]:
+    from ledgerpress.feature import load
+    from ledgerpress.features.registry import FIRST_PARTY
+
+    return [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
+
+
+@pytest.mark.parametrize(
+    ("contribution", "error"),
+    [
+        (replace(VISITS, permissions={"Site.visits": None}), r"Query\.visits has no declared permission"),
+        (replace(VISITS, permissions={"Query.visits": None}), r"Site\.visits has no declared permission"),
+        (replace(VISITS, objects={}), "type Visits has no declared permission"),
+        (replace(VISITS, weights={"Site.visit": 1.0}), r"Site\.visit is declared, but not in the schema"),
+        (replace(VISITS, objects={"Visits": None, "Guest": None}), "Guest is declared, but not in the schema"),
+        (replace(VISITS, nodes={"Visits": load_visit}), "Visits needs both the interface Node and a node loader"),
+        (
+            SchemaContribution(
+                query=VisitIdQueries, permissions={"Query.visit": None}, objects={"Visit": None}
+            ),
+            "Visit needs both the interface Node and a node loader",
+        ),
+        (replace(VISITS, extends={Post: SiteFields}), "added to Post, which is not in the schema"),
+        (
+            replace(VISITS, permissions={**VISITS.permissions, "Query.site": None}),
+            r"Two features declare a permission for Query\.site",
+        ),
+        (SITE, "Two features declare a permission"),
+        (replace(VISITS, query=SiteFields, extends={Site: Site}), r"Site\.\w+ is added, but exists"),
+    ],
+)  # fmt: skip
+def test_a_contribution_that_is_not_complete_is_rejected(
+    contribution: SchemaContribution, error: str
+) -> None:
+    with pytest.raises(SchemaError, match=error):
+        build_schema([SITE, contribution])
