@@ -1,4 +1,4 @@
-"""Commands of every kind, in any order: some make sense, some are refused, some come twice."""
+"""Generate commands of every kind, in any order: some are valid, some are rejected, some are repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""A log in memory, for histories that are long and made in no time, and a handler that writes to it."""
+"""A log in memory for long histories, and a command handler that writes to it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A store in use: commands come in, it is closed and opened again, its views are lost, transactions fail."""
+"""A store in use: it receives commands, is closed and reopened, loses its views, and transactions fail."""
 
 import asyncio
 import sqlite3
