@@ -19,8 +19,7 @@ from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.projector_registry import declared_views
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import declared_views, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids

@@ -16,8 +16,7 @@ import uvloop
 
 from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.projector_registry import declared_views
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import declared_views, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store

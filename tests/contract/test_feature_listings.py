@@ -8,7 +8,7 @@ import pytest
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.projector_registry import all_projectors, declared_views
+from ledgerpress.features.registry import all_projectors, declared_views
 from ledgerpress.views.declarations import ListingContribution
 from ledgerpress.views.files.directory import digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables

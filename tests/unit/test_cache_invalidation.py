@@ -1,7 +1,6 @@
 """Every type of event invalidates known topics, or everything."""
 
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.projector_registry import declared_views
+from ledgerpress.features.registry import EVENT_TYPES, declared_views
 from ledgerpress.views import cache_invalidation
 
 EVERYTHING = {"log.opened", "payload.withdrawn", "projection.skipped"}

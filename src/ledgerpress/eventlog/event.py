@@ -4,20 +4,12 @@ from typing import Final
 
 import msgspec
 
-WITHDRAWAL: Final = "payload.withdrawn"
-"""The stored name of `PayloadWithdrawn`."""
 SYSTEM_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000001"
 """The actor of events that LedgerPress records itself."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A fact. An absent optional field is `UNSET`: unchanged. `None` means cleared."""
-
-
-class PayloadWithdrawn(Event, frozen=True):
-    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
-
-    header: dict[str, str | int | None]
 
 
 class Withdrawn(Event, frozen=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site import queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication

@@ -6,7 +6,7 @@ projection may have skipped, and very many events at once.
 
 from typing import Final
 
-from ledgerpress.eventlog.leases.events import TAKEN
+from ledgerpress.eventlog.log_events import LEASE_TAKEN
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
@@ -14,7 +14,7 @@ from ledgerpress.views.snapshot import Snapshot
 MAX_EVENTS: Final = 250
 """The most events for which topics are computed, which takes some 25 milliseconds; more invalidate everything."""
 
-_KERNEL_EVENTS: Final = frozenset({TAKEN})
+_KERNEL_EVENTS: Final = frozenset({LEASE_TAKEN})
 """Events of the kernel that change no read model."""
 
 

@@ -3,12 +3,16 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors import projector, queries
+from ledgerpress.features.actors import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="actors",
     requires=(),
     # --- writing ---
+    events=model.EVENTS,
+    first_events=model.FIRST_EVENTS,
+    commands=commands.COMMANDS,
+    adds=commands.ADDS,
     # --- views ---
     projectors=(projector.PROJECTOR,),
     dependencies=(queries.DEPENDENCIES,),

@@ -3,12 +3,14 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.authors import projector, queries
+from ledgerpress.features.authors import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="authors",
     requires=(),
     # --- writing ---
+    events=model.EVENTS,
+    commands=commands.COMMANDS,
     # --- views ---
     projectors=(projector.PROJECTOR,),
     listings=(projector.LISTINGS,),

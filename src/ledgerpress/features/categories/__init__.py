@@ -3,12 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.categories import listings, projector, queries
+from ledgerpress.features.categories import commands, listings, model, projector, queries
 
 FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     # --- writing ---
+    events=model.EVENTS,
+    commands=commands.COMMANDS,
+    error_codes=model.ERROR_CODES,
     # --- views ---
     projectors=(projector.PROJECTOR,),
     listings=(listings.LISTINGS,),

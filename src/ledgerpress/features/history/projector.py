@@ -8,7 +8,8 @@ import sqlite3
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, PayloadWithdrawn
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.log_events import PayloadWithdrawn
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
 
 _OWN_STREAMS: Final = ("post", "author", "actor")

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ledgerpress.eventlog.log_events import SKIP
 from ledgerpress.features.actors.queries import actor_topic
 from ledgerpress.features.authors.queries import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.dependencies import post_topic
 from ledgerpress.views.declarations import RecentEvent
-from ledgerpress.views.projection.skips import SKIP
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.temporal_rows import OPEN
 

@@ -3,12 +3,23 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.posts import change_values, dependencies, listings, projector
+from ledgerpress.features.posts import (
+    change_values,
+    commands,
+    dependencies,
+    listings,
+    model,
+    projector,
+    restore_revert_commands,
+)
 
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
     # --- writing ---
+    events=model.EVENTS,
+    commands=(*commands.COMMANDS, *restore_revert_commands.COMMANDS),
+    error_codes=model.ERROR_CODES,
     # --- views ---
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),

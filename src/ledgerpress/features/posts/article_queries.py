@@ -5,18 +5,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import msgspec
-
 from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.queries import Author
+from ledgerpress.features.posts import content_rows
+from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
 from ledgerpress.features.posts.dependencies import article_topic, public_slug_topic
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-_COLUMNS: Final = """
-    post.seq, post.id, article.published_at, article.updated_at,
-    content.slug, content.title, content.teaser, content.body, content.author_ids
+_COLUMNS: Final = f"""
+    post.seq, post.id, article.published_at, article.updated_at, {content_rows.COLUMNS}
 """
 _ARTICLE: Final = """
     SELECT {columns}
@@ -36,22 +35,16 @@ _BY_SEQS: Final = f"""
     CROSS JOIN content ON content.position = article.content
     WHERE article.from_pos <= ?2 AND article.to_pos > ?2
 """  # noqa: S608
-_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
-    """An article. `body` is the position of its body's text; times are in microseconds since 1970, UTC."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article(ContentRow):
+    """An article. Times are in microseconds since 1970, UTC."""
 
     seq: int
     id: str
     published_at: int
     updated_at: int
-    slug: str
-    title: str
-    teaser: str | None
-    body: int
-    author_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +135,14 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
 
 
 def _article_of(row: tuple[Any, ...]) -> Article:
-    return Article(*(*row[:-1], _author_ids.decode(row[-1])))
+    seq, post_id, published_at, updated_at, *content = row
+    return Article(
+        seq=seq,
+        id=post_id,
+        published_at=published_at,
+        updated_at=updated_at,
+        **values_of_row(content),
+    )
 
 
 def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:

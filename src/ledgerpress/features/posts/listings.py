@@ -10,9 +10,17 @@ from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts.events import ContentChanged, PostCategorized, PostCreated, PostUncategorized
-from ledgerpress.features.posts.model import PostPublished
-from ledgerpress.features.posts.state import Lifecycle, PostStatus, advance, known_event
+from ledgerpress.features.posts.model import (
+    ContentChanged,
+    Lifecycle,
+    PostCategorized,
+    PostCreated,
+    PostPublished,
+    PostStatus,
+    PostUncategorized,
+    advance,
+    known_event,
+)
 from ledgerpress.views.declarations import HiddenRule, ListingContribution
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingWriter
 from ledgerpress.views.listings.queries import members

@@ -5,25 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
+from ledgerpress.features.posts.content_rows import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.posts.dependencies import categories_topic, post_slug_topic, post_topic
 from ledgerpress.features.posts.listings import EVERY_POST, status_key
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-_POST: Final = """
+_POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
-        state.published_at, content.slug, content.title, content.teaser, content.body, content.author_ids
+        state.published_at, {COLUMNS}
     FROM post
     JOIN post_state AS state ON state.seq = post.seq
     JOIN content ON content.position = state.content
-    WHERE {condition} AND state.from_pos <= ?
+    WHERE {{condition}} AND state.from_pos <= ?
     ORDER BY state.from_pos DESC LIMIT 1
-"""
+"""  # noqa: S608
 _BY_SEQ: Final = _POST.format(condition="post.seq = ?")
 _BY_ID: Final = _POST.format(condition="post.id = ?")
 _CATEGORIES: Final = """
@@ -37,9 +36,9 @@ _CREATED_BY: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A post. `body` is the position of its body's text; times are in microseconds since 1970, UTC.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post(ContentRow):
+    """A post. Times are in microseconds since 1970, UTC.
 
     `live_revision` is that of the content last published, and `published_at` the date that it bears.
     """
@@ -52,11 +51,6 @@ class Post:
     has_unpublished_changes: bool
     live_revision: int | None
     published_at: int | None
-    slug: str
-    title: str
-    teaser: str | None
-    body: int
-    author_ids: tuple[str, ...]
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
@@ -165,21 +159,18 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
     row = snapshot.about(post_topic(key)).execute(query, (key, snapshot.position)).fetchone()
     if row is None:
         return None
-    seq, post_id, created_at, version, status, revision, live_revision, *rest, author_ids = row
-    fields = (
-        *(
-            seq,
-            post_id,
-            created_at,
-            version,
-            PostStatus(status),
-            revision != live_revision,
-            live_revision,
-            *rest,
-        ),
-        msgspec.json.decode(author_ids, type=tuple[str, ...]),
+    seq, post_id, created_at, version, status, revision, live_revision, published_at, *content = row
+    return Post(
+        seq=seq,
+        id=post_id,
+        created_at=created_at,
+        version=version,
+        status=PostStatus(status),
+        has_unpublished_changes=revision != live_revision,
+        live_revision=live_revision,
+        published_at=published_at,
+        **values_of_row(content),
     )
-    return Post(*fields)
 
 
 # The actor who recorded a post's first event wrote it, and the position of that event is the post's own.

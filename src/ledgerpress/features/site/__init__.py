@@ -3,12 +3,14 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.site import projector, queries
+from ledgerpress.features.site import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="site",
     requires=("actors",),
     # --- writing ---
+    events=model.EVENTS,
+    commands=commands.COMMANDS,
     # --- views ---
     projectors=(projector.PROJECTOR,),
     dependencies=(queries.DEPENDENCIES,),

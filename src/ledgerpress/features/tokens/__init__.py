@@ -3,13 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.tokens import projector
+from ledgerpress.features.tokens import commands, model, projector
 from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="tokens",
     requires=("actors",),
     # --- writing ---
+    events=model.EVENTS,
+    commands=commands.COMMANDS,
     # --- views ---
     projectors=(projector.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
