@@ -1,6 +1,6 @@
 """The features that LedgerPress ships, and what follows from their manifests."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ledgerpress.commands.previous_results import CommandsProjector
@@ -50,7 +50,6 @@ def event_codec() -> Codec[Event]:
     return FEATURES.codec()
 
 
-@cache
 def declared_views(*more: Feature) -> DeclaredViews:
     """Return what these features, and `more`, declare for the views."""
     return DeclaredViews.of([*FIRST_PARTY, *more], kernel=[CommandsProjector()])
