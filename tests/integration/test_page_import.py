@@ -19,7 +19,7 @@ from ledgerpress.features.categories.commands import (
     MergeCategory,
     RenameCategory,
 )
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
 from ledgerpress.features.people_commands import NameSite
