@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
-from ledgerpress.commands.command_context import AppendPlan, CommandContext
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.clock import DemoClock
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.story_steps import Stage
@@ -21,7 +22,7 @@ class StoreNotEmpty(Exception):
 
     def __init__(self, position: int) -> None:
         super().__init__(
-            f"the demo loads into an empty store, and this one has {position - FIRST_EVENTS:,} events already"
+            f"the demo loads into an empty store, and this one has {position - FIRST_EVENT_COUNT:,} events already"
         )
         self.position = position
 
@@ -35,7 +36,7 @@ async def load_demo(
     bytes. `progress` is called with the steps done and their total. Raises `StoreNotEmpty`.
     """
     head = (await commands.handle(_NothingToDo())).position
-    if head > FIRST_EVENTS:
+    if head > FIRST_EVENT_COUNT:
         raise StoreNotEmpty(head)
     stage = Stage(clock.now())
     for done, step in enumerate(STORY, 1):
@@ -53,7 +54,7 @@ class _NothingToDo:
     """Records nothing; its result contains the head of the log."""
 
     fingerprint_name: ClassVar[str] = "_NothingToDo"
-    queue = None
+    lock_key = None
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
+    async def plan(self, context: CommandContext) -> AppendPlan:
         return AppendPlan("")
