@@ -12,7 +12,6 @@ from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
-from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
@@ -22,7 +21,6 @@ from ledgerpress.graphql.scalars import DateTime, Position
 from ledgerpress.views import recorded_time
 from ledgerpress.views.paging import PageRequest
 
-_TYPES: Final = frozenset(name for name, _, _ in EVENT_TYPES)
 _SUBJECTS: Final = {
     "Post": "post",
     "Article": "post",
@@ -64,16 +62,17 @@ class ChangeFilter:
     position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
     position_to: Position | None = strawberry.field(default=None, description="The highest position.")
 
-    def query(self, moment: PointInTime) -> ChangeQuery:
-        """Return the query for the changes. Raises `BadRequest`."""
-        low, high = self.position_from or 1, moment.snapshot.position
+    def query(self, context: Context) -> ChangeQuery:
+        """Return the query for the changes up to today. Raises `BadRequest`."""
+        snapshot = context.today.snapshot
+        low, high = self.position_from or 1, snapshot.position
         if self.position_to is not None:
             high = min(high, self.position_to)
         if self.recorded_from is not None:
-            low = max(low, recorded_time.position_at(moment.snapshot, self.recorded_from - 1) + 1)
+            low = max(low, recorded_time.position_at(snapshot, self.recorded_from - 1) + 1)
         if self.recorded_to is not None:
-            high = min(high, recorded_time.position_at(moment.snapshot, self.recorded_to))
-        if unknown := sorted({*(self.types or ())} - _TYPES):
+            high = min(high, recorded_time.position_at(snapshot, self.recorded_to))
+        if unknown := sorted({*(self.types or ())} - context.declared.event_types):
             raise BadRequest(f"There is no type of event “{unknown[0]}”.")
         return ChangeQuery(
             subject=None if self.stream is None else _subject(self.stream),
