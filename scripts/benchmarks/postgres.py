@@ -72,6 +72,7 @@ class OneClient:
                     log_rows.new_row(
                         write.events[0],
                         bytes.fromhex(write.events[0].payload.commitment()),
+                        0,
                         write.stream,
                         write.expected + 1,
                     )

@@ -83,7 +83,6 @@ VISITS: Final = SchemaContribution(
     objects={"Visits": None},
     weights={"Site.visits": 4.0, "Site.name": 2.0},
     sizes={"Query.visits": 9},
-    error_codes=("TOO_MANY_VISITS",),
 )
 
 
@@ -96,7 +95,7 @@ def field(schema: Schema, coordinate: str) -> Any:
 
 
 def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
-    schema = build_schema([SITE, VISITS])
+    schema = build_schema([SITE, VISITS], ["TOO_MANY_VISITS"])
     assert list(field(schema, "Query.site").type.of_type.fields)[-1] == "visits"
     assert cost_directives.weight_of(field(schema, "Site.visits")) == 4.0
     size = cost_directives.size_of(field(schema, "Query.visits"))

@@ -7,7 +7,7 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.authorization import PermissionDenied
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.graphql.access_control import AccessDenied

@@ -49,7 +49,6 @@ class SchemaContribution:
     weights: Mapping[str, float] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     list_arguments: Mapping[str, str] = field(default_factory=dict)
-    error_codes: Sequence[str] = ()
     events: Mapping[str, EventAccess] = field(default_factory=dict)
 
 
@@ -69,7 +68,6 @@ class SchemaDeclarations:
         self.weights: Final = _merged("weight", (part.weights for part in parts))
         self.sizes: Final = _merged("size", (part.sizes for part in parts))
         self.list_arguments: Final = _merged("list argument", (part.list_arguments for part in parts))
-        self.error_codes: Final = [code for part in parts for code in part.error_codes]
         self.events: Final = _merged("event access", (part.events for part in parts))
 
 

@@ -46,7 +46,7 @@ class Subscription:
 class Schema(strawberry.Schema):
     """A schema, with the declarations that it was built from. Raises `SchemaError`."""
 
-    def __init__(self, contributions: Iterable[SchemaContribution]) -> None:
+    def __init__(self, contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> None:
         self.declarations: Final = SchemaDeclarations(contributions)
         self._added: Final = defaultdict[type, list[StrawberryField]](list)
         roots = {
@@ -65,7 +65,7 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self._check()
-        _add_enum_values(self._schema, "ErrorCode", self.declarations.error_codes)
+        _add_enum_values(self._schema, "ErrorCode", error_codes)
         _drop_null_defaults(self._schema)
         guard_fields(self._schema, self.declarations.permissions)
         cost_directives.assign(self._schema, self.declarations)
@@ -126,9 +126,9 @@ class Schema(strawberry.Schema):
         return definition.concrete_of is None and "Payload" not in _interfaces(type_)
 
 
-def build_schema(contributions: Iterable[SchemaContribution]) -> Schema:
-    """Return the schema of the kernel and of features. Raises `SchemaError`."""
-    return Schema((root_fields.KERNEL, *contributions))
+def build_schema(contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> Schema:
+    """Return the schema of the kernel and of features with their error codes. Raises `SchemaError`."""
+    return Schema((root_fields.KERNEL, *contributions), error_codes)
 
 
 def _interfaces(type_: GraphQLObjectType) -> set[str]:

@@ -5,7 +5,8 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission, RequiredPermission
-from ledgerpress.features import people_commands, people_queries
+from ledgerpress.features import people_queries
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
@@ -74,9 +75,9 @@ class AuthorRegisterInput(CommandInput):
 
     name: str
 
-    def command(self) -> people_commands.RegisterAuthor:
+    def command(self) -> RegisterAuthor:
         """Return the command."""
-        return people_commands.RegisterAuthor(name=self.name)
+        return RegisterAuthor(name=self.name)
 
 
 @strawberry.input
@@ -86,11 +87,9 @@ class AuthorRenameInput(CommandInput):
     id: strawberry.ID
     name: str
 
-    def command(self) -> people_commands.RenameAuthor:
+    def command(self) -> RenameAuthor:
         """Return the command. Raises `Rejection`."""
-        return people_commands.RenameAuthor(
-            author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name
-        )
+        return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
 
 
 @strawberry.type

@@ -5,7 +5,8 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission, RequiredPermission
-from ledgerpress.features import people_commands, people_queries
+from ledgerpress.features import people_queries
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
@@ -53,9 +54,9 @@ class SiteNameInput(CommandInput):
 
     name: str
 
-    def command(self) -> people_commands.NameSite:
+    def command(self) -> NameSite:
         """Return the command."""
-        return people_commands.NameSite(name=self.name)
+        return NameSite(name=self.name)
 
 
 @strawberry.type

@@ -2,9 +2,9 @@
 
 import strawberry
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories import commands
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.categories.schema.category import Category, load_category
 from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
 from ledgerpress.graphql.context import RequestInfo

@@ -7,12 +7,12 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission
-from ledgerpress.features.event_catalogue import EVENT_TYPES
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
