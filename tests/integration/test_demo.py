@@ -132,7 +132,7 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
 async def test_people_do_it_and_say_why(store: Store) -> None:
     events = (await every_event(store))[FIRST_EVENT_COUNT:]
     assert len({event.header.actor_id for event in events}) >= 5
-    assert len({step.why for step in STORY if step.why}) > len(STORY) / 2
+    assert len({step.reason for step in STORY if step.reason}) > len(STORY) / 2
     with store.snapshot() as snapshot:
         names = [author.name for author in people_queries.authors_after(snapshot, 0, 100)]
         assert people_queries.site_name(snapshot) == "The Pellwick Tidings"
@@ -207,7 +207,7 @@ async def test_the_store_goes_on_from_there_with_the_machines_clock(tmp_path: Pa
 
 
 def test_the_texts_are_well_formed_and_the_long_ones_have_headings() -> None:
-    names = [step.act.makes[1] for step in STORY if step.act.makes and step.act.makes[0] == "post"]
+    names = [step.act.creates[1] for step in STORY if step.act.creates and step.act.creates[0] == "post"]
     assert len(set(names)) == len(names) >= 14
     bodies = {name: render(text(name, 99)) for name in names}
     assert not [name for name, body in bodies.items() if "&lt;!--" in body.html]
