@@ -14,8 +14,8 @@ import pytest
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.demo.clock import DemoClock
@@ -25,6 +25,7 @@ from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.rendering import render
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 from ledgerpress.views.paging import PageRequest, page_of
@@ -134,8 +135,8 @@ async def test_people_do_it_and_say_why(store: Store) -> None:
     assert len({event.header.actor_id for event in events}) >= 5
     assert len({step.reason for step in STORY if step.reason}) > len(STORY) / 2
     with store.snapshot() as snapshot:
-        names = [author.name for author in people_queries.authors_after(snapshot, 0, 100)]
-        assert people_queries.site_name(snapshot) == "The Pellwick Tidings"
+        names = [author.name for author in authors_queries.authors_after(snapshot, 0, 100)]
+        assert site_queries.site_name(snapshot) == "The Pellwick Tidings"
     assert len(names) >= 4
     assert "Wenna Lisk-Arden" in names
 

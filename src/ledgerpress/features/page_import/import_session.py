@@ -18,11 +18,11 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot import Snapshot
@@ -125,7 +125,7 @@ class ImportSession:
 
     def _site_name(self) -> str | None:
         with self._store.snapshot() as snapshot:
-            return people_queries.site_name(snapshot)
+            return site_queries.site_name(snapshot)
 
 
 def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:
