@@ -7,9 +7,9 @@ import strawberry
 from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features import people_commands, people_queries
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.mutations import MutationInput, Payload, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
@@ -69,7 +69,7 @@ class AuthorQueries:
 
 
 @strawberry.input
-class AuthorRegisterInput(CommandInput):
+class AuthorRegisterInput(MutationInput):
     """A new author."""
 
     name: str
@@ -80,7 +80,7 @@ class AuthorRegisterInput(CommandInput):
 
 
 @strawberry.input
-class AuthorRenameInput(CommandInput):
+class AuthorRenameInput(MutationInput):
     """Another name for an author."""
 
     id: strawberry.ID

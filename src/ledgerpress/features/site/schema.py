@@ -7,10 +7,10 @@ import strawberry
 from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features import people_commands, people_queries
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.event_loader import EventAccess
+from ledgerpress.graphql.mutations import MutationInput, Payload, run_command
 from ledgerpress.graphql.scalars import Position
 
 
@@ -48,7 +48,7 @@ class SiteQueries:
 
 
 @strawberry.input
-class SiteNameInput(CommandInput):
+class SiteNameInput(MutationInput):
     """The site's name."""
 
     name: str

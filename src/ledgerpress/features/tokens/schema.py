@@ -8,10 +8,10 @@ import strawberry
 from ledgerpress.commands.identity import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands, queries
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.event_loader import EventAccess
+from ledgerpress.graphql.mutations import MutationInput, Payload, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
@@ -96,7 +96,7 @@ class TokenQueries:
 
 
 @strawberry.input
-class TokenCreateInput(CommandInput):
+class TokenCreateInput(MutationInput):
     """A new API token."""
 
     name: str = strawberry.field(description="What it is for; the history tells it.")
@@ -123,7 +123,7 @@ class TokenCreateInput(CommandInput):
 
 
 @strawberry.input
-class TokenRevokeInput(CommandInput):
+class TokenRevokeInput(MutationInput):
     """A token to revoke."""
 
     id: strawberry.ID

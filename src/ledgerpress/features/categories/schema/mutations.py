@@ -6,8 +6,8 @@ from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories import commands
 from ledgerpress.features.categories.schema.category import Category, load_category
-from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
 from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.mutations import MutationInput, Payload, given_value, run_command
 from ledgerpress.graphql.relay import global_ids
 
 
@@ -26,7 +26,7 @@ class CategoryBy:
 
 
 @strawberry.input
-class CategoryCreateInput(CommandInput):
+class CategoryCreateInput(MutationInput):
     """A new category."""
 
     name: str
@@ -45,7 +45,7 @@ class CategoryCreateInput(CommandInput):
 
 
 @strawberry.input
-class _CategoryInput(CommandInput):
+class _CategoryInput(MutationInput):
     category: CategoryBy
 
     @property
@@ -122,7 +122,7 @@ class CategoryPayload(Payload):
     category: Category | None
 
 
-async def _run(info: RequestInfo, input: CommandInput) -> CategoryPayload:
+async def _run(info: RequestInfo, input: MutationInput) -> CategoryPayload:
     return await run_command(info, input, CategoryPayload, "category", load_category)
 
 

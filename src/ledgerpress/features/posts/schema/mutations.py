@@ -8,14 +8,14 @@ from msgspec import UNSET
 from ledgerpress.features.categories.schema.mutations import CategoryBy
 from ledgerpress.features.posts import commands, restore_revert_commands
 from ledgerpress.features.posts.schema.post import Post, load_post, slug_differs
-from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
 from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.mutations import MutationInput, Payload, given_value, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import DateTime
 
 
 @strawberry.input
-class PostCreateInput(CommandInput):
+class PostCreateInput(MutationInput):
     """A new post."""
 
     title: str
@@ -44,7 +44,7 @@ class PostCreateInput(CommandInput):
 
 
 @strawberry.input
-class _PostInput(CommandInput):
+class _PostInput(MutationInput):
     id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
 
     @property
@@ -203,7 +203,7 @@ class PostRestorePayload(Payload):
         return slug_differs(self.post, self.position, self.to_version)
 
 
-async def _run(info: RequestInfo, input: CommandInput) -> PostPayload:
+async def _run(info: RequestInfo, input: MutationInput) -> PostPayload:
     return await run_command(info, input, PostPayload, "post", load_post)
 
 

@@ -19,7 +19,7 @@ P = TypeVar("P", bound="Payload")
 
 
 @strawberry.input
-class CommandInput:
+class MutationInput:
     """What the input of every mutation may carry."""
 
     idempotency_key: str | None = strawberry.field(
@@ -75,7 +75,7 @@ class Payload:
 
 async def run_command(
     info: RequestInfo,
-    input: CommandInput,
+    input: MutationInput,
     payload: Callable[..., P],
     field: str,
     load: Callable[[PointInTime, str], object | None],
