@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.errors import Rejection
 
 
 @contextmanager
-def refused(code: ErrorCode, *field: str) -> Iterator[pytest.ExceptionInfo[Rejection]]:
+def refused(code: str, *field: str) -> Iterator[pytest.ExceptionInfo[Rejection]]:
     """Expect a refusal with that code, at that field, and with words for a person."""
     with pytest.raises(Rejection) as caught:
         yield caught

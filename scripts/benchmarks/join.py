@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.log_factory import open_replica
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.sqlite.connection import open_to_read

@@ -10,13 +10,14 @@ from typing import Final
 import pytest
 from msgspec import UNSET
 
-from ledgerpress.commands.authorization import COMMAND_PERMISSIONS
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command, fingerprint
+from ledgerpress.commands.command_handler import fingerprint
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.identity import GRANTED, Permission, Role
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
@@ -25,15 +26,9 @@ from ledgerpress.features.categories.commands import (
     MoveCategory,
     RenameCategory,
 )
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import category_key, content_key
 from ledgerpress.features.page_import.imported_posts import DATE_GUESSED, post_key
-from ledgerpress.features.people_commands import (
-    NameSite,
-    RegisterActor,
-    RegisterAuthor,
-    RenameActor,
-    RenameAuthor,
-)
 from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
@@ -45,6 +40,8 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
@@ -152,9 +149,9 @@ def test_fingerprint(expected: str, use_case: Command, request_: CommandRequest)
 
 
 def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
-    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == COMMAND_PERMISSIONS.keys()
+    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
     names = {use_case.fingerprint_name for _, use_case, _ in FINGERPRINTS}
-    assert len(names) == len(COMMAND_PERMISSIONS)
+    assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",

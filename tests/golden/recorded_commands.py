@@ -4,21 +4,23 @@ For a new kind of event, commands are added at the end, and so are its lines in 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import CategoryRef, PreviousResult
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import IMPORTER, ActorKind
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
@@ -27,14 +29,7 @@ from ledgerpress.features.categories.commands import (
     MoveCategory,
     RenameCategory,
 )
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.people_commands import (
-    NameSite,
-    RegisterActor,
-    RegisterAuthor,
-    RenameActor,
-    RenameAuthor,
-)
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
@@ -46,10 +41,12 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
+from ledgerpress.views.snapshot import Snapshot
 from tests.fixed_sources import SeededBytes, SetClock
 
 PUBLICATION: Final = uuid8("golden", "publication")
@@ -68,20 +65,18 @@ class _Views:
         await self._runner.catch_up()
         return await self._runner.wait_for(position, timeout, names)
 
-    def carried(self, command_id: str) -> PreviousResult | None:
+    def previous_result(self, command_id: str) -> PreviousResult | None:
         with self._views.snapshot() as snapshot:
-            found = previous_results.previous_result(snapshot, command_id)
-        return PreviousResult(*found) if found else None
+            return previous_results.previous_result(snapshot, command_id)
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        with self._views.snapshot() as snapshot:
-            return previous_results.category_in_use(snapshot, category_ids)
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._views.snapshot()
 
 
 @asynccontextmanager
 async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[CommandHandler, Leases]]:
     codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
-    name_key = await open_publication(log, codec, clock, randomness)
+    name_key = await open_publication(log, codec, clock, randomness, FEATURES.first_events)
     views = await ViewsFile.open(views_file, all_projectors())
     try:
         runner = ProjectionRunner(log, codec, views, all_projectors())
@@ -89,6 +84,7 @@ async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Comma
         press = CommandHandler(
             log=log,
             codec=codec,
+            declarations=FEATURES.declarations,
             views=_Views(views, runner),
             clock=clock,
             randomness=randomness,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
 from tests.fixed_sources import SetClock
 from tests.integration.graphql_client import Client, client

@@ -9,7 +9,7 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.server.data_directory import LOG_FILE
 
 History: TypeAlias = list[Recorded[Event]]

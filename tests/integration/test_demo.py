@@ -11,11 +11,11 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features import people_queries
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.demo import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
@@ -129,7 +129,7 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
 
 
 async def test_people_do_it_and_say_why(store: Store) -> None:
-    events = (await every_event(store))[FIRST_EVENTS:]
+    events = (await every_event(store))[FIRST_EVENT_COUNT:]
     assert len({event.header.actor_id for event in events}) >= 5
     assert len({step.why for step in STORY if step.why}) > len(STORY) / 2
     with store.snapshot() as snapshot:
@@ -184,7 +184,7 @@ async def test_a_store_with_one_category_is_not_empty(tmp_path: Path) -> None:
         await store.commands.handle(CreateCategory(name="Ours"))
         with pytest.raises(StoreNotEmpty):
             await load_demo(store.commands, clock)
-        assert await store.log.head() == FIRST_EVENTS + 2
+        assert await store.log.head() == FIRST_EVENT_COUNT + 2
 
 
 async def test_the_same_start_and_chance_give_the_same_bytes(tmp_path: Path, now: int) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from ledgerpress.commands.identity import Role
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import list_views, rebuild

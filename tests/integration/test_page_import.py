@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
@@ -19,10 +18,10 @@ from ledgerpress.features.categories.commands import (
     MergeCategory,
     RenameCategory,
 )
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.page_import import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
-from ledgerpress.features.people_commands import NameSite
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.rendering import render
@@ -34,6 +33,8 @@ from ledgerpress.features.posts.commands import (
     PublishPost,
     UncategorizePost,
 )
+from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 
@@ -209,7 +210,7 @@ async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: 
     for text in (TIDE_MILL, a_page(kept=("Published on 3 March 2020",))):
         with pytest.raises(Rejection, match="lies in the future") as refused:
             await bring(store, text, soon)
-        assert refused.value.code is ErrorCode.PUBLISHED_AT_IN_FUTURE
+        assert refused.value.code is PUBLISHED_AT_IN_FUTURE
     assert await store.log.head() == OPENING_EVENTS
 
 

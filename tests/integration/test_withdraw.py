@@ -17,10 +17,9 @@ from ledgerpress.cli import app
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.eventlog.event import Withdrawn
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.eventlog.log_events import PayloadWithdrawn
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.projector_registry import all_projectors
-from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.views_file import ViewsFile

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, identity
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store
 
 AUTHOR: Final = "author"

@@ -7,15 +7,17 @@ from collections import Counter
 from random import Random
 from typing import Final
 
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command, CommandHandler
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features import people_commands
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.site.commands import NameSite
 from tests.fixed_sources import SeededBytes
 from tests.newsroom_model import Category, Post
 from tests.property.command_generator import DAY, NOW, CategorizeTooLate
@@ -56,7 +58,7 @@ class BusyYear:
         """Let everything happen."""
         press = await self.desk.opened(self._clock, self._randomness)
         for _ in range(6):
-            await press.handle(people_commands.RegisterAuthor(name=self._words(2)))
+            await press.handle(RegisterAuthor(name=self._words(2)))
         for _ in range(12):
             self.desk.take_note()
             await press.handle(self._create_category())
@@ -238,14 +240,14 @@ class BusyYear:
     # --- people and the site -----------------------------------------------------------------------
 
     def _register_author(self) -> Command:
-        return people_commands.RegisterAuthor(name=self._words(2))
+        return RegisterAuthor(name=self._words(2))
 
     def _rename_author(self) -> Command:
         author_id = self._chance.choice(list(self.desk.room.authors))
-        return people_commands.RenameAuthor(author_id=author_id, name=self._words(2))
+        return RenameAuthor(author_id=author_id, name=self._words(2))
 
     def _name_site(self) -> Command:
-        return people_commands.NameSite(name=self._words(2))
+        return NameSite(name=self._words(2))
 
     # --- choices -----------------------------------------------------------------------------------
 

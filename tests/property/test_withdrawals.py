@@ -22,11 +22,11 @@ from ledgerpress.features.authors import model as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.model import Taxonomy
 from ledgerpress.features.categories.model import evolve as evolve_taxonomy
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts import post_queries as post_views
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.registry import event_codec
 from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import list_keys
 from ledgerpress.views.snapshot import Snapshot

@@ -1,6 +1,6 @@
 """Every kind of event touches something known, or everything."""
 
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.views import cache_invalidation
 
 EVERYTHING = {"log.opened", "payload.withdrawn", "projection.skipped"}

@@ -23,7 +23,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.checkpoints import Checkpoint
 

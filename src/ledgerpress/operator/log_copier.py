@@ -10,16 +10,15 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
-from ledgerpress.features.site.model import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
 
 BATCH: Final = 1_000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator.log_copier import LogCopier
 from ledgerpress.operator.log_verification import LogVerifier
 from ledgerpress.server.data_directory import LOG_FILE

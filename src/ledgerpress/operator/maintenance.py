@@ -11,8 +11,7 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.event_lines import batches_of, publication_of
 from ledgerpress.operator.log_copy import copy_of
 from ledgerpress.operator.log_verification import LogVerifier

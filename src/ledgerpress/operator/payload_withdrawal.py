@@ -6,7 +6,6 @@ import msgspec
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
@@ -14,8 +13,8 @@ from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.site.model import PayloadWithdrawn
 
 NEVER_WITHDRAWN: Final = {
     "log.opened": "it holds the key of the names of streams",

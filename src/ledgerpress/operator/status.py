@@ -7,7 +7,7 @@ from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.features import people_queries
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.node_directory import known_publication
 from ledgerpress.server.store import open_store

@@ -10,7 +10,7 @@ import msgspec
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE, NOTE, check_views_directory, make_directory
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.node_directory import NodeNote, check_claim, check_node_directory, claim

@@ -9,10 +9,10 @@ from ledgerpress.commands.identity import Authenticator, Role
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
+from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.features.tokens.projector import TokensProjector
 from ledgerpress.server.store import Store
 
@@ -44,13 +44,13 @@ async def first_admin_token(store: Store) -> str | None:
     hashed = secret_hash(secret)
     command = CreateToken(name=_FIRST_TOKEN, role=Role.ADMIN, token_id=token_id, secret_hash=hashed)
     await store.commands.handle(command, CommandRequest(actor_id=SYSTEM.id))
-    _, made = await StateLoader(store.log, event_codec()).token(token_id)
+    made = (await StateLoader(store.log, store.codec).load(TOKENS, token_id)).state
     return secret if made and made.secret_hash == hashed else None
 
 
 async def _is_current(store: Store, token: tokens.Token) -> bool:
     """Return whether a token is good by the log, which tells more than views that stand still."""
-    _, found = await StateLoader(store.log, event_codec()).token(token.id)
+    found = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
     return found is not None and found.secret_hash == token.secret_hash and not found.is_revoked
 
 

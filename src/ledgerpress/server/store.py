@@ -10,17 +10,18 @@ from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import PreviousResult
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION, Instrumentation
+from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.eventlog.clock import Clock, SystemClock
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.server.active_views import ActiveViews
 from ledgerpress.server.data_directory import check_data_directory
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -42,6 +43,7 @@ class Store:
     """An open store: it handles commands, and its snapshots answer queries."""
 
     log: HealthCheckedLog
+    codec: Codec[Event]
     log_health: LogHealth
     views: ActiveViews
     commands: CommandHandler
@@ -75,7 +77,7 @@ class Store:
 
 
 class _CommandViews:
-    """What the press needs of the views."""
+    """What commands need of the views."""
 
     def __init__(self, views: ActiveViews) -> None:
         self._views = views
@@ -83,14 +85,12 @@ class _CommandViews:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return await self._views.wait_for(position, timeout, names)
 
-    def carried(self, command_id: str) -> PreviousResult | None:
+    def previous_result(self, command_id: str) -> PreviousResult | None:
         with self._views.snapshot() as snapshot:
-            found = previous_results.previous_result(snapshot, command_id)
-        return PreviousResult(*found) if found else None
+            return previous_results.previous_result(snapshot, command_id)
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        with self._views.snapshot() as snapshot:
-            return previous_results.category_in_use(snapshot, category_ids)
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._views.snapshot()
 
 
 @asynccontextmanager
@@ -132,7 +132,7 @@ async def open_store(
             claim(data, opened.publication)
         codec = event_codec()
         watched = HealthCheckedLog(opened)
-        name_key = await open_publication(watched, codec, clock, randomness)
+        name_key = await open_publication(watched, codec, clock, randomness, FEATURES.first_events)
         directory = ViewsDirectory(data, projectors)
         memories = [rendering.forget]
         views = ActiveViews(
@@ -149,16 +149,17 @@ async def open_store(
         try:
             head = await watched.head()
             await views.catch_up(partial(_report, progress, head))
-            press = CommandHandler(
+            commands = CommandHandler(
                 log=watched,
                 codec=codec,
+                declarations=FEATURES.declarations,
                 views=_CommandViews(views),
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
                 observer=observer,
             )
-            memories.append(press.forget)
+            memories.append(commands.clear_cache)
             watched.verify_applied(lambda: views.applied)
             views.follow()
             watching = [
@@ -166,7 +167,7 @@ async def open_store(
                 asyncio.create_task(watched.watch(), name="contact with the log"),
             ]
             try:
-                yield Store(watched, watched.health, views, press, clock, randomness, memories)
+                yield Store(watched, codec, watched.health, views, commands, clock, randomness, memories)
             finally:
                 for task in watching:
                     task.cancel()

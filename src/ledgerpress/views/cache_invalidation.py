@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from ledgerpress.eventlog.log_events import SKIP
 from ledgerpress.views import cache_dependencies
 from ledgerpress.views.cache_dependencies import AUTHORS, SITE, TAXONOMY, Topic
 from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST
-from ledgerpress.views.projection.skips import SKIP
 from ledgerpress.views.snapshot import Snapshot
 
 MAX_EVENTS: Final = 250

@@ -3,11 +3,16 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.actors import commands, model
 
 FEATURE: Final = Feature(
     name="actors",
     requires=(),
     # --- writing ---
+    events=model.EVENTS,
+    first_events=model.FIRST_EVENTS,
+    commands=commands.COMMANDS,
+    adds=commands.ADDS,
     # --- views ---
     # --- GraphQL, pages ---
     schema="ledgerpress.features.actors.schema:SCHEMA",

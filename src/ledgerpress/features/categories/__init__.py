@@ -3,11 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.categories import commands, model
 
 FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     # --- writing ---
+    events=model.EVENTS,
+    commands=commands.COMMANDS,
+    error_codes=model.ERROR_CODES,
     # --- views ---
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.contribution:SCHEMA",

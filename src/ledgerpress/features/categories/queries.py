@@ -189,3 +189,9 @@ def _follow(snapshot: Snapshot, query: str, key: int | str) -> Category | None:
     if row is None or row[8]:
         return None
     return Category(*row[:7])
+
+
+def is_category_in_use(snapshot: Snapshot, category_ids: frozenset[str]) -> bool:
+    """Return whether any post, published or not, is in one of the categories."""
+    query = "SELECT 1 FROM listed_in JOIN listed_category USING (k) WHERE id = ? LIMIT 1"
+    return any(snapshot.db.execute(query, (category_id,)).fetchone() for category_id in sorted(category_ids))

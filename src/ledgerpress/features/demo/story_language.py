@@ -7,13 +7,15 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command
-from ledgerpress.features import people_commands
+from ledgerpress.commands.declarations import Command
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as tree
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.site.commands import NameSite
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -75,19 +77,19 @@ def step(day: int, time: str, by: str, act: Act, why: str | None = None) -> Step
 
 
 def name_site(name: str) -> Act:
-    return Act(lambda _: people_commands.NameSite(name=name))
+    return Act(lambda _: NameSite(name=name))
 
 
 def actor(key: str, name: str) -> Act:
-    return Act(lambda _: people_commands.RegisterActor(name=name), ("actor", key))
+    return Act(lambda _: RegisterActor(name=name), ("actor", key))
 
 
 def author(key: str, name: str) -> Act:
-    return Act(lambda _: people_commands.RegisterAuthor(name=name), ("author", key))
+    return Act(lambda _: RegisterAuthor(name=name), ("author", key))
 
 
 def rename_author(key: str, name: str) -> Act:
-    return Act(lambda stage: people_commands.RenameAuthor(author_id=stage.id("author", key), name=name))
+    return Act(lambda stage: RenameAuthor(author_id=stage.id("author", key), name=name))
 
 
 def category(key: str, name: str, description: str | None = None, *, under: str | None = None) -> Act:

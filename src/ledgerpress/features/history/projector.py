@@ -9,7 +9,7 @@ from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.eventlog.log_events import PayloadWithdrawn
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
 
 _OWN_STREAMS: Final = ("post", "author", "actor")

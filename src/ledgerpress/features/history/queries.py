@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.views import cache_dependencies
 from ledgerpress.views.snapshot import OPEN, Snapshot
 

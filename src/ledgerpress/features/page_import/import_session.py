@@ -10,17 +10,20 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ledgerpress.commands.command_handler import Command, CommandHandler
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
 from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
-from ledgerpress.features.people_commands import NameSite
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot import Snapshot
 
@@ -33,6 +36,11 @@ class OpenStore(Protocol):
     @property
     def log(self) -> EventLog:
         """The log."""
+        ...
+
+    @property
+    def codec(self) -> Codec[Event]:
+        """The codec of its events."""
         ...
 
     @property

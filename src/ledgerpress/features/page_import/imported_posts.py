@@ -10,20 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final, cast
+from typing import Final
 
 from msgspec import UNSET
 
 from ledgerpress.commands import previous_results
-from ledgerpress.commands.state_loader import post_stream
-from ledgerpress.eventlog.codec import Codec, Recorded
+from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.page_import.import_session import OpenStore
 from ledgerpress.features.posts import model as posts
-from ledgerpress.features.posts.model import Post, PostCreated, PostEdited, PostEvent, PostPublished
+from ledgerpress.features.posts.model import POSTS, Post, PostCreated, PostEdited, PostPublished
 
 DATE_GUESSED: Final = "imported from a saved page; it gives no date, so that of its retrieval was taken"
 """Recorded as the reason of a publication, and read again by the next import that knows the date."""
@@ -53,7 +51,7 @@ class ImportedPosts:
     def __init__(self, store: OpenStore) -> None:
         """Take the store to look in."""
         self._store = store
-        self._codec: Codec[Event] = event_codec()
+        self._codec = store.codec
 
     async def find(
         self, title: str, teaser: str | None, *, others: frozenset[str]
@@ -83,7 +81,7 @@ class ImportedPosts:
 
     async def load(self, post_id: str) -> ImportedPost:
         """Return an imported post by its id. Raises `LookupError` where there is none."""
-        history = self._codec.decode_all(await self._store.log.read_stream(post_stream(post_id)))
+        history = self._codec.decode_all(await self._store.log.read_stream(POSTS.stream(post_id)))
         return _fold(history, post_id)
 
 
@@ -99,7 +97,7 @@ def _fold(history: Sequence[Recorded[Event]], post_id: str) -> ImportedPost:
     untouched, guessed = True, False
     for recorded in history:
         event = recorded.event
-        post = posts.evolve(post, cast(PostEvent, event))
+        post = posts.evolve(post, event)
         by_import = recorded.header.actor_id == IMPORTER.id and not isinstance(event, Withdrawn)
         untouched = untouched and by_import
         if by_import and isinstance(event, PostCreated | PostEdited) and event.teaser is not UNSET:

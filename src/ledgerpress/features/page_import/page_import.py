@@ -12,11 +12,11 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore
 from ledgerpress.features.page_import.imported_posts import ImportedPost, ImportedPosts, post_key
 from ledgerpress.features.page_import.parser.page import ParsedPage
@@ -29,6 +29,7 @@ from ledgerpress.features.page_import.parser.page_posts import (
 )
 from ledgerpress.features.page_import.report import Action, ImportReport, ReportEntry
 from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, PublishPost
+from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 
 _ATTEMPTS: Final = 3
 _CHANGED_MEANWHILE: Final = {ErrorCode.VERSION_CONFLICT, ErrorCode.IDEMPOTENCY_KEY_REUSED}
@@ -145,7 +146,7 @@ def _check(page: ParsedPage, retrieved_at: datetime, *, now: int) -> None:
     posts = [from_article(page.article), *map(from_teaser, page.recent)]
     if max(microseconds(retrieved_at), *(post.published_at for post in posts)) > now:
         message = f"{retrieved_at.isoformat()} lies in the future; a page was retrieved in the past."
-        raise Rejection(ErrorCode.PUBLISHED_AT_IN_FUTURE, message, field=("retrievedAt",))
+        raise Rejection(PUBLISHED_AT_IN_FUTURE, message, field=("retrievedAt",))
     if page.site_name:
         text_rules.line(page.site_name, field="siteName", limit=text_rules.MAX_NAME)
     for name in page.article.categories:

@@ -3,11 +3,14 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.slugs import model
 
 FEATURE: Final = Feature(
     name="slugs",
     requires=(),
     # --- writing ---
+    events=model.EVENTS,
+    error_codes=model.ERROR_CODES,
     # --- views ---
     # --- GraphQL, pages ---
 )

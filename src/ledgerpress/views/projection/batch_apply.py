@@ -12,7 +12,7 @@ from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.site.model import WITHDRAWAL, PayloadWithdrawn
+from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector import Projector, apply_all

@@ -12,11 +12,11 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.views.projection import checkpoints, skips
+from ledgerpress.eventlog.log_events import SKIP, ProjectionSkipped, projection_stream
+from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector import Projector
-from ledgerpress.views.projection.skips import SKIP, ProjectionSkipped
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str
     """Return the skips recorded for these projections: each one's name, and the position of the event."""
     found = set()
     for name in names:
-        stream = await log.read_stream(skips.stream_name(name))
+        stream = await log.read_stream(projection_stream(name))
         events, _ = decode(codec, [stored for stored in stream if stored.header.type == SKIP])
         found |= {(name, one.event.position) for one in events if isinstance(one.event, ProjectionSkipped)}
     return found
