@@ -12,7 +12,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import event_codec
-from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN
+from ledgerpress.operator.withdraw import NEVER_WITHDRAWN
 from scripts.workloads.generated_log import GeneratedLog
 
 LATER: Final = 300

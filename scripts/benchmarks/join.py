@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.server.log_factory import open_replica
+from ledgerpress.server.log_factory import open_copy_target
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.directory import ViewsDirectory
@@ -59,7 +59,7 @@ def place(engine: str, folder: Path) -> Iterator[str]:
 
 async def make_log(url: str, folder: Path, events: int) -> None:
     """Write the generated log."""
-    replica = await open_replica(LogUrl.parse(url), folder, PUBLICATION)
+    replica = await open_copy_target(LogUrl.parse(url), folder, PUBLICATION)
     try:
         for batch in GeneratedLog().batches(events, BATCH):
             await replica.extend(batch)

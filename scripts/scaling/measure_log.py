@@ -19,8 +19,8 @@ import uvloop
 from ledgerpress.adapters.sqlite_log.backup import backup
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.operator.maintenance import withdraw
-from ledgerpress.operator.verification import verify_log, verify_views
+from ledgerpress.operator.verify import verify_log, verify_views
+from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.directory import ViewsDirectory

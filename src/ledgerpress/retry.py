@@ -29,11 +29,13 @@ class Backoff:
 
 
 async def poll(check: Callable[[], Awaitable[T | None]], *, interval: float, timeout: float) -> T | None:
-    """Call `check` every `interval` seconds until it returns something; return `None` after `timeout` seconds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
-    while (result := await check()) is None and loop.time() + interval < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(interval)
+    """Call `check` every `interval` seconds until it returns something; return `None` after `timeout` seconds.
+
+    It is called at least once, and a last time when the timeout ends.
+    """
+    deadline = time.monotonic() + timeout
+    while (result := await check()) is None and (left := deadline - time.monotonic()) > 0:  # noqa: ASYNC110
+        await asyncio.sleep(min(interval, left))
     return result
 
 
@@ -55,6 +57,6 @@ async def retry(
 def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: float) -> T | None:
     """Do as `poll` does, on a thread without an event loop."""
     deadline = time.monotonic() + timeout
-    while (result := check()) is None and time.monotonic() + interval < deadline:
-        time.sleep(interval)
+    while (result := check()) is None and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(interval, left))
     return result

@@ -11,7 +11,7 @@ from ledgerpress.eventlog.envelope import SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.server.log_factory import open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl
 from tests.contract.sample_events import ACTOR, everything, sample_event
 
@@ -30,7 +30,7 @@ class Place:
     async def replica(self, publication: str = PUBLICATION) -> CopyTarget:
         """Open the replica, as a process does after the one before was cut off."""
         await self.close()
-        opened = await open_replica(self.url, Path(), publication)
+        opened = await open_copy_target(self.url, Path(), publication)
         self._open.append(opened)
         return opened
 

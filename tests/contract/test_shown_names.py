@@ -26,8 +26,7 @@ from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.middleware.access_log import LOGGER
 from ledgerpress.http.middleware.trace_context import correlation_id
-from ledgerpress.server.data_directory import ASIDE, LOG_FILE, NOTE
-from ledgerpress.server.node_directory import NodeNote
+from ledgerpress.server.data_directory import LOG_FILE, NODE_FILE, TEMPORARY, NodeRecord
 from ledgerpress.server.settings.declaration import declared
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.copy_format import Manifest, RowsDigest
@@ -167,7 +166,7 @@ def in_source(text: str) -> int:
 
 
 async def test_files_in_a_data_directory(tmp_path: Path) -> None:
-    assert (LOG_FILE, NOTE, ASIDE) == ("log.sqlite", "node.json", ".aside-")
+    assert (LOG_FILE, NODE_FILE, TEMPORARY) == ("log.sqlite", "node.json", ".aside-")
     async with open_store(tmp_path / "data"):
         pass
     names = {file.name for file in (tmp_path / "data").iterdir() if not file.name.endswith(("-wal", "-shm"))}
@@ -176,7 +175,7 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")
     assert msgspec.json.encode(in_use) == b'{"current":"a","former":"b","declined":"c"}'
-    assert msgspec.json.encode(NodeNote(ID)) == f'{{"publication":"{ID}"}}'.encode()
+    assert msgspec.json.encode(NodeRecord(ID)) == f'{{"publication":"{ID}"}}'.encode()
 
 
 def test_first_line_of_a_views_copy() -> None:

@@ -29,7 +29,7 @@ from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
 from ledgerpress.features.tokens.model import TOKENS
-from ledgerpress.operator.log_copier import LogComparison
+from ledgerpress.operator.log_copy import LogComparison
 from ledgerpress.views.files.directory import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
 from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key

@@ -13,7 +13,7 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.page_import.page_import import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.registry import event_codec
-from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.operator.withdraw import withdraw_payload
 from tests.fixed_sources import SetClock
 from tests.golden.recorded_commands import PUBLICATION, happen
 from tests.golden.store import ARCHIVE, EXPECTED, LATER, PAGES, answers, repeat, state, tables
@@ -41,7 +41,9 @@ async def record(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             await import_page(one.store, parse_page(text, retrieved_at), retrieved_at=retrieved_at)
         reason = CommandRequest(reason="A court said so.")
         store = one.store
-        position = await withdraw(store.log, event_codec(), store.clock, store.randomness, WITHDRAWN, reason)
+        position = await withdraw_payload(
+            store.log, event_codec(), store.clock, store.randomness, WITHDRAWN, reason
+        )
         assert await store.views.wait_for(position, 10)
         assert await store.views.sweep()
     async with client(data, clock=SetClock(LATER)) as one:

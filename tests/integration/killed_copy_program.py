@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ledgerpress.cli import main
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.operator.log_copier import LogCopier
+from ledgerpress.operator.log_copy import LogCopier
 
 
 def killed_main() -> None:

@@ -15,7 +15,7 @@ from ledgerpress.features import registry as every
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.server import views_builder
+from ledgerpress.views.files import views_builder
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 

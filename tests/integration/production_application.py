@@ -14,7 +14,7 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.runtime import Runtime
-from ledgerpress.server.command_metrics import CommandMetrics
+from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
@@ -61,8 +61,8 @@ async def operated(
     production: dict[str, Any] = {"health": HealthSettings(), "exposure": MetricsSettings()}
     running = Runtime(**(production | settings))
     observed = CommandMetrics(None)
-    observed.shown_by(running.metrics)
-    async with open_store(data, observer=observed) as store:
+    observed.register(running.metrics)
+    async with open_store(data, instrumentation=observed) as store:
         app = make_app(
             store,
             graphql_schema(),

@@ -9,7 +9,7 @@ import pytest
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.server import wait_for_log
+from ledgerpress.server import log_factory
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 
@@ -74,5 +74,5 @@ def severable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Severed]:
             raise LogUnavailable("the cable is cut")
         return _Log(await open_log(url, data, create_as=create_as), severed)
 
-    monkeypatch.setattr(wait_for_log, "open_log", opened)
+    monkeypatch.setattr(log_factory, "open_log", opened)
     yield severed

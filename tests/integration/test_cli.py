@@ -4,12 +4,15 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from ledgerpress import __version__
 from ledgerpress.cli import app
 
 PAGE = Path(__file__).parent.parent / "pages" / "tide-mill.txt"
@@ -238,3 +241,17 @@ def test_json_is_not_embellished(tmp_path: Path) -> None:
         "import", "page", page, "--retrieved-at", "0001-01-01T00:00+14:00", "--data", tmp_path / "store"
     )
     assert odd.exit_code == 2
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"ledgerpress {__version__}\n")
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_import_no_framework(option: str) -> None:
+    program = [sys.executable, "-X", "importtime", "-m", "ledgerpress", option]
+    result = subprocess.run(program, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "ledgerpress.cli" in imported
+    assert not imported & {"strawberry", "starlette", "graphql", "uvicorn", "jinja2"}

@@ -21,12 +21,11 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.registry import event_codec
-from ledgerpress.operator import log_copier
-from ledgerpress.operator.log_copy import Copied, copy_log
-from ledgerpress.operator.payload_withdrawal import withdraw
-from ledgerpress.server.log_factory import open_log
+from ledgerpress.operator import log_copy
+from ledgerpress.operator.log_copy import LogCopy, copy_log
+from ledgerpress.operator.withdraw import withdraw_payload
+from ledgerpress.server.log_factory import existing_log, open_log
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.open_log import reading_log
 from ledgerpress.server.store import Store, open_store
 from scripts.workloads.generated_log import PUBLICATION
 from tests.contract.sample_events import everything
@@ -166,7 +165,7 @@ def test_a_source_that_went_on_has_an_exit_code_of_its_own(
 ) -> None:
     copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'one'}", "--data", store, "--json")
     assert (copied.exit_code, json.loads(copied.stdout)["missing"]) == (0, 0)
-    monkeypatch.setattr(log_copier, "LOOKS", 0)
+    monkeypatch.setattr(log_copy, "MAX_ROUNDS", 0)
     copied = run("log", "copy", "sqlite:", f"sqlite:{tmp_path / 'two'}", "--data", store, "--json")
     assert (copied.exit_code, json.loads(copied.stdout)["missing"] > 0) == (4, True), copied.output
     (tmp_path / "head").write_text(copied.stdout, "utf-8")
@@ -340,7 +339,7 @@ async def write(store: Store, stopping: asyncio.Event) -> int:
         )
         gone += 1
         if gone % 5 == 0:
-            await withdraw(
+            await withdraw_payload(
                 store.log,
                 event_codec(),
                 store.clock,
@@ -355,9 +354,9 @@ async def test_two_runs_at_once_do_one_copy(store: Path, there: str, tmp_path: P
     """Either may be refused, and run again later; never is there another log than the one."""
     source, target = LogUrl.parse("sqlite:"), LogUrl.parse(there)
     ends = await asyncio.gather(*(copy_log(source, target, store) for _ in range(2)), return_exceptions=True)
-    assert all(isinstance(end, Copied | EventLogError) for end in ends), ends
+    assert all(isinstance(end, LogCopy | EventLogError) for end in ends), ends
     copied = await copy_log(source, target, store)
-    async with reading_log(store) as log:
+    async with existing_log(store) as log:
         made = await open_log(target, tmp_path, create_as=None)
         try:
             assert await everything(made) == await everything(log)

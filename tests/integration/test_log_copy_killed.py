@@ -27,12 +27,12 @@ EVENTS: Final = 40
 PROGRAM: Final = """
 import asyncio, sys
 from pathlib import Path
-from ledgerpress.operator import log_copier
+from ledgerpress.operator import log_copy
 from ledgerpress.operator.log_copy import copy_log
 from ledgerpress.server.log_url import LogUrl
 
-vars(log_copier).update(NOTED_AFTER=1)
-log_copier.LogCopier.__init__.__kwdefaults__["batch_size"] = 20
+vars(log_copy).update(MAX_UNSAVED_BATCHES=1)
+log_copy.LogCopier.__init__.__kwdefaults__["batch_size"] = 20
 asyncio.run(copy_log(LogUrl.parse(sys.argv[1]), LogUrl.parse(sys.argv[2]), Path()))
 """
 AT_ONCE: Final = 2

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.server.background_rebuild import rebuild_in_background
+from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.settings.declaration import declared
 from scripts.engines.nats import temporary_server
 from tests.integration.program_runs import ROOT

@@ -14,8 +14,8 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
-from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import list_views, rebuild
+from ledgerpress.operator.withdraw import withdraw_payload
 from tests.integration.in_process_nodes import Node, node
 from tests.integration.keep_alive_client import Client as WireClient
 from tests.integration.keep_alive_client import Outcome, close_all
@@ -233,7 +233,7 @@ async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
         for one in event_codec().decode_all(await a.store.log.read(0, 100))
         if SECRET in repr(one.event)
     ]
-    gone = await withdraw(
+    gone = await withdraw_payload(
         a.store.log,
         event_codec(),
         a.store.clock,

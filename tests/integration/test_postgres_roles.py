@@ -9,7 +9,7 @@ import pytest
 from ledgerpress.eventlog.errors import LogExists, LogUnusable
 from ledgerpress.eventlog.lease_register import LeaseRecord
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.server.log_factory import open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.postgres import PostgresServer
 from tests.contract.sample_events import sample_event
@@ -176,7 +176,7 @@ async def test_a_copy_that_was_given_up_can_be_deleted_and_a_log_cannot(
     server: PostgresServer, log: EventLog
 ) -> None:
     url = LogUrl.parse(server.url("evening", user=OWNER, database=DATABASE))
-    replica = await open_replica(url, Path(), log.publication)
+    replica = await open_copy_target(url, Path(), log.publication)
     await replica.extend(await everything(log))
     await replica.aclose()
     *_, deletion = statements_of_the_page()
@@ -188,6 +188,6 @@ async def test_a_copy_that_was_given_up_can_be_deleted_and_a_log_cannot(
     server.sql(deletion, user=OWNER, database=DATABASE)
     assert await log.head() == 3
     with pytest.raises(LogExists):
-        await open_replica(
+        await open_copy_target(
             LogUrl.parse(server.url("daily", user=OWNER, database=DATABASE)), Path(), log.publication
         )

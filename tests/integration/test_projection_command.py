@@ -14,7 +14,7 @@ import pytest
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
-from ledgerpress.server.open_log import reading_log
+from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.store import open_store
 from tests.integration.failing_projectors import sparkled
 from tests.integration.server_process import Server, Servers
@@ -72,7 +72,7 @@ def lose_views(data: Path) -> None:
 
 
 async def position_of(data: Path, name: str) -> int:
-    async with reading_log(data) as log:
+    async with existing_log(data) as log:
         return next(
             one.position
             for one in await log.read(0, 100)

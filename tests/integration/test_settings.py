@@ -62,7 +62,7 @@ def test_each_setting_is_described_and_has_a_variable_of_its_own(name: str) -> N
 def test_each_default_is_something_that_may_be_set(profile: Profile) -> None:
     for setting in declared().values():
         value = getattr(defaults(sections()[setting.section], profile), setting.field)
-        assert converted(setting, value, text=False) == value
+        assert converted(setting, value, is_text=False) == value
 
 
 def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:

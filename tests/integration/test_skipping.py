@@ -23,7 +23,7 @@ from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.integrity.queries import TreeIncomplete, root
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
-from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.verification import check_views
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
@@ -272,7 +272,7 @@ async def test_views_made_anew_for_a_withdrawal_skip_too(
             stored.position for stored in await log.read(0, 100) if stored.header.type == "post.created"
         )
         request = CommandRequest(reason="Order of the court.")
-        await withdraw(log, codec, SetClock(), SeededBytes("withdrawal"), gone, request)
+        await withdraw_payload(log, codec, SetClock(), SeededBytes("withdrawal"), gone, request)
         await runner.catch_up()
         head = await log.head()
         assert {(point.position, point.error) for point in runner.checkpoints.values()} == {(head, None)}
@@ -310,7 +310,7 @@ async def test_a_skip_cannot_be_withdrawn_since_views_go_by_it(tmp_path: Path) -
     async with store_in(tmp_path / "data") as store:
         skipped = await store.commands.handle(SkipEvent(projection="posts", position=2))
         with pytest.raises(Rejection, match="views that are made anew go by it"):
-            await withdraw(
+            await withdraw_payload(
                 store.log,
                 event_codec(),
                 SetClock(),

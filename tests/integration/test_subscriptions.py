@@ -25,8 +25,8 @@ from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.operator.payload_withdrawal import withdraw
 from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.websocket_client import Served, Socket, served, websocket
@@ -390,7 +390,7 @@ async def test_a_withdrawal_misses_and_repeats_nothing_and_what_was_ready_is_gon
     told = [await socket.next() for _ in range(2)]
     assert "heron" in str(told)
     created = next(one["extensions"]["position"] for one in told if "heron" in str(one))
-    by = await withdraw(
+    by = await withdraw_payload(
         store.log, event_codec(), SetClock(), SeededBytes("w"), created, CommandRequest(reason="By law.")
     )
     assert (await socket.next())["extensions"]["position"] == by

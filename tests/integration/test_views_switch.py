@@ -14,8 +14,8 @@ from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.rebuild import drop_views, rebuild, roll_back
-from ledgerpress.server.active_views import POLL_INTERVAL
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.active_views import POLL_INTERVAL
 from ledgerpress.views.files.directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.other_version_program import changed_projectors
@@ -176,7 +176,7 @@ async def test_a_store_keeps_its_views_where_those_to_be_used_are_not_for_it(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = tmp_path / "store"
-    caplog.set_level(logging.WARNING, "ledgerpress.server.active_views")
+    caplog.set_level(logging.WARNING, "ledgerpress.views.files.active_views")
     mine = store.views.path
 
     def warnings() -> int:
@@ -231,7 +231,7 @@ async def test_a_store_can_be_closed_at_any_moment_of_an_exchange(tmp_path: Path
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            exchange = asyncio.create_task(store.views._exchange(views_in_use(data), 0))
+            exchange = asyncio.create_task(store.views._switch(views_in_use(data), 0))
             for _ in range(turns):
                 await asyncio.sleep(0.0005)
                 if store.views.path != before:

@@ -20,7 +20,7 @@ from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.eventlog.log_events import PayloadWithdrawn
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.operator.payload_withdrawal import withdraw
+from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
@@ -117,7 +117,7 @@ async def test_the_server_itself_withdraws_when_another_has_only_recorded_it(tmp
         try:
             position = await position_of(data, SECRET)
             request = CommandRequest(reason=REASON)
-            await withdraw(log, event_codec(), SetClock(), SeededBytes("other"), position, request)
+            await withdraw_payload(log, event_codec(), SetClock(), SeededBytes("other"), position, request)
         finally:
             await log.aclose()
         await followed(one)
@@ -143,7 +143,9 @@ async def test_a_process_that_another_overtakes_forgets_too(tmp_path: Path) -> N
             await one.write("Something else")
             position = await position_of(data, SECRET)
             request = CommandRequest(reason=REASON)
-            await withdraw(one.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request)
+            await withdraw_payload(
+                one.store.log, event_codec(), SetClock(), SeededBytes("other"), position, request
+            )
             await followed(one)
             assert not forgotten
             await slow.catch_up()
@@ -292,7 +294,7 @@ async def test_no_byte_is_left_of_any_of_many_payloads(tmp_path: Path) -> None:
     try:
         randomness = SeededBytes("withdrawals")
         for count, position in enumerate(order, start=1):
-            await withdraw(
+            await withdraw_payload(
                 log, event_codec(), SetClock(), randomness, position, CommandRequest(reason=REASON)
             )
             left = (data / "log.sqlite").read_bytes()

@@ -22,7 +22,7 @@ from ledgerpress.http.app import make_app
 from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
-from ledgerpress.server.process.socket_options import set_send_timeout
+from ledgerpress.server.process.sockets import set_send_timeout
 from ledgerpress.server.store import Store
 
 SECONDS = 20.0

@@ -21,8 +21,8 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
-from ledgerpress.features.posts.commands import load_post
 from ledgerpress.features.posts.model import PostCategorized
+from ledgerpress.features.posts.post_command import load_post
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 

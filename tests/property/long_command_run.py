@@ -26,8 +26,8 @@ from ledgerpress.features.integrity.queries import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
-from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
-from ledgerpress.operator.verification import verify_log
+from ledgerpress.operator.verify import verify_log
+from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from tests.contract.sample_events import sample_event
@@ -183,7 +183,9 @@ class Run:
         store, history = self.session.store, self.session.history
         gone = self.chance.choice([one.position for one in history if one.header.type not in NEVER_WITHDRAWN])
         request = CommandRequest(reason="by law")
-        at = await withdraw(store.log, event_codec(), store.clock, self.session.randomness, gone, request)
+        at = await withdraw_payload(
+            store.log, event_codec(), store.clock, self.session.randomness, gone, request
+        )
         self.outcomes.append(f"withdrawn: {gone} at {at}")
         assert await store.views.wait_for(await store.log.head(), 30)
 

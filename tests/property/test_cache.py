@@ -25,8 +25,8 @@ from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, encode
 from ledgerpress.graphql.executor import Executor
-from ledgerpress.operator.payload_withdrawal import NEVER_WITHDRAWN, withdraw
 from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
@@ -183,7 +183,9 @@ class Newspaper:
         able = [one.position for one in history if one.header.type not in NEVER_WITHDRAWN]
         request = CommandRequest(reason="by law")
         gone = able[min(int(place * len(able)), len(able) - 1)]
-        at = await withdraw(store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request)
+        at = await withdraw_payload(
+            store.log, event_codec(), store.clock, SeededBytes(str(gone)), gone, request
+        )
         await store.views.wait_for(at, 10)
 
     async def _take_lease(self) -> None:

@@ -19,11 +19,11 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogExists
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.registry import event_codec
-from ledgerpress.operator import log_copier
-from ledgerpress.operator.log_copier import LogCopier
-from ledgerpress.operator.log_verification import LogVerifier
-from ledgerpress.operator.payload_withdrawal import withdraw
-from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.operator import log_copy
+from ledgerpress.operator.log_copy import LogCopier
+from ledgerpress.operator.log_verifier import LogVerifier
+from ledgerpress.operator.withdraw import withdraw_payload
+from ledgerpress.server.log_factory import open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.workloads.generated_log import PUBLICATION
 from tests.contract.sample_events import everything
@@ -111,7 +111,7 @@ async def run_cut(
     async def gone_at_the_source(position: int) -> None:
         if position not in gone:
             gone.add(position)
-            await withdraw(
+            await withdraw_payload(
                 source,
                 event_codec(),
                 clock,
@@ -122,7 +122,7 @@ async def run_cut(
 
     for cut in (*cuts, None):
         try:
-            replica = await open_replica(target, Path(), PUBLICATION)
+            replica = await open_copy_target(target, Path(), PUBLICATION)
         except LogExists:
             break
         watched = Watched(replica, gone_at_the_source, cut, withdrawals)
@@ -170,18 +170,18 @@ async def copied(log_file: Path, cuts: list[int], withdrawals: dict[int, list[in
             await source.aclose()
 
 
-@pytest.mark.parametrize("looks", [1, log_copier.LOOKS])
+@pytest.mark.parametrize("looks", [1, log_copy.MAX_ROUNDS])
 async def test_a_payload_that_goes_before_it_is_read_takes_its_withdrawal_along(
     log_file: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The copy never ends between a payload that is gone and the record of that, however few looks it has left."""
-    monkeypatch.setattr(log_copier, "LOOKS", looks)
+    monkeypatch.setattr(log_copy, "MAX_ROUNDS", looks)
     shutil.copy(log_file, tmp_path / "log.sqlite")
     source = await open_log(LogUrl.parse(f"sqlite:{tmp_path}/log.sqlite"), tmp_path, create_as=None)
     replica = await SqliteCopyTarget.open(tmp_path / "copy.sqlite", PUBLICATION)
 
     async def gone(position: int) -> None:
-        await withdraw(
+        await withdraw_payload(
             source, event_codec(), SetClock(), SeededBytes(), position, CommandRequest(reason="Law.")
         )
 

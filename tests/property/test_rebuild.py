@@ -19,12 +19,11 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.operator.maintenance import withdraw
-from ledgerpress.operator.payload_withdrawal import withdraw as withdraw_from_log
 from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.withdraw import withdraw, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.views_builder import ViewsComparison
+from ledgerpress.views.files.views_builder import ViewsComparison
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.store_session import Action, Session, actions
@@ -211,7 +210,7 @@ async def in_log_only(data: Path, position: int) -> None:
     log = await SqliteEventLog.open(data / LOG_FILE, create_as=None)
     try:
         randomness = SeededBytes(f"withdrawal of {position}")
-        await withdraw_from_log(
+        await withdraw_payload(
             log, event_codec(), SetClock(), randomness, position, CommandRequest(reason=REASON)
         )
     finally:

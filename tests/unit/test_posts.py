@@ -18,11 +18,9 @@ from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
     CategoryFacts,
-    ContentFacts,
     CreatePost,
     EditPost,
     NewPostFacts,
-    PostCommand,
     PublishPost,
     UnarchivePost,
     UncategorizePost,
@@ -44,6 +42,7 @@ from ledgerpress.features.posts.model import (
     PostUncategorized,
     PostUnpublished,
 )
+from ledgerpress.features.posts.post_command import ContentFacts, PostCommand
 from ledgerpress.features.registry import event_codec
 from tests.user_errors import refused
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.server import wait_for_log
+from ledgerpress.server import log_factory
+from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.wait_for_log import open_when_available
 
 
 async def test_an_attempt_without_an_answer_ends_with_the_whole_wait(
@@ -23,8 +23,8 @@ async def test_an_attempt_without_an_answer_ends_with_the_whole_wait(
             raise LogUnavailable("no answer")
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(wait_for_log, "open_log", frozen)
+    monkeypatch.setattr(log_factory, "open_log", frozen)
     async with asyncio.timeout(30):
         with pytest.raises(LogUnavailable, match="cannot be reached: no answer: see whether"):
-            await open_when_available(LogUrl.parse("sqlite:"), tmp_path, create_as=None, patience=0.5)
+            await open_when_available(LogUrl.parse("sqlite:"), tmp_path, create_as=None, timeout=0.5)
     assert attempts == 2

@@ -1,9 +1,11 @@
 """The command-line program. Results go to standard output, everything else to standard error."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from ledgerpress import __version__
 from ledgerpress.cli import (
     demo,
     events,
@@ -23,8 +25,8 @@ from ledgerpress.cli import (
     views_snapshot,
     withdraw,
 )
-from ledgerpress.cli.standard_output import OutputUnwritable, watch_standard_output
-from ledgerpress.cli.terminal import UNUSABLE, say_wrong
+from ledgerpress.cli.standard_output import OutputUnwritable, check_standard_output
+from ledgerpress.cli.terminal import UNUSABLE, out, print_error
 
 app = typer.Typer(
     name="ledgerpress",
@@ -81,11 +83,26 @@ views_files.command("snapshot")(views_snapshot.snapshot)
 views_files.command("restore")(views_snapshot.restore)
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        out.print(f"ledgerpress {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Run the program."""
     try:
-        watch_standard_output()
+        check_standard_output()
         app()
     except OutputUnwritable as error:
-        say_wrong(str(error))
+        print_error(str(error))
         sys.exit(UNUSABLE)

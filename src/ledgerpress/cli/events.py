@@ -1,9 +1,9 @@
 """`ledgerpress events`: the recorded events as lines of JSON (CloudEvents 1.0), out of a log and into an empty store."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -23,11 +23,11 @@ from ledgerpress.cli.terminal import (
 )
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.subscription import catch_up, check_gapless
+from ledgerpress.eventlog.subscription import catch_up
+from ledgerpress.operator.event_files import export_events, import_events
 from ledgerpress.operator.log_copy import place_of
-from ledgerpress.operator.maintenance import import_events
+from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.open_log import reading_log
 
 BATCH: Final = 1_000
 
@@ -65,14 +65,14 @@ def export_file(
 ) -> None:
     """Write every event to FILE, one a line, in the order in which they were recorded."""
     if str(file) == "-":
-        run(_export(data, log, sys.stdout.buffer, lambda _done, _all: None))
+        run(export_events(data, log, sys.stdout.buffer, lambda _done, _total: None))
         sys.stdout.buffer.flush()
         return
     with progress("Writing the events") as report, clear_errors():
         file.touch(mode=0o600, exist_ok=False)  # drafts are in it
         try:
             with file.open("wb") as target:
-                written = run(_export(data, log, target, report))
+                written = run(export_events(data, log, target, report))
         except BaseException:
             file.unlink()
             raise
@@ -94,35 +94,23 @@ def import_file(
 
 
 async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:
-    async with reading_log(data, url) as log:
+    async with existing_log(data, url) as log:
         after, head = max(0, await log.head() - count), await log.head()
         while after < head and (batch := await log.read(after, min(BATCH, head - after))):
             _print(map(to_line, batch))
             after = batch[-1].position
         if follow:
-            async for fresh in catch_up(log, after):
-                _print(map(to_line, fresh))
+            async for recorded in catch_up(log, after):
+                _print(map(to_line, recorded))
 
 
 async def _event_at(data: Path, url: str, position: int) -> StoredEvent | None:
-    async with reading_log(data, url) as log:
-        found = await log.read(position - 1, 1)
-        return found[0] if found and found[0].position == position else None
-
-
-async def _export(data: Path, url: str, target: BinaryIO, report: Callable[[int, int], None]) -> int:
-    async with reading_log(data, url) as log:
-        after, head = 0, await log.head()
-        while after < head:
-            batch = await log.read(after, min(BATCH, head - after))
-            check_gapless(batch, after)
-            target.writelines(to_line(event) + b"\n" for event in batch)
-            after = batch[-1].position
-            report(after, head)
-        return head
+    async with existing_log(data, url) as log:
+        events = await log.read(position - 1, 1)
+        return events[0] if events and events[0].position == position else None
 
 
 def _print(lines: Iterable[bytes]) -> None:
-    # As they are: a console would format them.
+    # Not through the console, which would format them.
     sys.stdout.buffer.writelines(line + b"\n" for line in lines)
     sys.stdout.buffer.flush()

@@ -1,25 +1,25 @@
-"""`ledgerpress head`: what the log is at this moment, to be kept elsewhere and compared later."""
+"""`ledgerpress head`: the current head of the log, to be stored elsewhere and compared later."""
 
 from datetime import UTC, datetime, timedelta
 
 from ledgerpress.cli.terminal import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption, out, run
-from ledgerpress.operator.verification import read_head
+from ledgerpress.operator.verify import read_head
 
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Print the size of the log and the root of the Merkle tree over it. Keep the JSON for `verify --head`."""
-    found = run(read_head(data, log))
+    tree_head = run(read_head(data, log))
     if json:
-        out.print(found.to_json())
+        out.print(tree_head.to_json())
         return
-    out.print(f"publication    {found.publication}")
-    out.print(f"size           {found.size:,} events")
-    out.print(f"root           {found.root}")
-    out.print(f"recorded time  {moment(found.recorded_time)}")
+    out.print(f"publication    {tree_head.publication}")
+    out.print(f"size           {tree_head.size:,} events")
+    out.print(f"root           {tree_head.root}")
+    out.print(f"recorded time  {_time(tree_head.recorded_time)}")
 
 
-def moment(time: int | None) -> str:
-    """Return a time in microseconds since 1970 as RFC 3339 writes it."""
+def _time(time: int | None) -> str:
+    """Return a time in microseconds since 1970 in RFC 3339 format."""
     if time is None:
         return "(nothing is recorded)"
     return (

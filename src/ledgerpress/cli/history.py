@@ -1,9 +1,9 @@
-"""`ledgerpress history`: who changed a post or a category, when and why, with what differs."""
+"""`ledgerpress history`: the changes of a post or a category, with actor, time, reason and differences."""
 
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -21,24 +21,6 @@ from ledgerpress.cli.terminal import (
     run,
 )
 from ledgerpress.features.history.version_diff import unified
-from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.executor import Executor
-from ledgerpress.server.store import open_store
-
-PAGE: Final = 20
-"""How many changes are read at a time: each may hold a body before and after, of up to 256 KiB."""
-_QUERY: Final = """
-query ($slug: String!, $first: Int!, $after: String) {
-  %s(slug: $slug) { history(first: $first, after: $after) {
-    pageInfo { hasNextPage endCursor }
-    nodes {
-      position version type recordedAt occurredAt reason changedFields before after withdrawn
-      actor { id kind name } onBehalfOf { id kind name }
-    }
-  } }
-}
-"""
 
 
 def history(
@@ -56,40 +38,20 @@ def history(
 
 
 async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
-    """Print every change; return whether there is anything of that slug."""
-    async with open_store(data, log=log, create=False) as store:
-        for kind in ("post", "category"):
-            found = False
-            async for change in _changes(store, kind, slug):
-                if json:
-                    out.print(msgspec.json.encode(change).decode())
-                else:
-                    if found:
-                        out.print()
-                    _show(change)
-                found = True
-            if found:
-                return True
-    return False
+    """Print every change; return whether there is any."""
+    from ledgerpress.operator.history import changes_of  # noqa: PLC0415 - imports strawberry
 
-
-async def _changes(store: Store, kind: str, slug: str) -> AsyncIterator[dict[str, Any]]:
-    engine = Executor(graphql_schema())
-    after: str | None = None
-    while True:
-        variables = {"slug": slug, "first": PAGE, "after": after}
-        answer = await engine.execute(store, _QUERY % kind, variables=variables)
-        if answer.body.get("errors"):
-            fail(answer.body["errors"][0]["message"], REFUSED)
-        subject = answer.body["data"][kind]
-        if subject is None:
-            return
-        page = subject["history"]
-        for change in page["nodes"]:
-            yield change
-        if not page["pageInfo"]["hasNextPage"]:
-            return
-        after = page["pageInfo"]["endCursor"]
+    is_first = True
+    async with aclosing(changes_of(data, log, slug)) as changes:
+        async for change in changes:
+            if json:
+                out.print(msgspec.json.encode(change).decode())
+            else:
+                if not is_first:
+                    out.print()
+                _show(change)
+            is_first = False
+    return not is_first
 
 
 def _show(change: dict[str, Any]) -> None:
@@ -132,7 +94,7 @@ def _text(field: str, value: Any) -> str:
         case None:
             return ""
         case list():
-            return ", ".join(_text(field, one) for one in value)
+            return ", ".join(_text(field, item) for item in value)
         case {"name": name}:
             return str(name)
         case str() if field == "publishedAt":

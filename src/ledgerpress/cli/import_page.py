@@ -1,4 +1,4 @@
-"""`ledgerpress import page`: a saved article page, carried in through the same commands that editors use."""
+"""`ledgerpress import page`: import a saved article page with the same commands that editors use."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -47,9 +47,9 @@ def page(
     """Import the article on a page, its categories, and the recent posts that it lists."""
     moment = _moment(retrieved_at)
     parsed = _parse(file, moment)
-    with TemporaryDirectory() as nowhere:
-        # A store that does not exist yet is not made for a dry run either, nor are views kept of a log elsewhere.
-        place = Path(nowhere) / "store" if dry_run and not data.exists() else data
+    with TemporaryDirectory() as temporary:
+        # A dry run creates no store, and no views of a log elsewhere.
+        place = Path(temporary) / "store" if dry_run and not data.exists() else data
         with progress("Building the views") as reached:
             report = run(_import(place, log, parsed, moment, dry_run=dry_run, reached=reached))
     if json:

@@ -1,4 +1,4 @@
-"""`ledgerpress log`: a publication's log is copied, to another engine or to a backup, and comes back."""
+"""`ledgerpress log`: copy a log to another engine, back it up, restore it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +27,7 @@ from ledgerpress.server.log_url import LogUrl, mask
 
 
 def _url(text: str) -> str:
-    """Return the URL that `text` is, or that is in the file after an @: everybody sees what programs are called with."""
+    """Return the URL in `text`, or in the file after an @: every user of a machine sees the arguments of programs."""
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text("utf-8").strip()
@@ -65,15 +65,15 @@ def copy(
     Cut off at whatever moment, it goes on where it was when it is run again. sqlite: alone is the log in the data
     directory; @FILE is a URL in a file, for one with a password.
     """
-    begin, end = LogUrl.parse(source), LogUrl.parse(target)
-    if place_of(begin, data) == place_of(end, data):
+    from_url, to_url = LogUrl.parse(source), LogUrl.parse(target)
+    if place_of(from_url, data) == place_of(to_url, data):
         fail("that is one place twice: name another one to copy to", MISUSED)
     with progress("Copying the log") as report:
-        copied = run(copy_log(begin, end, data, keep_open=keep_open, progress=report))
-    head, old, new = copied.head, place_of(begin, data), place_of(end, data)
+        copied = run(copy_log(from_url, to_url, data, keep_open=keep_open, progress=report))
+    head, old, new = copied.head, place_of(from_url, data), place_of(to_url, data)
     if json:
-        whole = msgspec.to_builtins(head) | {"missing": copied.missing}
-        out.print(msgspec.json.encode(whole).decode())
+        result = msgspec.to_builtins(head) | {"missing": copied.missing}
+        out.print(msgspec.json.encode(result).decode())
     elif not copied.finished:
         out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
     else:

@@ -1,4 +1,4 @@
-"""`ledgerpress rebuild`: read models made anew beside those in use, compared, and switched to."""
+"""`ledgerpress rebuild`: rebuild the views alongside those in use, compare them, and switch to them."""
 
 import os
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.operator.rebuild import rebuild as make_anew
-from ledgerpress.server.views_builder import ViewsComparison
+from ledgerpress.operator.rebuild import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
+from ledgerpress.views.files.views_builder import ViewsComparison
 
 NICE: Final = 10
-"""How far a rebuild stands back behind the processes that serve (nice(2))."""
+"""Lowers the priority of a rebuild below that of the processes that serve (nice(2))."""
 
 
 def rebuild(
@@ -51,10 +51,10 @@ def rebuild(
             shown.append(row)
 
     with progress("Making views beside those in use") as report:
-        making = make_anew(
-            data, projection or (), log=log, check=check, report=keep, again=shown.clear, progress=report
+        rebuilding = rebuild_views(
+            data, projection or (), log=log, check=check, report=keep, restarted=shown.clear, progress=report
         )
-        compared = run(making)
+        compared = run(rebuilding)
     if json:
         out.print(msgspec.json.encode(_as_data(compared, shown, switched=not check)).decode())
         return
@@ -90,19 +90,20 @@ def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
     table = Table(
         "table", "rows", "anew", "added", "removed", "changed", box=None, pad_edge=False, header_style="bold"
     )
-    for one in compared.tables:
-        sizes = (f"{digest.rows:,}" if digest else "none" for digest in (one.before, one.after))
-        table.add_row(one.table, *sizes, f"{one.added:,}", f"{one.removed:,}", f"{one.changed:,}")
+    for difference in compared.tables:
+        sizes = (f"{digest.rows:,}" if digest else "none" for digest in (difference.before, difference.after))
+        counts = (difference.added, difference.removed, difference.changed)
+        table.add_row(difference.table, *sizes, *(f"{count:,}" for count in counts))
     out.print(table)
     for row in rows:
         out.print(_line(row))
-    for one in compared.tables:
-        for sign, columns in (("-", one.columns_before), ("+", one.columns_after)):
+    for difference in compared.tables:
+        for sign, columns in (("-", difference.columns_before), ("+", difference.columns_after)):
             if columns:
-                out.print(f"{sign} {one.table}: column {', '.join(columns)}")
-    left = sum(one.added + one.removed + one.changed for one in compared.tables) - len(rows)
-    if left > 0:
-        out.print(f"… and {left:,} more rows; --limit 0 shows all.")
+                out.print(f"{sign} {difference.table}: column {', '.join(columns)}")
+    total = sum(table.added + table.removed + table.changed for table in compared.tables)
+    if total > len(rows):
+        out.print(f"… and {total - len(rows):,} more rows; --limit 0 shows all.")
 
 
 def _line(row: RowDifference) -> str:

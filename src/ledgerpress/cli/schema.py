@@ -1,4 +1,4 @@
-"""`ledgerpress schema`: writes the contracts with clients and with stored bytes, or checks that they are up to date."""
+"""`ledgerpress schema`: write the GraphQL schema and the schemas of the events, or check that they are up to date."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,7 +7,6 @@ import typer
 
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql import access_reference
 from ledgerpress.operator import event_schemas
 
 GRAPHQL_FILE: Final = "schema.graphql"
@@ -27,6 +26,8 @@ def schema(
     """Write schema.graphql, a JSON Schema for every event, and the table of who may have what."""
     if not directory.is_dir():
         fail(f"{directory} is not a directory", MISUSED)
+    from ledgerpress.graphql import access_reference  # noqa: PLC0415 - imports strawberry
+
     made = graphql_schema()
     texts = {directory / GRAPHQL_FILE: made.as_str().rstrip() + "\n"}
     if access is not None:

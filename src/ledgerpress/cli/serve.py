@@ -1,35 +1,24 @@
-"""`ledgerpress serve`: the store over HTTP."""
+"""`ledgerpress serve`: serve the store over HTTP."""
 
-import asyncio
 import logging
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from starlette.types import ASGIApp
 
 from ledgerpress import __version__
-from ledgerpress.cli.demo import load_demo_into
+from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
-from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run, this_program
-from ledgerpress.commands.identity import Authenticator, Role
-from ledgerpress.features.registry import graphql_schema, page_contributions
-from ledgerpress.http.app import make_app
-from ledgerpress.http.documents.trusted_documents import BadManifest
-from ledgerpress.http.middleware.access_log import AccessLog
-from ledgerpress.http.runtime import Runtime
-from ledgerpress.server.authentication import first_admin_token, make_authenticator
-from ledgerpress.server.background_rebuild import rebuild_in_background
-from ledgerpress.server.command_metrics import CommandMetrics
+from ledgerpress.cli.terminal import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.logging import setup as log_lines
-from ledgerpress.server.process.process import ServerProcess, base_of, begin_to_listen, bind
-from ledgerpress.server.settings.loading import LoadedSettings
-from ledgerpress.server.settings.server_section import ServerSettings
-from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.tracing.setup import Tracer, TracingUnavailable, tracing
+from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
+from ledgerpress.server.tracing import TracingUnavailable
+
+if TYPE_CHECKING:
+    from ledgerpress.server.settings.sections import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -92,32 +81,23 @@ def serve(
         "server.log": log,
         "server.allow_unsynced": allow_unsynced,
     }
-    known = loaded(options, config)
-    settings = known.settings
+    settings = loaded(options, config).settings
+    server = settings.server
     with ExitStack() as stack:
-        listeners = [_listen(stack, settings.server.host, settings.server.port, "server.port")]
+        listeners = [_bind(stack, server.host, server.port, "server.port")]
         if settings.metrics.enabled and settings.metrics.port is not None:
-            listeners.append(_listen(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
-        if demo and not _load_demo_into(settings.server):
-            err.print(f"There is a store in {_place(settings.server)} already: it is served as it is.")
-        access_log = log_lines.set_up(settings.logs)
+            listeners.append(_bind(stack, settings.metrics.host, settings.metrics.port, "metrics.port"))
+        url = LogUrl.parse(server.log)
+        if demo and not demo_command.load(server.data, url, log_timeout=server.log_wait_seconds):
+            place = server.data if url.is_local else url
+            err.print(f"There is a store in {place} already: it is served as it is.")
         try:
-            tracer = stack.enter_context(tracing(settings.tracing))
-        except TracingUnavailable as error:
+            run(_serve(settings, listeners))
+        except (TracingUnavailable, AddressTaken) as error:
             fail(str(error), REFUSED)
-        run(_serve(known, listeners, access_log, tracer))
 
 
-def _load_demo_into(server: ServerSettings) -> bool:
-    return load_demo_into(server.data, server.log, patience=server.log_wait_seconds)
-
-
-def _place(server: ServerSettings) -> str:
-    log = LogUrl.parse(server.log)
-    return str(server.data if log.is_local else log)
-
-
-def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
+def _bind(stack: ExitStack, host: str, port: int, setting: str) -> socket.socket:
     try:
         return stack.enter_context(bind(host, port))
     except OSError as error:
@@ -125,110 +105,32 @@ def _listen(stack: ExitStack, host: str, port: int, setting: str) -> socket.sock
         fail(f"port {port} of {host} cannot be used ({error.strerror}): name another {where}", REFUSED)
 
 
-async def _serve(
-    known: LoadedSettings, listeners: list[socket.socket], access_log: AccessLog | None, tracer: Tracer | None
-) -> None:
-    settings = known.settings
-    server = settings.server
-    observed = CommandMetrics(tracer)
-    with progress("Building the views") as report:
-        opening = open_store(
-            server.data,
-            log=server.log,
-            progress=report,
-            observer=observed,
-            patience=server.log_wait_seconds,
-        )
-        store = await opening.__aenter__()
-    try:
-        running = Runtime(
-            health=settings.health,
-            exposure=settings.metrics,
-            cors=settings.cors,
-            headers=settings.headers,
-            access_log=access_log,
-            spans=tracer.requests if tracer else None,
-        )
-        observed.shown_by(running.metrics)
-        door = _door(store, known)
-        app = _app(store, door, known, running)
-        apps: list[Any] = [app, running.operations_app(store, door)]
-        _begin_to_listen(listeners)
-        await _greet(known, store, listeners)
-        rebuilding = asyncio.create_task(
-            rebuild_in_background(server.data, server.log, this_program()), name="rebuild beside"
-        )
-        try:
-            await ServerProcess(server, settings.live, running.stopping).run(
-                *zip(apps, listeners, strict=False)
-            )
-        finally:
-            rebuilding.cancel()
-            with suppress(asyncio.CancelledError):
-                await rebuilding
-    finally:
-        await opening.__aexit__(None, None, None)
+async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
+    from ledgerpress.server import serving  # noqa: PLC0415 - imports strawberry and starlette
+
+    await serving.serve(
+        settings,
+        listeners,
+        program=this_program(),
+        progress=progress("Building the views"),
+        announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
+    )
 
 
-def _begin_to_listen(listeners: list[socket.socket]) -> None:
-    """Let clients connect, now that the views have caught up with the log."""
-    for listener in listeners:
-        try:
-            begin_to_listen(listener)
-        except OSError as error:
-            fail(
-                f"{base_of(listener)} cannot be used ({error.strerror}): another program was faster", REFUSED
-            )
-
-
-def _door(store: Store, known: LoadedSettings) -> Authenticator:
-    """Return what tells who a request comes from."""
-    try:
-        return make_authenticator(store, known.settings.access)
-    except ValueError as error:
-        fail(str(error), MISUSED)
-
-
-def _app(store: Store, door: Authenticator, known: LoadedSettings, running: Runtime) -> ASGIApp:
-    settings, server = known.settings, known.settings.server
-    try:
-        return make_app(
-            store,
-            graphql_schema(),
-            pages=page_contributions(),
-            door=door,
-            settings=settings.http,
-            limits=settings.limits,
-            cache=settings.cache,
-            live=settings.live,
-            allowed_hosts=server.hosts,
-            open_past=server.open_past,
-            running=running,
-        )
-    except BadManifest as error:
-        fail(f"http.trusted_documents: {error}", MISUSED)
-
-
-async def _first_token(store: Store, known: LoadedSettings) -> str | None:
-    """Return the first administrator's token, where there never was one; where everyone is one, nobody needs it."""
-    return None if known.settings.access.anonymous_role is Role.ADMIN else await first_admin_token(store)
-
-
-async def _greet(known: LoadedSettings, store: Store, listeners: list[socket.socket]) -> None:
-    """Say where the server is: in words, or as a line of the log where machines read along."""
-    base, *others = (base_of(one) for one in listeners)
-    data, token = known.settings.server.data, await _first_token(store, known)
-    head = await store.log.head()
-    if known.settings.logs.format == "json":
+def _announce(settings: "Settings", urls: list[str], head: int, token: str | None) -> None:
+    """Print where the server is, or log it if logging is for programs."""
+    base, *others = urls
+    data = settings.server.data
+    if settings.logs.format == "json":
         logger.info("LedgerPress %s serves %s at position %d: %s/graphql", __version__, data, head, base)
         for other in others:
             logger.info("metrics and health for operators: %s/metrics", other)
         if token:
-            # Not to where the log goes: that is kept, and read by many.
+            # Not to the logging, which is kept and read by many.
             out.print(_ADMIN_TOKEN.format(token))
         return
     err.print(f"LedgerPress {__version__}, store in {data}, position {head}")
-    if not (log := LogUrl.parse(known.settings.server.log)).is_local:
+    if not (log := LogUrl.parse(settings.server.log)).is_local:
         err.print(f"  log         {log}")
     err.print(f"  front page  {base}/")
     err.print(f"  GraphQL     {base}/graphql")
@@ -236,6 +138,6 @@ async def _greet(known: LoadedSettings, store: Store, listeners: list[socket.soc
         err.print(f"  metrics     {other}/metrics")
     if token:
         err.print(_ADMIN_TOKEN.format(token))
-        if known.settings.http.graphiql:
+        if settings.http.graphiql:
             err.print(f"  GraphiQL    {base}/graphql#token={token}")
     err.print("Press Ctrl+C to stop.")

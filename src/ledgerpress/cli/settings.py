@@ -1,18 +1,19 @@
-"""`ledgerpress settings`: what is set, and where each value comes from."""
+"""`ledgerpress settings`: the value of every setting, and its source."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
 
 from ledgerpress.cli.terminal import MISUSED, JsonOption, err, out
 from ledgerpress.server.log_url import mask
-from ledgerpress.server.settings.declaration import declared
-from ledgerpress.server.settings.loading import FILE, FILE_VARIABLE, InvalidSettings, LoadedSettings, load
-from ledgerpress.server.settings.reference import reference, shown
+from ledgerpress.server.settings import FILE, FILE_VARIABLE, InvalidSettings
+
+if TYPE_CHECKING:
+    from ledgerpress.server.settings.loading import LoadedSettings
 
 ProfileOption = Annotated[
     str | None,
@@ -29,8 +30,10 @@ ConfigOption = Annotated[
 _HIDDEN: Final = "(set, and not shown)"
 
 
-def loaded(options: Mapping[str, object], config: Path | None) -> LoadedSettings:
-    """Return the settings. What is wrong with them ends the program. `None` is an option that was not used."""
+def loaded(options: Mapping[str, object], config: Path | None) -> "LoadedSettings":
+    """Return the settings. Invalid settings end the program. `None` is an option that was not used."""
+    from ledgerpress.server.settings.loading import load  # noqa: PLC0415 - imports every section
+
     try:
         used = {name: value for name, value in options.items() if value is not None}
         return load(used, os.environ, config)
@@ -49,6 +52,9 @@ def settings(
     ] = False,
 ) -> None:
     """Show every setting as it is now, and where it was set. Secrets are not shown."""
+    from ledgerpress.server.settings.declaration import declared  # noqa: PLC0415 - imports every section
+    from ledgerpress.server.settings.reference import reference, shown  # noqa: PLC0415
+
     if as_reference:
         typer.echo(reference(), nl=False)
         return
@@ -60,11 +66,11 @@ def settings(
         source = known.sources.get(name, default)
         rows.append((name, _HIDDEN if setting.is_secret and value else value, source))
     if json:
-        found = {
+        values = {
             name: {"value": mask(value) if isinstance(value, str) else value, "source": source}
             for name, value, source in rows
         }
-        page = {"profile": known.profile, "settings": found}
+        page = {"profile": known.profile, "settings": values}
         typer.echo(msgspec.json.encode(page, enc_hook=str))
         return
     out.print(f"profile = {known.profile.value}")

@@ -1,6 +1,6 @@
-"""Standard output that says so where nothing more can be written to it, as on a full disk.
+"""Standard output with errors of its own, for example on a full disk.
 
-The error of a write names no file. So it could not be told from one of a write to the data directory.
+The error of a write names no file: it could not be distinguished from an error in the data directory.
 """
 
 import io
@@ -13,38 +13,38 @@ if TYPE_CHECKING:
 
 
 class OutputUnwritable(Exception):
-    """Standard output takes no more."""
+    """Standard output cannot be written."""
 
 
-class _Watched(io.FileIO):
-    """A file whose errors are `OutputUnwritable`. After one, whatever is still in a buffer is given up."""
+class _CheckedFile(io.FileIO):
+    """A file whose errors are `OutputUnwritable`. After the first one, buffered data is discarded."""
 
-    _gone = False
+    _has_failed = False
 
     def write(self, content: "ReadableBuffer", /) -> int:
-        if self._gone:
+        if self._has_failed:
             return memoryview(content).nbytes
         try:
-            # Of a pipe that does not block, another process may have asked that: then it takes nothing for the moment.
+            # Another process may have made the pipe non-blocking; a full pipe accepts nothing for the moment.
             while (written := super().write(content)) is None:
                 select.select([], [self], [])
             return written
         except BrokenPipeError:
             raise
         except OSError as error:
-            self._gone = True
+            self._has_failed = True
             raise OutputUnwritable(f"standard output cannot be written: {error.strerror}") from error
 
 
-def watch_standard_output() -> None:
-    """Have every write to standard output from now on raise `OutputUnwritable` where it fails; at once, if it is closed."""
+def check_standard_output() -> None:
+    """Make every failed write to standard output raise `OutputUnwritable`; raise it at once if it is closed."""
     before = sys.stdout
     if before is None:
         raise OutputUnwritable("standard output is closed: have it go to /dev/null where nobody reads it")
     if not isinstance(before, io.TextIOWrapper):
         return
     before.flush()
-    file = _Watched(before.fileno(), "w", closefd=False)
+    file = _CheckedFile(before.fileno(), "w", closefd=False)
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(file),
         encoding=before.encoding,

@@ -1,4 +1,4 @@
-"""`ledgerpress status`: what is in a store, and how far its views have come."""
+"""`ledgerpress status`: what is in a store, and the progress of its views."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: 
         _show(data, found)
     if found["log"]["unreachable"]:
         fail(f"{found['log']['unreachable']}. This is what the views hold, as they are", UNUSABLE)
-    if any(one["state"] == "PAUSED" for one in found["projections"]):
+    if any(projection["state"] == "PAUSED" for projection in found["projections"]):
         raise SystemExit(REFUSED)
 
 
@@ -47,18 +47,18 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"head         {_known(found['head'], 'position {:,}')}")
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for one in found["projections"]:
+    for projection in found["projections"]:
         table.add_row(
-            one["name"],
-            one["state"],
-            f"{one['checkpoint']:,}",
-            _known(one["lag"]),
-            _known(one["lagSeconds"], "{:,.0f}"),
-            "" if one["failedAt"] is None else f"{one['failedAt']:,}",
+            projection["name"],
+            projection["state"],
+            f"{projection['checkpoint']:,}",
+            _known(projection["lag"]),
+            _known(projection["lagSeconds"], "{:,.0f}"),
+            "" if projection["failedAt"] is None else f"{projection['failedAt']:,}",
             ""
-            if one["digest"] is None
-            else f"{one['digest']['sha256'][:8]} at {one['digest']['position']:,}",
-            one["error"] or "",
+            if projection["digest"] is None
+            else f"{projection['digest']['sha256'][:8]} at {projection['digest']['position']:,}",
+            projection["error"] or "",
         )
     out.print(table)
 

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, progress, and how a failure ends the program.
+"""The terminal: options that commands share, progress bars, and how errors end the program.
 
 Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory or
 standard output cannot be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
@@ -7,9 +7,8 @@ standard output cannot be used, or the log cannot be reached; 4 a log was copied
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 
@@ -20,8 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
+from ledgerpress.operator import TaskFailed
 from ledgerpress.server.log_url import LOCAL
-from ledgerpress.server.settings.loading import InvalidSettings, data_directory, log_url
+from ledgerpress.server.settings import InvalidSettings
 
 T = TypeVar("T")
 
@@ -37,27 +37,25 @@ out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def _as_set(context: typer.Context, value: Path) -> Path:
-    """Return the directory that the settings name, where the command line names none."""
-    return _set(data_directory) if _is_left_out(context, "data") else value
+def _configured_data(context: typer.Context, value: Path) -> Path:
+    """Return the directory in the settings if the command line names none."""
+    from ledgerpress.server.settings.loading import data_directory  # noqa: PLC0415 - imports every section
+
+    with clear_errors():
+        return data_directory(os.environ) if _is_default(context, "data") else value
 
 
-def _log_as_set(context: typer.Context, value: str) -> str:
-    """Return the URL that the settings name, where the command line names none. What is no URL ends the program."""
+def _configured_log(context: typer.Context, value: str) -> str:
+    """Return the URL in the settings if the command line names none. An invalid URL ends the program."""
+    from ledgerpress.server.settings.loading import log_url  # noqa: PLC0415 - imports every section
+
     if context.resilient_parsing:
         return value
-    given = None if _is_left_out(context, "log") else value
-    return _set(partial(log_url, log=given))
+    with clear_errors():
+        return log_url(os.environ, None if _is_default(context, "log") else value)
 
 
-def _set(setting: Callable[[Mapping[str, str]], T]) -> T:
-    try:
-        return setting(os.environ)
-    except InvalidSettings as error:
-        fail("; ".join(error.mistakes), MISUSED)
-
-
-def _is_left_out(context: typer.Context, option: str) -> bool:
+def _is_default(context: typer.Context, option: str) -> bool:
     source = context.get_parameter_source(option)
     return source is not None and source.name == "DEFAULT" and not context.resilient_parsing
 
@@ -65,7 +63,9 @@ def _is_left_out(context: typer.Context, option: str) -> bool:
 DataOption = Annotated[
     Path,
     typer.Option(
-        "--data", callback=_as_set, help="The directory that holds the store (server.data, LEDGERPRESS_DATA)."
+        "--data",
+        callback=_configured_data,
+        help="The directory that holds the store (server.data, LEDGERPRESS_DATA).",
     ),
 ]
 LogOption = Annotated[
@@ -73,7 +73,7 @@ LogOption = Annotated[
     typer.Option(
         "--log",
         metavar="URL",
-        callback=_log_as_set,
+        callback=_configured_log,
         help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log, LEDGERPRESS_LOG).",
     ),
 ]
@@ -83,26 +83,28 @@ DEFAULT_LOG: Final = LOCAL
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command to its end, with clear errors."""
+    """Run a command, with clear errors."""
     with clear_errors():
         return uvloop.run(work)
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn a failure that a person can mend into one line and an exit code."""
+    """Turn an error that a person can fix into one line and an exit code."""
     try:
         yield
+    except InvalidSettings as error:
+        fail("; ".join(error.mistakes), MISUSED)
     except AppendUnresolved as error:
         fail(str(error), REFUSED)
     except (LogUnusable, LogUnavailable) as error:
         fail(str(error), UNUSABLE)
-    except Rejection as refusal:
-        fail(refusal.message, REFUSED)
-    except (EventLogError, sqlite3.Error) as error:
+    except Rejection as rejection:
+        fail(rejection.message, REFUSED)
+    except (EventLogError, TaskFailed, sqlite3.Error) as error:
         fail(str(error), REFUSED)
     except BrokenPipeError:
-        # Whoever read the output has seen enough; typer ends the program without a word.
+        # The reader of the output closed it; typer ends the program silently.
         raise
     except OSError as error:
         fail(f"{error.filename or 'the data directory'}: {error.strerror}", UNUSABLE)
@@ -111,25 +113,25 @@ def clear_errors() -> Iterator[None]:
 
 
 def this_program() -> list[str]:
-    """Return how this program was started, without its arguments: so it can start itself once more."""
+    """Return the command that started this program, without its arguments, to start it again."""
     arguments = len(sys.argv) - 1
     return sys.orig_argv[: len(sys.orig_argv) - arguments]
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Say what was wrong and end the program."""
-    say_wrong(message)
+    """Print an error and end the program."""
+    print_error(message)
     raise typer.Exit(code)
 
 
-def say_wrong(message: str) -> None:
-    """Say what was wrong."""
+def print_error(message: str) -> None:
+    """Print an error."""
     err.print(f"ledgerpress: {message}", style="red")
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on standard error; the function that it gives takes what is done and the total."""
+    """Show a progress bar on standard error; the yielded function takes what is done and the total."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`ledgerpress verify`: whether the log is what was recorded, and the views what follows from it."""
+"""`ledgerpress verify`: verify the log, and compare the views with rebuilt ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +21,8 @@ from ledgerpress.cli.terminal import (
     run,
 )
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.operator.log_verification import LogVerification
-from ledgerpress.operator.verification import verify_log, verify_views
+from ledgerpress.operator.log_verifier import LogVerification
+from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.views.files.verification import ViewsVerification
 
 
@@ -36,18 +36,18 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check every stored event, and compare the views with ones made anew. Exits with 1 where something is wrong."""
-    kept = _read(head) if head else None
+    saved = _read(head) if head else None
     with progress("Checking the log") as report:
-        checked = run(verify_log(data, kept, log=log, progress=report))
+        checked = run(verify_log(data, saved, log=log, progress=report))
     views = None
     if checked.finding is None:
         with progress("Making the views anew") as report:
             views = run(verify_views(data, log=log, progress=report))
     wrong = _wrong(checked, views)
     if json:
-        out.print(msgspec.json.encode(_as_data(checked, views, wrong, kept)).decode())
+        out.print(msgspec.json.encode(_as_data(checked, views, wrong, saved)).decode())
     elif wrong is None:
-        out.print(_summary(checked, views, kept))
+        out.print(_summary(checked, views, saved))
     if wrong is not None:
         fail(wrong, REFUSED)
     for name, why in (views.paused if views else {}).items():
@@ -74,13 +74,13 @@ def _wrong(checked: LogVerification, views: ViewsVerification | None) -> str | N
     return None
 
 
-def _summary(checked: LogVerification, views: ViewsVerification | None, kept: TreeHead | None) -> str:
+def _summary(checked: LogVerification, views: ViewsVerification | None, saved: TreeHead | None) -> str:
     head = checked.head
     lines = [
         f"The log is intact: {head.size:,} events, {checked.withdrawn:,} payloads withdrawn, root {head.root}."
     ]
-    if kept is not None:
-        lines.append(f"It extends the head kept at position {kept.size:,}.")
+    if saved is not None:
+        lines.append(f"It extends the head kept at position {saved.size:,}.")
     if views is None:
         lines.append("There are no views yet.")
     else:
@@ -92,7 +92,7 @@ def _summary(checked: LogVerification, views: ViewsVerification | None, kept: Tr
 
 
 def _as_data(
-    checked: LogVerification, views: ViewsVerification | None, wrong: str | None, kept: TreeHead | None
+    checked: LogVerification, views: ViewsVerification | None, wrong: str | None, saved: TreeHead | None
 ) -> dict[str, object]:
     finding = checked.finding
     return {
@@ -101,7 +101,7 @@ def _as_data(
         "position": finding.position if finding else None,
         "head": checked.head,
         "withdrawn": checked.withdrawn,
-        "extends": kept,
+        "extends": saved,
         "views": views
         and {
             "position": views.position,

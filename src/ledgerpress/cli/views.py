@@ -1,4 +1,4 @@
-"""`ledgerpress views`: the files that hold the read models: which is in use, and the former to go back to."""
+"""`ledgerpress views`: list the views files, roll back to the former one, delete those not in use."""
 
 import msgspec
 from rich.filesize import decimal
@@ -16,9 +16,9 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
         out.print(msgspec.json.encode(files).decode())
         return
     table = Table("file", "state", "position", "size", box=None, pad_edge=False, header_style="bold")
-    for one in files:
-        position = "unknown" if one.position is None else f"{one.position:,}"
-        table.add_row(one.name, one.state, position, decimal(one.size))
+    for file in files:
+        position = "unknown" if file.position is None else f"{file.position:,}"
+        table.add_row(file.name, file.state, position, decimal(file.size))
     out.print(table)
 
 
@@ -33,4 +33,4 @@ def drop(data: DataOption = DEFAULT_DATA) -> None:
     """Delete the former views, and what was begun and never switched to."""
     with clear_errors():
         dropped = drop_views(data)
-    out.print("\n".join(f"{one.name} deleted" for one in dropped) or "There was nothing to delete.")
+    out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")

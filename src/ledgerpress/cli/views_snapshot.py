@@ -1,4 +1,4 @@
-"""`ledgerpress views snapshot` and `restore`: a new node begins with the views of another one."""
+"""`ledgerpress views snapshot` and `restore`: start a new node with a copy of another node's views."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.operator.views_copies import PIPE, restore_views, snapshot_to, snapshot_to_file
+from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
 
 
 def snapshot(
@@ -31,11 +31,11 @@ def snapshot(
         fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
     with progress("Copying the views") as report:
         if str(file) == PIPE:
-            held = run(snapshot_to(data, sys.stdout.buffer, report))
+            manifest = run(copy_views(data, sys.stdout.buffer, report))
             sys.stdout.buffer.flush()
         else:
-            held = run(snapshot_to_file(data, file, report))
-    err.print(f"The snapshot holds the views as of position {held.position:,} ({held.size:,} bytes).")
+            manifest = run(copy_views_to_file(data, file, report))
+    err.print(f"The snapshot holds the views as of position {manifest.position:,} ({manifest.size:,} bytes).")
 
 
 def restore(
@@ -48,12 +48,12 @@ def restore(
     """Put the views in FILE to use for a node that has none yet; its server goes on from there."""
     with progress("Copying the views") as report:
         if str(file) == PIPE:
-            held = run(restore_views(sys.stdin.buffer, "standard input", data, log, report))
+            manifest = run(restore_views(sys.stdin.buffer, "standard input", data, log, report))
         else:
             try:
                 source = file.open("rb")
             except OSError as error:
                 fail(f"{file} cannot be read: {error.strerror}", MISUSED)
             with source:
-                held = run(restore_views(source, str(file), data, log, report))
-    err.print(f"{data} has the views as of position {held.position:,}; its server goes on from there.")
+                manifest = run(restore_views(source, str(file), data, log, report))
+    err.print(f"{data} has the views as of position {manifest.position:,}; its server goes on from there.")

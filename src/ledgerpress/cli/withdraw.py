@@ -1,4 +1,4 @@
-"""`ledgerpress withdraw`: one payload is erased by law, for ever."""
+"""`ledgerpress withdraw`: erase one payload permanently, as the law may require."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.operator import maintenance
+from ledgerpress.operator.withdraw import withdraw as withdraw_payload
 
 
 def withdraw(
@@ -30,6 +30,6 @@ def withdraw(
 ) -> None:
     """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
     with progress("Building the views") as report:
-        found = run(maintenance.withdraw(data, position, reason, log=log, progress=report))
-    err.print(f"The payload at position {position:,} is withdrawn; the log is at position {found:,}.")
+        record = run(withdraw_payload(data, position, reason, log=log, progress=report))
+    err.print(f"The payload at position {position:,} is withdrawn; the log is at position {record:,}.")
     err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

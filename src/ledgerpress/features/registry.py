@@ -11,6 +11,7 @@ from ledgerpress.features import (
     actors,
     authors,
     categories,
+    demo,
     history,
     integrity,
     page_import,
@@ -43,6 +44,7 @@ FIRST_PARTY: Final[tuple[Feature, ...]] = (
     posts.FEATURE,
     history.FEATURE,
     integrity.FEATURE,
+    demo.FEATURE,
     page_import.FEATURE,
 )
 """Each feature after those that it requires."""

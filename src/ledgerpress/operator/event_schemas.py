@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of every event's data, written from the catalogue, and the check that nothing drifted."""
+"""The JSON Schema (2020-12) of every event's data, generated from its declaration, and a check of the files."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def write(directory: Path) -> None:
 
 
 def check(directory: Path) -> list[str]:
-    """Return what differs between the files in `directory` and the catalogue, a sentence each."""
+    """Return each difference between the files in `directory` and the declarations, as a sentence."""
     differences = []
     for name, text in schemas().items():
         path = directory / name

@@ -1,7 +1,7 @@
-"""What must be true of every stored event by itself, computed anew from its bytes.
+"""Verify one stored event by itself, from its bytes.
 
-Leaf, hash and commitment are made here a second time, from the specification and the standard library, and not by the
-code that writes events: a mistake there would otherwise confirm itself.
+Leaf, hash and commitment are computed from the specification with the standard library, not with the code that writes
+events: an error there would confirm itself.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ _PLACEHOLDER: Final = SealedPayload("json", b"", bytes(SALT_BYTES))
 
 
 class EventInvalid(EventLogError):
-    """An event is not what it was when it was recorded, or never was what an event must be."""
+    """An event was changed after it was recorded, or never was a valid event."""
 
 
 def verified_leaf_hash(header: Header, publication: str) -> bytes:
     """Return SHA-256(0x00 ‖ leaf), the leaf being the header's canonical JSON (RFC 8785; RFC 9162, section 2.1.1).
 
-    Raises `EventInvalid` for a header that the envelope does not allow.
+    Raises `EventInvalid` for an invalid header.
     """
     fields = msgspec.structs.asdict(header)
     numbers = (header.position, header.stream_version, header.schema_version, header.recorded_at)
@@ -50,7 +50,7 @@ def verified_leaf_hash(header: Header, publication: str) -> bytes:
     except (InvalidEnvelope, TypeError) as error:
         raise EventInvalid(f"the header is not one: {error}") from error
     named = {_NAMES[name]: value for name, value in fields.items()}
-    # Of ASCII strings and integers, sorted keys and no white space are all that RFC 8785 asks for.
+    # For ASCII strings and integers, RFC 8785 only requires sorted keys and no white space.
     leaf = json.dumps(named, sort_keys=True, separators=(",", ":")).encode("ascii")
     if leaf != header.leaf():
         raise EventInvalid("its leaf is not canonical")
@@ -58,15 +58,15 @@ def verified_leaf_hash(header: Header, publication: str) -> bytes:
 
 
 def verify_payload(event: StoredEvent) -> None:
-    """Raise `EventInvalid` unless the payload is there and is the one that the header commits to."""
+    """Raise `EventInvalid` unless the payload exists and matches the header's commitment."""
     payload = event.payload
     if payload is None or payload.salt is None:
         raise EventInvalid("its payload is gone")
     if len(payload.salt) != SALT_BYTES or len(payload.plaintext) > MAX_PAYLOAD_BYTES:
         raise EventInvalid("its payload or its salt is too long or too short")
     message = payload.encoding.encode() + b"\x00" + payload.plaintext
-    found = hmac.new(payload.salt, message, hashlib.sha256).hexdigest()
-    if found != event.header.payload_commitment:
+    commitment = hmac.new(payload.salt, message, hashlib.sha256).hexdigest()
+    if commitment != event.header.payload_commitment:
         raise EventInvalid("its payload is not the one that its header commits to")
 
 

@@ -1,15 +1,13 @@
-"""Backs up a log in a file while it is in use, and makes a store of a backup. Other engines have tools of their own."""
+"""Back up a log in a file while it is in use, and restore a backup. Other engines have their own tools."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.backup import backup, restore
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_place_of_log
+from ledgerpress.operator import Progress
+from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_log_location
+from ledgerpress.server.log_factory import backup_file, restore_file
 from ledgerpress.server.log_url import LOCAL, LogUrl
-
-Progress = Callable[[int, int], None]
 
 _OWN_TOOLS: Final = {
     "postgresql": "a log in PostgreSQL is backed up and restored with the server's own tools, pg_basebackup or pg_dump",
@@ -19,27 +17,27 @@ _OWN_TOOLS: Final = {
 
 async def backup_log(data: Path, file: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
     """Write a checked copy of the log at the URL `log` to `file`; return its head. Raises `LogUnusable`."""
-    url = _of_a_file(
+    url = _file_url(
         log, "ledgerpress log copy URL sqlite:FILE writes a checked copy of it while it is in use"
     )
     if url.is_local:
         check_data_directory(data, create=False)
-    return await backup(url.file(data / LOG_FILE), file, progress=progress)
+    return await backup_file(url, data, file, progress)
 
 
 async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
-    """Make a log at the URL `log` of the copy in `file`; return its head. Raises `LogUnusable`."""
-    url = _of_a_file(log, "ledgerpress log copy sqlite:FILE URL makes one there of a copy in a file")
+    """Create a log at the URL `log` from the backup in `file`; return its head. Raises `LogUnusable`."""
+    url = _file_url(log, "ledgerpress log copy sqlite:FILE URL makes one there of a copy in a file")
     target = url.file(data / LOG_FILE)
-    check_place_of_log(target)
+    check_log_location(target)
     if url.is_local:
         if target.exists():
             raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
         check_data_directory(data, create=True)
-    return await restore(file, target, progress=progress)
+    return await restore_file(url, data, file, progress)
 
 
-def _of_a_file(log: str, instead: str) -> LogUrl:
+def _file_url(log: str, instead: str) -> LogUrl:
     url = LogUrl.parse(log)
     if own := _OWN_TOOLS.get(url.engine):
         raise LogUnusable(f"{own}; {instead}")

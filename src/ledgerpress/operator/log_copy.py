@@ -1,26 +1,42 @@
-"""Moves a publication's log to another place, in whatever engine that is."""
+"""Copy a log to another place, in any engine: each event is verified, written, and read back.
 
-from collections.abc import Callable
-from contextlib import aclosing
+The copy stores how far it has been read back. An interrupted copy continues from there, and compares nothing a second
+time: the last part of a long copy takes as long as that part.
+"""
+
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
+
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.copy_target import CopyTarget
+from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
+from ledgerpress.eventlog.merkle import Frontier
+from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.features.registry import event_codec
-from ledgerpress.operator.log_copier import LogCopier
-from ledgerpress.operator.log_verification import LogVerifier
+from ledgerpress.operator import Progress
+from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
+from ledgerpress.operator.log_verifier import LogVerifier
 from ledgerpress.server.data_directory import LOG_FILE
-from ledgerpress.server.log_factory import open_log, open_replica
+from ledgerpress.server.log_factory import existing_log, open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl
-from ledgerpress.server.open_log import reading_log
 
-Progress = Callable[[int, int], None]
+BATCH: Final = 1_000
+MAX_UNSAVED_BATCHES: Final = 20
+"""Batches that are compared again, at most, after an interruption."""
+MAX_ROUNDS: Final = 10
+"""Rounds of copying new events, before a log that is written to without a pause is left behind."""
 
 
-class Copied(NamedTuple):
-    """What the copy holds, how many events the source had beyond that in the end, and whether it is a log now."""
+class LogCopy(NamedTuple):
+    """The head of the copy, how many events the source had beyond it in the end, and whether the copy is a log now."""
 
     head: TreeHead
     missing: int
@@ -29,65 +45,220 @@ class Copied(NamedTuple):
 
 async def copy_log(
     source: LogUrl, target: LogUrl, data: Path, *, keep_open: bool = False, progress: Progress | None = None
-) -> Copied:
-    """Copy the log at `source` to `target`, where there is none, or an unfinished copy of it, and make it a log there.
+) -> LogCopy:
+    """Copy the log at `source` to `target`, which is empty or an unfinished copy, and finish the copy.
 
-    With `keep_open` it stays unfinished, to be gone on with. Where an earlier run finished it, it is only compared.
-    Raises `LogUnusable`, `LogUnavailable`, and `EventLogError` where anything is wrong with an event.
+    With `keep_open` it stays unfinished, to be continued. A finished copy is only compared. Raises `LogUnusable`,
+    `LogUnavailable`, and `EventLogError` for an invalid event.
     """
-    async with reading_log(data, source.text) as log:
+    async with existing_log(data, source.text) as log:
         return await copy_of(log, target, data, keep_open=keep_open, progress=progress)
 
 
 async def copy_of(
     log: EventLog, target: LogUrl, data: Path, *, keep_open: bool = False, progress: Progress | None = None
-) -> Copied:
+) -> LogCopy:
     """Copy an open log, as `copy_log` does."""
     try:
-        replica = await open_replica(target, data, log.publication)
+        copy_target = await open_copy_target(target, data, log.publication)
     except LogExists:
-        return Copied(await _compared(log, target, data, progress), 0, finished=True)
+        return LogCopy(await _compare(log, target, data, progress), 0, finished=True)
     try:
-        head = await LogCopier(log, replica, event_codec()).run(progress)
+        head = await LogCopier(log, copy_target, event_codec()).run(progress)
         if not keep_open:
-            await replica.finish()
+            await copy_target.finish()
     finally:
-        await replica.aclose()
+        await copy_target.aclose()
     if not keep_open:
         await _check_opens(target, data, head)
-    return Copied(head, await log.head() - head.size, finished=not keep_open)
+    return LogCopy(head, await log.head() - head.size, finished=not keep_open)
 
 
 def place_of(url: LogUrl, data: Path) -> str:
-    """Return how to call the place of a log: the file, or the URL without passwords."""
+    """Return the place of a log for messages: the file, or the URL without passwords."""
     return str(url.file(data / LOG_FILE)) if url.engine == "sqlite" else str(url)
 
 
 async def _check_opens(target: LogUrl, data: Path, head: TreeHead) -> None:
-    """Raise `EventLogError` unless what was finished opens as the log that was copied."""
-    async with aclosing(await open_log(target, data, create_as=None)) as made:
-        if (made.publication, await made.head()) != (head.publication, head.size):
+    """Raise `EventLogError` unless the finished copy opens as the log that was copied."""
+    async with aclosing(await open_log(target, data, create_as=None)) as copy:
+        if (copy.publication, await copy.head()) != (head.publication, head.size):
             raise EventLogError(f"{place_of(target, data)} does not open as what was copied to it")
 
 
-async def _compared(log: EventLog, target: LogUrl, data: Path, progress: Progress | None) -> TreeHead:
-    """Return the head of a finished copy. Raises `LogUnusable` where it is not one of `log` as it is now."""
+async def _compare(log: EventLog, target: LogUrl, data: Path, progress: Progress | None) -> TreeHead:
+    """Return the head of a finished copy. Raises `LogUnusable` unless it equals `log`."""
     place = place_of(target, data)
-    async with aclosing(await open_log(target, data, create_as=None)) as made:
-        if made.publication != log.publication:
-            raise LogUnusable(f"{place} holds the log of another publication, {made.publication}")
-        size, there = await log.head(), await made.head()
+    async with aclosing(await open_log(target, data, create_as=None)) as copy:
+        if copy.publication != log.publication:
+            raise LogUnusable(f"{place} holds the log of another publication, {copy.publication}")
+        size, there = await log.head(), await copy.head()
         if size != there:
             raise LogUnusable(
                 f"{place} is a finished log already, up to position {there:,}, and the one to copy goes up to {size:,}: "
                 "a log that is finished is not gone on with; name another place"
             )
         heads = []
-        for one in (log, made):
-            checked = await LogVerifier(one, event_codec(), roots_at=[size]).run(progress)
-            if checked.finding is not None:
-                raise EventLogError(f"position {checked.finding.position}: {checked.finding.what}")
-            heads.append((checked.head, checked.roots[size]))
+        for side in (log, copy):
+            verification = await LogVerifier(side, event_codec(), roots_at=[size]).run(progress)
+            if (finding := verification.finding) is not None:
+                raise EventLogError(f"position {finding.position}: {finding.what}")
+            heads.append((verification.head, verification.roots[size]))
     if heads[0][1] != heads[1][1]:
         raise LogUnusable(f"{place} is a finished log already, and another one of the same publication")
     return heads[1][0]
+
+
+class LogComparison(msgspec.Struct, frozen=True):
+    """Stored with a copy: its first `size` events equal the source's, and form a tree with these peaks."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+    recorded_time: int | None = None
+
+
+class LogCopier:
+    """One run of copying a log to a target, which an earlier run may have begun."""
+
+    def __init__(
+        self, source: EventLog, target: CopyTarget, codec: Codec[Event], *, batch_size: int = BATCH
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._codec = codec
+        self._batch_size = batch_size
+        self._tree = Frontier()
+        self._recorded_time: int | None = None
+        self._written = self._saved = self._needed = 0
+
+    async def run(self, progress: Progress | None = None) -> TreeHead:
+        """Copy up to the head, and return the head of the copy. Events recorded meanwhile are copied too.
+
+        It never ends between a withdrawn payload and the record of its withdrawal. Raises `LogUnusable` for a copy of
+        another log, and `EventLogError` if an event is invalid, or is not read back as it was written.
+        """
+        await self._resume()
+        rounds = 0
+        while (end := max(await self._source.head(), self._needed)) > self._tree.size and (
+            rounds < MAX_ROUNDS or self._needed > self._tree.size
+        ):
+            rounds += 1
+            while self._tree.size < end:
+                await self._step(end)
+                if progress:
+                    progress(self._tree.size, end)
+        await self._save()
+        size, root = self._tree.size, self._tree.root().hex()
+        return TreeHead(TREE_HEAD_VERSION, self._source.publication, size, root, self._recorded_time)
+
+    async def _resume(self) -> None:
+        """Load how far an earlier run came. Raises `LogUnusable` if it copied another log."""
+        self._written = await self._target.head()
+        if self._written:
+            last = await self._target.read(self._written - 1, 1)
+            if await self._source.head() < self._written:
+                raise LogUnusable(
+                    f"the copy holds {self._written:,} events, and the log that should be copied ends before: it is another, or was perhaps "
+                    "restored from an older backup"
+                )
+            same = await self._source.read(self._written - 1, 1)
+            if [event.header for event in last] != [event.header for event in same]:
+                raise LogUnusable(
+                    f"what was begun there is a copy of another log: position {self._written:,} is another event"
+                )
+        with suppress(
+            msgspec.MsgspecError, ValueError
+        ):  # stored by another version: compare everything again
+            compared = msgspec.json.decode(await self._target.load_note() or "{}", type=LogComparison)
+            self._tree = Frontier(compared.size, compared.peaks)
+            self._saved, self._recorded_time = compared.size, compared.recorded_time
+        if self._tree.size > self._written:
+            raise LogUnusable("the copy has fewer events than were noted with it: delete it, and copy anew")
+
+    async def _step(self, end: int) -> None:
+        """Copy the next events, unless an earlier run did, and compare them."""
+        after = self._tree.size
+        batch = await self._source.read(after, min(self._batch_size, end - after))
+        leaf_hashes = [await self._verify(event, after + 1 + index) for index, event in enumerate(batch)]
+        if not batch:
+            raise EventInvalid(f"position {after + 1} is missing: the log ends before its head")
+        if fresh := [event for event in batch if event.position > self._written]:
+            await self._target.extend(fresh)
+            self._written = fresh[-1].position
+        for event in batch:
+            if event.header.type == WITHDRAWAL:
+                await self._erase(event)
+        await self._compare(batch)
+        for leaf_hash in leaf_hashes:
+            self._tree.append(leaf_hash)
+        self._recorded_time = max(self._recorded_time or 0, *(event.header.recorded_at for event in batch))
+        if self._tree.size - self._saved >= MAX_UNSAVED_BATCHES * self._batch_size:
+            await self._save()
+
+    async def _verify(self, event: StoredEvent, position: int) -> bytes:
+        """Return the leaf hash of a valid event. Raises `EventInvalid`."""
+        if event.position != position:
+            raise EventInvalid(
+                f"position {position} is missing: the log goes on with position {event.position}"
+            )
+        try:
+            leaf_hash = verified_leaf_hash(event.header, self._source.publication)
+            if event.payload is not None:
+                verify_payload(event)
+            else:
+                self._needed = max(self._needed, await self._withdrawn_at(event))
+        except EventInvalid as error:
+            raise EventInvalid(f"position {position}: {error}") from error
+        return leaf_hash
+
+    async def _withdrawn_at(self, event: StoredEvent) -> int:
+        """Return the position of the record of the event's withdrawal."""
+        for record in await self._source.read_stream(withdrawal_stream(event.header.event_id)):
+            if record.header.type == WITHDRAWAL:
+                return record.position
+        raise EventInvalid("its payload is gone, and no withdrawal of it is recorded")
+
+    async def _erase(self, record: StoredEvent) -> None:
+        """Erase what was copied before its withdrawal was recorded."""
+        fact = self._codec.decode(record).event
+        if not isinstance(fact, PayloadWithdrawn):
+            raise EventInvalid(f"position {record.position}: the record of a withdrawal is gone itself")
+        position = fact.header.get("position")
+        if not isinstance(position, int) or not 0 < position < record.position:
+            raise EventInvalid(f"position {record.position}: it withdraws no earlier event")
+        (gone,) = await self._target.read(position - 1, 1)
+        if msgspec.to_builtins(gone.header) != fact.header or record.header.stream != withdrawal_stream(
+            gone.header.event_id
+        ):
+            raise EventInvalid(f"position {record.position}: it withdraws another event than it says")
+        if gone.payload is not None:
+            await self._target.erase(position)
+
+    async def _compare(self, batch: Sequence[StoredEvent]) -> None:
+        """Read the copies of `batch` back. Raises `EventLogError` if one differs from the source."""
+        after, last = batch[0].position - 1, batch[-1].position
+        copies: list[StoredEvent] = []
+        while len(copies) < len(batch):
+            more = await self._target.read(after + len(copies), len(batch) - len(copies))
+            if not more:
+                break
+            copies += more
+        if len(copies) != len(batch):
+            raise EventLogError(f"the copy ends before position {last}, which was written")
+        for event, copy in zip(batch, copies, strict=True):
+            if copy.header != event.header:
+                raise EventLogError(f"position {event.position} is not read back as it was written")
+            if copy.payload != event.payload:
+                await self._check_withdrawn(copy)
+
+    async def _check_withdrawn(self, copy: StoredEvent) -> None:
+        """Accept an event whose payload only one side has: it was withdrawn while it was copied."""
+        self._needed = max(self._needed, await self._withdrawn_at(copy))
+        if copy.payload is not None:
+            verify_payload(copy)
+
+    async def _save(self) -> None:
+        if self._tree.size > self._saved:
+            compared = LogComparison(self._tree.size, tuple(self._tree.peaks), self._recorded_time)
+            await self._target.save_note(msgspec.json.encode(compared).decode())
+            self._saved = self._tree.size

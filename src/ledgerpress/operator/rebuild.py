@@ -1,4 +1,4 @@
-"""What an operator does with views: make them anew beside those in use, go back to the former, drop what is kept."""
+"""Rebuild the views alongside those in use, roll back to the former ones, delete and list views files."""
 
 import asyncio
 import sqlite3
@@ -10,20 +10,23 @@ from typing import Final
 
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import check_views_directory
+from ledgerpress.server.log_factory import log_of_views
 from ledgerpress.server.log_url import LOCAL
-from ledgerpress.server.open_log import log_of_views
-from ledgerpress.server.views_builder import Progress, RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, ViewsGone
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
+from ledgerpress.views.files.views_builder import RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector
 
-ATTEMPTS: Final = 3
-"""How often views are begun, where payloads are withdrawn while they are being made."""
+MAX_ATTEMPTS: Final = 3
+"""Attempts to build views while payloads are withdrawn."""
+BUSY_RETRY_INTERVAL: Final = 1.0
+"""Seconds until the next attempt while another process builds views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +46,47 @@ async def rebuild(
     log: str = LOCAL,
     check: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
-    again: Callable[[], None] = lambda: None,
+    restarted: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
     projectors: Sequence[Projector] | None = None,
     batch_size: int | None = None,
 ) -> ViewsComparison | None:
-    """Make the views in `data` anew beside those in use, compare them, and have every process use them.
+    """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
 
-    With a `check`, they are compared and not used. `names` are the projections to make anew; the others are taken
-    over. `report` takes each row that differs; `again` is called where all begins anew, and what was reported is void.
-    At most `batch_size` events are written in one transaction. Returns how they compare, `None` where there were no
-    views in use. Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
+    With `check`, they are only compared. `names` are the projections to rebuild; the others are copied. `report` takes
+    each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
+    `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
+    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
     """
     projectors = all_projectors() if projectors is None else projectors
-    async with log_of_views(data, log, to_make=True) as opened:
+    async with log_of_views(data, log, create=True) as opened:
         directory = ViewsDirectory(data, projectors)
-        making = ViewsBuilder(opened, event_codec(), directory, projectors, batch_size=batch_size)
+        builder = ViewsBuilder(opened, event_codec(), directory, projectors, batch_size=batch_size)
         with directory.building():
-            for _ in range(ATTEMPTS):
+            for _ in range(MAX_ATTEMPTS):
                 try:
-                    return await making.beside(names, report, check=check, progress=progress)
+                    return await builder.rebuild(names, report, check=check, progress=progress)
                 except (PayloadWithdrawnDuringBuild, ViewsGone):
-                    again()
+                    restarted()
             raise RebuildFailed("payloads are being withdrawn; try again when that is done")
 
 
 async def rebuild_now(log: EventLog, data: Path) -> None:
-    """Make the views of `log` anew and put them to use, compared with nothing; a projection that fails is paused in them."""
+    """Rebuild the views of `log` and use them without a comparison; a projection that fails is paused in them."""
     projectors = all_projectors()
     directory = ViewsDirectory(data, projectors)
     while True:
         try:
             with directory.building():
-                return await ViewsBuilder(log, event_codec(), directory, projectors).make()
+                return await ViewsBuilder(log, event_codec(), directory, projectors).build()
         except ViewsBusy:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(BUSY_RETRY_INTERVAL)
 
 
 def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
-    """Have every process on `data` use the former views again; return where they are.
+    """Switch every process on `data` back to the former views; return their path.
 
-    Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` where this program cannot read them.
+    Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` if this version cannot read them.
     """
     check_views_directory(data)
     projectors = all_projectors() if projectors is None else projectors

@@ -1,15 +1,16 @@
-"""Tells what is in a store, and how far its views have come; of a node that is cut off from its log, what it has."""
+"""Report what is in a store, and the progress of its views; without its log, what the node has."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.features import people_queries
 from ledgerpress.features.registry import all_projectors
+from ledgerpress.operator import Progress
+from ledgerpress.server.data_directory import known_publication
 from ledgerpress.server.log_url import LOCAL, LogUrl
-from ledgerpress.server.node_directory import known_publication
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.verification import reading
@@ -19,13 +20,11 @@ from ledgerpress.views.projection.lag import Lag, lags
 from ledgerpress.views.snapshot import Snapshot
 
 
-async def read_status(
-    data: Path, *, log: str = LOCAL, progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
+async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data.
 
-    Where the log cannot be reached, that is what the node's views say, as they are: the head and the lags are `None`, and
-    `log.unreachable` says why. Raises `LogUnusable`; and `LogUnavailable` where there are no views either.
+    If the log cannot be reached, it is what the node's views contain: the head and the lags are `None`, and
+    `log.unreachable` says why. Raises `LogUnusable`, and `LogUnavailable` if there are no views either.
     """
     url = LogUrl.parse(log)
     try:
@@ -40,24 +39,24 @@ async def read_status(
                     **_views(snapshot, points, behind),
                 }
     except LogUnavailable as error:
-        if found := _cut_off(data, url, str(error)):
-            return found
+        if status := _status_of_views(data, url, str(error)):
+            return status
         raise
 
 
-def _cut_off(data: Path, url: LogUrl, why: str) -> dict[str, Any] | None:
+def _status_of_views(data: Path, url: LogUrl, unreachable: str) -> dict[str, Any] | None:
     try:
         with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
             if snapshot is None:
                 return None
             return {
                 "publication": known_publication(data),
-                "log": _log(url, unreachable=why),
+                "log": _log(url, unreachable=unreachable),
                 "head": None,
                 **_views(snapshot, checkpoints.read(snapshot.db), {}),
             }
     except (OSError, sqlite3.Error):
-        # Damaged, or of a version with other tables: they are made anew when the log is there.
+        # Damaged, or built by a version with other tables: they are rebuilt when the log can be reached.
         return None
 
 

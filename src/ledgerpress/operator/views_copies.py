@@ -1,20 +1,26 @@
-"""Views from one node to another: a snapshot of those in use, and a new node that begins with it."""
+"""Copy the views of one node, and start a new node with the copy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
-
-import msgspec
 
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.server.data_directory import LOG_FILE, NOTE, check_views_directory, make_directory
+from ledgerpress.operator import Progress
+from ledgerpress.server.data_directory import (
+    LOG_FILE,
+    check_claim,
+    check_node_directory,
+    check_views_directory,
+    claim_directory,
+    create_directory,
+    known_publication,
+)
+from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
-from ledgerpress.server.node_directory import NodeNote, check_claim, check_node_directory, claim
-from ledgerpress.server.open_log import reading_log
 from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unfinished
 from ledgerpress.views.files.copy_create import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
@@ -22,23 +28,22 @@ from ledgerpress.views.files.copy_restore import Copied, check_kind
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.projection.projector import Projector
 
-Progress = Callable[[int, int], None]
 PIPE: Final = "-"
-"""In the place of a file: standard output, or standard input."""
+"""Instead of a file: standard output, or standard input."""
 
 
-async def snapshot_to_file(data: Path, file: Path, progress: Progress) -> Manifest:
-    """Write a snapshot of the views in use in `data` to the new file `file`, and return what it holds.
+async def copy_views_to_file(data: Path, file: Path, progress: Progress) -> Manifest:
+    """Write a copy of the views in use in `data` to the new file `file`; return its manifest.
 
-    Nothing is left behind where that fails. Raises `LogUnusable`, `sqlite3.Error`.
+    Leaves no file if it fails. Raises `LogUnusable`, `sqlite3.Error`.
     """
     try:
         check_free(file)
-        with unfinished(file) as aside:
-            with aside.open("wb", buffering=0) as target:
-                manifest = await snapshot_to(data, target, progress)
+        with unfinished(file) as temporary:
+            with temporary.open("wb", buffering=0) as target:
+                manifest = await copy_views(data, target, progress)
                 sync_open(target.fileno())
-            give_name(aside, file)
+            give_name(temporary, file)
     except FileExistsError as error:
         raise LogUnusable(f"{file} exists already, and is left as it is") from error
     except OSError as error:
@@ -46,62 +51,62 @@ async def snapshot_to_file(data: Path, file: Path, progress: Progress) -> Manife
     return manifest
 
 
-async def snapshot_to(data: Path, target: BinaryIO, progress: Progress) -> Manifest:
-    """Write a snapshot of the views in use in `data` to `target`, and return what it holds. For a process that does nothing else."""
+async def copy_views(data: Path, target: BinaryIO, progress: Progress) -> Manifest:
+    """Write a copy of the views in use in `data` to `target`; return its manifest. It blocks the event loop."""
     check_views_directory(data)
     directory = ViewsDirectory(data, all_projectors())
     return create_copy(directory, await _publication(data), SystemClock().now(), target, progress)
 
 
 async def restore_views(source: BinaryIO, name: str, data: Path, log: str, progress: Progress) -> Manifest:
-    """Have the node in `data`, whose log is at the URL `log`, begin with the snapshot in `source`; return what it holds.
+    """Start the node in `data`, whose log is at the URL `log`, with the views copy in `source`; return its manifest.
 
-    `name` is for messages. Nothing is changed where that fails. Raises `LogUnusable`, `LogUnavailable`, `ViewsBusy`,
-    `OSError`. For a process that does nothing else.
+    `name` names the copy in messages. Changes nothing if it fails. It blocks the event loop. Raises `LogUnusable`,
+    `LogUnavailable`, `ViewsBusy`, `OSError`.
     """
     url, projectors = LogUrl.parse(log), all_projectors()
     if url.is_local and not (data / LOG_FILE).exists():
         raise LogUnusable(f"there is no log in {data}: say with --log where the log of the publication is")
-    snapshot = ViewsCopy(source, name)
+    copy = ViewsCopy(source, name)
     directory = ViewsDirectory(data, projectors)
-    check_kind(snapshot.manifest, directory, name)
+    check_kind(copy.manifest, directory, name)
     if not url.is_local:
         check_node_directory(data, create=False)
-        check_claim(data, snapshot.manifest.publication)
-    async with reading_log(data, log) as opened:
-        await _check_origin(opened, snapshot.manifest, name)
-    _put_in_place(snapshot, directory, projectors, progress, is_elsewhere=not url.is_local)
-    return snapshot.manifest
+        check_claim(data, copy.manifest.publication)
+    async with existing_log(data, log) as opened:
+        await _check_origin(opened, copy.manifest, name)
+    _install(copy, directory, projectors, progress, is_node=not url.is_local)
+    return copy.manifest
 
 
-def _put_in_place(
-    snapshot: ViewsCopy,
+def _install(
+    copy: ViewsCopy,
     directory: ViewsDirectory,
     projectors: Sequence[Projector],
     progress: Progress,
     *,
-    is_elsewhere: bool,
+    is_node: bool,
 ) -> None:
     data = directory.data
-    was_there = data.exists()
-    make_directory(data)
+    existed = data.exists()
+    create_directory(data)
     try:
-        copied = Copied(snapshot, directory, projectors, progress)
+        copied = Copied(copy, directory, projectors, progress)
         try:
-            if is_elsewhere:
-                claim(data, snapshot.manifest.publication)
+            if is_node:
+                claim_directory(data, copy.manifest.publication)
             copied.put_to_use()
         finally:
             copied.delete()
     except BaseException:
-        if not was_there:
+        if not existed:
             with suppress(OSError):
                 data.rmdir()
         raise
 
 
 async def _check_origin(log: OpenedLog, manifest: Manifest, name: str) -> None:
-    """Raise `ViewsCopyInvalid` unless the views were made of this log."""
+    """Raise `ViewsCopyInvalid` unless the views were built from this log."""
     if log.publication != manifest.publication:
         raise ViewsCopyInvalid(
             f"{name} holds views of the publication {manifest.publication}, and the log is that of {log.publication}"
@@ -121,9 +126,8 @@ async def _check_origin(log: OpenedLog, manifest: Manifest, name: str) -> None:
 
 
 async def _publication(data: Path) -> str:
-    """Return the id of the publication whose views are in `data`, without asking a log that is elsewhere."""
-    try:
-        return msgspec.json.decode((data / NOTE).read_bytes(), type=NodeNote).publication
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-        async with reading_log(data, LOCAL) as log:
-            return log.publication
+    """Return the publication whose views are in `data`, without a connection to a log that is elsewhere."""
+    if publication := known_publication(data):
+        return publication
+    async with existing_log(data, LOCAL) as log:
+        return log.publication

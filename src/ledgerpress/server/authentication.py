@@ -1,4 +1,4 @@
-"""Makes the door of an open store, and the first ADMIN token that leads through it."""
+"""Authentication for an open store, and the first ADMIN token of a publication."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
 
 
 def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
-    """Return the door of `store`. Raises `ValueError` for settings that make no sense."""
+    """Return the authenticator of `store`. Raises `ValueError` for invalid settings."""
     return TokenAuthenticator(
         store.snapshot,
         store.clock,
@@ -33,9 +33,9 @@ def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
 
 
 async def first_admin_token(store: Store) -> str | None:
-    """Make the first ADMIN token of a publication that never had one, and return its secret.
+    """Create the first ADMIN token of a publication that never had one, and return its secret.
 
-    Of several processes that want it at once, one makes it, and the others return `None`.
+    If several processes do so at once, one creates it, and the others return `None`.
     """
     with store.snapshot() as snapshot:
         if tokens.any_with_role(snapshot, Role.ADMIN.value):
@@ -44,14 +44,14 @@ async def first_admin_token(store: Store) -> str | None:
     hashed = secret_hash(secret)
     command = CreateToken(name=_FIRST_TOKEN, role=Role.ADMIN, token_id=token_id, secret_hash=hashed)
     await store.commands.handle(command, CommandRequest(actor_id=SYSTEM.id))
-    made = (await StateLoader(store.log, store.codec).load(TOKENS, token_id)).state
-    return secret if made and made.secret_hash == hashed else None
+    token = (await StateLoader(store.log, store.codec).load(TOKENS, token_id)).state
+    return secret if token and token.secret_hash == hashed else None
 
 
 async def _is_current(store: Store, token: tokens.Token) -> bool:
-    """Return whether a token is good by the log, which tells more than views that stand still."""
-    found = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
-    return found is not None and found.secret_hash == token.secret_hash and not found.is_revoked
+    """Return whether a token is valid according to the log, which is ahead of paused views."""
+    recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
+    return recorded is not None and recorded.secret_hash == token.secret_hash and not recorded.is_revoked
 
 
 def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:

@@ -1,32 +1,39 @@
-"""The directory that holds a store: what is in it, and how things come to stay there."""
+"""The data directory: it holds the log and its views, or only the views of a node whose log is elsewhere."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from ledgerpress.eventlog.errors import LogUnusable
 
 LOG_FILE: Final = "log.sqlite"
-NOTE: Final = "node.json"
-"""In the directory of a node whose log is somewhere else: of which publication its views are."""
-ASIDE: Final = ".aside-"
-"""How the names of directories begin in which something is made before it is put in place."""
-_OURS: Final = (LOG_FILE, f".{LOG_FILE}.", ASIDE)
-"""How names begin of what does not keep a log from being made; the second, of what a killed restore has left."""
+NODE_FILE: Final = "node.json"
+"""In the directory of a node whose log is elsewhere: the publication whose views it holds."""
+TEMPORARY: Final = ".aside-"
+"""The prefix of directories in which something is written before it is moved to its place."""
+_IGNORED: Final = (LOG_FILE, f".{LOG_FILE}.", TEMPORARY)
+"""Prefixes of files that do not prevent a new log. An interrupted restore leaves files with the second one."""
+
+
+class NodeRecord(msgspec.Struct, frozen=True):
+    """The content of `NODE_FILE`: the UUID of the publication."""
+
+    publication: str
 
 
 def check_data_directory(data: Path, *, create: bool) -> None:
-    """Make the directory if need be. Raises `LogUnusable` where it is not one of ours."""
+    """Check a directory with its own log, and create it with `create`. Raises `LogUnusable` if it is not one."""
     try:
-        if data.exists() and not data.is_dir():
-            raise LogUnusable(f"{data} is a file; a data directory is needed")
+        _check_is_directory(data)
         log = data / LOG_FILE
-        if (data / NOTE).exists() and not log.exists():
+        if (data / NODE_FILE).exists() and not log.exists():
             raise LogUnusable(
                 f"{data} is the directory of a node whose log is elsewhere: say where with --log, or LEDGERPRESS_LOG"
             )
-        others = data.exists() and any(not one.name.startswith(_OURS) for one in data.iterdir())
+        others = data.exists() and any(not file.name.startswith(_IGNORED) for file in data.iterdir())
         if log.exists() and log.stat().st_size == 0 and others:
             raise LogUnusable(f"{log} is empty, yet there are views of it: restore it from a backup")
         if not log.exists():
@@ -36,54 +43,118 @@ def check_data_directory(data: Path, *, create: bool) -> None:
                 raise LogUnusable(
                     f"{data} holds other files and no {LOG_FILE}: name an empty directory, or a new one"
                 )
-            make_directory(data)
+            create_directory(data)
     except OSError as error:
         raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
-def check_place_of_log(file: Path) -> None:
-    """Raise `LogUnusable` where `file` is in a node's directory: the node would not start beside a log."""
-    if (file.parent / NOTE).exists():
+def check_node_directory(data: Path, *, create: bool = True) -> None:
+    """Check the directory of a node whose log is elsewhere, and create it with `create`.
+
+    Raises `LogUnusable` if it holds a log of its own, or other files.
+    """
+    try:
+        _check_is_directory(data)
+        if (data / LOG_FILE).exists():
+            raise LogUnusable(
+                f"{data} holds a log of its own, and another one was named: name another directory for this node "
+                "(--data), or copy the log there first (ledgerpress log copy)"
+            )
+        files = [] if (data / NODE_FILE).exists() or not data.exists() else list(data.iterdir())
+        if any(not file.name.startswith((NODE_FILE, TEMPORARY)) for file in files):
+            raise LogUnusable(f"{data} holds other files: name an empty directory, or a new one")
+        if create:
+            create_directory(data)
+    except OSError as error:
+        raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
+
+
+def check_views_directory(data: Path) -> None:
+    """Raise `LogUnusable` if `data` cannot hold views: it has neither a log nor a `NODE_FILE`."""
+    if not (data / NODE_FILE).is_file():
+        check_data_directory(data, create=False)
+
+
+def check_log_location(file: Path) -> None:
+    """Raise `LogUnusable` if `file` is in a node's directory: the node would not start with a log in it."""
+    if (file.parent / NODE_FILE).exists():
         raise LogUnusable(
             f"{file.parent} is the directory of a node whose log is elsewhere: name another place"
         )
 
 
-def check_views_directory(data: Path) -> None:
-    """Raise `LogUnusable` where `data` can hold no views: it has neither a log nor a note of one elsewhere."""
-    if not (data / NOTE).is_file():
-        check_data_directory(data, create=False)
+def is_vacant(data: Path) -> bool:
+    """Return whether `data` has no store, but could. Raises `LogUnusable` if it could not."""
+    check_data_directory(data, create=True)
+    return not (data / LOG_FILE).exists()
 
 
-def make_directory(directory: Path) -> None:
-    """Make a directory, and those above it that are missing, to stay: SQLite syncs no directory but the log's own.
+def claim_directory(data: Path, publication: str) -> None:
+    """Record whose views the directory holds. Raises `LogUnusable` if they are another publication's."""
+    try:
+        if not _is_claimed_by(data, publication):
+            temporary = data / f"{NODE_FILE}.{os.getpid()}"
+            temporary.write_bytes(msgspec.json.encode(NodeRecord(publication)))
+            temporary.replace(data / NODE_FILE)
+    except OSError as error:
+        raise LogUnusable(f"{data / NODE_FILE} cannot be used: {error.strerror}") from error
 
-    Like SQLite, it does without where a file system cannot sync a directory.
+
+def check_claim(data: Path, publication: str) -> None:
+    """Raise `LogUnusable` if the directory holds the views of another publication."""
+    try:
+        _is_claimed_by(data, publication)
+    except OSError as error:
+        raise LogUnusable(f"{data / NODE_FILE} cannot be used: {error.strerror}") from error
+
+
+def known_publication(data: Path) -> str | None:
+    """Return the publication whose views the directory holds, if it is recorded. Raises `OSError`."""
+    try:
+        return msgspec.json.decode((data / NODE_FILE).read_bytes(), type=NodeRecord).publication
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def create_directory(directory: Path) -> None:
+    """Create a directory and its missing parents durably: SQLite syncs only the directory of the log.
+
+    A file system that cannot sync a directory is accepted, as SQLite does.
     """
     directory = directory.absolute()
     if directory.is_dir():
         return
-    make_directory(directory.parent)
+    create_directory(directory.parent)
     directory.mkdir(exist_ok=True)
-    _sync_directory(directory.parent)
+    _sync(directory.parent)
 
 
-def put_in_place(directory: Path, vacant: Path) -> None:
+def replace_directory(vacant: Path, directory: Path) -> None:
+    """Put `directory` in the place of the empty directory `vacant`, durably."""
     vacant.rmdir()
     directory.rename(vacant)
-    _sync_directory(vacant.parent)
+    _sync(vacant.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def _check_is_directory(data: Path) -> None:
+    if data.exists() and not data.is_dir():
+        raise LogUnusable(f"{data} is a file; a data directory is needed")
+
+
+def _is_claimed_by(data: Path, publication: str) -> bool:
+    known = known_publication(data)
+    if known is not None and known != publication:
+        raise LogUnusable(
+            f"{data} is of the publication {known}, and the log is that of {publication}: name another directory "
+            "(--data), or the log that the directory is of (--log)"
+        )
+    return known is not None
+
+
+def _sync(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         with suppress(OSError):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def is_vacant(data: Path) -> bool:
-    """Return whether there is no store in `data` yet, but could be. Raises `LogUnusable` where there could not."""
-    check_data_directory(data, create=True)
-    return not (data / LOG_FILE).exists()

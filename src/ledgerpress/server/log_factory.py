@@ -1,23 +1,41 @@
-"""Opens logs by their URLs: the one place that knows which adapter is for which engine."""
+"""Open logs by their URLs: the only module that knows which adapter belongs to which engine."""
 
-from collections.abc import Callable
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
+from ledgerpress.adapters.sqlite_log import backup
 from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.copy_target import CopyTarget
-from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_place_of_log
-from ledgerpress.server.log_url import LogUrl
+from ledgerpress.retry import Backoff
+from ledgerpress.server.data_directory import (
+    LOG_FILE,
+    check_claim,
+    check_data_directory,
+    check_log_location,
+    check_node_directory,
+    claim_directory,
+)
+from ledgerpress.server.log_url import LOCAL, LogUrl
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF: Final = Backoff(first=0.25, longest=4.0)
 
 
 async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | None) -> OpenedLog:
-    """Open the log at `url`; where there is none, make one for the publication id that `create_as` returns.
+    """Open the log at `url`; if there is none, create one for the publication id that `create_as` returns.
 
-    `data` is the data directory, where a log in a file is by default. Raises `LogUnusable` for a missing log that is
-    not to be made, and for anything that is not a log which this program can use; `LogUnavailable` where the server
-    cannot be reached.
+    `data` is the data directory, the default place of a log in a file. Raises `LogUnusable` for anything that is not a
+    log which this program can use, and for a missing log without `create_as`; `LogUnavailable` if the server cannot be
+    reached.
     """
     match url.engine:
         case "postgresql":
@@ -38,15 +56,15 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
         case _:
             file = url.file(data / LOG_FILE)
             if create_as is not None and not file.exists():
-                check_place_of_log(file)
+                check_log_location(file)
             return await SqliteEventLog.open(file, create_as=create_as)
 
 
-async def open_replica(url: LogUrl, data: Path, publication: str) -> CopyTarget:
-    """Begin or go on with a copy of the publication's log at `url`.
+async def open_copy_target(url: LogUrl, data: Path, publication: str) -> CopyTarget:
+    """Begin or continue a copy of the publication's log at `url`.
 
-    Raises `LogExists` where there is a finished log, `LogUnusable` where there is anything else in the way, and
-    `LogUnavailable` where the server cannot be reached.
+    Raises `LogExists` if there is a finished log, `LogUnusable` if anything else is in the way, and `LogUnavailable` if
+    the server cannot be reached.
     """
     match url.engine:
         case "postgresql":
@@ -67,14 +85,79 @@ async def open_replica(url: LogUrl, data: Path, publication: str) -> CopyTarget:
             return await JetStreamCopyTarget.open(NatsUrl.of(url.text), publication)
         case _:
             file = url.file(data / LOG_FILE)
-            check_place_of_log(file)
+            check_log_location(file)
             if url.is_local:
                 check_data_directory(data, create=True)
             return await SqliteCopyTarget.open(file, publication)
 
 
+async def open_when_available(
+    url: LogUrl, data: Path, *, create_as: Callable[[], str] | None, timeout: float
+) -> OpenedLog:
+    """Open the log at `url` as `open_log` does; retry for `timeout` seconds while it cannot be reached.
+
+    A machine that starts may start the server before the log's engine is up.
+    """
+    deadline, reason = time.monotonic() + timeout, ""
+    for attempt, delay in enumerate(_BACKOFF.delays()):
+        try:
+            # The first attempt is never cut off; later ones end with the whole wait.
+            async with asyncio.timeout(None if attempt == 0 else deadline - time.monotonic()):
+                return await open_log(url, data, create_as=create_as)
+        except (LogUnavailable, TimeoutError) as error:
+            reason = str(error) or reason
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LogUnavailable(
+                    f"the log cannot be reached: {reason}: see whether its server runs, and whether the URL is right "
+                    "(--log, LEDGERPRESS_LOG)"
+                ) from error
+            if attempt == 0:
+                logger.warning(
+                    "the log cannot be reached; waiting for it up to %.0f s in all: %s", timeout, error
+                )
+            await asyncio.sleep(min(delay, left))
+    raise AssertionError("unreachable")
+
+
+@asynccontextmanager
+async def existing_log(data: Path, log: str = LOCAL) -> AsyncIterator[OpenedLog]:
+    """Open the log at the URL `log`, without its views. Raises `LogUnusable`."""
+    url = LogUrl.parse(log)
+    if url.is_local:
+        check_data_directory(data, create=False)
+    async with aclosing(await open_log(url, data, create_as=None)) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def log_of_views(data: Path, log: str = LOCAL, *, create: bool = False) -> AsyncIterator[OpenedLog]:
+    """Open the log whose views are in `data`, or will be with `create`. Raises `LogUnusable` for another log's views."""
+    is_elsewhere = not LogUrl.parse(log).is_local
+    if is_elsewhere:
+        check_node_directory(data, create=create)
+    async with existing_log(data, log) as opened:
+        if is_elsewhere:
+            (claim_directory if create else check_claim)(data, opened.publication)
+        yield opened
+
+
+async def backup_file(
+    url: LogUrl, data: Path, file: Path, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Write a checked copy of a log in a file to the new file `file`; return its head. Raises `LogUnusable`."""
+    return await backup.backup(url.file(data / LOG_FILE), file, progress=progress)
+
+
+async def restore_file(
+    url: LogUrl, data: Path, file: Path, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Create a log in a file from the backup in `file`; return its head. Raises `LogUnusable`."""
+    return await backup.restore(file, url.file(data / LOG_FILE), progress=progress)
+
+
 def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
-    """Return what to raise where the adapter could not be imported: what to install, if it is that."""
+    """Return the error to raise if an adapter cannot be imported: which package to install, if that is the cause."""
     if (error.name or "").partition(".")[0] != library:
         return error
     return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")

@@ -1,4 +1,4 @@
-"""Opens a data directory as a store that commands and queries can use."""
+"""Open a data directory as a store that handles commands and answers queries."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,25 +22,24 @@ from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
-from ledgerpress.server.active_views import ActiveViews
-from ledgerpress.server.data_directory import check_data_directory
+from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
+from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
-from ledgerpress.server.node_directory import check_node_directory, claim
-from ledgerpress.server.views_builder import ViewsBuilder
-from ledgerpress.server.wait_for_log import open_when_available
+from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.views_builder import ViewsBuilder
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector import Projector
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 
 FOLLOW_BATCH_SIZE: Final = 500
-"""Events that are applied in one transaction while requests go on."""
+"""Events that are applied in one transaction while requests are served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open store: it handles commands, and its snapshots answer queries."""
+    """An open store: `commands` handles commands, snapshots answer queries."""
 
     log: HealthCheckedLog
     codec: Codec[Event]
@@ -53,9 +52,9 @@ class Store:
     """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
     def views_version(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nobody, in any process, changes anything.
+        """Return the version of the views: the same object until a process changes anything in them.
 
-        Raises `LogReplaced` where the log was: they may tell of what is in no log any more.
+        Raises `LogReplaced` if the log was replaced: the views may contain what no log contains any more.
         """
         self.log.check_not_replaced()
         return self.views.views_version()
@@ -67,7 +66,7 @@ class Store:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come, by name."""
+        """The checkpoint of each projection, by name."""
         return self.views.checkpoints
 
     @property
@@ -77,7 +76,7 @@ class Store:
 
 
 class _CommandViews:
-    """What commands need of the views."""
+    """The views, as the command handler uses them."""
 
     def __init__(self, views: ActiveViews) -> None:
         self._views = views
@@ -105,16 +104,15 @@ async def open_store(
     progress: Callable[[int, int], None] | None = None,
     batch_size: int | None = None,
     resume: bool = True,
-    observer: Instrumentation = NO_INSTRUMENTATION,
-    patience: float = 0.0,
+    instrumentation: Instrumentation = NO_INSTRUMENTATION,
+    log_timeout: float = 0.0,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
-    With `create`, a directory that is missing or empty becomes a new store, and a log that is missing is made.
-    `progress` is called with the position reached and the head while the views are made or catch up, at most
-    `batch_size` events at a time. With `resume`, paused projections are tried again. `observer` is told of what commands
-    do. Raises `LogUnusable` for a directory that holds something else, and `LogUnavailable` where the log's server
-    cannot be reached for `patience` seconds.
+    With `create`, a missing or empty directory becomes a new store, and a missing log is created. `progress` is called
+    with the position reached and the head while the views are built or catch up, at most `batch_size` events at a time.
+    With `resume`, paused projections are tried again. Raises `LogUnusable` for a directory that holds something else, and
+    `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = all_projectors() if projectors is None else projectors
@@ -123,64 +121,65 @@ async def open_store(
         check_data_directory(data, create=create)
     else:
         check_node_directory(data, create=False)
-    new_publication = partial(_new_publication, clock, randomness)
-    create_as = new_publication if create else None
-    opened = await open_when_available(url, data, create_as=create_as, patience=patience)
+    create_as = partial(_new_publication, clock, randomness) if create else None
+    opened = await open_when_available(url, data, create_as=create_as, timeout=log_timeout)
     try:
         if not url.is_local:
             check_node_directory(data)
-            claim(data, opened.publication)
+            claim_directory(data, opened.publication)
         codec = event_codec()
-        watched = HealthCheckedLog(opened)
-        name_key = await open_publication(watched, codec, clock, randomness, FEATURES.first_events)
+        checked_log = HealthCheckedLog(opened)
+        name_key = await open_publication(checked_log, codec, clock, randomness, FEATURES.first_events)
         directory = ViewsDirectory(data, projectors)
-        memories = [rendering.forget]
+        caches = [rendering.forget]
         views = ActiveViews(
-            watched,
+            checked_log,
             codec,
             directory,
             projectors,
             clock,
             batch_size=batch_size or FOLLOW_BATCH_SIZE,
-            forget=partial(_forget, memories),
+            clear_caches=partial(_clear, caches),
         )
-        making = ViewsBuilder(watched, codec, directory, projectors, batch_size=batch_size)
-        await views.start(partial(making.make, progress), resume=resume)
+        builder = ViewsBuilder(checked_log, codec, directory, projectors, batch_size=batch_size)
+        await views.start(partial(builder.build, progress), resume=resume)
         try:
-            head = await watched.head()
+            head = await checked_log.head()
             await views.catch_up(partial(_report, progress, head))
             commands = CommandHandler(
-                log=watched,
+                log=checked_log,
                 codec=codec,
                 declarations=FEATURES.declarations,
                 views=_CommandViews(views),
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
-                observer=observer,
+                observer=instrumentation,
             )
-            memories.append(commands.clear_cache)
-            watched.verify_applied(lambda: views.applied)
+            caches.append(commands.clear_cache)
+            checked_log.verify_applied(lambda: views.applied)
             views.follow()
-            watching = [
+            tasks = [
                 asyncio.create_task(views.watch(), name="views in use"),
-                asyncio.create_task(watched.watch(), name="contact with the log"),
+                asyncio.create_task(checked_log.watch(), name="log health"),
             ]
             try:
-                yield Store(watched, codec, watched.health, views, commands, clock, randomness, memories)
+                yield Store(
+                    checked_log, codec, checked_log.health, views, commands, clock, randomness, caches
+                )
             finally:
-                for task in watching:
+                for task in tasks:
                     task.cancel()
-                await asyncio.wait(watching)
+                await asyncio.wait(tasks)
         finally:
             await views.aclose()
     finally:
         await opened.aclose()
 
 
-def _forget(memories: Sequence[Callable[[], None]]) -> None:
-    for forget in memories:
-        forget()
+def _clear(caches: Sequence[Callable[[], None]]) -> None:
+    for clear in caches:
+        clear()
 
 
 def _new_publication(clock: Clock, randomness: Randomness) -> str:

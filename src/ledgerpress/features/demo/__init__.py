@@ -1,6 +1,13 @@
-"""The demo newsroom: three weeks of an invented harbour town's paper, written through ordinary use cases."""
+"""The demo newsroom: three weeks of an invented harbour town's paper, written with ordinary commands."""
 
-from ledgerpress.features.demo.clock import DemoClock
-from ledgerpress.features.demo.load import DEMO_WEEKS, StoreNotEmpty, load_demo
+from typing import Final
 
-__all__ = ["DEMO_WEEKS", "DemoClock", "StoreNotEmpty", "load_demo"]
+from ledgerpress.feature import Feature
+
+FEATURE: Final = Feature(
+    name="demo",
+    requires=("site", "actors", "authors", "categories", "posts"),
+    # --- writing ---
+    # --- views ---
+    # --- GraphQL, pages ---
+)

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
+from ledgerpress.features.posts import content_rows
+from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
 from ledgerpress.views import cache_dependencies
 from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import count
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-COLUMNS: Final = """
-    post.seq, post.id, article.published_at, article.updated_at,
-    content.slug, content.title, content.teaser, content.body, content.author_ids
+COLUMNS: Final = f"""
+    post.seq, post.id, article.published_at, article.updated_at, {content_rows.COLUMNS}
 """
 _ARTICLE: Final = """
     SELECT {columns}
@@ -24,22 +23,16 @@ _ARTICLE: Final = """
 """
 _BY_SEQ: Final = _ARTICLE.format(columns=COLUMNS, which="post.seq = ?")
 _BY_ID: Final = _ARTICLE.format(columns=COLUMNS, which="post.id = ?")
-_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
-    """An article. `body` is the position of its body's text; times are in microseconds since 1970, UTC."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article(ContentRow):
+    """An article. Times are in microseconds since 1970, UTC."""
 
     seq: int
     id: str
     published_at: int
     updated_at: int
-    slug: str
-    title: str
-    teaser: str | None
-    body: int
-    author_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +112,11 @@ def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
 
 def article_of_row(row: tuple[Any, ...]) -> Article:
     """Return the article of a row with the columns that all queries for articles have."""
-    seq, post_id, published_at, updated_at, slug, title, teaser, body, authors = row
+    seq, post_id, published_at, updated_at, *content = row
     return Article(
         seq=seq,
         id=post_id,
         published_at=published_at,
         updated_at=updated_at,
-        slug=slug,
-        title=title,
-        teaser=teaser,
-        body=body,
-        author_ids=_author_ids.decode(authors),
+        **values_of_row(content),
     )

@@ -3,23 +3,22 @@
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
+from ledgerpress.features.posts.content_rows import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.views import cache_dependencies
 from ledgerpress.views.listings.keys import EVERY_POST, status_key
 from ledgerpress.views.listings.queries import count
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-_POST: Final = """
+_POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
-        state.published_at, content.slug, content.title, content.teaser, content.body, content.author_ids
+        state.published_at, {COLUMNS}
     FROM post
     JOIN post_state AS state ON state.seq = post.seq
     JOIN content ON content.position = state.content
-    WHERE {which} AND state.from_pos <= ?
+    WHERE {{which}} AND state.from_pos <= ?
     ORDER BY state.from_pos DESC LIMIT 1
-"""
+"""  # noqa: S608
 _BY_SEQ: Final = _POST.format(which="post.seq = ?")
 _BY_ID: Final = _POST.format(which="post.id = ?")
 _CREATED_BY: Final = """
@@ -28,9 +27,9 @@ _CREATED_BY: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A post. `body` is the position of its body's text; times are in microseconds since 1970, UTC.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post(ContentRow):
+    """A post. Times are in microseconds since 1970, UTC.
 
     `live_revision` is that of the content last published, and `published_at` the date that it bears.
     """
@@ -43,11 +42,6 @@ class Post:
     has_unpublished_changes: bool
     live_revision: int | None
     published_at: int | None
-    slug: str
-    title: str
-    teaser: str | None
-    body: int
-    author_ids: tuple[str, ...]
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
@@ -133,7 +127,6 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
     if row is None:
         return None
     seq, post_id, created_at, version, status, revision, live_revision, published_at, *content = row
-    slug, title, teaser, body, authors = content
     return Post(
         seq=seq,
         id=post_id,
@@ -143,9 +136,5 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
         has_unpublished_changes=revision != live_revision,
         live_revision=live_revision,
         published_at=published_at,
-        slug=slug,
-        title=title,
-        teaser=teaser,
-        body=body,
-        author_ids=msgspec.json.decode(authors, type=tuple[str, ...]),
+        **values_of_row(content),
     )

@@ -1,7 +1,7 @@
-"""What a log line looks like: JSON where machines read along, words where a person does.
+"""The format of log lines: JSON for programs, plain text for people.
 
-Every line of a request carries its id and its trace. Lengths are bounded, control characters are escaped, and what looks
-like a credential is left out, whoever logged it.
+Every line that belongs to a request has its id and its trace. Lengths are limited, control characters are escaped, and
+anything like a credential is removed, whichever code logged it.
 """
 
 import logging
@@ -20,7 +20,7 @@ MAX_MESSAGE_LENGTH: Final = 4_000
 MAX_EXCEPTION_LENGTH: Final = 20_000
 """Characters of a traceback, of which the end is kept: it says what happened."""
 
-# C0 and C1 controls, line separators, and what turns the direction of writing round.
+# C0 and C1 controls, line separators, and characters that change the direction of text.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CREDENTIAL: Final = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+|\blp_[\w-]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
@@ -29,7 +29,7 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """Makes a line of JSON of each event."""
+    """Formats each record as a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, without the end of line."""
@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Makes a line for a person of each event; an exception follows below, line by line."""
+    """Formats each record as a plain line; an exception follows, line by line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, without the end of line."""
@@ -69,7 +69,7 @@ class TextFormatter(logging.Formatter):
             line += f" (error {_escaped(str(error_id))})"
         if record.exc_info and record.exc_info[0]:
             trace = _cleaned_end(self.formatException(record.exc_info))
-            line += "".join(f"\n  {_escaped(one)}" for one in trace.splitlines())
+            line += "".join(f"\n  {_escaped(text)}" for text in trace.splitlines())
         return line
 
     def access(self, seconds: float, message: str, fields: dict[str, Any]) -> str:
@@ -81,14 +81,14 @@ class TextFormatter(logging.Formatter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError):  # arguments that do not fit the message: better half a line than none
+    except (TypeError, ValueError):  # the arguments do not fit the message: half a line is better than none
         return str(record.msg)
 
 
-def _cleaned(text: str, most: int) -> str:
-    """Return text without credentials, and not longer than `most` characters."""
+def _cleaned(text: str, max_length: int) -> str:
+    """Return text without credentials, with at most `max_length` characters."""
     text = _without_credentials(text)
-    return text if len(text) <= most else f"{text[:most]}…"
+    return text if len(text) <= max_length else f"{text[:max_length]}…"
 
 
 def _cleaned_end(trace: str) -> str:
@@ -98,30 +98,28 @@ def _cleaned_end(trace: str) -> str:
 
 def _without_credentials(text: str) -> str:
     lower = text.lower()
-    if not any(
-        word in lower for word in ("bearer", "basic", "lp_", "eyj")
-    ):  # which is found out faster than by the pattern
+    if not any(word in lower for word in ("bearer", "basic", "lp_", "eyj")):  # faster than the pattern
         return text
-    return _CREDENTIAL.sub(lambda found: f"{found['scheme'] or ''}(left out)", text)
+    return _CREDENTIAL.sub(lambda match: f"{match['scheme'] or ''}(left out)", text)
 
 
 def _escaped(text: str) -> str:
-    """Return text in which no character moves a terminal's cursor or begins a line of its own."""
+    """Return text in which no character moves a terminal's cursor or begins a new line."""
     if text.isascii() and text.isprintable():
         return text
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _encode(line: dict[str, Any]) -> str:
     try:
         return _encoder.encode(line).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, which a client may send
-        return _encoder.encode({key: _sound(value) for key, value in line.items()}).decode()
+        return _encoder.encode({key: _without_surrogates(value) for key, value in line.items()}).decode()
 
 
-def _sound(value: object) -> object:
+def _without_surrogates(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _sound(one) for key, one in value.items()}
+        return {key: _without_surrogates(item) for key, item in value.items()}
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Where log lines go: to standard error, in the form that the settings name, uvicorn's as well as our own."""
+"""Set up logging to standard error, in the configured format, for uvicorn's messages too."""
 
 import asyncio
 import logging
@@ -13,10 +13,9 @@ from msgspec import Meta
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.server.logging.formatters import JsonFormatter, TextFormatter
 
-WAIT_SECONDS: Final = 0.1
-"""How long a line of the access log waits for others, at most."""
-WAITING_LINES: Final = 1_000
-"""How many of them wait, at most."""
+FLUSH_INTERVAL: Final = 0.1
+"""Seconds that a line of the access log is buffered at most."""
+MAX_BUFFERED_LINES: Final = 1_000
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,59 +31,59 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def development(cls) -> "LogSettings":
-        """Return the settings where a person looks on: nothing is said while all goes well."""
+        """Return the settings for a person at a terminal: nothing is logged if all is well."""
         return cls(format="plain", level="warning", access=False)
 
 
-class Lines(logging.StreamHandler[TextIO]):
-    """Writes lines as they come, but for those of the access log: they wait for one another, and for any other line.
+class BufferedHandler(logging.StreamHandler[TextIO]):
+    """Writes lines at once, except those of the access log, which are buffered: a write costs more than many a response.
 
-    A write costs more than many an answer. What waits is written when the program ends, unless it is killed.
+    The buffer is written with any other line, and when the program ends, unless it is killed.
     """
 
-    def __init__(self, stream: TextIO, form: JsonFormatter | TextFormatter) -> None:
+    def __init__(self, stream: TextIO, formatter: JsonFormatter | TextFormatter) -> None:
         super().__init__(stream)
-        self.setFormatter(form)
-        self._form = form
-        self._waiting: list[str] = []
+        self.setFormatter(formatter)
+        self._formatter = formatter
+        self._buffer: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def access(self, message: str, fields: dict[str, Any]) -> None:
-        """Let a line of the access log wait. To be called in the thread of the event loop."""
-        self._waiting.append(self._form.access(time.time(), message, fields))  # noqa: TID251 - a log tells the real time
-        if len(self._waiting) >= WAITING_LINES:
+        """Buffer a line of the access log. MUST be called in the thread of the event loop."""
+        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - logging uses the real time
+        if len(self._buffer) >= MAX_BUFFERED_LINES:
             self.flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WAIT_SECONDS, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record's line, behind those that wait."""
+        """Write a record's line, after those in the buffer."""
         try:
-            self._waiting.append(self.format(record))
+            self._buffer.append(self.format(record))
             self.flush()
-        except Exception:  # noqa: BLE001 - as every handler does: a line that fails fails nothing else
+        except Exception:  # noqa: BLE001 - as every handler does: logging never fails its caller
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffer."""
         with self.lock or nullcontext():
             timer, self._timer = self._timer, None
-            lines, self._waiting = self._waiting, []
+            lines, self._buffer = self._buffer, []
         if timer is not None:
             timer.cancel()
-        with suppress(OSError, ValueError):  # whoever read along has gone; requests go on
+        with suppress(OSError, ValueError):  # the reader of standard error is gone; requests go on
             if lines:
                 self.stream.write("\n".join(lines) + "\n")
             self.stream.flush()
 
 
 def set_up(settings: LogSettings) -> AccessLog | None:
-    """Log to standard error from now on, uvicorn's lines too, and return the access log, if there is to be one."""
-    lines = Lines(sys.stderr, JsonFormatter() if settings.format == "json" else TextFormatter())
+    """Log to standard error from now on; return the access log, if it is enabled."""
+    handler = BufferedHandler(sys.stderr, JsonFormatter() if settings.format == "json" else TextFormatter())
     root = logging.getLogger()
-    root.handlers = [lines]
+    root.handlers = [handler]
     root.setLevel(settings.level.upper())
     logging.captureWarnings(True)
-    # What uvicorn has to say of its own coming and going is said by us already.
+    # We log ourselves that the server starts and stops.
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
-    return AccessLog(lines.access) if settings.access else None
+    return AccessLog(handler.access) if settings.access else None

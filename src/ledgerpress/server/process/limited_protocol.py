@@ -1,6 +1,7 @@
-"""Connections within bounds: how large a head may be, how long it may take, and how many connections there are.
+"""Limits on connections: size and time of a request's head, slow bodies, and the number of connections.
 
-uvicorn has no bounds of this kind, and the application below sees a request only once its head is there.
+uvicorn has no such limits, and the application sees a request only when its head is complete. This module relies on
+internals of uvicorn's protocol: pyproject.toml pins its minor version.
 """
 
 from __future__ import annotations
@@ -13,171 +14,197 @@ from typing import ClassVar, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ledgerpress.http.limits.token_bucket import client_address
-from ledgerpress.server.process.slow_body_limit import GRACE_SECONDS, SlowBodyLimit, is_unfinished
 
-LINGERING_SECONDS: Final = 1.0
-"""How long what a refused client still sends is thrown away: closed at once, it would mostly not see why."""
-LINGERING_AT_MOST: Final = 50
-"""Of how many clients that is, at a time; others are closed at once."""
+LINGER: Final = 1.0
+"""Seconds that data of a rejected client is discarded: if it were disconnected at once, it would rarely see the reason."""
+MAX_LINGERING: Final = 50
+"""Rejected clients for which that is done at a time; others are disconnected at once."""
+BODY_GRACE: Final = 1.0
+"""Seconds until an incomplete body counts as slow: a body in several pieces is usually complete long before."""
 RETRY_AFTER: Final = b"retry-after: 1\r\n"
+
+
+class SlowBodyLimit:
+    """Limits the requests with slow bodies: they would occupy the places of all others.
+
+    One client address may have half of them, rounded up.
+    """
+
+    def __init__(self, max_requests: int) -> None:
+        self._max_requests = max_requests
+        self._addresses: dict[RequestResponseCycle, str] = {}
+
+    def admit(self, cycle: RequestResponseCycle, address: str) -> bool:
+        """Count a request whose body is slow. Return whether it may continue."""
+        self._addresses = {one: of for one, of in self._addresses.items() if _is_unfinished(one)}
+        same = sum(of == address for of in self._addresses.values())
+        if len(self._addresses) >= self._max_requests or same >= (self._max_requests + 1) // 2:
+            return False
+        self._addresses[cycle] = address
+        return True
 
 
 @dataclass(frozen=True, eq=False)
 class ConnectionLimits:
-    """The bounds of one server's connections, and who of them is being refused."""
+    """The limits of one server's connections, and the rejected connections that are not closed yet."""
 
     head_bytes: int
     head_seconds: float
     connections: int
-    unfinished: SlowBodyLimit
+    slow_bodies: SlowBodyLimit
     lingering: set[LimitedProtocol] = field(default_factory=set)
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. `bounded()` makes the class that a server takes.
+    """One connection. `limited_protocol()` returns the class for a server.
 
-    What comes is counted from the last thing of use on: the end of a head, or a piece of a body. So trailers and
-    the extensions of chunks have the same bound as heads.
+    Bytes are counted from the last end of a head or piece of a body. So trailers and the extensions of chunks have the
+    same limit as heads.
     """
 
-    bounds: ClassVar[ConnectionLimits]
+    limits: ClassVar[ConnectionLimits]
 
     _idle_bytes = 0
     _head_since: float | None = None
-    """Since when a head is awaited; `None` while a request is under way, and in the pause before the next."""
-    _watch: TimerHandle | None = None
-    _is_over = False
-    _begun: RequestResponseCycle | None = None
+    """When the wait for a head began; `None` during a request, and until the first byte of the next one."""
+    _timer: TimerHandle | None = None
+    _is_finished = False
+    _current: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Take a connection, or refuse it."""
+        """Accept a connection, or reject it."""
         super().connection_made(transport)
-        if len(self.connections) > self.bounds.connections:
+        if len(self.connections) > self.limits.connections:
             self.connections.discard(self)
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
+            self._reject(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
             return
         self._head_since = self.loop.time()
-        self._watch = self.loop.call_later(self.bounds.head_seconds, self._look)
+        self._timer = self.loop.call_later(self.limits.head_seconds, self._check_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._leave()
-        self.bounds.lingering.discard(self)
+        self._finish()
+        self.limits.lingering.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, no more of a head at a time than there may be."""
-        if self._is_over:
+        """Pass data to the parser, never more than the limit of a head at a time."""
+        if self._is_finished:
             return
-        before = self._begun
+        before = self._current
         if self._head_since is None and (before is None or before.response_complete):
             self._head_since = self.loop.time()
-        most = self.bounds.head_bytes
-        while len(data) > most - self._idle_bytes:
-            room = most - self._idle_bytes
+        limit = self.limits.head_bytes
+        while len(data) > limit - self._idle_bytes:
+            room = limit - self._idle_bytes
             if not room:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
                 return
             piece, data = data[:room], data[room:]
-            self._idle_bytes = most
+            self._idle_bytes = limit
             super().data_received(piece)
-            if self._takes_nothing():
+            if self._is_closing():
                 return
         self._idle_bytes += len(data)
         super().data_received(data)
-        begun = self._begun
-        if begun is not None and begun is not before and is_unfinished(begun):
-            self.loop.call_later(GRACE_SECONDS, self._look_at_body, begun)
+        cycle = self._current
+        if cycle is not None and cycle is not before and _is_unfinished(cycle):
+            self.loop.call_later(BODY_GRACE, self._check_body, cycle)
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
         self._idle_bytes = 0
         self._head_since = None
         super().on_headers_complete()
-        self._begun = self.cycle
+        self._current = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body."""
+        """Handle a piece of a body."""
         self._idle_bytes = 0
         super().on_body(body)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on; it is counted on, and has bounds of its own."""
-        self._leave()
+        """Pass the connection to the WebSocket protocol. It still counts, and has limits of its own."""
+        self._finish()
         super().handle_websocket_upgrade()
 
-    def _look(self) -> None:
-        """End the connection if its head is late. One timer for many requests: it is set again only when it is due."""
-        now, allowed = self.loop.time(), self.bounds.head_seconds
+    def _check_head(self) -> None:
+        """Close the connection if its head is late. One timer serves many requests: it is set again only when it is due."""
+        now, allowed = self.loop.time(), self.limits.head_seconds
         due = now + allowed if self._head_since is None else self._head_since + allowed
         if due > now:
-            self._watch = self.loop.call_at(due, self._look)
+            self._timer = self.loop.call_at(due, self._check_head)
         elif self._idle_bytes:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            self._reject(HTTPStatus.REQUEST_TIMEOUT)
         else:
-            self._leave()
+            self._finish()
             self.transport.close()
 
-    def _look_at_body(self, cycle: RequestResponseCycle) -> None:
-        if not is_unfinished(cycle) or self.transport.is_closing():
+    def _check_body(self, cycle: RequestResponseCycle) -> None:
+        if not _is_unfinished(cycle) or self.transport.is_closing():
             return
-        if self.bounds.unfinished.admit(cycle, client_address(self.client)):
+        if self.limits.slow_bodies.admit(cycle, client_address(self.client)):
             return
         answerable = cycle is self.cycle and not self.pipeline
         cycle.disconnected = True
         cycle.message_event.set()
         if answerable:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
+            self._reject(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
         else:
-            self._leave()
+            self._finish()
             self.transport.close()
 
-    def _refuse(self, status: HTTPStatus, header: bytes = b"") -> None:
-        """Say why nothing more is taken, unless that would stand within another answer, and close."""
-        self._leave()
+    def _reject(self, status: HTTPStatus, header: bytes = b"") -> None:
+        """Send why the connection is closed, unless a response is being sent, and close it."""
+        self._finish()
         if self.transport.is_closing():
             return
         if self._is_answering():
             self.transport.close()
             return
-        self.transport.write(_answer(status, header, self.server_state.default_headers))
-        if len(self.bounds.lingering) >= LINGERING_AT_MOST:
+        self.transport.write(_response(status, header, self.server_state.default_headers))
+        if len(self.limits.lingering) >= MAX_LINGERING:
             self.transport.close()
             return
-        self.bounds.lingering.add(self)
+        self.limits.lingering.add(self)
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._watch = self.loop.call_later(LINGERING_SECONDS, self.transport.abort)
+        self._timer = self.loop.call_later(LINGER, self.transport.abort)
 
-    def _takes_nothing(self) -> bool:
-        return self._is_over or self.transport.is_closing()
+    def _is_closing(self) -> bool:
+        return self._is_finished or self.transport.is_closing()
 
     def _is_answering(self) -> bool:
-        cycle = self._begun
+        cycle = self._current
         return cycle is not None and not (cycle.response_complete or cycle.disconnected)
 
-    def _leave(self) -> None:
-        self._is_over = True
+    def _finish(self) -> None:
+        self._is_finished = True
         self._unset_keepalive_if_required()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
-def limited_protocol(bounds: ConnectionLimits) -> type[LimitedProtocol]:
-    """Return the protocol of a server with these bounds."""
-    return type("Bounded", (LimitedProtocol,), {"bounds": bounds})
+def limited_protocol(limits: ConnectionLimits) -> type[LimitedProtocol]:
+    """Return the protocol class of a server with these limits."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})
 
 
-def _answer(status: HTTPStatus, header: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
-    said = status.phrase.encode("ascii")
+def _is_unfinished(cycle: RequestResponseCycle) -> bool:
+    """Return whether a request waits for its body, and no response has begun."""
+    return cycle.more_body and not cycle.response_started and not cycle.disconnected
+
+
+def _response(status: HTTPStatus, header: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    reason = status.phrase.encode("ascii")
     return b"".join(
         [
-            b"HTTP/1.1 %d %s\r\n" % (status, said),
+            b"HTTP/1.1 %d %s\r\n" % (status, reason),
             *(b"%s: %s\r\n" % pair for pair in headers),
             header,
             b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n",
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(said),
-            said,
+            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(reason),
+            reason,
         ]
     )

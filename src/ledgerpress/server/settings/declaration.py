@@ -1,4 +1,4 @@
-"""What can be set, one by one: each setting's name, its variable in the environment, and what it may be."""
+"""All settings, one by one: name, environment variable, type and allowed values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from ledgerpress.server.settings import PREFIX
 from ledgerpress.server.settings.sections import sections
 
-PREFIX: Final = "LEDGERPRESS_"
 UNPREFIXED: Final = frozenset({"server", "access"})
-"""The sections whose variables do not carry their name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
+"""Sections that are not part of the variable's name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. Its name is that of its section and its own, such as `server.port`."""
+    """One setting, such as `server.port`."""
 
     section: str
     field: str
@@ -27,24 +27,24 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Its name in messages, and in the file, where the section is a table."""
+        """Its name in messages. In the file, the section is a table."""
         return f"{self.section}.{self.field}"
 
     @property
     def variable(self) -> str:
-        """Its variable in the environment."""
+        """Its environment variable."""
         section = "" if self.section in UNPREFIXED else f"{self.section}_"
         return f"{PREFIX}{section}{self.field}".upper()
 
     @property
     def allowed(self) -> str:
-        """What it may be, in words."""
+        """The allowed values, in words."""
         return allowed(self.info)
 
 
 def declared() -> dict[str, Setting]:
     """Return all settings by their names, in the order of the sections."""
-    return {one.name: one for section, type_ in sections().items() for one in _of(section, type_)}
+    return {setting.name: setting for section, type_ in sections().items() for setting in _of(section, type_)}
 
 
 def _of(section: str, type_: type[msgspec.Struct]) -> Iterator[Setting]:
@@ -65,7 +65,7 @@ def _bare(info: inspect.Type) -> inspect.Type:
 
 
 def allowed(info: inspect.Type) -> str:
-    """Return in words what a value may be."""
+    """Return the allowed values of a type in words."""
     match info:
         case inspect.Metadata():
             return allowed(info.type)

@@ -1,12 +1,12 @@
-"""The reference of the settings, made from how they are declared: docs/reference/settings.md holds it word for word."""
+"""The reference page of the settings, docs/reference/settings.md, generated from their declarations."""
 
 from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
 from ledgerpress.server.log_url import mask
+from ledgerpress.server.settings import FILE, FILE_VARIABLE, PROFILE_VARIABLE
 from ledgerpress.server.settings.declaration import Setting, declared
-from ledgerpress.server.settings.loading import FILE, FILE_VARIABLE, PROFILE_VARIABLE
 from ledgerpress.server.settings.sections import Profile, defaults, sections
 
 _HEAD: Final = f"""# Settings
@@ -45,7 +45,7 @@ def reference() -> str:
     for name, type_ in sections().items():
         doc = (type_.__doc__ or "").strip().splitlines()
         lines = [f"\n## {name}\n\n{doc[0] if doc else ''}\n"]
-        settings = [one for one in declared().values() if one.section == name]
+        settings = [setting for setting in declared().values() if setting.section == name]
         lines.extend(_rows(settings))
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)
@@ -54,18 +54,18 @@ def reference() -> str:
 def _rows(settings: Iterable[Setting]) -> Iterable[str]:
     yield "| Setting | Variable | What it is | It may be | In production | In development |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for one in settings:
-        section = sections()[one.section]
+    for setting in settings:
+        section = sections()[setting.section]
         production, development = (
-            f"`{shown(getattr(defaults(section, profile), one.field))}`"
+            f"`{shown(getattr(defaults(section, profile), setting.field))}`"
             for profile in (Profile.PRODUCTION, Profile.DEVELOPMENT)
         )
-        cells = (f"`{one.field}`", f"`{one.variable}`", one.description, one.allowed, production, development)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        cells = (f"`{setting.field}`", f"`{setting.variable}`", setting.description, setting.allowed)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (*cells, production, development)) + " |"
 
 
 def shown(value: object) -> str:
-    """Return a value as a person reads it."""
+    """Return a value in words."""
     match value:
         case None | "" | () | []:
             return "nothing"

@@ -1,4 +1,4 @@
-"""Everything that can be set: a section for each room, which declares its own settings, and the two profiles."""
+"""The sections of the settings, each declared next to what it configures, and the two profiles."""
 
 from enum import StrEnum
 from typing import Any
@@ -16,23 +16,23 @@ from ledgerpress.http.middleware.security_headers import HeaderSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.logging.setup import LogSettings
 from ledgerpress.server.settings.server_section import EVERY_ADDRESS, LOOPBACK, ServerSettings
-from ledgerpress.server.tracing.setup import TracingSettings
+from ledgerpress.server.tracing.settings import TracingSettings
 
 
 class Profile(StrEnum):
-    """What a server is for. It decides the defaults of all settings."""
+    """What a server is used for. It determines the defaults of all settings."""
 
     DEVELOPMENT = "development"
-    """One person on one machine tries things out, or works on LedgerPress."""
+    """One person on one machine evaluates or develops LedgerPress."""
     PRODUCTION = "production"
-    """Others reach it."""
+    """Others can reach the server."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a program. A field is a section, declared by the room that it is for.
+    """The settings of a server. Each field is a section.
 
-    A section's own defaults are those of production; where those of development differ, its class method
-    `development` returns them. To add a section is to add a line here.
+    A section's own defaults are those of production. If those of development differ, its class method `development`
+    returns them. A new section is one more line here.
     """
 
     server: ServerSettings
@@ -50,19 +50,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sections() -> dict[str, type[msgspec.Struct]]:
-    """Return what each section holds, by its name."""
+    """Return the type of each section by its name."""
     return {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
 def defaults(section: type[msgspec.Struct], profile: Profile) -> Any:
-    """Return a section as it is in `profile` where nothing is set."""
+    """Return the defaults of a section in `profile`."""
     if profile is Profile.DEVELOPMENT and hasattr(section, "development"):
         return section.development()
     return section()
 
 
 def contradiction(settings: Settings, profile: Profile) -> str | None:
-    """Return what does not go together in the settings, if anything."""
+    """Return which settings contradict each other, if any do."""
     server = settings.server
     if profile is Profile.DEVELOPMENT and server.host not in LOOPBACK:
         return (

@@ -11,7 +11,7 @@ from ledgerpress.server.log_url import LOCAL, LogUrl
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 """The addresses that only this machine can reach."""
-EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - what a host may be compared with
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,5 +146,5 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names under which it may be asked for."""
+        """The allowed values of a request's Host header."""
         return self.allowed_hosts or (self.host, "localhost")

@@ -1,80 +1,37 @@
-"""Traces: whether they are taken, and where they go. OpenTelemetry is loaded only where they are."""
+"""Set up the tracer. OpenTelemetry is loaded only if traces are recorded."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Annotated, Literal, Protocol
-
-import msgspec
-from msgspec import Meta
+from typing import Protocol
 
 from ledgerpress.http.middleware.telemetry import RequestSpans
-
-
-class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether traces are taken (OpenTelemetry), and where they go."""
-
-    exporter: Annotated[
-        Literal["none", "console", "otlp"],
-        Meta(
-            description="Where traces go: nowhere, to standard error, or to a collector by OTLP over HTTP (which needs "
-            "`pip install ledgerpress[otlp]`)."
-        ),
-    ] = "none"
-    endpoint: Annotated[
-        str,
-        Meta(
-            pattern="^https?://[^@]*$",
-            description="Where the collector takes traces. It holds no password: for one there is `otlp_headers`.",
-        ),
-    ] = "http://127.0.0.1:4318/v1/traces"
-    otlp_headers: Annotated[
-        str,
-        Meta(
-            description="Headers for the collector, as `name=value,name=value`. Never printed.",
-            extra={"secret": True},
-        ),
-    ] = ""
-    sample_ratio: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=1,
-            description="The share of requests that are traced. A caller that takes a trace of its own does not raise it.",
-        ),
-    ] = 1.0
-    service_name: Annotated[str, Meta(min_length=1, description="What the service is called in traces.")] = (
-        "ledgerpress"
-    )
-
-
-class TracingUnavailable(Exception):
-    """Traces cannot be taken as the settings say. The message says what to do."""
+from ledgerpress.server.tracing.settings import TracingSettings
 
 
 class Tracer(Protocol):
-    """Takes traces."""
+    """Records spans."""
 
     @property
     def requests(self) -> RequestSpans:
-        """What takes a span for each request."""
+        """The spans of requests."""
         ...
 
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Take a span of what happens inside the context."""
+        """Record a span of what happens inside the context."""
         ...
 
     def close(self) -> None:
-        """Send what has not been sent yet."""
+        """Send the spans that were not sent yet."""
         ...
 
 
 @contextmanager
 def tracing(settings: TracingSettings) -> Iterator[Tracer | None]:
-    """Lend what takes traces, if any are to be taken. Raises `TracingUnavailable`."""
+    """Yield a tracer, or `None` if no traces are recorded. Raises `TracingUnavailable`."""
     if settings.exporter == "none":
         yield None
         return
-    from ledgerpress.server.tracing.spans import OpenTelemetry  # noqa: PLC0415 - loaded only where traces are taken
+    from ledgerpress.server.tracing.spans import OpenTelemetry  # noqa: PLC0415 - loaded only if traces are recorded
 
     tracer = OpenTelemetry(settings)
     try:

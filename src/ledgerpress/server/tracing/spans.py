@@ -1,7 +1,6 @@
-"""Spans by OpenTelemetry: one a request and a few a command, never one a field.
+"""OpenTelemetry spans: one for each request and a few for each command, never one for each field.
 
-Imported only where traces are taken. A span carries what is known of the operation, and nothing that a client wrote but
-the operation's name.
+Imported only if traces are recorded. Of what a client wrote, a span contains only the operation's name.
 """
 
 import sys
@@ -21,22 +20,23 @@ from starlette.types import Scope
 
 from ledgerpress import __version__
 from ledgerpress.graphql.request_context import RequestContext
-from ledgerpress.server.tracing.setup import TracingSettings, TracingUnavailable
+from ledgerpress.server.tracing import TracingUnavailable
+from ledgerpress.server.tracing.settings import TracingSettings
 
-CLOSE_SECONDS: Final = 2.0
-"""How long a program that ends waits for its last spans to be sent."""
+CLOSE_TIMEOUT: Final = 2.0
+"""Seconds that a process waits at its end until the last spans are sent."""
 _PROPAGATED: Final = (b"traceparent", b"tracestate")
 _propagator = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
-    """Takes spans, and has them exported."""
+    """Records spans and exports them."""
 
     def __init__(self, settings: TracingSettings) -> None:
         ratio = TraceIdRatioBased(settings.sample_ratio)
         resource = Resource.create({"service.name": settings.service_name, "service.version": __version__})
         self._provider = TracerProvider(
-            # Whoever calls does not decide how much is traced here.
+            # A caller does not decide how much is traced here.
             sampler=ParentBased(ratio, remote_parent_sampled=ratio, remote_parent_not_sampled=ratio),
             resource=resource,
             shutdown_on_exit=False,
@@ -47,33 +47,33 @@ class OpenTelemetry:
 
     @contextmanager
     def span(self, name: str) -> Iterator[trace.Span]:
-        """Take a span of what happens inside the context, below the one around it."""
+        """Record a span of what happens inside the context, as a child of the current one."""
         with self._tracer.start_as_current_span(
             name, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 yield span
             except Exception as error:
-                # The kind alone: what an exception says may quote what somebody wrote.
+                # Only the type: the message of an exception may quote a client.
                 span.set_attribute("error.type", type(error).__qualname__)
                 raise
 
     def close(self) -> None:
-        """Send what has not been sent yet, as far as a collector takes it within `CLOSE_SECONDS`."""
+        """Send the spans that were not sent yet, if the collector accepts them within `CLOSE_TIMEOUT`."""
         closing = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         closing.start()
-        closing.join(CLOSE_SECONDS)
+        closing.join(CLOSE_TIMEOUT)
 
 
 class RequestSpans:
-    """Takes a span for each request, as part of the trace that the request names."""
+    """Records a span for each request, as part of the trace that the request names."""
 
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
     @contextmanager
     def request(self, scope: Scope) -> Iterator["RequestSpan"]:
-        """Begin the span of a request; it ends with the context."""
+        """Record the span of a request, which ends with the context."""
         carrier = {
             name.decode("ascii"): value.decode("latin-1")
             for name, value in scope["headers"]
@@ -102,7 +102,7 @@ class RequestSpan:
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
     def answered(self, exchange: RequestContext, kind: str, status: int) -> None:
-        """Note what came of the request."""
+        """Record the result of the request."""
         self._span.set_attribute("ledgerpress.request.id", exchange.id)
         self._span.set_attribute("ledgerpress.request.kind", kind)
         self._span.set_attribute("http.response.status_code", status)
@@ -114,8 +114,8 @@ class RequestSpan:
             self._span.set_status(trace.StatusCode.ERROR)
 
 
-class _OneLineEach(SpanExporter):
-    """Writes spans to standard error, a line each."""
+class _LineExporter(SpanExporter):
+    """Writes each span as a line to standard error."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         for span in spans:
@@ -126,7 +126,7 @@ class _OneLineEach(SpanExporter):
 
 def _exporter(settings: TracingSettings) -> SpanExporter:
     if settings.exporter == "console":
-        return _OneLineEach()
+        return _LineExporter()
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
             OTLPSpanExporter,

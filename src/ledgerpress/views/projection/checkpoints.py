@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.log import EventLog
+from ledgerpress.retry import poll
 from ledgerpress.views.projection.projector import Projector
 
 SCHEMA: Final = """
@@ -30,6 +33,8 @@ SCHEMA: Final = """
 """
 BOOKKEEPING: Final = frozenset({"projection", "projection_digest", "views"})
 """The tables that belong to no projection."""
+LOG_POLL_INTERVAL: Final = 0.25
+"""Seconds between two reads of a log whose last events may be missing for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +120,20 @@ def save(db: sqlite3.Connection, name: str, point: Checkpoint) -> Checkpoint:
 def pause(db: sqlite3.Connection, name: str, reached: Checkpoint, error: Exception) -> Checkpoint:
     """Write how far a projection has come, and why it goes no further."""
     return save(db, name, replace(reached, error=f"{type(error).__name__}: {error}"))
+
+
+async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:
+    """Return whether the log has, at the position of each checkpoint, the event that was applied there.
+
+    It may be another log, such as one restored from a backup. Events at its end may be missing for `log.staleness`.
+    """
+    for point in points:
+
+        async def event_there(position: int = point.position) -> StoredEvent | None:
+            return next(iter(await log.read(position - 1, 1)), None)
+
+        if point.position:
+            event = await poll(event_there, interval=LOG_POLL_INTERVAL, timeout=log.staleness)
+            if event is None or event.header.leaf_hash().hex() != point.leaf_hash:
+                return False
+    return True

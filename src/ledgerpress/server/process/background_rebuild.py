@@ -1,4 +1,4 @@
-"""Has outdated views made anew while the old ones are served: by a process of its own, so that requests do not wait."""
+"""Rebuild outdated views in a separate process while the old ones are served, so that requests do not wait."""
 
 import asyncio
 import logging
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.server.settings.loading import LOG_VARIABLE
+from ledgerpress.server.settings import LOG_VARIABLE
 from ledgerpress.views.files.directory import ViewsDirectory
 
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL: Final = 1.0
-"""Seconds between two looks at whether the views in use are outdated."""
+"""Seconds between two checks whether the views in use are outdated."""
 RETRY_INTERVAL: Final = 60.0
-"""Seconds until a rebuild that has failed is tried again."""
+"""Seconds until a failed rebuild is retried."""
 
 
 async def rebuild_in_background(data: Path, log: str, program: Sequence[str]) -> None:
-    """Run `program rebuild` whenever the views in `data` are outdated, or gone, until cancelled.
+    """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    Views that an operator has gone back to are left in use. The URL of the log goes by the environment: it may hold a
-    password, and everyone on a machine can see what programs are started with.
+    Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
+    password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
     directory = ViewsDirectory(data, all_projectors())

@@ -1,10 +1,11 @@
-"""Reads a log from its first event to its last, and finds the first that is wrong.
+"""Read a log from its first event to its last, and find the first invalid one.
 
-It goes by the stored bytes, through the log port, and by nothing that was derived from them before. Only to say where a
-log was rewritten with all its hashes, which no event shows by itself, does it look at leaf hashes that were kept.
+The verification uses the stored bytes, through the log port, and nothing that was derived from them. Only a log that was
+rewritten with all its hashes cannot be detected so: its events are compared with leaf hashes that the views have.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -19,19 +20,17 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_events import LogOpened, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
+from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
-from ledgerpress.operator.stream_versions import StreamVersions
 
 BATCH: Final = 1_000
 
-KeptLeaves: TypeAlias = Callable[[int, int], Mapping[int, bytes]]
-"""Returns the leaf hashes that were kept of up to so many events after a position, by position."""
-Progress: TypeAlias = Callable[[int, int], None]
-"""Takes the position reached and the last one."""
+KnownLeaves: TypeAlias = Callable[[int, int], Mapping[int, bytes]]
+"""Takes a position and a number of events; returns the leaf hashes known from the views, by position."""
 
 
 class Finding(NamedTuple):
-    """What is wrong. `position` is that of the first event that is; `None` where that cannot be said."""
+    """What is wrong. `position` is that of the first invalid event, if it is known."""
 
     position: int | None
     what: str
@@ -39,9 +38,9 @@ class Finding(NamedTuple):
 
 @dataclass(slots=True)
 class LogVerification:
-    """What was found: the head over all events before the finding, and how many payloads are withdrawn.
+    """The result: the head over all events before the finding, and the number of withdrawn payloads.
 
-    `roots` holds the roots at the sizes that were asked for, as far as the check came.
+    `roots` holds the roots at the requested sizes that were reached.
     """
 
     head: TreeHead
@@ -49,32 +48,49 @@ class LogVerification:
     finding: Finding | None
     roots: dict[int, bytes] = field(default_factory=dict)
 
+    def compare(self, earlier: TreeHead, source: str) -> Finding | None:
+        """Return why the log does not extend `earlier`, whose size was requested, if it does not.
+
+        Its root at that size was computed from every event, so no proof is needed. `source` names the earlier head to
+        a person.
+        """
+        head = self.head
+        if earlier.publication != head.publication:
+            what = f"the log is that of publication {head.publication}, not of {earlier.publication}"
+            return Finding(None, what)
+        if earlier.size > head.size:
+            what = f"it is missing: the log ends at position {head.size:,}, and {source} has {earlier.size:,} events"
+            return Finding(head.size + 1, what)
+        if self.roots[earlier.size].hex() != earlier.root:
+            return Finding(None, f"the first {earlier.size:,} events are not those of {source}")
+        return None
+
 
 class LogVerifier:
-    """One check of one log, from its beginning. The memory that it takes does not grow with the log."""
+    """One verification of one log, from its beginning. Its memory does not grow with the log."""
 
     def __init__(
         self,
         log: EventLog,
         codec: Codec[Event],
         *,
-        kept: KeptLeaves | None = None,
+        known_leaves: KnownLeaves | None = None,
         roots_at: Collection[int] = (),
     ) -> None:
-        """Take the log, leaf hashes kept of it, if any, and the sizes whose roots are wanted."""
+        """`roots_at` holds the sizes at which the root is needed."""
         self._log = log
         self._codec = codec
-        self._kept = kept or (lambda _after, _limit: {})
+        self._known_leaves = known_leaves or (lambda _after, _limit: {})
         self._roots_at = frozenset(roots_at)
         self._roots: dict[int, bytes] = {}
         self._tree = Frontier()
-        self._versions = StreamVersions()
+        self._versions = _StreamVersions()
         self._command_id, self._command_events = "", 0
         self._recorded_time: int | None = None
         self._withdrawn = 0
 
     async def run(self, progress: Progress | None = None) -> LogVerification:
-        """Read up to the head, as it is now, or to the first event that is wrong."""
+        """Read up to the current head, or to the first invalid event."""
         finding: Finding | None = None
         try:
             end = await self._log.head()
@@ -95,13 +111,13 @@ class LogVerifier:
         return LogVerification(head, self._withdrawn, finding, self._roots)
 
     async def _read(self, end: int) -> Sequence[StoredEvent] | EventLogError:
-        """Return the next events; where they cannot be read together, the next alone, or why it cannot be."""
+        """Return the next events; if they cannot be read together, the next one, or the error of reading it."""
         after = self._tree.size
         failure: EventLogError | None = None
         for limit in (min(BATCH, end - after), 1):
             try:
                 return await self._log.read(after, limit)
-            except Exception as error:  # noqa: BLE001  # whatever a damaged row makes of itself
+            except Exception as error:  # noqa: BLE001  # a damaged row may raise anything
                 failure = EventLogError(str(error) or type(error).__name__)
         return failure or ()
 
@@ -111,7 +127,7 @@ class LogVerifier:
             return Finding(expected, f"it cannot be read: {batch}")
         if not batch:
             return Finding(expected, "it is missing: the log ends before its head")
-        kept = self._kept(self._tree.size, len(batch))
+        known = self._known_leaves(self._tree.size, len(batch))
         self._versions.begin_batch(event.header.stream for event in batch)
         for event in batch:
             expected = self._tree.size + 1
@@ -121,7 +137,7 @@ class LogVerifier:
                 leaf_hash = verified_leaf_hash(event.header, self._log.publication)
                 self._check_order(event)
                 await self._check_content(event)
-                if kept.get(expected, leaf_hash) != leaf_hash:
+                if known.get(expected, leaf_hash) != leaf_hash:
                     raise EventInvalid("it is not the event from which the views were built")
             except EventLogError as error:
                 return Finding(expected, str(error))
@@ -150,7 +166,7 @@ class LogVerifier:
         self._command_events += 1
 
     async def _check_content(self, event: StoredEvent) -> None:
-        """Raise `EventLogError` unless the payload is what the header says, or gone as it should be, and can be read."""
+        """Raise `EventLogError` unless the payload matches the header, or was withdrawn, and can be decoded."""
         if event.payload is None:
             await self._check_withdrawn(event)
             self._withdrawn += 1
@@ -180,3 +196,35 @@ class LogVerifier:
             raise EventInvalid("it is not in the stream of the event that it withdraws")
         if gone.payload is not None:
             raise EventInvalid(f"the payload that it withdraws is still there, at position {position}")
+
+
+class _StreamVersions:
+    """The version that each stream has reached, in a temporary database that SQLite moves to disk when it is large."""
+
+    def __init__(self) -> None:
+        # An empty name makes a temporary file that no other process can open (https://sqlite.org/inmemorydb.html).
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE reached (stream TEXT PRIMARY KEY, version INTEGER) WITHOUT ROWID")
+        self._batch: dict[str, int] = {}
+
+    def begin_batch(self, streams: Iterable[str]) -> None:
+        """Save the versions of the previous batch, and load those of `streams`."""
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?)", self._batch.items())
+        self._db.execute("COMMIT")
+        self._batch = {}
+        for stream in set(streams):
+            row = self._db.execute("SELECT version FROM reached WHERE stream = ?", (stream,)).fetchone()
+            self._batch[stream] = row[0] if row else 0
+
+    def next_of(self, stream: str) -> int:
+        """Return the version that the next event of a stream of the batch must have."""
+        return self._batch[stream] + 1
+
+    def advance(self, stream: str) -> None:
+        """Count one event of a stream of the batch."""
+        self._batch[stream] += 1
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,4 +1,4 @@
-"""Makes views beside those in use: from the log, in a file of their own, compared before anybody uses them."""
+"""Build views from the log in a file of their own, alongside those in use, and compare the two before a switch."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +10,6 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.server.views_provenance import belongs_to_log
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import BATCH, PayloadWithdrawnDuringBuild, ViewsBuild
 from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare
@@ -27,14 +26,15 @@ Progress = Callable[[int, int], None]
 
 
 class RebuildFailed(EventLogError):
-    """Views cannot be made as asked for; those in use stay."""
+    """The views cannot be built; those in use stay."""
 
 
 @dataclass(slots=True)
 class ViewsComparison:
-    """How views made anew come out against those in use, at one position.
+    """How rebuilt views differ from those in use, at one position.
 
-    `before` and `after` are the names of their files. `paused` says why a projection is paused in the views in use, by its name: its tables are left out.
+    `before` and `after` are the names of their files. `paused` holds, by its name, why a projection is paused in the
+    views in use: its tables are not compared.
     """
 
     before: str
@@ -45,7 +45,7 @@ class ViewsComparison:
 
 
 class ViewsBuilder:
-    """Makes views in one data directory. The caller holds the directory's `building` lock."""
+    """Builds views in one data directory. The caller MUST hold the directory's `building` lock."""
 
     def __init__(
         self,
@@ -56,17 +56,17 @@ class ViewsBuilder:
         *,
         batch_size: int | None = None,
     ) -> None:
-        """Take what it works with. `batch_size` is the greatest number of events in one transaction."""
+        """`batch_size` is the greatest number of events in one transaction."""
         self._log = log
         self._codec = codec
         self._directory = directory
         self._projectors = tuple(projectors)
         self._batch_size = batch_size or BATCH
 
-    async def make(self, progress: Progress | None = None) -> None:
-        """Make views of the whole log, and put them to use; a projection that fails is paused in them."""
+    async def build(self, progress: Progress | None = None) -> None:
+        """Build views of the whole log, and use them; a projection that fails is paused in them."""
         while True:
-            build = await self._begun(())
+            build = await self._begin(())
             try:
                 await self._follow(build, await self._log.head(), progress)
                 build.finish()
@@ -79,7 +79,7 @@ class ViewsBuilder:
             finally:
                 build.close()
 
-    async def beside(
+    async def rebuild(
         self,
         names: Collection[str],
         report: Callable[[RowDifference], None],
@@ -87,21 +87,21 @@ class ViewsBuilder:
         check: bool,
         progress: Progress | None = None,
     ) -> ViewsComparison | None:
-        """Make views beside those in use and compare them; unless it is a `check`, put them to use.
+        """Build views alongside those in use and compare them; unless it is a `check`, use them.
 
-        Only the projections `names` are made anew where some are named, and the others are taken over. Returns
-        `None` where there were no views to compare with. Raises `RebuildFailed`, `PayloadWithdrawnDuringBuild`, `ViewsGone`.
+        With `names`, only these projections are rebuilt, and the others are copied. Returns `None` if there were no views
+        to compare with. Raises `RebuildFailed`, `PayloadWithdrawnDuringBuild`, `ViewsGone`.
         """
         unknown = set(names) - {projector.name for projector in self._projectors}
         if unknown:
             known = ", ".join(projector.name for projector in self._projectors)
             raise RebuildFailed(f"there is no projection {', '.join(sorted(unknown))}; there are {known}")
-        current = await self._caught_up()
+        current = await self._current_views()
         if current is None and names:
             raise RebuildFailed("there are no views from which the other projections could be taken over")
-        build = await self._begun(names)
+        build = await self._begin(names)
         try:
-            compared = await self._compared(build, current, report, progress) if current else None
+            compared = await self._compare(build, current, report, progress) if current else None
             if not check:
                 await self._follow(build, await self._log.head(), progress)
                 self._check_running(build)
@@ -115,11 +115,11 @@ class ViewsBuilder:
         finally:
             build.close()
 
-    async def _caught_up(self) -> Path | None:
-        """Return the views in use, brought to the head where this program can.
+    async def _current_views(self) -> Path | None:
+        """Return the views in use, caught up with the log if this program can write them.
 
-        Returns `None` where there are none, where they are damaged, and where they were made of another log: to go on
-        with those would only hide that.
+        Returns `None` if there are none, or if they are damaged or belong to another log: to compare with those would
+        hide that.
         """
         current = self._directory.current
         if current is None:
@@ -129,13 +129,13 @@ class ViewsBuilder:
         except ViewsOfOtherVersions:
             with closing(open_to_read(current)) as db:
                 points = checkpoints.read(db).values()
-            return current if await belongs_to_log(self._log, points) else None
+            return current if await checkpoints.belong_to_log(self._log, points) else None
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
             return None
         try:
-            if not await belongs_to_log(self._log, views.checkpoints().values()):
+            if not await checkpoints.belong_to_log(self._log, views.checkpoints().values()):
                 return None
             runner = ProjectionRunner(self._log, self._codec, views, self._projectors)
             await runner.start(resume=False)
@@ -144,31 +144,31 @@ class ViewsBuilder:
             await views.aclose()
         return current
 
-    async def _begun(self, names: Collection[str]) -> ViewsBuild:
-        """Open the file that was begun in the same way, or begin one; delete what else was left behind."""
-        # A projector that has been mended is to have what was skipped: such rows are never taken over.
+    async def _begin(self, names: Collection[str]) -> ViewsBuild:
+        """Continue the unfinished file of the same kind, or begin one; delete other unfinished files."""
+        # A projector that was corrected must apply what was skipped: its rows are never copied.
         skipping = {name for name, _ in await self._skipped()}
-        over = {one.name for one in self._projectors} - set(names) - skipping if names else set()
+        copied = {one.name for one in self._projectors} - set(names) - skipping if names else set()
         head = await self._log.head()
         for path in self._directory.unfinished():
-            build = await self._resumed(path, frozenset(over))
+            build = await self._resume(path, frozenset(copied))
             if build is not None:
                 return build
             delete(path)
         path = self._directory.vacant()
         build = ViewsBuild.open(path, self._projectors, began_at=head)
         current = self._directory.current
-        if over and current:
+        if copied and current:
             try:
-                self._check_versions(current, over)
-                build.take_over(current, over)
+                self._check_versions(current, copied)
+                build.take_over(current, copied)
             except BaseException:
                 build.close()
                 delete(path)
                 raise
         return build
 
-    async def _resumed(self, path: Path, over: frozenset[str]) -> ViewsBuild | None:
+    async def _resume(self, path: Path, copied: frozenset[str]) -> ViewsBuild | None:
         if path != self._directory.resumable():
             return None
         try:
@@ -177,17 +177,21 @@ class ViewsBuilder:
             if isinstance(error, sqlite3.Error) and not is_damage(error):
                 raise
             return None
-        if build.taken_over == over and await belongs_to_log(self._log, build.checkpoints.values()):
+        if build.taken_over == copied and await checkpoints.belong_to_log(
+            self._log, build.checkpoints.values()
+        ):
             checkpoints.resume_all(build.db)
             return build
         build.close()
         return None
 
-    def _check_versions(self, current: Path, over: Collection[str]) -> None:
+    def _check_versions(self, current: Path, copied: Collection[str]) -> None:
         with closing(open_to_read(current)) as db:
-            made_by = checkpoints.versions(db)
+            versions = checkpoints.versions(db)
         newer = [
-            one.name for one in self._projectors if one.name in over and made_by.get(one.name) != one.version
+            one.name
+            for one in self._projectors
+            if one.name in copied and versions.get(one.name) != one.version
         ]
         if newer:
             raise RebuildFailed(
@@ -201,7 +205,7 @@ class ViewsBuilder:
         skipped = await self._skipped()
         await build.follow(self._log, self._codec, until, progress, skipped=skipped, batch=self._batch_size)
 
-    async def _compared(
+    async def _compare(
         self,
         build: ViewsBuild,
         current: Path,
@@ -209,8 +213,8 @@ class ViewsBuilder:
         progress: Progress | None,
     ) -> ViewsComparison:
         with closing(open_to_read(current)) as before:
-            # As far as those in use have come by now, and again what they came further meanwhile. Only then is what
-            # others write held back from view: the longer that lasts, the larger their file grows.
+            # Follow up to the position of the views in use, and once more what they applied meanwhile. Only then begin a
+            # read transaction: the longer it lasts, the larger the write-ahead log of their file grows.
             for _ in range(2):
                 await self._follow(build, _position(before), progress)
             before.execute("BEGIN")
@@ -223,13 +227,13 @@ class ViewsBuilder:
             points = checkpoints.read(before)
             compared = ViewsComparison(current.name, build.path.name, build.position)
             compared.paused = {name: point.error for name, point in points.items() if point.error is not None}
-            left_out = [
+            omitted = [
                 table
                 for projector in self._projectors
                 if projector.name in compared.paused
                 for table in tables_of(projector)
             ]
-            compared.tables, digests = compare(before, build.db, report, left_out)
+            compared.tables, digests = compare(before, build.db, report, omitted)
             build.keep_digests(digests)
             return compared
 
@@ -242,7 +246,7 @@ class ViewsBuilder:
 
 
 def _position(db: sqlite3.Connection) -> int:
-    """Return how far the projections that are not paused have come, or all, where all are."""
+    """Return the position that the running projections have reached; if all are paused, all of them."""
     points = checkpoints.read(db).values()
-    going = [point.position for point in points if not point.is_paused]
-    return max(going or [point.position for point in points], default=0)
+    running = [point.position for point in points if not point.is_paused]
+    return max(running or [point.position for point in points], default=0)

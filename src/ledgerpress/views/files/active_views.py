@@ -1,4 +1,4 @@
-"""The views that a process answers from: followed, and exchanged for others in one step while requests go on."""
+"""The views that a process reads: they follow the log, and are switched to another file while requests go on."""
 
 import asyncio
 import logging
@@ -14,11 +14,10 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.server.views_provenance import belongs_to_log
 from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_file import ViewsFile
-from ledgerpress.views.projection.checkpoints import Checkpoint
+from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot import Snapshot
@@ -27,17 +26,17 @@ from ledgerpress.views.views_version import ViewsVersion
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL: Final = 0.1
-"""Seconds between two looks at which views are to be used."""
+"""Seconds between two checks of which views are to be used."""
 RETRY_INTERVAL: Final = 5.0
 """Seconds until views that could not be used are tried again."""
 
 
 class _UnusableViews(Exception):
-    """The views are damaged, or were made of another log, such as one that was restored from a backup."""
+    """The views are damaged, or belong to another log, such as one that was restored from a backup."""
 
 
 class ActiveViews:
-    """The views in use, by whatever file they are in now."""
+    """The views in use, whichever file they are in."""
 
     def __init__(
         self,
@@ -48,37 +47,37 @@ class ActiveViews:
         clock: Clock,
         *,
         batch_size: int,
-        forget: Callable[[], None],
+        clear_caches: Callable[[], None],
     ) -> None:
-        """Take what it works with; `start` opens the views. `forget` is called when memories of them may be wrong."""
+        """`start` opens the views. `clear_caches` is called when caches of their content may be wrong."""
         self._log = log
         self._codec = codec
         self._directory = directory
         self._projectors = projectors
         self._clock = clock
         self._batch_size = batch_size
-        self._forget = forget
+        self._clear_caches = clear_caches
         self._live: _FollowedViews
         self._inode = 0
         self._since = 0
-        self._going: list[_FollowedViews] = []
+        self._closing: list[_FollowedViews] = []
         self._others_hold_text = False
 
-    async def start(self, make: Callable[[], Awaitable[None]], *, resume: bool) -> None:
-        """Open the views in use; where there are none that this program can use, `make` them first.
+    async def start(self, build: Callable[[], Awaitable[None]], *, resume: bool) -> None:
+        """Open the views in use; `build` them first if there are none that this program can use.
 
-        With `resume`, paused projections are tried again. Raises `LogUnusable` where that cannot be done.
+        With `resume`, paused projections are tried again. Raises `LogUnusable` if the views cannot be built.
         """
         while True:
             path = self._directory.current
-            useless = False
+            is_unusable = False
             if path is not None:
                 try:
                     await self._try(path, resume=resume)
                 except ViewsOfOtherVersions as error:
                     logger.warning("%s is not for this version (%s): views are made beside it", path, error)
                 except _UnusableViews as error:
-                    useless = True
+                    is_unusable = True
                     logger.warning(
                         "%s cannot be used (%s): the views are made anew from the log", path, error
                     )
@@ -87,9 +86,9 @@ class ActiveViews:
             try:
                 with self._directory.building():
                     if self._directory.current in (path, None):
-                        if path and useless:
+                        if path and is_unusable:
                             delete(path)
-                        await make()
+                        await build()
             except ViewsBusy:
                 await asyncio.sleep(POLL_INTERVAL)
             except (sqlite3.Error, OSError) as error:
@@ -100,7 +99,7 @@ class ActiveViews:
         self._live.follow()
 
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
-        """Apply everything up to the head. `progress` is called with each position reached."""
+        """Apply all events up to the head. `progress` is called with each position reached."""
         await self._live.runner.catch_up(progress)
         self._drop_others()
 
@@ -111,17 +110,17 @@ class ActiveViews:
 
     @property
     def since(self) -> int:
-        """Since when this process has answered from that file, in microseconds since 1970, UTC."""
+        """When this process began to use that file, in microseconds since 1970, UTC."""
         return self._since
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come, by name."""
+        """The checkpoint of each projection, by name."""
         return self._live.runner.checkpoints
 
     @property
     def applied(self) -> tuple[int, str | None]:
-        """The last event that was applied: its position, and its leaf hash in hex."""
+        """The last event applied: its position, and its leaf hash in hex."""
         last = max(self.checkpoints.values(), key=lambda point: point.position)
         return last.position, last.leaf_hash
 
@@ -130,13 +129,13 @@ class ActiveViews:
         return self._live.views.snapshot()
 
     def views_version(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        """Return the version of the views: the same object until a process changes anything in them."""
         return self._live.views.views_version()
 
     async def wait_for(self, position: int, timeout: float, names: Collection[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
 
-        `timeout` is in seconds. It does not wait for a projection that is paused.
+        `timeout` is in seconds. A paused projection is not waited for.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -154,9 +153,9 @@ class ActiveViews:
         return await self._live.views.sweep()
 
     async def watch(self) -> None:
-        """Use other views as soon as an operator says so, or the file has been replaced, until cancelled."""
-        refused: tuple[Path, int] | None = None
-        again = 0.0
+        """Switch as soon as an operator switches the views, or the file is replaced; until cancelled."""
+        failed: tuple[Path, int] | None = None
+        retry_at = 0.0
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             wanted = None
@@ -165,40 +164,40 @@ class ActiveViews:
                     continue
                 wanted = path, self._directory.identity(path)
                 if wanted == (self.path, self._inode):
-                    refused = None
+                    failed = None
                     self._drop_others()
-                elif wanted != refused or time.monotonic() > again:
-                    await self._exchange(*wanted)
-            except Exception as error:  # noqa: BLE001  # whatever it is, this goes on, and those in use are followed
-                if wanted != refused:
+                elif wanted != failed or time.monotonic() > retry_at:
+                    await self._switch(*wanted)
+            except Exception as error:  # noqa: BLE001  # the views in use are followed whatever happens here
+                if wanted != failed:
                     logger.warning(
                         "the views in use stay %s: others cannot be used: %s", self.path.name, error
                     )
-                refused, again = wanted, time.monotonic() + RETRY_INTERVAL
+                failed, retry_at = wanted, time.monotonic() + RETRY_INTERVAL
 
     async def aclose(self) -> None:
         """Stop following, and close the file."""
-        for live in (*self._going, self._live):
+        for live in (*self._closing, self._live):
             await live.aclose()
 
-    async def _exchange(self, path: Path, inode: int) -> None:
-        """Answer from the views at `path`, once they have come as far as those in use."""
-        coming = await self._open(path, resume=False)
+    async def _switch(self, path: Path, inode: int) -> None:
+        """Use the views at `path`, once they have caught up with those in use."""
+        new = await self._open(path, resume=False)
         try:
-            while not coming.is_level_with(self._live):
-                if not await coming.runner.step():
+            while not new.is_level_with(self._live):
+                if not await new.runner.step():
                     raise EventLogError("a projection is paused there: see ledgerpress status")
         except BaseException:
-            await coming.aclose()
+            await new.aclose()
             raise
-        # Nothing awaits between that comparison and this: whoever has seen a position sees no older one.
-        going, self._live, self._inode, self._since = self._live, coming, inode, self._clock.now()
-        coming.follow()
-        self._forget()
-        logger.info("the views in use are %s from position %d on", path.name, coming.position)
-        self._going.append(going)
-        await going.aclose()
-        self._going.remove(going)
+        # There is no await between that comparison and this: a client that saw a position never sees an older one.
+        former, self._live, self._inode, self._since = self._live, new, inode, self._clock.now()
+        new.follow()
+        self._clear_caches()
+        logger.info("the views in use are %s from position %d on", path.name, new.position)
+        self._closing.append(former)
+        await former.aclose()
+        self._closing.remove(former)
 
     async def _try(self, path: Path, *, resume: bool) -> None:
         """Open the views at `path`. Raises `ViewsOfOtherVersions`, `_UnusableViews`, `LogUnusable`."""
@@ -215,7 +214,7 @@ class ActiveViews:
     async def _open(self, path: Path, *, resume: bool) -> "_FollowedViews":
         views = await ViewsFile.open(path, self._projectors, create=False)
         try:
-            if not await belongs_to_log(self._log, views.checkpoints().values()):
+            if not await belong_to_log(self._log, views.checkpoints().values()):
                 raise _UnusableViews("it was made of another log")
             runner = ProjectionRunner(
                 self._log,
@@ -232,22 +231,22 @@ class ActiveViews:
         return _FollowedViews(views, runner)
 
     def _withdrawn(self) -> None:
-        """Let go of all that may hold what was withdrawn: memories, and soon former views and those being made.
+        """Clear the caches, and soon delete the other views files: they may hold what was withdrawn.
 
-        Whoever withdrew it may have done so on another node, and knows nothing of the files here.
+        The withdrawal may come from another node, which cannot know the files here.
         """
-        self._forget()
+        self._clear_caches()
         self._others_hold_text = True
 
     def _drop_others(self) -> None:
-        """Delete the other files where they may hold what was withdrawn, once this process answers from those in use."""
+        """Delete the other files if they may hold what was withdrawn, once this process uses the current one."""
         if self._others_hold_text and self._directory.current == self.path:
             self._directory.drop()
             self._others_hold_text = False
 
 
 class _FollowedViews:
-    """A views file with what follows the log into it."""
+    """A views file, and the runner that applies events to it."""
 
     def __init__(self, views: ViewsFile, runner: ProjectionRunner) -> None:
         self.views = views
@@ -262,16 +261,16 @@ class _FollowedViews:
         return min(point.position for point in self.runner.checkpoints.values())
 
     def is_level_with(self, other: "_FollowedViews") -> bool:
-        """Whether no projection has come less far than in `other`, as whoever reads that file finds it now.
+        """Return whether no projection is behind the one in `other`, as its file says.
 
-        Its runner may know less: other processes write to the file too.
+        Its runner may know less: other processes write to that file too.
         """
-        ours = self.runner.checkpoints
+        own = self.runner.checkpoints
         try:
-            theirs = other.views.checkpoints()
-        except sqlite3.Error:  # The file is damaged, which is why it is given up.
-            theirs = other.runner.checkpoints
-        return all(ours[name].position >= point.position for name, point in theirs.items())
+            others = other.views.checkpoints()
+        except sqlite3.Error:  # The file is damaged, which is why it is replaced.
+            others = other.runner.checkpoints
+        return all(own[name].position >= point.position for name, point in others.items())
 
     async def aclose(self) -> None:
         if self._following:

@@ -1,0 +1,59 @@
+"""Load the demo newsroom into a new store."""
+
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.features.demo.clock import DemoClock
+from ledgerpress.features.demo.load import DEMO_WEEKS, load_demo
+from ledgerpress.operator import Progress
+from ledgerpress.operator.log_copy import copy_of
+from ledgerpress.server.data_directory import LOG_FILE, TEMPORARY, is_vacant
+from ledgerpress.server.log_factory import existing_log, open_when_available
+from ledgerpress.server.log_url import LogUrl
+from ledgerpress.server.store import open_store
+
+
+async def load_demo_into(data: Path, url: LogUrl, progress: Progress, *, log_timeout: float = 0.0) -> bool:
+    """Create a store with the demo in `data`, or at the URL of a log; return `False` if there is a store already.
+
+    Raises `LogUnusable` for a directory with other files, and `LogUnavailable` if the log cannot be reached for
+    `log_timeout` seconds.
+    """
+    if not url.is_local:
+        return await _copy_demo_to(url, data, progress, log_timeout)
+    if not is_vacant(data):
+        return False
+    with TemporaryDirectory(prefix=TEMPORARY, dir=data) as temporary:
+        # Written elsewhere and then moved, the log last: an interruption leaves no incomplete demo.
+        place = Path(temporary) / "store"
+        await _write_demo(place, progress)
+        for file in sorted(place.iterdir(), key=lambda file: file.name == LOG_FILE):
+            file.rename(data / file.name)
+    return True
+
+
+async def _copy_demo_to(url: LogUrl, data: Path, progress: Progress, log_timeout: float) -> bool:
+    """Write the demo elsewhere, and copy its log to `url`: it becomes a log only when it is complete."""
+    try:
+        async with aclosing(await open_when_available(url, data, create_as=None, timeout=log_timeout)):
+            return False
+    except LogUnusable:
+        # There is no log; or else the copy meets the obstacle again.
+        pass
+    with TemporaryDirectory() as temporary:
+        place = Path(temporary) / "store"
+        await _write_demo(place, progress)
+        async with existing_log(place) as log:
+            await copy_of(log, url, data)
+    return True
+
+
+async def _write_demo(place: Path, progress: Progress) -> None:
+    start = SystemClock().now() - timedelta(weeks=DEMO_WEEKS) // timedelta(microseconds=1)
+    clock = DemoClock(start)
+    async with open_store(place, clock=clock) as store:
+        await load_demo(store.commands, clock, progress=progress)

@@ -1,0 +1,113 @@
+"""Files of events, one a line (CloudEvents 1.0): export the events of a log, and create a log from an export."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, Final
+
+from ledgerpress.eventlog.cloud_events import NotAnEvent, from_line, to_line
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.errors import EventLogError, LogUnusable
+from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.features.registry import event_codec
+from ledgerpress.operator import Progress
+from ledgerpress.operator.log_copy import copy_of
+from ledgerpress.operator.log_verifier import LogVerifier
+from ledgerpress.server.data_directory import is_vacant, replace_directory
+from ledgerpress.server.log_factory import existing_log, open_copy_target
+from ledgerpress.server.log_url import LOCAL, LogUrl
+
+BATCH: Final = 1_000
+
+
+class EventsUnreadable(EventLogError):
+    """A file of events cannot be imported; the message names the line."""
+
+
+async def export_events(data: Path, log: str, target: BinaryIO, progress: Progress) -> int:
+    """Write every event of a log to `target`, in order; return their number. Raises `LogUnusable`."""
+    async with existing_log(data, log) as opened:
+        after, head = 0, await opened.head()
+        while after < head:
+            batch = await opened.read(after, min(BATCH, head - after))
+            check_gapless(batch, after)
+            target.writelines(to_line(event) + b"\n" for event in batch)
+            after = batch[-1].position
+            progress(after, head)
+        return head
+
+
+async def import_events(
+    file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None
+) -> TreeHead:
+    """Create a log of the events in `file`, in `data`, which must be empty or new, or at the URL `log`; return its head.
+
+    The log is written to a temporary directory and verified before it is put in its place. Raises `LogUnusable` if there
+    is a store already, and `EventLogError` for an invalid event.
+    """
+    url = LogUrl.parse(log)
+    if url.is_local and not is_vacant(data):
+        raise LogUnusable(f"{data} holds a store already: import into an empty directory, or a new one")
+    with TemporaryDirectory(prefix=".import-", dir=data.parent if url.is_local else None) as temporary:
+        place = Path(temporary) / "store"
+        place.mkdir()
+        head = await _create_log(file, place, progress)
+        if url.is_local:
+            replace_directory(data, place)
+        else:
+            async with existing_log(place) as imported:
+                await copy_of(imported, url, data, progress=progress)
+    return head
+
+
+async def _create_log(file: Path, place: Path, progress: Progress | None) -> TreeHead:
+    publication = _publication_of(file)
+    target = await open_copy_target(LogUrl.parse(LOCAL), place, publication)
+    try:
+        for batch in _batches_of(file, publication):
+            await target.extend(batch)
+        await target.finish()
+    finally:
+        await target.aclose()
+    async with existing_log(place) as imported:
+        verification = await LogVerifier(imported, event_codec()).run(progress)
+    if (finding := verification.finding) is not None:
+        raise EventLogError(f"line {finding.position}: {finding.what}")
+    return verification.head
+
+
+def _publication_of(file: Path) -> str:
+    """Return the publication of the first event of `file`. Raises `EventsUnreadable`, `OSError`."""
+    for event in _events(file):
+        return event.header.publication
+    raise EventsUnreadable(f"{file} holds no event")
+
+
+def _batches_of(file: Path, publication: str) -> Iterator[list[StoredEvent]]:
+    """Yield the events of `file`, which must belong to `publication` and begin at position 1, without a gap.
+
+    Raises `EventsUnreadable`, `OSError`.
+    """
+    events = enumerate(_events(file), start=1)
+    while batch := list(islice(events, BATCH)):
+        for expected, event in batch:
+            if event.position != expected:
+                raise EventsUnreadable(
+                    f"line {expected}: position {expected} should be here, not {event.position}"
+                )
+            if event.header.publication != publication:
+                raise EventsUnreadable(
+                    f"line {expected}: it belongs to another publication than the lines before"
+                )
+        yield [event for _, event in batch]
+
+
+def _events(file: Path) -> Iterator[StoredEvent]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield from_line(line)
+            except NotAnEvent as error:
+                raise EventsUnreadable(f"line {number}: {error}") from error

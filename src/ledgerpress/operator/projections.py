@@ -1,0 +1,57 @@
+"""Handle a paused projection: resume it, or skip the event at which it failed."""
+
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.envelope import Header
+from ledgerpress.operator import Progress
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.projection.checkpoints import Checkpoint
+
+PROGRESS_INTERVAL: Final = 1.0
+"""Seconds between two reports of a projection's progress."""
+
+
+async def resume_projection(data: Path, log: str, name: str, progress: Progress) -> Checkpoint:
+    """Let a paused projection try again; return its checkpoint at the head, or where it is paused again."""
+    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+        _failed_at(store, name, "resume")
+        return await _resume(store, name, progress)
+
+
+async def skip_event(
+    data: Path, log: str, name: str, request: CommandRequest, progress: Progress
+) -> tuple[Header, Checkpoint]:
+    """Record that a paused projection skips the event at which it failed, and let it continue.
+
+    Returns the header of that event, and the checkpoint as `resume_projection` does.
+    """
+    if request.checked_reason() is None:
+        raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
+    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+        position = _failed_at(store, name, "skip")
+        (event,) = await store.log.read(position - 1, 1)
+        await store.commands.handle(SkipEvent(projection=name, position=position), request)
+        return event.header, await _resume(store, name, progress)
+
+
+def _failed_at(store: Store, name: str, action: str) -> int:
+    """Return the position of the event at which the projection is paused. Raises `Rejection` if it runs."""
+    position = store.checkpoints[name].failed_at
+    if position is None:
+        message = f"projection {name} runs; there is nothing to {action}"
+        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("name",))
+    return position
+
+
+async def _resume(store: Store, name: str, progress: Progress) -> Checkpoint:
+    """Resume a projection, and wait until it reaches the head or is paused."""
+    await store.views.resume(name)
+    head = await store.log.head()
+    while not (point := store.checkpoints[name]).is_paused and point.position < head:
+        progress(point.position, head)
+        await store.views.wait_for(head, PROGRESS_INTERVAL, [name])
+    return point

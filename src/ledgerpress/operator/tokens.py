@@ -1,0 +1,67 @@
+"""Create, list and revoke access tokens."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.tokens import queries
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
+from ledgerpress.operator import Progress, TaskFailed
+from ledgerpress.server.store import open_store
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_PAGE: Final = 1_000
+
+
+async def create_token(
+    data: Path,
+    log: str,
+    *,
+    name: str,
+    role: Role,
+    scopes: tuple[Permission, ...] | None,
+    expires: timedelta | datetime | None,
+    actor_id: str | None,
+    reason: str | None,
+    progress: Progress,
+) -> tuple[queries.Token, str]:
+    """Create a token; return it and its secret. `expires` is an age or a time."""
+    async with open_store(data, log=log, create=False, progress=progress) as store:
+        if isinstance(expires, timedelta):
+            expires = EPOCH + timedelta(microseconds=store.clock.now()) + expires
+        secret = new_secret(store.randomness)
+        command = CreateToken(
+            name=name,
+            role=role,
+            scopes=scopes,
+            expires_at=None if expires is None else (expires - EPOCH) // _MICROSECOND,
+            acts_for=actor_id,
+            secret_hash=secret_hash(secret),
+        )
+        result = await store.commands.handle(command, CommandRequest(reason=reason))
+        with store.snapshot() as snapshot:
+            token = queries.by_id(snapshot, result.subject_id)
+        if token is None:
+            raise TaskFailed(
+                f"token {result.subject_id} is made, but the views do not show it: see ledgerpress status"
+            )
+        return token, secret
+
+
+async def list_tokens(data: Path, log: str, progress: Progress) -> tuple[list[queries.Token], int]:
+    """Return all tokens, the oldest first, and the current time in microseconds since 1970, UTC."""
+    tokens: list[queries.Token] = []
+    async with open_store(data, log=log, create=False, progress=progress) as store:
+        with store.snapshot() as snapshot:
+            while page := queries.tokens_after(snapshot, tokens[-1].seq if tokens else 0, _PAGE):
+                tokens += page
+        return tokens, store.clock.now()
+
+
+async def revoke_token(data: Path, log: str, token_id: str, reason: str | None, progress: Progress) -> None:
+    """Revoke a token immediately, in every process."""
+    async with open_store(data, log=log, create=False, progress=progress) as store:
+        await store.commands.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))

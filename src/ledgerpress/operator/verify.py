@@ -1,0 +1,83 @@
+"""Show that a store is what was recorded: read the log's head, verify the log, verify the views."""
+
+from pathlib import Path
+
+from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.features.integrity import queries as integrity
+from ledgerpress.features.integrity.queries import TreeIncomplete, tree_head
+from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.operator import Progress
+from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
+from ledgerpress.server.log_factory import log_of_views
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import open_store
+from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.verification import ViewsVerification, check_views, reading
+from ledgerpress.views.snapshot import Snapshot
+
+
+async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
+    """Return the head of the log whose views are in `data`. Without views it is computed from the events.
+
+    So no views are built for it. Raises `LogUnusable`, and `EventLogError` if an event is invalid or a projection is
+    paused.
+    """
+    if ViewsDirectory(data, all_projectors()).current is None:
+        verification = await verify_log(data, log=log)
+        if (finding := verification.finding) is not None:
+            where = f"position {finding.position}: "
+            raise EventLogError(where + finding.what.removeprefix(where))
+        return verification.head
+    async with open_store(data, log=log, create=False) as store:
+        with store.snapshot() as snapshot:
+            head = await store.log.head()
+            if snapshot.position < head:
+                raise EventLogError(
+                    f"the views are at position {snapshot.position:,} and the log at {head:,}: see ledgerpress status"
+                )
+            return tree_head(snapshot, store.log.publication)
+
+
+async def verify_log(
+    data: Path, saved: TreeHead | None = None, *, log: str = LOCAL, progress: Progress | None = None
+) -> LogVerification:
+    """Verify the bytes of every event in the log of `data`, and that the log extends the head of the views and `saved`.
+
+    Raises `LogUnusable` if there is no log that can be opened.
+    """
+    async with log_of_views(data, log) as opened:
+        path = ViewsDirectory(data, all_projectors()).current
+        with reading(path) as snapshot:
+            viewed = None if snapshot is None else _head_of(snapshot, opened.publication)
+        heads = ((saved, "the head kept"), (viewed, "what the views saw"))
+        earlier = [(head, source) for head, source in heads if head]
+
+        def known_leaves(after: int, limit: int) -> dict[int, bytes]:
+            with reading(path) as snapshot:
+                return {} if snapshot is None else integrity.leaf_hashes(snapshot, after, limit)
+
+        sizes = {head.size for head, _ in earlier}
+        verifier = LogVerifier(opened, event_codec(), known_leaves=known_leaves, roots_at=sizes)
+        verification = await verifier.run(progress)
+        for head, source in earlier:
+            verification.finding = verification.finding or verification.compare(head, source)
+        return verification
+
+
+async def verify_views(
+    data: Path, *, log: str = LOCAL, progress: Progress | None = None
+) -> ViewsVerification | None:
+    """Compare the views in `data` with rebuilt ones; return `None` if there are none. Raises `LogUnusable`."""
+    projectors = all_projectors()
+    async with log_of_views(data, log) as opened:
+        path = ViewsDirectory(data, projectors).current
+        return await check_views(path, opened, event_codec(), projectors, progress) if path else None
+
+
+def _head_of(views: Snapshot, publication: str) -> TreeHead | None:
+    """Return the head that the views have, or `None` if their tree skips an event."""
+    try:
+        return tree_head(views, publication)
+    except TreeIncomplete:
+        return None

@@ -1,0 +1,138 @@
+"""Withdraw the payload of one event: the log keeps that it happened, and erases its text and everything derived from it."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
+from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
+from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
+from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.operator import Progress
+from ledgerpress.operator.rebuild import rebuild_now
+from ledgerpress.retry import poll
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.views.files.active_views import POLL_INTERVAL
+from ledgerpress.views.files.directory import ViewsDirectory
+
+SWITCH_TIMEOUT: Final = 30.0
+"""Seconds until the store must use the views that were rebuilt."""
+NEVER_WITHDRAWN: Final = {
+    "log.opened": "it holds the key of the names of streams",
+    "payload.withdrawn": "it holds no text but the reason of a withdrawal, and proves that that was one",
+    "projection.skipped": "it holds no text but the reason of a skip, and views that are made anew go by it",
+}
+"""Types of events whose payload cannot be withdrawn, and why."""
+
+
+async def withdraw(
+    data: Path, position: int, reason: str, *, log: str = LOCAL, progress: Progress | None = None
+) -> int:
+    """Withdraw the payload of the event at `position` from the log and from all views; return the position of the record.
+
+    Raises `LogUnusable`, `Rejection`, `WithdrawalUnfinished`.
+    """
+    async with open_store(data, log=log, create=False, progress=progress) as store:
+        request = CommandRequest(reason=reason)
+        record = await withdraw_payload(
+            store.log, event_codec(), store.clock, SystemRandomness(), position, request
+        )
+        directory = ViewsDirectory(data, all_projectors())
+        while True:
+            # Views that are kept for a roll-back, or being built, may hold the text; a rebuild starts again.
+            directory.drop()
+            reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
+            if reached and directory.current == store.views.path and directory.former is None:
+                return record
+            if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
+                # This projection will not reach the withdrawal. Rebuilt views never contain the text.
+                await rebuild_now(store.log, data)
+                if not await _switched(store, directory):
+                    raise WithdrawalUnfinished(
+                        "the payload is withdrawn from the log, but views that still hold it are being served: "
+                        "stop the servers and withdraw it again"
+                    )
+                directory.drop()
+                return record
+
+
+async def withdraw_payload(
+    log: EventLog,
+    codec: Codec[Event],
+    clock: Clock,
+    randomness: Randomness,
+    position: int,
+    request: CommandRequest,
+) -> int:
+    """Record that the payload at `position` is withdrawn, and why, and erase it; return the position of the record.
+
+    If it is withdrawn already, finish an interrupted withdrawal, and return the head. Raises `Rejection` if there is no
+    such event, if its payload must stay, or without a reason; `WithdrawalUnfinished`.
+    """
+    reason = request.checked_reason()
+    if reason is None:
+        raise Rejection(ErrorCode.BLANK, "A withdrawal needs a reason.", field=("reason",))
+    events = await log.read(position - 1, 1)
+    if not events or events[0].position != position:
+        raise Rejection(
+            ErrorCode.NOT_FOUND, f"There is no event at position {position:,}.", field=("position",)
+        )
+    event = events[0]
+    if why := NEVER_WITHDRAWN.get(event.header.type):
+        message = f"The payload of {event.header.type} stays: {why}."
+        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("position",))
+    if event.payload is None:
+        return await log.withdraw(position, [])
+    record = _record(event, codec, clock.now(), randomness, request, reason)
+    try:
+        return await log.withdraw(position, [record])
+    except WrongExpectedVersion:
+        # Another process has recorded the withdrawal.
+        return await log.withdraw(position, [])
+
+
+def _record(
+    withdrawn: StoredEvent,
+    codec: Codec[Event],
+    now: int,
+    randomness: Randomness,
+    request: CommandRequest,
+    reason: str,
+) -> StreamWrite:
+    fact = PayloadWithdrawn(header=msgspec.to_builtins(withdrawn.header))
+    name, version = codec.name_of(fact)
+    command_id = uuid7(now, randomness.bytes(10))
+    event = NewEvent(
+        event_id=uuid8(command_id, 0),
+        type=name,
+        schema_version=version,
+        recorded_at=now,
+        actor_id=request.actor_id,
+        on_behalf_of_actor_id=request.on_behalf_of_actor_id,
+        command_id=command_id,
+        correlation_id=request.correlation_id or command_id,
+        causation_id=request.causation_id,
+        payload=codec.encode(
+            fact, salt=randomness.bytes(SALT_BYTES), reason=reason, trace_id=request.trace_id
+        ),
+    )
+    return StreamWrite(withdrawal_stream(withdrawn.header.event_id), NO_STREAM, (event,))
+
+
+async def _switched(store: Store, directory: ViewsDirectory) -> bool:
+    """Wait until the store uses the current views of the directory; return whether it does."""
+
+    async def is_switched() -> bool | None:
+        return store.views.path == directory.current or None
+
+    return bool(await poll(is_switched, interval=POLL_INTERVAL, timeout=SWITCH_TIMEOUT))

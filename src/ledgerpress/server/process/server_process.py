@@ -1,0 +1,145 @@
+"""Run an application in this process until a signal, then finish the requests under way.
+
+After SIGTERM or SIGINT, `/health/ready` returns 503, and subscriptions end; after `stop_delay_seconds`, no connection is
+accepted any more; requests under way are answered for at most `stop_seconds`; then `run` returns. A second signal ends
+that wait.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+import socket
+from collections.abc import Generator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.retry import poll
+from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
+from ledgerpress.server.settings.server_section import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+WEBSOCKET_CLOSE_TIMEOUT: Final = 1.0
+"""Seconds in which the application closes WebSockets, before the server closes them."""
+WEBSOCKET_POLL_INTERVAL: Final = 0.02
+"""Seconds between two checks whether WebSockets are open: uvicorn does not report it."""
+OPERATOR_CONNECTIONS: Final = 50
+"""The limit of connections on the second socket."""
+RESERVED_FILES: Final = 200
+"""Files for everything else: the store, the operators' port, and connections that are being rejected."""
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class _SignalFreeServer(uvicorn.Server):
+    """Leaves signals to `ServerProcess`, which may run two servers."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class ServerProcess:
+    """An application on its socket, and perhaps another one, for operators, on a second socket."""
+
+    def __init__(
+        self, settings: ServerSettings, subscriptions: SubscriptionSettings, stopping: asyncio.Event
+    ) -> None:
+        self._settings = settings
+        self._subscriptions = subscriptions
+        self._stopping = stopping
+        self._servers: list[_SignalFreeServer] = []
+        self._shutdown: asyncio.Task[None] | None = None
+
+    async def run(self, *apps: tuple[ASGIApp, socket.socket]) -> None:
+        """Serve until a signal, and return when the requests under way are finished."""
+        # Objects that exist now stay: searching them for garbage would only interrupt requests.
+        gc.collect()
+        gc.freeze()
+        limits = (
+            available_connections(self._settings.max_connections),
+            *(OPERATOR_CONNECTIONS for _ in apps[1:]),
+        )
+        self._servers = [
+            _SignalFreeServer(self._config(app, limit)) for (app, _), limit in zip(apps, limits, strict=True)
+        ]
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server, (_, listener) in zip(self._servers, apps, strict=True):
+                    group.create_task(server.serve(sockets=[listener]))
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _config(self, app: ASGIApp, connections: int) -> uvicorn.Config:
+        proxies = self._settings.trusted_proxies
+        limits = ConnectionLimits(
+            head_bytes=self._settings.max_head_bytes,
+            head_seconds=self._settings.head_seconds,
+            connections=connections,
+            slow_bodies=SlowBodyLimit(self._settings.max_unfinished_bodies),
+        )
+        return uvicorn.Config(
+            app,
+            http=limited_protocol(limits),
+            ws="websockets-sansio",
+            ws_max_size=self._subscriptions.max_message_bytes,
+            ws_ping_interval=self._subscriptions.keep_alive_seconds,
+            ws_ping_timeout=self._subscriptions.keep_alive_seconds,
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            timeout_graceful_shutdown=self._settings.stop_seconds,
+        )
+
+    def _stop(self) -> None:
+        if self._shutdown is None:
+            logger.info("stopping: requests under way are finished")
+            self._shutdown = asyncio.create_task(self._shut_down(), name="stopping")
+            return
+        for server in self._servers:
+            server.should_exit = server.force_exit = True
+
+    async def _shut_down(self) -> None:
+        self._stopping.set()
+        await asyncio.sleep(self._settings.stop_delay_seconds)
+        await poll(self._has_no_websockets, interval=WEBSOCKET_POLL_INTERVAL, timeout=WEBSOCKET_CLOSE_TIMEOUT)
+        for server in self._servers:
+            server.should_exit = True
+
+    async def _has_no_websockets(self) -> bool | None:
+        has_any = any(
+            hasattr(connection, "handshake_complete")
+            for server in self._servers
+            for connection in server.server_state.connections
+        )
+        return None if has_any else True
+
+
+def available_connections(limit: int) -> int:
+    """Return how many connections are possible, at most `limit`; raise the soft limit on open files if needed.
+
+    A process may raise its soft limit up to the hard one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limit + RESERVED_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return limit
+    soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (OSError, ValueError):  # The system may allow less than the hard limit.
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(min(limit, soft - RESERVED_FILES), soft // 4)

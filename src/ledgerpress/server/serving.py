@@ -1,0 +1,132 @@
+"""Serve a store over HTTP: build the application from the settings, and run it until a signal."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
+from socket import socket
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from ledgerpress.commands.identity import Authenticator, Role
+from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION
+from ledgerpress.features.registry import graphql_schema, page_contributions
+from ledgerpress.http.app import make_app
+from ledgerpress.http.documents.trusted_documents import BadManifest
+from ledgerpress.http.health.metrics import Metrics
+from ledgerpress.http.runtime import Runtime
+from ledgerpress.server.authentication import first_admin_token, make_authenticator
+from ledgerpress.server.logging import setup as logging_setup
+from ledgerpress.server.process.background_rebuild import rebuild_in_background
+from ledgerpress.server.process.server_process import ServerProcess
+from ledgerpress.server.process.sockets import begin_to_listen
+from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.tracing.setup import Tracer, tracing
+
+Announce = Callable[[int, str | None], None]
+"""Takes the position of the log's head, and the secret of the first admin token if one was created."""
+
+
+class CommandMetrics:
+    """Counts recorded events for the metrics, and takes spans of commands if there is a tracer."""
+
+    def __init__(self, tracer: Tracer | None) -> None:
+        self._events = 0
+        self._spans = tracer or NO_INSTRUMENTATION
+
+    def span(self, name: str) -> AbstractContextManager[object]:
+        """Take a span of what happens inside the context."""
+        return self._spans.span(name)
+
+    def appended(self, events: int) -> None:
+        """Count events that were recorded."""
+        self._events += events
+
+    def register(self, metrics: Metrics) -> None:
+        """Add the count to the metrics."""
+        metrics.watch(
+            "events_appended", "Events recorded by this process.", lambda: self._events, kind="counter"
+        )
+
+
+async def serve(
+    settings: Settings,
+    listeners: Sequence[socket],
+    *,
+    program: Sequence[str],
+    progress: AbstractContextManager[Callable[[int, int], None]],
+    announce: Announce,
+) -> None:
+    """Serve on bound sockets, the second of them for operators, until a signal.
+
+    `program` is the command that rebuilds views. `progress` reports how far the views are built. `announce` is called
+    when clients can connect. Raises `InvalidSettings`, `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
+    """
+    server = settings.server
+    access_log = logging_setup.set_up(settings.logs)
+    async with AsyncExitStack() as stack:
+        tracer = stack.enter_context(tracing(settings.tracing))
+        command_metrics = CommandMetrics(tracer)
+        with progress as report:
+            store = await stack.enter_async_context(
+                open_store(
+                    server.data,
+                    log=server.log,
+                    progress=report,
+                    instrumentation=command_metrics,
+                    log_timeout=server.log_wait_seconds,
+                )
+            )
+        runtime = Runtime(
+            health=settings.health,
+            exposure=settings.metrics,
+            cors=settings.cors,
+            headers=settings.headers,
+            access_log=access_log,
+            spans=tracer.requests if tracer else None,
+        )
+        command_metrics.register(runtime.metrics)
+        try:
+            authenticator = make_authenticator(store, settings.access)
+        except ValueError as error:
+            raise InvalidSettings(str(error)) from error
+        app = _app(store, authenticator, settings, runtime)
+        apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
+        for listener in listeners:
+            begin_to_listen(listener)
+        # If every client is an administrator, nobody needs a token.
+        needs_token = settings.access.anonymous_role is not Role.ADMIN
+        token = await first_admin_token(store) if needs_token else None
+        announce(await store.log.head(), token)
+        rebuilding = asyncio.create_task(
+            rebuild_in_background(server.data, server.log, program), name="background rebuild"
+        )
+        try:
+            await ServerProcess(server, settings.live, runtime.stopping).run(
+                *zip(apps, listeners, strict=False)
+            )
+        finally:
+            rebuilding.cancel()
+            with suppress(asyncio.CancelledError):
+                await rebuilding
+
+
+def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime: Runtime) -> ASGIApp:
+    try:
+        return make_app(
+            store,
+            graphql_schema(),
+            pages=page_contributions(),
+            door=authenticator,
+            settings=settings.http,
+            limits=settings.limits,
+            cache=settings.cache,
+            live=settings.live,
+            allowed_hosts=settings.server.hosts,
+            open_past=settings.server.open_past,
+            running=runtime,
+        )
+    except BadManifest as error:
+        raise InvalidSettings(f"http.trusted_documents: {error}") from error
