@@ -126,7 +126,7 @@ class Read(NamedTuple):
 async def ask(engine: Executor, store: Store, query: str, position: int | None) -> dict[str, Any]:
     """Execute a query as of a position, or of today, and return the answer."""
     variables = {} if position is None else {"at": {"position": position}}
-    answer = await engine.execute(store, query, variables=variables)
+    answer = await engine.execute_document(store, query, variables=variables)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
     data: dict[str, Any] = answer.body["data"]

@@ -185,7 +185,11 @@ async def serve(data: Path) -> None:
         # All come from one address, so the rate that a client may keep is the benchmark's to keep.
         settings = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
         app = make_app(
-            store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), settings=settings, limits=Limits()
+            store,
+            graphql_schema(),
+            authenticator=FixedIdentity(LOCAL_OPERATOR),
+            settings=settings,
+            limits=Limits(),
         )
         listening = socket.create_server(("127.0.0.1", 0))
         print(listening.getsockname()[1], flush=True)

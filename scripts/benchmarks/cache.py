@@ -51,7 +51,8 @@ async def measure(store: Store) -> dict[str, float]:
     )
 
     async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
-        await answers.answer(store, query, variables=variables, identity=ANONYMOUS)
+        operation = await answers.documents.resolve(query)
+        await answers.execute(store, operation, variables=variables, identity=ANONYMOUS)
 
     await ask(kept, LIST, first=20)
     found = {

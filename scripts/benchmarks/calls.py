@@ -114,7 +114,9 @@ async def measure(rounds: int) -> dict[str, list[Counter[Function]]]:
     with tempfile.TemporaryDirectory() as folder:
         async with open_store(Path(folder) / "data") as store:
             unlimited = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-            app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), settings=unlimited)
+            app = make_app(
+                store, graphql_schema(), authenticator=FixedIdentity(LOCAL_OPERATOR), settings=unlimited
+            )
             created = await request(
                 app, CREATE, input={"title": "A title", "body": "A text.", "publish": True}
             )

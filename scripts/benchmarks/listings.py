@@ -62,7 +62,7 @@ def read_category(store: Store) -> None:
 
 async def ask(engine: Executor, store: Store, query: str) -> None:
     """Execute a query, and make sure that it was answered."""
-    answer = await engine.execute(store, query)
+    answer = await engine.execute_document(store, query)
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"]))
 

@@ -129,9 +129,9 @@ async def serving(store: Store) -> AsyncIterator[tuple[str, int]]:
     app = make_app(
         store,
         graphql_schema(),
-        door=FixedIdentity(LOCAL_OPERATOR),
+        authenticator=FixedIdentity(LOCAL_OPERATOR),
         settings=HttpSettings(requests_per_second=0, anonymous_requests_per_second=0),
-        live=SubscriptionSettings(),
+        subscriptions=SubscriptionSettings(),
     )
     config = uvicorn.Config(
         app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="warning", lifespan="off"

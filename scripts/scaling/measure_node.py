@@ -103,7 +103,7 @@ def _published(views: Path, seed: int = 1) -> list[str]:
 async def _ask(engine: Executor, store: Store, query: str, **variables: Any) -> tuple[float, float]:
     """Return the seconds of processor time and by the clock."""
     started, processor = time.perf_counter(), time.process_time()
-    answer = await engine.execute(store, query, variables=variables, identity=ANONYMOUS)
+    answer = await engine.execute_document(store, query, variables=variables, identity=ANONYMOUS)
     took = time.process_time() - processor, time.perf_counter() - started
     if "errors" in answer.body:
         raise SystemExit(str(answer.body["errors"])[:500])

@@ -36,12 +36,11 @@ class Nowhere:
 async def different(store: Store, post_id: str) -> float:
     """Return the processor seconds that an event costs for each subscription that is different from all others."""
     engine = Executor(graphql_schema())
-    await engine.documents.prepare(DOCUMENT)
-    operation = engine.documents.operation(DOCUMENT, None)
+    operation = await engine.documents.resolve(DOCUMENT)
     live = SubscriptionHub(engine, store, SubscriptionSettings())
     alone = await _events(store, post_id, "alone")
     subscribers = [
-        await live.subscribe(operation, DOCUMENT, {"slug": f"elsewhere-{number}"}, ANONYMOUS, Nowhere())
+        await live.subscribe(operation, {"slug": f"elsewhere-{number}"}, ANONYMOUS, Nowhere())
         for number in range(DIFFERENT)
     ]
     await _quiet()

@@ -11,8 +11,8 @@ V = TypeVar("V")
 class BoundedCache(Generic[K, V]):
     """Keep the most recently used entries, at most `max_entries` of them and at most `max_bytes` in all.
 
-    `size_of` returns the size of an entry in bytes, roughly. An entry larger than a quarter of `max_bytes` is not kept.
-    A cache that may hold payloads MUST be cleared when one is withdrawn.
+    `size_of` returns the size of an entry in bytes, roughly. An entry larger than `max_entry_bytes` is not kept; the
+    default is a quarter of `max_bytes`. A cache that may hold payloads MUST be cleared when one is withdrawn.
     """
 
     def __init__(
@@ -20,10 +20,14 @@ class BoundedCache(Generic[K, V]):
         *,
         max_entries: int | None = None,
         max_bytes: int | None = None,
+        max_entry_bytes: int | None = None,
         size_of: Callable[[K, V], int] | None = None,
     ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        if max_entry_bytes is None and max_bytes is not None:
+            max_entry_bytes = max_bytes // 4
+        self._max_entry_bytes = max_entry_bytes
         self._size_of = size_of
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self.bytes = 0
@@ -47,13 +51,12 @@ class BoundedCache(Generic[K, V]):
         """Keep `value`, and evict the entries that were not used for longest."""
         self.pop(key)
         size = self._size_of(key, value) if self._size_of else 0
-        if self._max_bytes is not None and size > self._max_bytes // 4:
+        if self._max_entry_bytes is not None and size > self._max_entry_bytes:
             return
         self._entries[key] = value, size
         self.bytes += size
         while self._is_over():
-            _, (_, gone) = self._entries.popitem(last=False)
-            self.bytes -= gone
+            self.pop(next(iter(self._entries)))
 
     def pop(self, key: K) -> V | None:
         """Remove `key` and return its value, or `None` if there is none."""
@@ -62,6 +65,10 @@ class BoundedCache(Generic[K, V]):
             return None
         self.bytes -= entry[1]
         return entry[0]
+
+    def values(self) -> list[V]:
+        """Return the values, the least recently used first."""
+        return [value for value, _ in self._entries.values()]
 
     def clear(self) -> None:
         """Remove everything."""

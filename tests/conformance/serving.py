@@ -23,7 +23,11 @@ async def serving(data: Path, settings: HttpSettings, limits: Limits | None = No
         async with open_store(data) as store:
             config = uvicorn.Config(
                 make_app(
-                    store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=settings, limits=limits
+                    store,
+                    graphql_schema(),
+                    authenticator=FixedIdentity(ANONYMOUS),
+                    settings=settings,
+                    limits=limits,
                 ),
                 http="httptools",
                 ws="none",

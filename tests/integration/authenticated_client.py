@@ -76,7 +76,7 @@ async def visitors(
     ) as store:
         door = make_authenticator(store, settings or AccessSettings())
         transport = httpx2.ASGITransport(
-            app=make_app(store, graphql_schema(), pages=page_contributions(), door=door)
+            app=make_app(store, graphql_schema(), pages=page_contributions(), authenticator=door)
         )
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
             yield Visitors(http, store, door, clock, data)

@@ -111,7 +111,7 @@ async def client(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=door or chosen,
+            authenticator=door or chosen,
             settings=settings or HttpSettings.development(),
             limits=ROOMY,
             open_past=open_past,

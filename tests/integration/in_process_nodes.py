@@ -58,7 +58,7 @@ async def node(data: Path, log: str, *, tokens: bool = False) -> AsyncIterator[N
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=make_authenticator(store, AccessSettings()) if tokens else door,
+            authenticator=make_authenticator(store, AccessSettings()) if tokens else door,
             settings=HttpSettings.development(),
             limits=ROOMY,
         )

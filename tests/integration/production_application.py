@@ -67,9 +67,9 @@ async def operated(
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=TwoTokens(),
+            authenticator=TwoTokens(),
             allowed_hosts=allowed_hosts,
-            running=running,
+            runtime=running,
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -35,7 +35,7 @@ TELLS: Final = re.compile(
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path / "store", clock=SetClock(), randomness=SeededBytes()) as store:
-        await Executor(graphql_schema()).execute(
+        await Executor(graphql_schema()).execute_document(
             store,
             'mutation { postCreate(input: { title: "One", publish: true }) { position } }',
             identity=LOCAL_OPERATOR,
@@ -46,7 +46,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def http(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application in the production profile, which everyone may use as its operator."""
-    app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
+    app = make_app(store, graphql_schema(), authenticator=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -60,11 +60,11 @@ async def ask(request: pytest.FixtureRequest, store: Store) -> AsyncIterator[Ask
             engine = Executor(graphql_schema(), limits=Limits())
 
             async def by_engine(query: str, variables: dict[str, Any]) -> dict[str, Any]:
-                return (await engine.execute(store, query, variables=variables)).body
+                return (await engine.execute_document(store, query, variables=variables)).body
 
             yield by_engine
             return
-        app = make_app(store, graphql_schema(), door=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
+        app = make_app(store, graphql_schema(), authenticator=FixedIdentity(LOCAL_OPERATOR), limits=Limits())
         client = await stack.enter_async_context(
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
         )
@@ -178,7 +178,7 @@ async def test_typename_is_told_without_introspection(ask: Ask) -> None:
 
 async def test_a_query_that_takes_too_long_is_cut_short(store: Store) -> None:
     engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
-    body = (await engine.execute(store, "{ site { name } recentPosts { nodes { title } } }")).body
+    body = (await engine.execute_document(store, "{ site { name } recentPosts { nodes { title } } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
     assert not body.get("data")
 
@@ -193,13 +193,15 @@ async def test_a_query_that_waits_too_long_is_cut_short(
     monkeypatch.setattr("ledgerpress.graphql.projections.lags", waits)
     engine = Executor(graphql_schema(), limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
-        body = (await engine.execute(store, "{ projections { name } }")).body
+        body = (await engine.execute_document(store, "{ projections { name } }")).body
     assert [error["extensions"]["code"] for error in body["errors"]] == ["TIMEOUT"]
 
 
 async def test_a_mutation_is_not_cut_short(store: Store) -> None:
     engine = Executor(graphql_schema(), limits=Limits(seconds=0.0))
-    body = (await engine.execute(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')).body
+    body = (
+        await engine.execute_document(store, 'mutation { siteName(input: { name: "x" }) { site { name } } }')
+    ).body
     assert body["data"] == {"siteName": {"site": {"name": "x"}}}
 
 

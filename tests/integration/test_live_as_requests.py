@@ -91,7 +91,7 @@ async def test_what_a_request_may_not_hold_an_operation_may_not(store: Store) ->
 async def test_no_more_queries_are_under_way_than_requests_may_be(store: Store) -> None:
     none = HttpSettings(max_concurrent_requests=1)
     async with served(store, settings=none) as server, websocket(server.host, server.port) as socket:
-        server.subscriptions.live.executing = 1
+        server.subscriptions.hub.executing = 1
         await socket.init()
         await socket.subscribe(SITE)
         message = await socket.receive()
@@ -174,7 +174,7 @@ async def test_a_failure_has_the_id_that_the_log_has(
 
     async with served(store) as server, websocket(server.host, server.port) as socket:
         await socket.init()
-        monkeypatch.setattr(server.subscriptions.live, "subscribe", fail)
+        monkeypatch.setattr(server.subscriptions.hub, "subscribe", fail)
         await socket.subscribe("subscription { recentPosts { totalCount } }")
         (error,) = (await socket.receive())["payload"]
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"

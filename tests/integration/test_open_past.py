@@ -221,7 +221,7 @@ async def test_a_reader_sees_no_past_but_what_is_opened(door: Client) -> None:
     async def ask(
         query: str, identity: Identity, *, open_past: bool = False, **variables: Any
     ) -> dict[str, Any]:
-        answer = await engine.execute(
+        answer = await engine.execute_document(
             door.store, query, variables=variables, identity=identity, open_past=open_past
         )
         return answer.body

@@ -78,7 +78,7 @@ async def test_bad_credentials_count_for_the_address(tmp_path: Path) -> None:
 
 async def test_anonymous_clients_are_told_by_their_addresses(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store") as store:
-        app = make_app(store, graphql_schema(), door=Names(), settings=THREE)
+        app = make_app(store, graphql_schema(), authenticator=Names(), settings=THREE)
 
         async def ask_from(address: str) -> int:
             transport = httpx2.ASGITransport(app=app, client=(address, 1))
@@ -157,7 +157,7 @@ async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     places = ConcurrencySlots(1)
-    bounded = ConcurrencyLimit(stream, places=places)
+    bounded = ConcurrencyLimit(stream, slots=places)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
     ) as http:

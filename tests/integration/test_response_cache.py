@@ -19,10 +19,11 @@ from ledgerpress.features.posts.commands import (
 )
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
-from ledgerpress.graphql.executor import ExecutionResponse, Executor
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.response_cache import EncodedResponse
+from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result
 from ledgerpress.server.store import Store, open_store
+from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
 from tests.integration.graphql_client import Client
 from tests.integration.test_withdraw import run_beside
@@ -42,8 +43,10 @@ class Desk:
     articles: list[str]
     identity: Identity = ANONYMOUS
 
-    async def ask(self, query: str, **variables: Any) -> EncodedResponse:
-        return await self.answers.answer(self.store, query, variables=variables, identity=self.identity)
+    async def ask(self, query: str, **variables: Any) -> EncodedResult:
+        return await execute_cached(
+            self.answers, self.store, query, variables=variables, identity=self.identity
+        )
 
     async def executed(self, query: str, **variables: Any) -> bool:
         """Ask, and return whether it took an execution."""
@@ -152,9 +155,9 @@ async def test_variables_are_the_same_in_any_order_and_null_is_not_absent(desk: 
 async def test_those_who_may_see_the_same_share_an_answer_and_others_do_not(desk: Desk) -> None:
     query = "{ articles { totalCount } }"
     for identity, hits in ((ANONYMOUS, 0), (ANONYMOUS, 1), (LOCAL_OPERATOR, 1), (LOCAL_OPERATOR, 2)):
-        await desk.answers.answer(desk.store, query, identity=identity)
+        await execute_cached(desk.answers, desk.store, query, identity=identity)
         assert desk.answers.counts.hits == hits
-    await desk.answers.answer(desk.store, query, identity=ANONYMOUS, open_past=True)
+    await execute_cached(desk.answers, desk.store, query, identity=ANONYMOUS, open_past=True)
     assert desk.answers.counts.hits == 2
 
 
@@ -197,7 +200,7 @@ async def test_memory_is_bounded_and_what_was_asked_for_last_stays(desk: Desk) -
     assert await desk.executed(FRONT, first=5)
     none = CachedExecutor(Executor(graphql_schema()), CacheSettings(max_bytes=0))
     for _ in range(2):
-        await none.answer(desk.store, FRONT, variables={"first": 1})
+        await execute_cached(none, desk.store, FRONT, variables={"first": 1})
     assert (none.counts.hits, none.counts.executed) == (0, 2)
 
 
@@ -209,7 +212,7 @@ class Slow(Executor):
         self.go = asyncio.Event()
         self.ended = 0
 
-    async def execute(self, *args: Any, **given: Any) -> ExecutionResponse:
+    async def execute(self, *args: Any, **given: Any) -> Result[ResponseMap]:
         try:
             answer = await super().execute(*args, **given)
             await self.go.wait()
@@ -218,7 +221,7 @@ class Slow(Executor):
             self.ended += 1
 
 
-async def asking(desk: Desk, many: int, query: str = FRONT) -> list[asyncio.Task[EncodedResponse]]:
+async def asking(desk: Desk, many: int, query: str = FRONT) -> list[asyncio.Task[EncodedResult]]:
     tasks = [asyncio.create_task(desk.ask(query, first=3)) for _ in range(many)]
     await asyncio.sleep(0.01)
     return tasks
@@ -278,7 +281,7 @@ async def test_what_was_withdrawn_is_not_told_again_and_leaves_the_memory(
             "query": ARTICLE,
             "variables": {"id": global_ids.encode("Article", made.subject_id)},
         }
-        assert secret.encode() in (await answers.answer(store, **asked)).body
+        assert secret.encode() in (await execute_cached(answers, store, **asked)).body
         found = [one.position for one in await store.log.read(0, 100) if one.header.type == "post.created"]
         result = await run_beside(
             "withdraw", str(found[0]), "--reason", "asked for", "--data", tmp_path / "data"
@@ -286,7 +289,7 @@ async def test_what_was_withdrawn_is_not_told_again_and_leaves_the_memory(
         assert result.exit_code == 0, result.stderr
         assert await store.views.wait_for(await store.log.head(), 10)
         assert answers.bytes == 0, "nobody has asked since"
-        assert secret.encode() not in (await answers.answer(store, **asked)).body
+        assert secret.encode() not in (await execute_cached(answers, store, **asked)).body
 
 
 async def test_at_the_door_a_repeated_query_is_the_same_until_it_changes(door: Client) -> None:

@@ -68,11 +68,11 @@ async def served(
         store,
         graphql_schema(),
         pages=page_contributions(),
-        door=door or FixedIdentity(LOCAL_OPERATOR),
+        authenticator=door or FixedIdentity(LOCAL_OPERATOR),
         settings=settings or HttpSettings.development(),
-        live=live,
+        subscriptions=live,
         limits=Limits.development(),
-        running=Runtime(stopping=stopping),
+        runtime=Runtime(stopping=stopping),
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         set_send_timeout(listener, silent_seconds)
@@ -90,7 +90,7 @@ async def served(
         task = asyncio.create_task(server.serve(sockets=[listener]))
         host, port = listener.getsockname()
         try:
-            yield Served(host, port, app.state.subscriptions, stopping, server.server_state.connections)
+            yield Served(host, port, app.state.streaming, stopping, server.server_state.connections)
         finally:
             stopping.set()
             server.should_exit = True

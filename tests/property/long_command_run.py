@@ -201,7 +201,7 @@ class Run:
         """Ask about anything, as anyone, as of any moment."""
         for _ in range(QUESTIONS):
             question = self.questioner.question()
-            answer = await self.engine.execute(self.session.store, **question.asked)
+            answer = await self.engine.execute_document(self.session.store, **question.asked)
             self.session.told.answers.append((repr(question), (answer.position, answer.body)))
 
 

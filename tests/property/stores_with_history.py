@@ -56,7 +56,7 @@ async def answers(
     identity: Identity = LOCAL_OPERATOR,
     open_past: bool = False,
 ) -> Json:
-    answer = await engine.execute(
+    answer = await engine.execute_document(
         store, questions, variables=variables, identity=identity, open_past=open_past
     )
     assert "errors" not in answer.body, answer.body["errors"]

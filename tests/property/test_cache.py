@@ -23,13 +23,15 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
-from ledgerpress.graphql.cached_executor import CachedExecutor, encode
+from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.results import encode
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
+from tests.cached_documents import execute_cached
 from tests.fixed_sources import SeededBytes, StandingClock
 from tests.property.command_generator import KINDS
 from tests.property.day_scenario import WHOLE_DAY
@@ -117,8 +119,8 @@ class Reader:
         """Ask, and fail unless the answer is the one that is true at its position, which is not an old one."""
         while True:
             reached = self._reached()
-            found = await self.answers.answer(self.store, **question.asked)
-            anew = await self.engine.execute(self.store, **question.asked)
+            found = await execute_cached(self.answers, self.store, **question.asked)
+            anew = await self.engine.execute_document(self.store, **question.asked)
             assert found.position >= reached
             if found.position == anew.position:  # else somebody has written meanwhile
                 break

@@ -9,12 +9,14 @@ from typing import Final
 import pytest
 
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.cached_executor import CachedExecutor, encode
+from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.results import encode
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot import Snapshot
+from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.narrow_queries import DOCUMENTS, Question, Questioner
@@ -56,7 +58,8 @@ async def test_whichever_topic_is_dropped_an_old_answer_gives_it_away(tmp_path: 
     engine = Executor(graphql_schema())
     sound = CachedExecutor(engine)
     flawed = {
-        name: CachedExecutor(engine, touching=forgetful(is_dropped)) for name, is_dropped in DROPPED.items()
+        name: CachedExecutor(engine, invalidation=forgetful(is_dropped))
+        for name, is_dropped in DROPPED.items()
     }
     given_away: dict[str, Question] = {}
     async with Session(tmp_path / "data", clock=StandingClock()) as session:
@@ -73,7 +76,7 @@ async def test_whichever_topic_is_dropped_an_old_answer_gives_it_away(tmp_path: 
             questions = list({repr(one): one for one in questions}.values())[-QUESTIONS:]
             for question in questions:
                 for answers in (sound, *flawed.values()):
-                    await answers.answer(session.store, **question.asked)
+                    await execute_cached(answers, session.store, **question.asked)
             await session.do(action)
             for question in questions:
                 await _compare(session.store, engine, sound, flawed, question, given_away)
@@ -88,9 +91,9 @@ async def _compare(
     question: Question,
     given_away: dict[str, Question],
 ) -> None:
-    anew = encode((await engine.execute(store, **question.asked)).body)
-    assert (await sound.answer(store, **question.asked)).body == anew
+    anew = encode((await engine.execute_document(store, **question.asked)).body)
+    assert (await execute_cached(sound, store, **question.asked)).body == anew
     for name in [*flawed]:
-        if (await flawed[name].answer(store, **question.asked)).body != anew:
+        if (await execute_cached(flawed[name], store, **question.asked)).body != anew:
             given_away[name] = question
             del flawed[name]

@@ -68,7 +68,7 @@ async def compare_with(client: Client, store: Store, engine: Executor, question:
     for _ in range(2):
         while True:
             _, headers, told = await client._ask("POST", "/graphql", body)
-            anew = await engine.execute(store, **question.asked)
+            anew = await engine.execute_document(store, **question.asked)
             if int(headers["ledgerpress-position"]) == anew.position:
                 break
         assert json.loads(told) == json.loads(json.dumps(anew.body, default=str)), question

@@ -45,7 +45,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         opening = open_store(tmp_path_factory.mktemp("malformed") / "store")
         store = runner.run(opening.__aenter__())
         unlimited = HttpSettings(anonymous_requests_per_second=0.0)
-        app = make_app(store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=unlimited)
+        app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=unlimited)
 
         async def answer(method: str, query_string: bytes, body: bytes, accept: bytes) -> Answer:
             sent: list[Any] = []

@@ -20,8 +20,8 @@ from graphql import (
 )
 
 from ledgerpress.graphql.compiled import plan as plans
-from ledgerpress.graphql.compiled.compiler import KEPT_PLANS, Compiler
-from ledgerpress.graphql.documents import Documents, Operation
+from ledgerpress.graphql.compiled.compiler import Compiler
+from ledgerpress.graphql.documents import MAX_PLANS, Documents, Operation
 
 SCHEMA = """
     interface Named { name: String }
@@ -207,8 +207,8 @@ def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(sch
         result = compiler.execute(operation, {**given, "n": 1}, {}, ROOT)
         assert result is not None
         assert set(result.data or ()) == {name for name in names if not given[name]} | {"ships"}
-    assert len(operation.plans.by_choice) == KEPT_PLANS
-    for plan in operation.plans.by_choice.values():
+    assert len(operation.plans.by_values) == MAX_PLANS
+    for plan in operation.plans.by_values.values():
         assert plan is not None
         assert set(plan._conditions.coerced) == set(names)
 

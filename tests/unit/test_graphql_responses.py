@@ -2,9 +2,10 @@
 
 import pytest
 
-from ledgerpress.graphql.response_cache import EncodedResponse
+from ledgerpress.graphql.results import Result, ResultKind, encoded, error_result
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.graphql.graphql_responses import GraphQLResponses, Response
+from ledgerpress.http.graphql.graphql_responses import GraphQLResponses
+from ledgerpress.http.responses import Response
 from ledgerpress.http.settings import HttpSettings
 
 
@@ -16,28 +17,28 @@ class Standing:
 
 
 def kept(etag: str | None, media_type: str = JSON, public_max_age: int = 0) -> dict[bytes, bytes]:
-    ready = EncodedResponse(b'{"data":{}}', 7, True, etag, Standing().now() + 30_500_000)
+    result = Result(ResultKind.COMPLETE, b'{"data":{}}', 7, etag, Standing().now() + 30_500_000)
     answers = GraphQLResponses(HttpSettings(public_max_age=public_max_age), Standing())
-    return dict(answers.kept(ready, media_type, None, public=True).headers)
+    return dict(answers.cacheable(result, media_type, None, public=True).headers)
 
 
 @pytest.mark.parametrize("settings", [HttpSettings(), HttpSettings.development()])
 @pytest.mark.parametrize("media_type", [JSON, GRAPHQL_RESPONSE])
 def test_a_failure_of_ours_is_one(settings: HttpSettings, media_type: str) -> None:
-    body = b'{"errors":[{"message":"Something went wrong.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}'
+    errors = [{"message": "Something went wrong.", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]
     answers = GraphQLResponses(settings, Standing())
-    failed = answers.answered(EncodedResponse(body, 0, False), media_type, 400)
+    failed = answers.uncacheable(encoded(error_result(errors, 0)), media_type)
     assert failed.status == 500
     assert b"ledgerpress-position" not in dict(failed.headers)
 
-    quoted = b'{"errors":[{"message":"No \\"code\\":\\"INTERNAL_SERVER_ERROR\\" here."}]}'
-    assert answers.answered(EncodedResponse(quoted, 7, False), GRAPHQL_RESPONSE, 422).status == 422
+    quoted = encoded(error_result([{"message": 'No "code":"INTERNAL_SERVER_ERROR" here.'}], 7))
+    assert GraphQLResponses(HttpSettings(), Standing()).uncacheable(quoted, GRAPHQL_RESPONSE).status == 422
 
 
 def test_an_answer_that_fails_in_parts_is_no_failure() -> None:
     body = b'{"errors":[{"extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":{"site":null}}'
-    response: Response = GraphQLResponses(HttpSettings(), Standing()).answered(
-        EncodedResponse(body, 7, True), JSON, 400
+    response: Response = GraphQLResponses(HttpSettings(), Standing()).uncacheable(
+        Result(ResultKind.PARTIAL, body, 7), JSON
     )
     assert (response.status, dict(response.headers)[b"ledgerpress-position"]) == (200, b"7")
 

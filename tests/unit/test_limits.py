@@ -170,15 +170,16 @@ def test_refused_documents_push_out_none_that_is_good() -> None:
 async def test_a_long_document_is_checked_beforehand_and_once() -> None:
     documents = Documents(graphql_schema()._schema, Limits())
     good = "{ site { name } } #" + "a" * 2_000
-    await documents.prepare(good)
-    found = documents.operation(good, None)
-    await documents.prepare(good)
-    assert documents.operation(good, None) is found
+    operation = await documents.resolve(good)
+    assert await documents.resolve(good) is operation
+    assert documents.operation(good, None) is operation
     bad = "{ site { nam } } #" + "a" * 2_000
-    await documents.prepare(bad)
-    with pytest.raises(RequestError) as caught:
-        documents.operation(bad, None)
-    assert [error.message for error in caught.value.errors] == ["Cannot query field 'nam' on type 'Site'."]
+    for _ in range(2):
+        with pytest.raises(RequestError) as caught:
+            await documents.resolve(bad)
+        assert [error.message for error in caught.value.errors] == [
+            "Cannot query field 'nam' on type 'Site'."
+        ]
 
 
 def test_a_message_is_bounded_and_suggests_nothing() -> None:

@@ -35,7 +35,7 @@ def bare(body: bytes) -> ASGIApp:
 def ledgerpress(store: Store) -> ASGIApp:
     """Return LedgerPress's own application, for everyone."""
     unbounded = HttpSettings(requests_per_second=0, anonymous_requests_per_second=0)
-    return make_app(store, graphql_schema(), door=FixedIdentity(ANONYMOUS), settings=unbounded)
+    return make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=unbounded)
 
 
 KINDS: dict[str, Callable[[Store, bytes], ASGIApp]] = {

@@ -1,35 +1,32 @@
-"""Answers as bytes: executed once for all who ask for the same, and kept for as long as they are true.
+"""Execute queries once for all equal requests, and cache the results as long as they are true.
 
-What is told to a request depends on the document, the operation, the variables, what the viewer may see, and what was
-read (DESIGN.md, decision 11). So an answer is given again, byte for byte, until an event touches something that it was
-read from, and not a moment longer; not beyond the moment, either, at which an age in it changes.
+A result depends on the operation, the variables, what the viewer may see, and what was read (DESIGN.md, decision 11).
+So the cached bytes are served until an event changes something that was read, or until an age in them changes.
 """
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-from graphql import OperationType
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity, Permission
-from ledgerpress.graphql.context import Trace
-from ledgerpress.graphql.documents import Documents, RequestError
-from ledgerpress.graphql.executor import ExecutionResponse, Executor
-from ledgerpress.graphql.response_cache import CacheableStore, EncodedResponse, Invalidation, ResponseCache
+from ledgerpress.graphql.documents import Documents, Operation
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
+from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies
 from ledgerpress.views.cache_invalidation import invalidated_topics
 
-_OF_THE_CLIENTS_MAKING: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
-"""Codes of errors that follow from the request and from what was read. An answer with any other error is not kept."""
+_CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
+"""Codes of errors that follow from the request and from what was read. Results with other errors are not cached."""
 
 
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How much memory answers may take."""
+    """How much memory cached answers may take."""
 
     max_bytes: Annotated[
         int, msgspec.Meta(ge=0, description="Bytes of memory for answers that are kept; 0 keeps none.")
@@ -38,218 +35,194 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class CacheCounts:
-    """How many requests were answered from what was kept, or by another's execution, and how many were executed."""
+    """How many requests were answered from the cache, by another request's execution, and by their own."""
 
     hits: int = 0
     shared: int = 0
     executed: int = 0
 
 
+class _Execution(NamedTuple):
+    """A finished execution. `reads` is what it depends on, `None` where it is for one request only."""
+
+    result: EncodedResult
+    reads: CacheDependencies | None
+
+
 @dataclass(slots=True)
 class _SharedExecution:
-    """An execution under way, and how many wait for it. It `began` at an epoch of the kept answers and a position."""
+    """An execution in progress, and how many requests wait for it. It `began` at an epoch of the cache and a position."""
 
-    task: "asyncio.Task[_ExecutedResponse]"
+    task: "asyncio.Task[_Execution]"
     began: tuple[int, int]
     waiting: int = 0
 
 
-class _ExecutedResponse(NamedTuple):
-    """What an execution came to; `reads` is what it depends on, `None` where it is for one request alone."""
-
-    ready: EncodedResponse
-    reads: CacheDependencies | None
-
-
 class CachedExecutor:
-    """Answers requests on one store at a time by `engine`, or by what it answered before."""
+    """Executes queries on one store at a time, by `executor` or from the cache."""
 
     def __init__(
         self,
-        engine: Executor,
+        executor: Executor,
         settings: CacheSettings | None = None,
         *,
-        touching: Invalidation = invalidated_topics,
+        invalidation: Invalidation = invalidated_topics,
     ) -> None:
-        """Take what executes, and what tells which topics events have touched."""
-        self._engine = engine
+        self.executor = executor
         self._max_bytes = (settings or CacheSettings()).max_bytes
-        self._touching = touching
-        self._kept = ResponseCache(self._max_bytes, touching)
-        self._flights: dict[Hashable, _SharedExecution] = {}
+        self._invalidation = invalidation
+        self._cache = ResponseCache(self._max_bytes, invalidation)
+        self._shared: dict[Hashable, _SharedExecution] = {}
         self._store: CacheableStore | None = None
         self.counts = CacheCounts()
 
     @property
     def documents(self) -> Documents:
-        """The documents that requests are of."""
-        return self._engine.documents
+        """The documents of the schema."""
+        return self.executor.documents
 
     @property
     def bytes(self) -> int:
-        """How much memory the kept answers take, roughly."""
-        return self._kept.bytes
+        """How much memory the cached results take, roughly."""
+        return self._cache.bytes
 
-    async def answer(
+    async def execute(
         self,
         store: CacheableStore,
-        query: str,
+        operation: Operation,
         *,
         variables: Mapping[str, Any] | None = None,
-        operation_name: str | None = None,
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
-        trace: Trace | None = None,
-    ) -> EncodedResponse:
-        """Return the answer to a request, as `Executor.execute` gives it at this moment."""
+    ) -> EncodedResult:
+        """Return the result of a query, as `Executor.execute` returns it at this moment."""
         execute = partial(
-            self._engine.execute,
+            self.executor.execute,
             store,
-            query,
+            operation,
             variables=variables,
-            operation_name=operation_name,
             identity=identity,
             open_past=open_past,
-            trace=trace,
         )
-        key = self.key_of(query, variables, operation_name, identity, open_past=open_past)
+        key = self.key_of(operation, variables, identity, open_past=open_past)
         if key is None:
-            return (await self._land(execute, identity)).ready
+            return (await self._execute(execute, identity)).result
         if store is not self._store:
             self._adopt(store)
-        while self._kept.catch_up(store):
-            found = self._kept.find(key, store.clock)
-            if found is not None:
+        while self._cache.catch_up(store):
+            result = self._cache.get(key, store.clock)
+            if result is not None:
                 self.counts.hits += 1
-                return found
-            if not self._is_query(query, operation_name):
+                return result
+            shared = self._shared.get(key)
+            # An execution that began before the last event may read what is not true any more.
+            if shared is None or shared.began != (self._cache.epoch, self._cache.position):
+                started = self._start(store, key, partial(self._execute, execute, identity))
+                return (await self._wait(key, started)).result
+            execution = await self._wait(key, shared)
+            if execution.reads is None:
                 break
-            flight = self._flights.get(key)
-            # One that began before the last event may read what is no longer true.
-            if flight is None or flight.began != (self._kept.epoch, self._kept.position):
-                started = self._start(store, key, partial(self._land, execute, identity))
-                return (await self._wait(key, started)).ready
-            landed = await self._wait(key, flight)
-            if landed.reads is None:
-                break
-            if landed.reads.since <= store.clock.now() < landed.reads.until:
+            if execution.reads.since <= store.clock.now() < execution.reads.until:
                 self.counts.shared += 1
-                return landed.ready
-        return (await self._land(execute, identity)).ready
+                return execution.result
+        return (await self._execute(execute, identity)).result
 
     def key_of(
         self,
-        query: str,
+        operation: Operation,
         variables: Mapping[str, Any] | None,
-        operation_name: str | None,
         identity: Identity,
         *,
         open_past: bool,
     ) -> Hashable | None:
-        """Return what an answer to a request is kept under, `None` where none is kept."""
-        given = _canonical(variables)
-        if not self._max_bytes or given is None:
+        """Return the key of a query's result, `None` where it is not cached."""
+        if not self._max_bytes:
             return None
-        return (query, operation_name, given, _scope(identity), open_past)
-
-    def kept(self, store: CacheableStore, key: Hashable) -> EncodedResponse | None:
-        """Return the answer that is kept under `key`, if it is true at this moment. Whoever gives it counts the hit."""
-        if store is not self._store or not self._kept.catch_up(store):
+        values = _canonical(variables) if variables else b""
+        if values is None:
             return None
-        return self._kept.find(key, store.clock)
+        return (operation.text, operation.name, values, _scope(identity), open_past)
 
-    def forget(self) -> None:
-        """Drop every answer, and let nobody wait any more for one that is being read."""
-        self._kept.forget()
-        self._flights.clear()
+    def get(self, store: CacheableStore, key: Hashable) -> EncodedResult | None:
+        """Return the cached result of `key`, if it is true now. The caller counts the hit."""
+        if store is not self._store or not self._cache.catch_up(store):
+            return None
+        return self._cache.get(key, store.clock)
+
+    def clear(self) -> None:
+        """Remove every result, and let new requests wait for none that is being read."""
+        self._cache.clear()
+        self._shared.clear()
 
     def _adopt(self, store: CacheableStore) -> None:
         if self._store is not None:
-            self._store.caches.remove(self.forget)
-        self.forget()
-        self._kept = ResponseCache(self._max_bytes, self._touching)
+            self._store.caches.remove(self.clear)
+        self.clear()
+        self._cache = ResponseCache(self._max_bytes, self._invalidation)
         self._store = store
-        store.caches.append(self.forget)
-
-    def _is_query(self, query: str, operation_name: str | None) -> bool:
-        try:
-            return self._engine.documents.operation(query, operation_name).type is OperationType.QUERY
-        except RequestError:
-            return False
+        store.caches.append(self.clear)
 
     def _start(
-        self, store: CacheableStore, key: Hashable, land: Callable[[], Awaitable[_ExecutedResponse]]
+        self, store: CacheableStore, key: Hashable, execute: Callable[[], Awaitable[_Execution]]
     ) -> _SharedExecution:
-        kept, epoch = self._kept, self._kept.epoch
+        cache, epoch = self._cache, self._cache.epoch
 
-        async def fly() -> _ExecutedResponse:
-            landed = await land()
-            if landed.reads is not None and kept.catch_up(store) and kept.epoch == epoch:
-                kept.keep(key, landed.ready, landed.reads, _size_of(key))
-            return landed
+        async def run() -> _Execution:
+            execution = await execute()
+            if execution.reads is not None and cache.catch_up(store) and cache.epoch == epoch:
+                cache.put(key, execution.result, execution.reads, _size_of(key))
+            return execution
 
-        began = epoch, kept.position
-        flight = self._flights[key] = _SharedExecution(asyncio.create_task(fly(), name="answer"), began)
-        flight.task.add_done_callback(lambda _: self._leave(key, flight))
-        return flight
+        began = epoch, cache.position
+        shared = self._shared[key] = _SharedExecution(asyncio.create_task(run(), name="answer"), began)
+        shared.task.add_done_callback(lambda _: self._remove(key, shared))
+        return shared
 
-    async def _wait(self, key: Hashable, flight: _SharedExecution) -> _ExecutedResponse:
-        """Wait for an execution. It goes on when one of those who wait gives up, and ends when the last one does."""
-        flight.waiting += 1
+    async def _wait(self, key: Hashable, shared: _SharedExecution) -> _Execution:
+        """Wait for an execution. It continues when one of those that wait is cancelled, and ends with the last one."""
+        shared.waiting += 1
         try:
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(shared.task)
         finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                flight.task.cancel()
-                self._leave(key, flight)
+            shared.waiting -= 1
+            if not shared.waiting and not shared.task.done():
+                shared.task.cancel()
+                self._remove(key, shared)
 
-    def _leave(self, key: Hashable, flight: _SharedExecution) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+    def _remove(self, key: Hashable, shared: _SharedExecution) -> None:
+        if self._shared.get(key) is shared:
+            del self._shared[key]
 
-    async def _land(
-        self, execute: Callable[..., Awaitable[ExecutionResponse]], identity: Identity
-    ) -> _ExecutedResponse:
-        """Execute, and make bytes of the answer.
+    async def _execute(
+        self, execute: Callable[..., Awaitable[Result[ResponseMap]]], identity: Identity
+    ) -> _Execution:
+        """Execute and encode.
 
-        What drafts may touch is not kept for who does not see them: that it was gone would tell that one was worked on.
+        What work on drafts invalidates is not cached for those who do not see drafts: a missing entry would reveal it.
         """
         self.counts.executed += 1
         reads = CacheDependencies()
-        answer = await execute(reads=reads)
-        body = encode(answer.body)
-        tells = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
-        if tells or not (reads.is_kept and answer.executed and _follows_from_the_request(answer.body)):
-            return _ExecutedResponse(EncodedResponse(body, answer.position, answer.executed), None)
-        etag = hashlib.blake2b(body, digest_size=16).hexdigest()
+        response = await execute(reads=reads)
+        result = encoded(response)
+        reveals = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
+        if reveals or not (reads.is_kept and result.executed and _has_client_errors_only(response.body)):
+            return _Execution(result, None)
+        etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
         expires_at = None if reads.until == FOREVER else reads.until
-        return _ExecutedResponse(
-            EncodedResponse(body, answer.position, answer.executed, etag, expires_at), reads
-        )
+        return _Execution(replace(result, etag=etag, expires_at=expires_at), reads)
 
 
-def encode(body: dict[str, Any]) -> bytes:
-    """Return a response as JSON."""
-    try:
-        return msgspec.json.encode(body, enc_hook=str)
-    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
-        return json.dumps(body, default=str).encode("ascii")
-
-
-def _canonical(variables: Mapping[str, Any] | None) -> bytes | None:
-    """Return the same bytes for the same variables, `None` for what is no JSON. Null is not the same as absent."""
-    if not variables:
-        return b""
+def _canonical(variables: Mapping[str, Any]) -> bytes | None:
+    """Return the same bytes for equal variables, `None` for what is not JSON. Null differs from absent."""
     try:
         return msgspec.json.encode(variables, order="sorted")
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
-def _follows_from_the_request(body: Mapping[str, Any]) -> bool:
+def _has_client_errors_only(body: ResponseMap) -> bool:
     errors = body.get("errors", ())
-    return all((one.get("extensions") or {}).get("code") in _OF_THE_CLIENTS_MAKING for one in errors)
+    return all((error.get("extensions") or {}).get("code") in _CLIENT_ERRORS for error in errors)
 
 
 def _size_of(key: Hashable) -> int:

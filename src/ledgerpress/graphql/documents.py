@@ -1,13 +1,12 @@
-"""Documents: measured, parsed and checked against the schema once, and kept; and the operation that a request means."""
+"""Documents: limited, parsed and validated once, and cached; and the operation that a request selects."""
 
 import asyncio
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -20,7 +19,7 @@ from graphql import (
     validate,
 )
 
-from ledgerpress.graphql.compiled.plan_cache import PlanCache
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
@@ -28,50 +27,69 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
 from ledgerpress.graphql.limits.variables import check_variables
 
-KEPT_DOCUMENTS: Final = 256
-KEPT_REFUSALS: Final = 64
-KEPT_CHARACTERS: Final = 262_144
-"""Of all that are kept together: what a document is parsed to is much larger, and is looked through for garbage."""
-MOST_ERRORS: Final = 20
+MAX_VALID_DOCUMENTS: Final = 256
+MAX_INVALID_DOCUMENTS: Final = 64
+MAX_CHARACTERS: Final = 262_144
+"""Of all cached documents of a kind: the parsed form is much larger, and garbage collection traverses it."""
+MAX_PLANS: Final = 16
+"""Plans of one operation: there may be one for each combination of its @skip and @include conditions."""
+MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Up to so many characters a document is checked in a few milliseconds, on the event loop."""
-TURN_SECONDS: Final = 0.0001
-
-T = TypeVar("T")
+SWITCH_SECONDS: Final = 0.0001
 
 
 class RequestError(Exception):
-    """A request that is not executed, and why: GraphQL's request errors (specification, section 7.1.2)."""
+    """A request that is not executed, with GraphQL's request errors (specification, section 7.1.2)."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__(*errors)
         self.errors = errors
 
+    @property
+    def is_syntax_error(self) -> bool:
+        """Whether the document cannot be parsed."""
+        return isinstance(self.errors[0], GraphQLSyntaxError)
+
+
+@dataclass(slots=True)
+class OperationPlans:
+    """The compiled plans of an operation (`compiled.plan`), by the values of its `conditions`.
+
+    `None` stands for a plan that cannot be compiled.
+    """
+
+    conditions: tuple[str, ...] | None = None
+    by_values: BoundedCache[tuple[Any, ...], Any] = field(
+        default_factory=lambda: BoundedCache(max_entries=MAX_PLANS)
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """An operation of a document that is valid; compared by identity."""
+    """An operation of a valid document; `text` is the document. Compared by identity."""
 
+    text: str = field(repr=False)
     document: DocumentNode
     node: OperationDefinitionNode
     schema: GraphQLSchema = field(repr=False)
     limits: Limits = field(repr=False)
-    plans: PlanCache = field(default_factory=PlanCache, repr=False)
+    plans: OperationPlans = field(default_factory=OperationPlans, repr=False)
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """The operation's name, if it has one."""
         return self.node.name.value if self.node.name else None
 
-    @property
+    @cached_property
     def type(self) -> OperationType:
         """Whether it is a query, a mutation or a subscription."""
         return self.node.operation
 
     def admit(self, variables: Mapping[str, Any] | None) -> Cost:
-        """Return what the operation costs with these variables. Raises `RequestError` where it asks for too much.
+        """Return what the operation costs with these variables. Raises `RequestError` where that exceeds a limit.
 
-        It depends on nothing else, so what was admitted once need not be asked about again.
+        The cost depends on nothing else.
         """
         variables = variables or {}
         try:
@@ -90,96 +108,88 @@ class Operation:
         return compile_cost(self.schema, self.document, self.node, self.limits)
 
 
-class Documents:
-    """The documents of a schema; each is measured, parsed and validated once while it is kept.
+Outcome: TypeAlias = tuple[Operation, ...] | RequestError
 
-    Those that were refused are kept apart, so that they push out none that was good.
+
+class Documents:
+    """The documents of a schema. Each is limited, parsed and validated once while it is cached.
+
+    Invalid documents have a cache of their own, so that they evict no valid one.
     """
 
     def __init__(self, schema: GraphQLSchema, limits: Limits | None = None) -> None:
-        """Take documents within `limits`, or within the roomy ones of the development profile."""
+        """Accept documents within `limits`; the default is the development profile's."""
         self._schema = schema
         self._limits = limits or Limits.development()
-        self._kept: OrderedDict[str, tuple[Operation, ...]] = OrderedDict()
-        self._refused: OrderedDict[str, RequestError] = OrderedDict()
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=_take_short_turns)
+        self._valid = BoundedCache[str, tuple[Operation, ...]](
+            max_entries=MAX_VALID_DOCUMENTS,
+            max_bytes=MAX_CHARACTERS,
+            max_entry_bytes=MAX_CHARACTERS,
+            size_of=_characters,
+        )
+        self._invalid = BoundedCache[str, RequestError](
+            max_entries=MAX_INVALID_DOCUMENTS,
+            max_bytes=MAX_CHARACTERS,
+            max_entry_bytes=self._limits.document_bytes,
+            size_of=_characters,
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=_switch_sooner)
 
-    async def prepare(self, text: str) -> None:
-        """Check a document that is not known yet and not short beside the event loop, for `operation` to find it.
+    async def resolve(self, text: str, name: str | None = None) -> Operation:
+        """Return the operation that a request selects. Raises `RequestError`.
 
-        One at a time: whoever sends many waits for them, and the others' requests go on in between.
+        A long document that is not cached is checked in a thread, one at a time, while other requests go on.
         """
-        if len(text) <= SHORT or text in self._kept or text in self._refused:
-            return
-        try:
-            check_source(text, self._limits)
-        except LimitExceeded:
-            return
-        loop = asyncio.get_running_loop()
-        checked = await loop.run_in_executor(self._beside, self._outcome, text)
-        self._keep(text, checked)
+        operations = self._valid.get(text)
+        if operations is None:
+            if len(text) <= SHORT or text in self._invalid:
+                return self.operation(text, name)
+            operations = self._cached(text, await self._check_in_thread(text))
+        return operations[0] if name is None and len(operations) == 1 else _named(operations, name)
 
     def operation(self, text: str, name: str | None) -> Operation:
-        """Return the operation that a request means (specification, section 6.1, GetOperation). Raises `RequestError`."""
-        operations = self._operations(text)
-        if name is None:
-            if len(operations) > 1:
-                raise RequestError(
-                    GraphQLError("The document has several operations: say which, in operationName.")
-                )
-            return operations[0]
-        for operation in operations:
-            if operation.name == name:
-                return operation
-        raise RequestError(GraphQLError("The document has no operation of the name given in operationName."))
+        """Return the operation that a request selects, without waiting (specification, section 6.1, GetOperation).
 
-    def _operations(self, text: str) -> tuple[Operation, ...]:
-        kept = self._kept.get(text)
-        if kept is not None:
-            self._kept.move_to_end(text)
-            return kept
-        outcome: tuple[Operation, ...] | RequestError | None = self._refused.get(text)
-        if outcome is None:
-            outcome = self._outcome(text)
-            self._keep(text, outcome)
+        Raises `RequestError`.
+        """
+        outcome: Outcome | None = self._valid.get(text) or self._invalid.get(text)
+        return _named(self._cached(text, outcome or self._check(text)), name)
+
+    def _cached(self, text: str, outcome: Outcome) -> tuple[Operation, ...]:
         if isinstance(outcome, RequestError):
+            self._invalid.put(text, outcome)
             raise RequestError(*outcome.errors)
+        self._valid.put(text, outcome)
         return outcome
 
-    def _keep(self, text: str, outcome: tuple[Operation, ...] | RequestError) -> None:
-        if isinstance(outcome, RequestError):
-            if len(text) <= self._limits.document_bytes:
-                _remember(self._refused, text, outcome, KEPT_REFUSALS)
-        else:
-            _remember(self._kept, text, outcome, KEPT_DOCUMENTS)
-
-    def _outcome(self, text: str) -> tuple[Operation, ...] | RequestError:
-        try:
-            return self._checked(text)
-        except RequestError as refusal:
-            return refusal
-
-    def _checked(self, text: str) -> tuple[Operation, ...]:
+    async def _check_in_thread(self, text: str) -> Outcome:
         try:
             check_source(text, self._limits)
-            document = self._parsed(text)
-            nodes = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+        except LimitExceeded as error:
+            return RequestError(error)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._check, text)
+
+    def _check(self, text: str) -> Outcome:
+        try:
+            check_source(text, self._limits)
+            document = self._parse(text)
+            nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
             if not nodes:
                 raise GraphQLError("The document has no operation to execute.")
             check_shape(document, self._limits)
         except GraphQLError as error:
-            raise RequestError(error) from None
+            return RequestError(error)
         errors = validate(
             self._schema,
             document,
-            max_errors=MOST_ERRORS,
+            max_errors=MAX_ERRORS,
             hide_suggestions=not self._limits.suggestions,
         )
         if errors:
-            raise RequestError(*errors)
-        return tuple(Operation(document, node, self._schema, self._limits) for node in nodes)
+            return RequestError(*errors)
+        return tuple(Operation(text, document, node, self._schema, self._limits) for node in nodes)
 
-    def _parsed(self, text: str) -> DocumentNode:
+    def _parse(self, text: str) -> DocumentNode:
         if not text.strip():
             raise GraphQLError("The request has no query.")
         most = self._limits.tokens
@@ -191,14 +201,23 @@ class Documents:
             raise
 
 
-def _take_short_turns() -> None:
-    """Let the event loop have its turn sooner, in the whole process, than after the 5 ms of Python's own."""
-    sys.setswitchinterval(min(sys.getswitchinterval(), TURN_SECONDS))
+def _named(operations: tuple[Operation, ...], name: str | None) -> Operation:
+    if name is None:
+        if len(operations) > 1:
+            raise RequestError(
+                GraphQLError("The document has several operations: say which, in operationName.")
+            )
+        return operations[0]
+    for operation in operations:
+        if operation.name == name:
+            return operation
+    raise RequestError(GraphQLError("The document has no operation of the name given in operationName."))
 
 
-def _remember(kept: OrderedDict[str, T], text: str, one: T, most: int) -> None:
-    kept[text] = one
-    characters = sum(map(len, kept))
-    while len(kept) > most or (characters > KEPT_CHARACTERS and len(kept) > 1):
-        gone, _ = kept.popitem(last=False)
-        characters -= len(gone)
+def _characters(text: str, _: object) -> int:
+    return len(text)
+
+
+def _switch_sooner() -> None:
+    """Let the event loop continue sooner, in the whole process, than after Python's 5 ms."""
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))

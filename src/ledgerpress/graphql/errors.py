@@ -1,4 +1,4 @@
-"""Top-level errors: those of a client's making, as it may see them, and those of ours, of which it is told nothing."""
+"""Errors of a response: client errors with their message, and errors of the server, which are masked and logged."""
 
 import logging
 import re
@@ -14,12 +14,13 @@ from ledgerpress.graphql.request_context import note_error
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE: Final = 500
+INTERNAL_SERVER_ERROR: Final = "INTERNAL_SERVER_ERROR"
 LOG_UNAVAILABLE: Final = "LOG_UNAVAILABLE"
-"""The code where the log cannot be reached: nothing was recorded, and what is asked again may be answered."""
+"""The log cannot be reached: nothing was recorded, and the client may retry."""
 APPEND_UNRESOLVED: Final = "APPEND_UNRESOLVED"
-"""The code where nobody could say whether a command was recorded: under the same idempotency key it is carried out once."""
-_AWAY: Final = "The log cannot be reached for the moment: try again."
-_REFUSED: Final = "The log does not take writes from this node: nothing was recorded."
+"""It is unknown whether a command was recorded: the client may retry with the same idempotency key."""
+_UNAVAILABLE: Final = "The log cannot be reached for the moment: try again."
+_REJECTED: Final = "The log does not take writes from this node: nothing was recorded."
 _REPLACED: Final = (
     "The log is not the one any more that this server has served, and an operator has to see to it."
 )
@@ -28,33 +29,36 @@ _SUGGESTION: Final = re.compile(r"\s*,?\s*did you mean\b.*", re.IGNORECASE | re.
 
 
 class BadRequest(GraphQLError):
-    """An argument that makes no sense. The message is for the client and gives nothing away."""
+    """An invalid argument. The message is for the client and reveals nothing."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": "BAD_USER_INPUT"})
 
 
 class LogUnavailableError(GraphQLError):
-    """What is asked for needs the log, which cannot be reached or refuses it: it was not begun."""
+    """A request that needs the log, which cannot be reached or rejects writes: it was not executed."""
 
     def __init__(self, errors: Iterable[GraphQLError] = ()) -> None:
-        """Take the errors, of all of which `is_unavailable` is true."""
-        refusals = [failure for error in errors if isinstance(failure := _ours(error), LogRefuses)]
-        super().__init__(_refused(refusals[0]) if refusals else _AWAY, extensions={"code": LOG_UNAVAILABLE})
+        """`is_unavailable` MUST be true for all `errors`."""
+        rejections = [
+            failure for error in errors if isinstance(failure := _server_failure(error), LogRefuses)
+        ]
+        super().__init__(
+            _rejected(rejections[0]) if rejections else _UNAVAILABLE, extensions={"code": LOG_UNAVAILABLE}
+        )
 
 
 def client_error(error: GraphQLError, *, suggestions: bool = True) -> dict[str, Any]:
-    """Return an error as a client may see it: one that is not of its making tells nothing but an id.
+    """Return an error as a client may see it. An error of the server is masked, see `masked_error`.
 
-    The id stands in the log as well, with what went wrong. Without `suggestions` no name of the schema is suggested.
+    Without `suggestions` no name of the schema is suggested.
     """
-    if (original := _ours(error)) is not None:
-        return masked_error(original, error)
-    shown = dict(error.formatted)
+    if (failure := _server_failure(error)) is not None:
+        return masked_error(failure, error)
     message = error.message if suggestions else _SUGGESTION.sub("", error.message)
     if len(message) > LONGEST_MESSAGE:
         message = f"{message[:LONGEST_MESSAGE]}…"
-    return {**shown, "message": message}
+    return {**error.formatted, "message": message}
 
 
 def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -> list[dict[str, Any]]:
@@ -63,55 +67,55 @@ def client_errors(errors: Iterable[GraphQLError], *, suggestions: bool = True) -
 
 
 def masked_error(failure: BaseException, error: GraphQLError | None = None) -> dict[str, Any]:
-    """Return what a client is told of a failure of ours, which is logged with the id that the client is told.
+    """Return an error of the server with an id only. The failure is logged under that id.
 
-    That the log cannot be reached is told as it is: it passes, and whoever asked can do something about it.
+    An unavailable log is reported as such: it is temporary, and the client can retry.
     """
     if isinstance(failure, LogUnavailable):
-        return _away(failure, error)
-    error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log, and nothing that is kept
+        return _unavailable(failure, error)
+    error_id = str(uuid.uuid4())  # noqa: TID251 - names a line of the log and is not stored
     note_error(error_id)
     path = error.path if error else None
     logger.error(
         "a request failed at %s: error %s", path or "its root", error_id, exc_info=failure,
         extra={"error_id": error_id},
     )  # fmt: skip
-    told = GraphQLError(
+    masked = GraphQLError(
         "Something went wrong on the server.",
         nodes=error.nodes if error else None,
         path=path,
-        extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": error_id},
+        extensions={"code": INTERNAL_SERVER_ERROR, "errorId": error_id},
     )
-    return dict(told.formatted)
+    return dict(masked.formatted)
 
 
-def _away(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]:
+def _unavailable(failure: LogUnavailable, error: GraphQLError | None) -> dict[str, Any]:
     match failure:
         case AppendUnresolved():
             code, message = APPEND_UNRESOLVED, _UNRESOLVED
         case LogRefuses():
-            code, message = LOG_UNAVAILABLE, _refused(failure)
+            code, message = LOG_UNAVAILABLE, _rejected(failure)
         case LogReplaced():
             code, message = LOG_UNAVAILABLE, _REPLACED
         case _:
-            code, message = LOG_UNAVAILABLE, _AWAY
+            code, message = LOG_UNAVAILABLE, _UNAVAILABLE
     nodes, path = (error.nodes, error.path) if error else (None, None)
     return dict(GraphQLError(message, nodes=nodes, path=path, extensions={"code": code}).formatted)
 
 
-def _refused(failure: LogRefuses) -> str:
+def _rejected(failure: LogRefuses) -> str:
     logger.warning("the log refuses what a client asked for: %s", failure)
-    return _REFUSED
+    return _REJECTED
 
 
 def is_unavailable(error: GraphQLError) -> bool:
-    """Whether an error is that the log cannot be reached, and nothing came of what was asked."""
-    failure = _ours(error)
+    """Return whether an error is that the log cannot be reached, and nothing was recorded."""
+    failure = _server_failure(error)
     return isinstance(failure, LogUnavailable) and not isinstance(failure, AppendUnresolved)
 
 
-def _ours(error: GraphQLError) -> BaseException | None:
-    """Return the failure behind an error, or `None` where the error is of the client's making."""
+def _server_failure(error: GraphQLError) -> BaseException | None:
+    """Return the exception behind an error, or `None` for a client error."""
     original: BaseException | None = error
     while isinstance(original, GraphQLError):
         error, original = original, original.original_error

@@ -1,10 +1,9 @@
-"""How a request is executed: the document found, executed on one snapshot, and the answer made presentable."""
+"""Execute an operation on one snapshot of the views, and return its response with presentable errors."""
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, cast
 
 import strawberry
@@ -15,30 +14,22 @@ from graphql.pyutils import AbortSignal
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiler import Compiler
-from ledgerpress.graphql.context import Context, Store, Trace
+from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import LogUnavailableError, client_errors, is_unavailable, masked_error
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.request_context import current_trace, note_cost, note_operation
+from ledgerpress.graphql.request_context import current_trace, note_cost
+from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
 from ledgerpress.views.cache_dependencies import CacheDependencies
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionResponse:
-    """A response in the shape of the specification, section 7. `position` is that of the views it was read from."""
-
-    body: dict[str, Any]
-    position: int
-    executed: bool
-
-
 class Executor:
-    """Executes requests against stores."""
+    """Executes operations against stores."""
 
     def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
-        """Execute within `limits`, or within the roomy ones of the development profile."""
+        """Execute within `limits`; the default is the development profile's."""
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
@@ -47,47 +38,67 @@ class Executor:
     async def execute(
         self,
         store: Store,
-        query: str,
+        operation: Operation,
         *,
         variables: Mapping[str, Any] | None = None,
-        operation_name: str | None = None,
         identity: Identity = LOCAL_OPERATOR,
         open_past: bool = False,
-        trace: Trace | None = None,
         reads: CacheDependencies | None = None,
-    ) -> ExecutionResponse:
-        """Execute a request. It does not raise: what fails stands in the answer's `errors`.
+    ) -> Result[ResponseMap]:
+        """Execute an operation of `documents`. Failures are reported in the response's `errors`.
 
-        `open_past` lets everyone see the past of what is public today. What the answer depends on is noted in `reads`.
-        Without a `trace`, it is part of that of the request under way.
+        With `open_past`, everyone may see the past of what is public today. What the response depends on is added to
+        `reads`.
         """
-        context = Context(store, identity, open_past=open_past, trace=trace or current_trace(), reads=reads)
+        context = Context(store, identity, open_past=open_past, trace=current_trace(), reads=reads)
         try:
             try:
-                await self.documents.prepare(query)
-                operation = self.documents.operation(query, operation_name)
-                note_operation(operation)
                 cost = operation.admit(variables)
                 note_cost(cost.field)
-                if operation.type is OperationType.MUTATION and store.log_health.is_lost:
-                    return self._refusal(RequestError(LogUnavailableError()), context)
+                is_mutation = operation.type is OperationType.MUTATION
+                if is_mutation and store.log_health.is_lost:
+                    raise RequestError(LogUnavailableError())
                 async with self._time_limit(operation, context):
                     result = await self._run(operation, variables, context)
-                if _was_not_begun(operation, result):
-                    return self._refusal(RequestError(LogUnavailableError(result.errors or ())), context)
-                return self._answer(result, context, cost)
-            except RequestError as refusal:
-                return self._refusal(refusal, context)
+                if is_mutation and _was_not_begun(result):
+                    raise RequestError(LogUnavailableError(result.errors or ()))
+                return self._result(result, context, cost)
+            except RequestError as error:
+                return self._request_error(error, context.today.snapshot.position)
             except (TimeoutError, TimeLimitExceeded, AbortedGraphQLExecutionError):
-                return self._refusal(RequestError(TimeLimitExceeded()), context)
-            except Exception as failure:  # noqa: BLE001 - whatever fails, no client is told how
+                return self._request_error(RequestError(TimeLimitExceeded()), context.today.snapshot.position)
+            except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
                 # No position: what failed may be the views themselves.
-                return ExecutionResponse({"errors": [masked_error(failure)]}, 0, executed=False)
+                return error_result([masked_error(failure)], 0)
         finally:
             context.close()
 
+    async def execute_document(
+        self,
+        store: Store,
+        query: str,
+        *,
+        operation_name: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+        open_past: bool = False,
+    ) -> Result[ResponseMap]:
+        """Resolve and execute an operation, for programs that have no HTTP edge."""
+        try:
+            operation = await self.documents.resolve(query, operation_name)
+        except RequestError as error:
+            return self.reject(store, error)
+        return await self.execute(
+            store, operation, variables=variables, identity=identity, open_past=open_past
+        )
+
+    def reject(self, store: Store, error: RequestError) -> Result[ResponseMap]:
+        """Return the result of a request without a valid operation, as `Documents.resolve` raised it."""
+        with store.snapshot() as snapshot:
+            return self._request_error(error, snapshot.position)
+
     def _time_limit(self, operation: Operation, context: Context) -> AbstractAsyncContextManager[object]:
-        """Bound the time of a query. A mutation is not cut short: its waits are bounded, and what it did stays done."""
+        """Bound the time of a query. A mutation is not interrupted: its waits are bounded."""
         if self.limits.seconds is None or operation.type is not OperationType.QUERY:
             return nullcontext()
         context.deadline = time.monotonic() + self.limits.seconds
@@ -122,34 +133,34 @@ class Executor:
         )
         if not isinstance(result, ExecutionResult):
             result = await result
-        assert isinstance(result, ExecutionResult)  # noqa: S101 - incremental delivery is another function's
+        assert isinstance(result, ExecutionResult)  # noqa: S101 - incremental delivery has its own function
         return result
 
-    def _answer(self, result: ExecutionResult, context: Context, cost: Cost) -> ExecutionResponse:
-        body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = self._presentable(result.errors)
-        executed = result.data is not None or any(error.path for error in result.errors or ())
-        if executed:
-            body["data"] = result.data
-        if self.limits.tell_cost:
-            body["extensions"] = {"cost": cost.told()}
-        return ExecutionResponse(body, context.today.snapshot.position, executed)
+    def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
+        position = context.today.snapshot.position
+        extensions: ResponseMap = (
+            {"extensions": {"cost": cost.for_response()}} if self.limits.tell_cost else {}
+        )
+        errors = self._presentable(result.errors or ())
+        if result.data is None and not any(error.path for error in result.errors or ()):
+            return error_result(errors, position, **extensions)
+        if errors:
+            return Result(ResultKind.PARTIAL, {"errors": errors, "data": result.data, **extensions}, position)
+        return Result(ResultKind.COMPLETE, {"data": result.data, **extensions}, position)
 
-    def _refusal(self, refusal: RequestError, context: Context) -> ExecutionResponse:
-        body = {"errors": self._presentable(refusal.errors)}
-        return ExecutionResponse(body, context.today.snapshot.position, executed=False)
+    def _request_error(self, error: RequestError, position: int) -> Result[ResponseMap]:
+        kind = ResultKind.SYNTAX_ERROR if error.is_syntax_error else ResultKind.REQUEST_ERROR
+        return error_result(self._presentable(error.errors), position, kind=kind)
 
-    def _presentable(self, errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+    def _presentable(self, errors: Iterable[GraphQLError]) -> list[ResponseMap]:
         return client_errors(errors, suggestions=self.limits.suggestions)
 
 
-def _was_not_begun(operation: Operation, result: ExecutionResult) -> bool:
-    """Whether a mutation came to nothing since the log could not be reached: as if it had never been executed.
+def _was_not_begun(result: ExecutionResult) -> bool:
+    """Return whether a mutation had no effect because the log could not be reached.
 
-    Of several in one document, others may have been carried out before; and in what one answers, the log may be missing
-    too.
+    A document with several root fields may have had an effect; so may a mutation whose payload needs the log.
     """
-    if operation.type is not OperationType.MUTATION or not result.errors or len(result.data or ()) != 1:
+    if not result.errors or len(result.data or ()) != 1:
         return False
-    return all(len(one.path or ()) == 1 and is_unavailable(one) for one in result.errors)
+    return all(len(error.path or ()) == 1 and is_unavailable(error) for error in result.errors)

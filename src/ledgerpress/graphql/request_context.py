@@ -1,7 +1,4 @@
-"""What is known of the request under way, for logs, metrics and traces: one record, found from anywhere below it.
-
-It goes by a context variable, so that no function has to hand it on that has no use for it itself.
-"""
+"""The context of the current request, for logs, metrics and traces: one record, in a context variable."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -9,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from graphql import OperationType
 
-if TYPE_CHECKING:  # What is noted here is noted by the very modules that these come from.
+if TYPE_CHECKING:  # these modules import this one
     from ledgerpress.graphql.context import Trace
     from ledgerpress.graphql.documents import Operation
 
 
 @dataclass(frozen=True, slots=True)
 class OperationInfo:
-    """What operation was asked for, without its document."""
+    """The type and the name of an operation, without its document."""
 
     type: OperationType
     name: str | None
@@ -38,31 +35,31 @@ class RequestContext:
         return self.trace.trace_id if self.trace else None
 
 
-CURRENT: Final = ContextVar[RequestContext | None]("ledgerpress exchange", default=None)
+CURRENT: Final = ContextVar[RequestContext | None]("ledgerpress request context", default=None)
 
 
 def current_trace() -> "Trace | None":
-    """Return the trace that the request under way is part of."""
-    exchange = CURRENT.get()
-    return exchange.trace if exchange else None
+    """Return the trace that the current request is part of."""
+    context = CURRENT.get()
+    return context.trace if context else None
 
 
 def note_operation(operation: "Operation") -> None:
-    """Note which operation the request under way asks for."""
-    exchange = CURRENT.get()
-    if exchange is not None:
-        exchange.operation = operation
+    """Note which operation the current request selects."""
+    context = CURRENT.get()
+    if context is not None:
+        context.operation = operation
 
 
 def note_cost(cost: float) -> None:
-    """Note what the fields that the request under way asks for cost."""
-    exchange = CURRENT.get()
-    if exchange is not None:
-        exchange.cost = cost
+    """Note the field cost of the current request."""
+    context = CURRENT.get()
+    if context is not None:
+        context.cost = cost
 
 
 def note_error(error_id: str) -> None:
-    """Note that the answer to the request under way names this error, of which the log has more."""
-    exchange = CURRENT.get()
-    if exchange is not None:
-        exchange.error_ids.append(error_id)
+    """Note that the response to the current request names this error, whose details are in the log."""
+    context = CURRENT.get()
+    if context is not None:
+        context.error_ids.append(error_id)

@@ -1,63 +1,54 @@
-"""Ready answers, kept in bounded memory, each for as long as nothing that it depends on has changed.
+"""The response cache: results in bounded memory, each until something that it depends on changes.
 
-Whether anything has changed is looked up for each request, and so exactly: see `ViewsVersion`. What events touched is worked
-out when the position has moved, and held against what the answers depend on when they are asked for again.
+Whether anything has changed is checked for each request, and so exactly (`ViewsVersion`). When the position has moved,
+the topics of the new events are recorded; a cached result is compared with them when it is requested again.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies, Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 
-REMEMBERED: Final = 50_000
-"""After so many topics were touched, answers that were not asked for since count as touched, too."""
+MAX_TOPICS: Final = 50_000
+"""After so many topics, results that were not requested since count as changed."""
 Invalidation: TypeAlias = Callable[[Snapshot, int], frozenset[Topic] | None]
-_LOOKS: Final = 3
+"""Returns the topics of the events after a position, up to that of the snapshot; `None` for all topics."""
+_ATTEMPTS: Final = 3
 _ENTRY_BYTES: Final = 600
 _TOPIC_BYTES: Final = 200
-"""What an entry and a topic take beside their texts, roughly."""
+"""What an entry and a topic take in addition to their texts, roughly."""
 
 
 class CacheableStore(Store, Protocol):
-    """A store that reports the version of its views."""
+    """A store whose results can be cached."""
 
     @property
     def caches(self) -> list[Callable[[], None]]:
         """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
         ...
 
-    def views_version(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        """Return the position of the last withdrawal of a payload: older responses may contain it."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class EncodedResponse:
-    """An answer as bytes, true at `position`. Without an event it stays true until the clock tells `expires_at`.
-
-    That is in microseconds since 1970, UTC; `None` where it does not depend on the clock. `etag` is an entity tag
-    (RFC 9110, 8.8.3), which only what was executed and may be kept has.
-    """
-
-    body: bytes
-    position: int
-    executed: bool
-    etag: str | None = None
-    expires_at: int | None = None
+    def views_version(self) -> ViewsVersion:
+        """Return the version of the views: the same object until some process changes anything."""
+        ...
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A kept answer. It was held against all that was touched up to `checked`; no topics stand for everything."""
+    """A cached result, compared with all changes up to `checked`. `topics` of `None` means that any event changes it."""
 
-    ready: EncodedResponse
+    result: EncodedResult
     topics: frozenset[Topic] | None
     since: int
     until: int
@@ -66,7 +57,7 @@ class _Entry:
 
 
 class _TopicChanges:
-    """When topics were last touched: of so many, and of what was touched before only that nobody knows any more."""
+    """When topics last changed: exactly for the most recent ones; earlier changes are unknown."""
 
     def __init__(self) -> None:
         self._recent: dict[Topic, int] = {}
@@ -74,15 +65,15 @@ class _TopicChanges:
         self._recent_from = 0
         self._known_from = 0
 
-    def mark(self, topics: frozenset[Topic], *, after: int, up_to: int) -> None:
-        """Take note that the topics were touched after the one position, and not after the other."""
-        if len(self._recent) + len(topics) > REMEMBERED // 2:
+    def add(self, topics: frozenset[Topic], *, after: int, up_to: int) -> None:
+        """Record that the topics changed after the position `after`, and not after `up_to`."""
+        if len(self._recent) + len(topics) > MAX_TOPICS // 2:
             self._former, self._known_from = self._recent, self._recent_from
             self._recent, self._recent_from = {}, after
         self._recent.update(dict.fromkeys(topics, up_to))
 
     def none_of(self, topics: frozenset[Topic], *, since: int) -> bool:
-        """Return whether it is known that none of the topics was touched after the position `since`."""
+        """Return whether it is certain that none of the topics changed after the position `since`."""
         if since < self._known_from:
             return False
         recent, former = self._recent, self._former
@@ -90,39 +81,42 @@ class _TopicChanges:
 
 
 class ResponseCache:
-    """Answers of one store by their keys; what was not asked for longest goes first. `bytes` is what they take."""
+    """The results of one store, by key. It MUST be cleared when a payload is withdrawn."""
 
-    def __init__(self, max_bytes: int, touching: Invalidation = invalidated_topics) -> None:
-        """Take how many bytes it may take, and what tells which topics events have touched."""
-        self.bytes = 0
+    def __init__(self, max_bytes: int, invalidation: Invalidation = invalidated_topics) -> None:
         self.epoch = 0
-        """Raised with each `forget`: an answer that was begun before is not kept after."""
-        self._max_bytes = max_bytes
-        self._touching = touching
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        """Increases with each `clear`: a result that was requested before is not cached after."""
+        self._invalidation = invalidation
+        self._entries = BoundedCache[Hashable, _Entry](
+            max_bytes=max_bytes, size_of=lambda _, entry: entry.bytes
+        )
         self._version: ViewsVersion | None = None
         self._position = 0
-        self._touched = _TopicChanges()
+        self._changes = _TopicChanges()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
+    def bytes(self) -> int:
+        """The size of all entries, roughly."""
+        return self._entries.bytes
+
+    @property
     def position(self) -> int:
-        """The position as of which answers are held to be true."""
+        """The position at which cached results are known to be true."""
         return self._position
 
-    def forget(self) -> None:
-        """Drop everything."""
+    def clear(self) -> None:
+        """Remove everything."""
         self.epoch += 1
-        self.bytes = 0
         self._entries.clear()
-        self._touched = _TopicChanges()
+        self._changes = _TopicChanges()
 
     def catch_up(self, store: CacheableStore) -> bool:
-        """Take note of what has changed up to this moment; return whether answers may be kept and given at all."""
+        """Record what has changed up to now. Return whether results may be cached and served at all."""
         version = store.views_version()
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             before = self._version
             if version is before:
                 return version.is_settled
@@ -135,56 +129,44 @@ class ResponseCache:
                 break
             if before.position < version.position:
                 with store.snapshot() as snapshot:
-                    found = self._touching(snapshot, self._position)
-                    # Another file where that in use has just been lost.
+                    topics = self._invalidation(snapshot, self._position)
+                    # The file in use may have been lost, and another one opened.
                     is_other = snapshot.position != version.position
-                again = store.views_version()
-                if again is not version:
-                    version = again
+                latest = store.views_version()
+                if latest is not version:
+                    version = latest
                     continue
-                if found is None or is_other:
+                if topics is None or is_other:
                     break
-                self._touched.mark(found, after=self._position, up_to=version.position)
+                self._changes.add(topics, after=self._position, up_to=version.position)
             self._version, self._position = version, version.position
             return True
-        self.forget()
+        self.clear()
         self._version, self._position = version, version.position
         return version.is_settled
 
-    def find(self, key: Hashable, clock: Clock) -> EncodedResponse | None:
-        """Return a kept answer that is true at this moment. `catch_up` MUST have been called without an await since."""
+    def get(self, key: Hashable, clock: Clock) -> EncodedResult | None:
+        """Return a cached result that is true now. `catch_up` MUST have been called, without an await since."""
         entry = self._entries.get(key)
         if entry is None:
             return None
         if entry.checked != self._position:
-            if not self._is_untouched(entry):
-                self._drop(key)
+            if entry.topics is None or not self._changes.none_of(entry.topics, since=entry.checked):
+                self._entries.pop(key)
                 return None
             entry.checked = self._position
-            entry.ready = replace(entry.ready, position=self._position)
+            entry.result = replace(entry.result, position=self._position)
         if (
             entry.until != FOREVER or entry.since != -FOREVER
         ) and not entry.since <= clock.now() < entry.until:
-            self._drop(key)
+            self._entries.pop(key)
             return None
-        self._entries.move_to_end(key)
-        return entry.ready
+        return entry.result
 
-    def keep(self, key: Hashable, ready: EncodedResponse, reads: CacheDependencies, key_bytes: int) -> None:
-        """Keep an answer that was read at `ready.position`, if it is not too large."""
-        topics = None if reads.everything else frozenset(reads.topics)
-        size = len(ready.body) + key_bytes + _ENTRY_BYTES + _TOPIC_BYTES * len(topics or ())
-        if size > self._max_bytes // 4 or ready.position > self._position:
+    def put(self, key: Hashable, result: EncodedResult, reads: CacheDependencies, key_bytes: int) -> None:
+        """Cache a result that was read at `result.position`, if it is not too large."""
+        if result.position > self._position:
             return
-        if key in self._entries:
-            self._drop(key)
-        self._entries[key] = _Entry(ready, topics, reads.since, reads.until, ready.position, size)
-        self.bytes += size
-        while self.bytes > self._max_bytes:
-            self._drop(next(iter(self._entries)))
-
-    def _is_untouched(self, entry: _Entry) -> bool:
-        return entry.topics is not None and self._touched.none_of(entry.topics, since=entry.checked)
-
-    def _drop(self, key: Hashable) -> None:
-        self.bytes -= self._entries.pop(key).bytes
+        topics = None if reads.everything else frozenset(reads.topics)
+        size = len(result.body) + key_bytes + _ENTRY_BYTES + _TOPIC_BYTES * len(topics or ())
+        self._entries.put(key, _Entry(result, topics, reads.since, reads.until, result.position, size))

@@ -1,4 +1,4 @@
-"""Which media type an answer gets (RFC 9110, 12.5.1), and which one a request has (RFC 9110, 8.3)."""
+"""The media type of a response (RFC 9110, 12.5.1), and of a request (RFC 9110, 8.3)."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # Both separators may stand inside a quoted string.
 _ELEMENT: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 _PART: Final = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
-LONGEST: Final = 4_096
-"""A longer header is not read: no client needs one, and none shall cost time."""
+MAX_HEADER: Final = 4_096
+"""A longer header is not parsed: no client needs one."""
 
 
 class MediaRange(NamedTuple):
-    """One of the media ranges that a client accepts."""
+    """A media range that a client accepts."""
 
     name: str
     charset: str | None
@@ -24,7 +24,7 @@ class MediaRange(NamedTuple):
     quality: float
 
     def covers(self, media_type: str) -> bool:
-        """Whether it takes in a media type, in UTF-8 and without parameters of its own."""
+        """Return whether it matches a media type, in UTF-8 and without other parameters."""
         if self.has_other_parameters or self.charset not in {None, "utf-8", "utf8", "*"}:
             return False
         return self.name in {media_type, "*/*"} or (
@@ -32,17 +32,17 @@ class MediaRange(NamedTuple):
         )
 
 
-def answer_media_type(accept: bytes) -> str | None:
-    """Return the media type for an answer, `None` where the client accepts neither.
+def response_media_type(accept: bytes) -> str | None:
+    """Return the media type for a response, `None` where the client accepts neither.
 
     `application/graphql-response+json` goes to clients that name it: others may not know it. `accept` is empty where
     there is no such header.
     """
-    return _answer_media_type(accept) if len(accept) <= LONGEST else None
+    return _response_media_type(accept) if len(accept) <= MAX_HEADER else None
 
 
 @lru_cache(maxsize=512)
-def _answer_media_type(accept: bytes) -> str | None:
+def _response_media_type(accept: bytes) -> str | None:
     ranges = list(_media_ranges(accept))
     if not ranges and not accept.strip(b" \t,"):
         return JSON
@@ -50,57 +50,60 @@ def _answer_media_type(accept: bytes) -> str | None:
     if not graphql and not json:
         return None
     if graphql == json:
-        return GRAPHQL_RESPONSE if any(one.name == GRAPHQL_RESPONSE for one in ranges) else JSON
+        return (
+            GRAPHQL_RESPONSE if any(media_range.name == GRAPHQL_RESPONSE for media_range in ranges) else JSON
+        )
     return GRAPHQL_RESPONSE if graphql > json else JSON
 
 
 def names_html(accept: bytes) -> bool:
-    """Whether a client names HTML among what it accepts, as browsers do; `*/*` is what programs send."""
-    return len(accept) <= LONGEST and _names_html(accept)
+    """Return whether a client accepts HTML by name, as browsers do; programs send `*/*`."""
+    return len(accept) <= MAX_HEADER and _names_html(accept)
 
 
 @lru_cache(maxsize=512)
 def _names_html(accept: bytes) -> bool:
     return any(
-        one.name in {"text/html", "application/xhtml+xml"} and one.quality for one in _media_ranges(accept)
+        media_range.name in {"text/html", "application/xhtml+xml"} and media_range.quality
+        for media_range in _media_ranges(accept)
     )
 
 
 def prefers_event_stream(accept: bytes) -> bool:
-    """Whether a client would rather have an event stream than JSON: it may name both, and by its order where alike."""
+    """Return whether a client prefers an event stream to JSON. Of equal qualities, the first one counts."""
     is_named = b"text/event-stream" in accept.lower()
-    return is_named and len(accept) <= LONGEST and _prefers_event_stream(accept)
+    return is_named and len(accept) <= MAX_HEADER and _prefers_event_stream(accept)
 
 
 @lru_cache(maxsize=256)
 def _prefers_event_stream(accept: bytes) -> bool:
     stream = json = (0.0, 0)
-    for number, one in enumerate(_media_ranges(accept)):
-        wanted = (one.quality, -number)
-        if one.name == "text/event-stream":
-            stream = max(stream, wanted)
-        elif one.name in {JSON, GRAPHQL_RESPONSE}:
-            json = max(json, wanted)
+    for number, media_range in enumerate(_media_ranges(accept)):
+        preference = (media_range.quality, -number)
+        if media_range.name == "text/event-stream":
+            stream = max(stream, preference)
+        elif media_range.name in {JSON, GRAPHQL_RESPONSE}:
+            json = max(json, preference)
     return stream[0] > 0 and stream > json
 
 
 def is_json(content_type: bytes) -> bool:
-    """Whether the Content-Type of a request is JSON in UTF-8."""
-    return len(content_type) <= LONGEST and _is_json(content_type)
+    """Return whether the Content-Type of a request is JSON in UTF-8."""
+    return len(content_type) <= MAX_HEADER and _is_json(content_type)
 
 
 @lru_cache(maxsize=256)
 def _is_json(content_type: bytes) -> bool:
     name, *parameters = _parts(content_type.decode("latin-1"))
-    charset = dict(_parameter(one) for one in parameters).get("charset", "utf-8")
+    charset = dict(map(_parameter, parameters)).get("charset", "utf-8")
     return name.lower() == JSON and charset.lower() in {"utf-8", "utf8"}
 
 
 def _media_ranges(accept: bytes) -> Iterator[MediaRange]:
-    """Read an Accept header. What is not a media range there is left out."""
+    """Parse an Accept header. Invalid elements are ignored."""
     for element in _ELEMENT.findall(accept.decode("latin-1")):
         name, *rest = _parts(element)
-        parameters = dict(_parameter(one) for one in rest)
+        parameters = dict(map(_parameter, rest))
         quality = parameters.pop("q", "1")
         charset = parameters.pop("charset", None)
         if "/" in name and _QUALITY.fullmatch(quality):
@@ -109,13 +112,13 @@ def _media_ranges(accept: bytes) -> Iterator[MediaRange]:
 
 
 def _quality(ranges: list[MediaRange], media_type: str) -> float:
-    """Return how much a media type is wanted: the most specific range that covers it says so."""
-    covering = [one for one in ranges if one.covers(media_type)]
+    """Return the quality of a media type, from the most specific range that covers it."""
+    covering = [media_range for media_range in ranges if media_range.covers(media_type)]
     return max(covering, key=_specificity).quality if covering else 0.0
 
 
-def _specificity(one: MediaRange) -> tuple[int, bool, float]:
-    return 2 - one.name.count("*"), one.charset is not None, one.quality
+def _specificity(media_range: MediaRange) -> tuple[int, bool, float]:
+    return 2 - media_range.name.count("*"), media_range.charset is not None, media_range.quality
 
 
 def _parts(element: str) -> list[str]:

@@ -1,17 +1,26 @@
-"""What is said to a client whose request is not executed."""
+"""Errors of requests that are not executed: their status, code, message and headers."""
+
+import re
+from typing import Final
 
 import msgspec
 
+from ledgerpress.commands.identity import Unauthenticated
+
 Header = tuple[bytes, bytes]
+
+UNAUTHENTICATED: Final = 401
+# What may not be part of error_description (RFC 6750, section 3).
+_NOT_ALLOWED: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 class HttpError(Exception):
-    """A request that is refused, with the status, a code for programs, and a message that says what to do."""
+    """A request that is rejected, with the status, a code for programs, and a message that says what to do."""
 
     def __init__(
         self, status: int, code: str, message: str, *headers: Header, error_id: str | None = None
     ) -> None:
-        """`error_id` is what the log has more under."""
+        """`error_id` names an error of the server in the log."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -20,11 +29,20 @@ class HttpError(Exception):
 
     @property
     def body(self) -> bytes:
-        """The answer: a well-formed GraphQL response of one error (GraphQL, section 7.1.2)."""
+        """A well-formed GraphQL response with one error (GraphQL, section 7.1.2)."""
         extensions = {"code": self.code} | ({"errorId": self.error_id} if self.error_id else {})
         return msgspec.json.encode({"errors": [{"message": str(self), "extensions": extensions}]})
 
 
 def retry_after(seconds: float) -> Header:
-    """Return the header that says when to try again (RFC 9110, 10.2.3): in whole seconds, at least one."""
+    """Return the header that says when to retry (RFC 9110, 10.2.3): in whole seconds, at least one."""
     return b"retry-after", b"%d" % max(1, int(-(-seconds // 1)))
+
+
+def invalid_token(error: Unauthenticated) -> HttpError:
+    """Return the error for invalid credentials, with a challenge (RFC 6750, section 3)."""
+    description = _NOT_ALLOWED.sub("'", str(error))
+    value = f'Bearer realm="LedgerPress", error="invalid_token", error_description="{description}"'
+    return HttpError(
+        UNAUTHENTICATED, "UNAUTHENTICATED", str(error), (b"www-authenticate", value.encode("ascii"))
+    )

@@ -1,4 +1,4 @@
-"""What an application needs to be run: health, metrics, logs, traces, headers, and the sign that it is to stop."""
+"""How the application runs: health, metrics, logging, tracing, headers, and the event that stops it."""
 
 import asyncio
 import secrets
@@ -19,15 +19,15 @@ from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
-from ledgerpress.http.middleware.trusted_hosts import TrustedHosts
+from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """How an application is run. `stopping` is set as soon as the process is to stop.
+    """How the application runs. `stopping` is set when the process is about to stop.
 
-    Whoever keeps a connection open (a subscription) waits for `stopping`, says goodbye and ends: nothing else ends it
-    before the server does, rudely. `metrics` also shows what others have to show (`Metrics.watch`).
+    Connections that stay open (subscriptions) wait for `stopping` and close cleanly; otherwise the server would cut them
+    off. Other modules add their figures to `metrics` (`Metrics.watch`).
     """
 
     health: HealthSettings = field(default_factory=HealthSettings.development)
@@ -39,11 +39,12 @@ class Runtime:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def middleware(self, allowed_hosts: Sequence[str]) -> list[Middleware]:
-        """Return what goes around the application, the outermost first."""
-        around = [
+    def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
+        """Return the middleware, the outermost first."""
+        layers = [
             Middleware(
                 Telemetry,
+                store=store,
                 headers=SecurityHeaders(self.headers, varies_by_origin=bool(self.cors.origins)),
                 metrics=self.metrics if self.exposure.enabled else None,
                 access_log=self.access_log,
@@ -52,33 +53,36 @@ class Runtime:
             )
         ]
         if self.cors.origins:
-            around.append(Middleware(Cors, settings=self.cors))
-        around.append(Middleware(TrustedHosts, allowed=allowed_hosts))
-        return around
+            layers.append(Middleware(Cors, settings=self.cors))
+        if ANY not in allowed_hosts:
+            layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
+        return layers
 
-    def routes(self, store: Store, door: Authenticator) -> list[BaseRoute]:
-        """Return the routes for whoever operates the server."""
-        routes = self._health(store, door, self.health)
+    def routes(self, store: Store, authenticator: Authenticator) -> list[BaseRoute]:
+        """Return the routes for operators."""
+        routes = self._health(store, authenticator, self.health)
         if self.exposure.enabled and self.exposure.port is None:
-            routes.append(self._metrics(store, None if self.exposure.public else door))
+            routes.append(self._metrics(store, None if self.exposure.public else authenticator))
         return routes
 
-    def operations_app(self, store: Store, door: Authenticator) -> Starlette:
-        """Return the application for a port of its own, to which only operators have access."""
+    def operations_app(self, store: Store, authenticator: Authenticator) -> Starlette:
+        """Return the application for a separate port, to which only operators have access."""
         details = HealthSettings(
             lag_events=self.health.lag_events, lag_seconds=self.health.lag_seconds, details=True
         )
-        return Starlette(routes=[*self._health(store, door, details), self._metrics(store, None)])
+        return Starlette(routes=[*self._health(store, authenticator, details), self._metrics(store, None)])
 
-    def _health(self, store: Store, door: Authenticator, settings: HealthSettings) -> list[BaseRoute]:
-        health = Health(store, door, settings, self.stopping)
+    def _health(
+        self, store: Store, authenticator: Authenticator, settings: HealthSettings
+    ) -> list[BaseRoute]:
+        health = Health(store, authenticator, settings, self.stopping)
         return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
 
-    def _metrics(self, store: Store, door: Authenticator | None) -> BaseRoute:
-        """Return the route of the metrics; with a door, for those whom it knows for operators."""
+    def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:
+        """Return the route of the metrics; with an authenticator, for operators only."""
 
         async def metrics(request: Request) -> Response:
-            if door is not None and not await may_see_operations(door, request):
+            if authenticator is not None and not await may_see_operations(authenticator, request):
                 message = "Metrics take a bearer token with the permission operations:read."
                 headers = {"WWW-Authenticate": "Bearer"}
                 return JSONResponse({"errors": [{"message": message}]}, status_code=401, headers=headers)

@@ -1,4 +1,4 @@
-"""The settings of the HTTP door. The defaults are for production."""
+"""The settings of HTTP. The defaults are for production."""
 
 from typing import Annotated, Literal, Self
 

@@ -41,7 +41,7 @@ async def _changes(store: Store, kind: str, slug: str) -> AsyncGenerator[dict[st
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}
-        response = await executor.execute(store, _QUERY % kind, variables=variables)
+        response = await executor.execute_document(store, _QUERY % kind, variables=variables)
         if response.body.get("errors"):
             raise TaskFailed(response.body["errors"][0]["message"])
         subject = response.body["data"][kind]

@@ -119,14 +119,14 @@ def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime
             store,
             graphql_schema(),
             pages=page_contributions(),
-            door=authenticator,
+            authenticator=authenticator,
             settings=settings.http,
             limits=settings.limits,
             cache=settings.cache,
-            live=settings.live,
+            subscriptions=settings.live,
             allowed_hosts=settings.server.hosts,
             open_past=settings.server.open_past,
-            running=runtime,
+            runtime=runtime,
         )
     except BadManifest as error:
         raise InvalidSettings(f"http.trusted_documents: {error}") from error

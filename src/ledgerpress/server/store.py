@@ -20,6 +20,7 @@ from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
+from ledgerpress.features.history import queries as changes
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
@@ -58,6 +59,11 @@ class Store:
         """
         self.log.check_not_replaced()
         return self.views.views_version()
+
+    def last_withdrawal(self, snapshot: Snapshot) -> int:
+        """Return the position of the last withdrawal of a payload: older responses may contain it."""
+        query = changes.ChangeQuery(types=("payload.withdrawn",))
+        return next(iter(changes.positions(snapshot, query, limit=1, newest_first=True)), 0)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""

@@ -1,4 +1,4 @@
-"""The plans of operations: made when an operation comes first, kept with it, and run."""
+"""Execute operations by compiled plans, which are cached with the operation."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,14 +19,12 @@ from ledgerpress.graphql.compiled.execution import Unsupported
 from ledgerpress.graphql.compiled.plan import Plan
 from ledgerpress.graphql.documents import Operation
 
-KEPT_PLANS: Final = 16
-"""Plans of one operation: there may be one for each choice that @skip and @include give."""
 MOST_COERCION_ERRORS: Final = 50
-"""As many as graphql-core tells of by default."""
+"""As many as graphql-core reports by default."""
 
 
 class Compiler:
-    """Runs operations on a schema by plans."""
+    """Executes operations on a schema by plans."""
 
     def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
         self._schema = schema
@@ -35,13 +33,13 @@ class Compiler:
     def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
     ) -> ExecutionResult | None:
-        """Execute an operation as graphql-core would; `None` where only graphql-core can, with nothing done yet.
+        """Execute an operation as graphql-core would; return `None` where only graphql-core can, with nothing done yet.
 
-        Where the context's `deadline` passes, there is no answer but an error that has the code TIMEOUT.
+        After the context's `deadline`, the result is an error with the code TIMEOUT.
         """
-        kept = operation.plans
-        if kept.conditions is None:
-            kept.conditions = _conditions(operation)
+        plans = operation.plans
+        if plans.conditions is None:
+            plans.conditions = _conditions(operation)
         coerced = get_variable_values(
             self._schema,
             operation.node.variable_definitions or (),
@@ -51,26 +49,24 @@ class Compiler:
         )
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        choice = tuple(coerced.coerced.get(name, _ABSENT) for name in kept.conditions)
-        try:
-            plan = kept.by_choice[choice]
-        except KeyError:
-            plan = self._made(operation, kept.conditions, coerced)
-            if len(kept.by_choice) >= KEPT_PLANS:
-                del kept.by_choice[next(iter(kept.by_choice))]
-            kept.by_choice[choice] = plan
+        values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
+        plan: Plan | None = plans.by_values.get(values)
         if plan is None:
-            return None
+            if values not in plans.by_values:
+                plan = self._compile(operation, plans.conditions, coerced)
+                plans.by_values.put(values, plan)
+            if plan is None:
+                return None
         try:
             return plan.execute(coerced, context, root, getattr(context, "deadline", None))
         except Unsupported:
-            kept.by_choice[choice] = None
+            plans.by_values.put(values, None)
             return None
 
-    def _made(
+    def _compile(
         self, operation: Operation, conditions: tuple[str, ...], coerced: VariableValues
     ) -> Plan | None:
-        # A plan keeps nothing of a request but what it was made for.
+        # A plan holds nothing of a request but the conditions that it was compiled for.
         chosen = VariableValues(
             {name: coerced.sources[name] for name in conditions if name in coerced.sources},
             {name: coerced.coerced[name] for name in conditions if name in coerced.coerced},
@@ -100,7 +96,7 @@ class _Conditions(Visitor):
 
 
 def _conditions(operation: Operation) -> tuple[str, ...]:
-    """Return the names of the variables on which it depends which fields are asked for."""
+    """Return the names of the variables on which it depends which fields are selected."""
     visitor = _Conditions()
     visit(operation.document, visitor)
     return tuple(sorted(visitor.names))

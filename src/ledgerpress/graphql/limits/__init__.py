@@ -1,5 +1,5 @@
-"""Limits on documents, variables, cost and time: what a request may ask for before anything is done for it.
+"""Limits on documents, variables, cost and time of a request, checked before it is executed.
 
-Every number is counted in time linear in the document, fragments once, and before validation, since some of
-graphql-core's rules are not linear. What goes beyond a limit is refused with a code, the limit and what was found.
+Counting takes time linear in the document, with each fragment counted once. It comes before validation, since some of
+graphql-core's rules are not linear. A request beyond a limit is rejected with a code, the limit and the number found.
 """

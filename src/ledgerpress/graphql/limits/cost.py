@@ -1,7 +1,6 @@
-"""What an operation costs at most, found before it is executed: IBM's static query analysis (section 5.1.1).
+"""The maximum cost of an operation, before it is executed: IBM's static query analysis (section 5.1.1).
 
-An operation is compiled once to a function of the variables. What does not depend on them is added up beforehand,
-so that most operations cost nothing to cost.
+An operation is compiled once to a function of the variables. What does not depend on them is added up beforehand.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,27 +35,39 @@ from ledgerpress.graphql.limits.settings import Limits
 
 
 class Cost(NamedTuple):
-    """The weighted sums of the fields resolved and of the objects given, by the specification's section 5.3.2."""
+    """The weighted sums of resolved fields and of returned objects (specification, section 5.3.2)."""
 
     field: float
     type: float
 
-    def told(self) -> dict[str, float]:
-        """Return the costs as a client is told them, by the names of the specification's section 6.1.2."""
+    def for_response(self) -> dict[str, float]:
+        """Return the costs for a response, by the names of the specification's section 6.1.2."""
         return {"fieldCost": _tidy(self.field), "typeCost": _tidy(self.type)}
 
     def require(self, limits: Limits) -> None:
-        """Raise `LimitExceeded` where it is more than may be asked for."""
+        """Raise `LimitExceeded` if it exceeds the limits."""
+        if self.field <= limits.field_cost and self.type <= limits.type_cost:
+            return
         require(
-            self.field, limits.field_cost, "COST_EXCEEDED", "The field cost is too high", cost=self.told()
+            self.field,
+            limits.field_cost,
+            "COST_EXCEEDED",
+            "The field cost is too high",
+            cost=self.for_response(),
         )
-        require(self.type, limits.type_cost, "COST_EXCEEDED", "The type cost is too high", cost=self.told())
+        require(
+            self.type,
+            limits.type_cost,
+            "COST_EXCEEDED",
+            "The type cost is too high",
+            cost=self.for_response(),
+        )
 
 
 class Amount(NamedTuple):
-    """What a selection costs, and in addition for each entry of the sized lists in the object it stands in.
+    """The cost of a selection, and the additional cost for each entry of the sized lists of its object.
 
-    The entries are those that the field above says the number of: `sizedFields`.
+    The field above states the number of these entries (`sizedFields`).
     """
 
     field: float = 0
@@ -77,9 +88,9 @@ Part: TypeAlias = Amount | Callable[[Variables], Amount]
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, limits: Limits
 ) -> CostFunction:
-    """Return the function that tells what a valid operation costs. That may raise `LimitExceeded`, for a page's size."""
+    """Return the cost function of a valid operation. It may raise `LimitExceeded` for the size of a page."""
     root = schema.get_root_type(operation.operation)
-    if root is None:  # validation refuses it
+    if root is None:  # validation rejects it
         return lambda _: Cost(0, 0)
     part = _Analysis(schema, document, operation, limits).selections(operation.selection_set, root)
     if isinstance(part, Amount):
@@ -103,9 +114,9 @@ class _Analysis:
     @cached_property
     def fragments(self) -> dict[str, FragmentDefinitionNode]:
         return {
-            one.name.value: one
-            for one in self.document.definitions
-            if isinstance(one, FragmentDefinitionNode)
+            node.name.value: node
+            for node in self.document.definitions
+            if isinstance(node, FragmentDefinitionNode)
         }
 
     @cached_property
@@ -115,27 +126,28 @@ class _Analysis:
     @cached_property
     def defaults(self) -> Variables:
         return {
-            one.variable.name.value: value_of(one.default_value, {})
-            for one in self.operation.variable_definitions or ()
-            if one.default_value
+            variable.variable.name.value: value_of(variable.default_value, {})
+            for variable in self.operation.variable_definitions or ()
+            if variable.default_value
         }
 
     def selections(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> Part:
         return _sum(
-            self.conditional(one.directives, self.selection(one, parent)) for one in selections.selections
+            self.conditional(selection.directives, self.selection(selection, parent))
+            for selection in selections.selections
         )
 
-    def selection(self, one: object, parent: GraphQLNamedType) -> Part:
-        match one:
+    def selection(self, selection: object, parent: GraphQLNamedType) -> Part:
+        match selection:
             case FieldNode():
-                return self.field(one, parent)
+                return self.field(selection, parent)
             case FragmentSpreadNode():
-                return self.spread(one.name.value)
+                return self.spread(selection.name.value)
             case InlineFragmentNode(type_condition=condition):
                 on = self.schema.type_map[condition.name.value] if condition else parent
-                return self.selections(one.selection_set, on)
+                return self.selections(selection.selection_set, on)
             case _:
-                raise TypeError(one)
+                raise TypeError(selection)
 
     def spread(self, name: str) -> Part:
         if name not in self.spreads:
@@ -157,9 +169,9 @@ class _Analysis:
         if node.selection_set is None:
             return Amount(weight)
         below = self.selections(node.selection_set, named)
-        said = cost_directives.size_of(definition)
-        size = list_size(node, definition, said, self.defaults, self.limits)
-        within = bool(said and said.sized_fields)
+        list_size_directive = cost_directives.size_of(definition)
+        size = list_size(node, definition, list_size_directive, self.defaults, self.limits)
+        within = bool(list_size_directive and list_size_directive.sized_fields)
         combine = partial(
             _combine, weight, within=within, each=name in cost_directives.sized_fields_of(parent)
         )
@@ -171,11 +183,11 @@ class _Analysis:
         )
 
     def weight(self, parent: GraphQLNamedType, name: str, definition: GraphQLField) -> float:
-        """Return a field's weight; that of an interface's is the greatest of those that it may stand for."""
+        """Return a field's weight; for an interface the greatest of its object types."""
         weight = cost_directives.weight_of(definition)
         if isinstance(parent, GraphQLInterfaceType):
             objects = self.schema.get_possible_types(parent)
-            return max([weight, *(cost_directives.weight_of(one.fields[name]) for one in objects)])
+            return max([weight, *(cost_directives.weight_of(type_.fields[name]) for type_ in objects)])
         return weight
 
     def conditional(self, directives: Iterable[DirectiveNode] | None, part: Part) -> Part:
@@ -193,7 +205,7 @@ def _where(condition: Any, wanted: bool, defaults: Variables, part: Part, variab
 
 
 def _combine(weight: float, size: int, below: Amount, *, within: bool, each: bool) -> Amount:
-    """Return what a field with objects costs: one object, a list of so many, or one that has a list of so many."""
+    """Return the cost of a field with objects: one object, a list of `size`, or an object with a list of `size`."""
     if each:
         return Amount(weight, 0, below.field, 1 + below.type)
     if within:
@@ -220,12 +232,12 @@ def _sum(parts: Iterable[Part]) -> Part:
     return total
 
 
-def _add(one: Amount, other: Amount) -> Amount:
+def _add(first: Amount, second: Amount) -> Amount:
     return Amount(
-        one.field + other.field,
-        one.type + other.type,
-        one.field_each + other.field_each,
-        one.type_each + other.type_each,
+        first.field + second.field,
+        first.type + second.type,
+        first.field_each + second.field_each,
+        first.type_each + second.type_each,
     )
 
 

@@ -1,7 +1,7 @@
-"""The time that a request may take.
+"""The time limit of a request.
 
-A query is executed on the event loop in one go wherever it can be, so a timer alone would come too late: those who
-execute look at the time themselves, at every field or entry of a list.
+A query usually runs on the event loop without a pause, so that a timer alone would fire too late: the executors check the
+time at every field and every entry of a list.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ class TimeLimitExceeded(LimitExceeded):
 
 
 def check_time(deadline: float | None) -> None:
-    """Raise `TimeLimitExceeded` where the moment `deadline`, by `time.monotonic`, has passed."""
+    """Raise `TimeLimitExceeded` if the time `deadline`, by `time.monotonic`, has passed."""
     if deadline is not None and time.monotonic() >= deadline:
         raise TimeLimitExceeded
 
 
 class DeadlineSignal:
-    """A deadline as graphql-core's executor takes it, which looks at `aborted` at every field."""
+    """A deadline as an abort signal for graphql-core's executor, which checks `aborted` at every field."""
 
     reason: Final = TimeLimitExceeded()
 

@@ -1,8 +1,7 @@
-"""The shape of a document: how deep and how wide its operations are, counted through fragments.
+"""Limits on the shape of a document: how deep and how wide its operations are, counted through fragments.
 
-Each definition is walked once; a spread stands for what its fragment came to. So the time is linear in the
-document, however often fragments are spread, and a fragment that spreads itself counts nothing where it does
-(validation refuses it).
+Each definition is visited once; a spread counts as its fragment. So the time is linear in the document, however often
+fragments are spread. A fragment that spreads itself counts nothing there: validation rejects it.
 """
 
 from collections import Counter
@@ -36,7 +35,7 @@ _INTROSPECTION: Final = {"__schema", "__type"}
 
 @dataclass(slots=True)
 class Shape:
-    """What the selections of a definition come to, with those of the fragments that they spread."""
+    """The counts of a definition, including the fragments that it spreads."""
 
     selections: int = 0
     aliases: int = 0
@@ -46,7 +45,7 @@ class Shape:
     depth: int = 0
 
     def add(self, other: "Shape", *, below: int) -> None:
-        """Count a fragment that is spread below that many fields."""
+        """Add a fragment that is spread `below` so many fields."""
         self.selections = min(self.selections + other.selections, _ENOUGH)
         self.aliases = min(self.aliases + other.aliases, _ENOUGH)
         self.directives = min(self.directives + other.directives, _ENOUGH)
@@ -56,23 +55,23 @@ class Shape:
 
 
 def check_shape(document: DocumentNode, limits: Limits) -> None:
-    """Raise `LimitExceeded` for a document that goes beyond a limit."""
+    """Raise `LimitExceeded` for a document that exceeds a limit."""
     fragments = {
-        one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
     }
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     require(len(operations), limits.operations, "TOO_MANY_OPERATIONS", "The document has too many operations")
-    count = sum(isinstance(one, FragmentDefinitionNode) for one in document.definitions)
+    count = sum(isinstance(node, FragmentDefinitionNode) for node in document.definitions)
     require(count, limits.fragments, "TOO_MANY_FRAGMENTS", "The document defines too many fragments")
     shapes: dict[str, Shape] = {}
     for name in _innermost_first(fragments):
         shapes[name] = _shape(fragments[name], shapes, limits)
-    for one in operations:
-        _require(_shape(one, shapes, limits), limits, one)
+    for node in operations:
+        _require(_shape(node, shapes, limits), limits, node)
 
 
 def _require(shape: Shape, limits: Limits, node: OperationDefinitionNode) -> None:
-    for found, limit, code, what in (
+    for count, limit, code, what in (
         (shape.depth, limits.depth, "TOO_DEEP", "Fields are nested too deep"),
         (shape.at_root, limits.root_fields, "TOO_MANY_ROOT_FIELDS", "The operation has too many root fields"),
         (shape.aliases, limits.aliases, "TOO_MANY_ALIASES", "The operation has too many aliases"),
@@ -85,7 +84,7 @@ def _require(shape: Shape, limits: Limits, node: OperationDefinitionNode) -> Non
         ),
         (shape.selections, limits.selections, "TOO_MANY_SELECTIONS", "The operation selects too much"),
     ):
-        require(found, limit, code, what, node=node)
+        require(count, limit, code, what, node=node)
 
 
 def _innermost_first(fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[str]:
@@ -96,10 +95,10 @@ def _innermost_first(fragments: Mapping[str, FragmentDefinitionNode]) -> Iterato
         begun.add(root)
         while stack:
             name, spreads = stack[-1]
-            for one in spreads:
-                if one in fragments and one not in begun:
-                    begun.add(one)
-                    stack.append((one, _spread_in(fragments[one].selection_set)))
+            for spread in spreads:
+                if spread in fragments and spread not in begun:
+                    begun.add(spread)
+                    stack.append((spread, _spread_in(fragments[spread].selection_set)))
                     break
             else:
                 stack.pop()
@@ -109,11 +108,11 @@ def _innermost_first(fragments: Mapping[str, FragmentDefinitionNode]) -> Iterato
 def _spread_in(selections: SelectionSetNode) -> Iterator[str]:
     stack = [selections]
     while stack:
-        for one in stack.pop().selections:
-            if isinstance(one, FragmentSpreadNode):
-                yield one.name.value
-            elif isinstance(one, FieldNode | InlineFragmentNode) and one.selection_set:
-                stack.append(one.selection_set)
+        for selection in stack.pop().selections:
+            if isinstance(selection, FragmentSpreadNode):
+                yield selection.name.value
+            elif isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
+                stack.append(selection.selection_set)
 
 
 def _shape(
@@ -126,29 +125,29 @@ def _shape(
         _directives(variable.directives, shape, limits)
         if variable.default_value:
             _check_values([variable.default_value], limits)
-    # What an inline fragment without a type selects stands in the same place as what is beside it.
+    # The selections of an inline fragment without a type belong to the selections around it.
     stack = [(definition.selection_set, 0, Counter[str]())]
     while stack:
         selections, below, seen = stack.pop()
-        for one in selections.selections:
+        for selection in selections.selections:
             shape.selections += 1
-            _directives(one.directives, shape, limits)
-            if isinstance(one, FieldNode):
-                _field(one, shape, limits, below=below)
-                key = (one.alias or one.name).value
-                if one.selection_set:
-                    stack.append((one.selection_set, below + 1, Counter()))
-            elif isinstance(one, FragmentSpreadNode):
-                key = f"...{one.name.value}"
-                if spread := shapes.get(one.name.value):
-                    shape.add(spread, below=below)
+            _directives(selection.directives, shape, limits)
+            if isinstance(selection, FieldNode):
+                _field(selection, shape, limits, below=below)
+                key = (selection.alias or selection.name).value
+                if selection.selection_set:
+                    stack.append((selection.selection_set, below + 1, Counter()))
+            elif isinstance(selection, FragmentSpreadNode):
+                key = f"...{selection.name.value}"
+                if fragment := shapes.get(selection.name.value):
+                    shape.add(fragment, below=below)
             else:
-                assert isinstance(one, InlineFragmentNode)  # noqa: S101 - there is no other selection
-                if one.type_condition is None:
-                    stack.append((one.selection_set, below, seen))
+                assert isinstance(selection, InlineFragmentNode)  # noqa: S101 - there is no other selection
+                if selection.type_condition is None:
+                    stack.append((selection.selection_set, below, seen))
                     continue
-                key = f"... on {one.type_condition.name.value}"
-                stack.append((one.selection_set, below, Counter()))
+                key = f"... on {selection.type_condition.name.value}"
+                stack.append((selection.selection_set, below, Counter()))
             shape.repeated += key in seen
             seen[key] += 1
     return shape
@@ -179,14 +178,14 @@ def _directives(directives: tuple[DirectiveNode, ...] | None, shape: Shape, limi
         len(directives),
         limits.directives_in_place,
         "TOO_MANY_DIRECTIVES",
-        "Too many directives stand in one place",
+        "Too many directives stand in directive place",
         node=directives[0],
     )
     shape.directives += len(directives)
-    for one in directives:
-        _check_length(one.name.value, limits)
-        _check_count(one.arguments, limits, "A directive has too many arguments")
-        _check_values([argument.value for argument in one.arguments or ()], limits)
+    for directive in directives:
+        _check_length(directive.name.value, limits)
+        _check_count(directive.arguments, limits, "A directive has too many arguments")
+        _check_values([argument.value for argument in directive.arguments or ()], limits)
 
 
 def _check_values(values: list[ValueNode], limits: Limits) -> None:

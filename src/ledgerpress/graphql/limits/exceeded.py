@@ -1,13 +1,12 @@
-"""How a request that goes beyond a limit is refused."""
+"""The error for a request that exceeds a limit."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from graphql import GraphQLError, Node
 
 
 class LimitExceeded(GraphQLError):
-    """A request goes beyond a limit. `extensions` has a code, the limit and, where it was counted, what was found."""
+    """A request exceeds a limit. `extensions` has a code, the limit and, where it was counted, the number found."""
 
     def __init__(
         self,
@@ -20,8 +19,8 @@ class LimitExceeded(GraphQLError):
         **more: Any,
     ) -> None:
         extensions = {"code": code, "limit": limit, "found": found, **more}
-        told: Mapping[str, Any] = {name: value for name, value in extensions.items() if value is not None}
-        super().__init__(message, nodes=node, extensions=dict(told))
+        known = {name: value for name, value in extensions.items() if value is not None}
+        super().__init__(message, nodes=node, extensions=known)
 
 
 def require(

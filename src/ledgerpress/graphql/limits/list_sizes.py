@@ -1,4 +1,4 @@
-"""How long a list is at most, told from `@listSize`, the arguments and the variables."""
+"""The maximum length of a list, from `@listSize`, the arguments and the variables."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -24,30 +24,34 @@ Size: TypeAlias = int | Callable[[Variables], int]
 
 
 def list_size(
-    node: FieldNode, field: GraphQLField, said: ListSize | None, defaults: Variables, limits: Limits
+    node: FieldNode, field: GraphQLField, directive: ListSize | None, defaults: Variables, limits: Limits
 ) -> Size:
-    """Return the size of the list that a field gives, or says the size of; 1 for what is no list.
+    """Return the size of the list that a field returns, or whose size it states; 1 for other fields.
 
-    With variables in it, or more than a page may have, it is a function; that raises `LimitExceeded`.
+    It is a function where it depends on variables, or exceeds the limit of a page; that function raises `LimitExceeded`.
     """
-    if said is None:
+    if directive is None:
         return ASSUMED_SIZE if isinstance(get_nullable_type(field.type), GraphQLList) else 1
-    slicing = {name: field.args[name].default_value for name in said.slicing_arguments or ()}
-    given = {one.name.value: one.value for one in node.arguments or () if one.name.value in slicing}
-    assumed = said.assumed_size if isinstance(said.assumed_size, int) else ASSUMED_SIZE
+    slicing = {name: field.args[name].default_value for name in directive.slicing_arguments or ()}
+    arguments = {
+        argument.name.value: argument.value
+        for argument in node.arguments or ()
+        if argument.name.value in slicing
+    }
+    assumed = directive.assumed_size if isinstance(directive.assumed_size, int) else ASSUMED_SIZE
 
     def size(variables: Variables) -> int:
-        found = []
+        sizes = []
         for name, default in slicing.items():
-            value = value_of(given[name], variables) if name in given else None
+            value = value_of(arguments[name], variables) if name in arguments else None
             value = default if value is None else value
             if isinstance(value, list | tuple):
-                found.append(len(value))
+                sizes.append(len(value))
             elif isinstance(value, int | float):
-                found.append(_checked(name, int(value), limits, given.get(name)))
-        return max(found, default=assumed)
+                sizes.append(_checked(name, int(value), limits, arguments.get(name)))
+        return max(sizes, default=assumed)
 
-    if not any(_has_variable(one) for one in given.values()):
+    if not any(_has_variable(value) for value in arguments.values()):
         try:
             return size({})
         except LimitExceeded:
@@ -56,7 +60,7 @@ def list_size(
 
 
 def value_of(node: ValueNode, variables: Variables) -> Any:
-    """Return what a number, a list or a boolean comes to; `None` for anything else. A list's entries are not told."""
+    """Return the value of a number, a list (its entries are `None`) or a boolean; `None` for anything else."""
     match node:
         case VariableNode():
             return variables.get(node.name.value)
@@ -83,4 +87,4 @@ def _checked(name: str, size: int, limits: Limits, node: ValueNode | None) -> in
             found=size,
             node=node,
         )
-    return max(size, 0)  # a negative one is the resolver's to refuse
+    return max(size, 0)  # the resolver rejects a negative size

@@ -1,4 +1,4 @@
-"""How many values the variables of a request may have, and how deep."""
+"""Limits on the variables of a request: their number of values, depth, and length of lists."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,18 +10,20 @@ _GREATEST_INTEGER = 2**63
 
 
 def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
-    """Raise `LimitExceeded` for variables that have too much in them. Takes no more time than there may be values."""
+    """Raise `LimitExceeded` for variables that exceed a limit, in time linear in the limits."""
     level: list[Any] = [variables]
     values = depth = 0
     while level:
         below: list[Any] = []
-        for one in level:
-            if isinstance(one, Mapping):
-                below.extend(one.values())
-            elif isinstance(one, list | tuple):
-                require(len(one), limits.list_length, "LIST_TOO_LONG", "A list in the variables is too long")
-                below.extend(one)
-            elif isinstance(one, int) and not -_GREATEST_INTEGER <= one < _GREATEST_INTEGER:
+        for value in level:
+            if isinstance(value, Mapping):
+                below.extend(value.values())
+            elif isinstance(value, list | tuple):
+                require(
+                    len(value), limits.list_length, "LIST_TOO_LONG", "A list in the variables is too long"
+                )
+                below.extend(value)
+            elif isinstance(value, int) and not -_GREATEST_INTEGER <= value < _GREATEST_INTEGER:
                 raise LimitExceeded("NUMBER_TOO_LONG", "An integer in the variables has more than 64 bits.")
             values += 1
         require(

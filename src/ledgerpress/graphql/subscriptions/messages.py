@@ -1,4 +1,4 @@
-"""What subscribers are told: an event as ready JSON text, or the end."""
+"""Messages to subscribers: an event as JSON text, or the end of the subscription."""
 
 import json
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 @dataclass(slots=True, eq=False)
 class ResultMessage:
-    """An event: `payload` is the response in JSON. `state` is the part of it that tells one state from another.
+    """An event: `payload` is the response in JSON. `state` is the part of it that differs between two states.
 
-    `frame` is for the transports: what one of them has just made of it, and for which kind of subscriber, it need not
-    make again for the next.
+    `frame` is for the transports: the encoded frame, with the kind of subscriber that it is for, to be reused for the
+    next subscriber.
     """
 
     position: int
@@ -27,9 +27,9 @@ class ResultMessage:
 
 
 class SubscriptionEnded(Exception):
-    """The subscription has ended: with errors, or without where no further event can come.
+    """The subscription has ended: with errors, or without errors where no further event is possible.
 
-    `position` is where to resume from: everything up to it has been told.
+    `position` is where to resume: everything up to it has been sent.
     """
 
     def __init__(self, errors: list[dict[str, Any]], position: int | None = None) -> None:
@@ -39,7 +39,7 @@ class SubscriptionEnded(Exception):
 
 
 def message_of(result: ExecutionResult, position: int, *, is_state: bool) -> ResultMessage:
-    """Return an event: a response in the shape of the specification, section 7."""
+    """Return the message of an event: a response in the shape of the specification, section 7."""
     parts: dict[str, Any] = {"data": result.data}
     if result.errors:
         parts = {"errors": client_errors(result.errors, suggestions=False), **parts}
@@ -53,8 +53,8 @@ def failed(result: ExecutionResult) -> SubscriptionEnded:
     return SubscriptionEnded(client_errors(result.errors or (), suggestions=False))
 
 
-def broken(message: str, code: str, position: int) -> SubscriptionEnded:
-    """Return the end of a subscription, for a reason that does not lie in it; it can be resumed."""
+def interrupted(message: str, code: str, position: int) -> SubscriptionEnded:
+    """Return the end of a subscription that can be resumed."""
     error = GraphQLError(message, extensions={"code": code, "position": position})
     return SubscriptionEnded([dict(error.formatted)], position)
 

@@ -1,8 +1,8 @@
-"""One step of a subscription: what comes next after a position, found and executed on one snapshot of the views.
+"""One step of a subscription: the next event after a position, executed on one snapshot of the views.
 
-A field of `Subscription` is an ordinary field whose resolver looks for the next event beyond `Step.after`. It either
-says at which position it found one and returns its value, or raises `NothingYet`. So a subscription has no state but a
-position, and everyone who has come as far as another goes on in the same way, in this process or in the next.
+A field of `Subscription` is an ordinary field whose resolver looks for the next event after `Step.after`. It either sets
+the position of that event and returns its value, or raises `NothingYet`. So a subscription has no state but a position,
+and subscribers at the same position continue in the same way, in any process.
 """
 
 from dataclasses import dataclass, replace
@@ -19,18 +19,18 @@ from ledgerpress.views.public_filter import PublicFilter
 
 
 class Kind(Enum):
-    """What an event is made of."""
+    """What the events of a subscription show."""
 
     LOG = auto()
-    """What was recorded: the event after a position is the same whenever it is asked for."""
+    """What was recorded: the event after a position is always the same."""
     TODAY = auto()
-    """What was recorded, as far as it is to be seen now."""
+    """What was recorded, as far as it is visible now."""
     STATE = auto()
-    """The present state; an event is one that differs from what was told last."""
+    """The current state; an event is a state that differs from the one that was sent last."""
 
 
 class NothingYet(Exception):
-    """There is no event beyond the position asked for, up to that of the snapshot."""
+    """There is no event after the position, up to the position of the snapshot."""
 
 
 class Finished(Exception):
@@ -39,7 +39,7 @@ class Finished(Exception):
 
 @dataclass(slots=True)
 class Step:
-    """What is looked for: with `after` of `None`, where to begin; else the first event beyond it."""
+    """A step: with `after` of `None`, where to begin; otherwise the first event after that position."""
 
     after: int | None
     kind: Kind = Kind.STATE
@@ -49,17 +49,17 @@ class Step:
     nothing: bool = False
 
     def begin(self, position: int | None) -> NoReturn:
-        """Answer where to begin: after `position`, or from now on."""
+        """Begin after `position`, or from now on."""
         self.begins_at = position
         self.none_yet()
 
     def none_yet(self) -> NoReturn:
-        """Answer that there is no event yet."""
+        """Report that there is no event yet."""
         self.nothing = True
         raise NothingYet
 
     def finish(self) -> NoReturn:
-        """Answer that there will be none any more."""
+        """Report that there will be no further event."""
         self.finished = True
         raise Finished
 
@@ -76,7 +76,7 @@ SubscriptionInfo = Info[Context, None]
 
 
 def step_of(context: Context, kind: Kind) -> Step:
-    """Return the step that is being executed. Raises a GraphQL error where somebody asks once, and not to be told."""
+    """Return the step that is being executed. Raises a GraphQL error outside of a subscription."""
     if not isinstance(context, SubscriptionContext):
         raise GraphQLError(
             "A subscription takes a connection that stays open: a WebSocket (graphql-transport-ws), or a request that"

@@ -1,95 +1,94 @@
-"""All who subscribe to one document with the same variables and see the same: each event is executed once for them."""
+"""A subscription shared by all equal subscribers: each event is executed once for them."""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from ledgerpress.commands.identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
-from ledgerpress.features.history import queries as changes
-from ledgerpress.features.history.queries import ChangeQuery
-from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.event_cache import CachedStep, EventCache
 from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded, failed, message_of
 from ledgerpress.graphql.subscriptions.poll_step import Kind, Step, SubscriptionContext
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.views.cache_dependencies import FOREVER
-from ledgerpress.views.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.subscriptions.subscriber import Subscriber
 
-SHORTEST_LOOK: Final = 1.0
-"""Seconds between two looks at the present state without an event, at least."""
-LOG_AGAIN: Final = 0.5
-"""Seconds until an event is tried again of which something is in a log that cannot be reached."""
-_AT_ONCE: Final = 64
-"""So many are told before others have a turn."""
-_NOW: Final = -1
-"""Where the present state is kept, which comes after no position."""
+MIN_POLL_SECONDS: Final = 1.0
+"""Between two polls of the current state without an event, at least."""
+LOG_RETRY_SECONDS: Final = 0.5
+"""Until an event is retried that needs the log while that cannot be reached."""
+_SENDS_PER_TURN: Final = 64
+"""So many subscribers get an event before other tasks run."""
+_STATE: Final = -1
+"""The key of the current state in the event cache."""
+_numbers: Final = count()
 
 
 class SharedSubscription:
-    """The subscribers who are told the same. Those at `front` wait for what comes next; others are on their way there."""
+    """Equal subscribers. Those at the front wait for the next event; those behind are catching up."""
 
     def __init__(
         self,
-        engine: Executor,
-        store: Store,
+        executor: Executor,
+        store: CacheableStore,
         settings: SubscriptionSettings,
-        kept: EventCache,
-        turn: asyncio.Lock,
+        cache: EventCache,
+        step_lock: asyncio.Lock,
         operation: Operation,
         variables: Mapping[str, Any],
         identity: Identity,
         *,
         open_past: bool,
     ) -> None:
-        self._engine = engine
+        self._executor = executor
         self._store = store
         self.settings = settings
         self._operation = operation
         self._variables = variables
         self._identity = identity
         self._open_past = open_past
-        self._turn = turn
-        self._kept = kept
+        self._step_lock = step_lock
+        self._cache = cache
+        self._number = next(_numbers)
         self._kind: Kind | None = None
         self._front = 0
-        self._front_seen: str | None = None
+        self._front_state: str | None = None
         self.at_front: set[Subscriber] = set()
         self.behind: set[Subscriber] = set()
         self._closed = False
-        self._moved = asyncio.Event()
+        self._changed = asyncio.Event()
         self._head = 0
         self._until = FOREVER
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody subscribes any more."""
+        """Whether it has no subscribers."""
         return not self.at_front and not self.behind
 
     def open(self) -> None:
-        """Expect somebody."""
+        """Prepare for the first subscriber."""
         self._closed = False
 
     def close(self) -> None:
-        """Let go of what is kept for it: nobody is left."""
+        """Stop: the last subscriber has left."""
         self._closed = True
-        self._kept.forget(id(self))
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `SubscriptionEnded` where it cannot."""
         step = Step(None)
-        async with self._turn:
+        async with self._step_lock:
             context = self._context(step)
             try:
                 position = context.today.snapshot.position
-                result = await self._engine.step(self._operation, variables, context)
+                result = await self._executor.step(self._operation, variables, context)
             finally:
                 context.close()
         if not step.nothing:
@@ -102,68 +101,68 @@ class SharedSubscription:
         """Whether a subscription can go on from a position of the past."""
         return self._kind is Kind.LOG
 
-    async def next(self, after: int, seen: str | None) -> tuple[int, ResultMessage | None]:
-        """Return the next event beyond `after`, if there is one, and the position up to which was looked.
+    async def next(self, after: int, state: str | None) -> tuple[int, ResultMessage | None]:
+        """Return the position up to which events were searched, and the next event after `after`, if there is one.
 
-        Of the present state, one that differs from `seen` is returned. Raises `SubscriptionEnded`, and `LogUnavailable` where the
-        event asks for more than the views hold: it is to be asked for again.
+        Of the current state, only one that differs from `state` is returned. Raises `SubscriptionEnded`, and
+        `LogUnavailable` where the event needs the log; the caller retries.
         """
-        # One step of all groups at a time: others' requests go on in between, however many groups there are.
-        async with self._turn:
+        # One step at a time in the whole process: other requests go on in between.
+        async with self._step_lock:
             context = self._context(step := Step(after))
             try:
                 snapshot = context.today.snapshot
-                key = _NOW if self._kind is Kind.STATE else after
-                kept = self._kept.get(id(self), key)
-                withdrawn = _last_withdrawal(snapshot)
-                if kept is None or not kept.holds(snapshot.position, withdrawn, self._store.clock.now()):
-                    if kept is not None and kept.withdrawn != withdrawn:
-                        self._kept.forget(id(self))
-                    found = await self._execute(context, step)
+                key = self._number, _STATE if self._kind is Kind.STATE else after
+                cached = self._cache.get(key)
+                withdrawn = self._store.last_withdrawal(snapshot)
+                if cached is None or not cached.holds(snapshot.position, withdrawn, self._store.clock.now()):
+                    if cached is not None and cached.withdrawn != withdrawn:
+                        self._cache.clear()
+                    message = await self._execute(context, step)
                     await asyncio.sleep(0)
                     self._until = context.reads.until if step.kind is Kind.STATE else FOREVER
-                    kept = CachedStep(found, step.kind, snapshot.position, withdrawn, self._until)
-                    self._kept.keep(id(self), key, kept)
-                found = kept.told
-                if found is not None and self._kind is Kind.STATE and found.state == seen:
-                    found = None
-                return snapshot.position, found
+                    cached = CachedStep(message, step.kind, snapshot.position, withdrawn, self._until)
+                    self._cache.put(key, cached)
+                message = cached.message
+                if message is not None and self._kind is Kind.STATE and message.state == state:
+                    message = None
+                return snapshot.position, message
             finally:
                 context.close()
 
-    def _seconds_to_look(self) -> float:
-        """Return when to look again without an event: the present state may tell an age."""
+    def _poll_seconds(self) -> float:
+        """Return when to poll again without an event: the current state may show an age."""
         if self._until == FOREVER:
             return self.settings.clock_seconds
         left = (self._until - self._store.clock.now()) / 1_000_000
-        return min(max(left, SHORTEST_LOOK), self.settings.clock_seconds)
+        return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
     def admit(self, subscriber: "Subscriber", reached: int) -> bool:
-        """Let somebody who has been told everything up to `reached` wait at the front, unless that has moved on."""
+        """Move a subscriber that was sent everything up to `reached` to the front, unless the front is ahead of it."""
         if not self.at_front:
-            self._front, self._front_seen = reached, subscriber.seen
+            self._front, self._front_state = reached, subscriber.state
         elif self._front > reached:
             return False
-        elif self._front_seen != subscriber.seen:
-            self._front_seen = None
+        elif self._front_state != subscriber.state:
+            self._front_state = None
         self.behind.discard(subscriber)
         self.at_front.add(subscriber)
-        # The views may have moved since they were looked at, while nobody was here.
-        self._moved.set()
+        # The views may have changed since the last poll, while the front was empty.
+        self._changed.set()
         return True
 
     def wake(self, head: int) -> None:
-        """Take notice that the views have come to `head`."""
+        """Poll: the views have reached `head`."""
         self._head = head
-        self._moved.set()
+        self._changed.set()
 
     async def run(self) -> None:
-        """Tell those at the front what comes, until it is closed."""
+        """Send events to the subscribers at the front, until it is closed."""
         while not self._closed:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds_to_look()):
-                    await self._moved.wait()
-            self._moved.clear()
+                async with asyncio.timeout(self._poll_seconds()):
+                    await self._changed.wait()
+            self._changed.clear()
             for subscriber in list(self.behind):
                 subscriber.check_lag(self._head)
             try:
@@ -171,28 +170,28 @@ class SharedSubscription:
             except SubscriptionEnded as end:
                 self._end_all(end)
             except LogReplaced as replaced:
-                self._end_all(of_another_log(replaced))
+                self._end_all(log_replaced(replaced))
             except LogUnavailable:
-                await asyncio.sleep(LOG_AGAIN)
-                self._moved.set()
-            except Exception as failure:  # noqa: BLE001 - whatever fails, subscribers are not told how
-                self._end_all(broken_inside(failure, self._front))
+                await asyncio.sleep(LOG_RETRY_SECONDS)
+                self._changed.set()
+            except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
+                self._end_all(internal_error(failure, self._front))
 
     async def _advance(self) -> None:
         while self.at_front:
-            reached, found = await self.next(self._front, self._front_seen)
-            if found is None:
+            reached, message = await self.next(self._front, self._front_state)
+            if message is None:
                 self._front = max(self._front, reached)
                 return
-            self._front, self._front_seen = found.position, found.state
+            self._front, self._front_state = message.position, message.state
             for number, subscriber in enumerate(list(self.at_front), 1):
-                if subscriber in self.at_front and subscriber.lacks(found):
-                    subscriber.offer(found)
-                if number % _AT_ONCE == 0:
+                if subscriber in self.at_front and subscriber.lacks(message):
+                    subscriber.offer(message)
+                if number % _SENDS_PER_TURN == 0:
                     await asyncio.sleep(0)
 
     async def _execute(self, context: SubscriptionContext, step: Step) -> ResultMessage | None:
-        result = await self._engine.step(self._operation, self._variables, context)
+        result = await self._executor.step(self._operation, self._variables, context)
         if step.nothing:
             return None
         if step.finished:
@@ -200,7 +199,7 @@ class SharedSubscription:
         if step.found is None:
             raise failed(result)
         if any(is_unavailable(error) for error in result.errors or ()):
-            # It is told when it can be told whole.
+            # Sent when it is complete.
             raise LogUnavailable("what an event says cannot be read")
         self._kind = step.kind
         return message_of(result, step.found, is_state=step.kind is Kind.STATE)
@@ -213,20 +212,14 @@ class SharedSubscription:
         return SubscriptionContext(self._store, self._identity, step, open_past=self._open_past)
 
 
-def broken_inside(failure: Exception, position: int) -> SubscriptionEnded:
-    """Return the end of a subscription that failed on the server: told with an id that the log has, too."""
+def internal_error(failure: Exception, position: int) -> SubscriptionEnded:
+    """Return the end of a subscription that failed on the server, with the id of the error in the log."""
     error = masked_error(failure)
     return SubscriptionEnded(
         [{**error, "extensions": {**error["extensions"], "position": position}}], position
     )
 
 
-def of_another_log(replaced: LogReplaced) -> SubscriptionEnded:
-    """Return the end of a subscription to a log that is not there any more: nothing is left to resume from."""
+def log_replaced(replaced: LogReplaced) -> SubscriptionEnded:
+    """Return the end of a subscription to a log that was replaced: it cannot be resumed."""
     return SubscriptionEnded([masked_error(replaced)])
-
-
-def _last_withdrawal(snapshot: Snapshot) -> int:
-    """Return the last position by which a payload was withdrawn: what was made before that may hold it."""
-    found = changes.positions(snapshot, ChangeQuery(types=("payload.withdrawn",)), limit=1, newest_first=True)
-    return found[0] if found else 0

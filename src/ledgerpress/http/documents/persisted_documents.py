@@ -1,24 +1,30 @@
-"""Which document a request means: its text, or one that is known by its identifier."""
+"""The document of a request: its text, or a trusted or registered document by its identifier.
 
-from dataclasses import dataclass
+Clients register documents by automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document,
+and the text as well where the hash is not known. A text is registered only if it has that hash and was executed, so
+that no entry can stand for another document.
+"""
+
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from ledgerpress.http.documents.automatic_persisted import RegisteredDocuments
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.http.documents.trusted_documents import BadManifest, TrustedDocuments, is_sha256, sha256
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.graphql.request_parsing import GraphQLRequest
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.settings import HttpSettings
 
 _PREFIX: Final = "sha256:"
+_ENTRY_BYTES: Final = 200
+"""What a registered document takes in addition to its text, roughly."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundDocument:
-    """A document's text, and the hash to keep it under once it has been executed."""
+class RequestedDocument(NamedTuple):
+    """A document's text, the hash to register it by once it has been executed, and whether the request has one."""
 
     text: str
-    to_keep: str | None = None
+    register_as: str | None = None
+    is_named: bool = False
 
 
 class PersistedDocuments:
@@ -32,38 +38,41 @@ class PersistedDocuments:
         self._trusted = TrustedDocuments.load(Path(path)) if path else TrustedDocuments()
         self._only_trusted = settings.only_trusted_documents
         self._registers = settings.automatic_persisted_documents and not self._only_trusted
-        self._registered = RegisteredDocuments(
-            max_bytes=settings.max_persisted_bytes, max_document_bytes=settings.max_persisted_document_bytes
+        self._registered = BoundedCache[str, str](
+            max_bytes=settings.max_persisted_bytes,
+            max_entry_bytes=min(settings.max_persisted_document_bytes, settings.max_persisted_bytes),
+            size_of=lambda _, text: len(text.encode("utf-8")) + _ENTRY_BYTES,
         )
         self._ill_formed = settings.unprocessable_status
 
-    def find(self, request: GraphQLRequest) -> FoundDocument:
-        """Return the document that a request means. Raises `HttpError`."""
-        digest = self._identifier(request)
-        text = request.query
+    def find(self, request: GraphQLRequest) -> RequestedDocument:
+        """Return the document of a request. Raises `HttpError`."""
+        text, named = request.query, request.document_id is not None or bool(request.extensions)
+        digest = self._identifier(request) if named else None
         if digest is None:
-            return FoundDocument(self._allowed(text or ""))
+            text = text or ""
+            return RequestedDocument(self._allowed(text) if self._only_trusted else text)
         known = self._trusted.get(digest)
         if known is None and self._registers:
             known = self._registered.get(digest)
         if text is None:
             if known is None:
                 raise self._unknown(request)
-            return FoundDocument(known)
+            return RequestedDocument(known, is_named=True)
         if text == known:
-            return FoundDocument(text)
+            return RequestedDocument(text, is_named=True)
         if sha256(text) != digest:
             raise HttpError(
                 400,
                 "PERSISTED_QUERY_MISMATCH",
                 "The document has another SHA-256 than the request says: send the hash of the very text, in UTF-8.",
             )
-        return FoundDocument(self._allowed(text), digest if self._registers else None)
+        return RequestedDocument(self._allowed(text), digest if self._registers else None, is_named=True)
 
-    def keep(self, found: FoundDocument) -> None:
-        """Keep a document that was executed, where the client wants to name it by its hash."""
-        if found.to_keep:
-            self._registered.keep(found.to_keep, found.text)
+    def register(self, document: RequestedDocument) -> None:
+        """Register a document that was executed, if its client named it by its hash."""
+        if document.register_as:
+            self._registered.put(document.register_as, document.text)
 
     def _allowed(self, text: str) -> str:
         if self._only_trusted and text not in self._trusted:
@@ -95,16 +104,16 @@ class PersistedDocuments:
             )
         return identifier
 
-    def _apollo_digest(self, given: Any) -> str | None:
-        if given is None:
+    def _apollo_digest(self, extension: Any) -> str | None:
+        if extension is None:
             return None
-        if not isinstance(given, dict) or type(given.get("version")) is not int:
+        if not isinstance(extension, dict) or type(extension.get("version")) is not int:
             raise self._bad_persisted(
                 "extensions.persistedQuery has to be an object with version and sha256Hash."
             )
-        if given["version"] != 1:
+        if extension["version"] != 1:
             raise self._bad_persisted("Only version 1 of persisted queries is known here.")
-        digest = given.get("sha256Hash")
+        digest = extension.get("sha256Hash")
         if not isinstance(digest, str) or not is_sha256(digest):
             raise self._bad_persisted("sha256Hash has to be 64 hexadecimal digits in lower case.")
         return digest
@@ -113,7 +122,7 @@ class PersistedDocuments:
         return HttpError(self._ill_formed, "BAD_REQUEST", message)
 
     def _unknown(self, request: GraphQLRequest) -> HttpError:
-        """Return what is said of a document that is not known. Clients go by Apollo's words and codes."""
+        """Return the error for an unknown document. Clients recognise Apollo's messages and codes."""
         if request.document_id is not None:
             return HttpError(
                 404, "PERSISTED_DOCUMENT_NOT_FOUND", "There is no document with that documentId here."

@@ -1,11 +1,4 @@
-"""The short way: a request whose very bytes came before, and whose answer is still kept, is answered at once.
-
-Around everything else. What all the layers below made of a request for a kept answer is remembered by method, query
-string, headers and body, together with the head of the answer: it follows from those, from the settings, and from which
-answer it is. What else may change is looked up for each request: whether the answer is still true, whom the
-door takes somebody without a token for, whether the document is still known by its hash, how often the client may ask, and whether there is room. Wherever one of these is otherwise,
-the request goes the long way as if nothing had been tried.
-"""
+"""The middleware of the fast path; see the package for its contract."""
 
 import time
 from collections.abc import Hashable
@@ -13,37 +6,39 @@ from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.identity import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.request_context import CURRENT, OperationInfo, RequestContext
-from ledgerpress.graphql.response_cache import CacheableStore, EncodedResponse
+from ledgerpress.graphql.request_context import OperationInfo, RequestContext
+from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import Header, HttpError
-from ledgerpress.http.fast_path.fast_path_key import NOTE, FastPathKey
+from ledgerpress.http.fast_path.repeatable_request import NOTE, RepeatableRequest
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
-from ledgerpress.http.graphql.request_body import BufferedReceive
-from ledgerpress.http.graphql.request_parsing import GraphQLRequest
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.limits.concurrency_limit import ConcurrencySlots
 from ledgerpress.http.limits.rate_limit import RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
+from ledgerpress.http.requests.body import BufferedReceive
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
 
 PATH: Final = "/graphql"
-MOST_BYTES: Final = 4 * 2**20
-"""What remembered requests may take, roughly."""
-_LARGEST: Final = 8_192
-"""Larger requests, in bytes, go the long way each time."""
+MAX_BYTES: Final = 4 * 2**20
+"""What known requests may take, roughly."""
+_MAX_REQUEST_BYTES: Final = 8_192
+"""Larger requests take the normal path each time."""
 _ENTRY_BYTES: Final = 3_000
-"""What a request that is remembered takes beside its bytes, roughly."""
-_OF_NO_MEANING: Final = frozenset(
+"""What a known request takes in addition to its bytes, roughly."""
+_IGNORED: Final = frozenset(
     {b"forwarded", b"user-agent", b"via", b"x-forwarded-for", b"x-real-ip", b"x-request-id"}
 )
-"""Headers that nothing here reads, and of which clients and proxies send many: an address is taken from the scope."""
+"""Headers that nothing here reads: the address of a client is taken from the scope."""
 _ABORTED: Final = 499
 
 
 class _KnownRequest(NamedTuple):
-    """A request as it was answered before: by which answer, with which head."""
+    """A request that was answered before, and the head of that response."""
 
     key: Hashable
     etag: str | None
@@ -51,12 +46,12 @@ class _KnownRequest(NamedTuple):
     identity: Identity
     text: str
     named: GraphQLRequest | None
-    asked: OperationInfo
+    operation: OperationInfo
     head: EncodedHead
 
 
-class _KnownHeaders:
-    """Requests that are the same but for their bodies."""
+class _KnownBodies:
+    """Known requests that differ in their bodies only."""
 
     __slots__ = ("by_body", "bytes")
 
@@ -66,173 +61,153 @@ class _KnownHeaders:
 
 
 class FastPath:
-    """ASGI middleware, the outermost. Who shows a token is not answered here, nor who is told how often it may still ask."""
+    """ASGI middleware, the outermost. It answers no request with a token or with rate limit headers."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        answers: CachedExecutor,
+        cached_executor: CachedExecutor,
         store: CacheableStore,
         persisted: PersistedDocuments,
         rates: RateLimiter,
-        door: Authenticator,
-        places: ConcurrencySlots,
+        authenticator: Authenticator,
+        slots: ConcurrencySlots,
         metrics: Metrics | None,
         access_log: AccessLog | None,
         prefix: str,
     ) -> None:
         """`prefix` begins the id of each request that is answered here."""
         self._app = app
-        self._answers = answers
+        self._cached_executor = cached_executor
         self._store = store
         self._persisted = persisted
         self._rates = rates
-        self._door = door
-        self._places = places
+        self._authenticator = authenticator
+        self._slots = slots
         self._metrics = metrics
         self._access_log = access_log
         self._prefix = prefix
         self._number = 0
-        self._recent: dict[Hashable, _KnownHeaders] = {}
-        self._former: dict[Hashable, _KnownHeaders] = {}
-        self._bytes = 0
+        self._known = BoundedCache[Hashable, _KnownBodies](
+            max_bytes=MAX_BYTES, size_of=lambda _, known: known.bytes
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered."""
+        """Answer a request, or pass it on."""
         if scope["type"] != "http" or scope["path"] != PATH:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        bytes_of_it = (
+        head = (
             scope["method"],
             scope["query_string"],
-            *[one for one in scope["headers"] if one[0] not in _OF_NO_MEANING],
+            *[header for header in scope["headers"] if header[0] not in _IGNORED],
         )
         try:
-            alike = self._recent.get(bytes_of_it) or self._again(bytes_of_it)
-        except TypeError:  # a server may give headers that cannot be looked up
+            bodies = self._known.get(head)
+        except TypeError:  # ASGI allows headers that are lists
             await self._app(scope, receive, send)
             return
-        if alike is not None:
+        if bodies is not None:
             body: bytes | None = b""
-            if bytes_of_it[0] == "POST":
-                begun = BufferedReceive(receive)
-                receive = begun
-                body = begun.whole
-            seen = None if body is None else alike.by_body.get(body)
-            if seen is not None:
-                ready = await self._still(seen, scope)
-                if ready is not None:
-                    await self._send(seen, ready, scope, send, started)
+            if head[0] == "POST":
+                buffered = BufferedReceive(receive)
+                receive = buffered
+                body = buffered.whole
+            known = None if body is None else bodies.by_body.get(body)
+            if known is not None:
+                result = await self._current_result(known, scope)
+                if result is not None:
+                    await self._send(known, result, scope, send, started)
                     return
-        await self._app(scope, receive, _Recorder(self, bytes_of_it, scope, send))
+        await self._app(scope, receive, _Recorder(self, head, scope, send))
 
-    async def _still(self, seen: _KnownRequest, scope: Scope) -> EncodedResponse | None:
-        """Return the answer, if all is as it was. The request has been counted then, and only then."""
+    async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
+        """Return the result if all checks pass. The request has been counted then, and only then."""
         try:
-            identity = await self._door.identify(None)
-            ready = self._answers.kept(self._store, seen.key)
-        except Exception:  # noqa: BLE001 - the long way meets it as well, and tells of it
+            identity = await self._authenticator.identify(None)
+            result = self._cached_executor.get(self._store, known.key)
+        except Exception:  # noqa: BLE001 - it fails on the normal path as well, and is reported there
             return None
         if (
-            ready is None
-            or ready.position != seen.position
-            or ready.etag != seen.etag
-            or identity != seen.identity
-            or self._places.taken >= self._places.at_most
+            result is None
+            or result.position != known.position
+            or result.etag != known.etag
+            or identity != known.identity
+            or self._slots.taken >= self._slots.at_most
         ):
             return None
         try:
-            if seen.named is not None:
-                found = self._persisted.find(seen.named)
-                if found.to_keep or found.text != seen.text:
+            if known.named is not None:
+                document = self._persisted.find(known.named)
+                if document.register_as or document.text != known.text:
                     return None
-            self._rates.take(scope, seen.identity)
+            self._rates.take(scope, known.identity)
         except HttpError:
             return None
-        self._answers.counts.hits += 1
-        return ready
+        self._cached_executor.counts.hits += 1
+        return result
 
     async def _send(
-        self, seen: _KnownRequest, ready: EncodedResponse, scope: Scope, send: Send, started: float
+        self, known: _KnownRequest, result: EncodedResult, scope: Scope, send: Send, started: float
     ) -> None:
-        places, status = self._places, _ABORTED
-        places.taken += 1
+        slots, status = self._slots, _ABORTED
+        slots.taken += 1
         try:
-            await send_encoded(send, seen.head, ready.body)
-            status = seen.head.status
+            await send_encoded(send, known.head, result.body)
+            status = known.head.status
         finally:
-            places.taken -= 1
+            slots.taken -= 1
             seconds = time.perf_counter() - started
             if self._metrics:
-                self._metrics.request(seen.asked.type.value, status, seconds)
+                self._metrics.request(known.operation.type.value, status, seconds)
             if self._access_log:
                 self._number += 1
-                exchange = RequestContext(f"{self._prefix}{self._number:x}", operation=seen.asked)
-                self._access_log.note(exchange, scope, status, seconds)
+                context = RequestContext(f"{self._prefix}{self._number:x}", operation=known.operation)
+                self._access_log.note(context, scope, status, seconds)
 
-    def _again(self, bytes_of_it: Hashable) -> _KnownHeaders | None:
-        alike = self._former.pop(bytes_of_it, None)
-        if alike is not None:
-            self._keep(bytes_of_it, alike)
-        return alike
-
-    def _keep(self, bytes_of_it: Hashable, alike: _KnownHeaders) -> None:
-        if self._bytes + alike.bytes > MOST_BYTES // 2:
-            self._former, self._recent, self._bytes = self._recent, {}, 0
-        self._recent[bytes_of_it] = alike
-        self._bytes += alike.bytes
-
-    def learn(
-        self, bytes_of_it: tuple[object, ...], scope: Scope, status: int, headers: list[Header]
-    ) -> None:
-        """Remember how a request was answered, if it is noted that it may be answered so again."""
-        note: FastPathKey | None = scope.get(NOTE)
-        exchange = CURRENT.get()
-        if note is None or exchange is None or exchange.operation is None:
-            return
-        size = len(note.body) + sum(len(name) + len(value) for name, value in scope["headers"])
+    def learn(self, head: tuple[object, ...], scope: Scope, status: int, headers: list[Header]) -> None:
+        """Store the head of the response to a request that is marked as repeatable."""
+        request: RepeatableRequest = scope[NOTE]
+        bodies = self._known.get(head)
+        known = bodies.by_body.get(request.body) if bodies else None
+        result = request.result
+        if known and known[:4] == (request.key, result.etag, result.position, request.identity):
+            return  # the head is the same: another check failed
+        size = len(request.body) + sum(len(name) + len(value) for name, value in scope["headers"])
         size += len(scope["query_string"])
-        if size > _LARGEST:
+        if size > _MAX_REQUEST_BYTES:
             return
-        alike = self._recent.pop(bytes_of_it, None)
-        if alike is None:
-            alike = _KnownHeaders(size)
-        else:
-            self._bytes -= alike.bytes
-        if note.body not in alike.by_body:
-            if alike.bytes > MOST_BYTES // 8:
-                alike = _KnownHeaders(size)
-            alike.bytes += _ENTRY_BYTES + 2 * len(note.body)
-        asked = OperationInfo(exchange.operation.type, exchange.operation.name)
-        alike.by_body[note.body] = _KnownRequest(
-            note.key,
-            note.ready.etag,
-            note.ready.position,
-            note.identity,
-            note.text,
-            note.named,
-            asked,
+        if bodies is None or (known is None and bodies.bytes > MAX_BYTES // 8):
+            bodies = _KnownBodies(size)
+        if known is None:
+            bodies.bytes += _ENTRY_BYTES + 2 * len(request.body)
+        bodies.by_body[request.body] = _KnownRequest(
+            request.key,
+            result.etag,
+            result.position,
+            request.identity,
+            request.operation.text,
+            request.named,
+            OperationInfo(request.operation.type, request.operation.name),
             EncodedHead(status, headers),
         )
-        self._keep(bytes_of_it, alike)
+        self._known.put(head, bodies)
 
 
 class _Recorder:
-    """The way out of an answer: what the layers below have made of its head is what is sent."""
+    """A `send` that sees the head of the response as all layers below made it."""
 
-    __slots__ = ("_bytes_of_it", "_scope", "_send", "_short_way")
+    __slots__ = ("_fast_path", "_head", "_scope", "_send")
 
-    def __init__(
-        self, short_way: FastPath, bytes_of_it: tuple[object, ...], scope: Scope, send: Send
-    ) -> None:
-        self._short_way = short_way
-        self._bytes_of_it = bytes_of_it
+    def __init__(self, fast_path: FastPath, head: tuple[object, ...], scope: Scope, send: Send) -> None:
+        self._fast_path = fast_path
+        self._head = head
         self._scope = scope
         self._send = send
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and NOTE in self._scope:
-            self._short_way.learn(self._bytes_of_it, self._scope, message["status"], list(message["headers"]))
+            self._fast_path.learn(self._head, self._scope, message["status"], list(message["headers"]))
         await self._send(message)

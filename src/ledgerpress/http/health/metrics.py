@@ -1,6 +1,6 @@
-"""What Prometheus reads: counted here with plain numbers, and put into its format when it asks.
+"""Metrics for Prometheus: counted as plain numbers, and converted when they are requested.
 
-Every label has few values, and none is a client's choice: no document, operation name, slug, token or address.
+Every label has few values, and no value is a client's choice: no document, operation name, slug, token or address.
 """
 
 from bisect import bisect_left
@@ -32,7 +32,7 @@ BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether, where and to whom metrics are shown."""
+    """Whether, where and to whom metrics are available."""
 
     enabled: Annotated[bool, Meta(description="There is a `/metrics` for Prometheus.")] = True
     public: Annotated[
@@ -53,7 +53,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def development(cls) -> "MetricsSettings":
-        """Return the settings where one person tries things out."""
+        """Return the settings for development."""
         return cls(public=True)
 
     def __post_init__(self) -> None:
@@ -71,19 +71,19 @@ class _Gauge:
 
 
 class Metrics(Collector):
-    """The numbers of one process."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self._durations: dict[str, list[float]] = {}
         self._statuses: dict[tuple[str, int], int] = {}
-        self._watched: list[_Gauge] = []
-        self._store: _Seen | None = None
+        self._gauges: list[_Gauge] = []
+        self._store: _StoreMetrics | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
     def request(self, kind: str, status: int, seconds: float) -> None:
-        """Count a request that has been answered. `kind` is one of a few words."""
+        """Count a request. `kind` is one of a few words."""
         durations = self._durations.get(kind)
         if durations is None:
             durations = self._durations[kind] = [0.0] * (len(BOUNDS) + 2)
@@ -101,22 +101,22 @@ class Metrics(Collector):
         kind: Literal["counter", "gauge"] = "gauge",
         label: str | None = None,
     ) -> None:
-        """Show what `read` returns whenever Prometheus asks: a number, or with `label` one for each of its values.
+        """Include what `read` returns: a number, or with `label` one for each of its values.
 
         The name gets the prefix `ledgerpress_`, and a counter the suffix `_total`.
         """
-        self._watched.append(_Gauge(name, documentation, kind, label, read))
+        self._gauges.append(_Gauge(name, documentation, kind, label, read))
 
     async def text(self, store: Store, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
         points = store.checkpoints
         lag = await lags(store.log, points, store.clock.now(), store.log_health)
         views = store.views
-        self._store = _Seen(store.log_health, points, lag, views.path.name, views.since)
+        self._store = _StoreMetrics(store.log_health, points, lag, views.path.name, views.since)
         try:
             encode, media_type = choose_encoder(accept)
             return encode(self._registry), media_type
-        except (TypeError, ValueError):  # a version or an escaping in the header that there is not
+        except (TypeError, ValueError):  # an unknown version or escaping in the header
             encode, media_type = choose_encoder("")
             return encode(self._registry), media_type
 
@@ -124,8 +124,8 @@ class Metrics(Collector):
         """Yield the metrics, for the registry."""
         yield InfoMetricFamily("ledgerpress", "The program.", {"version": __version__})
         yield from self._requests()
-        for watched in self._watched:
-            yield _family(watched)
+        for gauge in self._gauges:
+            yield _family(gauge)
         if self._store:
             yield from self._store.families()
 
@@ -151,8 +151,8 @@ class Metrics(Collector):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was found out about a store when Prometheus asked."""
+class _StoreMetrics:
+    """The state of a store at the time of a request."""
 
     contact: LogHealth
     points: Mapping[str, Checkpoint]
@@ -171,12 +171,12 @@ class _Seen:
         yield _by_projection(
             "lag_events",
             "Events still to be applied.",
-            {n: one.events for n, one in self.lag.items() if one.is_known},
+            {name: lag.events for name, lag in self.lag.items() if lag.is_known},
         )
         yield _by_projection(
             "lag_seconds",
             "For how long the first event still to be applied has been recorded, or nothing was heard of the log.",
-            {name: one.seconds for name, one in self.lag.items()},
+            {name: lag.seconds for name, lag in self.lag.items()},
         )
         yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", {"file": self.file})
         yield GaugeMetricFamily(
@@ -223,11 +223,11 @@ def _by_projection(name: str, documentation: str, values: Mapping[str, float]) -
     return family
 
 
-def _family(watched: _Gauge) -> Metric:
-    labels = [watched.label] if watched.label else []
-    of_kind = CounterMetricFamily if watched.kind == "counter" else GaugeMetricFamily
-    family = of_kind(f"ledgerpress_{watched.name}", watched.documentation, labels=labels)
-    value = watched.read()
+def _family(gauge: _Gauge) -> Metric:
+    labels = [gauge.label] if gauge.label else []
+    of_kind = CounterMetricFamily if gauge.kind == "counter" else GaugeMetricFamily
+    family = of_kind(f"ledgerpress_{gauge.name}", gauge.documentation, labels=labels)
+    value = gauge.read()
     for label, number in value.items() if isinstance(value, Mapping) else [("", value)]:
-        family.add_metric([label] if watched.label else [], number)
+        family.add_metric([label] if gauge.label else [], number)
     return family

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it is ready: every projection runs and has nearly nothing to catch up with."""
+"""Liveness and readiness: a server is ready if every projection runs and is nearly up to date."""
 
 import asyncio
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from ledgerpress.views.projection.lag import Lag, lags, node_lag
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a server is ready, and whom it tells why not."""
+    """When a server is ready, and who may see why not."""
 
     lag_events: Annotated[
         int,
@@ -41,24 +41,24 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def development(cls) -> "HealthSettings":
-        """Return the settings where one person tries things out: ready is who has nothing to catch up with."""
+        """Return the settings for development: ready means that nothing is left to apply."""
         return cls(lag_events=0, lag_seconds=0.0, details=True)
 
     def is_behind(self, lag: Lag) -> bool:
-        """Whether a projection has too much to catch up with, or may have for all that is known."""
+        """Return whether a projection is too far behind, or may be."""
         may_be = lag.events > 0 or not lag.is_known
         return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
 
 
 class Health:
-    """Answers the two questions that an operator's machinery asks."""
+    """The liveness and readiness probes."""
 
     def __init__(
-        self, store: Store, door: Authenticator, settings: HealthSettings, stopping: asyncio.Event
+        self, store: Store, authenticator: Authenticator, settings: HealthSettings, stopping: asyncio.Event
     ) -> None:
-        """`stopping` is set as soon as the process is to stop: it is not ready then."""
+        """`stopping` is set when the process is about to stop: it is not ready then."""
         self._store = store
-        self._door = door
+        self._authenticator = authenticator
         self._settings = settings
         self._stopping = stopping
 
@@ -74,7 +74,9 @@ class Health:
         node = node_lag(lag)
         paused = {name: point.error for name, point in points.items() if point.is_paused}
         behind = {
-            name: one.events if one.is_known else None for name, one in lag.items() if settings.is_behind(one)
+            name: behind.events if behind.is_known else None
+            for name, behind in lag.items()
+            if settings.is_behind(behind)
         }
         status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
         if self._stopping.is_set():
@@ -101,15 +103,15 @@ class Health:
 
     async def _may_see_operations(self, request: Request) -> bool:
         try:
-            return await may_see_operations(self._door, request)
-        except LogUnavailable:  # it is asked about a token while the views of tokens stand still
+            return await may_see_operations(self._authenticator, request)
+        except LogUnavailable:  # a token cannot be checked while its views are paused
             return False
 
 
-async def may_see_operations(door: Authenticator, request: Request) -> bool:
-    """Return whether a request shows that it comes from somebody who may see how the server works."""
+async def may_see_operations(authenticator: Authenticator, request: Request) -> bool:
+    """Return whether the client of a request has the permission operations:read."""
     try:
-        identity = await door.identify(request.headers.get("authorization"))
+        identity = await authenticator.identify(request.headers.get("authorization"))
     except Unauthenticated:
         return False
     return identity.may(Permission.READ_OPERATIONS)

@@ -1,4 +1,4 @@
-"""A bound on the requests that are worked on at a time: beyond it, the answer is 503 at once (RFC 9110, 15.6.4)."""
+"""Limit the number of concurrent requests: beyond it, requests get 503 at once (RFC 9110, 15.6.4)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,72 +6,56 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.http.errors import HttpError, retry_after
-from ledgerpress.http.responses import send_refusal
+from ledgerpress.http.responses import send_error
 
 _EXEMPT: Final = ("/health/", "/metrics")
-"""Whoever watches over the server has to be answered most of all when it is busy."""
+"""Operators need these most when the server is busy."""
 _STREAM: Final = b"text/event-stream"
 
 
 @dataclass(slots=True)
 class ConcurrencySlots:
-    """How many requests may be worked on at a time, and how many are."""
+    """How many requests may be in progress at a time, and how many are."""
 
     at_most: int
     taken: int = 0
 
 
 class ConcurrencyLimit:
-    """ASGI middleware. A stream of events gives its place back when it begins: it has bounds of its own."""
+    """ASGI middleware. An event stream releases its slot when it begins: streams have their own limits."""
 
-    def __init__(self, app: ASGIApp, *, places: ConcurrencySlots) -> None:
+    def __init__(self, app: ASGIApp, *, slots: ConcurrencySlots) -> None:
         self._app = app
-        self._places = places
+        self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it."""
+        """Answer a request, or reject it."""
         if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return
-        if self._places.taken >= self._places.at_most:
-            await send_refusal(
+        slots = self._slots
+        if slots.taken >= slots.at_most:
+            await send_error(
                 send,
                 HttpError(
                     503, "TOO_BUSY", "The server has too many requests to answer. Try again.", retry_after(1)
                 ),
             )
             return
-        place = _Place(self._places, send)
+        slots.taken += 1
+        holds_slot = True
+
+        async def releasing(message: Message) -> None:
+            nonlocal holds_slot
+            if holds_slot and message["type"] == "http.response.start":
+                for name, value in message.get("headers", ()):
+                    if name == b"content-type" and value.startswith(_STREAM):
+                        holds_slot = False
+                        slots.taken -= 1
+            await send(message)
+
         try:
-            await self._app(scope, receive, place)
+            await self._app(scope, receive, releasing)
         finally:
-            place.give_back()
-
-
-class _Place:
-    """A place among the requests that are worked on, and the way of its answer out."""
-
-    __slots__ = ("_among", "_held", "_send")
-
-    def __init__(self, among: ConcurrencySlots, send: Send) -> None:
-        self._among = among
-        self._send = send
-        self._held = True
-        among.taken += 1
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_stream(message):
-            self.give_back()
-        await self._send(message)
-
-    def give_back(self) -> None:
-        if self._held:
-            self._held = False
-            self._among.taken -= 1
-
-
-def _is_stream(message: Message) -> bool:
-    for name, value in message.get("headers", ()):
-        if name == b"content-type":
-            return bool(value.startswith(_STREAM))
-    return False
+            if holds_slot:
+                slots.taken -= 1

@@ -1,19 +1,18 @@
-"""Whose allowance of requests counts: the token's, and without one the client address's."""
+"""Identify the client of a request, and count the request for its token, or for its address without a token."""
 
 from starlette.types import Scope
 
 from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
-from ledgerpress.http.bearer_challenge import challenge
-from ledgerpress.http.errors import Header
+from ledgerpress.http.errors import Header, invalid_token
 from ledgerpress.http.limits.token_bucket import TokenBuckets, client_address
 from ledgerpress.http.settings import HttpSettings
 
 
 class RateLimiter:
-    """Lets clients in as often as the settings allow."""
+    """Admits requests of each client at the rate of the settings."""
 
-    def __init__(self, door: Authenticator, settings: HttpSettings) -> None:
-        self._door = door
+    def __init__(self, authenticator: Authenticator, settings: HttpSettings) -> None:
+        self._authenticator = authenticator
         self._tokens, self._addresses = (
             TokenBuckets(
                 per_second=rate,
@@ -24,35 +23,35 @@ class RateLimiter:
         )
 
     async def admit(self, scope: Scope, authorization: bytes | None) -> tuple[Identity, tuple[Header, ...]]:
-        """Return who sends a request, and the headers that tell a token how many more it may send. Raises `Refusal`.
+        """Return who sends a request, and the headers that tell a token how many more it may send.
 
-        Bad credentials count for the address that they come from: nobody tries them faster than it may ask.
+        Invalid credentials count for their address, so that nobody tries them faster than requests. Raises `HttpError`.
         """
         try:
             identity = await self.identify(
                 scope, None if authorization is None else authorization.decode("latin-1")
             )
         except Unauthenticated as error:
-            raise challenge(error) from None
+            raise invalid_token(error) from None
         return identity, self.take(scope, identity)
 
-    async def still_admit(self, scope: Scope, authorization: bytes) -> Identity:
-        """Return who has sent a request that was admitted, asked again. Raises `Refusal`."""
+    async def identify_again(self, scope: Scope, authorization: bytes) -> Identity:
+        """Return who sends a request that was admitted before. Raises `HttpError`."""
         try:
             return await self.identify(scope, authorization.decode("latin-1"))
         except Unauthenticated as error:
-            raise challenge(error) from None
+            raise invalid_token(error) from None
 
     async def identify(self, scope: Scope, authorization: str | None) -> Identity:
-        """Return whose the value of an Authorization header is. Raises `Unauthenticated`, and `Refusal`."""
+        """Return the identity of an Authorization header. Raises `Unauthenticated` and `HttpError`."""
         try:
-            return await self._door.identify(authorization)
+            return await self._authenticator.identify(authorization)
         except Unauthenticated:
             self._addresses.take(client_address(scope.get("client")))
             raise
 
     def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
-        """Count a request, and return the headers that tell a token how many more it may send. Raises `Refusal`."""
+        """Count a request, and return the headers that tell a token how many more it may send. Raises `HttpError`."""
         client = identity.token_id or identity.actor_id
         if client:
             return self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()

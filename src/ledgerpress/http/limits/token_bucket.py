@@ -1,7 +1,7 @@
-"""How many requests a client may send: a bucket of tokens for each, which fills at a steady rate.
+"""Rate limits: a token bucket for each client, which fills at a constant rate.
 
-A bucket that is full again is like one that never was, so it may be forgotten. Where all the buckets that are kept
-are in use, newcomers share one: whoever comes from very many addresses gains nothing by it.
+A full bucket equals a new one, so it may be removed. When the maximum number of buckets is in use, new clients share one:
+an attacker with very many addresses gains nothing.
 """
 
 import time
@@ -15,14 +15,14 @@ from ledgerpress.http.errors import Header, HttpError, retry_after
 
 @dataclass(slots=True)
 class _Bucket:
-    """`left` requests at the moment `at`, in seconds of a clock that only goes on."""
+    """`left` requests at the time `at`, in seconds of a monotonic clock."""
 
     left: float
     at: float
 
 
 class TokenBuckets:
-    """An allowance for each client: `per_second` on average, `burst` at once; none is limited where that is 0."""
+    """An allowance for each client: `per_second` on average, some seconds' worth at once. 0 means no limit."""
 
     def __init__(
         self,
@@ -32,6 +32,8 @@ class TokenBuckets:
         max_clients: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.is_on = per_second > 0
+        """Whether there is a limit."""
         self._per_second = per_second
         self._burst = max(1.0, per_second * burst_seconds)
         self._max_clients = max_clients
@@ -40,13 +42,8 @@ class TokenBuckets:
         self._shared = _Bucket(self._burst, clock())
         self._policy = b'"requests";q=%d;w=%d' % (self._burst, max(1, round(burst_seconds)))
 
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is limited."""
-        return self._per_second > 0
-
     def take(self, client: str) -> float:
-        """Count a request of a client, and return how many are left to it.
+        """Count a request of a client, and return how many it has left.
 
         Raises `HttpError` with the status 429 (RFC 6585, section 4).
         """
@@ -82,7 +79,7 @@ class TokenBuckets:
         return bucket
 
     def headers(self, left: float) -> tuple[Header, ...]:
-        """Return what tells a client how many requests are left to it, by the IETF's draft "RateLimit header fields"."""
+        """Return the headers that tell a client how many requests it has left (IETF draft "RateLimit header fields")."""
         full_in = (self._burst - left) / self._per_second
         return (
             (b"ratelimit-policy", self._policy),
@@ -91,7 +88,7 @@ class TokenBuckets:
 
 
 def client_address(client: tuple[str, int] | None) -> str:
-    """Return what an anonymous client is told by: its address, or its network, where one has ever so many (IPv6)."""
+    """Return what identifies an anonymous client: its IPv4 address, or its IPv6 network (/64)."""
     if client is None:
         return "unknown"
     host = client[0]

@@ -1,7 +1,7 @@
-"""The access log: one line a request, of what operators need, and nothing that is somebody's secret.
+"""The access log: one line for each request, with what operators need and no secrets.
 
-It holds no query string, header, variable, document or answer. What a client chose (the path, the operation's name) is
-cut short.
+It contains no query string, header, variable, document or response. What a client chose (the path, the operation's name)
+is truncated.
 """
 
 from collections.abc import Callable
@@ -12,38 +12,38 @@ from starlette.types import Scope
 from ledgerpress.graphql.request_context import RequestContext
 
 LOGGER: Final = "ledgerpress.access"
-MOST_CHARACTERS: Final = 200
-"""Of what a client chose."""
+MAX_CHARACTERS: Final = 200
+"""Of texts that a client chose."""
 
 
 class AccessLog:
-    """Has a line written for each request. It goes past the logging of Python: a record there costs as much as an answer."""
+    """Writes a line for each request, without Python's logging: a record there costs as much as a response."""
 
     def __init__(self, write: Callable[[str, dict[str, Any]], None]) -> None:
-        """`write` takes a line's message and its fields."""
+        """`write` takes the message and the fields of a line."""
         self._write = write
 
-    def note(self, exchange: RequestContext, scope: Scope, status: int, seconds: float) -> None:
-        """Note a request that took `seconds`."""
-        method = scope.get("method", "WEBSOCKET")[:MOST_CHARACTERS]
-        path = scope["path"][:MOST_CHARACTERS]
+    def note(self, context: RequestContext, scope: Scope, status: int, seconds: float) -> None:
+        """Write the line of a request that took `seconds`."""
+        method = scope.get("method", "WEBSOCKET")[:MAX_CHARACTERS]
+        path = scope["path"][:MAX_CHARACTERS]
         client = scope.get("client")
         fields: dict[str, Any] = {
-            "request_id": exchange.id,
+            "request_id": context.id,
             "method": method,
             "path": path,
             "status": status,
             "ms": round(seconds * 1_000, 3),
             "client": client[0] if client else None,
         }
-        if exchange.trace_id:
-            fields["trace_id"] = exchange.trace_id
-        if exchange.operation is not None:
-            fields["operation"] = exchange.operation.type.value
-            if name := exchange.operation.name:
-                fields["operation_name"] = name[:MOST_CHARACTERS]
-        if exchange.cost is not None:
-            fields["cost"] = exchange.cost
-        if exchange.error_ids:
-            fields["error_id"] = ",".join(exchange.error_ids[:10])
+        if context.trace_id:
+            fields["trace_id"] = context.trace_id
+        if context.operation is not None:
+            fields["operation"] = context.operation.type.value
+            if name := context.operation.name:
+                fields["operation_name"] = name[:MAX_CHARACTERS]
+        if context.cost is not None:
+            fields["cost"] = context.cost
+        if context.error_ids:
+            fields["error_id"] = ",".join(context.error_ids[:10])
         self._write(f"{method} {path} {status}", fields)

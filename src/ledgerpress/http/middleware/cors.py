@@ -1,6 +1,6 @@
-"""Which pages of other sites may read the answers: CORS, as the Fetch standard has it (section 3.2). None, until some are named.
+"""CORS (Fetch standard, section 3.2): which pages of other sites may read responses. None by default.
 
-No credentials are allowed: a client shows its token in a header of its own, and nothing here goes by cookies.
+Credentials are never allowed: clients send their token in a header, and nothing here uses cookies.
 """
 
 import re
@@ -17,7 +17,7 @@ _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f
 
 
 class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pages of other sites may read the answers."""
+    """Which pages of other sites may read responses."""
 
     origins: Annotated[
         tuple[str, ...],
@@ -62,7 +62,7 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cors:
-    """Answers preflight requests, and tells pages of the sites that are allowed that they may read an answer."""
+    """ASGI middleware. Answers preflight requests, and lets pages of allowed sites read responses."""
 
     METHODS: Final = "GET, HEAD, POST, PUT, DELETE"
 
@@ -99,14 +99,14 @@ class Cors:
         elif allowed is None:
             await self._app(scope, receive, send)
         else:
-            said = (
+            added = (
                 (b"access-control-allow-origin", allowed.encode("latin-1")),
                 (b"access-control-expose-headers", self._exposed),
             )
 
             async def sending(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    message["headers"] = [*message.get("headers", ()), *said]
+                    message["headers"] = [*message.get("headers", ()), *added]
                 await send(message)
 
             await self._app(scope, receive, sending)

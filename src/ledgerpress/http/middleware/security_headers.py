@@ -1,4 +1,4 @@
-"""What every answer tells browsers not to do, unless it says so itself: raw, since every request passes here."""
+"""Security headers for browsers, on every response that does not set them itself."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 Header = tuple[bytes, bytes]
 
 NOTHING_RUNS: Final = b"default-src 'none'; frame-ancestors 'none'"
-"""The policy of what is not a page: whatever it turns out to be, it loads and runs nothing."""
+"""The policy of responses that are not pages: they load and run nothing."""
 _ALWAYS: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", NOTHING_RUNS),
@@ -22,11 +22,11 @@ _RESOURCE_POLICY: Final = b"cross-origin-resource-policy"
 _VARY: Final = b"vary"
 _CONTENT_TYPE: Final = b"content-type"
 _DATA: Final = (b"application/json", b"application/graphql-response+json", b"text/event-stream")
-"""The media types of answers that no browser makes a page of: what is said of pages would be idle there."""
+"""Media types that browsers do not show as pages: headers for pages have no effect there."""
 
 
 class HeaderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer tells browsers."""
+    """Headers for browsers on every response."""
 
     hsts_seconds: Annotated[
         int,
@@ -47,10 +47,10 @@ class HeaderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecurityHeaders:
-    """The headers that are added to an answer where it does not have them."""
+    """Adds headers to responses that lack them."""
 
     def __init__(self, settings: HeaderSettings, *, varies_by_origin: bool) -> None:
-        """With `varies_by_origin`, every answer says that it may differ by who asks (CORS)."""
+        """With `varies_by_origin`, every response has `Origin` in `Vary` (CORS)."""
         headers: list[Header] = [
             *_ALWAYS,
             (_RESOURCE_POLICY, settings.cross_origin_resource_policy.encode("ascii")),
@@ -65,10 +65,10 @@ class SecurityHeaders:
         self._varies_by_origin = varies_by_origin
 
     def added(self, headers: list[Header]) -> list[Header]:
-        """Return the headers of an answer with those added that it lacks. Names are in lower case.
+        """Return the headers of a response with those added that it lacks. Names are in lower case.
 
-        Data gets the three that matter there, and has none of them before: the server checks every header that is
-        sent, and each costs more than a microsecond.
+        Data gets only the three that matter there, and sets none of them itself: each header that is sent costs more
+        than a microsecond.
         """
         for name, value in headers:
             if name == _CONTENT_TYPE:
@@ -80,18 +80,18 @@ class SecurityHeaders:
             added = headers + self._of_data
         else:
             present = {name for name, _ in headers}
-            added = headers + [one for one in self._of_documents if one[0] not in present]
-        return self.varying(added)
+            added = headers + [header for header in self._of_documents if header[0] not in present]
+        return _with_vary_origin(added) if self._varies_by_origin else added
 
-    def varying(self, headers: list[Header]) -> list[Header]:
-        """Return the headers, with what all answers vary by."""
-        return _varying(headers) if self._varies_by_origin else headers
+    def added_to_not_modified(self, headers: list[Header]) -> list[Header]:
+        """Return the headers of a 304. The stored response has the others, but takes over this `Vary`."""
+        return _with_vary_origin(headers) if self._varies_by_origin else headers
 
 
-def _varying(headers: list[Header]) -> list[Header]:
+def _with_vary_origin(headers: list[Header]) -> list[Header]:
     """Return the headers with `Origin` in `Vary` (RFC 9110, 12.5.5)."""
-    said = b", ".join(value for name, value in headers if name == _VARY)
-    if b"origin" in (part.strip() for part in said.lower().split(b",")):
+    vary = b", ".join(value for name, value in headers if name == _VARY)
+    if b"origin" in (part.strip() for part in vary.lower().split(b",")):
         return headers
-    others = [one for one in headers if one[0] != _VARY]
-    return [*others, (_VARY, said + b", Origin" if said else b"Origin")]
+    others = [header for header in headers if header[0] != _VARY]
+    return [*others, (_VARY, vary + b", Origin" if vary else b"Origin")]

@@ -1,6 +1,6 @@
-"""What is seen of every request: one record, one line in the access log, one count, and a span where traces are taken.
+"""Telemetry of every request: its context, a line in the access log, metrics, and a span where tracing is on.
 
-Raw ASGI, since every request passes here; it also adds the security headers, so that answers are wrapped once.
+It also adds the security headers and the position, so that responses are wrapped once.
 """
 
 import logging
@@ -10,20 +10,21 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgerpress.graphql.context import Trace
+from ledgerpress.graphql.context import Store, Trace
 from ledgerpress.graphql.request_context import CURRENT, RequestContext
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
+from ledgerpress.http.middleware.position_header import NAME as POSITION
+from ledgerpress.http.middleware.position_header import position_header
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
 from ledgerpress.http.middleware.trace_context import BadTraceHeader, correlation_id, trace_of
-from ledgerpress.http.responses import send_refusal
+from ledgerpress.http.responses import NOT_MODIFIED, send_error
 
 logger = logging.getLogger(__name__)
 
 ABORTED: Final = 499
-"""The status that is noted of a request whose client went away, or which was cut off, before it was answered."""
-NOT_MODIFIED: Final = 304
+"""The status of a request whose client disconnected, or that was cancelled, before the response."""
 
 
 class RequestSpan(Protocol):
@@ -34,34 +35,36 @@ class RequestSpan(Protocol):
         """The trace that it belongs to."""
         ...
 
-    def answered(self, exchange: RequestContext, kind: str, status: int) -> None:
-        """Note what came of the request."""
+    def answered(self, context: RequestContext, kind: str, status: int) -> None:
+        """Record the outcome of the request."""
         ...
 
 
 class RequestSpans(Protocol):
-    """Takes a span for each request."""
+    """Starts a span for each request."""
 
     def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
-        """Begin the span of a request, as part of the trace that its headers name; it ends with the context."""
+        """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
         ...
 
 
 class Telemetry:
-    """Around the application: sees each request come and its answer go."""
+    """ASGI middleware, around everything but the fast path."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
+        store: Store,
         headers: SecurityHeaders,
         metrics: Metrics | None,
         access_log: AccessLog | None,
         spans: RequestSpans | None,
         prefix: str,
     ) -> None:
-        """`prefix` begins the id of each request, so that no two processes give one twice."""
+        """`prefix` begins the id of each request, so that ids of two processes differ."""
         self._app = app
+        self._store = store
         self._headers = headers
         self._metrics = metrics
         self._access_log = access_log
@@ -75,17 +78,17 @@ class Telemetry:
             await self._app(scope, receive, send)
             return
         self._number += 1
-        exchange = RequestContext(f"{self._prefix}{self._number:x}")
+        context = RequestContext(f"{self._prefix}{self._number:x}")
         if self._spans is None:
-            await self._observed(exchange, scope, receive, send)
+            await self._handle(context, scope, receive, send)
             return
         with self._spans.request(scope) as span:
-            exchange.trace = Trace(span.trace_id, correlation_id(span.trace_id))
-            kind, status = await self._observed(exchange, scope, receive, send)
-            span.answered(exchange, kind, status)
+            context.trace = Trace(span.trace_id, correlation_id(span.trace_id))
+            kind, status = await self._handle(context, scope, receive, send)
+            span.answered(context, kind, status)
 
-    async def _observed(
-        self, exchange: RequestContext, scope: Scope, receive: Receive, send: Send
+    async def _handle(
+        self, context: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> tuple[str, int]:
         started = time.perf_counter()
         status = ABORTED
@@ -96,55 +99,55 @@ class Telemetry:
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
-                given = list(message.get("headers", ()))
-                # What was kept has the others, but takes over the `Vary` of what says that it may be used again.
-                message["headers"] = (
-                    headers.varying(given) if status == NOT_MODIFIED else headers.added(given)
-                )
+                add = headers.added_to_not_modified if status == NOT_MODIFIED else headers.added
+                sent = message["headers"] = add(list(message.get("headers", ())))
+                for name, _ in sent:
+                    if name == POSITION:
+                        break
+                else:
+                    message["headers"] = [*sent, position_header(self._store.position)]
             elif kind == "websocket.accept":
                 status = 101
             await send(message)
 
-        noted = CURRENT.set(exchange)
+        token = CURRENT.set(context)
         try:
             try:
                 trace = trace_of(scope["headers"])
             except BadTraceHeader as error:
-                await _refuse(scope, sending, str(error))
+                await _reject(scope, sending, str(error))
             else:
-                exchange.trace = _joined(trace, exchange.trace)
+                context.trace = _joined(trace, context.trace) if context.trace else trace
                 await self._app(scope, receive, sending)
         except Exception:
             if status != ABORTED or scope["type"] != "http":
-                raise  # Too late for another answer: the server cuts the connection, and logs why.
-            exchange.error_ids.append(exchange.id)
-            logger.exception("the request could not be answered", extra={"error_id": exchange.id})
+                raise  # Too late for another response: the server closes the connection and logs the error.
+            context.error_ids.append(context.id)
+            logger.exception("the request could not be answered", extra={"error_id": context.id})
             failure = "Something went wrong on the server."
-            await send_refusal(
-                sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=exchange.id)
-            )
+            await send_error(sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=context.id))
         finally:
             seconds = time.perf_counter() - started
-            kind = _kind(exchange, scope)
+            kind = _kind(context, scope)
             if self._metrics:
                 self._metrics.request(kind, status, seconds)
             if self._access_log:
-                self._access_log.note(exchange, scope, status, seconds)
-            CURRENT.reset(noted)
+                self._access_log.note(context, scope, status, seconds)
+            CURRENT.reset(token)
         return kind, status
 
 
-def _joined(told: Trace | None, spanned: Trace | None) -> Trace | None:
-    """Return what a request is part of: what its headers tell, and for the rest what its span does."""
-    if told is None or spanned is None:
-        return told or spanned
-    return Trace(spanned.trace_id, told.correlation_id or spanned.correlation_id, told.causation_id)
+def _joined(trace: Trace | None, span: Trace) -> Trace:
+    """Return the trace of the span, with the ids that the headers of the request name."""
+    if trace is None:
+        return span
+    return Trace(span.trace_id, trace.correlation_id or span.correlation_id, trace.causation_id)
 
 
-def _kind(exchange: RequestContext, scope: Scope) -> str:
-    """Return what was asked for, in one of a few words."""
-    if exchange.operation is not None:
-        return exchange.operation.type.value
+def _kind(context: RequestContext, scope: Scope) -> str:
+    """Return the kind of a request, one of a few words."""
+    if context.operation is not None:
+        return context.operation.type.value
     if scope["type"] == "websocket":
         return "websocket"
     path = scope["path"]
@@ -157,8 +160,8 @@ def _kind(exchange: RequestContext, scope: Scope) -> str:
     return "page"
 
 
-async def _refuse(scope: Scope, send: Send, message: str) -> None:
+async def _reject(scope: Scope, send: Send, message: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4400, "reason": message})
     else:
-        await send_refusal(send, HttpError(400, "BAD_REQUEST", message))
+        await send_error(send, HttpError(400, "BAD_REQUEST", message))

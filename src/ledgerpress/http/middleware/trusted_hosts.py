@@ -1,4 +1,4 @@
-"""Which names the server may be asked for by: the check that keeps foreign pages from a server they have a name for.
+"""Reject requests for hosts that are not allowed, so that foreign pages cannot reach a local server.
 
 A page of another site may give its own name this machine's address (DNS rebinding), and then counts as the same site to
 the browser. The Host header still has that name (RFC 9110, 7.2).
@@ -9,47 +9,47 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.responses import send_refusal
+from ledgerpress.http.responses import send_error
 
 ANY: Final = "*"
-REMEMBERED: Final = 1_000
-"""How many values of the header are remembered as good, at most: with ports and under `*.` there may be many."""
+"""Allows every host: the middleware is left out."""
+MAX_VALUES: Final = 1_000
+"""How many allowed values of the header are cached: with ports and under `*.` there may be many."""
 
 
 class TrustedHosts:
-    """Refuses requests for any other host than those that are allowed: names, addresses, `*.` and a name, or `*`."""
+    """ASGI middleware. `allowed` are names, addresses, or `*.` and a name."""
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
-        self._any = ANY in allowed
         self._names = frozenset(name.lower().strip("[]") for name in allowed)
         self._below = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
-        self._good: set[bytes] = set()
+        self._allowed = BoundedCache[bytes, bool](max_entries=MAX_VALUES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if self._any or self._is_good(scope):
+        if self._is_allowed(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
         else:
             message = "This server is not known by the name that the request is for (Host)."
-            await send_refusal(send, HttpError(400, "UNKNOWN_HOST", message))
+            await send_error(send, HttpError(400, "UNKNOWN_HOST", message))
 
-    def _is_good(self, scope: Scope) -> bool:
+    def _is_allowed(self, scope: Scope) -> bool:
         for name, value in scope["headers"]:
             if name == b"host":
-                return value in self._good or self._found_good(value)
+                return self._allowed.get(value) or self._check(value)
         return False
 
-    def _found_good(self, value: bytes) -> bool:
+    def _check(self, value: bytes) -> bool:
         host = host_of(value.decode("latin-1").lower())
-        if host not in self._names and not host.endswith(self._below or ("\n",)):
-            return False
-        if len(self._good) < REMEMBERED:
-            self._good.add(value)
-        return True
+        is_allowed = host in self._names or (bool(self._below) and host.endswith(self._below))
+        if is_allowed:
+            self._allowed.put(value, True)
+        return is_allowed
 
 
 def host_of(value: str) -> str:

@@ -1,12 +1,12 @@
-"""Subscriptions at the door: over WebSocket, and over server-sent events in both modes."""
+"""The streaming endpoint: operations over WebSocket, and over server-sent events in both modes."""
 
 import asyncio
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.identity import Authenticator
-from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments
@@ -14,18 +14,18 @@ from ledgerpress.http.limits.rate_limit import RateLimiter
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.sse_single_connection import Reservations
-from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.stream_requests import StreamRequests, prefers_event_stream
 from ledgerpress.http.streaming.websocket import Sockets
 
 
 class StreamingEndpoint:
-    """What carries subscriptions."""
+    """ASGI middleware for connections that stay open."""
 
     def __init__(
         self,
-        engine: Executor,
-        store: Store,
-        door: Authenticator,
+        executor: Executor,
+        store: CacheableStore,
+        authenticator: Authenticator,
         rates: RateLimiter,
         http: HttpSettings,
         persisted: PersistedDocuments,
@@ -34,63 +34,61 @@ class StreamingEndpoint:
         stopping: asyncio.Event | None = None,
         open_past: bool = False,
     ) -> None:
-        """Take what it connects; `http` bounds the requests for event streams, `settings` what follows.
+        """`http` limits the requests for event streams, `settings` the connections.
 
-        `stopping` is set when the process is to stop.
+        `stopping` is set when the process is about to stop.
         """
         self._stopping = stopping or asyncio.Event()
-        self._leaving: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._connections = 0
-        self.live = SubscriptionHub(engine, store, settings or SubscriptionSettings(), open_past=open_past)
-        requests = StreamRequests(self.live, rates, http, persisted)
-        self.sockets = Sockets(self.live, door, rates, requests)
-        self.event_streams = EventStreams(self.live, door, requests)
-        self.reservations = Reservations(self.live, door, requests, self.event_streams)
+        self.hub = SubscriptionHub(executor, store, settings or SubscriptionSettings(), open_past=open_past)
+        requests = StreamRequests(self.hub, rates, http, persisted)
+        self.sockets = Sockets(self.hub, authenticator, rates, requests)
+        self.event_streams = EventStreams(self.hub, authenticator, requests)
+        self.reservations = Reservations(self.hub, authenticator, requests, self.event_streams)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that carries subscriptions, and leaves everything else to `app`."""
+        """Return an application that handles streaming connections, and passes everything else to `app`."""
 
-        async def carrying(scope: Scope, receive: Receive, send: Send) -> None:
-            carrier = self._carrier(scope)
-            if carrier is None:
+        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+            handler: ASGIApp
+            match scope["type"], scope.get("path"):
+                case "websocket", "/graphql":
+                    handler = self.sockets
+                case "http", "/graphql" if scope["method"] in {"GET", "POST"} and prefers_event_stream(scope):
+                    handler = self.event_streams
+                case "http", "/graphql/stream":
+                    handler = self.reservations
+                case _:
+                    handler = app
+            if handler is app:
                 await app(scope, receive, send)
                 return
             self._connections += 1
-            if self._leaving is None:
-                self._leaving = asyncio.create_task(self._close_when_stopping(), name="end of subscriptions")
+            if self._closing is None:
+                self._closing = asyncio.create_task(self._close_when_stopping(), name="end of subscriptions")
             try:
-                await carrier(scope, receive, send)
+                await handler(scope, receive, send)
             finally:
                 self._connections -= 1
                 if not self._connections:
-                    self._leaving.cancel()
-                    self._leaving = None
+                    self._closing.cancel()
+                    self._closing = None
 
-        return carrying
-
-    def _carrier(self, scope: Scope) -> ASGIApp | None:
-        match scope["type"], scope.get("path"):
-            case "websocket", "/graphql":
-                return self.sockets
-            case "http", "/graphql" if self.event_streams.handles(scope):
-                return self.event_streams
-            case "http", "/graphql/stream":
-                return self.reservations
-            case _:
-                return None
+        return dispatch
 
     @property
     def counts(self) -> dict[str, int]:
-        """How much there is of everything that connections and subscriptions need: nothing when all have gone."""
+        """The numbers of connections, subscriptions and what they need: all 0 when every client has disconnected."""
         return {
-            **self.live.counts,
+            **self.hub.counts,
             "sockets": self.sockets.count,
             "event_streams": self.event_streams.count,
             "reservations": self.reservations.count,
         }
 
     async def _close_when_stopping(self) -> None:
-        """Send everyone away as soon as the process is to stop: they go on where they were, with another."""
+        """Close all connections when the process is about to stop; clients resume on another server."""
         await self._stopping.wait()
         self.sockets.close_all()
         self.event_streams.close_all()

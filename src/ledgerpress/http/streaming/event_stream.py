@@ -1,4 +1,4 @@
-"""One event stream (HTML, 9.2, Server-sent events) that carries operations."""
+"""An event stream (HTML, 9.2, Server-sent events) that carries operations."""
 
 import asyncio
 from typing import Any, Final
@@ -17,9 +17,9 @@ _KEEP_ALIVE: Final = b":\n\n"
 
 
 class EventStream:
-    """A response that goes on. With `of_many`, its events name their operation; else it ends with its only one.
+    """A response that stays open. With `of_many`, its events name their operation; else it ends with its only one.
 
-    What is sent before it has been opened waits for that.
+    Events wait until the stream has been opened.
     """
 
     def __init__(self, settings: SubscriptionSettings, *, of_many: bool) -> None:
@@ -35,15 +35,15 @@ class EventStream:
         return self._opened.is_set()
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Be the response of a request, until the client goes or it ends."""
+        """Send the response, until the client disconnects or the stream ends."""
         self._send = send
         self._opened.set()
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        gone = asyncio.create_task(_gone(receive), name="event stream")
+        disconnected = asyncio.create_task(_disconnect(receive), name="event stream")
         try:
             await self._write(_KEEP_ALIVE)  # some browsers wait for the first bytes
-            while not gone.done() and not self._ended.done():
-                waited: set[asyncio.Future[Any]] = {gone, self._ended}
+            while not disconnected.done() and not self._ended.done():
+                waited: set[asyncio.Future[Any]] = {disconnected, self._ended}
                 done, _ = await asyncio.wait(
                     waited,
                     timeout=self._settings.keep_alive_seconds,
@@ -51,12 +51,12 @@ class EventStream:
                 )
                 if not done:
                     await self._write(_KEEP_ALIVE)
-            if not gone.done():
+            if not disconnected.done():
                 await self._write(b"", more=False)
         except OSError:
             return
         finally:
-            gone.cancel()
+            disconnected.cancel()
 
     def end(self) -> None:
         """End it."""
@@ -73,7 +73,7 @@ class EventStream:
         await self._send(event.frame[1])
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
-        """Send that an operation has ended with errors: as a result, since the protocol has nothing else."""
+        """Send that an operation has ended with errors: as a result, since the protocol has no errors."""
         await self._opened.wait()
         payload = to_json({"errors": errors})
         data = f'{{"id":{to_json(id_)},"payload":{payload}}}' if self._of_many else payload
@@ -106,6 +106,6 @@ def _body(body: bytes) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": True}
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

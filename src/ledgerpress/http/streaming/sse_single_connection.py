@@ -1,7 +1,7 @@
 """GraphQL over server-sent events, single connection mode (PROTOCOL.md of npm's graphql-sse).
 
-A client reserves a stream (PUT), opens it (GET or POST that accepts text/event-stream), and asks for operations by
-requests of their own (GET or POST), which are ended by DELETE. All of them bear the token of the reservation.
+A client reserves a stream (PUT), opens it (GET or POST that accepts text/event-stream), and starts operations by separate
+requests (GET or POST); DELETE ends them. All requests contain the token of the reservation.
 """
 
 import asyncio
@@ -18,12 +18,13 @@ from ledgerpress.commands.identity import Authenticator, Identity
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.http import content_negotiation
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.graphql.request_body import ClientDisconnected
-from ledgerpress.http.responses import send_refusal
+from ledgerpress.http.requests.body import ClientDisconnected
+from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
-from ledgerpress.http.streaming.connection_operations import LONGEST_ID, ConnectionOperations
+from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS, ConnectionOperations
 from ledgerpress.http.streaming.event_stream import EventStream
-from ledgerpress.http.streaming.sse import EventStreams, recheck
+from ledgerpress.http.streaming.reauthentication import end_when_invalid
+from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 
 TOKEN_HEADER: Final = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
@@ -33,23 +34,27 @@ _TEXT: Final = frozenset({"*/*", "text/*", "text/plain"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reservation:
-    """A stream that is, or will be, opened by whoever has its token."""
+    """A stream that is, or will be, opened by the client that has its token."""
 
     stream: EventStream
     operations: ConnectionOperations
     identity: Identity
     expiry: asyncio.TimerHandle
-    checking: asyncio.Task[None]
+    watching: asyncio.Task[None]
 
 
 class Reservations:
-    """The streams that are reserved or open by reservation; an ASGI application."""
+    """An ASGI application. Keeps the streams that are reserved or open by reservation."""
 
     def __init__(
-        self, live: SubscriptionHub, door: Authenticator, requests: StreamRequests, distinct: EventStreams
+        self,
+        hub: SubscriptionHub,
+        authenticator: Authenticator,
+        requests: StreamRequests,
+        distinct: EventStreams,
     ) -> None:
-        self._live = live
-        self._door = door
+        self._hub = hub
+        self._authenticator = authenticator
         self._requests = requests
         self._distinct = distinct
         self._reserved: dict[str, _Reservation] = {}
@@ -63,29 +68,29 @@ class Reservations:
         """Answer one request."""
         by_method: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             "PUT": self._reserve,
-            "GET": self._open_or_ask,
-            "POST": self._open_or_ask,
+            "GET": self._open_or_start,
+            "POST": self._open_or_start,
             "DELETE": self._stop,
         }
         handle = by_method.get(scope["method"])
         if handle is None:
-            await stream_requests.answer(send, 405, b"", b"", _ALLOW)
+            await stream_requests.send_text(send, 405, b"", b"", _ALLOW)
             return
         try:
             await handle(scope, receive, send)
-        except HttpError as refusal:
-            await send_refusal(send, refusal)
+        except HttpError as error:
+            await send_error(send, error)
         except ClientDisconnected:
             return
 
     def close_all(self) -> None:
-        """End all streams: the server is to stop."""
+        """End all streams: the server is about to stop."""
         for token in list(self._reserved):
             self._drop(token)
 
     async def _reserve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        accept = headers.get("accept", "*/*")[: content_negotiation.LONGEST]
+        accept = headers.get("accept", "*/*")[: content_negotiation.MAX_HEADER]
         accepted = {part.partition(";")[0].strip() for part in accept.split(",")}
         if not accepted & _TEXT:
             raise HttpError(406, "NOT_ACCEPTABLE", "The token of a reservation is text/plain.")
@@ -93,28 +98,28 @@ class Reservations:
             raise HttpError(
                 409, "CONFLICT", "Stream already registered: it has been reserved with this token."
             )
-        if len(self._reserved) >= self._live.settings.max_reservations:
+        if len(self._reserved) >= self._hub.settings.max_reservations:
             raise HttpError(503, "TOO_BUSY", "As many event streams are reserved as can be: try again later.")
         identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
-        stream = EventStream(self._live.settings, of_many=True)
-        seconds = self._live.settings.reservation_seconds
+        stream = EventStream(self._hub.settings, of_many=True)
+        seconds = self._hub.settings.reservation_seconds
         expiry = asyncio.get_running_loop().call_later(seconds, self._drop, token)
-        checking = recheck(self._live, self._door, scope, identity, stream)
+        watching = end_when_invalid(stream, self._authenticator, scope, identity, self._hub.settings)
         operations = self._requests.operations(stream)
-        self._reserved[token] = _Reservation(stream, operations, identity, expiry, checking)
-        await stream_requests.answer(send, 201, token.encode(), b"text/plain")
+        self._reserved[token] = _Reservation(stream, operations, identity, expiry, watching)
+        await stream_requests.send_text(send, 201, token.encode(), b"text/plain")
 
-    async def _open_or_ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _open_or_start(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not stream_requests.prefers_event_stream(scope):
-            await self._ask(scope, receive, send)
+            await self._start(scope, receive, send)
         elif _token(scope) is None:
             await self._distinct(scope, receive, send)
         else:
             await self._open(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Be the stream. One that is lost is not opened again: its reservation ends with it."""
+        """Send the stream. A stream that is lost cannot be opened again: its reservation ends with it."""
         token, reserved = self._find(scope)
         if reserved.stream.is_open:
             raise HttpError(409, "CONFLICT", "Stream already open: a reservation is for one connection.")
@@ -124,27 +129,30 @@ class Reservations:
         finally:
             self._drop(token)
 
-    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Begin an operation, whose results the stream brings."""
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Begin an operation, whose results are sent in the stream."""
         _, reserved = self._find(scope)
         identity = await self._requests.identify(scope)
         if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:
             raise HttpError(403, "FORBIDDEN", "The stream was reserved by somebody else.")
-        request = await self._requests.read(scope, receive)
+        request, resolved = await self._requests.read(scope, receive)
         id_ = (request.extensions or {}).get("operationId")
         if not isinstance(id_, str) or not id_:
             raise HttpError(
                 400, "BAD_REQUEST", "Operation ID is missing: send it as extensions.operationId, a string."
             )
-        if len(id_) > LONGEST_ID:
-            raise HttpError(400, "BAD_REQUEST", f"The operation ID is longer than {LONGEST_ID} characters.")
+        if len(id_) > MAX_ID_CHARACTERS:
+            raise HttpError(
+                400, "BAD_REQUEST", f"The operation ID is longer than {MAX_ID_CHARACTERS} characters."
+            )
         if id_ in reserved.operations:
-            raise _under_way()
-        await self._requests.check_document(request)
+            raise _in_progress()
+        resolved = resolved or await self._requests.resolve(request)
         if id_ in reserved.operations:
-            raise _under_way()
-        reserved.operations.start(id_, request, identity, headers=self._requests.headers(scope))
-        await stream_requests.answer(send, 202)
+            raise _in_progress()
+        headers = self._requests.headers(scope)
+        reserved.operations.start(id_, request, identity, headers=headers, resolved=resolved)
+        await stream_requests.send_text(send, 202)
 
     async def _stop(self, scope: Scope, _receive: Receive, send: Send) -> None:
         _, reserved = self._find(scope)
@@ -154,7 +162,7 @@ class Reservations:
                 400, "BAD_REQUEST", "Operation ID is missing: send it as the parameter operationId."
             )
         reserved.operations.stop(id_)
-        await stream_requests.answer(send, 200)
+        await stream_requests.send_text(send, 200)
 
     def _find(self, scope: Scope) -> tuple[str, _Reservation]:
         token = _token(scope)
@@ -167,12 +175,12 @@ class Reservations:
         reserved = self._reserved.pop(token, None)
         if reserved is not None:
             reserved.expiry.cancel()
-            reserved.checking.cancel()
+            reserved.watching.cancel()
             reserved.operations.stop_all()
             reserved.stream.end()
 
 
-def _under_way() -> HttpError:
+def _in_progress() -> HttpError:
     return HttpError(409, "CONFLICT", "Operation with ID already exists: it is under way on this stream.")
 
 
@@ -182,7 +190,7 @@ def _token(scope: Scope) -> str | None:
 
 def _parameter(scope: Scope, name: str) -> str | None:
     try:
-        found = parse_qs(scope["query_string"].decode("ascii"), max_num_fields=64)
+        parameters = parse_qs(scope["query_string"].decode("ascii"), max_num_fields=64)
     except ValueError:
         return None
-    return found[name][0] if name in found else None
+    return parameters[name][0] if name in parameters else None

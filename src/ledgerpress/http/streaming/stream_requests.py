@@ -1,4 +1,4 @@
-"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and what is said of bad ones."""
+"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and errors of bad ones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,25 +15,30 @@ from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.http import content_negotiation
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.graphql.csrf import require_preflight
-from ledgerpress.http.graphql.request_body import check_headers, read_body
-from ledgerpress.http.graphql.request_parsing import GraphQLRequest, check, from_json, from_query_string
 from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.request_headers import request_headers
+from ledgerpress.http.requests.body import read_body
+from ledgerpress.http.requests.csrf import require_preflight
+from ledgerpress.http.requests.graphql_request import GraphQLRequest, check, from_json, from_query_string
+from ledgerpress.http.requests.headers import check_post, check_query_string, request_headers
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.streaming.connection_operations import Channel, ConnectionOperations
+from ledgerpress.http.streaming.connection_operations import (
+    Channel,
+    ConnectionOperations,
+    ResolvedRequest,
+    resolve,
+)
 
 
 class StreamRequests:
-    """Takes requests by connections that stay open, within the bounds of those for answers."""
+    """Accepts requests on connections that stay open, within the limits for other requests."""
 
     def __init__(
-        self, live: SubscriptionHub, rates: RateLimiter, settings: HttpSettings, persisted: PersistedDocuments
+        self, hub: SubscriptionHub, rates: RateLimiter, settings: HttpSettings, persisted: PersistedDocuments
     ) -> None:
-        self._live = live
+        self._hub = hub
         self._rates = rates
         self._settings = settings
-        self.persisted = persisted
+        self._persisted = persisted
 
     async def identify(self, scope: Scope) -> Identity:
         """Return who sends a request. Raises `HttpError`."""
@@ -42,57 +47,49 @@ class StreamRequests:
 
     @staticmethod
     def headers(scope: Scope) -> dict[bytes, bytes]:
-        """Return the headers of a request. Raises `HttpError` for one that must not be there twice and is."""
+        """Return the headers of a request. Raises `HttpError` for a header that must not be repeated."""
         return request_headers(scope["headers"])
 
     def check(self, request: GraphQLRequest) -> None:
-        """Raise `HttpError` for a request, read from a message, that has what none may have."""
+        """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
         check(request, max_depth=self._settings.max_json_depth)
 
     def operations(
         self, channel: Channel, admit: Callable[[GraphQLRequest, Identity], object] | None = None
     ) -> ConnectionOperations:
-        """Return the operations that a connection carries."""
-        return ConnectionOperations(self._live, channel, self.persisted, self._settings, admit=admit)
+        """Return the operations of a new connection."""
+        return ConnectionOperations(self._hub, channel, self._persisted, self._settings, admit=admit)
 
-    async def read(self, scope: Scope, receive: Receive) -> GraphQLRequest:
-        """Return what a request asks for. Raises `HttpError`, and `ClientGone`."""
+    async def read(self, scope: Scope, receive: Receive) -> tuple[GraphQLRequest, ResolvedRequest | None]:
+        """Return a request. A valid GET is resolved, to reject mutations. Raises `HttpError`, `ClientDisconnected`."""
         settings = self._settings
-        bounds = {"max_depth": settings.max_json_depth, "ill_formed": 400}
+        limits = {"max_depth": settings.max_json_depth, "ill_formed": 400}
         if scope["method"] == "GET":
-            if len(scope["query_string"]) > settings.max_query_string_bytes:
-                most = settings.max_query_string_bytes
-                raise HttpError(
-                    414, "URI_TOO_LONG", f"The query string is longer than {most:,} bytes: use POST."
-                )
+            check_query_string(scope["query_string"], settings)
             if settings.require_preflight:
                 require_preflight(self.headers(scope))
-            request = from_query_string(scope["query_string"], **bounds)
-            await self._check_no_mutation(request)
-            return request
-        check_headers(self.headers(scope), max_bytes=settings.max_body_bytes)
+            request = from_query_string(scope["query_string"], **limits)
+            return request, await self._resolve_get(request)
+        check_post(self.headers(scope), settings)
         body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
-        return from_json(body, **bounds)
+        return from_json(body, **limits), None
 
-    async def check_document(self, request: GraphQLRequest) -> None:
-        """Raise `HttpError` for a document that cannot be executed."""
-        text, documents = self.persisted.find(request).text, self._live.engine.documents
-        await documents.prepare(text)
+    async def resolve(self, request: GraphQLRequest) -> ResolvedRequest:
+        """Return the document and the operation of a request. Raises `HttpError` for an invalid document."""
         try:
-            documents.operation(text, request.operation_name)
-        except RequestError as refusal:
-            raise BadDocument(client_errors(refusal.errors)) from None
+            return await resolve(request, self._persisted, self._hub.executor.documents)
+        except RequestError as error:
+            raise BadDocument(client_errors(error.errors)) from None
 
-    async def _check_no_mutation(self, request: GraphQLRequest) -> None:
+    async def _resolve_get(self, request: GraphQLRequest) -> ResolvedRequest | None:
         try:
-            text = self.persisted.find(request).text
-            await self._live.engine.documents.prepare(text)
-            operation = self._live.engine.documents.operation(text, request.operation_name)
-        except (RequestError, HttpError):
-            return
-        if operation.type is OperationType.MUTATION:
+            resolved = await self.resolve(request)
+        except HttpError:  # reported by the stream
+            return None
+        if resolved.operation.type is OperationType.MUTATION:
             message = "A mutation cannot be sent by GET: send it by POST."
             raise HttpError(405, "METHOD_NOT_ALLOWED", message, (b"allow", b"POST"))
+        return resolved
 
 
 class BadDocument(HttpError):
@@ -104,11 +101,13 @@ class BadDocument(HttpError):
 
     @property
     def body(self) -> bytes:
-        """The answer: a well-formed GraphQL response."""
+        """A well-formed GraphQL response."""
         return msgspec.json.encode({"errors": self.errors}, enc_hook=str)
 
 
-async def answer(send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any) -> None:
+async def send_text(
+    send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any
+) -> None:
     """Send a whole response."""
     head = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
     if media_type:
@@ -118,12 +117,15 @@ async def answer(send: Send, status: int, body: bytes = b"", media_type: bytes =
 
 
 def last_event_id(scope: Scope) -> int | None:
-    """Return the position in Last-Event-ID, which browsers send when they come again (HTML, 9.2.4)."""
+    """Return the position in Last-Event-ID, which browsers send when they reconnect (HTML, 9.2.4)."""
     value = Headers(scope=scope).get("last-event-id", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 16 else None
 
 
 def prefers_event_stream(scope: Scope) -> bool:
-    """Return whether a request would rather have an event stream than JSON: clients may list both."""
-    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    return content_negotiation.prefers_event_stream(accepted)
+    """Return whether a request prefers an event stream to JSON: clients may accept both."""
+    accept = b""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
+    return b"event-stream" in accept.lower() and content_negotiation.prefers_event_stream(accept)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -10,32 +11,31 @@ from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticat
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.messages import ResultMessage
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.graphql.request_parsing import GraphQLRequest
 from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
 from ledgerpress.http.streaming.reauthentication import reauthenticate
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_messages import SUBPROTOCOL, Closing
-from ledgerpress.http.streaming.websocket_origin import is_allowed_origin
 
 logger = logging.getLogger(__name__)
 
-_GONE: Final = "websocket.disconnect"
+_DISCONNECT: Final = "websocket.disconnect"
 
 
 class Sockets:
-    """The sockets of a process; an ASGI application for their handshakes."""
+    """An ASGI application for WebSockets. Keeps the open sockets of the process."""
 
     def __init__(
         self,
-        live: SubscriptionHub,
-        door: Authenticator,
+        hub: SubscriptionHub,
+        authenticator: Authenticator,
         rates: RateLimiter,
         requests: StreamRequests,
     ) -> None:
-        self._live = live
+        self._hub = hub
         self._rates = rates
-        self._door = door
+        self._authenticator = authenticator
         self._requests = requests
         self._open: set[_Socket] = set()
 
@@ -45,17 +45,17 @@ class Sockets:
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Carry one socket, from its handshake to its end."""
+        """Handle one socket, from its handshake to its end."""
         await receive()
-        if not is_allowed_origin(scope, self._live.settings.allowed_origins):
-            await _refuse(scope, send)
+        if not _is_allowed_origin(scope, self._hub.settings.allowed_origins):
+            await _reject(scope, send)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(self._live, self._door, self._rates, self._requests, scope, receive, send)
+        socket = _Socket(self._hub, self._authenticator, self._rates, self._requests, scope, receive, send)
         self._open.add(socket)
         try:
             await socket.run()
@@ -63,7 +63,7 @@ class Sockets:
             self._open.discard(socket)
 
     def close_all(self) -> None:
-        """Send everyone away: the server is to stop."""
+        """Close all sockets: the server is about to stop."""
         for socket in list(self._open):
             socket.close(Closing(1001, "The server is going away: connect again."))
 
@@ -73,16 +73,16 @@ class _Socket:
 
     def __init__(
         self,
-        live: SubscriptionHub,
-        door: Authenticator,
+        hub: SubscriptionHub,
+        authenticator: Authenticator,
         rates: RateLimiter,
         requests: StreamRequests,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        self._live = live
-        self._door = door
+        self._hub = hub
+        self._authenticator = authenticator
         self._headers = dict(scope["headers"])
         self._receive = receive
         self._send = send
@@ -92,19 +92,19 @@ class _Socket:
         self._authorization: str | None = None
         self._operations = requests.operations(self, self._admit)
         self._identity: Identity | None = None
-        self._rechecking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
         self._closing: Closing | None = None
 
     async def run(self) -> None:
         """Answer messages until the socket closes."""
         try:
-            await self._initialised()
+            await self._initialise()
             while True:
-                await self._answer(await self._message())
+                await self._handle(await self._receive_message())
         except Closing as closing:
             self._closing = closing
-        except (_Gone, OSError):
+        except (_Disconnected, OSError):
             return
         except asyncio.CancelledError:
             if self._closing is None or self._task is None:
@@ -112,9 +112,9 @@ class _Socket:
             self._task.uncancel()
         finally:
             self._operations.stop_all()
-            if self._rechecking is not None:
-                self._rechecking.cancel()
-        await self._say_goodbye(self._closing)
+            if self._watching is not None:
+                self._watching.cancel()
+        await self._send_close(self._closing)
 
     def close(self, closing: Closing) -> None:
         """Close the socket, from another task."""
@@ -131,22 +131,22 @@ class _Socket:
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """Send that an operation has ended with errors."""
-        await self._say(messages.error(id_, errors))
+        await self._send_text(messages.error(id_, errors))
 
     async def complete(self, id_: str) -> None:
         """Send that an operation has ended."""
-        await self._say(messages.complete(id_))
+        await self._send_text(messages.complete(id_))
 
     def abandon(self) -> None:
         """Close the socket, which takes nothing more."""
         self.close(Closing(1013, "The connection does not take what is sent to it."))
 
-    async def _initialised(self) -> None:
+    async def _initialise(self) -> None:
         """Wait for the connection_init, and acknowledge it. Raises `Closing`."""
         try:
-            async with asyncio.timeout(self._live.settings.init_seconds):
-                while (message := await self._message()).type != "connection_init":
-                    await self._answer(message)
+            async with asyncio.timeout(self._hub.settings.init_seconds):
+                while (message := await self._receive_message()).type != "connection_init":
+                    await self._handle(message)
         except TimeoutError:
             raise Closing(4408, "Connection initialisation timeout") from None
         authorization = (message.payload or {}).get("authorization")
@@ -158,32 +158,32 @@ class _Socket:
                 4403, "The authorization in the payload is a string, as in the header of that name."
             )
         self._authorization = authorization
-        self._identity = await self._identified()
-        await self._say('{"type":"connection_ack"}')
+        self._identity = await self._identify()
+        await self._send_text('{"type":"connection_ack"}')
         if authorization is not None:
-            watching = reauthenticate(self._door, authorization, self._identity, self._live.settings)
-            self._rechecking = asyncio.create_task(self._until_invalid(watching), name="token of a socket")
+            reason = reauthenticate(self._authenticator, authorization, self._identity, self._hub.settings)
+            self._watching = asyncio.create_task(self._close_when_invalid(reason), name="token of a socket")
 
-    async def _identified(self) -> Identity:
-        """Return whose the socket is now: what was shown may be good no more. Raises `Closing`."""
+    async def _identify(self) -> Identity:
+        """Return the current identity of the client: its token may have become invalid. Raises `Closing`."""
         try:
             return await self._rates.identify(self._scope, self._authorization)
         except Unauthenticated as error:
             raise Closing(4403, f"Forbidden: {error}") from None
-        except HttpError as refusal:
-            raise Closing(1013, str(refusal)) from None
+        except HttpError as error:
+            raise Closing(1013, str(error)) from None
 
     def _admit(self, request: GraphQLRequest, identity: Identity) -> None:
-        """Raise `HttpError` for an operation that a request over HTTP could not have asked for just now."""
+        """Raise `HttpError` for an operation that an HTTP request could not begin now."""
         self._rates.take(self._scope, identity)
         self._requests.check(request)
 
-    async def _until_invalid(self, watching: Any) -> None:
-        self.close(Closing(4403, f"Forbidden: {await watching}"))
+    async def _close_when_invalid(self, reason: Coroutine[Any, Any, str]) -> None:
+        self.close(Closing(4403, f"Forbidden: {await reason}"))
 
-    async def _answer(self, message: messages.Message) -> None:
+    async def _handle(self, message: messages.Message) -> None:
         if message.type == "ping":
-            await self._say(messages.pong(message.payload))
+            await self._send_text(messages.pong(message.payload))
         elif message.type == "complete":
             self._operations.stop(message.id)
         elif message.type == "connection_init":
@@ -193,42 +193,42 @@ class _Socket:
                 raise Closing(4401, "Unauthorized")
             if message.id in self._operations:
                 raise Closing(4409, f"Subscriber for {message.id} already exists")
-            self._identity = await self._identified()
+            self._identity = await self._identify()
             self._operations.start(message.id, message.subscribe, self._identity)
 
-    async def _message(self) -> messages.Message:
-        """Return the client's next message. Raises `Closing` for what is none, and `_Gone`."""
+    async def _receive_message(self) -> messages.Message:
+        """Return the client's next message. Raises `Closing` for an invalid one, and `_Disconnected`."""
         received: Message = await self._receive()
-        if received["type"] == _GONE:
-            raise _Gone
+        if received["type"] == _DISCONNECT:
+            raise _Disconnected
         text: str | None = received.get("text")
         if text is None:
             raise Closing(4400, "A message is sent as text.")
-        if len(text) > self._live.settings.max_message_bytes:
+        if len(text) > self._hub.settings.max_message_bytes:
             raise Closing(1009, "The message is too large.")
         return messages.read(text)
 
-    async def _say(self, text: str) -> None:
-        """Send a message. Raises `OSError` where the client has gone, or takes nothing."""
-        async with asyncio.timeout(self._live.settings.send_seconds):
+    async def _send_text(self, text: str) -> None:
+        """Send a message. Raises `OSError` where the client has disconnected, or takes nothing."""
+        async with asyncio.timeout(self._hub.settings.send_seconds):
             await self._send({"type": "websocket.send", "text": text})
 
-    async def _say_goodbye(self, closing: Closing | None) -> None:
+    async def _send_close(self, closing: Closing | None) -> None:
         if closing is None:
             return
         try:
-            async with asyncio.timeout(self._live.settings.send_seconds):
+            async with asyncio.timeout(self._hub.settings.send_seconds):
                 await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
         except OSError:
             return
 
 
-class _Gone(Exception):
-    """The client has gone."""
+class _Disconnected(Exception):
+    """The client has disconnected."""
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
-    """Refuse a handshake with 403."""
+async def _reject(scope: Scope, send: Send) -> None:
+    """Reject a handshake with 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
@@ -236,3 +236,19 @@ async def _refuse(scope: Scope, send: Send) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _is_allowed_origin(scope: Scope, allowed: Collection[str]) -> bool:
+    """Return whether a handshake comes from a program, a page of this server, or one of the `allowed` origins.
+
+    Browsers do not ask before a page opens a WebSocket, and send cookies (cross-site WebSocket hijacking), but always
+    send `Origin` (RFC 6455, 4.1). The scheme is not compared, since a proxy may hide it.
+    """
+    headers = dict(scope["headers"])
+    if b"origin" not in headers:
+        return True
+    origin = headers[b"origin"].decode("latin-1").lower()
+    if origin in (name.lower() for name in allowed):
+        return True
+    scheme, _, host = origin.partition("://")
+    return scheme in {"http", "https"} and host == headers.get(b"host", b"").decode("latin-1").lower()

@@ -1,12 +1,12 @@
-"""The messages of graphql-transport-ws (PROTOCOL.md of npm's graphql-ws): read, checked and written."""
+"""Read, check and write the messages of graphql-transport-ws (PROTOCOL.md of npm's graphql-ws)."""
 
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ledgerpress.graphql.subscriptions.messages import to_json
-from ledgerpress.http.graphql.request_parsing import GraphQLRequest
-from ledgerpress.http.streaming.connection_operations import LONGEST_ID
+from ledgerpress.http.requests.graphql_request import GraphQLRequest
+from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 MAX_REASON_BYTES: Final = 123
@@ -16,7 +16,7 @@ _OF_CONNECTIONS: Final = frozenset({"connection_init", "ping", "pong"})
 
 
 class Closing(Exception):
-    """The socket is to be closed, with a code of the protocol's and the reason."""
+    """Raised to close the socket, with a code of the protocol and the reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -25,7 +25,7 @@ class Closing(Exception):
 
 
 class Message(NamedTuple):
-    """A message of a client's, found to be well-formed."""
+    """A well-formed message of a client."""
 
     type: str
     id: str = ""
@@ -34,33 +34,33 @@ class Message(NamedTuple):
 
 
 def read(text: str) -> Message:
-    """Return the message that `text` holds. Raises `Closing` with 4400 for what the protocol does not know."""
+    """Return the message in `text`. Raises `Closing` with 4400 for an invalid message."""
     try:
-        found = msgspec.json.decode(text)
+        message = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise _invalid("The message is not JSON.") from None
-    if not isinstance(found, dict):
+    if not isinstance(message, dict):
         raise _invalid("A message is a JSON object.")
-    type_, payload = found.get("type"), found.get("payload")
+    type_, payload = message.get("type"), message.get("payload")
     if type_ in _OF_CONNECTIONS:
         if payload is not None and not isinstance(payload, dict):
             raise _invalid(f"The payload of {type_} is an object, null, or absent.")
         return Message(type_, payload=payload)
     if type_ == "subscribe":
-        id_ = _id(found)
+        id_ = _id(message)
         return Message(type_, id=id_, subscribe=_subscribe(payload))
     if type_ == "complete":
-        return Message(type_, id=_id(found))
+        return Message(type_, id=_id(message))
     raise _invalid("The message has no type that a client may send.")
 
 
 def pong(payload: dict[str, Any] | None) -> str:
-    """Return the answer to a ping, with what that brought."""
+    """Return the response to a ping, with its payload."""
     return to_json({"type": "pong", "payload": payload} if payload else {"type": "pong"})
 
 
 def next_message(id_: str, payload: str) -> str:
-    """Return the message that brings a result, which is JSON already."""
+    """Return the message with a result, which is JSON already."""
     return f'{{"id":{to_json(id_)},"type":"next","payload":{payload}}}'
 
 
@@ -74,12 +74,12 @@ def complete(id_: str) -> str:
     return to_json({"id": id_, "type": "complete"})
 
 
-def _id(found: dict[str, Any]) -> str:
-    id_ = found.get("id")
+def _id(message: dict[str, Any]) -> str:
+    id_ = message.get("id")
     if not isinstance(id_, str) or not id_:
         raise _invalid("The id of an operation is a string that is not empty.")
-    if len(id_) > LONGEST_ID:
-        raise _invalid(f"The id of an operation has at most {LONGEST_ID} characters.")
+    if len(id_) > MAX_ID_CHARACTERS:
+        raise _invalid(f"The id of an operation has at most {MAX_ID_CHARACTERS} characters.")
     return id_
 
 
@@ -90,9 +90,9 @@ def _subscribe(payload: object) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise _invalid("The operationName is a string, null, or absent.")
-    for called, value in (("variables", variables), ("extensions", extensions)):
+    for member, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, dict):
-            raise _invalid(f"The {called} are an object, null, or absent.")
+            raise _invalid(f"The {member} are an object, null, or absent.")
     return GraphQLRequest(
         query=query or None, variables=variables, operation_name=name, extensions=extensions
     )

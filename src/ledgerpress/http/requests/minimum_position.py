@@ -1,4 +1,4 @@
-"""The position of the log that an answer has to show at least, which a client learnt from an earlier answer."""
+"""The minimum position of the log that a response must show, which a client knows from an earlier response."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,11 +25,11 @@ def minimum_position(headers: Mapping[bytes, bytes], extensions: Mapping[str, An
         if not text.isdigit() or len(text) > 16:
             raise _bad("The header LedgerPress-Min-Position")
         demanded = int(text)
-    given = (extensions or {}).get("minPosition")
-    if given is not None:
-        if type(given) is not int or given < 0:
+    extension = (extensions or {}).get("minPosition")
+    if extension is not None:
+        if type(extension) is not int or extension < 0:
             raise _bad("extensions.minPosition")
-        demanded = max(demanded, given)
+        demanded = max(demanded, extension)
     if demanded > _LARGEST:
         raise _bad("The demanded position")
     return demanded
@@ -38,8 +38,8 @@ def minimum_position(headers: Mapping[bytes, bytes], extensions: Mapping[str, An
 async def wait_for_position(store: Store, position: int, seconds: float) -> None:
     """Wait until the views have reached `position`. Raises `HttpError` where they do not within that time.
 
-    A position that is not in the log is refused at once: everything that was acknowledged is in it, on every node. While
-    the log cannot be reached, nobody can say that it is not.
+    A position that is not in the log is rejected at once: on every node the log contains everything that was acknowledged.
+    While the log cannot be reached, this cannot be checked.
     """
     if store.position >= position:
         return

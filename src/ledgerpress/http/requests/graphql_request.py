@@ -1,4 +1,4 @@
-"""A GraphQL request, read from JSON or from a query string (GraphQL over HTTP, sections 5.3 and 5.4)."""
+"""Parse a GraphQL request from JSON or from a query string (GraphQL over HTTP, sections 5.3 and 5.4)."""
 
 import re
 from typing import Any, Final
@@ -9,7 +9,7 @@ import msgspec
 from ledgerpress.http.errors import HttpError
 
 MAX_PARAMETERS: Final = 64
-"""How many parameters a query string may have; those that nobody knows are ignored."""
+"""How many parameters a query string may have; unknown ones are ignored."""
 
 # What an editor does not show, or shows elsewhere than it stands: controls, overrides of the direction of writing,
 # spaces without width, tags. Joiners and marks of direction are left: people's languages need them.
@@ -22,7 +22,7 @@ _CONTAINERS: Final = frozenset({dict, list})
 
 
 class GraphQLRequest(msgspec.Struct, rename="camel", frozen=True):
-    """What is asked for: a document as text, or by an identifier, or both."""
+    """A request: a document as text, or by an identifier, or both."""
 
     query: str | None = None
     document_id: str | None = None
@@ -39,7 +39,8 @@ _members_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
     """Read the body of a POST request.
 
-    Raises `HttpError` with the status 400 for what is not a JSON object, and `ill_formed` for one that is no request.
+    Raises `HttpError`, with the status 400 for what is not a JSON object, and `ill_formed` for an object that is not a
+    request.
     """
     try:
         request = _decoder.decode(body)
@@ -58,14 +59,14 @@ def from_json(body: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest
 
 
 def check(request: GraphQLRequest, *, max_depth: int) -> None:
-    """Raise `HttpError` for a request, read from elsewhere, that has what none may have."""
+    """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
     _check_depth_of(request, max_depth)
     _checked(request, 400)
 
 
 def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -> GraphQLRequest:
     """Read the query string of a GET request. An empty parameter is none (section 5.3). Raises `HttpError`."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),
@@ -76,22 +77,24 @@ def from_query_string(query_string: bytes, *, max_depth: int, ill_formed: int) -
     except ValueError:
         raise HttpError(400, "BAD_REQUEST", "The query string is not made of parameters in UTF-8.") from None
     for name, value in pairs:
-        if name in found:
-            raise _twice()
-        found[name] = value
-    variables, extensions = (_map(found, name, max_depth, ill_formed) for name in ("variables", "extensions"))
+        if name in parameters:
+            raise _duplicate()
+        parameters[name] = value
+    variables, extensions = (
+        _map(parameters, name, max_depth, ill_formed) for name in ("variables", "extensions")
+    )
     request = GraphQLRequest(
-        query=found.get("query") or None,
-        document_id=found.get("documentId") or None,
+        query=parameters.get("query") or None,
+        document_id=parameters.get("documentId") or None,
         variables=variables,
-        operation_name=found.get("operationName") or None,
+        operation_name=parameters.get("operationName") or None,
         extensions=extensions,
     )
     return _checked(request, ill_formed)
 
 
-def _map(found: dict[str, str], name: str, max_depth: int, ill_formed: int) -> dict[str, Any] | None:
-    text = found.get(name)
+def _map(parameters: dict[str, str], name: str, max_depth: int, ill_formed: int) -> dict[str, Any] | None:
+    text = parameters.get(name)
     if not text:
         return None
     encoded = text.encode("utf-8")
@@ -110,7 +113,7 @@ def _map(found: dict[str, str], name: str, max_depth: int, ill_formed: int) -> d
 
 
 def _checked(request: GraphQLRequest, ill_formed: int) -> GraphQLRequest:
-    """Return a request that names a document and has no text that cannot be, or that nobody sees."""
+    """Return a request that names a document and has no hidden characters. Raises `HttpError`."""
     if request.query is None and request.document_id is None and not _names_persisted(request.extensions):
         raise HttpError(ill_formed, "BAD_REQUEST", "The request has no query: send the text of a document.")
     for text in (request.query, request.document_id, request.operation_name):
@@ -138,37 +141,37 @@ def _check_depth(encoded: bytes, request: GraphQLRequest, max_depth: int) -> Non
 def _check_depth_of(request: GraphQLRequest, max_depth: int) -> None:
     level: list[Any] = [request.variables, request.extensions]
     for _ in range(max_depth + 1):
-        level = [one for one in level if type(one) in _CONTAINERS and one]
+        level = [value for value in level if type(value) in _CONTAINERS and value]
         if not level:
             return
         inner: list[Any] = []
-        for one in level:
-            inner.extend(one.values() if type(one) is dict else one)
+        for value in level:
+            inner.extend(value.values() if type(value) is dict else value)
         level = inner
     raise _too_deep(max_depth)
 
 
 def _check_members(body: bytes) -> None:
-    """Refuse an object with a member twice: whoever looks at a request before us may take the other one.
+    """Reject an object with a member twice: a proxy may read the other one.
 
-    Of a member that is there twice, the decoder keeps the place of the first and the value of the last, so what it
-    found is then not what stands in `body`, which is known to be an object.
+    Of a duplicate member, the decoder keeps the place of the first and the value of the last, so that the decoded
+    members differ from `body`, which is known to be an object.
     """
     members = _members_decoder.decode(body)
     at = _skip(body, 0) + 1
     for value in members.values():
         name = _NAME.match(body, at)
         if name is None or not body.startswith(value, name.end()):
-            raise _twice()
+            raise _duplicate()
         at = _skip(body, name.end() + memoryview(value).nbytes)
         at += body[at : at + 1] == b","
     if body[_skip(body, at) :].strip() != b"}":
-        raise _twice()
+        raise _duplicate()
 
 
 def _skip(body: bytes, at: int) -> int:
-    found = _SPACE.match(body, at)
-    return found.end() if found else at
+    space = _SPACE.match(body, at)
+    return space.end() if space else at
 
 
 def _not_a_request(error: msgspec.ValidationError, ill_formed: int) -> HttpError:
@@ -195,5 +198,5 @@ def _too_deep(max_depth: int) -> HttpError:
     )
 
 
-def _twice() -> HttpError:
+def _duplicate() -> HttpError:
     return HttpError(400, "BAD_REQUEST", "The request has a parameter twice.")

@@ -1,9 +1,8 @@
-"""No page of a foreign site makes its visitors' browsers send requests here (CSRF).
+"""Reject GET requests that a page of another site can make a visitor's browser send (CSRF).
 
-A browser lets any page send a "simple" request anywhere, with whatever its owner may see from there, and asks the
-server first (a CORS preflight) before it sends any other (Fetch standard, 3.3). So a request has to be of the other
-kind. A POST is, as it has to have the content type application/json. A GET is where it has a header that a page
-cannot add by itself.
+A browser lets any page send a "simple" request anywhere, and asks the server first (a CORS preflight) before it sends
+any other (Fetch standard, 3.3). So simple requests are rejected. A POST is not simple, since it has the content type
+application/json. A GET is not simple if it has a header that a page cannot add by itself.
 """
 
 from collections.abc import Mapping
@@ -19,16 +18,16 @@ _PREFLIGHT_HEADERS: Final = (
     b"x-apollo-operation-name",
     b"ledgerpress-min-position",
 )
-_OUR_OWN: Final = frozenset({b"same-origin", b"none"})
+_SAME_SITE: Final = frozenset({b"same-origin", b"none"})
 
 
 def require_preflight(headers: Mapping[bytes, bytes]) -> None:
-    """Raise `HttpError` for a GET request that a page of another site could have had sent."""
+    """Raise `HttpError` for a GET request that a page of another site can send."""
     for name in _PREFLIGHT_HEADERS:
         if name in headers:
             return
-    # A page of this site, or an address that somebody typed: browsers say so themselves, and pages cannot.
-    if headers.get(b"sec-fetch-site") in _OUR_OWN:
+    # A page of this site, or an address that was typed: browsers set this header, and pages cannot.
+    if headers.get(b"sec-fetch-site") in _SAME_SITE:
         return
     # Browsers add credentials by themselves for other schemes.
     if headers.get(b"authorization", b"")[:7].lower() == b"bearer ":

@@ -1,0 +1,1 @@
+"""GraphQL requests: their headers and bodies, read, limited and checked."""

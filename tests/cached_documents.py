@@ -1,0 +1,40 @@
+"""Ask a cached executor for the result of a document, as the HTTP endpoint does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import OperationType
+
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.documents import RequestError
+from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.results import EncodedResult, encoded
+
+
+async def execute_cached(
+    cached_executor: CachedExecutor,
+    store: CacheableStore,
+    query: str,
+    *,
+    operation_name: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    identity: Identity = LOCAL_OPERATOR,
+    open_past: bool = False,
+) -> EncodedResult:
+    """Return the result of a request; queries are executed through the cache."""
+    try:
+        operation = await cached_executor.documents.resolve(query, operation_name)
+    except RequestError as error:
+        cached_executor.counts.executed += 1
+        return encoded(cached_executor.executor.reject(store, error))
+    if operation.type is OperationType.QUERY:
+        return await cached_executor.execute(
+            store, operation, variables=variables, identity=identity, open_past=open_past
+        )
+    cached_executor.counts.executed += 1
+    return encoded(
+        await cached_executor.executor.execute(
+            store, operation, variables=variables, identity=identity, open_past=open_past
+        )
+    )
