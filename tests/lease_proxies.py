@@ -1,4 +1,4 @@
-"""Nodes that take leases in memory, each through a door of its own to the engine, which a test can hold up."""
+"""Nodes that take leases in memory, each through a proxy to the engine that a test can delay."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence

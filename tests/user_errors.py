@@ -1,4 +1,4 @@
-"""What a refusal must say."""
+"""Assert that a command is rejected with an error code and a field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Answers that are kept: what a hit costs, what an event costs the next request, and what it takes away.
+"""The response cache: the cost of a hit, and what one event costs and invalidates.
 
 A store is filled with posts; a list of 20 articles is asked for again and again, then each article by itself, before and
 after one of them is published anew. Nothing of HTTP is measured.

@@ -1,4 +1,4 @@
-"""A new node joins a long log: from a snapshot of another node's views, against a replay of the log from its beginning.
+"""A new node joins a long log: from a views copy of another node, against a replay of the whole log.
 
 What an operator does is timed, with the real program, in one run:
 

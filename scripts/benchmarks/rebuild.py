@@ -1,4 +1,4 @@
-"""Rebuilding the read models from a long log: decoding, rows a second, and memory, against what SQLite itself can do.
+"""A rebuild of the views from a long log: decoding, rows per second and memory, against SQLite alone.
 
 The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about ten events a post.
 

@@ -143,14 +143,14 @@ def _label(value: object) -> str | None:
     return type(value).__name__ if hasattr(value, "fingerprint_name") else None
 
 
-@pytest.mark.parametrize(("expected", "use_case", "request_"), FINGERPRINTS, ids=_label)
-def test_fingerprint(expected: str, use_case: Command, request_: CommandRequest) -> None:
-    assert fingerprint(use_case, request_) == expected
+@pytest.mark.parametrize(("expected", "command", "request_"), FINGERPRINTS, ids=_label)
+def test_fingerprint(expected: str, command: Command, request_: CommandRequest) -> None:
+    assert fingerprint(command, request_) == expected
 
 
 def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
-    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
-    names = {use_case.fingerprint_name for _, use_case, _ in FINGERPRINTS}
+    assert {type(command) for _, command, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
+    names = {command.fingerprint_name for _, command, _ in FINGERPRINTS}
     assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
@@ -168,9 +168,9 @@ def test_the_name_of_the_class_is_no_part_of_a_fingerprint_or_key() -> None:
     assert content_key(Renamed(post_id=ID), 1) == content_key(ArchivePost(post_id=ID), 1)
 
 
-@pytest.mark.parametrize(("expected", "use_case", "version"), CONTENT_KEYS, ids=_label)
-def test_idempotency_key_of_an_imported_change(expected: str, use_case: Command, version: int | None) -> None:
-    assert content_key(use_case, version) == f"page.change.{expected}"
+@pytest.mark.parametrize(("expected", "command", "version"), CONTENT_KEYS, ids=_label)
+def test_idempotency_key_of_an_imported_change(expected: str, command: Command, version: int | None) -> None:
+    assert content_key(command, version) == f"page.change.{expected}"
 
 
 def test_idempotency_keys_of_imported_posts_and_categories() -> None:

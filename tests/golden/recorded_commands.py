@@ -81,7 +81,7 @@ async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Comma
     try:
         runner = ProjectionRunner(log, codec, views, all_projectors())
         await runner.start()
-        press = CommandHandler(
+        handler = CommandHandler(
             log=log,
             codec=codec,
             declarations=FEATURES.declarations,
@@ -90,25 +90,25 @@ async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[Comma
             randomness=randomness,
             name_key=name_key,
         )
-        yield press, Leases(log, codec, clock, randomness, node="Nördlich 2")
+        yield handler, Leases(log, codec, clock, randomness, node="Nördlich 2")
     finally:
         await views.aclose()
 
 
 async def happen(log: OpenedLog, views_file: Path) -> None:
     """Carry out the sequence on an empty log."""
-    async with _opened(log, views_file) as (press, leases):
-        await _people(press)
-        await _tree(press)
-        await _posts(press)
-        await _past(press)
-        await _skip(press)
-        await _tokens(press)
-        await _leases(press, leases)
+    async with _opened(log, views_file) as (handler, leases):
+        await _people(handler)
+        await _tree(handler)
+        await _posts(handler)
+        await _past(handler)
+        await _skip(handler)
+        await _tokens(handler)
+        await _leases(handler, leases)
 
 
-async def _people(press: CommandHandler) -> None:
-    do = press.handle
+async def _people(handler: CommandHandler) -> None:
+    do = handler.handle
     await do(NameSite(name="The Tide — प्रवाह"), CommandRequest(reason="So that it has a name."))
     desk = await do(RegisterActor(name="Night desk", kind=ActorKind.TOKEN))
     await do(RenameActor(actor_id=desk.subject_id, name="Late desk"))
@@ -120,8 +120,8 @@ async def _people(press: CommandHandler) -> None:
     )
 
 
-async def _tree(press: CommandHandler) -> None:
-    do = press.handle
+async def _tree(handler: CommandHandler) -> None:
+    do = handler.handle
     await do(CreateCategory(name="Town", description="Streets, squares\nand the people in them."))
     await do(CreateCategory(name="Night"))
     await do(CreateCategory(name="Über uns", slug="about", parent=TOWN))
@@ -137,8 +137,8 @@ async def _tree(press: CommandHandler) -> None:
     await do(DeleteCategory(category=CategoryRef(slug="weather")))
 
 
-async def _posts(press: CommandHandler) -> None:
-    do = press.handle
+async def _posts(handler: CommandHandler) -> None:
+    do = handler.handle
     author = await do(RegisterAuthor(name="Bo Lind"))
     mill = await do(
         CreatePost(
@@ -179,8 +179,8 @@ async def _posts(press: CommandHandler) -> None:
     await do(UnarchivePost(post_id=namesake.subject_id))
 
 
-async def _past(press: CommandHandler) -> None:
-    do = press.handle
+async def _past(handler: CommandHandler) -> None:
+    do = handler.handle
     ferry = await do(CreatePost(title="Ferry", body="At nine.\n\nAnd at ten.\n", teaser="Twice."))
     await do(EditPost(post_id=ferry.subject_id, title="The ferry", body="At eight.\n\nAnd at ten.\n"))
     await do(EditPost(post_id=ferry.subject_id, body="At eight.\n\nAnd at noon.\n", slug="the-ferry"))
@@ -188,15 +188,15 @@ async def _past(press: CommandHandler) -> None:
     await do(RestorePost(post_id=ferry.subject_id, to_version=1, publish=True))
 
 
-async def _skip(press: CommandHandler) -> None:
-    await press.handle(
+async def _skip(handler: CommandHandler) -> None:
+    await handler.handle(
         SkipEvent(projection="listings", position=41),
         CommandRequest(reason="It cannot be listed: see ticket 12."),
     )
 
 
-async def _tokens(press: CommandHandler) -> None:
-    do = press.handle
+async def _tokens(handler: CommandHandler) -> None:
+    do = handler.handle
     feed = await do(
         CreateToken(
             name="Feed — प्रवाह",
@@ -216,7 +216,7 @@ async def _tokens(press: CommandHandler) -> None:
     )
 
 
-async def _leases(press: CommandHandler, leases: Leases) -> None:
+async def _leases(handler: CommandHandler, leases: Leases) -> None:
     for title in ("At six", "At seven"):
         async with leases.hold("schedules") as fence:
-            await press.handle(CreatePost(title=title), CommandRequest(fence=fence))
+            await handler.handle(CreatePost(title=title), CommandRequest(fence=fence))

@@ -1,4 +1,4 @@
-"""Editors who keep working while servers come and go, and a book of what they sent and what was acknowledged."""
+"""Editors that keep working while servers come and go, with a record of what they sent and what was acknowledged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

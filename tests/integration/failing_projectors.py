@@ -1,4 +1,4 @@
-"""Projectors that fail, an event that this program does not know, and runners that are driven by hand."""
+"""Projectors that fail, an event of an unknown type, and runners that a test drives."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""One history twice: with posts that are not public, and without them, at the same positions and the same times.
+"""One history twice: with posts that are not public, and without them, at the same positions and times.
 
 What readers may not know of is left out of the second one, and actors are registered in its place, which readers do not
 see either. Ids follow from keys, so that all that is public is the same in both, to the byte.

@@ -1,4 +1,4 @@
-"""Nodes of one publication in this process, each with a data directory of its own, on one log."""
+"""Nodes of one publication in this process, each with its data directory, on one log."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a log holds, read beside the servers that write it, and what must be true of every log."""
+"""Read a log while servers write it, and assert what must hold for every log."""
 
 from collections.abc import Sequence
 from itertools import groupby

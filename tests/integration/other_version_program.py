@@ -1,4 +1,4 @@
-"""The program as another version of it would be: `python -m tests.integration.other_version_program CHANGE ARGUMENT…`."""
+"""The program as a different version: `python -m tests.integration.other_version_program CHANGE ARGUMENT…`."""
 
 import sqlite3
 import sys

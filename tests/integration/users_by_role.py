@@ -1,4 +1,4 @@
-"""Somebody in each role, known to a store as actors."""
+"""One user for each role, registered as actors in a store."""
 
 from typing import Final
 

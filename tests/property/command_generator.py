@@ -1,4 +1,4 @@
-"""Commands of every kind, in any order: some make sense, some are refused, some come twice."""
+"""Generate commands of every kind, in any order: some are valid, some are rejected, some are repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -168,7 +168,7 @@ def random_ask(chance: Random) -> Ask:
     )
 
 
-def use_case(ask: Ask, known: Known) -> Command:
+def command_of(ask: Ask, known: Known) -> Command:
     """Return the use case that `ask` means, now that it is known what there is."""
     if ask.kind.__module__ == posts.__name__:
         return _on_posts(ask, known)

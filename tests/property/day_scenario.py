@@ -1,4 +1,4 @@
-"""One day in which everything happens: the example that is always tried, whatever chance brings."""
+"""One day in which everything happens: the example that is always tried, besides random ones."""
 
 from typing import Final
 

@@ -59,7 +59,7 @@ class Told:
 class Overtaken:
     """A use case that another comes before once, after it was planned and before it is recorded."""
 
-    use_case: Command
+    command: Command
     rival: Callable[[], Any] = field(compare=False)
 
     fingerprint_name: ClassVar[str] = "Overtaken"
@@ -67,7 +67,7 @@ class Overtaken:
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         """Return the plan, by now for a version that has passed."""
-        plan = await self.use_case.plan(context)
+        plan = await self.command.plan(context)
         await self.rival()
         return plan
 

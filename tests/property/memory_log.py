@@ -1,4 +1,4 @@
-"""A log in memory, for histories that are long and made in no time, and a press that writes to it."""
+"""A log in memory for long histories, and a command handler that writes to it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -65,8 +65,8 @@ class MemoryLog:
         return len(self.events) > position
 
 
-class MemoryPress:
-    """A press on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
+class MemoryCommands:
+    """A handler on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
 
     def __init__(self, log: MemoryLog) -> None:
         self.log = log

@@ -1,4 +1,4 @@
-"""Compares every answer of the read models with a newsroom in plain Python."""
+"""Compare every answer of the read models with a newsroom in plain Python."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""A store in use: commands come in, it is closed and opened again, its views are lost, transactions fail."""
+"""A store in use: it receives commands, is closed and reopened, loses its views, and transactions fail."""
 
 import asyncio
 import sqlite3
@@ -29,7 +29,7 @@ from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.newsroom_model import Newsroom
-from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
+from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, command_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Session:
 
     def _command(self, ask: Ask) -> tuple[Command, CommandRequest]:
         """Return the command, and a request that expects what `ask` says."""
-        command = use_case(ask, self._known())
+        command = command_of(ask, self._known())
         version = self._version(command)
         expected = {
             Expecting.ANY: None,

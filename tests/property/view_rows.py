@@ -1,4 +1,4 @@
-"""Every row of a views file, and views built anew from a log."""
+"""All rows of a views file, and of views that are rebuilt from a log."""
 
 import sqlite3
 from collections.abc import Sequence

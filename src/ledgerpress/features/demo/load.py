@@ -42,7 +42,7 @@ async def load_demo(
     for done, step in enumerate(STORY, 1):
         clock.set(stage.start + step.after)
         request = CommandRequest(actor_id=stage.id("actor", step.by), reason=step.why)
-        outcome = await commands.handle(step.act.use_case(stage), request)
+        outcome = await commands.handle(step.act.command(stage), request)
         if step.act.makes:
             stage.put(*step.act.makes, outcome.subject_id)
         if progress:

@@ -53,9 +53,9 @@ class Stage:
 
 
 class Act(NamedTuple):
-    """A use case, once the ids in it are known; `makes` says what comes of it: a kind and a name."""
+    """A command, once the ids in it are known; `makes` says what comes of it: a kind and a name."""
 
-    use_case: Callable[[Stage], Command]
+    command: Callable[[Stage], Command]
     makes: tuple[str, str] | None = None
 
 

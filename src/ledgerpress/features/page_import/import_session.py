@@ -59,7 +59,7 @@ class OpenStore(Protocol):
 
 
 class ImportSession:
-    """One import's way to the press. In a dry run no command gets there."""
+    """Executes the commands of one import. In a dry run it executes none."""
 
     def __init__(self, store: OpenStore, correlation_id: str, *, dry_run: bool) -> None:
         """Take the store; every event of the import will carry `correlation_id`, a UUID."""
@@ -69,7 +69,7 @@ class ImportSession:
 
     async def handle(
         self,
-        use_case: Command,
+        command: Command,
         *,
         key: str | None = None,
         reason: str = IMPORTED,
@@ -83,12 +83,12 @@ class ImportSession:
             return None
         request = CommandRequest(
             actor_id=IMPORTER.id,
-            idempotency_key=key or content_key(use_case, expected_version),
+            idempotency_key=key or content_key(command, expected_version),
             reason=reason,
             expected_version=expected_version,
             correlation_id=self._correlation_id,
         )
-        return await self._store.commands.handle(use_case, request)
+        return await self._store.commands.handle(command, request)
 
     async def site(self, name: str) -> ReportEntry:
         """Name the site, if it has no name yet."""
@@ -143,9 +143,9 @@ def category_key(name: str, number: int) -> str:
     return f"page.category.{number}.{hashlib.sha256(name.encode()).hexdigest()}"
 
 
-def content_key(use_case: Command, expected_version: int | None) -> str:
+def content_key(command: Command, expected_version: int | None) -> str:
     """Return the idempotency key of a command, made of all its fields in order. It is stored, and MUST never change."""
     content = msgspec.json.encode(
-        (use_case.fingerprint_name, use_case, expected_version), order="deterministic"
+        (command.fingerprint_name, command, expected_version), order="deterministic"
     )
     return f"page.change.{hashlib.sha256(content).hexdigest()}"

@@ -45,10 +45,10 @@ async def import_page(
     """
     _check(page, retrieved_at, now=store.clock.now())
     correlation_id = uuid8(store.log.publication, IMPORTER.id, post_key(page.article.title, 1))
-    desk = ImportSession(store, correlation_id, dry_run=dry_run)
-    posts = _PostImport(desk, ImportedPosts(store))
+    session = ImportSession(store, correlation_id, dry_run=dry_run)
+    posts = _PostImport(session, ImportedPosts(store))
 
-    entries = [await desk.site(page.site_name)] if page.site_name else []
+    entries = [await session.site(page.site_name)] if page.site_name else []
     # Of posts with equal times the one made last is listed first.
     recent = [entry for teaser in reversed(page.recent) for entry in await posts.bring(from_teaser(teaser))]
     entries += [*await posts.bring(from_article(page.article)), *reversed(recent)]
@@ -65,8 +65,8 @@ async def import_page(
 class _PostImport:
     """Brings the posts of one page into the store, each with the categories that it takes."""
 
-    def __init__(self, desk: ImportSession, imported: ImportedPosts) -> None:
-        self._desk = desk
+    def __init__(self, session: ImportSession, imported: ImportedPosts) -> None:
+        self._session = session
         self._imported = imported
         self._seen: frozenset[str] = frozenset()
 
@@ -86,7 +86,7 @@ class _PostImport:
 
     async def _make(self, page: PagePost, key: str) -> Sequence[ReportEntry]:
         entries, refs = await self._categories(page)
-        use_case = CreatePost(
+        command = CreatePost(
             title=page.title,
             body=page.body,
             teaser=page.teaser,
@@ -94,7 +94,7 @@ class _PostImport:
             publish=True,
             published_at=page.published_at,
         )
-        outcome = await self._desk.handle(use_case, key=key, reason=page.reason)
+        outcome = await self._session.handle(command, key=key, reason=page.reason)
         if outcome is None:
             return *entries, ReportEntry(page.kind, page.title, Action.MADE)
         return *entries, page.entry(await self._imported.load(outcome.subject_id), Action.MADE)
@@ -114,7 +114,7 @@ class _PostImport:
         brings, post_id = completion(found, page), found.post.id
         entries, refs = await self._categories(page) if brings.body else ((), ())
         for ref in refs:
-            await self._desk.handle(CategorizePost(post_id=post_id, category=ref))
+            await self._session.handle(CategorizePost(post_id=post_id, category=ref))
         if brings.date:
             await self._change(
                 PublishPost(post_id=post_id, published_at=page.published_at), post_id, IMPORTED
@@ -129,15 +129,15 @@ class _PostImport:
             await self._change(edit, post_id, brings.reason)
         return entries
 
-    async def _change(self, use_case: Command, post_id: str, reason: str) -> None:
+    async def _change(self, command: Command, post_id: str, reason: str) -> None:
         """Change a post that must be as imports left it. Raises `Rejection` where it is not, or no longer."""
         found = await self._imported.load(post_id)
         if not found.is_untouched:
             raise Rejection(ErrorCode.VERSION_CONFLICT, "The post was changed meanwhile.")
-        await self._desk.handle(use_case, reason=reason, expected_version=found.version)
+        await self._session.handle(command, reason=reason, expected_version=found.version)
 
     async def _categories(self, page: PagePost) -> tuple[Sequence[ReportEntry], tuple[CategoryRef, ...]]:
-        entries = [await self._desk.category(name) for name in page.categories]
+        entries = [await self._session.category(name) for name in page.categories]
         return entries, tuple(CategoryRef(id=entry.id) for entry in entries if entry.id is not None)
 
 
