@@ -1,4 +1,4 @@
-"""Sound projectors with something done to them."""
+"""Projectors that do something else than the real ones."""
 
 import sqlite3
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Time and chance for tests: the same in every run."""
+"""A clock and a source of randomness that are the same in every run."""
 
 import hashlib
 from itertools import count

@@ -1,4 +1,4 @@
-"""Nodes that take leases in memory, each through a door of its own to the engine, which a test can hold up."""
+"""Nodes that take leases in memory, each through a proxy to the engine that a test can delay."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -8,7 +8,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.lease_register import LeaseRecord
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import EventLog, StreamWrite
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from tests.contract.sample_events import PUBLICATION
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.memory_log import MemoryLog

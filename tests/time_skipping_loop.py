@@ -1,4 +1,4 @@
-"""An event loop whose time is skipped: where nothing is left to do until a timer is due, it is due at once."""
+"""An event loop that skips time: if there is nothing to do until a timer is due, the timer is due at once."""
 
 import asyncio
 import selectors

@@ -7,12 +7,11 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.envelope import Header, NewEvent, StoredEvent
 from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN
 from scripts.workloads.generated_log import GeneratedLog
 

@@ -1,4 +1,4 @@
-"""Answers over HTTP, kept, unchanged and first ones: against a bare ASGI application and against plain strawberry.
+"""HTTP responses: cached, not modified and uncached, against a bare ASGI application and plain strawberry.
 
 One worker each, 16 connections over loopback, in turns: a list query of 20 articles with 10 fields and 3 categories. The
 document is known; for uncached answers, a variable on which nothing depends is another each time. The first figure is of

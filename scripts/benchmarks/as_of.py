@@ -1,4 +1,4 @@
-"""Recent posts and a category page as of past positions, against today's: 100,000 posts with ten edits each.
+"""Recent posts and a category page as of past positions, against the present: 100,000 posts with ten edits each.
 
 The log, 2.45 million events: a post is three events (created, put into one of ten categories, published), and posts
 are dated an hour apart. Then come ten rounds of edits, each of a tenth of the posts after another, until all were

@@ -1,4 +1,4 @@
-"""Attacks on a server in the production profile: the time that each takes it, and what ordinary queries notice.
+"""Attacks on a server in the production profile: the time that each takes, and the delay of ordinary queries.
 
 One server process, one worker. First each attack of `tests/integration/attacks.py` is sent by itself, in several
 variants, so that no refusal is remembered: the processor time that all threads of the server spend on it, by Linux's

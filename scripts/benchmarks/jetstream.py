@@ -1,4 +1,4 @@
-"""Durable appends a second to NATS JetStream with 256 clients: the adapter against bare guarded publishing.
+"""Durable appends per second to NATS JetStream: the adapter with 256 clients against plain guarded publishing.
 
 One server with `sync_interval: always` carries four streams, each with the configuration of a log: for the adapter and
 for nats-py alone, and for both again with commands of several events, which are atomic batches. Every round appends to

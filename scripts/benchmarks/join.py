@@ -1,4 +1,4 @@
-"""A new node joins a long log: from a snapshot of another node's views, against a replay of the log from its beginning.
+"""A new node joins a long log: from a views copy of another node, against a replay of the whole log.
 
 What an operator does is timed, with the real program, in one run:
 
@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.log_factory import open_copy_target
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.sqlite.connection import open_to_read

@@ -1,4 +1,4 @@
-"""The first page of recent posts and of a category: with 100,000 posts against with 1,000.
+"""The first page of recent posts and of a category: 100,000 posts against 1,000.
 
 Both stores are filled with the same events a post (created, categorized, published), then asked in turn, through
 the whole GraphQL layer and through the read models alone. A tenth of all posts is in the category asked for.

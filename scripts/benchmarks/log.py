@@ -1,4 +1,4 @@
-"""Durable appends a second: one client against a bare SQLite loop, and 256 clients against one.
+"""Durable appends per second to SQLite: one client against a bare SQLite loop, and 256 clients against one.
 
 Every round appends to three logs in turn, in an order that rotates, so that a slow moment of the machine hits all
 alike. All three lie on the disk of this checkout and have the schema, triggers, pragmas and columns of the log;

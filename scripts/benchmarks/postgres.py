@@ -1,4 +1,4 @@
-"""PostgreSQL: durable appends a second of 256 clients of one node, against one client with one commit an event.
+"""Durable appends per second to PostgreSQL: 256 clients of one node against one client with one commit per event.
 
 Both append to the same server, a real one on the disk of this checkout that syncs, in rounds that alternate, so that a
 slow moment of the machine hits both alike. Each append is one event with 1 KB of payload and an exact expected
@@ -72,6 +72,7 @@ class OneClient:
                     log_rows.new_row(
                         write.events[0],
                         bytes.fromhex(write.events[0].payload.commitment()),
+                        0,
                         write.stream,
                         write.expected + 1,
                     )

@@ -1,4 +1,4 @@
-"""Rebuilding the read models from a long log: decoding, rows a second, and memory, against what SQLite itself can do.
+"""A rebuild of the views from a long log: decoding, rows per second and memory, against SQLite alone.
 
 The log is that of a generated newsroom (`scripts/workloads/generated_log.py`), about ten events a post.
 
@@ -35,9 +35,7 @@ from ledgerpress.adapters.sqlite_log import event_rows as log_rows
 from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import PayloadBody
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.tables import INDEXING_PRAGMAS, create_indexes, create_tables
 from ledgerpress.views.files.views_file import WRITER_PRAGMAS

@@ -1,4 +1,4 @@
-"""A rebuild under load: 16 clients query and 4 edit while the views are made anew, killed twice, and switched to.
+"""A rebuild under load: 16 clients query and 4 edit while the views are rebuilt, with two kills, and switched.
 
 The clients ask one server over HTTP: first while nothing else happens, then while `ledgerpress rebuild` runs in a process of its
 own, is killed twice and resumed, and the server changes over to the new views. Every answer is checked: none fails,

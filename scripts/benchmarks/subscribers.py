@@ -1,4 +1,4 @@
-"""A thousand subscribers to one document: what each one's share of an event costs, against writing its bytes to a socket.
+"""A thousand subscribers to one document: the cost of an event for each, against writing its bytes to a socket.
 
 In one run, in turn: events are recorded with nobody subscribed, and with everybody; the difference, by subscriber and
 event, is the share. Against it stands `socket.send` of the very bytes to as many loopback sockets, from a loop. Both are

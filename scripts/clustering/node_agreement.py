@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.integrity.queries import root
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.views.files.directory import ViewsDirectory

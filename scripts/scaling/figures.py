@@ -1,18 +1,19 @@
-"""The figures of `docs/explanation/scale.md`, each drawn from the constants and nothing else."""
+"""The figures of `docs/explanation/scale.md`, each drawn from the measured constants."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from scripts.scaling import leader_loss, reader_capacity
-from scripts.scaling.charts import Chart, Line, Scale, in_bytes, in_time, short
+from scripts.scaling.charts import Chart, Line, Scale
 from scripts.scaling.constants import Constants, OfSize
 from scripts.scaling.follower_lag import Follower, arrivals, follow, record
 from scripts.scaling.growth import NETWORK, NIGHT, Growth
 from scripts.scaling.publications import ALL, BROADCASTER, HUNDRED_MILLION, YEARS
+from scripts.scaling.units import in_bytes, in_time, short
 
 SEED: Final = 28
 TIMES: Final = (0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 10 * 3_600.0, 4 * 86_400.0, 40 * 86_400.0)
-"""What axes of time tell, in seconds."""
+"""The ticks of axes of time, in seconds."""
 
 
 def reads(constants: Constants) -> Chart:
@@ -75,7 +76,6 @@ def lag(constants: Constants) -> Chart:
                 name,
                 _thinned(waits, seconds / 300),
                 dashed=bool(stalled),
-                named_at_top=busy != 0.5,
             )
         )
     return Chart(
@@ -116,7 +116,7 @@ def disk(constants: Constants) -> Chart:
         )
         lines.append(
             Line(
-                "views, each node",
+                f"{name}: views of a node",
                 [(y, growth.views_bytes(one.events_after(y))) for y in years],
                 dashed=True,
                 colour=place,
@@ -129,7 +129,7 @@ def disk(constants: Constants) -> Chart:
         Scale(0, YEARS),
         Scale(1e8, 1e13, logarithmic=True),
         lines,
-        tell_y=in_bytes,
+        format_y=in_bytes,
     )
 
 
@@ -166,8 +166,8 @@ def whole(constants: Constants) -> Chart:
         lines,
         levels=[(NIGHT, "a night of eight hours")],
         moments=[(one.events, _short_name(one.name).removesuffix(" articles")) for one in ALL],
-        moments_before=True,
-        tell_y=in_time,
+        moments_left=True,
+        format_y=in_time,
     )
 
 
@@ -219,7 +219,7 @@ def stalls(constants: Constants) -> Chart:
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
         levels=[(year * 1e-3, "99.9 % of a year left"), (year * 1e-5, "99.999 % left")],
-        tell_y=in_time,
+        format_y=in_time,
     )
 
 

@@ -18,8 +18,7 @@ import uvloop
 
 from ledgerpress.adapters.sqlite_log.backup import backup
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE

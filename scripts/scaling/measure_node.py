@@ -12,9 +12,7 @@ import uvloop
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.identity import ANONYMOUS
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import all_projectors, event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store

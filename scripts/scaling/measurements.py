@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.directory import ViewsDirectory
 from scripts.benchmarks.rebuild import in_fresh_process, make_log

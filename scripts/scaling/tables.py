@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scripts.scaling import leader_loss, reader_capacity
-from scripts.scaling.charts import in_bytes, in_time, short
 from scripts.scaling.constants import Constants, OfSize
 from scripts.scaling.follower_lag import Follower
 from scripts.scaling.growth import Growth
 from scripts.scaling.publications import ALL, HUNDRED_MILLION, Publication
+from scripts.scaling.units import in_bytes, in_time, short
 
 PARTS: Final = (1, 8, 40)
 

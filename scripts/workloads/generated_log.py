@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Final
 
-from ledgerpress.commands.state_loader import LOG_STREAM, TAXONOMY_STREAM, author_stream, post_stream
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.authors.model import AuthorRegistered
-from ledgerpress.features.categories.model import CategoryCreated
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.authors.model import AUTHORS, AuthorRegistered
+from ledgerpress.features.categories.model import TAXONOMY, CategoryCreated
 from ledgerpress.features.posts.model import (
+    POSTS,
     PostArchived,
     PostCategorized,
     PostCreated,
@@ -26,11 +26,11 @@ from ledgerpress.features.posts.model import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.features.site.model import LogOpened
+from ledgerpress.features.registry import event_codec
 from ledgerpress.features.slugs import model as slugs
 
 PUBLICATION: Final = uuid8("generated publication")
-AUTHORS: Final = [uuid8("author", number) for number in range(12)]
+AUTHOR_IDS: Final = [uuid8("author", number) for number in range(12)]
 CATEGORIES: Final = [uuid8("category", number) for number in range(24)]
 """Four at the top; each of the others is below one of those."""
 EVENTS_A_POST: Final = 10
@@ -118,9 +118,9 @@ class GeneratedLog:
     def _beginning(self) -> Iterator[StoredEvent]:
         opened = LogOpened(format_version=1, name_key=_NAME_KEY.hex())
         yield from self._command(_START, [(LOG_STREAM, opened)])
-        for number, author_id in enumerate(AUTHORS):
+        for number, author_id in enumerate(AUTHOR_IDS):
             author = AuthorRegistered(author_id=author_id, name=f"Author {number}")
-            yield from self._command(_START, [(author_stream(author_id), author)])
+            yield from self._command(_START, [(AUTHORS.stream(author_id), author)])
         for number, category_id in enumerate(CATEGORIES):
             category = CategoryCreated(
                 category_id=category_id,
@@ -129,7 +129,7 @@ class GeneratedLog:
                 description=None,
                 parent_id=CATEGORIES[number % 4] if number >= 4 else None,
             )
-            yield from self._command(_START, [(TAXONOMY_STREAM, category)])
+            yield from self._command(_START, [(TAXONOMY.prefix, category)])
 
     def _plan(self, at: int) -> Iterator[tuple[int, str]]:
         """Yield what is going to happen to a post, and when: most within two days, some years later."""
@@ -162,16 +162,16 @@ class GeneratedLog:
             title=f"Post {number}: " + self._text(6),
             teaser=self._text(20),
             body=self._text(chance.randrange(100, 500)),
-            author_ids=tuple(chance.sample(AUTHORS, chance.choice((1, 1, 1, 2)))),
+            author_ids=tuple(chance.sample(AUTHOR_IDS, chance.choice((1, 1, 1, 2)))),
         )
         into = [CATEGORIES[number % len(CATEGORIES)]]
         if chance.random() < 0.3:
             into.append(CATEGORIES[(number + 7) % len(CATEGORIES)])
         self._revisions[number] = 1
         return [
-            (slugs.stream_name(slugs.SlugKind.POST, slug, _NAME_KEY), claim),
-            (post_stream(post_id), created),
-            *((post_stream(post_id), PostCategorized(post_id=post_id, category_id=one)) for one in into),
+            (slugs.SLUGS.stream(slugs.stream_id(slugs.SlugKind.POST, slug, _NAME_KEY)), claim),
+            (POSTS.stream(post_id), created),
+            *((POSTS.stream(post_id), PostCategorized(post_id=post_id, category_id=one)) for one in into),
         ]
 
     def _happens(self, number: int, what: str, at: int) -> list[tuple[str, Event]]:
@@ -204,7 +204,7 @@ class GeneratedLog:
                 correction=self._text(12) if what == "corrected" and self._chance.random() < 0.2 else None,
             )
             facts.append(published)
-        return [(post_stream(post_id), fact) for fact in facts]
+        return [(POSTS.stream(post_id), fact) for fact in facts]
 
     def _command(self, at: int, facts: Sequence[tuple[str, Event]]) -> Iterator[StoredEvent]:
         """Yield the events of one command. One in four commands has a key, and so an id without order."""

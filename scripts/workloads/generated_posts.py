@@ -4,15 +4,14 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from ledgerpress.commands.state_loader import post_stream
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.categories.commands import CreateCategory
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.posts.model import PostCategorized, PostCreated, PostEdited, PostPublished
+from ledgerpress.features.posts.model import POSTS, PostCategorized, PostCreated, PostEdited, PostPublished
+from ledgerpress.features.registry import event_codec
 from ledgerpress.server.store import Store
 
 CATEGORIES = 10
@@ -71,7 +70,7 @@ class Generator:
         )
 
     def _write(self, post_id: str, expected: int, facts: Sequence[Event]) -> StreamWrite:
-        return StreamWrite(post_stream(post_id), expected, tuple(self._new(fact) for fact in facts))
+        return StreamWrite(POSTS.stream(post_id), expected, tuple(self._new(fact) for fact in facts))
 
     def _new(self, fact: Event) -> NewEvent:
         self._events += 1

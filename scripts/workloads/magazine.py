@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from ledgerpress.commands.command_context import CategoryRef
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory
-from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.server.store import Store
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity, Unauthenticated
-from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
 from tests.conformance import node

@@ -1,4 +1,4 @@
-"""The adapters that the contract suite holds to the port."""
+"""The adapters that the contract tests check."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Events to fill a log with, all different, the same in every run; and what a log holds then."""
+"""Different events to fill a log with, the same in every run, and what the log then contains."""
 
 from itertools import count
 

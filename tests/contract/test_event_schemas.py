@@ -19,8 +19,7 @@ from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features.event_catalogue import EVENT_TYPES, UPCASTERS
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import EVENT_TYPES, FEATURES, event_codec
 from ledgerpress.operator import event_schemas
 
 DIRECTORY: Final = Path(__file__).parents[2] / "schema" / "events"
@@ -73,7 +72,8 @@ def test_each_version_of_each_event_has_a_schema_and_a_sample_and_nothing_else_i
 
 
 def test_each_step_between_versions_has_an_upcaster() -> None:
-    assert set(UPCASTERS) == {(name, v) for name, newest, _ in EVENT_TYPES for v in range(1, newest)}
+    upcasters = {step for feature in FEATURES.features for step in feature.upcasters}
+    assert upcasters == {(name, v) for name, newest, _ in EVENT_TYPES for v in range(1, newest)}
 
 
 @pytest.mark.parametrize(("name", "version"), EVERY_VERSION)

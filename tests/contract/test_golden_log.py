@@ -19,8 +19,7 @@ import rfc8785
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import EVENT_TYPES, event_codec
 from tests.golden.log_lines import FILE, line_of
 from tests.golden.recorded_commands import PUBLICATION, happen
 

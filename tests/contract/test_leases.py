@@ -12,7 +12,7 @@ from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog
 from ledgerpress.eventlog.randomness import SystemRandomness
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from tests.contract.sample_events import everything, places, sample_write
 from tests.engines.log_locations import LogPlace as Logs
 from tests.lease_proxies import takings

@@ -22,6 +22,7 @@ from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.tree_head import TreeHead
 from ledgerpress.features.page_import.report import Action, Kind
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.middleware.access_log import LOGGER
 from ledgerpress.http.middleware.trace_context import correlation_id
@@ -257,7 +258,7 @@ def test_global_ids_and_cursors() -> None:
 
 
 def test_error_codes_of_commands() -> None:
-    assert {code.value for code in ErrorCode} == {
+    assert {*ErrorCode, *FEATURES.error_codes} == {
         "BLANK", "TOO_LONG", "INVALID_TEXT", "INVALID_VALUE", "INVALID_ID", "NOT_FOUND", "SLUG_MALFORMED",
         "SLUG_TAKEN", "VERSION_CONFLICT", "IDEMPOTENCY_KEY_REUSED", "POST_ARCHIVED", "POST_NOT_PUBLISHED",
         "PUBLISHED_AT_IN_FUTURE", "REVERT_CONFLICT", "CATEGORY_CYCLE", "CATEGORY_NOT_EMPTY",

@@ -10,13 +10,14 @@ from typing import Final
 import pytest
 from msgspec import UNSET
 
-from ledgerpress.commands.authorization import COMMAND_PERMISSIONS
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command, fingerprint
+from ledgerpress.commands.command_handler import fingerprint
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.identity import GRANTED, Permission, Role
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
@@ -25,15 +26,9 @@ from ledgerpress.features.categories.commands import (
     MoveCategory,
     RenameCategory,
 )
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import category_key, content_key
 from ledgerpress.features.page_import.imported_posts import DATE_GUESSED, post_key
-from ledgerpress.features.people_commands import (
-    NameSite,
-    RegisterActor,
-    RegisterAuthor,
-    RenameActor,
-    RenameAuthor,
-)
 from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
@@ -45,6 +40,8 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
@@ -146,15 +143,15 @@ def _label(value: object) -> str | None:
     return type(value).__name__ if hasattr(value, "fingerprint_name") else None
 
 
-@pytest.mark.parametrize(("expected", "use_case", "request_"), FINGERPRINTS, ids=_label)
-def test_fingerprint(expected: str, use_case: Command, request_: CommandRequest) -> None:
-    assert fingerprint(use_case, request_) == expected
+@pytest.mark.parametrize(("expected", "command", "request_"), FINGERPRINTS, ids=_label)
+def test_fingerprint(expected: str, command: Command, request_: CommandRequest) -> None:
+    assert fingerprint(command, request_) == expected
 
 
 def test_every_command_has_a_pinned_fingerprint_and_a_name_of_its_own() -> None:
-    assert {type(use_case) for _, use_case, _ in FINGERPRINTS} == COMMAND_PERMISSIONS.keys()
-    names = {use_case.fingerprint_name for _, use_case, _ in FINGERPRINTS}
-    assert len(names) == len(COMMAND_PERMISSIONS)
+    assert {type(command) for _, command, _ in FINGERPRINTS} == FEATURES.declarations.commands.keys()
+    names = {command.fingerprint_name for _, command, _ in FINGERPRINTS}
+    assert len(names) == len(FEATURES.declarations.commands)
     assert names == {
         "ArchivePost", "CategorizePost", "CreateCategory", "CreatePost", "CreateToken", "DeleteCategory",
         "DescribeCategory", "EditPost", "MergeCategory", "MoveCategory", "NameSite", "PublishPost",
@@ -171,9 +168,9 @@ def test_the_name_of_the_class_is_no_part_of_a_fingerprint_or_key() -> None:
     assert content_key(Renamed(post_id=ID), 1) == content_key(ArchivePost(post_id=ID), 1)
 
 
-@pytest.mark.parametrize(("expected", "use_case", "version"), CONTENT_KEYS, ids=_label)
-def test_idempotency_key_of_an_imported_change(expected: str, use_case: Command, version: int | None) -> None:
-    assert content_key(use_case, version) == f"page.change.{expected}"
+@pytest.mark.parametrize(("expected", "command", "version"), CONTENT_KEYS, ids=_label)
+def test_idempotency_key_of_an_imported_change(expected: str, command: Command, version: int | None) -> None:
+    assert content_key(command, version) == f"page.change.{expected}"
 
 
 def test_idempotency_keys_of_imported_posts_and_categories() -> None:

@@ -15,34 +15,31 @@ import msgspec
 import pytest
 
 from ledgerpress.commands.identity import Permission, Role
-from ledgerpress.commands.previous_results_projector import CommandsProjector
-from ledgerpress.commands.state_loader import (
-    LOG_STREAM,
-    SITE_STREAM,
-    TAXONOMY_STREAM,
-    actor_stream,
-    author_stream,
-    post_stream,
-    token_stream,
-    withdrawal_stream,
-)
+from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.leases import events as leases
 from ledgerpress.eventlog.leases.entries import LeaseEntry
-from ledgerpress.features.actors.model import RESERVED, ActorKind
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.posts.model import CONTENT_FIELDS, PostStatus
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
+from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
+from ledgerpress.features.authors.model import AUTHORS
+from ledgerpress.features.categories.model import TAXONOMY
+from ledgerpress.features.posts.listings import (
+    EVERY_ARTICLE,
+    EVERY_POST,
+    NO_LONGER_PUBLIC,
+    ListedPost,
+    status_key,
+)
+from ledgerpress.features.posts.model import CONTENT, POSTS, PostStatus
+from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
+from ledgerpress.features.site.model import SITE
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
+from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.operator.log_copy import LogComparison
 from ledgerpress.views.files.directory import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
-from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
-from ledgerpress.views.listings.projector import ListedPost
-from ledgerpress.views.projection import checkpoints, skips
+from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import apply_all
 from tests.contract.test_event_schemas import stored
 
@@ -94,7 +91,7 @@ def test_names_and_values_in_events() -> None:
         "posts:read-own", "posts:read", "history:read", "posts:write-own", "posts:write", "categories:write",
         "people:write", "site:write", "operations:read", "operations:write", "tokens:read", "tokens:write",
     }  # fmt: skip
-    assert CONTENT_FIELDS == ("slug", "title", "teaser", "body", "author_ids")
+    assert tuple(field.name for field in CONTENT) == ("slug", "title", "teaser", "body", "author_ids")
     assert [(actor.id, actor.kind.value, actor.name) for actor in RESERVED] == [
         ("00000000-0000-8000-8000-000000000001", "system", "LedgerPress"),
         ("00000000-0000-8000-8000-000000000002", "system", "Local operator"),
@@ -103,16 +100,16 @@ def test_names_and_values_in_events() -> None:
 
 
 def test_names_of_streams() -> None:
-    assert (LOG_STREAM, SITE_STREAM, TAXONOMY_STREAM) == ("log", "site", "taxonomy")
-    assert post_stream(ID) == f"post.{ID}"
-    assert author_stream(ID) == f"author.{ID}"
-    assert actor_stream(ID) == f"actor.{ID}"
-    assert token_stream(ID) == f"token.{ID}"
+    assert (LOG_STREAM, SITE.prefix, TAXONOMY.prefix) == ("log", "site", "taxonomy")
+    assert POSTS.stream(ID) == f"post.{ID}"
+    assert AUTHORS.stream(ID) == f"author.{ID}"
+    assert ACTORS.stream(ID) == f"actor.{ID}"
+    assert TOKENS.stream(ID) == f"token.{ID}"
     assert withdrawal_stream(ID) == f"withdrawal.{ID}"
-    assert skips.stream_name("listings") == "projection.listings"
-    assert leases.stream_name("schedules") == "lease.schedules"
+    assert projection_stream("listings") == "projection.listings"
+    assert lease_stream("schedules") == "lease.schedules"
     digest = "b9a9ffee047f0188b6b36ea04697943826eedc8c7519eb938e2a4075f3e8f92a"
-    assert slugs.stream_name(SlugKind.POST, "night", bytes(32)) == f"slug.post.{digest}"
+    assert slugs.SLUGS.stream(slugs.stream_id(SlugKind.POST, "night", bytes(32))) == f"slug.post.{digest}"
 
 
 def test_derived_ids() -> None:

@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium without a screen, driven by the Chrome DevTools Protocol over two pipes."""
+"""A real browser for tests: headless Chromium, driven by the Chrome DevTools Protocol over two pipes."""
 
 import asyncio
 import base64

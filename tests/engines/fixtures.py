@@ -1,4 +1,4 @@
-"""The engines that a log may be in: for each a fixture that gives the URL of a place where no log is yet.
+"""The engines of logs: for each a fixture that gives the URL of a place without a log.
 
 To add an engine is to add a fixture `<name>_url` here, its name to `ENGINES`, and the fixture to tests/conftest.py.
 """

@@ -1,4 +1,4 @@
-"""A place for one publication's log, whatever engine it is in: opened any number of times, as several nodes would."""
+"""A place for the log of one publication in any engine, opened any number of times, as by several nodes."""
 
 from pathlib import Path
 

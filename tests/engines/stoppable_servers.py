@@ -1,4 +1,4 @@
-"""Servers of the engines that a test may stop: each its own, and started anew on the same address."""
+"""Servers of engines that a test may stop and start again on the same address."""
 
 import tempfile
 from collections.abc import Callable, Iterator

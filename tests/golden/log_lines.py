@@ -1,4 +1,4 @@
-"""How the golden log is written down: a line of JSON for each event, with all its bytes."""
+"""The format of the golden log: a line of JSON for each event, with all its bytes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes the golden log to standard output: see `tests/contract/test_golden_log.py`, and think twice."""
+"""Write the golden log to standard output. Read `tests/contract/test_golden_log.py` first."""
 
 import asyncio
 import sys

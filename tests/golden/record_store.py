@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from tests.fixed_sources import SetClock
 from tests.golden.recorded_commands import PUBLICATION, happen

@@ -4,21 +4,23 @@ For a new kind of event, commands are added at the end, and so are its lines in 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import CategoryRef, PreviousResult
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import IMPORTER, ActorKind
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories.commands import (
     CreateCategory,
     DeleteCategory,
@@ -27,14 +29,7 @@ from ledgerpress.features.categories.commands import (
     MoveCategory,
     RenameCategory,
 )
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.people_commands import (
-    NameSite,
-    RegisterActor,
-    RegisterAuthor,
-    RenameActor,
-    RenameAuthor,
-)
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,
@@ -46,10 +41,12 @@ from ledgerpress.features.posts.commands import (
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
+from ledgerpress.views.snapshot import Snapshot
 from tests.fixed_sources import SeededBytes, SetClock
 
 PUBLICATION: Final = uuid8("golden", "publication")
@@ -68,51 +65,50 @@ class _Views:
         await self._runner.catch_up()
         return await self._runner.wait_for(position, timeout, names)
 
-    def carried(self, command_id: str) -> PreviousResult | None:
+    def previous_result(self, command_id: str) -> PreviousResult | None:
         with self._views.snapshot() as snapshot:
-            found = previous_results.previous_result(snapshot, command_id)
-        return PreviousResult(*found) if found else None
+            return previous_results.previous_result(snapshot, command_id)
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        with self._views.snapshot() as snapshot:
-            return previous_results.category_in_use(snapshot, category_ids)
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._views.snapshot()
 
 
 @asynccontextmanager
 async def _opened(log: OpenedLog, views_file: Path) -> AsyncIterator[tuple[CommandHandler, Leases]]:
     codec, clock, randomness = event_codec(), SetClock(), SeededBytes("golden")
-    name_key = await open_publication(log, codec, clock, randomness)
+    name_key = await open_publication(log, codec, clock, randomness, FEATURES.first_events)
     views = await ViewsFile.open(views_file, all_projectors())
     try:
         runner = ProjectionRunner(log, codec, views, all_projectors())
         await runner.start()
-        press = CommandHandler(
+        handler = CommandHandler(
             log=log,
             codec=codec,
+            declarations=FEATURES.declarations,
             views=_Views(views, runner),
             clock=clock,
             randomness=randomness,
             name_key=name_key,
         )
-        yield press, Leases(log, codec, clock, randomness, node="Nördlich 2")
+        yield handler, Leases(log, codec, clock, randomness, node="Nördlich 2")
     finally:
         await views.aclose()
 
 
 async def happen(log: OpenedLog, views_file: Path) -> None:
     """Carry out the sequence on an empty log."""
-    async with _opened(log, views_file) as (press, leases):
-        await _people(press)
-        await _tree(press)
-        await _posts(press)
-        await _past(press)
-        await _skip(press)
-        await _tokens(press)
-        await _leases(press, leases)
+    async with _opened(log, views_file) as (handler, leases):
+        await _people(handler)
+        await _tree(handler)
+        await _posts(handler)
+        await _past(handler)
+        await _skip(handler)
+        await _tokens(handler)
+        await _leases(handler, leases)
 
 
-async def _people(press: CommandHandler) -> None:
-    do = press.handle
+async def _people(handler: CommandHandler) -> None:
+    do = handler.handle
     await do(NameSite(name="The Tide — प्रवाह"), CommandRequest(reason="So that it has a name."))
     desk = await do(RegisterActor(name="Night desk", kind=ActorKind.TOKEN))
     await do(RenameActor(actor_id=desk.subject_id, name="Late desk"))
@@ -124,8 +120,8 @@ async def _people(press: CommandHandler) -> None:
     )
 
 
-async def _tree(press: CommandHandler) -> None:
-    do = press.handle
+async def _tree(handler: CommandHandler) -> None:
+    do = handler.handle
     await do(CreateCategory(name="Town", description="Streets, squares\nand the people in them."))
     await do(CreateCategory(name="Night"))
     await do(CreateCategory(name="Über uns", slug="about", parent=TOWN))
@@ -141,8 +137,8 @@ async def _tree(press: CommandHandler) -> None:
     await do(DeleteCategory(category=CategoryRef(slug="weather")))
 
 
-async def _posts(press: CommandHandler) -> None:
-    do = press.handle
+async def _posts(handler: CommandHandler) -> None:
+    do = handler.handle
     author = await do(RegisterAuthor(name="Bo Lind"))
     mill = await do(
         CreatePost(
@@ -183,8 +179,8 @@ async def _posts(press: CommandHandler) -> None:
     await do(UnarchivePost(post_id=namesake.subject_id))
 
 
-async def _past(press: CommandHandler) -> None:
-    do = press.handle
+async def _past(handler: CommandHandler) -> None:
+    do = handler.handle
     ferry = await do(CreatePost(title="Ferry", body="At nine.\n\nAnd at ten.\n", teaser="Twice."))
     await do(EditPost(post_id=ferry.subject_id, title="The ferry", body="At eight.\n\nAnd at ten.\n"))
     await do(EditPost(post_id=ferry.subject_id, body="At eight.\n\nAnd at noon.\n", slug="the-ferry"))
@@ -192,15 +188,15 @@ async def _past(press: CommandHandler) -> None:
     await do(RestorePost(post_id=ferry.subject_id, to_version=1, publish=True))
 
 
-async def _skip(press: CommandHandler) -> None:
-    await press.handle(
+async def _skip(handler: CommandHandler) -> None:
+    await handler.handle(
         SkipEvent(projection="listings", position=41),
         CommandRequest(reason="It cannot be listed: see ticket 12."),
     )
 
 
-async def _tokens(press: CommandHandler) -> None:
-    do = press.handle
+async def _tokens(handler: CommandHandler) -> None:
+    do = handler.handle
     feed = await do(
         CreateToken(
             name="Feed — प्रवाह",
@@ -220,7 +216,7 @@ async def _tokens(press: CommandHandler) -> None:
     )
 
 
-async def _leases(press: CommandHandler, leases: Leases) -> None:
+async def _leases(handler: CommandHandler, leases: Leases) -> None:
     for title in ("At six", "At seven"):
         async with leases.hold("schedules") as fence:
-            await press.handle(CreatePost(title=title), CommandRequest(fence=fence))
+            await handler.handle(CreatePost(title=title), CommandRequest(fence=fence))

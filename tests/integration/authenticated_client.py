@@ -1,4 +1,4 @@
-"""Applications with a real door: who asks is told by the Authorization header."""
+"""Applications that authenticate clients by the Authorization header."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

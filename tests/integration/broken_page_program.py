@@ -1,4 +1,4 @@
-"""The program, with a front page that fails, and says a secret while it does."""
+"""The program with a front page that fails with a secret in its message."""
 
 from typing import Any, NoReturn, cast
 

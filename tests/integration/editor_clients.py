@@ -1,4 +1,4 @@
-"""Editors who keep working while servers come and go, and a book of what they sent and what was acknowledged."""
+"""Editors that keep working while servers come and go, with a record of what they sent and what was acknowledged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.keep_alive_client import SELECTIONS, Client, ConnectionLost, Outcome
 from tests.integration.log_history import History

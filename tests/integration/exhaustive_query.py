@@ -1,4 +1,4 @@
-"""All that can be asked of a schema: each field of the query, and below it every field, by every path of types."""
+"""Queries of every field of the schema, by every path of types."""
 
 from collections.abc import Iterator
 from typing import Final

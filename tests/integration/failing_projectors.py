@@ -1,4 +1,4 @@
-"""Projectors that fail, an event that this program does not know, and runners that are driven by hand."""
+"""Projectors that fail, an event of an unknown type, and runners that a test drives."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +11,7 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch

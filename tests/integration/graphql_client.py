@@ -1,4 +1,4 @@
-"""A client at the door: GraphQL over HTTP against an application on a real store."""
+"""A GraphQL client of the ASGI application on a real store."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence

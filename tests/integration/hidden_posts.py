@@ -1,4 +1,4 @@
-"""One history twice: with posts that are not public, and without them, at the same positions and the same times.
+"""One history twice: with posts that are not public, and without them, at the same positions and times.
 
 What readers may not know of is left out of the second one, and actors are registered in its place, which readers do not
 see either. Ids follow from keys, so that all that is public is the same in both, to the byte.
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
 from tests.fixed_sources import SetClock
 from tests.integration.graphql_client import Client, client

@@ -1,4 +1,4 @@
-"""Nodes of one publication in this process, each with a data directory of its own, on one log."""
+"""Nodes of one publication in this process, each with its data directory, on one log."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,8 +8,7 @@ from typing import Any
 import httpx2
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR
-from ledgerpress.features.projector_registry import all_projectors
-from ledgerpress.features.registry import graphql_schema, page_contributions
+from ledgerpress.features.registry import all_projectors, graphql_schema, page_contributions
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings

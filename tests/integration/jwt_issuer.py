@@ -1,4 +1,4 @@
-"""An issuer of JWTs on this machine: keys of its own, a server that publishes them, and tokens signed by them."""
+"""An issuer of JWTs on this machine: its keys, a server that publishes them, and tokens that they sign."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A GraphQL client on one keep-alive connection, small enough that what it has received is beyond doubt."""
+"""A GraphQL client on one keep-alive connection that records exactly what it receives."""
 
 import asyncio
 import json

@@ -14,7 +14,7 @@ from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
 from ledgerpress.eventlog.randomness import SystemRandomness
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from tests.integration.log_appender_program import event

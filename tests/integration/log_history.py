@@ -1,4 +1,4 @@
-"""What a log holds, read beside the servers that write it, and what must be true of every log."""
+"""Read a log while servers write it, and assert what must hold for every log."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -9,7 +9,7 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.server.data_directory import LOG_FILE
 
 History: TypeAlias = list[Recorded[Event]]

@@ -1,4 +1,4 @@
-"""The program as another version of it would be: `python -m tests.integration.other_version_program CHANGE ARGUMENT…`."""
+"""The program as a different version: `python -m tests.integration.other_version_program CHANGE ARGUMENT…`."""
 
 import sqlite3
 import sys
@@ -11,10 +11,10 @@ import msgspec
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features import projector_registry as every
+from ledgerpress.features import registry as every
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.views.files import views_builder
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting

@@ -1,4 +1,4 @@
-"""Commands to append to a log in PostgreSQL, and what must hold of it afterwards, whatever happened meanwhile."""
+"""Append commands for a log in PostgreSQL, and what must hold for it afterwards."""
 
 import asyncio
 from dataclasses import dataclass, field

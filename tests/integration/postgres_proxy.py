@@ -1,4 +1,4 @@
-"""Stands between a node and PostgreSQL, and loses what it is told to lose."""
+"""A proxy between a node and PostgreSQL that drops the messages that a test names."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""An application as it is run in production, with a door at which two tokens are known."""
+"""An application with production settings that accepts two tokens."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The program as a process of its own, as it is or changed, for a test whose event loop goes on meanwhile."""
+"""Run the program as a subprocess, as it is or changed, while the event loop of the test continues."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Clients that query and edit on one server while its views are made anew, and what became of each request."""
+"""Clients that query and edit on one server during a rebuild, and the result of each request."""
 
 import asyncio
 import json

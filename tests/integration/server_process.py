@@ -1,4 +1,4 @@
-"""Real server processes on a data directory: started, waited for, stopped, killed, and never left behind."""
+"""Real server processes on a data directory: start, wait, stop, kill, and never leave one behind."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A log whose engine a test takes away: for what a real one does too seldom, or at no moment of a test's choosing."""
+"""A log whose engine a test makes unreachable, at moments at which a real one rarely fails."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A client of event streams (HTML, 9.2) that tells what has come, and no more."""
+"""A client of event streams (HTML, 9.2) that returns what it has received."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A way between two programs that can be cut: a TCP proxy that takes nobody while it is cut, and lets go of everybody."""
+"""A TCP proxy that can be cut: it then accepts nobody and closes all connections."""
 
 import asyncio
 from contextlib import suppress

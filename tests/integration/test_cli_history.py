@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.categories.commands import CreateCategory, RenameCategory
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
+from ledgerpress.features.registry import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.clustering.node_agreement import seen
@@ -81,7 +81,7 @@ async def test_leaders_killed_and_stopped_under_load_lose_nothing_and_the_nodes_
             for number, one in enumerate(reads):
                 report(f"node {number}: {one.number} reads, the slowest {one.slowest * 1000:.0f} ms")
             assert_gapless(history)
-            assert book.check(by_command(history[FIRST_EVENTS:])) >= set(book.positions)
+            assert book.check(by_command(history[FIRST_EVENT_COUNT:])) >= set(book.positions)
             await assert_agreement(tmp_path, url, len(history))
             # The issue promises this figure; one time among several may be the machine's.
             assert statistics.median(one.all_writes for one in stops) < 1.0

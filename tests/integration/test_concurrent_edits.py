@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.commands.state_loader import post_stream
-from ledgerpress.features.posts.model import PostEdited
+from ledgerpress.features.posts.model import POSTS, PostEdited
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.keep_alive_client import Client, Outcome, close_all
 from tests.integration.log_history import assert_gapless, by_command, of_stream, recorded
@@ -57,7 +56,7 @@ def numbered(input: Mapping[str, object], number: int) -> dict[str, object]:
 
 
 def stream_of(post: dict[str, object]) -> str:
-    return post_stream(global_ids.argument(str(post["id"]), "Post"))
+    return POSTS.stream(global_ids.argument(str(post["id"]), "Post"))
 
 
 @on_one_and_on_four_processes

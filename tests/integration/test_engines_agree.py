@@ -7,16 +7,19 @@ from typing import Final
 import pytest
 
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.categories.model import CATEGORY_CYCLE, CATEGORY_NOT_EMPTY
+from ledgerpress.features.posts.model import POST_ARCHIVED
+from ledgerpress.features.registry import EVENT_TYPES
+from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
 from tests.engines.fixtures import ENGINES
 from tests.property.command_generator import KINDS
 from tests.property.long_command_run import COMMANDS, Told, happen_at
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
 REFUSED: Final = {
-    ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
-    ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.POST_ARCHIVED, ErrorCode.CATEGORY_CYCLE,
-    ErrorCode.CATEGORY_NOT_EMPTY,
+    ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
+    ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, POST_ARCHIVED, CATEGORY_CYCLE,
+    CATEGORY_NOT_EMPTY,
 }  # fmt: skip
 MET: Final = ("LeaseLost", "BUSY", "WrongExpectedVersion", "DuplicateEvent", "withdrawn: ", "replayed=True")
 """What has to stand among the outcomes."""

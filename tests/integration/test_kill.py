@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.server.data_directory import LOG_FILE
 from tests.integration.editor_clients import Book, Editor
 from tests.integration.log_history import History, assert_gapless, by_command, recorded
@@ -51,7 +51,7 @@ class Survey:
         """
         self.history += await recorded(self.data, after=len(self.history))
         assert_gapless(self.history)
-        keys = self.book.check(by_command(self.history[FIRST_EVENTS:]))
+        keys = self.book.check(by_command(self.history[FIRST_EVENT_COUNT:]))
         await self._compare("followed", batch_size=1)
         return keys
 

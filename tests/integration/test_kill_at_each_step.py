@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.posts.model import PostCreated
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory
@@ -93,7 +93,7 @@ async def check(data: Path, acknowledged: list[str]) -> None:
         assert await rebuilt(store.log, data.with_suffix(".views"), batch_size=1) == views
     events = await recorded(data)
     assert_gapless(events)
-    commands = by_command(events[FIRST_EVENTS:])
+    commands = by_command(events[FIRST_EVENT_COUNT:])
     assert [len(command) for command in commands.values()] == [3] * len(commands)
     titles = [one.event.title for one in events if isinstance(one.event, PostCreated)]
     assert titles[: len(acknowledged)] == acknowledged

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store

@@ -11,8 +11,7 @@ from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.views.files.tables import create_indexes, create_tables
 from ledgerpress.views.projection.projector import Projector, apply_all
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog

@@ -11,15 +11,16 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.eventlog.randomness import SystemRandomness
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.registry import event_codec
+from ledgerpress.features.slugs.model import SLUG_TAKEN
 from ledgerpress.server.store import open_store
 from tests.contract.sample_events import places
 from tests.engines.log_locations import LogPlace
@@ -116,7 +117,7 @@ async def test_a_use_case_under_a_lease_is_refused_once_another_has_taken_it(
         made = await store.commands.handle(CreatePost(title="At six"), CommandRequest(fence=fence))
         with pytest.raises(Rejection) as refusal:
             await store.commands.handle(CreatePost(title="Again", slug="at-six"), CommandRequest(fence=fence))
-        assert refusal.value.code is ErrorCode.SLUG_TAKEN
+        assert refusal.value.code is SLUG_TAKEN
 
         later = await held(log, "second")
         assert later.token == fence.token + 1

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store

@@ -19,8 +19,8 @@ from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.cli import app
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import log_copy
 from ledgerpress.operator.log_copy import LogCopy, copy_log
 from ledgerpress.operator.withdraw import withdraw_payload

@@ -11,8 +11,8 @@ import pytest
 
 from ledgerpress.commands.identity import Role
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator.rebuild import list_views, rebuild
 from ledgerpress.operator.withdraw import withdraw_payload
@@ -243,7 +243,7 @@ async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
     )
     for one in (a, b):
         await one.level()
-    assert rendering._remember_short.cache_info().currsize == 0
+    assert len(rendering._bodies) == 0
     for one in (a, b):
         answer = await one.as_of(gone, BODY, **past)
         assert answer.json()["data"]["post"]["title"] == "Birds of the marsh"

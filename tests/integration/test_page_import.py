@@ -8,9 +8,7 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import (
@@ -19,10 +17,10 @@ from ledgerpress.features.categories.commands import (
     MergeCategory,
     RenameCategory,
 )
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
-from ledgerpress.features.people_commands import NameSite
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.rendering import render
@@ -34,6 +32,9 @@ from ledgerpress.features.posts.commands import (
     PublishPost,
     UncategorizePost,
 )
+from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
+from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 
@@ -100,7 +101,7 @@ def body_of(store: Store, article: Article) -> str:
 
 def categories_of(store: Store, article: Article) -> list[str]:
     with store.snapshot() as snapshot:
-        return [category.name for category in categories.of_post(snapshot, article.seq)]
+        return [category.name for category in post_queries.categories_of(snapshot, article.seq)]
 
 
 def published(article: Article) -> datetime:
@@ -128,7 +129,7 @@ async def test_a_page_becomes_an_article_six_posts_two_categories_and_a_name(sto
         heritage = categories.by_slug(snapshot, "heritage")
         assert heritage
         assert categories.count_articles(snapshot, heritage, descend=True) == 1
-        assert people_queries.site_name(snapshot) == "Brack Sound Courier"
+        assert site_queries.site_name(snapshot) == "Brack Sound Courier"
 
     assert [one.kind for one in report.made] == [
         *(Kind.SITE, Kind.CATEGORY, Kind.CATEGORY, Kind.ARTICLE),
@@ -209,7 +210,7 @@ async def test_a_retrieval_in_the_future_is_refused_and_nothing_recorded(store: 
     for text in (TIDE_MILL, a_page(kept=("Published on 3 March 2020",))):
         with pytest.raises(Rejection, match="lies in the future") as refused:
             await bring(store, text, soon)
-        assert refused.value.code is ErrorCode.PUBLISHED_AT_IN_FUTURE
+        assert refused.value.code is PUBLISHED_AT_IN_FUTURE
     assert await store.log.head() == OPENING_EVENTS
 
 
@@ -228,7 +229,7 @@ async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
     await store.commands.handle(NameSite(name="Our Paper"))
     report = await bring(store, TIDE_MILL)
     with store.snapshot() as snapshot:
-        assert people_queries.site_name(snapshot) == "Our Paper"
+        assert site_queries.site_name(snapshot) == "Our Paper"
     kept = entry(report, "Our Paper")
     assert (kept.action, kept.note) == (Action.KEPT, "the page has “Brack Sound Courier”")
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.features.people_commands import NameSite
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.store import open_store
 from tests.integration.failing_projectors import sparkled

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.people_commands import NameSite, RegisterAuthor
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.commands import CreatePost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import EVENT_TYPES, all_projectors
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch

@@ -10,9 +10,9 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.features.people_commands import NameSite
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.directory import ViewsDirectory

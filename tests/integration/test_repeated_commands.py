@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.commands.command_context import AppendPlan, CommandContext
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.features.posts import commands as posts
@@ -19,12 +20,12 @@ async def overtaken(
     copies: list[CommandResult] = []
 
     class EditPost(posts.EditPost):
-        queue = None  # as in another process, which the copy does not wait for
+        lock_key = None  # as in another process, which the copy does not wait for
 
-        async def plan(self, desk: CommandContext) -> AppendPlan:
+        async def plan(self, context: CommandContext) -> AppendPlan:
             if not copies:
                 copies.append(await store.commands.handle(original, request))
-            return await super().plan(desk)
+            return await super().plan(context)
 
     late = EditPost(post_id=original.post_id, title=original.title)
     outcome = await store.commands.handle(late, request)

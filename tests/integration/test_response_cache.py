@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import (
     CategorizePost,
     CreatePost,

@@ -10,7 +10,7 @@ from random import Random
 import httpx2
 import pytest
 
-from ledgerpress.commands.bootstrap import FIRST_EVENTS
+from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.server.data_directory import LOG_FILE
 from tests.integration.editor_clients import Book, Editor
 from tests.integration.keep_alive_client import Client
@@ -37,7 +37,7 @@ async def test_a_stop_under_way_keeps_what_was_acknowledged(tmp_path: Path, numb
     assert len(book.positions) > len(editors)
     events = await recorded(data)
     assert_gapless(events)
-    book.check(by_command(events[FIRST_EVENTS:]))
+    book.check(by_command(events[FIRST_EVENT_COUNT:]))
 
 
 async def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_a_port_for_operators_is_served_and_left_like_the_other(
         found = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", server.output.read_text("utf-8"))
         assert found
         async with await Client.connect("127.0.0.1", int(found[1])) as operators:
-            assert f"ledgerpress_log_head {FIRST_EVENTS}.0".encode() in await operators.fetch("/metrics")
+            assert f"ledgerpress_log_head {FIRST_EVENT_COUNT}.0".encode() in await operators.fetch("/metrics")
             assert b"views" in await operators.fetch("/health/ready")
             assert await operators.get("/graphql") == 404
             assert await operators.get("/") == 404

@@ -17,18 +17,17 @@ from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.integrity.queries import TreeIncomplete, root
-from ledgerpress.features.people_commands import NameSite
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.verification import check_views
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
-from ledgerpress.views.projection.skips import ProjectionSkipped, stream_name
 from ledgerpress.views.snapshot import Snapshot
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
@@ -88,7 +87,7 @@ async def skip(log: EventLog, name: str, position: int) -> int:
         correlation_id=command_id,
         payload=event_codec().encode(fact, salt=b"s" * 32, reason="Ticket 12."),
     )
-    stream = stream_name(name)
+    stream = projection_stream(name)
     version = len(await log.read_stream(stream))
     return await log.append([StreamWrite(stream, version, (event,))])
 

@@ -20,7 +20,7 @@ from ledgerpress.commands.identity import (
     Unauthenticated,
     identity,
 )
-from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost, PublishPost, UnpublishPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings

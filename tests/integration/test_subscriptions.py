@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.people_commands import RegisterAuthor
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import (
     CategorizePost,
     CreatePost,
@@ -22,6 +21,7 @@ from ledgerpress.features.posts.commands import (
     UncategorizePost,
     UnpublishPost,
 )
+from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings

@@ -17,7 +17,7 @@ from ledgerpress.commands.identity import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Pe
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked

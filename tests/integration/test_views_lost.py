@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.features.posts.commands import CreatePost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files import copy_create
 from ledgerpress.views.files.copy_restore import ASIDE

@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.features.people_commands import NameSite
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.rebuild import drop_views, rebuild, roll_back
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.active_views import POLL_INTERVAL

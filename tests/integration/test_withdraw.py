@@ -17,10 +17,9 @@ from ledgerpress.cli import app
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.eventlog.event import Withdrawn
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.eventlog.log_events import PayloadWithdrawn
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.projector_registry import all_projectors
-from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.views_file import ViewsFile
@@ -97,7 +96,7 @@ async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path
         assert holding(data, SECRET) == []
 
         await followed(one)
-        assert rendering._remember_short.cache_info().currsize == 0
+        assert len(rendering._bodies) == 0
         for moment in range(1, await one.store.log.head() + 1):
             assert SECRET not in await article(one, slug, asOf={"position": moment})
         assert "Herons nest somewhere" in await article(one, slug)

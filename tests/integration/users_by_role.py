@@ -1,10 +1,10 @@
-"""Somebody in each role, known to a store as actors."""
+"""One user for each role, registered as actors in a store."""
 
 from typing import Final
 
 from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, identity
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.people_commands import RegisterActor
+from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store
 
 AUTHOR: Final = "author"

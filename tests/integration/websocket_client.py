@@ -1,4 +1,4 @@
-"""A real server in this process for subscriptions, and a client of graphql-transport-ws that says what it wants."""
+"""A real server in this process for subscriptions, and a client of graphql-transport-ws."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A log seen through something that alters it: events missing, payloads withdrawn."""
+"""A log of which some events are missing and some payloads are withdrawn."""
 
 from collections.abc import Callable, Sequence
 

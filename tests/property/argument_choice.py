@@ -1,4 +1,4 @@
-"""When, whom and what to ask about."""
+"""Choose the moments, authors, posts and categories that queries ask about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Commands of every kind, in any order: some make sense, some are refused, some come twice."""
+"""Generate commands of every kind, in any order: some are valid, some are rejected, some are repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -9,17 +9,21 @@ from typing import Any, ClassVar, Final
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.command_context import AppendPlan, CategoryRef, CommandContext, PlannedWrite
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.identity import Permission, Role
-from ledgerpress.commands.state_loader import post_stream
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features import people_commands
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
 from ledgerpress.features.posts.model import PostCategorized
+from ledgerpress.features.posts.post_command import load_post
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 
 NOW: Final = 1_714_809_600_000_000
@@ -51,13 +55,13 @@ class CategorizeTooLate:
     category_id: str
 
     fingerprint_name: ClassVar[str] = "CategorizeTooLate"
-    queue = None
+    lock_key = None
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
+    async def plan(self, context: CommandContext) -> AppendPlan:
         """Return the event, without a look at the tree."""
-        version, post = await desk.post(self.post_id)
-        event = PostCategorized(post_id=post.id, category_id=self.category_id)
-        return AppendPlan.of(post.id, PlannedWrite(post_stream(post.id), version, (event,)))
+        post = await load_post(context, self.post_id)
+        event = PostCategorized(post_id=post.state.id, category_id=self.category_id)
+        return AppendPlan.of(post.state.id, post.write((event,)))
 
 
 KINDS: Final = (
@@ -65,13 +69,13 @@ KINDS: Final = (
     posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, restore_revert_commands.RestorePost,
     restore_revert_commands.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
-    categories.DeleteCategory, people_commands.RegisterAuthor, people_commands.RenameAuthor, people_commands.RegisterActor,
-    people_commands.RenameActor, people_commands.NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
+    categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
+    RenameActor, NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
 _FREQUENT: Final = (
     posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, posts.PublishPost,
     posts.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
-    categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, people_commands.RegisterAuthor,
+    categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, RegisterAuthor,
 )  # fmt: skip
 
 
@@ -164,7 +168,7 @@ def random_ask(chance: Random) -> Ask:
     )
 
 
-def use_case(ask: Ask, known: Known) -> Command:
+def command_of(ask: Ask, known: Known) -> Command:
     """Return the use case that `ask` means, now that it is known what there is."""
     if ask.kind.__module__ == posts.__name__:
         return _on_posts(ask, known)
@@ -181,13 +185,11 @@ def use_case(ask: Ask, known: Known) -> Command:
     author, actor = _pick(known.authors, ask.author), _pick(known.actors, ask.author)
     name = ask.title or ask.text
     made: dict[type[Command], Command] = {
-        people_commands.RegisterAuthor: people_commands.RegisterAuthor(name=name),
-        people_commands.RenameAuthor: people_commands.RenameAuthor(author_id=author, name=name),
-        people_commands.RegisterActor: people_commands.RegisterActor(
-            name=name, kind=ActorKind.TOKEN if ask.flag else ActorKind.HUMAN
-        ),
-        people_commands.RenameActor: people_commands.RenameActor(actor_id=actor, name=name),
-        people_commands.NameSite: people_commands.NameSite(name=name),
+        RegisterAuthor: RegisterAuthor(name=name),
+        RenameAuthor: RenameAuthor(author_id=author, name=name),
+        RegisterActor: RegisterActor(name=name, kind=ActorKind.TOKEN if ask.flag else ActorKind.HUMAN),
+        RenameActor: RenameActor(actor_id=actor, name=name),
+        NameSite: NameSite(name=name),
         tokens.CreateToken: tokens.CreateToken(
             name=name,
             role=Role.EDITOR,

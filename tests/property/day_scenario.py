@@ -1,11 +1,13 @@
-"""One day in which everything happens: the example that is always tried, whatever chance brings."""
+"""One day in which everything happens: the example that is always tried, besides random ones."""
 
 from typing import Final
 
-from ledgerpress.features import people_commands
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, Ask, CategorizeTooLate, Expecting
 from tests.property.store_session import Action, ClockMoves, Fault, Restart
@@ -13,11 +15,11 @@ from tests.property.store_session import Action, ClockMoves, Fault, Restart
 PAST: Final = 6
 """The number of the post whose past is asked for."""
 WHOLE_DAY: Final[list[Action]] = [
-    Ask(people_commands.NameSite, title="The Tide"),
-    Ask(people_commands.RegisterAuthor, title="Bo Lind"),
-    Ask(people_commands.RenameAuthor, author=0, title="Ada Brook-Lind"),
-    Ask(people_commands.RegisterActor, title="Night desk"),
-    Ask(people_commands.RenameActor, author=3, title="Late desk"),
+    Ask(NameSite, title="The Tide"),
+    Ask(RegisterAuthor, title="Bo Lind"),
+    Ask(RenameAuthor, author=0, title="Ada Brook-Lind"),
+    Ask(RegisterActor, title="Night desk"),
+    Ask(RenameActor, author=3, title="Late desk"),
     Ask(tokens.CreateToken, title="Feed", twice=True, key=0),
     Ask(tokens.CreateToken, title="Desk", author=3, flag=True, by_slug=True, date=DATES[4]),
     Ask(tokens.RevokeToken, author=0, twice=True),

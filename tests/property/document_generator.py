@@ -1,4 +1,4 @@
-"""Chooses documents that are valid over a schema, with variables that may be wrong."""
+"""Generate documents that are valid for a schema, with variables that may be invalid."""
 
 from dataclasses import dataclass, field
 from random import Random

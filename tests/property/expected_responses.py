@@ -1,4 +1,4 @@
-"""What GraphQL should answer, worked out of a newsroom in plain Python."""
+"""The expected GraphQL responses, computed from a newsroom in plain Python."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass

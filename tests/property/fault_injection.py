@@ -1,4 +1,4 @@
-"""Lets resolvers and attributes of the schema's objects fail, now and then, in every way that they can."""
+"""Let resolvers and attributes of objects fail at random, in every way that they can."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

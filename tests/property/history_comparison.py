@@ -1,4 +1,4 @@
-"""Compares the index of the history with a plain list of everything that was recorded."""
+"""Compare the index of changes with a plain list of everything that was recorded."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Final
 
-from ledgerpress.commands.command_context import AppendPlan, CommandContext
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.commands.skip_event import SkipEvent
@@ -21,10 +22,9 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.integrity.queries import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.operator.verify import verify_log
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
@@ -59,15 +59,15 @@ class Told:
 class Overtaken:
     """A use case that another comes before once, after it was planned and before it is recorded."""
 
-    use_case: Command
+    command: Command
     rival: Callable[[], Any] = field(compare=False)
 
     fingerprint_name: ClassVar[str] = "Overtaken"
-    queue = None
+    lock_key = None
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
+    async def plan(self, context: CommandContext) -> AppendPlan:
         """Return the plan, by now for a version that has passed."""
-        plan = await self.use_case.plan(desk)
+        plan = await self.command.plan(context)
         await self.rival()
         return plan
 

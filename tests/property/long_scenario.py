@@ -7,19 +7,21 @@ from collections import Counter
 from random import Random
 from typing import Final
 
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command, CommandHandler
+from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features import people_commands
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import restore_revert_commands
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.site.commands import NameSite
 from tests.fixed_sources import SeededBytes
 from tests.newsroom_model import Category, Post
 from tests.property.command_generator import DAY, NOW, CategorizeTooLate
-from tests.property.memory_log import MemoryLog, MemoryPress
+from tests.property.memory_log import MemoryCommands, MemoryLog
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND
@@ -44,7 +46,7 @@ class BusyYear:
     """The year of `seed`, until there are so many posts and, at least, so many events."""
 
     def __init__(self, seed: int, *, posts: int, events: int) -> None:
-        self.desk = MemoryPress(MemoryLog(uuid8("busy year", seed)))
+        self.desk = MemoryCommands(MemoryLog(uuid8("busy year", seed)))
         self.refused: Counter[str] = Counter()
         self._posts, self._events = posts, events
         self._chance = Random(seed)
@@ -54,12 +56,12 @@ class BusyYear:
 
     async def pass_by(self) -> None:
         """Let everything happen."""
-        press = await self.desk.opened(self._clock, self._randomness)
+        handler = await self.desk.opened(self._clock, self._randomness)
         for _ in range(6):
-            await press.handle(people_commands.RegisterAuthor(name=self._words(2)))
+            await handler.handle(RegisterAuthor(name=self._words(2)))
         for _ in range(12):
             self.desk.take_note()
-            await press.handle(self._create_category())
+            await handler.handle(self._create_category())
         makers = (
             (20, self._create_post), (16, self._edit), (6, self._change_slug), (16, self._publish),
             (5, self._unpublish), (4, self._archive), (4, self._unarchive), (10, self._categorize),
@@ -80,13 +82,13 @@ class BusyYear:
                 make = self._create_post
             if enough and make == self._create_post:
                 continue
-            await self._do(press, make())
+            await self._do(handler, make())
 
-    async def _do(self, press: CommandHandler, use_case: Command | None) -> None:
-        if use_case is None:
+    async def _do(self, handler: CommandHandler, command: Command | None) -> None:
+        if command is None:
             return
         try:
-            await press.handle(use_case)
+            await handler.handle(command)
         except Rejection as refusal:
             self.refused[refusal.code] += 1
         if self._to_import:
@@ -238,14 +240,14 @@ class BusyYear:
     # --- people and the site -----------------------------------------------------------------------
 
     def _register_author(self) -> Command:
-        return people_commands.RegisterAuthor(name=self._words(2))
+        return RegisterAuthor(name=self._words(2))
 
     def _rename_author(self) -> Command:
         author_id = self._chance.choice(list(self.desk.room.authors))
-        return people_commands.RenameAuthor(author_id=author_id, name=self._words(2))
+        return RenameAuthor(author_id=author_id, name=self._words(2))
 
     def _name_site(self) -> Command:
-        return people_commands.NameSite(name=self._words(2))
+        return NameSite(name=self._words(2))
 
     # --- choices -----------------------------------------------------------------------------------
 

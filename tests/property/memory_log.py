@@ -1,10 +1,12 @@
-"""A log in memory, for histories that are long and made in no time, and a press that writes to it."""
+"""A log in memory for long histories, and a command handler that writes to it."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import PreviousResult
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -12,7 +14,8 @@ from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import FEATURES, event_codec
+from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom_model import Newsroom
 
 
@@ -62,8 +65,8 @@ class MemoryLog:
         return len(self.events) > position
 
 
-class MemoryPress:
-    """A press on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
+class MemoryCommands:
+    """A handler on a log in memory; `room` is the newsroom after all that was recorded, `history` tells it."""
 
     def __init__(self, log: MemoryLog) -> None:
         self.log = log
@@ -72,10 +75,16 @@ class MemoryPress:
         self._codec = event_codec()
 
     async def opened(self, clock: Clock, randomness: Randomness) -> CommandHandler:
-        name_key = await open_publication(self.log, self._codec, clock, randomness)
+        name_key = await open_publication(self.log, self._codec, clock, randomness, FEATURES.first_events)
         self.take_note()
         return CommandHandler(
-            log=self.log, codec=self._codec, views=self, clock=clock, randomness=randomness, name_key=name_key
+            log=self.log,
+            codec=self._codec,
+            declarations=FEATURES.declarations,
+            views=self,
+            clock=clock,
+            randomness=randomness,
+            name_key=name_key,
         )
 
     def take_note(self) -> None:
@@ -87,8 +96,16 @@ class MemoryPress:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True
 
-    def carried(self, command_id: str) -> PreviousResult | None:
+    def previous_result(self, command_id: str) -> PreviousResult | None:
         return None
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        return any(not category_ids.isdisjoint(post.categories) for post in self.room.posts.values())
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Lend views that hold nothing but which categories have posts."""
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.execute("CREATE TABLE listed_in (k)")
+            db.execute("CREATE TABLE listed_category (k, id)")
+            used = sorted({one for post in self.room.posts.values() for one in post.categories})
+            db.executemany("INSERT INTO listed_in VALUES (?)", [(k,) for k, _ in enumerate(used)])
+            db.executemany("INSERT INTO listed_category VALUES (?, ?)", enumerate(used))
+            yield Snapshot(db, len(self.log.events))

@@ -1,4 +1,4 @@
-"""Many small questions, each of which depends on little: what an answer that is kept too long would give away."""
+"""Many small queries that each depend on little: a response that is cached too long shows."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

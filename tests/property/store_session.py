@@ -1,4 +1,4 @@
-"""A store in use: commands come in, it is closed and opened again, its views are lost, transactions fail."""
+"""A store in use: it receives commands, is closed and reopened, loses its views, and transactions fail."""
 
 import asyncio
 import sqlite3
@@ -10,19 +10,18 @@ from typing import Self, TypeAlias
 
 from hypothesis import strategies as st
 
-from ledgerpress.commands.command_context import CategoryRef
-from ledgerpress.commands.command_handler import Command
+from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features import people_commands
 from ledgerpress.features.actors.model import ActorRegistered
+from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories import commands as categories
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
@@ -30,7 +29,7 @@ from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.newsroom_model import Newsroom
-from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, use_case
+from tests.property.command_generator import UNKNOWN, Ask, Expecting, Known, asks, command_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Session:
     async def begin(self) -> None:
         """Have a small newsroom to begin with."""
         handle = self.store.commands.handle
-        author = await handle(people_commands.RegisterAuthor(name="Ada Brook"))
+        author = await handle(RegisterAuthor(name="Ada Brook"))
         for name, parent in (("News", None), ("Town", CategoryRef(slug="news")), ("Sport", None)):
             await handle(categories.CreateCategory(name=name, parent=parent))
         for title, publish in (("Tide mill", True), ("Night market", True), ("Tram line", False)):
@@ -192,7 +191,7 @@ class Session:
 
     def _command(self, ask: Ask) -> tuple[Command, CommandRequest]:
         """Return the command, and a request that expects what `ask` says."""
-        command = use_case(ask, self._known())
+        command = command_of(ask, self._known())
         version = self._version(command)
         expected = {
             Expecting.ANY: None,
@@ -221,7 +220,7 @@ class Session:
         for kind in ("post", "author", "actor", "token"):
             if subject_id := getattr(command, f"{kind}_id", None):
                 return None if subject_id == UNKNOWN else self._versions.get(f"{kind}.{subject_id}")
-        return self._versions.get(command.queue or "", 0) if type(command).__name__ == "NameSite" else 0
+        return self._versions.get(command.lock_key or "", 0) if type(command).__name__ == "NameSite" else 0
 
     async def take_note(self) -> None:
         """Read what has been recorded since."""

@@ -1,4 +1,4 @@
-"""Stores that are given a history, or as much of it as they are to know, and asked about it."""
+"""Stores that receive a history, or a part of it, and are queried about it."""
 
 import asyncio
 import sqlite3

@@ -10,8 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import EVENT_TYPES, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store
 from tests.property.argument_choice import Chooser, moments

@@ -22,9 +22,7 @@ from hypothesis import strategies as st
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases.leases import Leases
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.results import encode

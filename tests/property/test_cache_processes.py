@@ -10,8 +10,7 @@ import pytest
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.store import Store, open_store

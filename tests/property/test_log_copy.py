@@ -18,7 +18,7 @@ from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogExists
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import log_copy
 from ledgerpress.operator.log_copy import LogCopier
 from ledgerpress.operator.log_verifier import LogVerifier

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.commands import CreatePost, EditPost
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.operator.withdraw import withdraw, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE

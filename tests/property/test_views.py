@@ -15,9 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.command_context import CategoryRef
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.categories.model import CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CategoryRef
 from ledgerpress.features.posts.commands import (
     CategorizePost,
     CreatePost,
@@ -25,6 +24,14 @@ from ledgerpress.features.posts.commands import (
     PublishPost,
     UnpublishPost,
 )
+from ledgerpress.features.posts.model import (
+    POST_ARCHIVED,
+    POST_NOT_PUBLISHED,
+    PUBLISHED_AT_IN_FUTURE,
+    REVERT_CONFLICT,
+)
+from ledgerpress.features.registry import EVENT_TYPES
+from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
 from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom_model import Newsroom
 from tests.property.command_generator import KINDS, NOW
@@ -38,9 +45,9 @@ EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "60"))
 NOT_COMMANDED: Final = {"payload.withdrawn", "projection.skipped", "lease.taken"}
 """Events that none of these commands records: they are what an operator does, or a node by itself."""
 REFUSALS: Final = {
-    ErrorCode.VERSION_CONFLICT, ErrorCode.SLUG_TAKEN, ErrorCode.SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
-    ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.POST_ARCHIVED, ErrorCode.POST_NOT_PUBLISHED,
-    ErrorCode.CATEGORY_CYCLE, ErrorCode.CATEGORY_NOT_EMPTY, ErrorCode.REVERT_CONFLICT, ErrorCode.PUBLISHED_AT_IN_FUTURE,
+    ErrorCode.VERSION_CONFLICT, SLUG_TAKEN, SLUG_MALFORMED, ErrorCode.NOT_FOUND, ErrorCode.BLANK,
+    ErrorCode.TOO_LONG, ErrorCode.IDEMPOTENCY_KEY_REUSED, POST_ARCHIVED, POST_NOT_PUBLISHED,
+    CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, REVERT_CONFLICT, PUBLISHED_AT_IN_FUTURE,
 }  # fmt: skip
 
 

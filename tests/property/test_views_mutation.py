@@ -9,7 +9,7 @@ import pytest
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.views.projection.projector import Projector, ProjectorBatch
 from ledgerpress.views.snapshot import Snapshot
 from tests.altered_projectors import Altered

@@ -1,4 +1,4 @@
-"""Every row of a views file, and views built anew from a log."""
+"""All rows of a views file, and of views that are rebuilt from a log."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.projector import Projector

@@ -10,9 +10,8 @@ from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import Event, Withdrawn, withdrawn
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features.event_catalogue import EVENT_TYPES
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.posts.model import PostCreated, PostEdited
+from ledgerpress.features.registry import EVENT_TYPES, event_codec
 
 SALT: Final = bytes(32)
 ID: Final = uuid8("some", "id")

@@ -6,9 +6,11 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from ledgerpress.commands import text_rules
+from ledgerpress.commands.command_context import Facts
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.features.actors import model as actors
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import (
     RESERVED,
     Actor,
@@ -16,20 +18,13 @@ from ledgerpress.features.actors.model import (
     ActorKind,
     ActorRegistered,
     ActorRenamed,
-    RegisterActor,
-    RenameActor,
 )
 from ledgerpress.features.authors import model as authors
-from ledgerpress.features.authors.model import (
-    Author,
-    AuthorEvent,
-    AuthorRegistered,
-    AuthorRenamed,
-    RegisterAuthor,
-    RenameAuthor,
-)
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.authors.model import Author, AuthorEvent, AuthorRegistered, AuthorRenamed
 from ledgerpress.features.site import model as publication
-from ledgerpress.features.site.model import NameSite, Site, SiteNamed
+from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.site.model import Site, SiteNamed
 from tests.user_errors import refused
 
 ADA: Final = AuthorRegistered(author_id="a", name="Ada")
@@ -60,13 +55,13 @@ def gone(kind: str, stream: str) -> Withdrawn:
 
 
 def test_an_author_is_registered_once_and_renamed() -> None:
-    register = RegisterAuthor(author_id="a", name=" Ada ")
-    assert authors.decide(register, None) == (ADA,)
-    assert authors.decide(register, given_author(ADA)) == ()
+    register, new = RegisterAuthor(name=" Ada "), Facts(new_id="a")
+    assert register.decide(None, new) == (ADA,)
+    assert register.decide(given_author(ADA), new) == ()
     renamed = AuthorRenamed(author_id="a", name="Ada Brook")
-    assert authors.decide(RenameAuthor(name="Ada Brook "), given_author(ADA)) == (renamed,)
-    assert authors.decide(RenameAuthor(name="Ada Brook"), given_author(ADA, renamed)) == ()
-    assert authors.decide(RenameAuthor(name="Ada Brook"), None) == ()
+    assert RenameAuthor(author_id="a", name="Ada Brook ").decide(given_author(ADA), Facts()) == (renamed,)
+    assert RenameAuthor(author_id="a", name="Ada Brook").decide(given_author(ADA, renamed), Facts()) == ()
+    assert RenameAuthor(author_id="a", name="Ada Brook").decide(None, Facts()) == ()
 
 
 def test_of_a_withdrawn_author_the_id_remains() -> None:
@@ -81,13 +76,13 @@ def test_of_a_withdrawn_author_the_id_remains() -> None:
 
 
 def test_an_actor_is_registered_once_and_renamed() -> None:
-    register = RegisterActor(actor_id="d", kind=ActorKind.TOKEN, name=" Desk ")
-    assert actors.decide(register, None) == (DESK,)
-    assert actors.decide(register, given_actor(DESK)) == ()
+    register, new = RegisterActor(kind=ActorKind.TOKEN, name=" Desk "), Facts(new_id="d")
+    assert register.decide(None, new) == (DESK,)
+    assert register.decide(given_actor(DESK), new) == ()
     renamed = ActorRenamed(actor_id="d", name="Night desk")
-    assert actors.decide(RenameActor(name="Night desk "), given_actor(DESK)) == (renamed,)
-    assert actors.decide(RenameActor(name="Night desk"), given_actor(DESK, renamed)) == ()
-    assert actors.decide(RenameActor(name="Night desk"), None) == ()
+    assert RenameActor(actor_id="d", name="Night desk ").decide(given_actor(DESK), Facts()) == (renamed,)
+    assert RenameActor(actor_id="d", name="Night desk").decide(given_actor(DESK, renamed), Facts()) == ()
+    assert RenameActor(actor_id="d", name="Night desk").decide(None, Facts()) == ()
     assert given_actor(DESK, renamed) == Actor("d", ActorKind.TOKEN, "Night desk")
 
 
@@ -107,8 +102,8 @@ def test_reserved_actors_have_the_same_ids_everywhere() -> None:
 def test_the_site_has_a_name_once_it_is_given_one() -> None:
     named = SiteNamed(name="The Tide")
     assert Site().name is None
-    assert publication.decide(NameSite(name=" The Tide "), Site()) == (named,)
-    assert publication.decide(NameSite(name="The Tide"), publication.evolve(Site(), named)) == ()
+    assert NameSite(name=" The Tide ").decide(Site(), Facts()) == (named,)
+    assert NameSite(name="The Tide").decide(publication.evolve(Site(), named), Facts()) == ()
     assert publication.evolve(Site("The Tide"), gone("site.named", "site")) == Site("The Tide")
 
 
@@ -118,15 +113,15 @@ def test_the_site_has_a_name_once_it_is_given_one() -> None:
 @pytest.mark.parametrize(("name", "code"), NOT_NAMES)
 def test_what_is_no_name_is_refused(name: str, code: ErrorCode) -> None:
     with refused(code, "name"):
-        authors.decide(RegisterAuthor(author_id="a", name=name), None)
+        RegisterAuthor(name=name).decide(None, Facts(new_id="a"))
     with refused(code, "name"):
-        authors.decide(RenameAuthor(name=name), given_author(ADA))
+        RenameAuthor(author_id="a", name=name).decide(given_author(ADA), Facts())
     with refused(code, "name"):
-        actors.decide(RegisterActor(actor_id="d", kind=ActorKind.HUMAN, name=name), None)
+        RegisterActor(kind=ActorKind.HUMAN, name=name).decide(None, Facts(new_id="d"))
     with refused(code, "name"):
-        actors.decide(RenameActor(name=name), given_actor(DESK))
+        RenameActor(actor_id="d", name=name).decide(given_actor(DESK), Facts())
     with refused(code, "name"):
-        publication.decide(NameSite(name=name), Site())
+        NameSite(name=name).decide(Site(), Facts())
 
 
 @for_all(

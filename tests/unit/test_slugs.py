@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.model import Slug, SlugClaimed, SlugEvent, SlugKind, SlugReleased
+from ledgerpress.features.slugs.model import (
+    SLUG_MALFORMED,
+    SLUG_TAKEN,
+    Slug,
+    SlugClaimed,
+    SlugEvent,
+    SlugKind,
+    SlugReleased,
+)
 from tests.user_errors import refused
 
 POST: Final = SlugKind.POST
@@ -84,7 +92,7 @@ def test_what_is_derived_is_well_formed_and_stays_as_it_is(title: str) -> None:
 
 @pytest.mark.parametrize("slug", MALFORMED)
 def test_what_is_malformed_is_refused_with_a_proposal_where_there_is_one(slug: str) -> None:
-    with refused(ErrorCode.SLUG_MALFORMED, "slug") as refusal:
+    with refused(SLUG_MALFORMED, "slug") as refusal:
         slugs.checked(slug)
     proposal = slugs.derive(slug, fallback="")
     assert (f"Try “{proposal}”." in refusal.value.message) == bool(proposal)
@@ -122,7 +130,7 @@ def test_a_free_slug_can_be_claimed_by_anybody() -> None:
 
 def test_a_slug_that_is_taken_is_refused_but_not_to_its_owner() -> None:
     assert claim(given(TAKEN), "me") == ()
-    with refused(ErrorCode.SLUG_TAKEN, "slug"):
+    with refused(SLUG_TAKEN, "slug"):
         claim(given(TAKEN), "you")
 
 
@@ -136,7 +144,7 @@ def test_a_withdrawn_claim_leaves_the_slug_to_somebody_unknown() -> None:
     def gone(kind: str) -> Withdrawn:
         return Withdrawn(type=kind, stream="slug.post.00", recorded_at=0)
 
-    with refused(ErrorCode.SLUG_TAKEN, "slug"):
+    with refused(SLUG_TAKEN, "slug"):
         claim(given(gone("slug.claimed")), "me")
     assert claim(given(TAKEN, gone("slug.released")), "me") == (TAKEN,)
     assert given(gone("slug.claimed"), gone("slug.released")) == Slug(None)
@@ -160,6 +168,6 @@ def test_no_history_is_refused(history: list[SlugEvent]) -> None:
 def test_the_stream_of_a_slug_gives_nothing_away() -> None:
     key = bytes(range(32))
     digest = hmac.new(key, "रात".encode(), hashlib.sha256).hexdigest()
-    assert slugs.stream_name(POST, "रात", key) == f"slug.post.{digest}"
-    assert slugs.stream_name(SlugKind.CATEGORY, "रात", key) == f"slug.category.{digest}"
-    assert slugs.stream_name(POST, "रात", bytes(32)) != f"slug.post.{digest}"
+    assert slugs.SLUGS.stream(slugs.stream_id(POST, "रात", key)) == f"slug.post.{digest}"
+    assert slugs.SLUGS.stream(slugs.stream_id(SlugKind.CATEGORY, "रात", key)) == f"slug.category.{digest}"
+    assert slugs.SLUGS.stream(slugs.stream_id(POST, "रात", bytes(32))) != f"slug.post.{digest}"

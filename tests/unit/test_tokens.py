@@ -6,17 +6,13 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from ledgerpress.commands.command_context import Facts
 from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.commands.identity import Permission, Role
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.features.tokens import model as tokens
-from ledgerpress.features.tokens.model import (
-    CreateToken,
-    RevokeToken,
-    Token,
-    TokenCreated,
-    TokenEvent,
-    TokenRevoked,
-)
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts
+from ledgerpress.features.tokens.model import Token, TokenCreated, TokenEvent, TokenRevoked
 from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
@@ -30,15 +26,14 @@ MADE: Final = TokenCreated(
     secret_hash="5e",
 )
 MAKE: Final = CreateToken(
-    token_id="t",
-    actor_id="a",
     name=" Feed ",
-    role="editor",
-    scopes=("posts:write", "posts:read", "posts:write"),
+    role=Role.EDITOR,
+    scopes=(Permission.WRITE_POSTS, Permission.READ_POSTS, Permission.WRITE_POSTS),
     expires_at=NOW + 1,
     secret_hash="5e",
-    at=NOW,
 )
+FACTS: Final = TokenFacts(now=NOW, new_id="t", actor_id="a")
+REVOKE: Final = RevokeToken(token_id="t")
 REVOKED: Final = TokenRevoked(token_id="t")
 
 
@@ -51,16 +46,16 @@ def gone(kind: str) -> Withdrawn:
 
 
 def test_a_token_is_made_once_and_revoked_once() -> None:
-    assert tokens.decide(MAKE, None) == (MADE,)
-    assert tokens.decide(MAKE, given(MADE)) == ()
-    assert tokens.decide(MAKE, given(gone("token.created"))) == ()
-    assert tokens.decide(RevokeToken(), given(MADE)) == (REVOKED,)
-    assert tokens.decide(RevokeToken(), given(MADE, REVOKED)) == ()
-    assert tokens.decide(RevokeToken(), None) == ()
+    assert MAKE.decide(None, FACTS) == (MADE,)
+    assert MAKE.decide(given(MADE), FACTS) == ()
+    assert MAKE.decide(given(gone("token.created")), FACTS) == ()
+    assert REVOKE.decide(given(MADE), Facts()) == (REVOKED,)
+    assert REVOKE.decide(given(MADE, REVOKED), Facts()) == ()
+    assert REVOKE.decide(None, Facts()) == ()
 
 
 def test_without_scopes_and_without_end() -> None:
-    (made,) = tokens.decide(replace(MAKE, scopes=None, expires_at=None), None)
+    (made,) = replace(MAKE, scopes=None, expires_at=None).decide(None, FACTS)
     assert isinstance(made, TokenCreated)
     assert (made.scopes, made.expires_at) == (None, None)
 
@@ -68,16 +63,16 @@ def test_without_scopes_and_without_end() -> None:
 def test_what_could_never_be_of_use_is_refused() -> None:
     for late in (NOW, NOW - 1):
         with refused(ErrorCode.INVALID_VALUE, "expiresAt"):
-            tokens.decide(replace(MAKE, expires_at=late), None)
+            replace(MAKE, expires_at=late).decide(None, FACTS)
     with refused(ErrorCode.INVALID_VALUE, "scopes"):
-        tokens.decide(replace(MAKE, scopes=()), None)
+        replace(MAKE, scopes=()).decide(None, FACTS)
     with refused(ErrorCode.BLANK, "name"):
-        tokens.decide(replace(MAKE, name=" "), None)
+        replace(MAKE, name=" ").decide(None, FACTS)
 
 
 def test_of_a_withdrawn_token_the_id_remains_and_a_withdrawn_revocation_still_counts() -> None:
     assert given(gone("token.created")) == Token("t", secret_hash=None)
-    assert tokens.decide(RevokeToken(), given(gone("token.created"))) == (REVOKED,)
+    assert REVOKE.decide(given(gone("token.created")), Facts()) == (REVOKED,)
     assert given(MADE, gone("token.revoked")) == Token("t", "5e", is_revoked=True)
 
 
@@ -93,6 +88,7 @@ def test_no_history_is_refused_and_what_was_revoked_stays_so(history: list[Token
 
 @pytest.mark.parametrize("state", [None, Token("t"), Token("t", "5e"), Token("t", "5e", is_revoked=True)])
 def test_nothing_is_decided_twice(state: Token | None) -> None:
-    for command in (MAKE, RevokeToken()):
-        after = reduce(tokens.evolve, tokens.decide(command, state), state)
-        assert tokens.decide(command, after) == ()
+    after_making = reduce(tokens.evolve, MAKE.decide(state, FACTS), state)
+    assert MAKE.decide(after_making, FACTS) == ()
+    after_revoking = reduce(tokens.evolve, REVOKE.decide(state, Facts()), state)
+    assert REVOKE.decide(after_revoking, Facts()) == ()

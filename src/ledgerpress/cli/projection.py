@@ -18,7 +18,7 @@ from ledgerpress.cli.terminal import (
     run,
 )
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.projections import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 

@@ -1,53 +1,26 @@
-"""What a use case works with while it plans: the time, ids, streams, and facts from the views."""
+"""What a command uses while it plans: the time, ids, the states of streams, and the views."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import count
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
+from ledgerpress.commands.content import ContentDeclaration
+from ledgerpress.commands.errors import version_conflict
+from ledgerpress.commands.previous_results import PreviousResult
+from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.commands.stream_category import LoadedStream, StreamCategory
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.features.categories.model import Category, Taxonomy
-from ledgerpress.features.posts.model import Post
-from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.model import SlugKind
+from ledgerpress.views.snapshot import Snapshot
 
-
-@dataclass(frozen=True, slots=True)
-class PlannedWrite:
-    """Events for one stream, and the version at which it was loaded."""
-
-    stream: str
-    expected: int
-    events: Sequence[Event]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendPlan:
-    """What a use case wants recorded, all or nothing. Without writes there is nothing to do."""
-
-    subject_id: str
-    writes: tuple[PlannedWrite, ...] = ()
-
-    @staticmethod
-    def of(subject_id: str, *writes: PlannedWrite) -> "AppendPlan":
-        """Return the plan of those `writes` that have events."""
-        return AppendPlan(subject_id, tuple(write for write in writes if write.events))
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousResult:
-    """A command that has been carried out."""
-
-    fingerprint: str | None
-    subject_id: str
-    last_position: int
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class CommandViews(Protocol):
-    """What commands need of the views. None of it guards a rule: streams do."""
+    """What commands need of the views. No rule depends on them alone: streams guard rules."""
 
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         """Wait until the named projections, or all, have reached `position`; return whether they have.
@@ -56,50 +29,51 @@ class CommandViews(Protocol):
         """
         ...
 
-    def carried(self, command_id: str) -> PreviousResult | None:
-        """Return the command with that id, if it has been carried out."""
+    def previous_result(self, command_id: str) -> PreviousResult | None:
+        """Return the result of the command with that id, if it has been executed."""
         ...
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        """Return whether any post is in one of the categories."""
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Lend the views as of the position that every projection has reached."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryRef:
-    """Names a category, by id or by slug."""
+class Facts:
+    """What `decide` uses besides the command and the state. Features add the references that they resolve.
 
-    id: str | None = None
-    slug: str | None = None
+    `now` is in microseconds since 1970, UTC. `new_id` is the id of what the command creates.
+    """
 
-
-def post_not_found() -> Rejection:
-    """Return the refusal of a command on a post that there is not, or that is not the caller's to know of."""
-    return Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+    now: int = 0
+    new_id: str = ""
 
 
 class CommandContext:
-    """One attempt at one command. `now` is in microseconds since 1970, UTC.
+    """One attempt at one command. `now` is in microseconds since 1970, UTC; `loaded` are the versions of streams.
 
-    `catch_up` waits until the projection that it is given has reached the head of the log, and raises `Rejection`
+    `content` is what features above add to the content of features below. `catch_up` waits until the projection that it is given has reached the head of the log, and raises `Rejection`
     when that takes too long.
     """
 
     def __init__(
         self,
         *,
-        streams: StateLoader,
+        states: StateLoader,
         views: CommandViews,
         name_key: bytes,
         command_id: str,
-        expected_version: int | None,
+        request: CommandRequest,
         now: int,
+        content: Sequence[ContentDeclaration],
         catch_up: Callable[[str], Awaitable[None]],
     ) -> None:
-        self.streams = streams
         self.now = now
-        self.expected_version = expected_version
-        self._name_key = name_key
+        self.request = request
+        self.name_key = name_key
+        self.content = content
+        self.loaded: dict[str, int] = {}
+        self._states = states
         self._command_id = command_id
         self._views = views
         self._catch_up = catch_up
@@ -108,76 +82,28 @@ class CommandContext:
         """Return the id of what this command creates: the same whenever the command is repeated."""
         return uuid8(self._command_id, kind)
 
+    def input(self, type_: type[T]) -> T | None:
+        """Return the input of that class, if the client gave it."""
+        return next((given for given in self.request.inputs if isinstance(given, type_)), None)
+
     def check_version(self, current: int) -> None:
-        """Raise `Rejection` where the caller expects another version than the current one."""
-        if self.expected_version is not None and self.expected_version != current:
-            raise version_conflict(expected=self.expected_version, current=current)
+        """Raise `Rejection` if the client expects another version than the current one."""
+        expected = self.request.expected_version
+        if expected is not None and expected != current:
+            raise version_conflict(expected=expected, current=current)
 
-    async def post(self, post_id: str) -> tuple[int, Post]:
-        """Return a post and its version. Raises `Rejection` where it is unknown, or not as the caller expects."""
-        version, post = await self.streams.post(post_id)
-        if post is None:
-            raise post_not_found()
-        self.check_version(version)
-        return version, post
+    async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
+        """Return the current state of a stream."""
+        loaded = await self._states.load(category, id)
+        self.loaded[loaded.name] = loaded.version
+        return loaded
 
-    async def check_authors(self, author_ids: Sequence[str]) -> None:
-        """Raise `Rejection` where an author is unknown."""
-        for author_id in author_ids:
-            _, author = await self.streams.author(author_id)
-            if author is None:
-                raise Rejection(ErrorCode.NOT_FOUND, "There is no such author.", field=("authors",))
+    async def events(self, stream: str) -> list[Event]:
+        """Return all events of a stream in order: the event of version 1 first."""
+        return await self._states.events(stream)
 
-    def category(self, taxonomy: Taxonomy, ref: CategoryRef, *, field: str) -> Category:
-        """Return the category that `ref` names. Raises `Rejection` where there is none."""
-        found = taxonomy.by_slug(ref.slug or "") if ref.id is None else taxonomy.resolve(ref.id)
-        if found is None:
-            named = f" “{ref.slug}”" if ref.slug else ""
-            raise Rejection(ErrorCode.NOT_FOUND, f"There is no such category{named}.", field=(field,))
-        return found
-
-    async def category_in_use(self, taxonomy: Taxonomy, category: Category) -> bool:
-        """Return whether any post is in the category, as far as the listings know. Raises `Rejection`."""
-        await self._catch_up("listings")
-        return self._views.category_in_use(taxonomy.equivalents(category.id))
-
-    async def claim_slug(
-        self, kind: SlugKind, slug: str | None, *, derived_from: str, owner_id: str
-    ) -> tuple[str, PlannedWrite]:
-        """Return the slug to use and the write that claims it.
-
-        A slug that the caller gives is taken as it is, or refused; one derived from a title goes on to -2, -3 …
-        until one is free.
-        """
-        if slug is not None:
-            return slug, await self._claim(kind, slugs.checked(slug), owner_id)
-        base = slugs.derive(derived_from, fallback=kind.value)
-        for number in count(1):
-            candidate = slugs.numbered(base, number)
-            try:
-                return candidate, await self._claim(kind, candidate, owner_id)
-            except Rejection as taken:
-                if taken.code is not ErrorCode.SLUG_TAKEN:
-                    raise
-        raise AssertionError("unreachable")
-
-    async def change_slug(self, post: Post, slug: str) -> tuple[PlannedWrite, ...]:
-        """Return the writes by which a post goes from its slug to another. Raises `Rejection` where that is taken."""
-        old = post.content.slug
-        if slug == old:
-            return ()
-        _, claim = await self.claim_slug(SlugKind.POST, slug, derived_from="", owner_id=post.id)
-        if old in post.published_slugs:
-            return (claim,)
-        return claim, await self.release_slug(SlugKind.POST, old, owner_id=post.id)
-
-    async def release_slug(self, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
-        """Return the write that gives a slug back."""
-        stream = slugs.stream_name(kind, slug, self._name_key)
-        version, state = await self.streams.slug(stream)
-        return PlannedWrite(stream, version, slugs.release(state, kind=kind, slug=slug, owner_id=owner_id))
-
-    async def _claim(self, kind: SlugKind, slug: str, owner_id: str) -> PlannedWrite:
-        stream = slugs.stream_name(kind, slug, self._name_key)
-        version, state = await self.streams.slug(stream)
-        return PlannedWrite(stream, version, slugs.claim(state, kind=kind, slug=slug, owner_id=owner_id))
+    async def query(self, projection: str, query: Callable[[Snapshot], T]) -> T:
+        """Return the result of `query` on views in which `projection` has caught up. Raises `Rejection`."""
+        await self._catch_up(projection)
+        with self._views.snapshot() as snapshot:
+            return query(snapshot)

@@ -1,26 +1,27 @@
-"""The press: takes a use case and a request, and records what comes of it.
+"""Executes commands: load, decide, append, wait for the views.
 
-Load, decide, append, wait. A conflict with another process is decided again up to three times; a version that the
-caller expects is then compared anew, and refused. Nothing is recorded of a command that is refused or has nothing
-to do.
+After a conflict with another process a command is decided again, up to three times, unless the client expects a version:
+then it is rejected. Nothing is recorded for a command that is rejected or has nothing to do.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, Final, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import msgspec
 
+from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.authorization import authorize
-from ledgerpress.commands.command_context import AppendPlan, CommandContext, CommandViews, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext, CommandViews
+from ledgerpress.commands.declarations import Command, CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION, Instrumentation
 from ledgerpress.commands.request import CommandRequest, CommandResult
-from ledgerpress.commands.state_loader import StateLoader, actor_stream
+from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
@@ -30,38 +31,20 @@ from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.leases.fencing import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features.actors import model as actors
-from ledgerpress.features.actors.model import ActorKind
 
 MAX_ATTEMPTS: Final = 4
 """A command is decided once, and again up to three times after a conflict."""
 
 MAX_RETRY_DELAY: Final = 0.1
-"""Seconds that a command waits at most before it is first decided anew; each further time at most twice as long."""
-
-
-class Command(Protocol):
-    """Something that a user of the store wants done: a dataclass whose fields are what the user gave."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    fingerprint_name: ClassVar[str]
-    """The name in fingerprints and spans. Stored in the log: MUST never change, whatever the class is called."""
-
-    @property
-    def queue(self) -> str | None:
-        """What such commands queue for, if anything: most often a stream."""
-        ...
-
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
-        ...
+"""Seconds that a command waits at most before its first retry; before each further one at most twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PendingCommand:
-    """A request under way, and what each of its events will carry."""
+class _Execution:
+    """A command being executed, and what each of its events carries."""
 
     id: str
+    command: Command
     request: CommandRequest
     fingerprint: str
     reason: str | None
@@ -69,88 +52,95 @@ class _PendingCommand:
 
 
 class CommandHandler:
-    """Carries out use cases on one publication's log."""
+    """Executes commands on one publication's log."""
 
     def __init__(
         self,
         *,
         log: EventLog,
         codec: Codec[Event],
+        declarations: CommandDeclarations,
         views: CommandViews,
         clock: Clock,
         randomness: Randomness,
         name_key: bytes,
-        patience: float = 5.0,
+        timeout: float = 5.0,
         observer: Instrumentation = NO_INSTRUMENTATION,
     ) -> None:
-        """Take what it works with. `patience` bounds each wait for the views, in seconds."""
+        """Create a handler. `timeout` limits each wait for the views, in seconds."""
         self._log = log
         self._codec = codec
+        self._declarations = declarations
         self._views = views
         self._clock = clock
         self._randomness = randomness
         self._name_key = name_key
-        self._patience = patience
+        self._timeout = timeout
         self._observer = observer
-        self._streams = StateLoader(log, codec)
-        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._states = StateLoader(log, codec)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def forget(self) -> None:
-        """Keep nothing in memory of what was read from the log before now."""
-        self._streams.forget()
+    def clear_cache(self) -> None:
+        """Forget what was read from the log before."""
+        self._states.clear()
 
-    async def handle(self, use_case: Command, request: CommandRequest | None = None) -> CommandResult:
-        """Carry out `use_case` and return what came of it. Raises `Rejection`, `NotPermitted`, and `LeaseLost`."""
+    async def handle(self, command: Command, request: CommandRequest | None = None) -> CommandResult:
+        """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` and `LeaseLost`."""
         request = request or CommandRequest()
-        await authorize(use_case, request.identity, self._streams)
-        command = self._command(use_case, request)
-        with self._observer.span(f"command {use_case.fingerprint_name}"):
-            async with self._turn(use_case):
-                subject_id, position, replayed = await self._carry_out(use_case, command)
+        await authorize(command, self._declarations.required(command), request.identity, self._states)
+        self._declarations.check_inputs(command, request.inputs)
+        execution = self._begin(command, request)
+        with self._observer.span(f"command {command.fingerprint_name}"):
+            async with self._lock(command):
+                subject_id, position, replayed = await self._execute(execution)
             with self._observer.span("wait for views"):
-                reached = await self._views.wait_for(position, self._patience)
+                reached = await self._views.wait_for(position, self._timeout)
         return CommandResult(subject_id, position, replayed, views_behind=not reached)
 
-    async def _carry_out(self, use_case: Command, command: _PendingCommand) -> tuple[str, int, bool]:
+    async def _execute(self, execution: _Execution) -> tuple[str, int, bool]:
         conflict: Exception | None = None
         for attempt in range(MAX_ATTEMPTS):
-            if attempt and command.request.expected_version is None:
-                await asyncio.sleep(self._pause(attempt))
-            if carried := await self._carried(command):
-                return carried
+            if attempt and execution.request.expected_version is None:
+                await asyncio.sleep(self._retry_delay(attempt))
+            if previous := await self._previous_result(execution):
+                return previous
             now = self._clock.now()
             try:
                 with self._observer.span("decide"):
-                    plan = await self._introduced(await use_case.plan(self._desk(command, now)), command)
+                    plan = await self._plan(execution, now)
             except Rejection:
-                # Perhaps because a copy of the command, here or in another process, was carried out meanwhile.
-                if carried := await self._carried(command):
-                    return carried
+                # A copy of the command may have been executed meanwhile, here or in another process.
+                if previous := await self._previous_result(execution):
+                    return previous
                 raise
             if not plan.writes:
-                return await self._carried(command) or (plan.subject_id, await self._log.head(), False)
+                previous = await self._previous_result(execution)
+                return previous or (plan.subject_id, await self._log.head(), False)
             try:
-                writes = self._sealed(plan, command, now)
-                return plan.subject_id, await self._append(writes, command.request.fence), False
+                writes = self._stream_writes(plan, execution, now)
+                return plan.subject_id, await self._append(writes, execution.request.fence), False
             except (WrongExpectedVersion, DuplicateEvent) as error:
                 conflict = error
             except PayloadTooLarge as error:
                 raise Rejection(ErrorCode.TOO_LONG, f"That is too much at once: {error}.") from error
         raise Rejection(ErrorCode.BUSY, "Others keep changing the same thing: try again.") from conflict
 
-    async def _introduced(self, plan: AppendPlan, command: _PendingCommand) -> AppendPlan:
-        """Return `plan` with the registration of who asks, where their name comes along and they are not known yet."""
-        request = command.request
-        if request.actor_name is None or not plan.writes:
+    async def _plan(self, execution: _Execution, now: int) -> AppendPlan:
+        """Return the command's plan with the events that features add, checked by the features' guards."""
+        command, declarations = execution.command, self._declarations
+        context = self._context(execution, now)
+        plan = await command.plan(context)
+        for added in reversed(declarations.adds):
+            if isinstance(command, added.commands):
+                plan = plan.adding(await added.add(command, plan, context))
+        if not plan.writes:
             return plan
-        stream = actor_stream(request.actor_id)
-        version, actor = await self._streams.actor(request.actor_id)
-        register = actors.RegisterActor(
-            actor_id=request.actor_id, kind=ActorKind.HUMAN, name=request.actor_name
-        )
-        return AppendPlan.of(
-            plan.subject_id, *plan.writes, PlannedWrite(stream, version, actors.decide(register, actor))
-        )
+        for guard in declarations.guards:
+            if isinstance(command, guard.commands):
+                context = self._context(execution, now)
+                guard.check(command, plan.events, await guard.load(command, context))
+                plan = plan.checking(context.loaded.items())
+        return plan
 
     async def _append(self, writes: Sequence[StreamWrite], fence: Fence | None) -> int:
         with self._observer.span("append"):
@@ -158,107 +148,120 @@ class CommandHandler:
         self._observer.appended(sum(len(write.events) for write in writes))
         return position
 
-    def _pause(self, attempt: int) -> float:
-        """Return how long to wait before deciding again, in seconds: at random, so that rivals get out of step."""
+    def _retry_delay(self, attempt: int) -> float:
+        """Return how long to wait before a retry, in seconds: random, so that competing processes get out of step."""
         return int.from_bytes(self._randomness.bytes(2)) / 2**16 * MAX_RETRY_DELAY * 2.0 ** (attempt - 1)
 
-    async def _carried(self, command: _PendingCommand) -> tuple[str, int, bool] | None:
-        """Return what came of the command if it has been carried out, which only one with a key can have been."""
-        if command.idempotency_key is None:
+    async def _previous_result(self, execution: _Execution) -> tuple[str, int, bool] | None:
+        """Return the result of the command if it has been executed before, which takes an idempotency key."""
+        if execution.idempotency_key is None:
             return None
         await self._catch_up("commands")
-        carried = self._views.carried(command.id)
-        if carried is None:
+        previous = self._views.previous_result(execution.id)
+        if previous is None:
             return None
-        if carried.fingerprint not in {None, command.fingerprint}:
+        if previous.fingerprint not in {None, execution.fingerprint}:
             message = "This idempotency key was used for another command."
             raise Rejection(ErrorCode.IDEMPOTENCY_KEY_REUSED, message, field=("idempotencyKey",))
-        return carried.subject_id, carried.last_position, True
+        return previous.subject_id, previous.last_position, True
 
     async def _catch_up(self, *names: str) -> None:
-        if not await self._views.wait_for(await self._log.head(), self._patience, names):
+        if not await self._views.wait_for(await self._log.head(), self._timeout, names):
             raise Rejection(ErrorCode.BUSY, "The views are too far behind the log to decide this: try again.")
 
-    def _command(self, use_case: Command, request: CommandRequest) -> _PendingCommand:
+    def _begin(self, command: Command, request: CommandRequest) -> _Execution:
         key = request.checked_key()
         if key is None:
             command_id = uuid7(self._clock.now(), self._randomness.bytes(10))
         else:
             command_id = uuid8(self._log.publication, request.actor_id, key)
-        return _PendingCommand(
+        return _Execution(
             id=command_id,
+            command=command,
             request=request,
-            fingerprint=fingerprint(use_case, request),
+            fingerprint=fingerprint(command, request),
             reason=request.checked_reason(),
             idempotency_key=key,
         )
 
-    def _turn(self, use_case: Command) -> AbstractAsyncContextManager[object]:
-        """Let commands on one stream wait for one another, so that none of this process gets in another's way."""
-        if use_case.queue is None:
+    def _lock(self, command: Command) -> AbstractAsyncContextManager[object]:
+        """Return the lock of the command's key, so that commands of this process do not conflict."""
+        if command.lock_key is None:
             return nullcontext()
-        return self._queues.setdefault(use_case.queue, asyncio.Lock())
+        return self._locks.setdefault(command.lock_key, asyncio.Lock())
 
-    def _desk(self, command: _PendingCommand, now: int) -> CommandContext:
+    def _context(self, execution: _Execution, now: int) -> CommandContext:
         return CommandContext(
-            streams=self._streams,
+            states=self._states,
             views=self._views,
             name_key=self._name_key,
-            command_id=command.id,
-            expected_version=command.request.expected_version,
+            command_id=execution.id,
+            request=execution.request,
             now=now,
+            content=self._declarations.content,
             catch_up=self._catch_up,
         )
 
-    def _sealed(self, plan: AppendPlan, command: _PendingCommand, now: int) -> list[StreamWrite]:
+    def _stream_writes(self, plan: AppendPlan, execution: _Execution, now: int) -> list[StreamWrite]:
         index = 0
         writes = []
         for write in plan.writes:
             events = []
             for event in write.events:
-                events.append(self._new_event(event, command, index, now))
+                events.append(self._new_event(event, execution, index, now))
                 index += 1
             writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
         return writes
 
-    def _new_event(self, event: Event, command: _PendingCommand, index: int, now: int) -> NewEvent:
+    def _new_event(self, event: Event, execution: _Execution, index: int, now: int) -> NewEvent:
         name, version = self._codec.name_of(event)
-        request = command.request
+        request = execution.request
         return NewEvent(
-            event_id=uuid8(command.id, index),
+            event_id=uuid8(execution.id, index),
             type=name,
             schema_version=version,
             recorded_at=now,
             actor_id=request.actor_id,
             on_behalf_of_actor_id=request.on_behalf_of_actor_id,
-            command_id=command.id,
-            correlation_id=request.correlation_id or command.id,
+            command_id=execution.id,
+            correlation_id=request.correlation_id or execution.id,
             causation_id=request.causation_id,
             payload=self._codec.encode(
                 event,
                 salt=self._randomness.bytes(SALT_BYTES),
-                reason=command.reason,
-                idempotency_key=command.idempotency_key,
+                reason=execution.reason,
+                idempotency_key=execution.idempotency_key,
                 trace_id=request.trace_id,
-                fingerprint=command.fingerprint,
+                fingerprint=execution.fingerprint,
             ),
         )
 
 
-def fingerprint(use_case: Command, request: CommandRequest) -> str:
+def fingerprint(command: Command, request: CommandRequest) -> str:
     """Return the SHA-256, in hex, of the command. Raises `Rejection` for text that is not Unicode.
 
     Fields with their default value are left out, so a command that is repeated after an upgrade, which added fields to
-    its class, has the same fingerprint. Fields that are not compared are left out, too. The names of all other fields,
-    and of those of nested classes, are part of it: they are stored names.
+    its class, has the same fingerprint; inputs of other features are part of it only if they are given. Fields that are
+    not compared are left out, too. The names of all other fields, and of those of nested classes, are part of it: they
+    are stored names.
     """
-    given = {
-        field.name: value
-        for field in fields(use_case)
-        if field.compare and (value := getattr(use_case, field.name)) != field.default
-    }
-    asked = (use_case.fingerprint_name, given, request.reason, request.expected_version)
+    asked: tuple[object, ...] = (
+        command.fingerprint_name,
+        _values(command),
+        request.reason,
+        request.expected_version,
+    )
+    if request.inputs:
+        asked += ({one.fingerprint_name: _values(one) for one in request.inputs},)
     try:
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
     except UnicodeEncodeError as error:
         raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not Unicode.") from error
+
+
+def _values(command: Any) -> dict[str, object]:
+    return {
+        field.name: value
+        for field in fields(command)
+        if field.compare and (value := getattr(command, field.name)) != field.default
+    }

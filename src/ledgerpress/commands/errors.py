@@ -1,10 +1,10 @@
-"""Refusals that a person can cause. A rejected command records nothing."""
+"""Rejections: errors that a user can cause. A rejected command records nothing."""
 
 from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Why a command was rejected: stable names that clients may rely on."""
+    """The codes of the kernel. Each feature declares its own as constants. Clients rely on all of them."""
 
     BLANK = "BLANK"
     TOO_LONG = "TOO_LONG"
@@ -12,29 +12,20 @@ class ErrorCode(StrEnum):
     INVALID_VALUE = "INVALID_VALUE"
     INVALID_ID = "INVALID_ID"
     NOT_FOUND = "NOT_FOUND"
-    SLUG_MALFORMED = "SLUG_MALFORMED"
-    SLUG_TAKEN = "SLUG_TAKEN"
     VERSION_CONFLICT = "VERSION_CONFLICT"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    POST_ARCHIVED = "POST_ARCHIVED"
-    POST_NOT_PUBLISHED = "POST_NOT_PUBLISHED"
-    PUBLISHED_AT_IN_FUTURE = "PUBLISHED_AT_IN_FUTURE"
-    REVERT_CONFLICT = "REVERT_CONFLICT"
-    CATEGORY_CYCLE = "CATEGORY_CYCLE"
-    CATEGORY_NOT_EMPTY = "CATEGORY_NOT_EMPTY"
-    CATEGORY_TOO_DEEP = "CATEGORY_TOO_DEEP"
     BUSY = "BUSY"
 
 
 class Rejection(Exception):
-    """A command is refused. `field` is the path in the caller's input; `current_version` goes with a conflict.
+    """A command is rejected. `field` is the path in the client's input; `current_version` accompanies a conflict.
 
-    `conflicts` are the fields of the object that stand in the way of a revert.
+    `conflicts` are the fields of the object that prevent a revert.
     """
 
     def __init__(
         self,
-        code: ErrorCode,
+        code: str,
         message: str,
         *,
         field: tuple[str, ...] = (),
@@ -50,7 +41,7 @@ class Rejection(Exception):
 
 
 def version_conflict(*, expected: int, current: int) -> Rejection:
-    """Return the refusal of a command that was made for another version than the current one."""
+    """Return the rejection of a command that was made for another version than the current one."""
     return Rejection(
         ErrorCode.VERSION_CONFLICT,
         f"This was made for version {expected}, but the current version is {current}: "

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from ledgerpress.features.actors.model import OPERATOR
+OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
+"""Records what is done on the data directory itself, such as through the command line."""
 
 
 class Role(StrEnum):
@@ -114,8 +115,8 @@ class Identity:
 
 
 ANONYMOUS: Final = Identity(Role.READER, frozenset())
-LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR.id)
-"""Whoever works on the data directory itself, such as through the command line."""
+LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR_ACTOR_ID)
+"""The user of the command line, who has the data directory."""
 
 
 def identity(

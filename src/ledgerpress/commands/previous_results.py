@@ -1,27 +1,78 @@
-"""Which commands have been carried out, and whether a category is in use: what deciding needs of the views."""
+"""The results of commands that have been executed: a repeated command returns the same result."""
 
-from typing import NamedTuple
+import sqlite3
+from typing import Final, NamedTuple
 
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.views.projection.projector import ProjectorBatch, write_all
 from ledgerpress.views.snapshot import Snapshot
 
 
-class PreviousCommand(NamedTuple):
-    """A command that has been carried out. `last_position` is that of its last event."""
+class PreviousResult(NamedTuple):
+    """The result of a command that has been executed. `last_position` is that of its last event."""
 
     fingerprint: str | None
     subject_id: str
     last_position: int
 
 
-def previous_result(snapshot: Snapshot, command_id: str) -> PreviousCommand | None:
-    """Return the command with that id, if it has been carried out."""
+def previous_result(snapshot: Snapshot, command_id: str) -> PreviousResult | None:
+    """Return the result of the command with that id, if it has been executed."""
     row = snapshot.db.execute(
         "SELECT fingerprint, subject_id, last_position FROM command WHERE id = ?", (command_id,)
     ).fetchone()
-    return PreviousCommand(*row) if row else None
+    return PreviousResult(*row) if row else None
 
 
-def category_in_use(snapshot: Snapshot, category_ids: frozenset[str]) -> bool:
-    """Return whether any post, published or not, is in one of the categories."""
-    query = "SELECT 1 FROM listed_in JOIN listed_category USING (k) WHERE id = ? LIMIT 1"
-    return any(snapshot.db.execute(query, (category_id,)).fetchone() for category_id in sorted(category_ids))
+class CommandsProjector:
+    """Writes a row for each command: its fingerprint, what it was about, and the position of its last event."""
+
+    name: Final = "commands"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE command (
+            id TEXT PRIMARY KEY,
+            fingerprint TEXT,            -- NULL where none was given, or where it was withdrawn
+            subject_id TEXT NOT NULL,    -- what its first event was about
+            last_position INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    """
+    indexes: Final = ""
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return the batch of the current transaction."""
+        return _CommandRows(db)
+
+
+class _CommandRows:
+    """The rows of the commands of one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: dict[str, list[object]] = {}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Apply one event."""
+        header = recorded.header
+        row = self._rows.get(header.command_id)
+        if row is None:
+            row = [header.command_id, recorded.fingerprint, _subject_id(recorded), header.position]
+            self._rows[header.command_id] = row
+        row[3] = header.position
+
+    def flush(self) -> None:
+        """Write the rows. A command that began in an earlier transaction keeps the values of its first event."""
+        write_all(
+            self._db,
+            "INSERT INTO command VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET last_position = excluded.last_position",
+            self._rows.values(),
+        )
+
+
+def _subject_id(recorded: Recorded[Event]) -> str:
+    """Return what the event is about: the id in its first field, or else the last part of its stream's name."""
+    event = recorded.event
+    first = event.__struct_fields__[0]
+    return str(getattr(event, first)) if first.endswith("_id") else recorded.header.stream.rpartition(".")[2]

@@ -1,25 +1,25 @@
-"""What surrounds a command, and what comes of it."""
+"""What accompanies a command, and its result."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.eventlog.leases.fencing import Fence
-from ledgerpress.features.actors.model import OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """Who asks, why, and under which conditions.
+    """The user, the reason, and the conditions under which a command is executed.
 
-    `identity` is who asks and so decides what they may do; `actor_id` is who is recorded as having done it.
-    `expected_version` is the version that the caller has seen; a command made for another one is refused, and
-    never tried again. The same `idempotency_key` from the same actor makes a command take effect once. Where
-    `actor_name` is given and the actor is not known yet, they are registered with what the command records. A command
-    of work under a lease carries its `fence`: the log records it only as long as nobody else has taken the lease.
+    `identity` decides what the user may do; `actor_id` is recorded as the one who did it. `expected_version` is the
+    version that the client has seen: a command for another version is rejected and not retried. The same
+    `idempotency_key` from the same actor makes a command take effect once. An actor that is not registered yet is
+    registered with the command's events if `actor_name` is given. `inputs` are values that features above the
+    command's add to it. A command that needs a lease carries its `fence`: it is recorded only while the lease is held.
     """
 
-    actor_id: str = OPERATOR.id
+    actor_id: str = OPERATOR_ACTOR_ID
     identity: Identity = LOCAL_OPERATOR
     actor_name: str | None = None
     on_behalf_of_actor_id: str | None = None
@@ -29,14 +29,15 @@ class CommandRequest:
     correlation_id: str | None = None
     causation_id: str | None = None
     trace_id: str | None = None
+    inputs: tuple[Any, ...] = ()
     fence: Fence | None = None
 
     def checked_reason(self) -> str | None:
-        """Return the reason as it is recorded. Raises `Rejected`."""
+        """Return the reason as it is recorded. Raises `Rejection`."""
         return text_rules.optional_text(self.reason, field="reason", limit=text_rules.MAX_NOTE)
 
     def checked_key(self) -> str | None:
-        """Return the idempotency key. Raises `Rejected`."""
+        """Return the idempotency key. Raises `Rejection`."""
         if self.idempotency_key is None:
             return None
         return text_rules.line(
@@ -46,10 +47,10 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What came of a command.
+    """The result of a command.
 
-    `subject_id` is the id of what it was about. `position` is that of the command's last event, or the head where
-    there was nothing to do. `views_behind` says that the views had not reached it within the time allowed.
+    `subject_id` is the id of what it was about. `position` is that of the command's last event, or the head if there
+    was nothing to do. `views_behind`: the views had not reached it within the timeout.
     """
 
     subject_id: str

@@ -1,15 +1,28 @@
-"""What an operator can do about a projection that cannot take in an event."""
+"""The command of an operator that lets a projection skip an event that it cannot apply."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from ledgerpress.commands.command_context import AppendPlan, CommandContext, PlannedWrite
-from ledgerpress.views.projection import skips as projections
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
+
+
+def _evolve(skipped: frozenset[int], event: Event) -> frozenset[int]:
+    return skipped | {event.position} if isinstance(event, ProjectionSkipped) else skipped
+
+
+SKIPS: Final = StreamCategory[frozenset[int]]("projection", frozenset(), _evolve)
+"""For each projection, the positions of the events that it may skip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipEvent:
-    """Let a projection do without the event at `position`. Whether it fails at that event is the caller's to know."""
+    """Let a projection skip the event at `position`. The caller checks that the projection fails at that event."""
 
     fingerprint_name: ClassVar[str] = "SkipEvent"
 
@@ -17,16 +30,18 @@ class SkipEvent:
     position: int
 
     @property
-    def queue(self) -> str | None:
+    def lock_key(self) -> str | None:
         """The projection's stream."""
-        return projections.stream_name(self.projection)
+        return projection_stream(self.projection)
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejected`."""
-        version, skips = await desk.streams.skips(self.projection)
-        desk.check_version(version)
-        command = projections.SkipEvent(projection=self.projection, position=self.position)
-        events = projections.decide(command, skips)
-        return AppendPlan.of(
-            self.projection, PlannedWrite(projections.stream_name(self.projection), version, events)
-        )
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        skips = await context.load(SKIPS, self.projection)
+        context.check_version(skips.version)
+        if self.position in skips.state:
+            return AppendPlan(self.projection)
+        event = ProjectionSkipped(projection=self.projection, position=self.position)
+        return AppendPlan.of(self.projection, skips.write([event]))
+
+
+LOG_COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_OPERATIONS), SkipEvent)

@@ -4,10 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.log import StreamWrite
+from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
+from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
+
+Row = TypeVar("Row")
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -33,6 +36,60 @@ class AppendRequest:
         payloads = [event.payload for write in writes for event in write.events]
         commitments = [bytes.fromhex(payload.commitment()) for payload in payloads]
         return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
+
+
+class AppendGroup(Generic[Row]):
+    """The rows of the commands admitted so far, after the events in the log."""
+
+    def __init__(
+        self,
+        head: int,
+        new_row: Callable[[NewEvent, bytes, int, str, int], Row],
+        *,
+        version_of: Callable[[str], int],
+        is_recorded: Callable[[str], bool] | None,
+    ) -> None:
+        """`new_row` takes an event, its commitment, position, stream and stream version.
+
+        The results of `version_of` a stream and `is_recorded` for an event id MUST stay true until the transaction ends.
+        Without `is_recorded`, the database has to reject a duplicate event.
+        """
+        self.before = head
+        self.rows: list[Row] = []
+        self._new_row = new_row
+        self._version_of = version_of
+        self._is_recorded = is_recorded
+        self._versions: dict[str, int] = {}
+        self._event_ids: set[str] = set()
+
+    def admit(self, command: AppendRequest) -> AppendResult:
+        """Add all rows of `command`, and return its last position; or none, and return the error."""
+        for write in command.writes:
+            if (actual := self._versions.get(write.stream)) is None:
+                actual = self._versions[write.stream] = self._version_of(write.stream)
+            if write.expected not in (ANY_VERSION, actual):
+                return WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
+        if self._is_recorded is not None and (event_id := self._duplicate_id(command, self._is_recorded)):
+            return DuplicateEvent(event_id=event_id)
+        commitments = iter(command.commitments)
+        position = self.before + len(self.rows)
+        for write in command.writes:
+            stream, version = write.stream, self._versions[write.stream]
+            for event in write.events:
+                version += 1
+                position += 1
+                self.rows.append(self._new_row(event, next(commitments), position, stream, version))
+            self._versions[stream] = version
+        return position
+
+    def _duplicate_id(self, command: AppendRequest, is_recorded: Callable[[str], bool]) -> str | None:
+        command_ids: set[str] = set()
+        for event_id in [event.event_id for write in command.writes for event in write.events]:
+            if event_id in self._event_ids or event_id in command_ids or is_recorded(event_id):
+                return event_id
+            command_ids.add(event_id)
+        self._event_ids |= command_ids
+        return None
 
 
 class Recorder(Protocol):

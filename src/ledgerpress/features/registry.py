@@ -1,9 +1,12 @@
-"""The features that LedgerPress ships, each after those that it requires."""
+"""The features that LedgerPress ships, and what follows from their manifests."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from ledgerpress.feature import Feature, load
+from ledgerpress.commands.previous_results import CommandsProjector
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event import Event
+from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
     authors,
@@ -17,6 +20,8 @@ from ledgerpress.features import (
     slugs,
     tokens,
 )
+from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.projection.projector import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
@@ -35,16 +40,32 @@ FIRST_PARTY: Final[tuple[Feature, ...]] = (
     demo.FEATURE,
     page_import.FEATURE,
 )
+"""Each feature after those that it requires."""
+FEATURES: Final = FeatureSet(FIRST_PARTY)
+EVENT_TYPES: Final = FEATURES.events
+
+
+def event_codec() -> Codec[Event]:
+    """Return the codec that reads every event ever stored, and writes the newest versions."""
+    return FEATURES.codec()
+
+
+def declared_views(*more: Feature) -> DeclaredViews:
+    """Return what these features, and `more`, declare for the views."""
+    return DeclaredViews.of([*FIRST_PARTY, *more], kernel=[CommandsProjector()])
+
+
+def all_projectors() -> tuple[Projector, ...]:
+    """Return every projector, in the order of their names."""
+    return declared_views().projectors
 
 
 @lru_cache(maxsize=1)
 def graphql_schema() -> "Schema":
     """Return the GraphQL schema of these features."""
-    from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
-
-    return build_schema(load(feature.schema) for feature in FIRST_PARTY if feature.schema)
+    return FEATURES.graphql_schema()
 
 
-def page_contributions() -> list["PageContribution"]:
+def page_contributions() -> "list[PageContribution]":
     """Return what these features contribute to the pages."""
-    return [load(feature.pages) for feature in FIRST_PARTY if feature.pages]
+    return FEATURES.page_contributions()

@@ -11,7 +11,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.features.event_codec import event_codec
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of
 from ledgerpress.operator.log_verifier import LogVerifier

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.event_catalogue import EVENT_TYPES
+from ledgerpress.features.registry import EVENT_TYPES
 
 SUFFIX: Final = ".schema.json"
 

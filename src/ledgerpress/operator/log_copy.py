@@ -11,17 +11,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
+from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.site.model import WITHDRAWAL, PayloadWithdrawn
+from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload
 from ledgerpress.operator.log_verifier import LogVerifier

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import check_views_directory
 from ledgerpress.server.log_factory import log_of_views

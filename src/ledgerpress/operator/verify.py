@@ -4,10 +4,9 @@ from pathlib import Path
 
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.tree_head import TreeHead
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.integrity import queries as integrity
 from ledgerpress.features.integrity.queries import TreeIncomplete, tree_head
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
 from ledgerpress.server.log_factory import log_of_views

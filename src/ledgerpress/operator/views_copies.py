@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import (
     LOG_FILE,

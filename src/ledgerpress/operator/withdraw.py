@@ -7,7 +7,6 @@ import msgspec
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.commands.state_loader import withdrawal_stream
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
@@ -15,10 +14,9 @@ from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersi
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
+from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
-from ledgerpress.features.event_codec import event_codec
-from ledgerpress.features.projector_registry import all_projectors
-from ledgerpress.features.site.model import PayloadWithdrawn
+from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.rebuild import rebuild_now
 from ledgerpress.retry import poll

@@ -9,11 +9,11 @@ from ledgerpress.commands.identity import Authenticator, Role
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
-from ledgerpress.features.tokens.projector import TokensProjector
+from ledgerpress.features.tokens.model import TOKENS
+from ledgerpress.features.tokens.projector import PROJECTOR
 from ledgerpress.server.store import Store
 
 _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
@@ -27,7 +27,7 @@ def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
         store.log.publication,
         anonymous=anonymous(settings.anonymous_role),
         verifier=_verifier(store, settings),
-        is_paused=lambda: store.checkpoints[TokensProjector.name].is_paused,
+        is_paused=lambda: store.checkpoints[PROJECTOR.name].is_paused,
         is_current=lambda token: _is_current(store, token),
     )
 
@@ -44,13 +44,13 @@ async def first_admin_token(store: Store) -> str | None:
     hashed = secret_hash(secret)
     command = CreateToken(name=_FIRST_TOKEN, role=Role.ADMIN, token_id=token_id, secret_hash=hashed)
     await store.commands.handle(command, CommandRequest(actor_id=SYSTEM.id))
-    _, token = await StateLoader(store.log, event_codec()).token(token_id)
+    token = (await StateLoader(store.log, store.codec).load(TOKENS, token_id)).state
     return secret if token and token.secret_hash == hashed else None
 
 
 async def _is_current(store: Store, token: tokens.Token) -> bool:
     """Return whether a token is valid according to the log, which is ahead of paused views."""
-    _, recorded = await StateLoader(store.log, event_codec()).token(token.id)
+    recorded = (await StateLoader(store.log, store.codec).load(TOKENS, token.id)).state
     return recorded is not None and recorded.secret_hash == token.secret_hash and not recorded.is_revoked
 
 

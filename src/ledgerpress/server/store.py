@@ -10,21 +10,23 @@ from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import PreviousResult
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION, Instrumentation
+from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.eventlog.clock import Clock, SystemClock
+from ledgerpress.eventlog.codec import Codec
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
-from ledgerpress.features.event_codec import event_codec
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.projector_registry import all_projectors
+from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_builder import ViewsBuilder
@@ -42,11 +44,14 @@ class Store:
     """An open store: `commands` handles commands, snapshots answer queries."""
 
     log: HealthCheckedLog
+    codec: Codec[Event]
     log_health: LogHealth
     views: ActiveViews
     commands: CommandHandler
     clock: Clock
     randomness: Randomness
+    declared: DeclaredViews
+    """What the features declare for the views."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
@@ -88,14 +93,12 @@ class _CommandViews:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return await self._views.wait_for(position, timeout, names)
 
-    def carried(self, command_id: str) -> PreviousResult | None:
+    def previous_result(self, command_id: str) -> PreviousResult | None:
         with self._views.snapshot() as snapshot:
-            found = previous_results.previous_result(snapshot, command_id)
-        return PreviousResult(*found) if found else None
+            return previous_results.previous_result(snapshot, command_id)
 
-    def category_in_use(self, category_ids: frozenset[str]) -> bool:
-        with self._views.snapshot() as snapshot:
-            return previous_results.category_in_use(snapshot, category_ids)
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        return self._views.snapshot()
 
 
 @asynccontextmanager
@@ -135,7 +138,7 @@ async def open_store(
             claim_directory(data, opened.publication)
         codec = event_codec()
         checked_log = HealthCheckedLog(opened)
-        name_key = await open_publication(checked_log, codec, clock, randomness)
+        name_key = await open_publication(checked_log, codec, clock, randomness, FEATURES.first_events)
         directory = ViewsDirectory(data, projectors)
         caches = [rendering.forget]
         views = ActiveViews(
@@ -155,13 +158,14 @@ async def open_store(
             commands = CommandHandler(
                 log=checked_log,
                 codec=codec,
+                declarations=FEATURES.declarations,
                 views=_CommandViews(views),
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,
                 observer=instrumentation,
             )
-            caches.append(commands.forget)
+            caches.append(commands.clear_cache)
             checked_log.verify_applied(lambda: views.applied)
             views.follow()
             tasks = [
@@ -169,7 +173,17 @@ async def open_store(
                 asyncio.create_task(checked_log.watch(), name="log health"),
             ]
             try:
-                yield Store(checked_log, checked_log.health, views, commands, clock, randomness, caches)
+                yield Store(
+                    checked_log,
+                    codec,
+                    checked_log.health,
+                    views,
+                    commands,
+                    clock,
+                    randomness,
+                    declared_views(),
+                    caches,
+                )
             finally:
                 for task in tasks:
                     task.cancel()

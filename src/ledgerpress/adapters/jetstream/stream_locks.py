@@ -5,6 +5,7 @@ Each needs to know where the previous one was recorded; and appends without an e
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class StreamLocks:
@@ -29,20 +30,14 @@ class StreamLocks:
                 del self._last[stream]
 
 
+@dataclass(frozen=True, slots=True)
 class StreamLock:
     """A place in the queues of some streams."""
 
-    def __init__(
-        self,
-        locks: StreamLocks,
-        streams: Sequence[str],
-        released: asyncio.Future[None],
-        previous: Sequence[asyncio.Future[None]],
-    ) -> None:
-        self._locks = locks
-        self._streams = streams
-        self._released = released
-        self._previous = previous
+    _locks: StreamLocks
+    _streams: Sequence[str]
+    _released: asyncio.Future[None]
+    _previous: Sequence[asyncio.Future[None]]
 
     @property
     def must_wait(self) -> bool:

@@ -1,7 +1,7 @@
 """The transaction that records a group of commands."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import asyncpg
@@ -10,10 +10,8 @@ from ledgerpress.adapters.postgres import connection as connections
 from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.event_rows import Row
-from ledgerpress.eventlog.envelope import NewEvent
-from ledgerpress.eventlog.errors import DuplicateEvent, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult
-from ledgerpress.eventlog.log import ANY_VERSION
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest
 
 MAX_CLOCK_DIFFERENCE: Final = 5.0
 """Seconds by which the clocks of a writing machine and of the server may differ; beyond them nothing is written."""
@@ -53,10 +51,10 @@ async def lock(connection: Connection, log: int) -> None:
 
 async def load_group(
     connection: Connection, log: int, commands: Sequence[AppendRequest], clock: Callable[[], float]
-) -> "Group":
+) -> AppendGroup[Row]:
     """Return the group to which `commands` are to be admitted. Raises `ClocksDiffer`."""
     streams = list({write.stream for command in commands for write in command.writes})
-    ids = [event.event_id for command in commands for event in events_of(command)]
+    ids = [event.event_id for command in commands for write in command.writes for event in write.events]
     before = clock()
     row = await connection.fetchrow(_SELECT_STATE, log, streams, ids)
     after = clock()
@@ -69,7 +67,12 @@ async def load_group(
             f"this machine's clock is {abs(difference):.1f} seconds {'ahead of' if difference > 0 else 'behind'} the "
             "database server's: nothing is written until they agree; have both set by NTP"
         )
-    return Group(head, dict(zip(streams, versions, strict=True)), set(recorded))
+    return AppendGroup(
+        head,
+        event_rows.new_row,
+        version_of=dict(zip(streams, versions, strict=True)).__getitem__,
+        is_recorded=frozenset(recorded).__contains__,
+    )
 
 
 async def write(connection: Connection, log: int, head: int, rows: Sequence[Row]) -> None:
@@ -119,48 +122,3 @@ async def was_recorded(connection: Connection, log: int, head: int, rows: Sequen
     return [tuple(record) for record in records] == [
         (row[event_rows.EVENT_ID], row[event_rows.COMMITMENT]) for row in rows
     ]
-
-
-class Group:
-    """The rows of the commands admitted so far, after the events in the log."""
-
-    def __init__(self, head: int, versions: Mapping[str, int], recorded: set[str]) -> None:
-        """Begin after `head`, with the version of every stream of the commands, and their recorded event ids."""
-        self.before = head
-        self.rows: list[Row] = []
-        self._versions = dict(versions)
-        self._recorded = recorded
-
-    def admit(self, command: AppendRequest) -> AppendResult:
-        """Add all rows of `command`, and return its last position; or none, and return the error."""
-        for stream_write in command.writes:
-            actual = self._versions[stream_write.stream]
-            if stream_write.expected not in (ANY_VERSION, actual):
-                return WrongExpectedVersion(
-                    stream=stream_write.stream, expected=stream_write.expected, actual=actual
-                )
-        if (event_id := self._duplicate_id(command)) is not None:
-            return DuplicateEvent(event_id=event_id)
-        commitments = iter(command.commitments)
-        for stream_write in command.writes:
-            version = self._versions[stream_write.stream]
-            for event in stream_write.events:
-                version += 1
-                self.rows.append(event_rows.new_row(event, next(commitments), stream_write.stream, version))
-            self._versions[stream_write.stream] = version
-        return self.before + len(self.rows)
-
-    def _duplicate_id(self, command: AppendRequest) -> str | None:
-        command_ids: set[str] = set()
-        for event in events_of(command):
-            if event.event_id in self._recorded or event.event_id in command_ids:
-                return event.event_id
-            command_ids.add(event.event_id)
-        self._recorded |= command_ids
-        return None
-
-
-def events_of(command: AppendRequest) -> Iterator[NewEvent]:
-    """Yield the events of a command, in their order."""
-    for stream_write in command.writes:
-        yield from stream_write.events

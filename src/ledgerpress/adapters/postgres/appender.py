@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledgerpress.adapters.postgres import append_transaction, payload_erasure
@@ -108,26 +109,19 @@ class Appender:
             await self._connection.close()
 
 
+@dataclass(slots=True)
 class _GroupAppend:
     """The append of a group of commands, with all its attempts."""
 
-    def __init__(
-        self,
-        connection: ReconnectingConnection,
-        log: int,
-        commands: Sequence[AppendRequest],
-        erase: int | None,
-        clock: Callable[[], float],
-    ) -> None:
-        self._connection = connection
-        self._log = log
-        self._commands = commands
-        self._erase = erase
-        self._clock = clock
-        self._unconfirmed: _CommitAttempt | None = None
-        self.resolved = 0
-        self.commits = 0
-        """How many COMMITs were sent."""
+    _connection: ReconnectingConnection
+    _log: int
+    _commands: Sequence[AppendRequest]
+    _erase: int | None
+    _clock: Callable[[], float]
+    _unconfirmed: _CommitAttempt | None = None
+    resolved: int = 0
+    commits: int = 0
+    """How many COMMITs were sent."""
 
     def final_error(self, error: EventLogError) -> EventLogError:
         """Return the error to raise when no further attempt follows."""

@@ -8,7 +8,6 @@ from secrets import SystemRandom
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from ledgerpress.adapters.postgres.errors import PERMANENT, log_error
 from ledgerpress.adapters.postgres.host_addresses import addresses_of, loop_connecting_to
@@ -156,14 +155,15 @@ async def _connect_host(url: str) -> Connection:
 
 
 async def _connect(url: str, loop: asyncio.AbstractEventLoop | None = None) -> Connection:
-    connection: Connection = await asyncpg.connect(
+    connection: Connection = await asyncpg.connect(  # type: ignore[call-overload]
         url,
         loop=loop,
         timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
         server_settings=dict(_SETTINGS),
         # A replica may lack acknowledged events, and may have events that never will be acknowledged.
-        target_session_attrs=SessionAttribute.read_write,
+        # asyncpg accepts the text; its stubs only know an enum of a private module.
+        target_session_attrs="read-write",
     )
     return connection
 

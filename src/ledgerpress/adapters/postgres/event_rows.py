@@ -83,8 +83,8 @@ async def read_stream(
     return [StoredEvent.of_row(record, publication) for record in records]
 
 
-def new_row(event: NewEvent, commitment: bytes, stream: str, stream_version: int) -> Row:
-    """Return the row of a new event."""
+def new_row(event: NewEvent, commitment: bytes, _position: int, stream: str, stream_version: int) -> Row:
+    """Return the row of a new event. The database numbers it."""
     return (stream, stream_version, *attributes_of(event), commitment, *astuple(event.payload))
 
 

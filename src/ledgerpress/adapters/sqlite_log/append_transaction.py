@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from ledgerpress.adapters.sqlite_log import event_rows
-from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
-from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult, ReportResults
-from ledgerpress.eventlog.log import ANY_VERSION
+from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest, AppendResult, ReportResults
 from ledgerpress.sqlite.connection import SerialConnection, retry_while_busy, transaction
 
 
@@ -82,59 +81,13 @@ def insert(
 
     With `look_up_ids`, a command with a recorded event id is rejected; without it, the database raises.
     """
-    group = _Group(db, look_up_ids=look_up_ids)
+    # What the group reads stays true until the transaction ends, since no other connection can write meanwhile.
+    group = AppendGroup(
+        event_rows.read_head(db),
+        event_rows.new_row,
+        version_of=partial(event_rows.read_version, db),
+        is_recorded=partial(event_rows.is_recorded, db) if look_up_ids else None,
+    )
     results = [group.admit(command) for command in commands]
     db.executemany(event_rows.INSERT, group.rows)
     return results
-
-
-class _Group:
-    """The rows of the commands admitted so far, after the events in the log.
-
-    What it reads stays true until the transaction ends, since no other connection can write meanwhile.
-    """
-
-    def __init__(self, db: sqlite3.Connection, *, look_up_ids: bool) -> None:
-        """Begin after the last event."""
-        self.rows: list[event_rows.Row] = []
-        self._db = db
-        self._look_up_ids = look_up_ids
-        self._head = event_rows.read_head(db)
-        self._versions: dict[str, int] = {}
-        self._event_ids: set[str] = set()
-
-    def admit(self, command: AppendRequest) -> AppendResult:
-        """Add all rows of `command`, and return its last position; or none, and return the error."""
-        for write in command.writes:
-            actual = self._version(write.stream)
-            if write.expected not in (ANY_VERSION, actual):
-                return WrongExpectedVersion(stream=write.stream, expected=write.expected, actual=actual)
-        if self._look_up_ids and (event_id := self._duplicate_id(command)) is not None:
-            return DuplicateEvent(event_id=event_id)
-        commitments = iter(command.commitments)
-        for write in command.writes:
-            stream, version = write.stream, self._versions[write.stream]
-            for event in write.events:
-                version += 1
-                self._head += 1
-                self.rows.append(event_rows.new_row(event, next(commitments), self._head, stream, version))
-            self._versions[stream] = version
-        return self._head
-
-    def _version(self, stream: str) -> int:
-        version = self._versions.get(stream)
-        if version is None:
-            version = self._db.execute(event_rows.SELECT_VERSION, (stream,)).fetchone()[0]
-            self._versions[stream] = version
-        return version
-
-    def _duplicate_id(self, command: AppendRequest) -> str | None:
-        command_ids: set[str] = set()
-        for event in [event for write in command.writes for event in write.events]:
-            event_id = event.event_id
-            recorded = self._db.execute(event_rows.SELECT_RECORDED, (event_id,)).fetchone()
-            if recorded is not None or event_id in self._event_ids or event_id in command_ids:
-                return event_id
-            command_ids.add(event_id)
-        self._event_ids |= command_ids
-        return None

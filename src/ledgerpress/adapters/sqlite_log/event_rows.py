@@ -22,8 +22,8 @@ SELECT_AFTER: Final = f"SELECT {COLUMNS} FROM event WHERE position > ? ORDER BY 
 _SELECT_STREAM: Final = (
     f"SELECT {COLUMNS} FROM event WHERE stream = ? AND stream_version > ? ORDER BY stream_version"  # noqa: S608
 )
-SELECT_VERSION: Final = "SELECT coalesce(max(stream_version), 0) FROM event WHERE stream = ?"
-SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
+_SELECT_VERSION: Final = "SELECT coalesce(max(stream_version), 0) FROM event WHERE stream = ?"
+_SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
 
 
 def new_row(event: NewEvent, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
@@ -64,3 +64,14 @@ def read_head(db: sqlite3.Connection) -> int:
     """Return the position of the last event, 0 if there is none."""
     head: int = db.execute(_SELECT_HEAD).fetchone()[0]
     return head
+
+
+def read_version(db: sqlite3.Connection, stream: str) -> int:
+    """Return the version of a stream, 0 if it does not exist."""
+    version: int = db.execute(_SELECT_VERSION, (stream,)).fetchone()[0]
+    return version
+
+
+def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
+    """Return whether there is an event with this id."""
+    return db.execute(_SELECT_RECORDED, (event_id,)).fetchone() is not None

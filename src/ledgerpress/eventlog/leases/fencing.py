@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.leases import events as lease_events
 from ledgerpress.eventlog.log import EventLog, StreamWrite
+from ledgerpress.eventlog.log_events import lease_stream
 
 
 class LeaseLost(Exception):
@@ -30,7 +30,7 @@ class Fence:
     @property
     def guard(self) -> StreamWrite:
         """The guard of each append: the log rejects it once another node has taken the lease."""
-        return StreamWrite(lease_events.stream_name(self.lease), self.token, ())
+        return StreamWrite(lease_stream(self.lease), self.token, ())
 
     async def append(self, log: EventLog, writes: Sequence[StreamWrite]) -> int:
         """Append under the lease; return the position of the last event. Raises `LeaseLost`, and what `append` raises."""

@@ -20,11 +20,10 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpe
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.lease_register import LeaseRecord
-from ledgerpress.eventlog.leases import events as lease_events
 from ledgerpress.eventlog.leases.entries import LeaseEntry, LeaseObservation
-from ledgerpress.eventlog.leases.events import LeaseTaken
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
 from ledgerpress.eventlog.randomness import Randomness
 
 T = TypeVar("T")
@@ -120,7 +119,7 @@ class Leases:
                 await asyncio.sleep(self._poll_interval)
 
     async def _acquire(self, name: str) -> _HeldLease:
-        lease_events.stream_name(name)
+        lease_stream(name)
         holder = uuid7(self._clock.now(), self._randomness.bytes(10))
         observation = LeaseObservation()
         while True:
@@ -178,7 +177,7 @@ class Leases:
             correlation_id=command_id,
             payload=self._codec.encode(fact, salt=self._randomness.bytes(SALT_BYTES)),
         )
-        return StreamWrite(lease_events.stream_name(name), version, (event,))
+        return StreamWrite(lease_stream(name), version, (event,))
 
     def _deadline(self, lease: _HeldLease) -> float:
         return lease.written + self._duration * _WORKING_SHARE

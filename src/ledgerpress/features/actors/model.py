@@ -1,10 +1,13 @@
-"""Actors: who did it. A person, an API token, or LedgerPress itself."""
+"""Actors: they record events. An actor is a person, an API token, or LedgerPress itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, TypeAlias
 
 from ledgerpress.commands import text_rules
+from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
@@ -31,7 +34,7 @@ class ActorRenamed(Event, frozen=True):
     name: str
 
 
-ActorEvent = ActorRegistered | ActorRenamed | Withdrawn
+ActorEvent: TypeAlias = ActorRegistered | ActorRenamed | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +47,13 @@ class Actor:
 
 
 SYSTEM: Final = Actor(SYSTEM_ACTOR_ID, ActorKind.SYSTEM, "LedgerPress")
-OPERATOR: Final = Actor("00000000-0000-8000-8000-000000000002", ActorKind.SYSTEM, "Local operator")
+OPERATOR: Final = Actor(OPERATOR_ACTOR_ID, ActorKind.SYSTEM, "Local operator")
 IMPORTER: Final = Actor("00000000-0000-8000-8000-000000000003", ActorKind.SYSTEM, "Import")
 RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
 """The actors that every publication has from its first moment, under the same ids everywhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterActor:
-    """Make an actor known."""
-
-    actor_id: str
-    kind: ActorKind
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenameActor:
-    """Give an actor another name."""
-
-    name: str
-
-
-def evolve(actor: Actor | None, event: ActorEvent) -> Actor | None:
+def evolve(actor: Actor | None, event: Event) -> Actor | None:
     """Return the actor after `event`."""
     match event:
         case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
@@ -75,19 +62,26 @@ def evolve(actor: Actor | None, event: ActorEvent) -> Actor | None:
             return Actor(actor_id, actor.kind if actor else ActorKind.HUMAN, name)
         case Withdrawn():
             return actor or Actor(event.subject_id, ActorKind.HUMAN, "")
-        case _ as unreachable:
-            assert_never(unreachable)
+        case _:
+            return actor
 
 
-def decide(command: RegisterActor | RenameActor, actor: Actor | None) -> tuple[ActorEvent, ...]:
-    """Return what happens on `command`. Raises `Rejected`."""
-    name = text_rules.line(command.name, field="name", limit=text_rules.MAX_NAME)
-    match command:
-        case RegisterActor(actor_id=actor_id, kind=kind):
-            return () if actor else (ActorRegistered(actor_id=actor_id, kind=kind, name=name),)
-        case RenameActor():
-            if actor is None or actor.name == name:
-                return ()
-            return (ActorRenamed(actor_id=actor.id, name=name),)
-        case _ as unreachable:
-            assert_never(unreachable)
+def register(
+    actor: Actor | None, *, actor_id: str, kind: ActorKind, name: str
+) -> tuple[ActorRegistered, ...]:
+    """Return the registration of an actor, unless they are registered already. Raises `Rejection`."""
+    name = text_rules.line(name, field="name", limit=text_rules.MAX_NAME)
+    return () if actor else (ActorRegistered(actor_id=actor_id, kind=kind, name=name),)
+
+
+ACTORS: Final = StreamCategory[Actor | None]("actor", None, evolve)
+EVENTS: Final = (
+    EventType[Event]("actor.registered", 1, ActorRegistered),
+    EventType[Event]("actor.renamed", 1, ActorRenamed),
+)
+FIRST_EVENTS: Final = tuple(
+    (ACTORS.stream(actor.id), ActorRegistered(actor_id=actor.id, kind=actor.kind, name=actor.name))
+    for actor in RESERVED
+)
+FIRST_EVENT_COUNT: Final = 1 + len(FIRST_EVENTS)
+"""The number of events of a new log, `log.opened` included."""

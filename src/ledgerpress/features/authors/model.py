@@ -1,9 +1,10 @@
-"""Authors: whose name stands above an article."""
+"""Authors: the names in the by-line of an article."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, TypeAlias
 
-from ledgerpress.commands import text_rules
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 
 
@@ -21,7 +22,7 @@ class AuthorRenamed(Event, frozen=True):
     name: str
 
 
-AuthorEvent = AuthorRegistered | AuthorRenamed | Withdrawn
+AuthorEvent: TypeAlias = AuthorRegistered | AuthorRenamed | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +33,19 @@ class Author:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterAuthor:
-    """Make an author known."""
-
-    author_id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenameAuthor:
-    """Give an author another name."""
-
-    name: str
-
-
-def evolve(author: Author | None, event: AuthorEvent) -> Author | None:
+def evolve(author: Author | None, event: Event) -> Author | None:
     """Return the author after `event`."""
     match event:
         case AuthorRegistered(author_id=author_id, name=name) | AuthorRenamed(author_id=author_id, name=name):
             return Author(author_id, name)
         case Withdrawn():
             return author or Author(event.subject_id, "")
-        case _ as unreachable:
-            assert_never(unreachable)
+        case _:
+            return author
 
 
-def decide(command: RegisterAuthor | RenameAuthor, author: Author | None) -> tuple[AuthorEvent, ...]:
-    """Return what happens on `command`. Raises `Rejected`."""
-    name = text_rules.line(command.name, field="name", limit=text_rules.MAX_NAME)
-    match command:
-        case RegisterAuthor(author_id=author_id):
-            return () if author else (AuthorRegistered(author_id=author_id, name=name),)
-        case RenameAuthor():
-            if author is None or author.name == name:
-                return ()
-            return (AuthorRenamed(author_id=author.id, name=name),)
-        case _ as unreachable:
-            assert_never(unreachable)
+AUTHORS: Final = StreamCategory[Author | None]("author", None, evolve)
+EVENTS: Final = (
+    EventType[Event]("author.registered", 1, AuthorRegistered),
+    EventType[Event]("author.renamed", 1, AuthorRenamed),
+)

@@ -1,20 +1,19 @@
 """The GraphQL schema of authors."""
 
+from functools import partial
 from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
-from ledgerpress.features import people_commands, people_queries
+from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
-
-_WRITE: Final = RequiredPermission(Permission.WRITE_PEOPLE)
 
 
 @strawberry.type(description="Whose name stands above an article.")
@@ -27,7 +26,7 @@ class Author(Node):
     name: str
 
 
-def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
+def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
     """Return the author of a record of `moment`."""
     return Author(
         id=global_ids.encode("Author", record.id),
@@ -40,7 +39,7 @@ def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
 
 def load_author(moment: PointInTime, author_id: str) -> Author | None:
     """Return an author by id."""
-    record = people_queries.author(moment.snapshot, author_id)
+    record = authors_queries.author(moment.snapshot, author_id)
     return author_of(record, moment) if record else None
 
 
@@ -62,35 +61,33 @@ class AuthorQueries:
         return connect_in_order_of_creation(
             first,
             after,
-            lambda seq, limit: people_queries.authors_after(moment.snapshot, seq, limit),
+            lambda seq, limit: authors_queries.authors_after(moment.snapshot, seq, limit),
             lambda record: author_of(record, moment),
-            lambda: people_queries.count_authors(moment.snapshot),
+            lambda: authors_queries.count_authors(moment.snapshot),
         )
 
 
 @strawberry.input
-class AuthorRegisterInput(CommandInput):
+class AuthorRegisterInput(MutationInput):
     """A new author."""
 
     name: str
 
-    def command(self) -> people_commands.RegisterAuthor:
+    def command(self) -> RegisterAuthor:
         """Return the command."""
-        return people_commands.RegisterAuthor(name=self.name)
+        return RegisterAuthor(name=self.name)
 
 
 @strawberry.input
-class AuthorRenameInput(CommandInput):
+class AuthorRenameInput(MutationInput):
     """Another name for an author."""
 
     id: strawberry.ID
     name: str
 
-    def command(self) -> people_commands.RenameAuthor:
+    def command(self) -> RenameAuthor:
         """Return the command. Raises `Rejection`."""
-        return people_commands.RenameAuthor(
-            author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name
-        )
+        return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
 
 
 @strawberry.type
@@ -100,17 +97,15 @@ class AuthorPayload(Payload):
     author: Author | None
 
 
+_mutation = partial(command_mutation, payload=AuthorPayload, field="author", load=load_author)
+
+
 @strawberry.type
 class AuthorMutations:
     """Commands on authors."""
 
-    @strawberry.mutation(description="Make an author known.")
-    async def author_register(self, info: RequestInfo, input: AuthorRegisterInput) -> AuthorPayload:
-        return await run_command(info, input, AuthorPayload, "author", load_author)
-
-    @strawberry.mutation(description="Give an author another name.")
-    async def author_rename(self, info: RequestInfo, input: AuthorRenameInput) -> AuthorPayload:
-        return await run_command(info, input, AuthorPayload, "author", load_author)
+    author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Make an author known.")
+    author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Give an author another name.")
 
 
 SCHEMA: Final = SchemaContribution(
@@ -120,8 +115,6 @@ SCHEMA: Final = SchemaContribution(
     permissions={
         "Query.author": None,
         "Query.authors": None,
-        "Mutation.authorRegister": _WRITE,
-        "Mutation.authorRename": _WRITE,
     },
     objects={"Author": None},
     nodes={"Author": load_author},

@@ -1,29 +1,60 @@
-"""What can be done with categories."""
+"""The commands on categories. All of them write to one stream, which holds the tree."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.command_context import AppendPlan, CategoryRef, CommandContext, PlannedWrite
-from ledgerpress.commands.state_loader import TAXONOMY_STREAM
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.errors import Rejection, version_conflict
+from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.eventlog.log import NO_STREAM
-from ledgerpress.features.categories import model as categories
-from ledgerpress.features.categories.model import Category, Taxonomy, TaxonomyCommand
+from ledgerpress.features.categories import queries
+from ledgerpress.features.categories.model import (
+    CATEGORY_NOT_EMPTY,
+    TAXONOMY,
+    Category,
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryDescribed,
+    CategoryMerged,
+    CategoryMoved,
+    CategoryRef,
+    CategoryRenamed,
+    Taxonomy,
+    TaxonomyEvent,
+    check_cycle,
+    check_depth,
+    children,
+    known,
+)
+from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
 
-class _OnTaxonomy:
-    """Commands on categories queue for the one stream that holds the tree."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryFacts(Facts):
+    """The category that a command is about, what else it names, and what the views know of it.
 
-    __slots__ = ()
-    queue = TAXONOMY_STREAM
+    `expected_version` is that of the category itself. `other_id` is its parent, or the category to merge it into.
+    """
+
+    category_id: str = ""
+    expected_version: int | None = None
+    other_id: str | None = None
+    slug: str = ""
+    has_posts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateCategory(_OnTaxonomy):
-    """Make a category. Without a slug, one is derived from the name."""
+class CreateCategory:
+    """Create a category. Without a slug, one is derived from the name."""
 
     fingerprint_name: ClassVar[str] = "CreateCategory"
 
@@ -32,132 +63,233 @@ class CreateCategory(_OnTaxonomy):
     description: str | None = None
     parent: CategoryRef | None = None
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejected`."""
-        desk.check_version(NO_STREAM)
-        version, taxonomy = await desk.streams.taxonomy()
-        category_id = desk.new_id("category")
-        parent = desk.category(taxonomy, self.parent, field="parent") if self.parent else None
-        slug, claim = await desk.claim_slug(
-            SlugKind.CATEGORY, self.slug, derived_from=self.name, owner_id=category_id
+    lock_key = TAXONOMY.prefix
+
+    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> tuple[TaxonomyEvent, ...]:
+        """Return the creation, unless the category exists already. Raises `Rejection`."""
+        if facts.new_id in taxonomy.categories:
+            return ()
+        parent_id = None if facts.other_id is None else known(taxonomy, facts.other_id, field="parent").id
+        if parent_id is not None:
+            check_depth(taxonomy, facts.new_id, parent_id, field="parent")
+        created = CategoryCreated(
+            category_id=facts.new_id,
+            slug=facts.slug,
+            name=text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME),
+            description=_description(self.description),
+            parent_id=parent_id,
         )
-        command = categories.CreateCategory(
-            category_id=category_id,
-            slug=slug,
-            name=self.name,
-            description=self.description,
-            parent_id=parent.id if parent else None,
-        )
-        events = categories.decide(command, taxonomy)
-        return AppendPlan.of(category_id, PlannedWrite(TAXONOMY_STREAM, version, events), claim)
+        return (created,)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        context.check_version(NO_STREAM)
+        taxonomy = await context.load(TAXONOMY)
+        category_id = context.new_id("category")
+        parent = taxonomy.state.find(self.parent, field="parent") if self.parent else None
+        if self.slug is None:
+            slug, claim = await claim_derived_slug(
+                context, SlugKind.CATEGORY, self.name, owner_id=category_id
+            )
+        else:
+            slug = self.slug
+            claim = await claim_slug(context, SlugKind.CATEGORY, slug, owner_id=category_id)
+        facts = CategoryFacts(new_id=category_id, slug=slug, other_id=parent.id if parent else None)
+        return AppendPlan.of(category_id, taxonomy.write(self.decide(taxonomy.state, facts)), claim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _CategoryUseCase(_OnTaxonomy, ABC):
-    """Something done to one category."""
+class CategoryCommand(ABC):
+    """A command on one category."""
 
     category: CategoryRef
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejected`."""
-        version, taxonomy = await desk.streams.taxonomy()
-        category = desk.category(taxonomy, self.category, field="category")
-        command = await self.command(desk, taxonomy, category)
-        events = categories.decide(command, taxonomy, expected_version=desk.expected_version)
-        others = await self.slug_writes(desk, taxonomy, category) if events else ()
-        return AppendPlan.of(category.id, PlannedWrite(TAXONOMY_STREAM, version, events), *others)
+    lock_key = TAXONOMY.prefix
+
+    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> tuple[TaxonomyEvent, ...]:
+        """Return the events, none if there is nothing to do. Raises `Rejection`."""
+        category = known(taxonomy, facts.category_id, field="id")
+        expected = facts.expected_version
+        if expected is not None and expected != category.version:
+            raise version_conflict(expected=expected, current=category.version)
+        return self.change(taxonomy, category, facts)
 
     @abstractmethod
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy. Raises `Rejected`."""
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the events for an existing category. Raises `Rejection`."""
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        loaded = await context.load(TAXONOMY)
+        taxonomy = loaded.state
+        category = taxonomy.find(self.category, field="category")
+        facts = CategoryFacts(
+            category_id=category.id,
+            expected_version=context.request.expected_version,
+            other_id=self.other_id(taxonomy),
+            has_posts=await self.has_posts(context, taxonomy, category),
+        )
+        events = self.decide(taxonomy, facts)
+        slugs = await self.slug_writes(context, taxonomy, category) if events else ()
+        return AppendPlan.of(category.id, loaded.write(events), *slugs)
+
+    def other_id(self, taxonomy: Taxonomy) -> str | None:
+        """Return the id of the other category that the command names. Raises `Rejection`."""
+        return None
+
+    async def has_posts(self, context: CommandContext, taxonomy: Taxonomy, category: Category) -> bool:
+        """Return whether any post is in the category, for a command that depends on it. Raises `Rejection`."""
+        return False
 
     async def slug_writes(
-        self, desk: CommandContext, taxonomy: Taxonomy, category: Category
-    ) -> tuple[PlannedWrite, ...]:
-        """Return the slugs that are claimed or released along with it."""
+        self, context: CommandContext, taxonomy: Taxonomy, category: Category
+    ) -> Sequence[PlannedWrite]:
+        """Return the writes that claim and release slugs along with the events."""
         return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenameCategory(_CategoryUseCase):
-    """Give a category another name, slug or both. The old slug keeps leading to it."""
+class RenameCategory(CategoryCommand):
+    """Give a category another name, slug or both. The old slug still leads to it."""
 
     fingerprint_name: ClassVar[str] = "RenameCategory"
 
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
 
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy."""
-        return categories.RenameCategory(category_id=category.id, name=self.name, slug=self.slug)
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the event, if the name or the slug is new. Raises `Rejection`."""
+        name: str | UnsetType = UNSET
+        if self.name is not UNSET:
+            name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        renamed = CategoryRenamed(
+            category_id=category.id,
+            name=UNSET if name == category.name else name,
+            slug=UNSET if self.slug == category.slug else self.slug,
+        )
+        return () if renamed.name is UNSET and renamed.slug is UNSET else (renamed,)
 
     async def slug_writes(
-        self, desk: CommandContext, taxonomy: Taxonomy, category: Category
-    ) -> tuple[PlannedWrite, ...]:
+        self, context: CommandContext, taxonomy: Taxonomy, category: Category
+    ) -> Sequence[PlannedWrite]:
         """Claim the new slug, unless it leads to the category already."""
         if self.slug is UNSET or self.slug in taxonomy.slugs_of(category.id):
             return ()
-        _, claim = await desk.claim_slug(SlugKind.CATEGORY, self.slug, derived_from="", owner_id=category.id)
-        return (claim,)
+        return (await claim_slug(context, SlugKind.CATEGORY, self.slug, owner_id=category.id),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeCategory(_CategoryUseCase):
-    """Say what a category is about; `None` clears it."""
+class DescribeCategory(CategoryCommand):
+    """Describe a category; `None` clears the description."""
 
     fingerprint_name: ClassVar[str] = "DescribeCategory"
 
     description: str | None
 
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy."""
-        return categories.DescribeCategory(category_id=category.id, description=self.description)
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the event, if the description is new. Raises `Rejection`."""
+        description = _description(self.description)
+        if description == category.description:
+            return ()
+        return (CategoryDescribed(category_id=category.id, description=description),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoveCategory(_CategoryUseCase):
+class MoveCategory(CategoryCommand):
     """Put a category under another, or, without a parent, at the top."""
 
     fingerprint_name: ClassVar[str] = "MoveCategory"
 
     parent: CategoryRef | None
 
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy. Raises `Rejected`."""
-        parent = desk.category(taxonomy, self.parent, field="parent") if self.parent else None
-        return categories.MoveCategory(category_id=category.id, parent_id=parent.id if parent else None)
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the event, if the parent is new. Raises `Rejection`."""
+        parent_id = None if facts.other_id is None else known(taxonomy, facts.other_id, field="parent").id
+        if parent_id == category.parent_id:
+            return ()
+        check_cycle(taxonomy, category, parent_id, field="parent")
+        if parent_id is not None:
+            check_depth(taxonomy, category.id, parent_id, field="parent")
+        return (CategoryMoved(category_id=category.id, parent_id=parent_id),)
+
+    def other_id(self, taxonomy: Taxonomy) -> str | None:
+        """Return the parent's id. Raises `Rejection`."""
+        return taxonomy.find(self.parent, field="parent").id if self.parent else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeCategory(_CategoryUseCase):
-    """Let another category take this one over: posts, children and slugs follow."""
+class MergeCategory(CategoryCommand):
+    """Merge a category into another one, which takes over its posts, children and slugs."""
 
     fingerprint_name: ClassVar[str] = "MergeCategory"
 
     into: CategoryRef
 
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy. Raises `Rejected`."""
-        into = desk.category(taxonomy, self.into, field="into")
-        return categories.MergeCategory(category_id=category.id, into_id=into.id)
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the event. Raises `Rejection`."""
+        into = known(taxonomy, facts.other_id or "", field="into")
+        check_cycle(taxonomy, category, into.id, field="into")
+        for child in children(taxonomy, {category.id}):
+            check_depth(taxonomy, child, into.id, field="into")
+        return (CategoryMerged(category_id=category.id, into_id=into.id),)
+
+    def other_id(self, taxonomy: Taxonomy) -> str | None:
+        """Return the id of the category that takes over. Raises `Rejection`."""
+        return taxonomy.find(self.into, field="into").id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteCategory(_CategoryUseCase):
+class DeleteCategory(CategoryCommand):
     """Delete an empty category; its slugs, present and former, are free again."""
 
     fingerprint_name: ClassVar[str] = "DeleteCategory"
 
-    async def command(self, desk: CommandContext, taxonomy: Taxonomy, category: Category) -> TaxonomyCommand:
-        """Return the command for the taxonomy."""
-        in_use = await desk.category_in_use(taxonomy, category)
-        return categories.DeleteCategory(category_id=category.id, has_posts=in_use)
+    def change(
+        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
+    ) -> tuple[TaxonomyEvent, ...]:
+        """Return the event. Raises `Rejection`."""
+        if facts.has_posts or children(taxonomy, {category.id}):
+            what = "posts" if facts.has_posts else "categories below it"
+            message = f"“{category.name}” still has {what}; move them, or merge it into another category."
+            raise Rejection(CATEGORY_NOT_EMPTY, message, field=("id",))
+        return (CategoryDeleted(category_id=category.id),)
+
+    async def has_posts(self, context: CommandContext, taxonomy: Taxonomy, category: Category) -> bool:
+        """Return whether any post is in the category, as far as the listings know. Raises `Rejection`."""
+        ids = taxonomy.equivalents(category.id)
+        return await context.query("listings", partial(queries.is_category_in_use, category_ids=ids))
 
     async def slug_writes(
-        self, desk: CommandContext, taxonomy: Taxonomy, category: Category
-    ) -> tuple[PlannedWrite, ...]:
+        self, context: CommandContext, taxonomy: Taxonomy, category: Category
+    ) -> Sequence[PlannedWrite]:
         """Release every slug that leads to the category."""
-        held = sorted(taxonomy.slugs_of(category.id).items())
-        return tuple(
-            [await desk.release_slug(SlugKind.CATEGORY, slug, owner_id=owner) for slug, owner in held]
-        )
+        slugs = sorted(taxonomy.slugs_of(category.id).items())
+        return [
+            await release_slug(context, SlugKind.CATEGORY, slug, owner_id=owner_id)
+            for slug, owner_id in slugs
+        ]
+
+
+def _description(text: str | None) -> str | None:
+    return text_rules.optional_text(text, field="description", limit=text_rules.MAX_DESCRIPTION)
+
+
+COMMANDS: Final = commands(
+    RequiredPermission(Permission.WRITE_CATEGORIES),
+    CreateCategory,
+    RenameCategory,
+    DescribeCategory,
+    MoveCategory,
+    MergeCategory,
+    DeleteCategory,
+)

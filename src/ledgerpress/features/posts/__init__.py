@@ -3,12 +3,29 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.posts import (
+    change_values,
+    commands,
+    dependencies,
+    listings,
+    model,
+    projector,
+    restore_revert_commands,
+)
 
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
     # --- writing ---
+    events=model.EVENTS,
+    commands=(*commands.COMMANDS, *restore_revert_commands.COMMANDS),
+    error_codes=model.ERROR_CODES,
     # --- views ---
+    projectors=(projector.PostsProjector(),),
+    listings=(listings.LISTINGS,),
+    dependencies=(dependencies.DEPENDENCIES,),
+    hidden=(listings.HIDDEN,),
+    subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
     pages="ledgerpress.features.posts.pages:PAGES",

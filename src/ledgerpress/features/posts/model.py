@@ -1,188 +1,297 @@
-"""Posts: what an editor works on. A reader sees the article: the post as last published.
+"""Posts: what an editor works on. Readers see the article: the post as last published.
 
 Only creating, editing, restoring and reverting raise the content revision; publishing makes the current revision the
-live one. Here is what comes of each command; `post_events`, `post_state` and `post_commands` have the rest, which can
-be had from here as well.
+live one.
 """
 
-from collections.abc import Mapping
-from typing import Any, assert_never
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.features.posts.commands_model import (
-    ArchivePost,
-    CategorizePost,
-    CreatePost,
-    EditPost,
-    PostCommand,
-    PublishPost,
-    RestorePost,
-    RevertPost,
-    UnarchivePost,
-    UncategorizePost,
-    UnpublishPost,
+from ledgerpress.commands.content import ContentField, Merge, values_of
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.codec import EventType
+from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.features.posts.three_way_merge import merge
+
+POST_ARCHIVED: Final = "POST_ARCHIVED"
+POST_NOT_PUBLISHED: Final = "POST_NOT_PUBLISHED"
+PUBLISHED_AT_IN_FUTURE: Final = "PUBLISHED_AT_IN_FUTURE"
+REVERT_CONFLICT: Final = "REVERT_CONFLICT"
+ERROR_CODES: Final = (POST_ARCHIVED, POST_NOT_PUBLISHED, PUBLISHED_AT_IN_FUTURE, REVERT_CONFLICT)
+
+# --- events --------------------------------------------------------------------------------------
+
+
+class PostCreated(Event, frozen=True):
+    """A post exists, with its first revision."""
+
+    post_id: str
+    slug: str
+    title: str
+    teaser: str | None
+    body: str
+    author_ids: tuple[str, ...]
+
+
+class ContentChanged(Event, frozen=True):
+    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+
+    post_id: str
+    slug: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    teaser: str | UnsetType | None = UNSET
+    body: str | UnsetType = UNSET
+    author_ids: tuple[str, ...] | UnsetType = UNSET
+
+
+class PostEdited(ContentChanged, frozen=True):
+    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+
+
+class PostRestored(ContentChanged, frozen=True, kw_only=True):
+    """The content is that of the stream version `to_version` again. Absent is what did not differ, or could not be had."""
+
+    to_version: int
+
+
+class PostReverted(ContentChanged, frozen=True, kw_only=True):
+    """What the stream version `reverted_version` changed has been taken back."""
+
+    reverted_version: int
+
+
+class PostCategorized(Event, frozen=True):
+    """The post is in a category from now on."""
+
+    post_id: str
+    category_id: str
+
+
+class PostUncategorized(Event, frozen=True):
+    """The post is in a category no longer."""
+
+    post_id: str
+    category_id: str
+
+
+class PostPublished(Event, frozen=True):
+    """The content of `revision` is what readers see. `published_at` is the date that the article bears."""
+
+    post_id: str
+    revision: int
+    published_at: int
+    correction: str | None
+
+
+class PostUnpublished(Event, frozen=True):
+    """Readers no longer see the article."""
+
+    post_id: str
+
+
+class PostArchived(Event, frozen=True):
+    """The post is put away: no article, no edits."""
+
+    post_id: str
+
+
+class PostUnarchived(Event, frozen=True):
+    """The post is brought back, unpublished."""
+
+    post_id: str
+
+
+PostEvent: TypeAlias = (
+    PostCreated
+    | PostEdited
+    | PostRestored
+    | PostReverted
+    | PostCategorized
+    | PostUncategorized
+    | PostPublished
+    | PostUnpublished
+    | PostArchived
+    | PostUnarchived
+    | Withdrawn
 )
-from ledgerpress.features.posts.events import (
-    ContentChanged,
-    PostArchived,
-    PostCategorized,
-    PostCreated,
-    PostEdited,
-    PostEvent,
-    PostPublished,
-    PostRestored,
-    PostReverted,
-    PostUnarchived,
-    PostUncategorized,
-    PostUnpublished,
+
+EVENTS: Final = (
+    EventType[Event]("post.created", 1, PostCreated),
+    EventType[Event]("post.edited", 1, PostEdited),
+    EventType[Event]("post.categorized", 1, PostCategorized),
+    EventType[Event]("post.uncategorized", 1, PostUncategorized),
+    EventType[Event]("post.published", 1, PostPublished),
+    EventType[Event]("post.unpublished", 1, PostUnpublished),
+    EventType[Event]("post.archived", 1, PostArchived),
+    EventType[Event]("post.unarchived", 1, PostUnarchived),
+    EventType[Event]("post.restored", 1, PostRestored),
+    EventType[Event]("post.reverted", 1, PostReverted),
 )
-from ledgerpress.features.posts.revert import reverted_values
-from ledgerpress.features.posts.state import (
-    CONTENT_FIELDS,
-    DRAFT,
-    Content,
-    Lifecycle,
-    Post,
-    PostStatus,
-    advance,
-    edited,
-    evolve,
-    known_event,
+CONTENT_EVENTS: Final = frozenset({"post.created", "post.edited", "post.restored", "post.reverted"})
+"""The stored names of the events that bring content."""
+
+# --- content -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a revision holds."""
+
+    slug: str
+    title: str
+    teaser: str | None
+    body: str
+    author_ids: tuple[str, ...]
+
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
+def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+def _merge_body(changed: str, current: str, before: str) -> Merge:
+    merged = merge(changed, current, before)
+    if not merged.conflicts:
+        return Merge(merged.text)
+    lines = ", ".join(map(str, merged.conflicts))
+    return Merge(current, f"(line{'s' if len(merged.conflicts) > 1 else ''} {lines})")
+
+
+CONTENT: Final = (
+    ContentField(name="slug", check=_as_given, empty=""),
+    ContentField(
+        name="title", check=partial(text_rules.line, field="title", limit=text_rules.MAX_TITLE), empty=""
+    ),
+    ContentField(
+        name="teaser",
+        check=partial(text_rules.optional_text, field="teaser", limit=text_rules.MAX_TEASER),
+    ),
+    ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body),
+    ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors"),
 )
+"""The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is checked when it is claimed."""
+EMPTY: Final = {field.name: field.empty for field in CONTENT}
 
-__all__ = [
-    "CONTENT_FIELDS", "DRAFT", "ArchivePost", "CategorizePost", "Content", "ContentChanged", "CreatePost",
-    "EditPost", "Lifecycle", "Post", "PostArchived", "PostCategorized", "PostCommand", "PostCreated", "PostEdited",
-    "PostEvent", "PostPublished", "PostRestored", "PostReverted", "PostStatus", "PostUnarchived",
-    "PostUncategorized", "PostUnpublished", "PublishPost", "RestorePost", "RevertPost", "UnarchivePost",
-    "UncategorizePost", "UnpublishPost", "advance", "create", "decide", "edited", "evolve", "known_event",
-]  # fmt: skip
+# --- lifecycle -----------------------------------------------------------------------------------
 
 
-def create(command: CreatePost) -> tuple[PostEvent, ...]:
-    """Return the events of a new post. Raises `Rejection`."""
-    created = PostCreated(
-        post_id=command.post_id,
-        slug=command.slug,
-        title=text_rules.line(command.title, field="title", limit=text_rules.MAX_TITLE),
-        teaser=text_rules.optional_text(command.teaser, field="teaser", limit=text_rules.MAX_TEASER),
-        body=text_rules.body(command.body),
-        author_ids=tuple(dict.fromkeys(command.author_ids)),
-    )
-    categorized = tuple(
-        PostCategorized(post_id=command.post_id, category_id=category_id)
-        for category_id in dict.fromkeys(command.category_ids)
-    )
-    if not command.publish:
-        if command.published_at is not None:
-            message = "publishedAt is for a post that is published: say publish: true, or leave it out."
-            raise Rejection(ErrorCode.INVALID_VALUE, message, field=("publishedAt",))
-        return created, *categorized
-    publish = PublishPost(published_at=command.published_at, correction=None, at=command.at)
-    return created, *categorized, *_publish(publish, evolve(None, created))
+class PostStatus(StrEnum):
+    """Where a post stands."""
+
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    UNPUBLISHED = "UNPUBLISHED"
+    ARCHIVED = "ARCHIVED"
 
 
-def decide(command: PostCommand, post: Post) -> tuple[PostEvent, ...]:
-    """Return what happens on `command`; nothing where it is so already. Raises `Rejection`."""
-    if post.lifecycle.status is PostStatus.ARCHIVED and not isinstance(command, ArchivePost | UnarchivePost):
-        message = "The post is archived: bring it back before changing it."
-        raise Rejection(ErrorCode.POST_ARCHIVED, message, field=("id",))
-    match command:
-        case EditPost() | RestorePost() | RevertPost():
-            return _change(_changed(command, post), post, publish=command.publish, at=command.at)
-        case CategorizePost(category_id=category_id, equivalents=equivalents):
-            if post.category_ids & equivalents:
-                return ()
-            return (PostCategorized(post_id=post.id, category_id=category_id),)
-        case UncategorizePost(equivalents=equivalents):
-            return tuple(
-                PostUncategorized(post_id=post.id, category_id=category_id)
-                for category_id in sorted(post.category_ids & equivalents)
+class Lifecycle(NamedTuple):
+    """Where a post stands. `published_at` is in microseconds since 1970, UTC, and `None` before the first time."""
+
+    status: PostStatus = PostStatus.DRAFT
+    revision: int = 1
+    live_revision: int | None = None
+    published_at: int | None = None
+
+    @property
+    def has_unpublished_changes(self) -> bool:
+        """Whether the content differs from what was last published."""
+        return self.live_revision != self.revision
+
+
+DRAFT: Final = Lifecycle()
+"""The lifecycle of a new post."""
+
+
+def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
+    """Return the lifecycle after `event`. Every decision and every projection of a post uses this function.
+
+    For a withdrawn event, pass what `known_event` returns. An event that is not about the lifecycle changes nothing.
+    """
+    match event:
+        case ContentChanged():
+            return lifecycle._replace(revision=lifecycle.revision + 1)
+        case PostPublished(revision=revision, published_at=published_at):
+            return Lifecycle(PostStatus.PUBLISHED, lifecycle.revision, revision, published_at)
+        case PostUnpublished():
+            return lifecycle._replace(status=PostStatus.UNPUBLISHED)
+        case PostArchived():
+            return lifecycle._replace(status=PostStatus.ARCHIVED)
+        case PostUnarchived():
+            never_published = lifecycle.published_at is None
+            return lifecycle._replace(status=PostStatus.DRAFT if never_published else PostStatus.UNPUBLISHED)
+        case _:
+            return lifecycle
+
+
+def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:
+    """Return the event that stands for a withdrawn one: its type is known, its values are not.
+
+    A post whose creation is withdrawn, or unknown (`lifecycle` is `None`), has empty content and its id as its slug.
+    Returns `gone` itself if its type says nothing about the post but that its version has changed.
+    """
+    post_id = gone.subject_id
+    if lifecycle is None or gone.type == "post.created":
+        return PostCreated(post_id=post_id, **{**EMPTY, "slug": post_id})
+    match gone.type:
+        case "post.edited" | "post.restored" | "post.reverted":
+            return PostEdited(post_id=post_id)
+        case "post.published":
+            date = gone.recorded_at if lifecycle.published_at is None else lifecycle.published_at
+            return PostPublished(
+                post_id=post_id, revision=lifecycle.revision, published_at=date, correction=None
             )
-        case PublishPost():
-            return _publish(command, post)
-        case UnpublishPost():
-            if post.lifecycle.status is PostStatus.DRAFT:
-                message = "The post has never been published."
-                raise Rejection(ErrorCode.POST_NOT_PUBLISHED, message, field=("id",))
-            return (
-                (PostUnpublished(post_id=post.id),) if post.lifecycle.status is PostStatus.PUBLISHED else ()
-            )
-        case ArchivePost():
-            return () if post.lifecycle.status is PostStatus.ARCHIVED else (PostArchived(post_id=post.id),)
-        case UnarchivePost():
-            return (PostUnarchived(post_id=post.id),) if post.lifecycle.status is PostStatus.ARCHIVED else ()
-        case _ as unreachable:
-            assert_never(unreachable)
+        case "post.unpublished":
+            return PostUnpublished(post_id=post_id)
+        case "post.archived":
+            return PostArchived(post_id=post_id)
+        case "post.unarchived":
+            return PostUnarchived(post_id=post_id)
+        case _:
+            return gone
 
 
-def _changed(
-    command: EditPost | RestorePost | RevertPost, post: Post
-) -> PostEdited | PostRestored | PostReverted:
-    """Return the change of the content, which may change nothing. Raises `Rejection`."""
-    match command:
-        case EditPost():
-            return PostEdited(post_id=post.id, **_differing(_edits(command), post.content))
-        case RestorePost(to_version=version, content=content):
-            values = {name: getattr(content, name) for name in CONTENT_FIELDS}
-            return PostRestored(post_id=post.id, to_version=version, **_differing(values, post.content))
-        case RevertPost(version=version, change=change, before=before):
-            values = reverted_values(version, change, before, post.content)
-            return PostReverted(post_id=post.id, reverted_version=version, **values)
-        case _ as unreachable:
-            assert_never(unreachable)
+# --- state ---------------------------------------------------------------------------------------
 
 
-def _edits(command: EditPost) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if command.slug is not UNSET:
-        values["slug"] = command.slug
-    if command.title is not UNSET:
-        values["title"] = text_rules.line(command.title, field="title", limit=text_rules.MAX_TITLE)
-    if command.teaser is not UNSET:
-        values["teaser"] = text_rules.optional_text(
-            command.teaser, field="teaser", limit=text_rules.MAX_TEASER
-        )
-    if command.body is not UNSET:
-        values["body"] = text_rules.body(command.body)
-    if command.author_ids is not UNSET:
-        values["author_ids"] = tuple(dict.fromkeys(command.author_ids))
-    return values
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post as an editor works on it."""
+
+    id: str
+    content: Content
+    lifecycle: Lifecycle = DRAFT
+    category_ids: frozenset[str] = frozenset()
+    published_slugs: frozenset[str] = frozenset()
 
 
-def _differing(values: Mapping[str, Any], content: Content) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value != getattr(content, name)}
-
-
-def _change(
-    change: PostEdited | PostRestored | PostReverted, post: Post, *, publish: bool, at: int
-) -> tuple[PostEvent, ...]:
-    """Return the change where it changes anything, and the publication of the outcome where that is wanted."""
-    events: tuple[PostEvent, ...] = ()
-    after: Post | None = post
-    if any(getattr(change, name) is not UNSET for name in CONTENT_FIELDS):
-        events, after = (change,), evolve(post, change)
-    if publish:
-        events += _publish(PublishPost(published_at=None, correction=None, at=at), after)
-    return events
-
-
-def _publish(command: PublishPost, post: Post | None) -> tuple[PostEvent, ...]:
+def evolve(post: Post | None, event: Event) -> Post | None:
+    """Return the post after `event`. History is never rejected: an event that cannot apply changes nothing."""
+    known = known_event(event, post.lifecycle if post else None) if isinstance(event, Withdrawn) else event
+    if isinstance(known, PostCreated):
+        return Post(known.post_id, Content(**values_of(CONTENT, known)))
     if post is None:
-        return ()
-    if command.published_at is not None and command.published_at > command.at:
-        message = "publishedAt lies in the future; a post can be published now or with a past date."
-        raise Rejection(ErrorCode.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
-    correction = text_rules.optional_text(command.correction, field="correction", limit=text_rules.MAX_NOTE)
-    kept = post.lifecycle.published_at if post.lifecycle.published_at is not None else command.at
-    published_at = kept if command.published_at is None else command.published_at
-    live = post.lifecycle.status is PostStatus.PUBLISHED and not post.lifecycle.has_unpublished_changes
-    if live and published_at == post.lifecycle.published_at and correction is None:
-        return ()
-    published = PostPublished(
-        post_id=post.id, revision=post.lifecycle.revision, published_at=published_at, correction=correction
-    )
-    return (published,)
+        return None
+    content, category_ids, published_slugs = post.content, post.category_ids, post.published_slugs
+    match known:
+        case ContentChanged():
+            content = replace(content, **values_of(CONTENT, known))
+        case PostPublished():
+            published_slugs |= {content.slug}
+        case PostCategorized(category_id=category_id):
+            category_ids |= {category_id}
+        case PostUncategorized(category_id=category_id):
+            category_ids -= {category_id}
+        case _:
+            pass
+    return Post(post.id, content, advance(post.lifecycle, known), category_ids, published_slugs)
+
+
+POSTS: Final = StreamCategory[Post | None]("post", None, evolve)

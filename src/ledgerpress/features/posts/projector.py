@@ -7,12 +7,14 @@ brought them, so that nothing is copied when only a status or a category changes
 import sqlite3
 from typing import Final, TypeAlias
 
-import msgspec
 from msgspec import UNSET
 
+from ledgerpress.commands.content import Values, values_of
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.model import (
+    CONTENT,
     DRAFT,
     ContentChanged,
     Lifecycle,
@@ -28,13 +30,10 @@ from ledgerpress.features.posts.model import (
     known_event,
 )
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
-from ledgerpress.views.snapshot import OPEN
-from ledgerpress.views.temporal_rows import TemporalRows, TemporalTable
+from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 _State: TypeAlias = tuple[int, int, Lifecycle]
 """seq, the position of the content, the lifecycle."""
-_Content: TypeAlias = tuple[str, str, str | None, int, str]
-"""slug, title, teaser, body, author ids."""
 
 _OfAPost: TypeAlias = (
     ContentChanged
@@ -48,7 +47,7 @@ _OfAPost: TypeAlias = (
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
     "body": "INSERT INTO body VALUES (?, ?)",
-    "content": "INSERT INTO content VALUES (?, ?, ?, ?, ?, ?)",
+    "content": content_rows.INSERT,
     "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
 }
@@ -69,16 +68,12 @@ class PostsProjector:
 
     name: Final = "posts"
     version: Final = 1
-    schema: Final = """
+    schema: Final = f"""
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
-        CREATE TABLE content (
-            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
-            body INTEGER NOT NULL,              -- the position of the body
-            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
-        ) STRICT;
+        {content_rows.SCHEMA}
         CREATE TABLE post_state (
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
             version INTEGER NOT NULL, status TEXT NOT NULL,
@@ -108,24 +103,24 @@ class PostsProjector:
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         return _Posts(db)
 
 
 class _Posts:
-    """The posts that one transaction comes by as they stand, and the rows to be written together."""
+    """The posts of one transaction, and their buffered rows."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._states: dict[str, _State] = {}
-        self._contents: dict[int, _Content] = {}
+        self._contents: dict[int, Values] = {}
         self._articles = TemporalRows(db, _ARTICLES)
         self._slugs = TemporalRows(db, _SLUGS)
         self._categories = TemporalRows(db, _CATEGORIES)
         self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes."""
+        """Apply an event."""
         event = recorded.event
         if isinstance(event, _OfAPost):
             state = self._state(event.post_id)
@@ -137,11 +132,11 @@ class _Posts:
             self._withdrawn(recorded, event)
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         for table, rows in self._rows.items():
             write_all(self._db, _INSERTS[table], rows)
-        for stretches in (self._articles, self._slugs, self._categories):
-            stretches.flush()
+        for table_rows in (self._articles, self._slugs, self._categories):
+            table_rows.flush()
 
     def _created(self, recorded: Recorded[Event], event: PostCreated) -> None:
         at, header = recorded.position, recorded.header
@@ -149,7 +144,7 @@ class _Posts:
         self._categories.begin(at)
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
-        self._put_content(at, (event.slug, event.title, event.teaser, at, _json(event.author_ids)))
+        self._put_content(at, content_rows.stored(values_of(CONTENT, event), at))
         self._put_state(event.post_id, recorded, (at, at, DRAFT))
         self._open_slug(event.slug, at, at)
 
@@ -180,23 +175,15 @@ class _Posts:
             self._changed(recorded, event, gone.subject_id, state)
 
     def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
-        slug, title, teaser, body, author_ids = self._content(content)
+        old, slug = self._content(content), event.slug
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
-            body = at
-        if event.slug is not UNSET and event.slug != slug:
-            held = self._slugs.find(slug)
+        if slug is not UNSET and slug != old["slug"]:
+            held = self._slugs.find(old["slug"])
             if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
-                self._slugs.close(at, slug)
-            self._open_slug(event.slug, seq, at)
-        new = (
-            slug if event.slug is UNSET else event.slug,
-            title if event.title is UNSET else event.title,
-            teaser if event.teaser is UNSET else event.teaser,
-            body,
-            author_ids if event.author_ids is UNSET else _json(event.author_ids),
-        )
-        self._put_content(at, new)
+                self._slugs.close(at, old["slug"])
+            self._open_slug(slug, seq, at)
+        self._put_content(at, old | content_rows.stored(values_of(CONTENT, event), at))
 
     def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
         at, now = recorded.position, recorded.header.recorded_at
@@ -204,7 +191,7 @@ class _Posts:
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        held = self._slugs.find(self._content(content)[0])
+        held = self._slugs.find(self._content(content)["slug"])
         if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
             held[_PUBLIC_FROM] = at
             self._slugs.put(held)
@@ -236,18 +223,9 @@ class _Posts:
         version = recorded.header.stream_version
         self._rows["post_state"].append((seq, recorded.position, version, status, content, *rest))
 
-    def _content(self, position: int) -> _Content:
-        content = self._contents.get(position)
-        if content is None:
-            content = self._db.execute(
-                "SELECT slug, title, teaser, body, author_ids FROM content WHERE position = ?", (position,)
-            ).fetchone()
-        return content
+    def _content(self, position: int) -> Values:
+        return self._contents.get(position) or content_rows.stored_at(self._db, position)
 
-    def _put_content(self, position: int, content: _Content) -> None:
+    def _put_content(self, position: int, content: Values) -> None:
         self._contents[position] = content
-        self._rows["content"].append((position, *content))
-
-
-def _json(author_ids: tuple[str, ...]) -> str:
-    return msgspec.json.encode(author_ids).decode()
+        self._rows["content"].append((position, *content.values()))

@@ -1,145 +1,203 @@
-"""What can be done with a post's past: give it back what it was, or take one change back."""
+"""The commands that use a post's past: restore the content of a version, or revert the change of one version."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from ledgerpress.commands.command_context import AppendPlan, CommandContext, PlannedWrite
+from ledgerpress.commands.append_plan import PlannedWrite
+from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.content import (
+    ContentField,
+    ContentHistory,
+    Values,
+    differing,
+    reverted,
+    values_of,
+)
+from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.state_loader import post_stream
+from ledgerpress.commands.stream_category import LoadedStream
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts import model as posts
-from ledgerpress.features.posts.events import CONTENT_EVENTS
-from ledgerpress.features.posts.model import CONTENT_FIELDS, Content, ContentChanged, Post, PostCreated
-from ledgerpress.features.posts.revert import revert_conflict
+from ledgerpress.features.categories.model import TAXONOMY
+from ledgerpress.features.posts.commands import categorize, uncategorize
+from ledgerpress.features.posts.model import (
+    CONTENT,
+    CONTENT_EVENTS,
+    EMPTY,
+    POSTS,
+    REVERT_CONFLICT,
+    ContentChanged,
+    Post,
+    PostCategorized,
+    PostCreated,
+    PostRestored,
+    PostReverted,
+    PostUncategorized,
+)
+from ledgerpress.features.posts.post_command import (
+    WRITE_POSTS,
+    ContentFacts,
+    PostCommand,
+    changed,
+    check_own_post,
+    slug_change,
+)
+from ledgerpress.features.slugs.model import SLUG_TAKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PastUseCase:
-    """Something done to one post that needs its past. With `publish`, the outcome is published in the same step."""
+class RestoreFacts(ContentFacts):
+    """The values of the post's content at the version to restore."""
 
-    post_id: str
-    publish: bool = False
-
-    @property
-    def queue(self) -> str | None:
-        """The post's stream."""
-        return post_stream(self.post_id)
+    values: Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePost(_PastUseCase):
-    """Give the post the content that it had at a version. Status and categories stay, and so does all that came since.
+class RestorePost(PostCommand[RestoreFacts]):
+    """Restore the content that the post had at a version. Status, categories and later history stay.
 
-    A slug that has gone to another post stays there; the post keeps the one that it has.
+    A slug that belongs to another post by now stays there; the post keeps its own.
     """
 
     fingerprint_name: ClassVar[str] = "RestorePost"
 
+    publish: bool = False
     to_version: int
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
-        version, post = await desk.post(self.post_id)
-        _check_version(self.to_version, version, field="toVersion")
-        events = await desk.streams.post_events(post.id)
-        content = _content(events[: self.to_version], CONTENT_FIELDS, self.to_version, field="toVersion")
+    def change(self, post: Post, facts: RestoreFacts) -> tuple[Event, ...]:
+        """Return the restoration, if it changes anything, and the publication of the result. Raises `Rejection`."""
+        values = differing(facts.values, values_of(CONTENT, post.content))
+        return changed(PostRestored, post, values, facts, publish=self.publish, to_version=self.to_version)
+
+    async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RestoreFacts:
+        """Return the content at the version. Raises `Rejection` if there is none, or if some of it was withdrawn."""
+        _check_version(self.to_version, post.version, field="toVersion")
+        events = await context.events(post.name)
+        past = events[: self.to_version]
+        values = _known(CONTENT, _history(post.state.id, past), self.to_version, field="toVersion")
         try:
-            slug_writes = await desk.change_slug(post, content.slug)
-        except Rejection as refusal:
-            if refusal.code is not ErrorCode.SLUG_TAKEN:
+            await slug_change(context, post.state, values["slug"])
+        except Rejection as rejection:
+            if rejection.code != SLUG_TAKEN:
                 raise
-            content, slug_writes = replace(content, slug=post.content.slug), ()
-        command = posts.RestorePost(
-            to_version=self.to_version, content=content, publish=self.publish, at=desk.now
-        )
-        write = PlannedWrite(post_stream(post.id), version, posts.decide(command, post))
-        return AppendPlan.of(post.id, write, *slug_writes)
+            values["slug"] = post.state.content.slug
+        added: list[Event] = []
+        for content in context.content:
+            if content.of is POSTS:
+                then = _known(content.fields, content.history(past), self.to_version, field="toVersion")
+                added += content.change(post.state.id, differing(then, content.history(events).values))
+        return RestoreFacts(now=context.now, values=values, added=tuple(added))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RevertPost(_PastUseCase):
-    """Take back what one version changed of the content or the categories, and keep all that came since."""
+class RevertFacts(ContentFacts):
+    """The change to revert, the content before it, and the category that it names.
+
+    `category_ids` are all ids of that category, the one to use first.
+    """
+
+    change: Event
+    before: Values
+    category_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertPost(PostCommand[RevertFacts]):
+    """Revert what one version changed of the content or the categories, and keep all later changes."""
 
     fingerprint_name: ClassVar[str] = "RevertPost"
 
+    publish: bool = False
     version: int
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
-        current, post = await desk.post(self.post_id)
-        _check_version(self.version, current, field="version")
-        events = await desk.streams.post_events(post.id)
-        change = events[self.version - 1]
-        command = await self._command(desk, change, events[: self.version - 1])
-        decided = posts.decide(command, post)
-        write = PlannedWrite(post_stream(post.id), current, decided)
-        slug = next((event.slug for event in decided if isinstance(event, ContentChanged)), UNSET)
-        if slug is UNSET:
-            return AppendPlan.of(post.id, write)
-        try:
-            return AppendPlan.of(post.id, write, *await desk.change_slug(post, slug))
-        except Rejection as refusal:
-            if refusal.code is not ErrorCode.SLUG_TAKEN:
-                raise
-            raise revert_conflict(self.version, {"slug": f"slug (“{slug}” is another post's)"}) from refusal
+    def change(self, post: Post, facts: RevertFacts) -> tuple[Event, ...]:
+        """Return the events that undo the change. Raises `Rejection` where it no longer applies."""
+        match facts.change:
+            case PostCategorized():
+                return uncategorize(post, frozenset(facts.category_ids))
+            case PostUncategorized():
+                return categorize(post, facts.category_ids[0], frozenset(facts.category_ids))
+            case ContentChanged():
+                change = values_of(CONTENT, facts.change)
+                current = values_of(CONTENT, post.content)
+                values, conflicts = reverted(CONTENT, change, facts.before, current)
+                if conflicts:
+                    raise _conflict(self.version, conflicts)
+            case _:
+                values = {}
+        return changed(PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version)
 
-    async def _command(
-        self, desk: CommandContext, change: Event, earlier: Sequence[Event]
-    ) -> posts.PostCommand:
-        """Return the command that undoes `change`, which `earlier` events had led to. Raises `Rejection`."""
+    async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RevertFacts:
+        """Return the change and what it is reverted to. Raises `Rejection` for a version without such a change."""
+        _check_version(self.version, post.version, field="version")
+        events = await context.events(post.name)
+        change, past = events[self.version - 1], events[: self.version - 1]
+        before: Values = {}
+        category_ids: tuple[str, ...] = ()
+        added: tuple[Event, ...] = ()
         match change:
             case ContentChanged():
-                fields = [name for name in CONTENT_FIELDS if getattr(change, name) is not UNSET]
-                before = _content(earlier, fields, self.version, field="version")
-                return posts.RevertPost(
-                    version=self.version, change=change, before=before, publish=self.publish, at=desk.now
-                )
-            case posts.PostCategorized(category_id=category_id):
-                return posts.UncategorizePost(equivalents=frozenset({category_id}))
-            case posts.PostUncategorized(category_id=category_id):
-                _, taxonomy = await desk.streams.taxonomy()
+                fields = [field for field in CONTENT if getattr(change, field.name) is not UNSET]
+                before = _known(fields, _history(post.state.id, past), self.version, field="version")
+            case PostCategorized(category_id=category_id):
+                category_ids = (category_id,)
+            case PostUncategorized(category_id=category_id):
+                taxonomy = (await context.load(TAXONOMY)).state
                 category = taxonomy.resolve(category_id)
                 if category is None:
-                    raise revert_conflict(self.version, {"categories": "categories (the category is gone)"})
-                return posts.CategorizePost(
-                    category_id=category.id, equivalents=taxonomy.equivalents(category.id)
-                )
+                    raise _conflict(self.version, {"categories": "categories (the category is gone)"})
+                category_ids = (category.id, *taxonomy.equivalents(category.id))
             case Withdrawn():
                 raise _withdrawn(self.version, field="version")
             case _:
-                message = (
-                    f"Version {self.version} changed neither the content nor the categories: what it did is undone by "
-                    "a command of its own."
-                )
-                raise Rejection(ErrorCode.INVALID_VALUE, message, field=("version",))
+                added = self._added(context, post.state, events)
+        return RevertFacts(
+            now=context.now, change=change, before=before, category_ids=category_ids, added=added
+        )
+
+    def _added(self, context: CommandContext, post: Post, events: Sequence[Event]) -> tuple[Event, ...]:
+        """Return the event that undoes a change of added content. Raises `Rejection` for any other event."""
+        change, past = events[self.version - 1], events[: self.version - 1]
+        for content in context.content:
+            if content.of is POSTS and isinstance(change, content.event.type):
+                brought = values_of(content.fields, change)
+                fields = [field for field in content.fields if field.name in brought]
+                before = _known(fields, content.history(past), self.version, field="version")
+                values, conflicts = reverted(fields, brought, before, content.history(events).values)
+                if conflicts:
+                    raise _conflict(self.version, conflicts)
+                return content.change(post.id, values)
+        message = (
+            f"Version {self.version} changed neither the content nor the categories: what it did is undone by "
+            "a command of its own."
+        )
+        raise Rejection(ErrorCode.INVALID_VALUE, message, field=("version",))
+
+    async def change_slug(self, context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
+        """Return the writes that give the post its old slug again. Raises `Rejection` if it is taken."""
+        try:
+            return await slug_change(context, post, slug)
+        except Rejection as rejection:
+            if rejection.code != SLUG_TAKEN:
+                raise
+            place = {"slug": f"slug (“{slug}” is another post's)"}
+            raise _conflict(self.version, place) from rejection
 
 
-def _content(events: Sequence[Event], fields: Sequence[str], version: int, *, field: str) -> Content:
-    """Return the content after `events`. Raises `Rejection` where one of `fields` was withdrawn by law."""
-    post: Post | None = None
-    unknown: set[str] = set()
-    for event in events:
-        post = posts.evolve(post, _post_event(event))
-        match event:
-            case Withdrawn(type=type_) if type_ in CONTENT_EVENTS:
-                unknown = set(CONTENT_FIELDS)
-            case PostCreated():
-                unknown = set()
-            case ContentChanged():
-                unknown -= {name for name in CONTENT_FIELDS if getattr(event, name) is not UNSET}
-            case _:
-                pass
-    if post is None or unknown & set(fields):
+def _history(post_id: str, events: Sequence[Event]) -> ContentHistory:
+    """Return the post's own content after `events`; before its creation nothing is known."""
+    history = ContentHistory(CONTENT, {**EMPTY, "slug": post_id})
+    history.unknown = {field.name for field in CONTENT}
+    return history.after(events, (PostCreated, ContentChanged), CONTENT_EVENTS)
+
+
+def _known(fields: Sequence[ContentField], history: ContentHistory, version: int, *, field: str) -> Values:
+    """Return all values of a content. Raises `Rejection` if one of `fields` was withdrawn."""
+    if history.unknown & {one.name for one in fields}:
         raise _withdrawn(version, field=field)
-    return post.content
-
-
-def _post_event(event: Any) -> posts.PostEvent:
-    found: posts.PostEvent = event
-    return found
+    return history.values
 
 
 def _check_version(version: int, current: int, *, field: str) -> None:
@@ -151,3 +209,16 @@ def _check_version(version: int, current: int, *, field: str) -> None:
 def _withdrawn(version: int, *, field: str) -> Rejection:
     message = f"Some of what is needed for version {version} was withdrawn by law, and is gone."
     return Rejection(ErrorCode.NOT_FOUND, message, field=(field,))
+
+
+def _conflict(version: int, conflicts: dict[str, str]) -> Rejection:
+    """Return the rejection of a revert. `conflicts` maps fields to how the message names the place."""
+    return Rejection(
+        REVERT_CONFLICT,
+        f"Version {version} cannot be taken back: changed since at the same place: {', '.join(conflicts.values())}.",
+        field=("version",),
+        conflicts=tuple(conflicts),
+    )
+
+
+COMMANDS: Final = commands(WRITE_POSTS, RestorePost, RevertPost, check_own=check_own_post)

@@ -1,26 +1,11 @@
-"""The publication itself: the opening of its log, its site's name, and payloads withdrawn by law."""
+"""The site: its name."""
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
-from ledgerpress.commands import text_rules
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
-
-WITHDRAWAL: Final = "payload.withdrawn"
-"""The stored name of `PayloadWithdrawn`."""
-
-
-class LogOpened(Event, frozen=True):
-    """The first event of every log. `name_key` is 32 random bytes in hex, the key of slugs' stream names."""
-
-    format_version: int
-    name_key: str
-
-
-class PayloadWithdrawn(Event, frozen=True):
-    """The payload of one event is withdrawn by law. `header` is that event's whole header."""
-
-    header: dict[str, str | int | None]
 
 
 class SiteNamed(Event, frozen=True):
@@ -36,25 +21,10 @@ class Site:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameSite:
-    """Name the site."""
-
-    name: str
-
-
 def evolve(site: Site, event: SiteNamed | Withdrawn) -> Site:
     """Return the site after `event`."""
-    match event:
-        case SiteNamed(name=name):
-            return Site(name)
-        case Withdrawn():
-            return site
-        case _ as unreachable:
-            assert_never(unreachable)
+    return Site(event.name) if isinstance(event, SiteNamed) else site
 
 
-def decide(command: NameSite, site: Site) -> tuple[SiteNamed, ...]:
-    """Return what happens on `command`. Raises `Rejected`."""
-    name = text_rules.line(command.name, field="name", limit=text_rules.MAX_NAME)
-    return () if name == site.name else (SiteNamed(name=name),)
+SITE: Final = StreamCategory("site", Site(), evolve)
+EVENTS: Final = (EventType[Event]("site.named", 1, SiteNamed),)

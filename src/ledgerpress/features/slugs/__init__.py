@@ -3,11 +3,16 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.slugs import model
+from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="slugs",
     requires=(),
     # --- writing ---
+    events=model.EVENTS,
+    error_codes=model.ERROR_CODES,
     # --- views ---
+    dependencies=(DependencyRule.by_type({"slug.claimed": [], "slug.released": []}),),
     # --- GraphQL, pages ---
 )

@@ -8,11 +8,16 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, TypeAlias
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 
+SLUG_MALFORMED: Final = "SLUG_MALFORMED"
+SLUG_TAKEN: Final = "SLUG_TAKEN"
+ERROR_CODES: Final = (SLUG_MALFORMED, SLUG_TAKEN)
 MAX_SLUG: Final = 100
 _DERIVED_LENGTH: Final = 80
 _READ: Final = 1_000
@@ -47,7 +52,7 @@ class SlugReleased(Event, frozen=True):
     owner_id: str
 
 
-SlugEvent = SlugClaimed | SlugReleased | Withdrawn
+SlugEvent: TypeAlias = SlugClaimed | SlugReleased | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Slug:
     owner_id: str | None = None
 
 
-def evolve(state: Slug, event: SlugEvent) -> Slug:
+def evolve(state: Slug, event: Event) -> Slug:
     """Return the slug's state after `event`."""
     match event:
         case SlugClaimed(owner_id=owner_id):
@@ -68,8 +73,8 @@ def evolve(state: Slug, event: SlugEvent) -> Slug:
             return Slug(None)
         case Withdrawn():
             return Slug("")
-        case _ as unreachable:
-            assert_never(unreachable)
+        case _:
+            return state
 
 
 def claim(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[SlugEvent, ...]:
@@ -77,7 +82,7 @@ def claim(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[Slu
     if state.owner_id == owner_id:
         return ()
     if state.owner_id is not None:
-        raise Rejection(ErrorCode.SLUG_TAKEN, f"The slug “{slug}” is taken.", field=("slug",))
+        raise Rejection(SLUG_TAKEN, f"The slug “{slug}” is taken.", field=("slug",))
     return (SlugClaimed(kind=kind, slug=slug, owner_id=owner_id),)
 
 
@@ -88,9 +93,16 @@ def release(state: Slug, *, kind: SlugKind, slug: str, owner_id: str) -> tuple[S
     return (SlugReleased(kind=kind, slug=slug, owner_id=owner_id),)
 
 
-def stream_name(kind: SlugKind, slug: str, name_key: bytes) -> str:
-    """Return the slug's stream. The HMAC-SHA-256 keeps what a person wrote out of the header."""
-    return f"slug.{kind.value}.{hmac.digest(name_key, slug.encode(), 'sha256').hex()}"
+SLUGS: Final = StreamCategory("slug", Slug(), evolve)
+EVENTS: Final = (
+    EventType[Event]("slug.claimed", 1, SlugClaimed),
+    EventType[Event]("slug.released", 1, SlugReleased),
+)
+
+
+def stream_id(kind: SlugKind, slug: str, name_key: bytes) -> str:
+    """Return the id of a slug's stream. The HMAC-SHA-256 keeps what a person wrote out of the header."""
+    return f"{kind.value}.{hmac.digest(name_key, slug.encode(), 'sha256').hex()}"
 
 
 def derive(text: str, *, fallback: str) -> str:
@@ -127,7 +139,7 @@ def checked(slug: str, *, field: str = "slug") -> str:
         proposal = derive(slug, fallback="")
         hint = f" Try “{proposal}”." if proposal else ""
         raise Rejection(
-            ErrorCode.SLUG_MALFORMED,
+            SLUG_MALFORMED,
             "A slug is made of lower-case letters and digits, with single hyphens between words." + hint,
             field=(field,),
         )

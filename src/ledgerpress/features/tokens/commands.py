@@ -1,23 +1,25 @@
-"""What can be done with API tokens: make one, revoke one. A secret is made beside the command, and never recorded."""
+"""The commands on API tokens. A secret is made outside the command and never recorded."""
 
 import base64
 import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from ledgerpress.commands.command_context import AppendPlan, CommandContext, PlannedWrite
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import GRANTED, Permission, Role
-from ledgerpress.commands.state_loader import actor_stream, token_stream
+from ledgerpress.commands.identity import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.actors import model as actors
-from ledgerpress.features.actors.model import ActorKind
-from ledgerpress.features.tokens import model as tokens
+from ledgerpress.features.actors.model import ACTORS, ActorKind
+from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, TokenRevoked
 
 PREFIX: Final = "lp_"
-"""How every secret begins, so that it is known for one wherever it turns up."""
+"""The beginning of every secret, so that one is recognized wherever it turns up."""
 SECRET_BYTES: Final = 32
 
 
@@ -27,21 +29,28 @@ def new_secret(randomness: Randomness) -> str:
 
 
 def secret_hash(secret: str) -> str:
-    """Return what is kept of a secret: its SHA-256, in hex. It needs no salt, since nobody can guess 256 bits."""
+    """Return what is stored of a secret: its SHA-256, in hex. 256 random bits need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def first_token_id(publication: str) -> str:
-    """Return the id of a publication's first ADMIN token: always the same one, so that it is made once."""
+    """Return the id of a publication's first ADMIN token: always the same, so that it is created once."""
     return uuid8(publication, "first admin token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateToken:
-    """Make a token that acts for the actor `acts_for`, or for a new one of its own name.
+class TokenFacts(Facts):
+    """Facts for a new token, and the actor that it acts for."""
 
-    `secret_hash` is that of a new secret. It is not part of what is asked for: a repeated command brings another one,
-    which leads nowhere. `giver` is what whoever asks may do themselves.
+    actor_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateToken:
+    """Create a token that acts for the actor `acts_for`, or for a new one of its own name.
+
+    `secret_hash` is that of a new secret. It is not part of the fingerprint: a repeated command brings another one, which
+    is not recorded. `giver` holds the permissions of the user.
     """
 
     fingerprint_name: ClassVar[str] = "CreateToken"
@@ -55,32 +64,43 @@ class CreateToken:
     secret_hash: str = field(compare=False, repr=False)
     giver: frozenset[Permission] = field(default=GRANTED[Role.ADMIN], compare=False)
 
-    queue = None
+    lock_key = None
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
-        desk.check_version(NO_STREAM)
-        self._check_permissions()
-        token_id = self.token_id or desk.new_id("token")
-        version, token = await desk.streams.token(token_id)
-        actor_id, registration = await self._actor(desk)
-        command = tokens.CreateToken(
-            token_id=token_id,
-            actor_id=actor_id,
-            name=self.name,
+    def decide(self, token: Token | None, facts: TokenFacts) -> tuple[TokenCreated, ...]:
+        """Return the creation, unless the token exists already. Raises `Rejection`."""
+        if token:
+            return ()
+        if self.expires_at is not None and self.expires_at <= facts.now:
+            message = "The token would have expired already: give a later time."
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=("expiresAt",))
+        if self.scopes is not None and not self.scopes:
+            message = "Give at least one scope, or leave the scopes out for all that the role may do."
+            raise Rejection(ErrorCode.INVALID_VALUE, message, field=("scopes",))
+        created = TokenCreated(
+            token_id=facts.new_id,
+            actor_id=facts.actor_id,
+            name=text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME),
             role=self.role.value,
-            scopes=None if self.scopes is None else tuple(one.value for one in self.scopes),
+            scopes=None if self.scopes is None else tuple(sorted({scope.value for scope in self.scopes})),
             expires_at=self.expires_at,
             secret_hash=self.secret_hash,
-            at=desk.now,
         )
-        events = tokens.decide(command, token)
+        return (created,)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        context.check_version(NO_STREAM)
+        self._check_permissions()
+        token_id = self.token_id or context.new_id("token")
+        token = await context.load(TOKENS, token_id)
+        actor_id, registration = await self._actor(context)
+        events = self.decide(token.state, TokenFacts(now=context.now, new_id=token_id, actor_id=actor_id))
         if not events:
             return AppendPlan(token_id)
-        return AppendPlan.of(token_id, PlannedWrite(token_stream(token_id), version, events), registration)
+        return AppendPlan.of(token_id, token.write(events), registration)
 
     def _check_permissions(self) -> None:
-        """Raise `Rejection` for scopes that the role lacks, and for more than the giver may do."""
+        """Raise `Rejection` for scopes that the role lacks, and for permissions that the giver lacks."""
         role, asked = GRANTED[self.role], frozenset(self.scopes or ())
         if beyond := asked - role:
             message = f"The role {self.role.value} does not come with {_names(beyond)}."
@@ -90,43 +110,50 @@ class CreateToken:
             place = "role" if self.scopes is None else "scopes"
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=(place,))
 
-    async def _actor(self, desk: CommandContext) -> tuple[str, PlannedWrite]:
-        """Return for whom the token acts, and the write that registers them. Raises `Rejection`."""
-        actor_id = self.acts_for or desk.new_id("actor")
-        version, actor = await desk.streams.actor(actor_id)
+    async def _actor(self, context: CommandContext) -> tuple[str, PlannedWrite]:
+        """Return the actor that the token acts for, and the write that registers a new one. Raises `Rejection`."""
+        actor_id = self.acts_for or context.new_id("actor")
+        actor = await context.load(ACTORS, actor_id)
         if self.acts_for is None:
-            register = actors.RegisterActor(actor_id=actor_id, kind=ActorKind.TOKEN, name=self.name)
-            return actor_id, PlannedWrite(actor_stream(actor_id), version, actors.decide(register, actor))
-        if actor is None:
+            return actor_id, actor.write(
+                actors.register(actor.state, actor_id=actor_id, kind=ActorKind.TOKEN, name=self.name)
+            )
+        if actor.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such actor.", field=("actor",))
-        if actor.kind is ActorKind.SYSTEM:
+        if actor.state.kind is ActorKind.SYSTEM:
             message = "A token cannot act for LedgerPress itself: name another actor, or none."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("actor",))
-        return actor_id, PlannedWrite(actor_stream(actor_id), version, ())
+        return actor_id, actor.write(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeToken:
-    """Let a token work no more, at once and for ever."""
+    """Revoke a token immediately and permanently."""
 
     fingerprint_name: ClassVar[str] = "RevokeToken"
 
     token_id: str
 
     @property
-    def queue(self) -> str | None:
+    def lock_key(self) -> str | None:
         """The token's stream."""
-        return token_stream(self.token_id)
+        return TOKENS.stream(self.token_id)
 
-    async def plan(self, desk: CommandContext) -> AppendPlan:
+    def decide(self, token: Token | None, facts: Facts) -> tuple[TokenRevoked, ...]:
+        """Return the revocation, unless the token is revoked already."""
+        return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
         """Return what to record. Raises `Rejection`."""
-        version, token = await desk.streams.token(self.token_id)
-        if token is None:
+        token = await context.load(TOKENS, self.token_id)
+        if token.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such token.", field=("id",))
-        desk.check_version(version)
-        events = tokens.decide(tokens.RevokeToken(), token)
-        return AppendPlan.of(token.id, PlannedWrite(token_stream(token.id), version, events))
+        context.check_version(token.version)
+        return AppendPlan.of(token.state.id, token.write(self.decide(token.state, Facts())))
 
 
 def _names(permissions: frozenset[Permission]) -> str:
     return ", ".join(sorted(permissions))
+
+
+COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_TOKENS), CreateToken, RevokeToken)

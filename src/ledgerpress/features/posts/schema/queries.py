@@ -1,22 +1,50 @@
 """The GraphQL queries for articles and posts."""
 
+from enum import Enum
+
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
-from ledgerpress.features.posts.schema.filters import ArticleFilter, ArticleOrder, PostFilter
-from ledgerpress.features.posts.schema.post import Post, listed_posts, post_of
+from ledgerpress.features.posts.schema.post import Post, PostStatusEnum, listed_posts, post_of
 from ledgerpress.features.posts.schema.visibility import moment_of_posts
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest
+
+
+@strawberry.enum(description="The order of articles.")
+class ArticleOrder(Enum):
+    """The order of articles."""
+
+    PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="The newest first.")
+    PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="The oldest first.")
+
+
+@strawberry.input(description="Which articles: those of one category or of one author.")
+class ArticleFilter:
+    """Which articles: those of one category or of one author."""
+
+    category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
+    category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
+    include_descendants: bool | None = strawberry.field(
+        default=True, description="With the categories below it."
+    )
+    author: strawberry.ID | None = strawberry.field(default=None, description="An author, by id.")
+
+
+@strawberry.input(description="Which posts.")
+class PostFilter:
+    """Which posts."""
+
+    status: PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type
@@ -116,7 +144,7 @@ def _filtered_articles(
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
     snapshot = moment.snapshot
     if filter.author is not None:
-        author = people_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
+        author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
         keys = [author.seq] if author else []
     elif conditions:
         category = named_category(moment, filter.category, filter.category_slug)

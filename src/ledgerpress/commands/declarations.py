@@ -1,0 +1,119 @@
+"""What a feature declares to the command handler, first-party and third-party alike.
+
+docs/decisions/0028-features-extend-commands.md explains guards, added events and inputs.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
+
+from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.content import ContentDeclaration
+from ledgerpress.commands.identity import RequiredPermission
+from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.eventlog.event import Event
+
+OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]
+"""Takes a command, the states and an actor's id. Raises `Rejection` if what the command is about is not the actor's."""
+
+
+class Command(Protocol):
+    """A change that a client wants: a dataclass whose fields are the client's input."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    fingerprint_name: ClassVar[str]
+    """The name in fingerprints and spans. Stored in the log: MUST never change, whatever the class is called."""
+
+    @property
+    def lock_key(self) -> str | None:
+        """Commands with the same key, most often a stream's name, are executed one after another in a process."""
+        ...
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Load what the decision needs, decide, and return what to record. Raises `Rejection`."""
+        ...
+
+
+class CommandInput(Protocol):
+    """Values that a feature adds to a command of a feature below: a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    fingerprint_name: ClassVar[str]
+    """The name in fingerprints. Stored in the log: MUST never change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDeclaration:
+    """A command and the permission that it requires.
+
+    If the required permission has an `own` alternative, `check_own` decides whether it is enough for a command.
+    """
+
+    command: type
+    required: RequiredPermission
+    check_own: OwnershipCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDeclaration:
+    """A rule on commands of features below, which can reject them.
+
+    `load` loads the facts. All streams that it loads become part of the append with the versions loaded, so no command
+    that is recorded in between can bypass the rule. `check` is pure: it takes the command, the events to be recorded
+    and the facts, and raises `Rejection`.
+    """
+
+    commands: tuple[type, ...]
+    load: Callable[[Any, CommandContext], Awaitable[Any]]
+    check: Callable[[Any, Sequence[Event], Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AddedEvents:
+    """A feature's own events in the append of commands of features below. `object` stands for every command.
+
+    `add` takes the command, its plan so far and the context. A feature above comes before the features below it.
+    """
+
+    commands: tuple[type, ...]
+    add: Callable[[Any, AppendPlan, CommandContext], Awaitable[Sequence[PlannedWrite]]]
+
+
+@dataclass(frozen=True, slots=True)
+class InputDeclaration:
+    """An input that a feature adds to commands of features below: see `CommandRequest.inputs`."""
+
+    commands: tuple[type, ...]
+    input: type[CommandInput]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDeclarations:
+    """What all features of a process declare, in the order of the features: those below first."""
+
+    commands: dict[type, CommandDeclaration] = field(default_factory=dict)
+    guards: tuple[GuardDeclaration, ...] = ()
+    adds: tuple[AddedEvents, ...] = ()
+    inputs: tuple[InputDeclaration, ...] = ()
+    content: tuple[ContentDeclaration, ...] = ()
+
+    def required(self, command: object) -> CommandDeclaration:
+        """Return the declaration of a command's class. One that is not declared requires every permission."""
+        return self.commands.get(type(command)) or CommandDeclaration(type(command), RequiredPermission(None))
+
+    def check_inputs(self, command: object, inputs: Iterable[object]) -> None:
+        """Raise `TypeError` for an input that no feature adds to the command."""
+        for given in inputs:
+            if not any(one.input is type(given) and isinstance(command, one.commands) for one in self.inputs):
+                raise TypeError(f"{type(command).__name__} has no input {type(given).__name__}")
+
+
+def commands(
+    required: RequiredPermission, *classes: type, check_own: OwnershipCheck | None = None
+) -> tuple[CommandDeclaration, ...]:
+    """Return declarations of commands that require the same permission."""
+    return tuple(CommandDeclaration(command, required, check_own) for command in classes)
+
+
+NO_DECLARATIONS: Final = CommandDeclarations()

@@ -1,0 +1,86 @@
+"""The commands on actors, and the registration of an actor with their first command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.declarations import AddedEvents, commands
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.eventlog.log import NO_STREAM
+from ledgerpress.features.actors import model as actors
+from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterActor:
+    """Register an actor."""
+
+    fingerprint_name: ClassVar[str] = "RegisterActor"
+
+    name: str
+    kind: ActorKind = ActorKind.HUMAN
+
+    lock_key = None
+
+    def decide(self, actor: Actor | None, facts: Facts) -> tuple[ActorRegistered, ...]:
+        """Return the registration, unless the actor is registered already. Raises `Rejection`."""
+        return actors.register(actor, actor_id=facts.new_id, kind=self.kind, name=self.name)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        context.check_version(NO_STREAM)
+        actor_id = context.new_id("actor")
+        events = self.decide(None, Facts(new_id=actor_id))
+        return AppendPlan.of(actor_id, PlannedWrite(ACTORS.stream(actor_id), NO_STREAM, events))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameActor:
+    """Give an actor another name."""
+
+    fingerprint_name: ClassVar[str] = "RenameActor"
+
+    actor_id: str
+    name: str
+
+    @property
+    def lock_key(self) -> str | None:
+        """The actor's stream."""
+        return ACTORS.stream(self.actor_id)
+
+    def decide(self, actor: Actor | None, facts: Facts) -> tuple[ActorRenamed, ...]:
+        """Return the event, if the name is new. Raises `Rejection`."""
+        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        if actor is None or actor.name == name:
+            return ()
+        return (ActorRenamed(actor_id=actor.id, name=name),)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        actor = await context.load(ACTORS, self.actor_id)
+        if actor.state is None:
+            raise Rejection(ErrorCode.NOT_FOUND, "There is no such actor.", field=("id",))
+        context.check_version(actor.version)
+        return AppendPlan.of(actor.state.id, actor.write(self.decide(actor.state, Facts())))
+
+
+async def _register_with_first_command(
+    command: object, plan: AppendPlan, context: CommandContext
+) -> Sequence[PlannedWrite]:
+    """Return the registration of the user, if their name is given and they are not registered yet."""
+    request = context.request
+    if request.actor_name is None or not plan.writes:
+        return ()
+    actor = await context.load(ACTORS, request.actor_id)
+    events = actors.register(
+        actor.state, actor_id=request.actor_id, kind=ActorKind.HUMAN, name=request.actor_name
+    )
+    return (actor.write(events),)
+
+
+COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_PEOPLE), RegisterActor, RenameActor)
+ADDS: Final = (AddedEvents((object,), _register_with_first_command),)

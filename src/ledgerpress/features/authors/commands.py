@@ -1,0 +1,69 @@
+"""The commands on authors."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
+from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.eventlog.log import NO_STREAM
+from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterAuthor:
+    """Add an author."""
+
+    fingerprint_name: ClassVar[str] = "RegisterAuthor"
+
+    name: str
+
+    lock_key = None
+
+    def decide(self, author: Author | None, facts: Facts) -> tuple[AuthorRegistered, ...]:
+        """Return the registration, unless the author is registered already. Raises `Rejection`."""
+        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        return () if author else (AuthorRegistered(author_id=facts.new_id, name=name),)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        context.check_version(NO_STREAM)
+        author_id = context.new_id("author")
+        events = self.decide(None, Facts(new_id=author_id))
+        return AppendPlan.of(author_id, PlannedWrite(AUTHORS.stream(author_id), NO_STREAM, events))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameAuthor:
+    """Give an author another name."""
+
+    fingerprint_name: ClassVar[str] = "RenameAuthor"
+
+    author_id: str
+    name: str
+
+    @property
+    def lock_key(self) -> str | None:
+        """The author's stream."""
+        return AUTHORS.stream(self.author_id)
+
+    def decide(self, author: Author | None, facts: Facts) -> tuple[AuthorRenamed, ...]:
+        """Return the event, if the name is new. Raises `Rejection`."""
+        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        if author is None or author.name == name:
+            return ()
+        return (AuthorRenamed(author_id=author.id, name=name),)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        author = await context.load(AUTHORS, self.author_id)
+        if author.state is None:
+            raise Rejection(ErrorCode.NOT_FOUND, "There is no such author.", field=("id",))
+        context.check_version(author.version)
+        return AppendPlan.of(author.state.id, author.write(self.decide(author.state, Facts())))
+
+
+COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_PEOPLE), RegisterAuthor, RenameAuthor)

@@ -1,0 +1,205 @@
+"""The steps of the demo's story: each is one ordinary command, with its time, actor and reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from msgspec import UNSET, UnsetType
+
+from ledgerpress.commands.declarations import Command
+from ledgerpress.features.actors.commands import RegisterActor
+from ledgerpress.features.actors.model import OPERATOR
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.categories import commands as tree
+from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.demo.texts import text
+from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.site.commands import NameSite
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+OPERATOR_STEPS: Final = "operator"
+"""The actor who sets the store up, before there are others."""
+
+
+class Stage:
+    """The ids of what the story has created, by the names that the story uses."""
+
+    def __init__(self, start: int) -> None:
+        """Begin at `start`, in microseconds since 1970, UTC."""
+        self.start = start
+        self._ids = {("actor", OPERATOR_STEPS): OPERATOR.id}
+
+    def put(self, kind: str, name: str, subject_id: str) -> None:
+        """Store the id of what a step created."""
+        self._ids[kind, name] = subject_id
+
+    def id(self, kind: str, name: str) -> str:
+        """Return the id of what the story calls `name`. Raises KeyError if it was not created."""
+        return self._ids[kind, name]
+
+    def category(self, name: str) -> CategoryRef:
+        """Return how a command names a category."""
+        return CategoryRef(id=self.id("category", name))
+
+    def authors(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ids of a by-line."""
+        return tuple(self.id("author", name) for name in names)
+
+    def before(self, days: int) -> int:
+        """Return the time so many days before the story begins."""
+        return self.start - timedelta(days=days) // _MICROSECOND
+
+
+class Act(NamedTuple):
+    """A function that returns a command when its ids are known; `creates` is the kind and name of what it creates."""
+
+    command: Callable[[Stage], Command]
+    creates: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act: `after` microseconds from the beginning of the story, `by` an actor, for a reason."""
+
+    after: int
+    by: str
+    act: Act
+    reason: str | None
+
+
+def step(day: int, time: str, by: str, act: Act, reason: str | None = None) -> Step:
+    """Return the step at `time` (HH:MM) after the beginning of a day, counted from 0."""
+    hours, minutes = time.split(":")
+    after = timedelta(days=day, hours=int(hours), minutes=int(minutes))
+    return Step(after // _MICROSECOND, by, act, reason)
+
+
+def name_site(name: str) -> Act:
+    return Act(lambda _: NameSite(name=name))
+
+
+def actor(key: str, name: str) -> Act:
+    return Act(lambda _: RegisterActor(name=name), ("actor", key))
+
+
+def author(key: str, name: str) -> Act:
+    return Act(lambda _: RegisterAuthor(name=name), ("author", key))
+
+
+def rename_author(key: str, name: str) -> Act:
+    return Act(lambda stage: RenameAuthor(author_id=stage.id("author", key), name=name))
+
+
+def category(key: str, name: str, description: str | None = None, *, under: str | None = None) -> Act:
+    return Act(
+        lambda stage: tree.CreateCategory(
+            name=name, description=description, parent=stage.category(under) if under else None
+        ),
+        ("category", key),
+    )
+
+
+def rename_category(key: str, name: str, *, slug: str) -> Act:
+    return Act(lambda stage: tree.RenameCategory(category=stage.category(key), name=name, slug=slug))
+
+
+def describe(key: str, description: str) -> Act:
+    return Act(lambda stage: tree.DescribeCategory(category=stage.category(key), description=description))
+
+
+def move(key: str, *, under: str) -> Act:
+    return Act(lambda stage: tree.MoveCategory(category=stage.category(key), parent=stage.category(under)))
+
+
+def merge(key: str, *, into: str) -> Act:
+    return Act(lambda stage: tree.MergeCategory(category=stage.category(key), into=stage.category(into)))
+
+
+def delete_category(key: str) -> Act:
+    return Act(lambda stage: tree.DeleteCategory(category=stage.category(key)))
+
+
+def write(
+    key: str,
+    title: str,
+    *,
+    by: tuple[str, ...] = (),
+    into: tuple[str, ...] = (),
+    teaser: str | None = None,
+    slug: str | None = None,
+    publish: bool = False,
+) -> Act:
+    """Write a post with the first version of its text."""
+    return Act(
+        lambda stage: posts.CreatePost(
+            title=title,
+            body=text(key, 1),
+            teaser=teaser,
+            slug=slug,
+            author_ids=stage.authors(by),
+            categories=tuple(map(stage.category, into)),
+            publish=publish,
+        ),
+        ("post", key),
+    )
+
+
+def edit(
+    key: str,
+    *,
+    version: int | None = None,
+    title: str | UnsetType = UNSET,
+    teaser: str | UnsetType | None = UNSET,
+    slug: str | UnsetType = UNSET,
+    by: tuple[str, ...] | None = None,
+    publish: bool = False,
+) -> Act:
+    """Change a post; `version` is that of its text."""
+    return Act(
+        lambda stage: posts.EditPost(
+            post_id=stage.id("post", key),
+            title=title,
+            teaser=teaser,
+            body=UNSET if version is None else text(key, version),
+            slug=slug,
+            author_ids=UNSET if by is None else stage.authors(by),
+            publish=publish,
+        )
+    )
+
+
+def publish(key: str, *, days_before: int | None = None, correction: str | None = None) -> Act:
+    """Publish a post, dated so many days before the story begins where that is given."""
+    return Act(
+        lambda stage: posts.PublishPost(
+            post_id=stage.id("post", key),
+            published_at=None if days_before is None else stage.before(days_before),
+            correction=correction,
+        )
+    )
+
+
+def unpublish(key: str) -> Act:
+    return Act(lambda stage: posts.UnpublishPost(post_id=stage.id("post", key)))
+
+
+def archive(key: str) -> Act:
+    return Act(lambda stage: posts.ArchivePost(post_id=stage.id("post", key)))
+
+
+def bring_back(key: str) -> Act:
+    return Act(lambda stage: posts.UnarchivePost(post_id=stage.id("post", key)))
+
+
+def file_under(key: str, name: str) -> Act:
+    return Act(
+        lambda stage: posts.CategorizePost(post_id=stage.id("post", key), category=stage.category(name))
+    )
+
+
+def take_out_of(key: str, name: str) -> Act:
+    return Act(
+        lambda stage: posts.UncategorizePost(post_id=stage.id("post", key), category=stage.category(name))
+    )

@@ -1,0 +1,36 @@
+"""The commands on the site."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.append_plan import AppendPlan
+from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.features.site.model import SITE, Site, SiteNamed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSite:
+    """Name the site."""
+
+    fingerprint_name: ClassVar[str] = "NameSite"
+
+    name: str
+
+    lock_key = SITE.prefix
+
+    def decide(self, site: Site, facts: Facts) -> tuple[SiteNamed, ...]:
+        """Return the event, if the name is new. Raises `Rejection`."""
+        name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
+        return () if name == site.name else (SiteNamed(name=name),)
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        """Return what to record. Raises `Rejection`."""
+        site = await context.load(SITE)
+        context.check_version(site.version)
+        return AppendPlan.of("site", site.write(self.decide(site.state, Facts())))
+
+
+COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_SITE), NameSite)

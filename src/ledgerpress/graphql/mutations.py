@@ -1,0 +1,172 @@
+"""The common part of mutations: inputs that build commands, and payloads with the result or with user errors."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import strawberry
+from graphql.execution.values import get_argument_values
+from msgspec import UNSET, UnsetType
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_argument
+
+from ledgerpress.commands.authorization import PermissionDenied
+from ledgerpress.commands.declarations import Command, CommandInput
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.graphql.access_control import AccessDenied
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import declarations_of, runs
+from ledgerpress.graphql.scalars import Position
+
+ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
+P = TypeVar("P", bound="Payload")
+
+
+@strawberry.input
+class MutationInput:
+    """What the input of every mutation may carry."""
+
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="The same key makes a repeated command take effect once; at most 200 characters.",
+    )
+    reason: str | None = strawberry.field(default=None, description="Why: kept in the history for ever.")
+    expected_version: int | None = strawberry.field(
+        default=None,
+        description="The version that you have seen, 0 for what does not exist yet."
+        " Where it is no longer the current one, nothing is changed.",
+    )
+
+    def command(self) -> Command:
+        """Return the command. Raises `Rejection`."""
+        raise NotImplementedError
+
+    def request(self) -> CommandRequest:
+        """Return what accompanies the command."""
+        return CommandRequest(
+            idempotency_key=self.idempotency_key, reason=self.reason, expected_version=self.expected_version
+        )
+
+
+@strawberry.type(description="Why a command was refused: an answer, not a failure.")
+class UserError:
+    """Why a command was rejected."""
+
+    code: ErrorCodeEnum  # type: ignore[valid-type]
+    field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
+    message: str
+    current_version: int | None = strawberry.field(description="With VERSION_CONFLICT: the version there is.")
+    conflicts: list[str] | None = strawberry.field(
+        description="With REVERT_CONFLICT: the fields in which the change no longer applies; the message says where."
+    )
+
+
+@strawberry.interface(description="What comes of a command.")
+class Payload:
+    """The result of a command."""
+
+    position: Position | None = strawberry.field(
+        description="The position of the command's last event; that of the log's head where there was nothing to do."
+    )
+    replayed: bool = strawberry.field(
+        description="Whether the command had been carried out before, under this key."
+    )
+    views_behind: bool = strawberry.field(
+        description="The command has succeeded, but the read models do not show it yet; the object is null."
+    )
+    user_errors: list[UserError]
+
+
+@strawberry.input
+class AddedInput:
+    """The base of inputs that features add to the inputs of features below."""
+
+    def command_input(self) -> CommandInput | None:
+        """Return what the command gets in `CommandRequest.inputs`, `None` if the client gave nothing. Raises `Rejection`."""
+        raise NotImplementedError
+
+
+def command_mutation(
+    command: type,
+    input_type: type[MutationInput],
+    description: str,
+    *,
+    payload: type[P],
+    field: str,
+    load: Callable[[PointInTime, str], object | None],
+) -> Any:
+    """Return a mutation that runs a command, with the permission of that command: see `run_command`."""
+
+    async def resolve(info: RequestInfo, input: MutationInput) -> P:
+        return await run_command(info, input, payload, field, load)
+
+    resolve.__annotations__ = {"info": RequestInfo, "input": input_type, "return": payload}
+    return strawberry.mutation(resolver=resolve, description=description, metadata=runs(command))
+
+
+async def run_command(
+    info: RequestInfo,
+    input: MutationInput,
+    payload: Callable[..., P],
+    field: str,
+    load: Callable[[PointInTime, str], object | None],
+    *,
+    build: Callable[[], Command] | None = None,
+) -> P:
+    """Run the command that `input` (or `build`) builds, and return a payload.
+
+    Its `field` is the object of the command, which `load` reads as the command left it.
+    """
+    context = info.context
+    try:
+        command = (build or input.command)()
+        request = replace(context.complete(input.request()), inputs=_added_inputs(info, type(input)))
+        result = await context.store.commands.handle(command, request)
+    except PermissionDenied as denial:
+        raise AccessDenied(context.identity, denial.permission) from None
+    except Rejection as rejection:
+        error = UserError(
+            code=rejection.code,
+            field=["input", *rejection.field] if rejection.field else None,
+            message=rejection.message,
+            current_version=rejection.current_version,
+            conflicts=list(rejection.conflicts) or None,
+        )
+        return payload(
+            position=None, replayed=False, views_behind=False, user_errors=[error], **{field: None}
+        )
+    moment = context.refresh()
+    return payload(
+        position=Position(result.position),
+        replayed=result.replayed,
+        views_behind=result.views_behind,
+        user_errors=[],
+        **{field: None if result.views_behind else load(moment, result.subject_id)},
+    )
+
+
+def _added_inputs(info: RequestInfo, input_type: type) -> tuple[CommandInput, ...]:
+    """Return the values of the fields that features add to an input."""
+    added = [class_ for type_, class_ in declarations_of(info).extends if type_ is input_type]
+    if not added:
+        return ()
+    resolve_info = info._raw_info
+    definition = resolve_info.parent_type.fields[resolve_info.field_name]
+    node, variables = resolve_info.field_nodes[0], resolve_info.variable_values
+    values = get_argument_values(definition, node, variables)["input"]
+    converter: GraphQLCoreConverter = info.schema.schema_converter
+    inputs = [
+        convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
+    ]
+    given = (cast("AddedInput", value).command_input() for value in inputs)
+    return tuple(value for value in given if value is not None)
+
+
+def given_value(value: str | None, field: str) -> str | UnsetType:
+    """Return the value of an optional input field that must not be null, `UNSET` if absent. Raises `Rejection`."""
+    if value is strawberry.UNSET:
+        return UNSET
+    if value is None:
+        raise Rejection(ErrorCode.INVALID_VALUE, f"The {field} cannot be null; leave it out.", field=(field,))
+    return value
