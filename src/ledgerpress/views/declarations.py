@@ -5,9 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log_events import LOG_EVENTS
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
 from ledgerpress.views.projection.projector import Projector, compose
@@ -124,10 +121,8 @@ class Subject:
 
 
 class FeatureViews(Protocol):
-    """What the views need of a feature's manifest."""
+    """The section of a feature's manifest that is for the views."""
 
-    @property
-    def events(self) -> tuple[EventType[Event], ...]: ...
     @property
     def projectors(self) -> tuple[Projector, ...]: ...
     @property
@@ -146,8 +141,6 @@ class FeatureViews(Protocol):
 class DeclaredViews:
     """The declarations of a set of features, merged."""
 
-    event_types: frozenset[str] = frozenset()
-    """The stored names of all events."""
     projectors: tuple[Projector, ...] = ()
     listings: tuple[ListingContribution, ...] = ()
     dependencies: tuple[DependencyRule, ...] = ()
@@ -163,9 +156,7 @@ class DeclaredViews:
         index = [feature.recent_events for feature in features if feature.recent_events is not None]
         if len(index) > 1:
             raise ValueError("two features declare recent_events")
-        events = (*LOG_EVENTS, *(event for feature in features for event in feature.events))
         return cls(
-            event_types=frozenset(event.name for event in events),
             projectors=compose([*projectors, *kernel, ListingsProjector(listings), MomentsProjector()]),
             listings=listings,
             dependencies=tuple(declared for feature in features for declared in feature.dependencies),

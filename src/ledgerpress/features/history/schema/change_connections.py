@@ -1,5 +1,6 @@
 """Lists of changes: of the whole log, of a post, of a category; and who may see them."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -62,17 +63,16 @@ class ChangeFilter:
     position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
     position_to: Position | None = strawberry.field(default=None, description="The highest position.")
 
-    def query(self, context: Context) -> ChangeQuery:
-        """Return the query for the changes up to today. Raises `BadRequest`."""
-        snapshot = context.today.snapshot
-        low, high = self.position_from or 1, snapshot.position
+    def query(self, moment: PointInTime, known_types: Collection[str]) -> ChangeQuery:
+        """Return the query for the changes. Raises `BadRequest`, for a type of event that is not known among others."""
+        low, high = self.position_from or 1, moment.snapshot.position
         if self.position_to is not None:
             high = min(high, self.position_to)
         if self.recorded_from is not None:
-            low = max(low, recorded_time.position_at(snapshot, self.recorded_from - 1) + 1)
+            low = max(low, recorded_time.position_at(moment.snapshot, self.recorded_from - 1) + 1)
         if self.recorded_to is not None:
-            high = min(high, recorded_time.position_at(snapshot, self.recorded_to))
-        if unknown := sorted({*(self.types or ())} - context.declared.event_types):
+            high = min(high, recorded_time.position_at(moment.snapshot, self.recorded_to))
+        if unknown := sorted({*(self.types or ())}.difference(known_types)):
             raise BadRequest(f"There is no type of event “{unknown[0]}”.")
         return ChangeQuery(
             subject=None if self.stream is None else _subject(self.stream),
