@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ledgerpress.features import people_queries
 from ledgerpress.features.history.queries import Change
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.views import cache_dependencies
 from ledgerpress.views.snapshot import Snapshot
 
@@ -87,9 +88,7 @@ def _post(snapshot: Snapshot, post_id: str) -> FieldValues:
         return {}
     category_ids = post_queries.category_ids(snapshot, post.seq)
     return {
-        "slug": _plain(post.slug),
-        "title": _plain(post.title),
-        "teaser": _plain(post.teaser),
+        **{field.name: _plain(getattr(post, field.name)) for field in CONTENT if field.is_plain},
         "body": FieldValue(post.body, lambda: article_queries.markdown(snapshot, post.body)),
         "authors": FieldValue(post.author_ids, lambda: [_author(snapshot, one) for one in post.author_ids]),
         "categories": FieldValue(

@@ -174,8 +174,8 @@ CONTENT: Final = (
         name="teaser",
         check=partial(text_rules.optional_text, field="teaser", limit=text_rules.MAX_TEASER),
     ),
-    ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body),
-    ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors"),
+    ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body, is_plain=False),
+    ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors", is_plain=False),
 )
 """The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is checked when it is claimed."""
 EMPTY: Final = {field.name: field.empty for field in CONTENT}
