@@ -23,6 +23,14 @@ from ledgerpress.commands.skip_event import LOG_COMMANDS
 from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log_events import LOG_EVENTS
+from ledgerpress.views.declarations import (
+    DependencyRule,
+    HiddenRule,
+    ListingContribution,
+    RecentEvents,
+    Subject,
+)
+from ledgerpress.views.projection.projector import Projector
 
 T = TypeVar("T")
 
@@ -50,6 +58,15 @@ class Feature:
     content: tuple[ContentDeclaration, ...] = ()
 
     # --- views: ledgerpress.views.declarations ---
+
+    projectors: tuple[Projector, ...] = ()
+    """Those of several features that share a name are parts of one projection."""
+    listings: tuple[ListingContribution, ...] = ()
+    dependencies: tuple[DependencyRule, ...] = ()
+    hidden: tuple[HiddenRule, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    recent_events: RecentEvents | None = None
+    """Reads recent events from the views. One feature declares it."""
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---
     schema: str | None = None

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from tests.fixed_sources import SetClock
 from tests.golden.store import EXPECTED, LATER, PAGES, answers, repeat, state, tables, unpack

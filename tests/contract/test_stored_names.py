@@ -22,6 +22,13 @@ from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
+from ledgerpress.features.posts.listings import (
+    EVERY_ARTICLE,
+    EVERY_POST,
+    NO_LONGER_PUBLIC,
+    ListedPost,
+    status_key,
+)
 from ledgerpress.features.posts.model import CONTENT, POSTS, PostStatus
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
 from ledgerpress.features.site.model import SITE
@@ -32,8 +39,6 @@ from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.operator.log_copy import LogComparison
 from ledgerpress.views.files.directory import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
-from ledgerpress.views.listings.keys import EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC, status_key
-from ledgerpress.views.listings.projector import ListedPost
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import apply_all
 from tests.contract.test_event_schemas import stored

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.request import CommandRequest
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator.withdraw import withdraw_payload

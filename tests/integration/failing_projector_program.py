@@ -11,14 +11,13 @@ from typing import Final
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.people_projector import PeopleProjector
 from ledgerpress.features.site.model import SiteNamed
-from ledgerpress.views.projection.projector import ProjectorBatch
+from ledgerpress.views.projection.projector import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 
 CURSED: Final = "Cursed"
 
-_sound = PeopleProjector.begin
+_sound = ComposedProjector.begin
 
 
 def _apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
@@ -28,10 +27,10 @@ def _apply(writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         raise ValueError("this cannot be")
 
 
-def _begin(self: PeopleProjector, db: sqlite3.Connection) -> ProjectorBatch:
+def _begin(self: ComposedProjector, db: sqlite3.Connection) -> ProjectorBatch:
     return AlteredWriting(_sound(self, db), _apply)
 
 
 if __name__ == "__main__":
-    PeopleProjector.begin = _begin  # type: ignore[method-assign]
+    ComposedProjector.begin = _begin  # type: ignore[method-assign]
     main()

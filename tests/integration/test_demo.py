@@ -14,8 +14,8 @@ import pytest
 from ledgerpress.eventlog.clock import SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.randomness import Randomness
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.demo.clock import DemoClock
@@ -25,6 +25,7 @@ from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.rendering import render
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 from ledgerpress.views.paging import PageRequest, page_of
@@ -132,10 +133,10 @@ async def test_every_kind_of_event_of_posts_and_categories_occurs(store: Store) 
 async def test_people_do_it_and_say_why(store: Store) -> None:
     events = (await every_event(store))[FIRST_EVENT_COUNT:]
     assert len({event.header.actor_id for event in events}) >= 5
-    assert len({step.why for step in STORY if step.why}) > len(STORY) / 2
+    assert len({step.reason for step in STORY if step.reason}) > len(STORY) / 2
     with store.snapshot() as snapshot:
-        names = [author.name for author in people_queries.authors_after(snapshot, 0, 100)]
-        assert people_queries.site_name(snapshot) == "The Pellwick Tidings"
+        names = [author.name for author in authors_queries.authors_after(snapshot, 0, 100)]
+        assert site_queries.site_name(snapshot) == "The Pellwick Tidings"
     assert len(names) >= 4
     assert "Wenna Lisk-Arden" in names
 
@@ -207,7 +208,7 @@ async def test_the_store_goes_on_from_there_with_the_machines_clock(tmp_path: Pa
 
 
 def test_the_texts_are_well_formed_and_the_long_ones_have_headings() -> None:
-    names = [step.act.makes[1] for step in STORY if step.act.makes and step.act.makes[0] == "post"]
+    names = [step.act.creates[1] for step in STORY if step.act.creates and step.act.creates[0] == "post"]
     assert len(set(names)) == len(names) >= 14
     bodies = {name: render(text(name, 99)) for name in names}
     assert not [name for name, body in bodies.items() if "&lt;!--" in body.html]

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledgerpress.features.people_projector import PeopleProjector
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.views.projection.lag import Lag
-from ledgerpress.views.projection.projector import ProjectorBatch
+from ledgerpress.views.projection.projector import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 from tests.integration.production_application import EDITOR, OPERATOR, Operated, operated
 
@@ -29,15 +28,15 @@ async def samples(one: Operated, headers: dict[str, str] | None = None) -> dict[
 
 
 async def pause_people(one: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = PeopleProjector.begin
+    sound = ComposedProjector.begin
 
     def fail(writing: ProjectorBatch, recorded: object) -> None:
         raise ValueError("secret/path/inside")
 
-    def begin(self: PeopleProjector, db: sqlite3.Connection) -> ProjectorBatch:
+    def begin(self: ComposedProjector, db: sqlite3.Connection) -> ProjectorBatch:
         return AlteredWriting(sound(self, db), fail)
 
-    monkeypatch.setattr(PeopleProjector, "begin", begin)
+    monkeypatch.setattr(ComposedProjector, "begin", begin)
     await one.post(NAME_SITE, OPERATOR, name="The Tide")
 
 

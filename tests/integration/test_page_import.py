@@ -9,7 +9,6 @@ from typing import Final
 import pytest
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import (
@@ -19,7 +18,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
 from ledgerpress.features.posts import article_queries, post_queries
@@ -34,6 +33,7 @@ from ledgerpress.features.posts.commands import (
     UncategorizePost,
 )
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
@@ -101,7 +101,7 @@ def body_of(store: Store, article: Article) -> str:
 
 def categories_of(store: Store, article: Article) -> list[str]:
     with store.snapshot() as snapshot:
-        return [category.name for category in categories.of_post(snapshot, article.seq)]
+        return [category.name for category in post_queries.categories_of(snapshot, article.seq)]
 
 
 def published(article: Article) -> datetime:
@@ -129,7 +129,7 @@ async def test_a_page_becomes_an_article_six_posts_two_categories_and_a_name(sto
         heritage = categories.by_slug(snapshot, "heritage")
         assert heritage
         assert categories.count_articles(snapshot, heritage, descend=True) == 1
-        assert people_queries.site_name(snapshot) == "Brack Sound Courier"
+        assert site_queries.site_name(snapshot) == "Brack Sound Courier"
 
     assert [one.kind for one in report.made] == [
         *(Kind.SITE, Kind.CATEGORY, Kind.CATEGORY, Kind.ARTICLE),
@@ -229,7 +229,7 @@ async def test_a_site_that_has_a_name_keeps_it(store: Store) -> None:
     await store.commands.handle(NameSite(name="Our Paper"))
     report = await bring(store, TIDE_MILL)
     with store.snapshot() as snapshot:
-        assert people_queries.site_name(snapshot) == "Our Paper"
+        assert site_queries.site_name(snapshot) == "Our Paper"
     kept = entry(report, "Our Paper")
     assert (kept.action, kept.note) == (Action.KEPT, "the page has “Brack Sound Courier”")
 

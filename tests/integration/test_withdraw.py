@@ -96,7 +96,7 @@ async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path
         assert holding(data, SECRET) == []
 
         await followed(one)
-        assert rendering._remember_short.cache_info().currsize == 0
+        assert len(rendering._bodies) == 0
         for moment in range(1, await one.store.log.head() + 1):
             assert SECRET not in await article(one, slug, asOf={"position": moment})
         assert "Herons nest somewhere" in await article(one, slug)

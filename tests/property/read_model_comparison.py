@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.views import recorded_time
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.views.snapshot import Snapshot
@@ -39,15 +40,15 @@ def assert_agree(snapshot: Snapshot, room: Newsroom, *, known: Newsroom, page: i
 
 
 def _people(snapshot: Snapshot, room: Newsroom, known: Newsroom) -> None:
-    assert people_queries.site_name(snapshot) == room.site_name
+    assert site_queries.site_name(snapshot) == room.site_name
 
     def expected(author: Author) -> tuple[int, str, str]:
         return author.seq, author.id, author.name
 
-    found = people_queries.authors_after(snapshot, 0, 1_000)
+    found = authors_queries.authors_after(snapshot, 0, 1_000)
     assert [(one.seq, one.id, one.name) for one in found] == [expected(one) for one in room.authors.values()]
     for author_id, later in known.authors.items():
-        one = people_queries.author(snapshot, author_id)
+        one = authors_queries.author(snapshot, author_id)
         named = room.authors.get(author_id)
         assert (one and (one.seq, one.id, one.name)) == (named and expected(named))
         theirs = room.articles_by(author_id)
@@ -71,7 +72,7 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         expected.body,
     )
     assert post_queries.by_seq(snapshot, post.seq) == post
-    found = categories.of_post(snapshot, post.seq)
+    found = post_queries.categories_of(snapshot, post.seq)
     assert [one.id for one in found] == [one.id for one in room.categories_of(expected)]
 
     if article is None or expected.article is None:

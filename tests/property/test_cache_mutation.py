@@ -11,10 +11,12 @@ import pytest
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.response_cache import Invalidation
 from ledgerpress.graphql.results import encode
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
@@ -44,11 +46,11 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "ledgerpress")
 
 
-def forgetful(is_dropped: Callable[[Topic], bool]) -> Callable[[Snapshot, int], frozenset[Topic] | None]:
+def forgetful(is_dropped: Callable[[Topic], bool]) -> Invalidation:
     """Return what tells the topics that events touched, but for some."""
 
-    def touching(snapshot: Snapshot, after: int) -> frozenset[Topic] | None:
-        found = invalidated_topics(snapshot, after)
+    def touching(snapshot: Snapshot, after: int, declared: DeclaredViews) -> frozenset[Topic] | None:
+        found = invalidated_topics(snapshot, after, declared)
         return None if found is None else frozenset(one for one in found if not is_dropped(one))
 
     return touching

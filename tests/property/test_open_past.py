@@ -92,6 +92,7 @@ class StoppedAt:
         self.commands, self.log, self.clock = store.commands, store.log, store.clock
         self.randomness, self.log_health = store.randomness, store.log_health
         self.checkpoints, self.views = store.checkpoints, store.views
+        self.declared = store.declared
         self._store = store
         self.position = position
 

@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.features import people_queries
 from ledgerpress.features.authors import model as authors
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.model import Taxonomy
 from ledgerpress.features.categories.model import evolve as evolve_taxonomy
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts import post_queries as post_views
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.registry import event_codec
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.listings.queries import list_keys
 from ledgerpress.views.snapshot import Snapshot
 from tests.property.altered_logs import KeptLog
@@ -122,7 +122,7 @@ async def _agree(left: Sequence[StoredEvent], folder: Path) -> None:
             elif stream.startswith("author."):
                 author = reduce(authors.evolve, events, None)
                 assert author
-                shown = people_queries.author(snapshot, author.id)
+                shown = authors_queries.author(snapshot, author.id)
                 assert shown
                 assert shown.name == author.name
         keys = list_keys(db, [EVERY_ARTICLE], snapshot.position, limit=1_000)
@@ -143,7 +143,7 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
         content.body,
     )
     resolved = {one.id for category_id in post.category_ids if (one := taxonomy.resolve(category_id))}
-    assert {one.id for one in categories.of_post(snapshot, shown.seq)} == resolved
+    assert {one.id for one in post_views.categories_of(snapshot, shown.seq)} == resolved
     assert (article is not None) == (post.lifecycle.status is PostStatus.PUBLISHED)
     if article:
         assert article.published_at == post.lifecycle.published_at

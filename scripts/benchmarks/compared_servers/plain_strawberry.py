@@ -13,16 +13,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
 from ledgerpress.commands.identity import ANONYMOUS
-from ledgerpress.features import people_queries
-from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.posts import article_queries as articles
+from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.body.rendering import derived_teaser, render
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.server.store import Store
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time import relative_time
 from ledgerpress.views.snapshot import Snapshot
@@ -91,13 +91,13 @@ class Article:
     @strawberry.field
     async def authors(self) -> list[Author]:
         """Return the authors."""
-        found = people_queries.authors(_request.get().snapshot, self.record.author_ids)
+        found = authors_queries.authors(_request.get().snapshot, self.record.author_ids)
         return [Author(name=one.name) for one in found]
 
     @strawberry.field
     async def categories(self) -> list[Category]:
         """Return the categories."""
-        found = categories.of_post(_request.get().snapshot, self.record.seq)
+        found = post_queries.categories_of(_request.get().snapshot, self.record.seq)
         return [
             Category(id=global_ids.encode("Category", one.id), slug=one.slug, name=one.name) for one in found
         ]

@@ -22,7 +22,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.features.page_import.page_import import import_page
+from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.features.page_import.report import ImportReport
 from ledgerpress.server.log_url import LogUrl

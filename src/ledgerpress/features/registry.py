@@ -20,15 +20,8 @@ from ledgerpress.features import (
     slugs,
     tokens,
 )
-from ledgerpress.features.categories.projector import CategoriesProjector
-from ledgerpress.features.history.projector import ChangesProjector
-from ledgerpress.features.integrity.projector import IntegrityProjector
-from ledgerpress.features.people_projector import PeopleProjector
-from ledgerpress.features.posts.projector import PostsProjector
-from ledgerpress.features.tokens.projector import TokensProjector
-from ledgerpress.views.listings.projector import ListingsProjector
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.projector import Projector
-from ledgerpress.views.recorded_time_projector import MomentsProjector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
@@ -57,19 +50,14 @@ def event_codec() -> Codec[Event]:
     return FEATURES.codec()
 
 
+def declared_views(*more: Feature) -> DeclaredViews:
+    """Return what these features, and `more`, declare for the views."""
+    return DeclaredViews.of([*FIRST_PARTY, *more], kernel=[CommandsProjector()])
+
+
 def all_projectors() -> tuple[Projector, ...]:
-    """Return one of each projector."""
-    return (
-        CategoriesProjector(),
-        ChangesProjector(),
-        CommandsProjector(),
-        IntegrityProjector(),
-        ListingsProjector(),
-        MomentsProjector(),
-        PeopleProjector(),
-        PostsProjector(),
-        TokensProjector(),
-    )
+    """Return every projector, in the order of their names."""
+    return declared_views().projectors
 
 
 @lru_cache(maxsize=1)

@@ -204,8 +204,8 @@ class CachedExecutor:
         reads = CacheDependencies()
         response = await execute(reads=reads)
         result = encoded(response)
-        reveals = reads.tells_of_drafts and not identity.may(Permission.READ_POSTS)
-        if reveals or not (reads.is_kept and result.executed and _has_client_errors_only(response.body)):
+        reveals = reads.internal and not identity.may(Permission.READ_POSTS)
+        if reveals or not (reads.cacheable and result.executed and _has_client_errors_only(response.body)):
             return _Execution(result, None)
         etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
         expires_at = None if reads.until == FOREVER else reads.until

@@ -18,6 +18,7 @@ from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.graphql.event_loader import event_loader
 from ledgerpress.views.cache_dependencies import CacheDependencies
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.public_filter import PublicFilter
 from ledgerpress.views.relative_time import relative_time, relative_time_changes_at
@@ -63,6 +64,11 @@ class Store(Protocol):
     @property
     def clock(self) -> Clock:
         """What tells ages."""
+        ...
+
+    @property
+    def declared(self) -> DeclaredViews:
+        """What the features declare for the views."""
         ...
 
     @property
@@ -114,7 +120,7 @@ class PointInTime:
     def now(self) -> int:
         """The time from which ages are counted. An answer that shows it, other than by `age_of`, is not cached."""
         if self.reads is not None:
-            self.reads.told_once()
+            self.reads.never_cache()
         return self.time
 
     def age_of(self, then: int) -> str:
@@ -163,13 +169,18 @@ class Context:
     @property
     def store(self) -> Store:
         """The store. What is asked of it beyond the snapshot may change without an event, so it is told once."""
-        self.reads.told_once()
+        self.reads.never_cache()
         return self._store
+
+    @property
+    def declared(self) -> DeclaredViews:
+        """What the features declare for the views."""
+        return self._store.declared
 
     @property
     def events(self) -> DataLoader[int, StoredEvent]:
         """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
-        self.reads.told_once()
+        self.reads.never_cache()
         return self._events
 
     @property
@@ -186,7 +197,7 @@ class Context:
         """The articles that are public at the moment `today`."""
         if self._public_today is None:
             snapshot = self.today.snapshot
-            self._public_today = PublicFilter(snapshot.db, snapshot.position)
+            self._public_today = PublicFilter(snapshot, self.declared)
         return self._public_today
 
     def complete(self, request: CommandRequest) -> CommandRequest:

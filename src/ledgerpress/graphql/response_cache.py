@@ -14,12 +14,13 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies, Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 
 MAX_TOPICS: Final = 50_000
 """After so many topics, results that were not requested since count as changed."""
-Invalidation: TypeAlias = Callable[[Snapshot, int], frozenset[Topic] | None]
+Invalidation: TypeAlias = Callable[[Snapshot, int, DeclaredViews], frozenset[Topic] | None]
 """Returns the topics of the events after a position, up to that of the snapshot; `None` for all topics."""
 _ATTEMPTS: Final = 3
 _ENTRY_BYTES: Final = 600
@@ -129,7 +130,7 @@ class ResponseCache:
                 break
             if before.position < version.position:
                 with store.snapshot() as snapshot:
-                    topics = self._invalidation(snapshot, self._position)
+                    topics = self._invalidation(snapshot, self._position, store.declared)
                     # The file in use may have been lost, and another one opened.
                     is_other = snapshot.position != version.position
                 latest = store.views_version()

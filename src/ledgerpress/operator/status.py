@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.features import people_queries
 from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -67,7 +67,7 @@ def _log(url: LogUrl, *, notices: tuple[str, ...] = (), unreachable: str | None 
 def _views(snapshot: Snapshot, points: Mapping[str, Checkpoint], behind: Mapping[str, Lag]) -> dict[str, Any]:
     digests = checkpoints.digests(snapshot.db)
     return {
-        "site": people_queries.site_name(snapshot),
+        "site": site_queries.site_name(snapshot),
         "projections": [
             {
                 "name": name,

@@ -13,7 +13,7 @@ from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS
-from ledgerpress.features.tokens.projector import TokensProjector
+from ledgerpress.features.tokens.projector import PROJECTOR
 from ledgerpress.server.store import Store
 
 _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret
@@ -27,7 +27,7 @@ def make_authenticator(store: Store, settings: AccessSettings) -> Authenticator:
         store.log.publication,
         anonymous=anonymous(settings.anonymous_role),
         verifier=_verifier(store, settings),
-        is_paused=lambda: store.checkpoints[TokensProjector.name].is_paused,
+        is_paused=lambda: store.checkpoints[PROJECTOR.name].is_paused,
         is_current=lambda token: _is_current(store, token),
     )
 

@@ -22,10 +22,11 @@ from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
 from ledgerpress.features.history import queries as changes
 from ledgerpress.features.posts.body import rendering
-from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
+from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
+from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_builder import ViewsBuilder
@@ -49,6 +50,8 @@ class Store:
     commands: CommandHandler
     clock: Clock
     randomness: Randomness
+    declared: DeclaredViews
+    """What the features declare for the views."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
@@ -171,7 +174,15 @@ async def open_store(
             ]
             try:
                 yield Store(
-                    checked_log, codec, checked_log.health, views, commands, clock, randomness, caches
+                    checked_log,
+                    codec,
+                    checked_log.health,
+                    views,
+                    commands,
+                    clock,
+                    randomness,
+                    declared_views(),
+                    caches,
                 )
             finally:
                 for task in tasks:

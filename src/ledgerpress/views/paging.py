@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.listings.queries import ListingKey, list_keys
+from ledgerpress.views.listings.queries import ListingKey, list_keys, listing_topic
 from ledgerpress.views.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -91,9 +90,9 @@ def page_of(
     downwards = newest_first is not request.backwards
     start, end = (before, after) if request.backwards else (after, before)
 
-    found = _keys(snapshot, ks, after=start, before=end, limit=size + 1, newest_first=downwards)
-    more = len(found) > size
-    entries = found[:size]
+    keys = _keys(snapshot, ks, after=start, before=end, limit=size + 1, newest_first=downwards)
+    more = len(keys) > size
+    entries = keys[:size]
     behind = start is not None and bool(
         _keys(snapshot, ks, after=_just_before(start, downwards), limit=1, newest_first=not downwards)
     )
@@ -121,8 +120,8 @@ def page_by_position(
     lowest = low if oldest is None else max(low, oldest + 1)
     highest = high if newest is None else min(high, newest - 1)
     downwards = newest_first is not request.backwards
-    found = read(lowest, highest, size + 1, downwards)
-    entries, more = found[:size], len(found) > size
+    positions = read(lowest, highest, size + 1, downwards)
+    entries, more = positions[:size], len(positions) > size
     start = before if request.backwards else after
     behind = False
     if start is not None:
@@ -144,18 +143,18 @@ def _keys(
     newest_first: bool,
 ) -> list[ListingKey]:
     """Return at most `limit` keys, read on past what the snapshot does not show, more at a time with each step."""
-    db = snapshot.about(*map(cache_dependencies.listing, ks))
+    db = snapshot.about(*map(listing_topic, ks))
     read = partial(list_keys, db, ks, snapshot.position, before=before, newest_first=newest_first)
     if snapshot.only is None:
         return read(after=after, limit=limit)
-    found: list[ListingKey] = []
+    keys: list[ListingKey] = []
     part_size = limit
     while True:
         part = read(after=after, limit=part_size)
         shown = snapshot.only.among(key.post for key in part)
-        found += [key for key in part if key.post in shown]
-        if len(found) >= limit or len(part) < part_size:
-            return found[:limit]
+        keys += [key for key in part if key.post in shown]
+        if len(keys) >= limit or len(part) < part_size:
+            return keys[:limit]
         after, part_size = part[-1], part_size * 2
 
 

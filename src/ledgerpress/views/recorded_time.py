@@ -1,5 +1,15 @@
-"""From a time to a position and back. A time means recorded time: what the store would have answered then."""
+"""Recorded time: which position the log had reached by which time, and back.
 
+At a position it is the greatest recorded-at up to it, whatever clocks did. A time means what the store would have
+answered then.
+"""
+
+import sqlite3
+from typing import Final
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.views.projection.projector import ProjectorBatch, write_all
 from ledgerpress.views.snapshot import Snapshot
 
 
@@ -13,7 +23,7 @@ def position_at(snapshot: Snapshot, time: int) -> int:
         .fetchone()
     )
     if row and row[0] <= snapshot.position:
-        return int(row[0]) - 1  # Something was recorded later, so it stays so.
+        return int(row[0]) - 1  # Something was recorded later, so this never changes.
     snapshot.depends_on_position()
     return snapshot.position
 
@@ -25,3 +35,41 @@ def time_of(snapshot: Snapshot) -> int | None:
         (snapshot.position,),
     ).fetchone()
     return int(row[0]) if row else None
+
+
+class MomentsProjector:
+    """Writes a row for each time that recorded time moved on, with the position that moved it."""
+
+    name: Final = "moments"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE moment (
+            recorded_time INTEGER PRIMARY KEY,        -- microseconds since 1970, UTC
+            position INTEGER NOT NULL UNIQUE
+        ) STRICT;
+    """
+    indexes: Final = ""
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in one transaction."""
+        return _Moments(db)
+
+
+class _Moments:
+    """The rows of one transaction, and the recorded time at the last of them."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: list[tuple[int, int]] = []
+        (self._time,) = db.execute("SELECT coalesce(max(recorded_time), -1) FROM moment").fetchone()
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Apply an event."""
+        time = recorded.header.recorded_at
+        if time > self._time:
+            self._time = time
+            self._rows.append((time, recorded.header.position))
+
+    def flush(self) -> None:
+        """Write the rows."""
+        write_all(self._db, "INSERT INTO moment VALUES (?, ?)", self._rows)

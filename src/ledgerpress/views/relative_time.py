@@ -30,7 +30,7 @@ _UNITS: Final = (
 _LENGTHS: Final = dict(_UNITS) | {"second": _SECOND}
 _SHORT_FORMS: Final = {"sec": "second", "min": "minute", "hr": "hour", "wk": "week", "yr": "year"}
 _NAMED: Final = {"just now": timedelta(0), "yesterday": timedelta(days=1)}
-# Six digits keep the longest age, 999999 years, within what a timedelta holds.
+# Six digits hold the longest age, 999999 years, within what a timedelta holds.
 _AGE: Final = re.compile(r"([0-9]{1,6}|an?)\s+([a-z]+)\s+ago")
 
 
@@ -51,7 +51,7 @@ def relative_time(then: Instant, now: Instant) -> str:
 def relative_time_changes_at(then: Instant, now: Instant) -> int:
     """The first microsecond after `now` at which `age_text(then, ·)` differs from `age_text(then, now)`.
 
-    An answer holding the text may be kept up to, and not including, that microsecond.
+    A response with the text may be cached up to, and not including, that microsecond.
     Raises ValueError for a `datetime` without a time zone.
     """
     start = _microseconds(then)

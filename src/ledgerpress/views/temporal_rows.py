@@ -1,20 +1,22 @@
-"""Rows that are true from one position to another, as one transaction comes by them."""
+"""Writers of temporal rows: rows that are true from one position to another, and step functions of the position."""
 
 import sqlite3
 from typing import Any, Final
 
 from ledgerpress.views.projection.projector import write_all
-from ledgerpress.views.snapshot import OPEN
+
+OPEN: Final = 2**53 - 1
+"""The `to_pos` of a row that is still true. A row is true at P when `from_pos <= P < to_pos`."""
 
 _READ: Final = "SELECT {columns} FROM {table} WHERE {key} AND to_pos = {open}"
 _WRITE: Final = "INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})"
 
 
 class TemporalTable:
-    """A table of which each key has at most one row that is open: true from its position to no end so far."""
+    """A table in which each key has at most one open row: true from its position, with no end so far."""
 
     def __init__(self, name: str, columns: str, *, key: str) -> None:
-        """Take its name, its columns, and those of them that make the key; a row's own key is that and `from_pos`."""
+        """Take its name, its columns, and those of them that are the key; the primary key is that and `from_pos`."""
         names, parts = columns.split(", "), key.split(", ")
         self.to_pos = names.index("to_pos")
         self.key = [names.index(part) for part in parts]
@@ -25,10 +27,10 @@ class TemporalTable:
 
 
 class TemporalRows:
-    """The rows of such a table, as one transaction comes by them.
+    """The rows of a temporal table in one transaction.
 
-    A key's open row is read when it is first asked for; what has changed is written in `flush`. Rows are lists of the
-    values of the columns, and may be changed in place once they have been given to `put`.
+    The open row of a key is read once; changes are written in `flush`. Rows are lists of the values of the columns, and
+    may be changed in place after `put`.
     """
 
     def __init__(self, db: sqlite3.Connection, table: TemporalTable) -> None:
@@ -39,7 +41,7 @@ class TemporalRows:
         self._new: set[Any] = set()
 
     def begin(self, first: Any) -> None:
-        """Take note that there is no row yet of any key with this first part."""
+        """Note that no key with this first part has a row yet."""
         self._new.add(first)
 
     def find(self, *key: Any) -> list[Any] | None:
@@ -49,17 +51,17 @@ class TemporalRows:
         except KeyError:
             if key[0] in self._new:
                 return None
-            found = self._db.execute(self._table.read, key).fetchone()
-            row = self._open[key] = None if found is None else list(found)
+            values = self._db.execute(self._table.read, key).fetchone()
+            row = self._open[key] = None if values is None else list(values)
             return row
 
     def put(self, row: list[Any]) -> None:
-        """Keep a row that is new or will be changed: the open one of its key."""
+        """Add the open row of its key, or mark it as changed."""
         self._open[tuple([row[place] for place in self._table.key])] = row
         self._changed[id(row)] = row
 
     def close(self, position: int, *key: Any) -> None:
-        """End the open row of the key at `position`, where there is one."""
+        """End the open row of the key at `position`, if there is one."""
         row = self.find(*key)
         if row is not None:
             row[self._table.to_pos] = position
@@ -67,5 +69,35 @@ class TemporalRows:
             self._changed[id(row)] = row
 
     def flush(self) -> None:
-        """Write what has changed."""
+        """Write the changed rows."""
         write_all(self._db, self._table.write, self._changed.values())
+
+
+class StepRows:
+    """The steps that one transaction adds to a function of the position, one function for each listing."""
+
+    def __init__(self, db: sqlite3.Connection, table: str, value: str, *, initial: int | None) -> None:
+        """Take the table, its column with the value, and the value before the first step."""
+        self._db = db
+        self._initial = initial
+        self._steps: list[tuple[int, int, int | None]] = []
+        self._insert = f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608
+        self._delete = f"DELETE FROM {table} WHERE k = ? AND pos = ?"  # noqa: S608
+        self._before = f"SELECT {value} FROM {table} WHERE k = ? AND pos < ? ORDER BY pos DESC LIMIT 1"  # noqa: S608
+
+    def add(self, k: int, position: int, value: int | None) -> None:
+        """Add a step of listing `k` at `position`, which is after all its steps."""
+        self._steps.append((k, position, value))
+
+    def before(self, k: int, position: int) -> int | None:
+        """Return the value before `position`, by the steps that earlier transactions have written."""
+        row = self._db.execute(self._before, (k, position)).fetchone()
+        return self._initial if row is None else row[0]
+
+    def remove(self, k: int, position: int) -> None:
+        """Delete the step at `position` that an earlier transaction may have written."""
+        self._db.execute(self._delete, (k, position))
+
+    def flush(self) -> None:
+        """Write the added steps."""
+        write_all(self._db, self._insert, self._steps)

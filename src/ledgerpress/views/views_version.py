@@ -1,4 +1,4 @@
-"""How far views have come, as whoever reads them finds it at this moment."""
+"""The version of views: how far they have come, and in which generation."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewsVersion:
-    """How far views have come. Views that were made anew, even in the same file, are of another `generation`.
+    """How far views have come. Rebuilt views, even in the same file, have another `generation`.
 
-    `is_settled` says that every projection has come to `position`, and none is paused.
+    `is_settled` means that every projection has reached `position`, and none is paused.
     """
 
     position: int

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors import commands, model
+from ledgerpress.features.actors import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="actors",
@@ -14,6 +14,9 @@ FEATURE: Final = Feature(
     commands=commands.COMMANDS,
     adds=commands.ADDS,
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.actors.schema:SCHEMA",
 )

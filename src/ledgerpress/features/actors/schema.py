@@ -5,7 +5,7 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Identity, Permission, RequiredPermission
-from ledgerpress.features import people_queries
+from ledgerpress.features.actors import queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
@@ -44,7 +44,7 @@ class ViewerFields:
 
 def actor_of(actor_id: str, moment: PointInTime) -> Actor:
     """Return the actor with an id, whether registered or not."""
-    record = people_queries.actor(moment.snapshot, actor_id)
+    record = actors_queries.actor(moment.snapshot, actor_id)
     return Actor(
         id=global_ids.encode("Actor", actor_id),
         kind=ActorKind(record.kind) if record and record.kind else None,
@@ -54,7 +54,7 @@ def actor_of(actor_id: str, moment: PointInTime) -> Actor:
 
 def load_actor(moment: PointInTime, actor_id: str) -> Actor | None:
     """Return a registered actor that the viewer may look up."""
-    visible = sees_actor(moment.viewer, actor_id) and people_queries.actor(moment.snapshot, actor_id)
+    visible = sees_actor(moment.viewer, actor_id) and actors_queries.actor(moment.snapshot, actor_id)
     return actor_of(actor_id, moment) if visible else None
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.authors import commands, model
+from ledgerpress.features.authors import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="authors",
@@ -12,6 +12,10 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    listings=(projector.LISTINGS,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.authors.schema:SCHEMA",
 )

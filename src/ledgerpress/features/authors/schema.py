@@ -5,7 +5,7 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission, RequiredPermission
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
@@ -28,7 +28,7 @@ class Author(Node):
     name: str
 
 
-def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
+def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
     """Return the author of a record of `moment`."""
     return Author(
         id=global_ids.encode("Author", record.id),
@@ -41,7 +41,7 @@ def author_of(record: people_queries.Author, moment: PointInTime) -> Author:
 
 def load_author(moment: PointInTime, author_id: str) -> Author | None:
     """Return an author by id."""
-    record = people_queries.author(moment.snapshot, author_id)
+    record = authors_queries.author(moment.snapshot, author_id)
     return author_of(record, moment) if record else None
 
 
@@ -63,9 +63,9 @@ class AuthorQueries:
         return connect_in_order_of_creation(
             first,
             after,
-            lambda seq, limit: people_queries.authors_after(moment.snapshot, seq, limit),
+            lambda seq, limit: authors_queries.authors_after(moment.snapshot, seq, limit),
             lambda record: author_of(record, moment),
-            lambda: people_queries.count_authors(moment.snapshot),
+            lambda: authors_queries.count_authors(moment.snapshot),
         )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.categories import commands, model
+from ledgerpress.features.categories import commands, listings, model, projector, queries
 
 FEATURE: Final = Feature(
     name="categories",
@@ -13,6 +13,10 @@ FEATURE: Final = Feature(
     commands=commands.COMMANDS,
     error_codes=model.ERROR_CODES,
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    listings=(listings.LISTINGS,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.contribution:SCHEMA",
     pages="ledgerpress.features.categories.pages:PAGES",

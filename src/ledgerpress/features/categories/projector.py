@@ -15,57 +15,16 @@ from ledgerpress.features.categories.model import (
     CategoryMoved,
     CategoryRenamed,
 )
-from ledgerpress.views.projection.projector import ImmediateBatch, ProjectorBatch
-from ledgerpress.views.snapshot import OPEN
+from ledgerpress.views.projection.projector import ImmediateProjector
+from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 ROOT: Final = 0
 """The parent of the categories at the top."""
 CHILD: Final = 0
 TAKEN_OVER: Final = 1
 
-
-_EVENTS: Final[frozenset[type[Event]]] = frozenset(
-    {CategoryCreated, CategoryRenamed, CategoryDescribed, CategoryMoved, CategoryMerged, CategoryDeleted}
-)
-
-
-class CategoriesProjector:
-    """Writes one state row a change, and edges true from one position to another.
-
-    `seq` is the position at which a category was created. An edge of the kind `TAKEN_OVER` leads from a category
-    to one that was merged into it.
-    """
-
-    name: Final = "categories"
-    version: Final = 1
-    schema: Final = """
-        CREATE TABLE category (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
-        CREATE TABLE category_state (
-            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
-            version INTEGER NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
-            parent INTEGER NOT NULL,      -- the seq of the parent, 0 at the top
-            merged_into INTEGER,          -- the seq of the category that stands for this one now
-            deleted INTEGER NOT NULL,
-            PRIMARY KEY (seq, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE category_edge (
-            parent INTEGER NOT NULL, from_pos INTEGER NOT NULL, category INTEGER NOT NULL,
-            to_pos INTEGER NOT NULL, kind INTEGER NOT NULL,
-            PRIMARY KEY (parent, from_pos, category)
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX category_edge_open ON category_edge (category) WHERE to_pos = 9007199254740991;
-        CREATE TABLE category_slug (
-            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL,
-            to_pos INTEGER NOT NULL,
-            PRIMARY KEY (slug, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
-    """
-    indexes: Final = ""
-
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
-        return ImmediateBatch(db, _EVENTS, _apply)
+_EDGES: Final = TemporalTable("category_edge", "parent, from_pos, category, to_pos, kind", key="category")
+_SLUGS: Final = TemporalTable("category_slug", "slug, from_pos, seq, to_pos", key="slug")
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
@@ -92,7 +51,7 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
         case CategoryMoved(category_id=category_id, parent_id=parent_id):
             parent = _seq(db, parent_id)
             if seq := _change(db, category_id, position, version, parent=parent):
-                _move_edge(db, seq, parent, position, CHILD)
+                _open_edge(db, parent, seq, position, CHILD)
         case CategoryMerged(category_id=category_id, into_id=into_id):
             into = _seq(db, into_id)
             if seq := _change(db, category_id, position, version, merged_into=into):
@@ -137,7 +96,7 @@ def _change_state(
 
 
 def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: int) -> None:
-    _move_edge(db, seq, into, position, TAKEN_OVER)
+    _open_edge(db, into, seq, position, TAKEN_OVER)
     if into:
         _change_state(db, into, position, version)
     children = db.execute(
@@ -145,36 +104,71 @@ def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: 
     ).fetchall()
     for (child,) in children:
         _change_state(db, child, position, version, parent=into)
-        _move_edge(db, child, into, position, CHILD)
+        _open_edge(db, into, child, position, CHILD)
 
 
 def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int, kind: int) -> None:
-    db.execute("INSERT INTO category_edge VALUES (?, ?, ?, ?, ?)", (parent, position, category, OPEN, kind))
+    """Put a category under another, and end the edge that it had."""
+    edges = TemporalRows(db, _EDGES)
+    edges.close(position, category)
+    edges.put([parent, position, category, OPEN, kind])
+    edges.flush()
 
 
 def _close_edge(db: sqlite3.Connection, category: int, position: int) -> None:
-    db.execute(
-        "UPDATE category_edge SET to_pos = ? WHERE category = ? AND to_pos = ?", (position, category, OPEN)
-    )
-
-
-def _move_edge(db: sqlite3.Connection, category: int, parent: int, position: int, kind: int) -> None:
-    _close_edge(db, category, position)
-    _open_edge(db, parent, category, position, kind)
+    edges = TemporalRows(db, _EDGES)
+    edges.close(position, category)
+    edges.flush()
 
 
 def _open_slug(db: sqlite3.Connection, slug: str, seq: int, position: int) -> None:
-    """Let the slug lead to the category, unless it does so already."""
-    held = db.execute("SELECT 1 FROM category_slug WHERE slug = ? AND to_pos = ?", (slug, OPEN)).fetchone()
-    if not held:
-        db.execute("INSERT INTO category_slug VALUES (?, ?, ?, ?)", (slug, position, seq, OPEN))
+    """Let the slug lead to the category, unless it leads to one already."""
+    slugs = TemporalRows(db, _SLUGS)
+    if slugs.find(slug) is None:
+        slugs.put([slug, position, seq, OPEN])
+        slugs.flush()
 
 
 def _close_slugs(db: sqlite3.Connection, seq: int, position: int) -> None:
-    """Let no slug lead to the category any more, nor to one that it took over."""
+    """Let no slug lead to the category any more, nor to one that was merged into it."""
     db.execute(
         "WITH RECURSIVE gone (seq) AS (VALUES (:seq) UNION SELECT edge.category FROM category_edge AS edge"
         " JOIN gone ON edge.parent = gone.seq WHERE edge.kind = :kind AND edge.to_pos = :open)"
         " UPDATE category_slug SET to_pos = :position WHERE seq IN gone AND to_pos = :open",
         {"seq": seq, "kind": TAKEN_OVER, "position": position, "open": OPEN},
     )
+
+
+# A state row for each change, and edges true from one position to another. `seq` is the position at which a category was
+# created. An edge of the kind `TAKEN_OVER` leads from a category to one that was merged into it.
+PROJECTOR: Final = ImmediateProjector(
+    name="categories",
+    version=1,
+    schema="""
+        CREATE TABLE category (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE category_state (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
+            version INTEGER NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
+            parent INTEGER NOT NULL,      -- the seq of the parent, 0 at the top
+            merged_into INTEGER,          -- the seq of the category that stands for this one now
+            deleted INTEGER NOT NULL,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE category_edge (
+            parent INTEGER NOT NULL, from_pos INTEGER NOT NULL, category INTEGER NOT NULL,
+            to_pos INTEGER NOT NULL, kind INTEGER NOT NULL,
+            PRIMARY KEY (parent, from_pos, category)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX category_edge_open ON category_edge (category) WHERE to_pos = 9007199254740991;
+        CREATE TABLE category_slug (
+            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL,
+            to_pos INTEGER NOT NULL,
+            PRIMARY KEY (slug, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
+    """,
+    events=frozenset(
+        {CategoryCreated, CategoryRenamed, CategoryDescribed, CategoryMoved, CategoryMerged, CategoryDeleted}
+    ),
+    apply=_apply,
+)

@@ -1,19 +1,38 @@
 """The category tree as of a snapshot: names, slugs and places as they then were."""
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.listings.keys import DIRECT, WITH_DESCENDANTS
+from ledgerpress.features.categories.listings import DIRECT, WITH_DESCENDANTS
+from ledgerpress.views.cache_dependencies import Topic
+from ledgerpress.views.declarations import DependencyRule, FieldValue, FieldValues, Reference, Subject, plain
 from ledgerpress.views.snapshot import Snapshot
+
+TAXONOMY: Final = Topic("taxonomy", 0)
+"""All categories: their names, slugs and places in the tree."""
+
+
+def count_topic(k: int) -> Topic:
+    """Return the topic of how many articles a category has, with those below it or without."""
+    return Topic("counted in", k)
+
+
+DEPENDENCIES: Final = DependencyRule.by_type(
+    {
+        f"category.{what}": [TAXONOMY]
+        for what in ("created", "renamed", "described", "moved", "merged", "deleted")
+    }
+)
 
 _STATE: Final = """
     SELECT seq, id, version, slug, name, description, parent, merged_into, deleted
     FROM category JOIN category_state USING (seq)
-    WHERE {which} AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1
+    WHERE {condition} AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _STATE.format(which="seq = ?")
-_BY_ID: Final = _STATE.format(which="id = ?")
+_BY_SEQ: Final = _STATE.format(condition="seq = ?")
+_BY_ID: Final = _STATE.format(condition="id = ?")
 _BELOW: Final = """
     WITH RECURSIVE below (k) AS (
         VALUES (:seq)
@@ -22,13 +41,13 @@ _BELOW: Final = """
     )
     SELECT k FROM below
 """
-_TAKEN_OVER: Final = """
-    WITH RECURSIVE one (k) AS (
+_MERGED: Final = """
+    WITH RECURSIVE merged (k) AS (
         VALUES (:seq)
-        UNION SELECT edge.category FROM category_edge AS edge JOIN one ON edge.parent = one.k
+        UNION SELECT edge.category FROM category_edge AS edge JOIN merged ON edge.parent = merged.k
         WHERE edge.from_pos <= :position AND edge.kind = 1
     )
-    SELECT seq, id FROM category JOIN one ON seq = k
+    SELECT seq, id FROM category JOIN merged ON seq = k
 """
 
 
@@ -46,19 +65,19 @@ class Category:
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Category | None:
-    """Return the category that `seq` stands for: itself, or the one that took it over; `None` once deleted."""
+    """Return the category that `seq` stands for: itself, or the one it was merged into; `None` once deleted."""
     return _follow(snapshot, _BY_SEQ, seq)
 
 
 def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
-    """Return the category that an id stands for: itself, or the one that took it over; `None` once deleted."""
+    """Return the category that an id stands for: itself, or the one it was merged into; `None` once deleted."""
     return _follow(snapshot, _BY_ID, category_id)
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     """Return the category that a slug, present or former, leads to."""
     row = (
-        snapshot.about(cache_dependencies.TAXONOMY)
+        snapshot.about(TAXONOMY)
         .execute(
             "SELECT seq FROM category_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
             (slug, snapshot.position, snapshot.position),
@@ -71,30 +90,30 @@ def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
 def children(snapshot: Snapshot, seq: int) -> list[Category]:
     """Return the categories directly under one, or with 0 those at the top, by name."""
     rows = (
-        snapshot.about(cache_dependencies.TAXONOMY)
+        snapshot.about(TAXONOMY)
         .execute(
             "SELECT category FROM category_edge WHERE parent = ? AND from_pos <= ? AND to_pos > ? AND kind = 0",
             (seq, snapshot.position, snapshot.position),
         )
         .fetchall()
     )
-    found = [category for (child,) in rows if (category := by_seq(snapshot, child))]
-    return sorted(found, key=lambda category: (category.name.casefold(), category.seq))
+    existing = [category for (child,) in rows if (category := by_seq(snapshot, child))]
+    return sorted(existing, key=lambda category: (category.name.casefold(), category.seq))
 
 
 def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
     """Return the categories above one, from the top down; of a cycle, left by a withdrawn move, each once."""
-    found: list[Category] = []
-    while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in found:
-        found.insert(0, parent)
+    path: list[Category] = []
+    while category.parent and (parent := by_seq(snapshot, category.parent)) and parent not in path:
+        path.insert(0, parent)
         category = parent
-    return found
+    return path
 
 
 def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]:
     """Return up to `limit` existing categories created after the position `seq`, in the order of creation."""
     rows = (
-        snapshot.about(cache_dependencies.TAXONOMY)
+        snapshot.about(TAXONOMY)
         .execute(
             "SELECT category FROM category_edge WHERE category > ? AND kind = 0 AND from_pos <= ? AND to_pos > ?"
             " ORDER BY category LIMIT ?",
@@ -102,13 +121,13 @@ def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]
         )
         .fetchall()
     )
-    return [category for (one,) in rows if (category := by_seq(snapshot, one))]
+    return [category for (child,) in rows if (category := by_seq(snapshot, child))]
 
 
 def count_categories(snapshot: Snapshot) -> int:
     """Return how many categories exist."""
     (count,) = (
-        snapshot.about(cache_dependencies.TAXONOMY)
+        snapshot.about(TAXONOMY)
         .execute(
             "SELECT count(*) FROM category_edge WHERE kind = 0 AND from_pos <= ? AND to_pos > ?",
             (snapshot.position, snapshot.position),
@@ -118,77 +137,104 @@ def count_categories(snapshot: Snapshot) -> int:
     return int(count)
 
 
-def of_post(snapshot: Snapshot, seq: int) -> list[Category]:
-    """Return the categories that a post is in, by name, each once."""
-    rows = (
-        snapshot.about(cache_dependencies.categories_of(seq))
-        .execute(
-            "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ?",
-            (seq, snapshot.position, snapshot.position),
-        )
-        .fetchall()
-    )
-    found = {category.seq: category for (one,) in rows if (category := by_id(snapshot, one))}
-    return sorted(found.values(), key=lambda category: (category.name.casefold(), category.seq))
-
-
 def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> list[int]:
     """Return the keys of the listings that together are the category's, with those below it or without."""
     below = {"seq": category.seq, "position": snapshot.position, "descend": descend}
-    return [k for (k,) in snapshot.about(cache_dependencies.TAXONOMY).execute(_BELOW, below)]
+    return [k for (k,) in snapshot.about(TAXONOMY).execute(_BELOW, below)]
 
 
-def standing_for(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
-    """Return seq and id of the category that an id stands for, deleted or not, and of those that it took over."""
-    row = (
-        snapshot.about(cache_dependencies.TAXONOMY)
-        .execute(_BY_ID, (category_id, snapshot.position))
-        .fetchone()
-    )
+def with_merged(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
+    """Return seq and id of the category that an id stands for, deleted or not, and of those merged into it."""
+    row = _row(snapshot, _BY_ID, category_id)
     while row is not None and row[7] is not None:
-        row = (
-            snapshot.about(cache_dependencies.TAXONOMY)
-            .execute(_BY_SEQ, (row[7], snapshot.position))
-            .fetchone()
-        )
+        row = _row(snapshot, _BY_SEQ, row[7])
     if row is None:
         return []
     return (
-        snapshot.about(cache_dependencies.TAXONOMY)
-        .execute(_TAKEN_OVER, {"seq": row[0], "position": snapshot.position})
-        .fetchall()
+        snapshot.about(TAXONOMY).execute(_MERGED, {"seq": row[0], "position": snapshot.position}).fetchall()
     )
 
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:
     """Return how many articles are in the category, each counted once."""
     row = (
-        snapshot.about(cache_dependencies.TAXONOMY, cache_dependencies.counted_in(category.seq))
+        snapshot.about(TAXONOMY, count_topic(category.seq))
         .execute(
             "SELECT n FROM category_count WHERE k = ? AND scope = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
             (category.seq, WITH_DESCENDANTS if descend else DIRECT, snapshot.position),
         )
         .fetchone()
     )
-    found = int(row[0]) if row else 0
-    if snapshot.only and found:
-        found -= snapshot.only.count_hidden(
+    articles = int(row[0]) if row else 0
+    if snapshot.only and articles:
+        articles -= snapshot.only.count_hidden(
             listing_keys(snapshot, category, descend=descend), snapshot.position
         )
-    return found
+    return articles
+
+
+_CHANGED_COUNTS: Final = """
+    WITH RECURSIVE above (k) AS (
+        SELECT listed_category.k FROM json_each(?2) CROSS JOIN listed_category ON listed_category.k = value
+        UNION SELECT c.above FROM listed_category AS c JOIN above ON above.k = c.k WHERE c.above IS NOT NULL
+    )
+    SELECT k FROM above
+    WHERE EXISTS (SELECT 1 FROM category_count AS c WHERE c.k = above.k AND scope = 0 AND from_pos > ?1)
+        OR EXISTS (SELECT 1 FROM category_count AS c WHERE c.k = above.k AND scope = 1 AND from_pos > ?1)
+"""
+
+
+def changed_counts(snapshot: Snapshot, after: int, ks: Sequence[int]) -> Iterable[Topic]:
+    """Return the topics of the counts that changed after a position, of the categories of `ks` and those above them."""
+    rows = snapshot.about().execute(_CHANGED_COUNTS, (after, json.dumps(ks)))
+    return [count_topic(k) for (k,) in rows]
+
+
+_VALUES: Final = """
+    SELECT name, slug, description, parent, merged_into, deleted FROM category JOIN category_state USING (seq)
+    WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1
+"""
+
+
+def _row(snapshot: Snapshot, query: str, key: int | str) -> tuple[Any, ...] | None:
+    row: tuple[Any, ...] | None = snapshot.about(TAXONOMY).execute(query, (key, snapshot.position)).fetchone()
+    return row
+
+
+def reference(snapshot: Snapshot, category_id: str) -> Reference:
+    """Return a reference to the category itself, whatever has become of it."""
+    row = _row(snapshot, _VALUES, category_id)
+    return Reference("Category", category_id, row[0] if row else "")
+
+
+def _values(snapshot: Snapshot, category_id: str) -> FieldValues:
+    row = _row(snapshot, _VALUES, category_id)
+    if row is None or row[5]:
+        return {}
+    name, slug, description, parent, merged_into, _ = row
+    return {
+        "name": plain(name),
+        "slug": plain(slug),
+        "description": plain(description),
+        "parent": FieldValue(parent, lambda: _reference_at(snapshot, parent)),
+        "mergedInto": FieldValue(merged_into, lambda: _reference_at(snapshot, merged_into)),
+    }
+
+
+def _reference_at(snapshot: Snapshot, seq: int | None) -> Reference | None:
+    query = "SELECT id FROM category WHERE seq = ?"
+    row = snapshot.about(TAXONOMY).execute(query, (seq,)).fetchone()
+    return reference(snapshot, row[0]) if row else None
+
+
+SUBJECT: Final = Subject(kind="category", values=_values)
 
 
 def _follow(snapshot: Snapshot, query: str, key: int | str) -> Category | None:
-    row = snapshot.about(cache_dependencies.TAXONOMY).execute(query, (key, snapshot.position)).fetchone()
+    row = _row(snapshot, query, key)
     while row is not None and row[7] is not None:
-        row = (
-            snapshot.about(cache_dependencies.TAXONOMY)
-            .execute(_BY_SEQ, (row[7], snapshot.position))
-            .fetchone()
-        )
-    if row is None or row[8]:
-        return None
-    return Category(*row[:7])
+        row = _row(snapshot, _BY_SEQ, row[7])
+    return None if row is None or row[8] else Category(*row[:7])
 
 
 def is_category_in_use(snapshot: Snapshot, category_ids: frozenset[str]) -> bool:

@@ -2,22 +2,22 @@
 
 
 class DemoClock:
-    """Stands still until it is moved, and never goes backwards. Times are in microseconds since 1970, UTC."""
+    """Stands still until it is set, and never goes back. Times are in microseconds since 1970, UTC."""
 
     def __init__(self, start: int) -> None:
         """Begin at `start`."""
         self._now = start
 
     def now(self) -> int:
-        """Return the time that the clock shows."""
+        """Return the current time of the clock."""
         return self._now
 
     def set(self, at: int) -> None:
-        """Show `at` from now on. Raises ValueError where that is earlier than what the clock shows."""
+        """Show `at` from now on. Raises ValueError for an earlier time."""
         if at < self._now:
             raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
         self._now = at
 
     def advance(self, by: int) -> None:
-        """Let `by` microseconds pass. Raises ValueError where they are negative."""
+        """Let `by` microseconds pass. Raises ValueError for a negative number."""
         self.set(self._now + by)

@@ -1,4 +1,4 @@
-"""Executes the commands of the demo's story, with a clock that runs along."""
+"""Load the demo: handle the commands of its story, with a clock that is set to the time of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.clock import DemoClock
 from ledgerpress.features.demo.story import STORY
-from ledgerpress.features.demo.story_language import Stage
+from ledgerpress.features.demo.story_steps import Stage
 
 DEMO_WEEKS: Final = 3
-"""How long the story lasts; its last step comes minutes before the end."""
+"""The length of the story; its last step is minutes before the end."""
 
 
 class StoreNotEmpty(Exception):
-    """The store has events beyond those that opened it. Nothing was recorded."""
+    """The store has more events than those that opened it. Nothing was recorded."""
 
     def __init__(self, position: int) -> None:
         super().__init__(
@@ -30,10 +30,10 @@ class StoreNotEmpty(Exception):
 async def load_demo(
     commands: CommandHandler, clock: DemoClock, *, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write the demo into an empty store that was opened with `clock`, which is moved on to the last step.
+    """Write the demo into an empty store that was opened with `clock`, which is set to the time of the last step.
 
-    The story begins at the time that the clock shows. The same start, publication and randomness give the same
-    bytes. `progress` is called with the steps done and their number. Raises `StoreNotEmpty`.
+    The story begins at the current time of the clock. The same start, publication and randomness give the same
+    bytes. `progress` is called with the steps done and their total. Raises `StoreNotEmpty`.
     """
     head = (await commands.handle(_NothingToDo())).position
     if head > FIRST_EVENT_COUNT:
@@ -41,17 +41,17 @@ async def load_demo(
     stage = Stage(clock.now())
     for done, step in enumerate(STORY, 1):
         clock.set(stage.start + step.after)
-        request = CommandRequest(actor_id=stage.id("actor", step.by), reason=step.why)
-        outcome = await commands.handle(step.act.command(stage), request)
-        if step.act.makes:
-            stage.put(*step.act.makes, outcome.subject_id)
+        request = CommandRequest(actor_id=stage.id("actor", step.by), reason=step.reason)
+        result = await commands.handle(step.act.command(stage), request)
+        if step.act.creates:
+            stage.put(*step.act.creates, result.subject_id)
         if progress:
             progress(done, len(STORY))
 
 
 @dataclass(frozen=True, slots=True)
 class _NothingToDo:
-    """Records nothing; its result holds the head of the log."""
+    """Records nothing; its result contains the head of the log."""
 
     fingerprint_name: ClassVar[str] = "_NothingToDo"
     lock_key = None

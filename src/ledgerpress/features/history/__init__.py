@@ -3,12 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.history import projector, queries
 
 FEATURE: Final = Feature(
     name="history",
     requires=("site", "actors", "authors", "categories", "posts"),
     # --- writing ---
     # --- views ---
+    projectors=(projector.ChangesProjector(),),
+    recent_events=queries.recent_events,
     # --- GraphQL, pages ---
     schema="ledgerpress.features.history.schema.contribution:SCHEMA",
 )

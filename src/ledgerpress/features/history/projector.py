@@ -1,7 +1,7 @@
-"""The index of the history: who changed what, when, and where in the log it stands.
+"""The index of the history: who changed what, when, and at which position of the log.
 
 It holds no text. What was written is read from the log by position, and what it changed from the other read models,
-so that a payload withdrawn by law leaves nothing behind here.
+so that a payload withdrawn by law leaves nothing here.
 """
 
 import sqlite3
@@ -19,8 +19,8 @@ _OWN_STREAMS: Final = ("post", "author", "actor")
 class ChangesProjector:
     """Writes a row an event, and one more for each category that a post enters or leaves.
 
-    `position` is the row id, and so the last column of every index: each lists positions in order. Names that come
-    again and again (subjects, types, actors, categories) are kept once, under a number.
+    `position` is the row id, and so the last column of every index: each lists positions in order. Names that
+    repeat (subjects, types, actors, categories) are stored once, under a number.
     """
 
     name: Final = "changes"
@@ -50,12 +50,12 @@ class ChangesProjector:
     """
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         return _Changes(db)
 
 
 class _Changes:
-    """Rows to be written together, and the numbers of the names that came up."""
+    """The buffered rows of one transaction, and the numbers of the names in them."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -65,7 +65,7 @@ class _Changes:
         self._withdrawn: list[tuple[int, object]] = []
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes."""
+        """Apply an event."""
         header, event = recorded.header, recorded.event
         keys = self._keys
         type_ = keys.get(header.type) or self._key(header.type)
@@ -93,7 +93,7 @@ class _Changes:
             self._withdrawn.append((header.position, event.header.get("position")))
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
         write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
         write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
@@ -101,11 +101,11 @@ class _Changes:
     def _key(self, name: str) -> int:
         key = self._keys.get(name)
         if key is None:
-            found = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
-            if found is None:
+            row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+            if row is None:
                 add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
-                found = self._db.execute(add, (name,)).fetchone()
-            key = self._keys[name] = int(found[0])
+                row = self._db.execute(add, (name,)).fetchone()
+            key = self._keys[name] = int(row[0])
         return key
 
 

@@ -1,7 +1,7 @@
 """The history as of a snapshot: changes by subject, type, actor, category, time and position, in order of position.
 
-Every combination of filters is answered from indexes that list positions in order, so that a page costs the same
-however long the log is, and however rare what is asked for.
+Every combination of filters uses indexes that list positions in order, so that a page costs the same however long the
+log is, and however rare the changes are.
 """
 
 import sqlite3
@@ -9,10 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ledgerpress.eventlog.log_events import SKIP
+from ledgerpress.features.actors.queries import actor_topic
+from ledgerpress.features.authors.queries import author_topic
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.registry import EVENT_TYPES
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.snapshot import OPEN, Snapshot
+from ledgerpress.features.posts.dependencies import post_topic
+from ledgerpress.views.declarations import RecentEvent
+from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.temporal_rows import OPEN
 
 MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")
 """The events by which a post enters or leaves a category."""
@@ -21,15 +25,28 @@ _ENTERED: Final = """
         SELECT 1 FROM change_in_category AS entered
         WHERE entered.category = ? AND entered.type = ? AND entered.position = change.position
     )"""
-_EVERY_TYPE: Final = tuple(name for name, _, _ in EVENT_TYPES)
+# One look-up in the index for each type of which the actor has recorded an event.
+_TYPES_OF_ACTOR: Final = """
+    WITH RECURSIVE types (k) AS (
+        SELECT min(type) FROM change WHERE actor = ?1
+        UNION ALL SELECT (SELECT min(type) FROM change WHERE actor = ?1 AND type > k) FROM types WHERE k IS NOT NULL
+    )
+    SELECT k FROM types WHERE k IS NOT NULL
+"""
+_RECENT: Final = """
+    SELECT type.name, subject.name FROM change
+    JOIN change_key AS type ON type.k = type JOIN change_key AS subject ON subject.k = subject
+    WHERE position > ? AND position <= ?
+"""
+_SKIPPED: Final = "SELECT 1 FROM change WHERE type = (SELECT k FROM change_key WHERE name = ?) LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeQuery:
-    """Which changes are wanted; what is `None` does not matter.
+    """Which changes to return; a field that is `None` does not restrict them.
 
     `subject` names what was changed, such as `post.<id>`. `category_id` asks for the changes of a category, and of
-    those that it took over; with `members`, also for the posts that entered or left it. `low` and `high` are
+    those merged into it; with `members`, also for the posts that entered or left it. `low` and `high` are
     positions, both included.
     """
 
@@ -60,9 +77,9 @@ class Change:
 
 
 class _IndexRange(NamedTuple):
-    """A part of the answer that an index gives in order: its table, its condition, and the values for that.
+    """A part of the result that an index returns in order: its table, its condition, and the values for that.
 
-    Runs share no position. `place` is the column as the range is put to it.
+    No two parts share a position. `place` is the column to which limits of positions apply.
     """
 
     table: str
@@ -91,67 +108,75 @@ def by_position(snapshot: Snapshot, position: int) -> Change | None:
     return Change(*row)
 
 
-def positions(snapshot: Snapshot, which: ChangeQuery, *, limit: int, newest_first: bool) -> list[int]:
-    """Return the first `limit` positions of the changes that are wanted."""
+def recent_events(snapshot: Snapshot, after: int) -> list[RecentEvent] | None:
+    """Return the events after a position; `None` where a projection may have skipped one."""
+    db = snapshot.about()
+    if db.execute(_SKIPPED, (SKIP,)).fetchone():
+        return None
+    return [RecentEvent(*row) for row in db.execute(_RECENT, (after, snapshot.position))]
+
+
+def positions(snapshot: Snapshot, query: ChangeQuery, *, limit: int, newest_first: bool) -> list[int]:
+    """Return the first `limit` positions of the changes that `query` selects."""
     order = "DESC" if newest_first else "ASC"
-    found: list[int] = []
-    db = _about(snapshot, which)
-    for run in _runs(snapshot, which):
+    merged: list[int] = []
+    db = _about(snapshot, query)
+    for part in _index_ranges(snapshot, query):
         rows = db.execute(
-            f"SELECT position FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?"  # noqa: S608
-            f" ORDER BY {run.place} {order} LIMIT ?",
-            (*run.values, which.low, min(which.high, snapshot.position), limit),
+            f"SELECT position FROM {part.table} WHERE {part.where} AND {part.place} BETWEEN ? AND ?"  # noqa: S608
+            f" ORDER BY {part.place} {order} LIMIT ?",
+            (*part.values, query.low, min(query.high, snapshot.position), limit),
         )
-        found += [position for (position,) in rows]
-    return sorted(found, reverse=newest_first)[:limit]
+        merged += [position for (position,) in rows]
+    return sorted(merged, reverse=newest_first)[:limit]
 
 
-def count(snapshot: Snapshot, which: ChangeQuery) -> int:
-    """Return how many changes are wanted; it looks at each of them, unless nothing but positions is asked for."""
-    high = min(which.high, snapshot.position)
-    db = _about(snapshot, which)
-    if which == ChangeQuery(low=which.low, high=which.high):
-        return max(0, high - max(which.low, 1) + 1)
-    found = 0
-    for run in _runs(snapshot, which):
-        (many,) = db.execute(
-            f"SELECT count(*) FROM {run.table} WHERE {run.where} AND {run.place} BETWEEN ? AND ?",  # noqa: S608
-            (*run.values, which.low, high),
+def count(snapshot: Snapshot, query: ChangeQuery) -> int:
+    """Return how many changes `query` selects; it reads each of them, unless the query has positions alone."""
+    high = min(query.high, snapshot.position)
+    db = _about(snapshot, query)
+    if query == ChangeQuery(low=query.low, high=query.high):
+        return max(0, high - max(query.low, 1) + 1)
+    total = 0
+    for part in _index_ranges(snapshot, query):
+        (matching,) = db.execute(
+            f"SELECT count(*) FROM {part.table} WHERE {part.where} AND {part.place} BETWEEN ? AND ?",  # noqa: S608
+            (*part.values, query.low, high),
         ).fetchone()
-        found += many
-    return found
+        total += matching
+    return total
 
 
-def _about(snapshot: Snapshot, which: ChangeQuery) -> sqlite3.Connection:
-    """Return the connection, and note what the answer depends on: what brings its names into the index does, too."""
-    kind, _, subject_id = (which.subject or "").partition(".")
+def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
+    """Return the connection, and note what the result depends on: the events that bring its names into the index, too."""
+    kind, _, subject_id = (query.subject or "").partition(".")
     if kind == "post":
-        return snapshot.about(cache_dependencies.post(subject_id))
+        return snapshot.about(post_topic(subject_id))
     if kind == "author":
-        return snapshot.about(cache_dependencies.author(subject_id))
+        return snapshot.about(author_topic(subject_id))
     if kind == "actor":
-        return snapshot.about(cache_dependencies.actor(subject_id))
-    if kind == "category" or (which.category_id is not None and not which.members):
-        return snapshot.about(cache_dependencies.TAXONOMY)
+        return snapshot.about(actor_topic(subject_id))
+    if kind == "category" or (query.category_id is not None and not query.members):
+        return snapshot.about(categories.TAXONOMY)
     return snapshot.db
 
 
-def _runs(snapshot: Snapshot, which: ChangeQuery) -> Iterator[_IndexRange]:
-    """Yield runs that together hold every change that is wanted, none twice."""
+def _index_ranges(snapshot: Snapshot, query: ChangeQuery) -> Iterator[_IndexRange]:
+    """Yield parts that together hold every change that `query` selects, none twice."""
     actor = types = subject = None
-    if which.types is not None:
-        types = _keys(snapshot, dict.fromkeys(which.types))
-    if which.actor_id is not None and (actor := _key(snapshot, which.actor_id)) is None:
+    if query.types is not None:
+        types = _keys(snapshot, dict.fromkeys(query.types))
+    if query.actor_id is not None and (actor := _key(snapshot, query.actor_id)) is None:
         return
-    if which.subject is not None and (subject := _key(snapshot, which.subject)) is None:
+    if query.subject is not None and (subject := _key(snapshot, query.subject)) is None:
         return
-    if which.category_id is not None:
-        yield from _of_category(snapshot, which, types, actor, subject)
+    if query.category_id is not None:
+        yield from _of_category(snapshot, query, types, actor, subject)
     elif subject is not None:
         where, values = _rest(types, actor, None)
         yield _IndexRange("change", f"subject = ?{where}", (subject, *values))
     elif actor is not None:
-        for type_ in _keys(snapshot, _EVERY_TYPE) if types is None else types:
+        for type_ in _types_of(snapshot, actor) if types is None else types:
             yield _IndexRange("change", "actor = ? AND type = ?", (actor, type_))
     elif types is not None:
         for type_ in types:
@@ -162,21 +187,21 @@ def _runs(snapshot: Snapshot, which: ChangeQuery) -> Iterator[_IndexRange]:
 
 def _of_category(
     snapshot: Snapshot,
-    which: ChangeQuery,
+    query: ChangeQuery,
     types: Sequence[int] | None,
     actor: int | None,
     subject: int | None,
 ) -> Iterator[_IndexRange]:
-    """Yield the changes of a category itself, which are few, and the runs of posts that entered or left it."""
-    standing = categories.standing_for(snapshot, which.category_id or "")
-    seqs = [seq for seq, _ in standing]
+    """Yield the changes of a category itself, which are few, and those by which posts entered or left it."""
+    merged = categories.with_merged(snapshot, query.category_id or "")
+    seqs = [seq for seq, _ in merged]
     where, values = _rest(types, actor, subject)
     own = f"position IN (SELECT from_pos FROM category_state WHERE seq IN ({_marks(seqs)})){where}"  # noqa: S608
     yield _IndexRange("change", own, (*seqs, *values), place="+position")
-    if not which.members:
+    if not query.members:
         return
     membership = [k for k in _keys(snapshot, MEMBERSHIP) if types is None or k in types]
-    for category in _keys(snapshot, [f"category.{category_id}" for _, category_id in standing]):
+    for category in _keys(snapshot, [f"category.{category_id}" for _, category_id in merged]):
         for type_ in membership:
             if subject is not None:
                 where, values = _rest(None, actor, None)
@@ -188,6 +213,10 @@ def _of_category(
             else:
                 by_actor = "category = ? AND actor = ? AND type = ?"
                 yield _IndexRange("change_in_category", by_actor, (category, actor, type_))
+
+
+def _types_of(snapshot: Snapshot, actor: int) -> list[int]:
+    return [k for (k,) in snapshot.about().execute(_TYPES_OF_ACTOR, (actor,))]
 
 
 def _rest(

@@ -24,7 +24,7 @@ class IntegrityProjector:
     indexes: Final = ""
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         return _Subtrees(db)
 
 
@@ -39,20 +39,20 @@ class _Subtrees:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
         header = recorded.header
-        size, level, found = header.position, 0, header.leaf_hash()
+        size, level, node = header.position, 0, header.leaf_hash()
         row_id = subtree_id(0, size - 1)
-        self._rows.append((row_id, found))
+        self._rows.append((row_id, node))
         while not size >> level & 1:
             number = (size >> level) - 2
             left = self._waiting.pop((level, number), None) or self._stored(level, number)
             if left is None:
                 break  # An event in it was skipped: it never becomes complete.
-            level, found = level + 1, merkle.node_hash(left, found)
-            self._rows.append((row_id + level, found))
-        self._waiting[level, (size >> level) - 1] = found
+            level, node = level + 1, merkle.node_hash(left, node)
+            self._rows.append((row_id + level, node))
+        self._waiting[level, (size >> level) - 1] = node
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
 
     def _stored(self, level: int, number: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """The Merkle tree of the log: its root and its proofs, at any size that it ever had (RFC 9162, section 2.1).
 
 The size of the tree is the position of the last event in it; the event at position 1 is leaf 0. Where an event was
-skipped, whoever asks for a root or a proof that takes its leaf gets `TreeIncomplete`; `ledgerpress verify` goes by the log.
+skipped, a root or a proof that needs its leaf raises `TreeIncomplete`; `ledgerpress verify` uses the log.
 """
 
 from functools import partial
@@ -56,7 +56,7 @@ def leaf_hashes(snapshot: Snapshot, after: int, limit: int) -> dict[int, bytes]:
     rows = snapshot.db.execute(
         "SELECT id, hash FROM merkle_subtree WHERE id BETWEEN ? AND ?", (min(ids), max(ids))
     )
-    return {ids[row_id]: found for row_id, found in rows if row_id in ids}
+    return {ids[row_id]: leaf for row_id, leaf in rows if row_id in ids}
 
 
 def _checked(snapshot: Snapshot, size: int | None) -> int:
@@ -68,9 +68,9 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
 
 
 def _subtree(snapshot: Snapshot, level: int, number: int) -> bytes:
-    found = snapshot.db.execute(
+    row = snapshot.db.execute(
         "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level, number),)
     ).fetchone()
-    if found is None:
+    if row is None:
         raise TreeIncomplete("the tree lacks a leaf: projection integrity skipped an event")
-    return bytes(found[0])
+    return bytes(row[0])

@@ -1,6 +1,6 @@
-"""Where an import does its work: commands given as the importer, each of which takes effect once.
+"""The session of one import: it handles commands as the importer, each of which takes effect once.
 
-Every command has an idempotency key made of what it is about, so an import that was broken off is simply run again.
+Every command has an idempotency key derived from its content, so an interrupted import is simply run again.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot import Snapshot
@@ -31,7 +31,7 @@ IMPORTED: Final = "imported from a saved page"
 
 
 class OpenStore(Protocol):
-    """What an import needs of a store that is open."""
+    """The part of an open store that an import uses."""
 
     @property
     def log(self) -> EventLog:
@@ -45,7 +45,7 @@ class OpenStore(Protocol):
 
     @property
     def commands(self) -> CommandHandler:
-        """What takes commands."""
+        """The command handler."""
         ...
 
     @property
@@ -54,15 +54,15 @@ class OpenStore(Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of one position."""
+        """Read the views as of one position."""
         ...
 
 
 class ImportSession:
-    """Executes the commands of one import. In a dry run it executes none."""
+    """Handles the commands of one import; in a dry run, none."""
 
     def __init__(self, store: OpenStore, correlation_id: str, *, dry_run: bool) -> None:
-        """Take the store; every event of the import will carry `correlation_id`, a UUID."""
+        """Every event of the import has `correlation_id`, a UUID."""
         self._store = store
         self._correlation_id = correlation_id
         self._dry_run = dry_run
@@ -75,9 +75,9 @@ class ImportSession:
         reason: str = IMPORTED,
         expected_version: int | None = None,
     ) -> CommandResult | None:
-        """Carry out a command and return what came of it, `None` in a dry run. Raises `Rejection`.
+        """Handle a command and return its result, or `None` in a dry run. Raises `Rejection`.
 
-        Without a `key` the idempotency key is made of all that the command holds.
+        Without a `key`, the idempotency key is derived from the content of the command.
         """
         if self._dry_run:
             return None
@@ -95,8 +95,8 @@ class ImportSession:
         if self._site_name() is None:
             try:
                 await self.handle(NameSite(name=name), expected_version=NO_STREAM)
-            except Rejection as refused:
-                if refused.code is not ErrorCode.VERSION_CONFLICT:
+            except Rejection as rejection:
+                if rejection.code is not ErrorCode.VERSION_CONFLICT:
                     raise
             else:
                 return ReportEntry(Kind.SITE, name, Action.MADE)
@@ -106,30 +106,30 @@ class ImportSession:
         return ReportEntry(Kind.SITE, present or "", Action.KEPT, note=f"the page has “{name}”")
 
     async def category(self, name: str) -> ReportEntry:
-        """Find the category that a page means, and make it if need be."""
+        """Find the category with a name, or create it."""
         with self._store.snapshot() as snapshot:
             found = _category_named(snapshot, name)
         if found:
             note = None if found.name == name else f"the page has “{name}”"
             return ReportEntry(Kind.CATEGORY, found.name, Action.UNCHANGED, found.slug, found.id, note)
-        for number in count(1):  # beyond 1 where what an earlier import made has been deleted
-            outcome = await self.handle(CreateCategory(name=name), key=category_key(name, number))
-            if outcome is None:
+        for number in count(1):  # beyond 1 if the category of an earlier import was deleted
+            result = await self.handle(CreateCategory(name=name), key=category_key(name, number))
+            if result is None:
                 break
             with self._store.snapshot() as snapshot:
-                made = categories.by_id(snapshot, outcome.subject_id)
-            if made or not outcome.replayed:
-                slug = made.slug if made else None
-                return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, outcome.subject_id)
+                category = categories.by_id(snapshot, result.subject_id)
+            if category or not result.replayed:
+                slug = category.slug if category else None
+                return ReportEntry(Kind.CATEGORY, name, Action.MADE, slug, result.subject_id)
         return ReportEntry(Kind.CATEGORY, name, Action.MADE)
 
     def _site_name(self) -> str | None:
         with self._store.snapshot() as snapshot:
-            return people_queries.site_name(snapshot)
+            return site_queries.site_name(snapshot)
 
 
 def _category_named(snapshot: Snapshot, name: str) -> categories.Category | None:
-    """Return the category with this name, else the one that the name's slug leads to: renamed or merged since."""
+    """Return the category with this name, else the one that the name's slug leads to after a rename or merge."""
     total = categories.count_categories(snapshot)
     for category in categories.categories_after(snapshot, 0, total):
         if category.name.casefold() == name.casefold():
@@ -144,7 +144,7 @@ def category_key(name: str, number: int) -> str:
 
 
 def content_key(command: Command, expected_version: int | None) -> str:
-    """Return the idempotency key of a command, made of all its fields in order. It is stored, and MUST never change."""
+    """Return the idempotency key of a command, from all its fields in order. It is stored, and MUST never change."""
     content = msgspec.json.encode(
         (command.fingerprint_name, command, expected_version), order="deterministic"
     )

@@ -1,8 +1,8 @@
-"""Posts that earlier imports of pages made: found again by their headlines, whatever an editor did to them since.
+"""Find the posts of earlier imports by their headlines, whatever an editor has changed since.
 
-A page names a post by its headline alone. The headline is therefore what a post's idempotency key is made of, and
-the command that has this key leads to the post, even if its title and slug are others by now. Posts that share a
-headline but have different teasers ("Letters of the week") are different posts, and numbered.
+A page identifies a post by its headline alone. So a post's idempotency key is derived from the headline, and the command
+with this key leads to the post, even if its title and slug have changed. Posts with the same headline but different
+teasers ("Letters of the week") are different posts, and numbered.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.model import POSTS, Post, PostCreated, PostEdited, PostPublished
 
 DATE_GUESSED: Final = "imported from a saved page; it gives no date, so that of its retrieval was taken"
-"""Recorded as the reason of a publication, and read again by the next import that knows the date."""
+"""The recorded reason of a publication. The next import that knows the date compares with it: it MUST never change."""
 
 _WORD: Final = re.compile(r"\w+")
 _CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
@@ -32,10 +32,10 @@ _CUT: Final = re.compile(r"\s*[\[(]?(?:…|\.\.\.)[\])]?$")
 
 @dataclass(frozen=True, slots=True)
 class ImportedPost:
-    """A post that an import made, as it stands.
+    """The current state of a post that an import created.
 
-    `teaser` is the last one that an import gave it. `is_untouched` says that nobody but imports has ever changed
-    it, and that none of its text was withdrawn. `date_is_guessed` speaks of the date that it bears now.
+    `teaser` is the last one from an import. `is_untouched`: only imports have changed it, and none of its text was
+    withdrawn. `date_is_guessed` is about its current date.
     """
 
     post: Post
@@ -46,25 +46,24 @@ class ImportedPost:
 
 
 class ImportedPosts:
-    """Finds imported posts. One instance serves one page: no two entries of a page are the same post."""
+    """Finds imported posts, for one page: no two entries of a page are the same post."""
 
     def __init__(self, store: OpenStore) -> None:
-        """Take the store to look in."""
         self._store = store
         self._codec = store.codec
 
     async def find(
         self, title: str, teaser: str | None, *, others: frozenset[str]
     ) -> tuple[str, ImportedPost | None]:
-        """Return the post with this headline, and its idempotency key; else the key for making it.
+        """Return the post with this headline and its idempotency key, or the key to create it.
 
-        `others` are keys that stand for other posts of the page.
+        `others` are the keys of other posts of the page.
         """
         for number in count(1):
             key = post_key(title, number)
             if key in others:
                 continue
-            post_id = self.made_by(key)
+            post_id = self._created_by(key)
             if post_id is None:
                 return key, None
             found = await self.load(post_id)
@@ -72,15 +71,15 @@ class ImportedPosts:
                 return key, found
         raise AssertionError("unreachable")
 
-    def made_by(self, key: str) -> str | None:
-        """Return the id of what an import made under an idempotency key, if it has carried that command out."""
+    def _created_by(self, key: str) -> str | None:
+        """Return the id of the post that an import created with an idempotency key, if it did."""
         command_id = uuid8(self._store.log.publication, IMPORTER.id, key)
         with self._store.snapshot() as snapshot:
             found = previous_results.previous_result(snapshot, command_id)
         return found.subject_id if found else None
 
     async def load(self, post_id: str) -> ImportedPost:
-        """Return an imported post by its id. Raises `LookupError` where there is none."""
+        """Return an imported post by its id. Raises `LookupError` if there is none."""
         history = self._codec.decode_all(await self._store.log.read_stream(POSTS.stream(post_id)))
         return _fold(history, post_id)
 
@@ -110,7 +109,7 @@ def _fold(history: Sequence[Recorded[Event]], post_id: str) -> ImportedPost:
 
 
 def _may_be_same(one: str | None, other: str | None) -> bool:
-    """Whether two teasers may be of one post: the same as far as both go, or one is missing."""
+    """Return whether two teasers may belong to one post: one is missing, or begins with the other."""
     if one is None or other is None:
         return True
     first, second = (_CUT.sub("", teaser).casefold() for teaser in (one, other))

@@ -1,4 +1,4 @@
-"""What an import of a page did, or would do: plain data, fit to be printed or to be written as JSON."""
+"""The report of a page import: plain data, to be printed or written as JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,22 +14,22 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What an import did with it."""
+    """What an import did."""
 
     MADE = "made"
     COMPLETED = "completed"
-    """It was there from an earlier import, and has been given what it lacked."""
+    """It existed from an earlier import, and what it lacked was added."""
     UNCHANGED = "unchanged"
-    """It was there already."""
+    """It existed already."""
     KEPT = "kept"
-    """It was there already and differs from the page; `note` says how. What is there is left alone."""
+    """It existed already and differs from the page; `note` says how. It was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEntry:
-    """One thing that the page names. `name` is a name or a title, as the store has it.
+    """One entry. `name` is a name or a title, as the store has it.
 
-    `slug` and `id` are `None` for a site, and for what a dry run would make. `id` is the id inside the store.
+    `slug` and `id` are `None` for a site, and for what a dry run would create.
     """
 
     kind: Kind
@@ -42,10 +42,10 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What came of an import: the site, the categories, the article, then the recent posts in the page's order.
+    """The result of an import: the site, the categories, the article, then the recent posts in the page's order.
 
-    `made` holds what was made or completed, `unchanged` what was left as it is. `guessed` holds sentences, and
-    `links_without_target` whole lines of the article. After a dry run it tells what would have been done.
+    `made` holds what was created or completed, `unchanged` the rest. `guessed` holds sentences, `links_without_target`
+    whole lines of the article. After a dry run, it says what would have been done.
     """
 
     dry_run: bool

@@ -3,7 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.posts import commands, model, restore_revert_commands
+from ledgerpress.features.posts import (
+    change_values,
+    commands,
+    dependencies,
+    listings,
+    model,
+    projector,
+    restore_revert_commands,
+)
 
 FEATURE: Final = Feature(
     name="posts",
@@ -13,6 +21,11 @@ FEATURE: Final = Feature(
     commands=(*commands.COMMANDS, *restore_revert_commands.COMMANDS),
     error_codes=model.ERROR_CODES,
     # --- views ---
+    projectors=(projector.PostsProjector(),),
+    listings=(listings.LISTINGS,),
+    dependencies=(dependencies.DEPENDENCIES,),
+    hidden=(listings.HIDDEN,),
+    subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
     pages="ledgerpress.features.posts.pages:PAGES",

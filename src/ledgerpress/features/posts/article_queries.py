@@ -1,16 +1,20 @@
 """Articles as readers see them, as of a snapshot: posts as last published."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors.queries import Author
 from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
-from ledgerpress.views.listings.queries import count
+from ledgerpress.features.posts.dependencies import article_topic, public_slug_topic
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-COLUMNS: Final = f"""
+_COLUMNS: Final = f"""
     post.seq, post.id, article.published_at, article.updated_at, {content_rows.COLUMNS}
 """
 _ARTICLE: Final = """
@@ -18,11 +22,19 @@ _ARTICLE: Final = """
     FROM post
     JOIN article ON article.seq = post.seq
     JOIN content ON content.position = article.content
-    WHERE {which} AND article.from_pos <= ? AND article.to_pos > ?
+    WHERE {condition} AND article.from_pos <= ? AND article.to_pos > ?
     ORDER BY article.from_pos DESC LIMIT 1
 """
-_BY_SEQ: Final = _ARTICLE.format(columns=COLUMNS, which="post.seq = ?")
-_BY_ID: Final = _ARTICLE.format(columns=COLUMNS, which="post.id = ?")
+_BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?")
+_BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
+_BY_SEQS: Final = f"""
+    SELECT {_COLUMNS}
+    FROM json_each(?1) AS wanted
+    CROSS JOIN post ON post.seq = wanted.value
+    CROSS JOIN article ON article.seq = post.seq
+    CROSS JOIN content ON content.position = article.content
+    WHERE article.from_pos <= ?2 AND article.to_pos > ?2
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +60,31 @@ def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
     return _article(snapshot, _BY_SEQ, seq)
 
 
+def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
+    """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
+    rows = (
+        snapshot.about(*map(article_topic, seqs))
+        .execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
+        .fetchall()
+    )
+    articles = {row[0]: _article_of(row) for row in rows}
+    shown = snapshot.only.among(seqs) if snapshot.only else articles
+    return [articles.get(seq) if seq in shown else None for seq in seqs]
+
+
 def by_id(snapshot: Snapshot, post_id: str) -> Article | None:
     """Return an article by its post's id, if readers see it."""
     return _article(snapshot, _BY_ID, post_id)
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
-    """Return the article that a slug leads to, present or former; one that was never public leads nowhere.
+    """Return the article that a slug leads to, present or former; a slug that was never public leads nowhere.
 
-    As many statements look up a slug that is nobody's, one of a draft and one of what is public no more, so that time
-    does not tell which there are.
+    It executes as many statements for a slug that nothing has, one of a draft and one of an article that is no longer
+    public, so that the time taken does not reveal which exist.
     """
     row = (
-        snapshot.about(cache_dependencies.public_slug(slug))
+        snapshot.about(public_slug_topic(slug))
         .execute(
             "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
             (slug, snapshot.position, snapshot.position, snapshot.position),
@@ -72,7 +96,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
 
 def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
     """Return the slugs under which the article was public before, oldest first."""
-    rows = snapshot.about(cache_dependencies.article(article.seq)).execute(
+    rows = snapshot.about(article_topic(article.seq)).execute(
         "SELECT slug FROM post_slug WHERE seq = ? AND public_from <= ? AND slug <> ? ORDER BY public_from",
         (article.seq, snapshot.position, article.slug),
     )
@@ -81,7 +105,7 @@ def previous_slugs(snapshot: Snapshot, article: Article) -> list[str]:
 
 def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
     """Return the article's public correction notes, oldest first."""
-    rows = snapshot.about(cache_dependencies.article(article.seq)).execute(
+    rows = snapshot.about(article_topic(article.seq)).execute(
         "SELECT at, note FROM correction WHERE seq = ? AND position <= ? ORDER BY position",
         (article.seq, snapshot.position),
     )
@@ -96,22 +120,21 @@ def markdown(snapshot: Snapshot, body: int) -> str:
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
     """Return how many articles there are, in all or in an author's listing."""
-    found = count(snapshot.about(cache_dependencies.listing(k)), k, snapshot.position)
-    return found - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else found
+    articles = count(snapshot.about(listing_topic(k)), k, snapshot.position)
+    return articles - snapshot.only.count_hidden([k], snapshot.position) if snapshot.only else articles
 
 
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
-    db = snapshot.about(cache_dependencies.article(key))
+    db = snapshot.about(article_topic(key))
     row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
     if row is None:
         return None
     if snapshot.only and not snapshot.only.among([row[0]]):
         return None
-    return article_of_row(row)
+    return _article_of(row)
 
 
-def article_of_row(row: tuple[Any, ...]) -> Article:
-    """Return the article of a row with the columns that all queries for articles have."""
+def _article_of(row: tuple[Any, ...]) -> Article:
     seq, post_id, published_at, updated_at, *content = row
     return Article(
         seq=seq,
@@ -120,3 +143,39 @@ def article_of_row(row: tuple[Any, ...]) -> Article:
         updated_at=updated_at,
         **values_of_row(content),
     )
+
+
+def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:
+    """Return the authors of all of the articles, by id."""
+    ids = dict.fromkeys(author_id for article in articles for author_id in article.author_ids)
+    return {known.id: known for known in authors_queries.authors(snapshot, list(ids))}
+
+
+# An article changes where a row of it begins or ends: that of the slug, of the text, or of a category it is in.
+_CANDIDATES: Final = """
+    WITH owner AS (
+        SELECT seq, from_pos, to_pos, public_from FROM post_slug WHERE slug = ?1 AND public_from IS NOT NULL
+    )
+    SELECT from_pos AS position FROM owner WHERE from_pos BETWEEN ?2 AND ?3
+    UNION SELECT to_pos FROM owner WHERE to_pos BETWEEN ?2 AND ?3
+    UNION SELECT public_from FROM owner WHERE public_from BETWEEN ?2 AND ?3
+    UNION SELECT article.from_pos FROM owner JOIN article USING (seq) WHERE article.from_pos BETWEEN ?2 AND ?3
+    UNION SELECT article.to_pos FROM owner JOIN article USING (seq) WHERE article.to_pos BETWEEN ?2 AND ?3
+    UNION SELECT inside.from_pos FROM owner JOIN post_category AS inside USING (seq)
+        WHERE inside.from_pos BETWEEN ?2 AND ?3
+    UNION SELECT inside.to_pos FROM owner JOIN post_category AS inside USING (seq)
+        WHERE inside.to_pos BETWEEN ?2 AND ?3
+    ORDER BY position
+"""
+
+
+def next_change(snapshot: Snapshot, slug: str, after: int) -> int | None:
+    """Return the first position after `after` at which the article that `slug` leads readers to appeared, changed or went.
+
+    Only what readers could see counts: it reveals nothing about drafts.
+    """
+    rows = snapshot.db.execute(_CANDIDATES, (slug, after + 1, snapshot.position)).fetchall()
+    for (position,) in rows:
+        if any(by_slug(replace(snapshot, position=at), slug) for at in (position - 1, position)):
+            return int(position)
+    return None

@@ -8,10 +8,9 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from ledgerpress.features import people_queries
-from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories.pages import category_link
-from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.pages import Link
@@ -131,11 +130,11 @@ def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Car
 
 
 def _authors(snapshot: Snapshot, article: article_queries.Article) -> list[str]:
-    return [author.name for author in people_queries.authors(snapshot, article.author_ids)]
+    return [author.name for author in authors_queries.authors(snapshot, article.author_ids)]
 
 
 def _categories(snapshot: Snapshot, article: article_queries.Article) -> list[Link]:
-    return [category_link(category) for category in categories.of_post(snapshot, article.seq)]
+    return [category_link(category) for category in post_queries.categories_of(snapshot, article.seq)]
 
 
 def _moment(microseconds: int, now: int) -> Moment:

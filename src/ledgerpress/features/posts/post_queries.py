@@ -1,13 +1,17 @@
 """Posts as their editors see them, as of a snapshot."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledgerpress.features.categories import queries as categories
+from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.posts.content_rows import COLUMNS, ContentRow, values_of_row
+from ledgerpress.features.posts.dependencies import categories_topic, post_slug_topic, post_topic
+from ledgerpress.features.posts.listings import EVERY_POST, status_key
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.views import cache_dependencies
-from ledgerpress.views.listings.keys import EVERY_POST, status_key
-from ledgerpress.views.listings.queries import count
+from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
 _POST: Final = f"""
@@ -16,11 +20,16 @@ _POST: Final = f"""
     FROM post
     JOIN post_state AS state ON state.seq = post.seq
     JOIN content ON content.position = state.content
-    WHERE {{which}} AND state.from_pos <= ?
+    WHERE {{condition}} AND state.from_pos <= ?
     ORDER BY state.from_pos DESC LIMIT 1
 """  # noqa: S608
-_BY_SEQ: Final = _POST.format(which="post.seq = ?")
-_BY_ID: Final = _POST.format(which="post.id = ?")
+_BY_SEQ: Final = _POST.format(condition="post.seq = ?")
+_BY_ID: Final = _POST.format(condition="post.id = ?")
+_CATEGORIES: Final = """
+    SELECT inside.seq, inside.category_id
+    FROM json_each(?1) AS wanted CROSS JOIN post_category AS inside ON inside.seq = wanted.value
+    WHERE inside.from_pos <= ?2 AND inside.to_pos > ?2
+"""
 _CREATED_BY: Final = """
     SELECT actor.name FROM change JOIN change_key AS actor ON actor.k = change.actor
     WHERE position = ?1 AND position <= ?2
@@ -57,10 +66,10 @@ def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
 def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
     """Return the post that a slug, present or former, leads to.
 
-    A slug that leads nowhere is looked up with as many statements, so that time does not tell which slugs there are.
+    It executes as many statements for a slug that leads nowhere, so that the time taken does not reveal which exist.
     """
     row = (
-        snapshot.about(cache_dependencies.post_slug(slug))
+        snapshot.about(post_slug_topic(slug))
         .execute(
             "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
             (slug, snapshot.position, snapshot.position),
@@ -72,16 +81,14 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
 
 def created_by(snapshot: Snapshot, seq: int) -> str | None:
     """Return the id of the actor who wrote a post, by the position of its creation."""
-    row = (
-        snapshot.about(cache_dependencies.post(seq)).execute(_CREATED_BY, (seq, snapshot.position)).fetchone()
-    )
+    row = snapshot.about(post_topic(seq)).execute(_CREATED_BY, (seq, snapshot.position)).fetchone()
     return row[0] if row else None
 
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
     """Return the position that brought a post to a version."""
     row = (
-        snapshot.about(cache_dependencies.post(seq))
+        snapshot.about(post_topic(seq))
         .execute(
             "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
             (seq, version, snapshot.position),
@@ -93,7 +100,7 @@ def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
 
 def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
     """Return the versions that brought a post another body, in order, each with its position: the body's key."""
-    rows = snapshot.about(cache_dependencies.post(seq)).execute(
+    rows = snapshot.about(post_topic(seq)).execute(
         "SELECT version, from_pos FROM post_state JOIN content ON content.position = content"
         " WHERE seq = ? AND from_pos <= ? AND body = from_pos ORDER BY from_pos",
         (seq, snapshot.position),
@@ -102,12 +109,38 @@ def body_versions(snapshot: Snapshot, seq: int) -> list[tuple[int, int]]:
 
 
 def category_ids(snapshot: Snapshot, seq: int) -> tuple[str, ...]:
-    """Return the ids under which a post was put into its categories, whatever has become of these."""
-    rows = snapshot.about(cache_dependencies.categories_of(seq)).execute(
+    """Return the ids under which a post was put into its categories, even of categories that were merged or deleted."""
+    rows = snapshot.about(categories_topic(seq)).execute(
         "SELECT category_id FROM post_category WHERE seq = ? AND from_pos <= ? AND to_pos > ? ORDER BY from_pos",
         (seq, snapshot.position, snapshot.position),
     )
     return tuple(category_id for (category_id,) in rows)
+
+
+def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
+    """Return the categories that a post is in, by name, each once."""
+    return categories_of_each(snapshot, [seq])[seq]
+
+
+def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
+    """Return the categories that each of the posts is in, by name, each once."""
+    rows = (
+        snapshot.about(*map(categories_topic, seqs))
+        .execute(_CATEGORIES, (json.dumps(seqs), snapshot.position))
+        .fetchall()
+    )
+    ids = dict.fromkeys(category_id for _, category_id in rows)
+    known = {category_id: categories.by_id(snapshot, category_id) for category_id in ids}
+    # Two ids may stand for one category, into which others were merged.
+    of_post: dict[int, dict[int, Category]] = {seq: {} for seq in seqs}
+    for seq, category_id in rows:
+        if category := known[category_id]:
+            of_post[seq][category.seq] = category
+    return {seq: sorted(of_post[seq].values(), key=_by_name) for seq in seqs}
+
+
+def _by_name(category: Category) -> tuple[str, int]:
+    return category.name.casefold(), category.seq
 
 
 def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
@@ -118,12 +151,12 @@ def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
 def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:
     """Return how many posts have a status, or exist at all."""
     ks = listing_keys(status)
-    db = snapshot.about(*map(cache_dependencies.listing, ks))
+    db = snapshot.about(*map(listing_topic, ks))
     return sum(count(db, k, snapshot.position) for k in ks)
 
 
 def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
-    row = snapshot.about(cache_dependencies.post(key)).execute(query, (key, snapshot.position)).fetchone()
+    row = snapshot.about(post_topic(key)).execute(query, (key, snapshot.position)).fetchone()
     if row is None:
         return None
     seq, post_id, created_at, version, status, revision, live_revision, published_at, *content = row
@@ -138,3 +171,49 @@ def _post(snapshot: Snapshot, query: str, key: int | str) -> Post | None:
         published_at=published_at,
         **values_of_row(content),
     )
+
+
+# The actor who recorded a post's first event wrote it, and the position of that event is the post's own.
+_WRITTEN_BY: Final = """    FROM change
+    WHERE actor = (SELECT k FROM change_key WHERE name = :actor)
+        AND type = (SELECT k FROM change_key WHERE name = 'post.created')
+        AND position BETWEEN :low AND :high
+"""
+_OF_STATUS: Final = """
+        AND (
+            SELECT status FROM post_state WHERE seq = change.position AND from_pos <= :now ORDER BY from_pos DESC LIMIT 1
+        ) = :status
+"""
+
+
+def positions_written_by(
+    snapshot: Snapshot,
+    actor_id: str,
+    status: PostStatus | None,
+    *,
+    low: int,
+    high: int,
+    limit: int,
+    newest_first: bool,
+) -> list[int]:
+    """Return the positions of the first `limit` posts that the actor wrote from `low` to `high`."""
+    order = "DESC" if newest_first else "ASC"
+    query = (
+        f"SELECT position {_WRITTEN_BY}{_OF_STATUS if status else ''} ORDER BY position {order} LIMIT :limit"
+    )
+    rows = snapshot.db.execute(query, {**_parameters(snapshot, actor_id, status, low, high), "limit": limit})
+    return [position for (position,) in rows]
+
+
+def count_written_by(snapshot: Snapshot, actor_id: str, status: PostStatus | None) -> int:
+    """Return how many posts the actor wrote; it reads each of them."""
+    query = f"SELECT count(*) {_WRITTEN_BY}{_OF_STATUS if status else ''}"
+    values = _parameters(snapshot, actor_id, status, 1, snapshot.position)
+    return int(snapshot.db.execute(query, values).fetchone()[0])
+
+
+def _parameters(
+    snapshot: Snapshot, actor_id: str, status: PostStatus | None, low: int, high: int
+) -> dict[str, object]:
+    values: dict[str, object] = {"actor": actor_id, "low": low, "high": min(high, snapshot.position)}
+    return {**values, "now": snapshot.position, "status": status.value} if status else values

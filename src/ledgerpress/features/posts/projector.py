@@ -28,8 +28,7 @@ from ledgerpress.features.posts.model import (
     known_event,
 )
 from ledgerpress.views.projection.projector import ProjectorBatch, write_all
-from ledgerpress.views.snapshot import OPEN
-from ledgerpress.views.temporal_rows import TemporalRows, TemporalTable
+from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 _State: TypeAlias = tuple[int, int, Lifecycle]
 """seq, the position of the content, the lifecycle."""
@@ -102,12 +101,12 @@ class PostsProjector:
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         return _Posts(db)
 
 
 class _Posts:
-    """The posts that one transaction comes by as they stand, and the rows to be written together."""
+    """The posts of one transaction, and their buffered rows."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -119,7 +118,7 @@ class _Posts:
         self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes."""
+        """Apply an event."""
         event = recorded.event
         if isinstance(event, _OfAPost):
             state = self._state(event.post_id)
@@ -131,11 +130,11 @@ class _Posts:
             self._withdrawn(recorded, event)
 
     def flush(self) -> None:
-        """Write what was kept back."""
+        """Write buffered rows."""
         for table, rows in self._rows.items():
             write_all(self._db, _INSERTS[table], rows)
-        for stretches in (self._articles, self._slugs, self._categories):
-            stretches.flush()
+        for table_rows in (self._articles, self._slugs, self._categories):
+            table_rows.flush()
 
     def _created(self, recorded: Recorded[Event], event: PostCreated) -> None:
         at, header = recorded.position, recorded.header

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.site import commands, model
+from ledgerpress.features.site import commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="site",
@@ -12,6 +12,9 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    dependencies=(queries.DEPENDENCIES,),
+    subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
     pages="ledgerpress.features.site.pages:PAGES",

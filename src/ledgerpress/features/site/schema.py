@@ -5,7 +5,7 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission, RequiredPermission
-from ledgerpress.features import people_queries
+from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
@@ -34,7 +34,7 @@ def site_of(moment: PointInTime) -> Site:
     """Return the site as of a moment."""
     snapshot = moment.snapshot
     return Site(
-        moment=moment, name=people_queries.site_name(snapshot), version=people_queries.site_version(snapshot)
+        moment=moment, name=site_queries.site_name(snapshot), version=site_queries.site_version(snapshot)
     )
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.slugs import model
+from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="slugs",
@@ -12,5 +13,6 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     error_codes=model.ERROR_CODES,
     # --- views ---
+    dependencies=(DependencyRule.by_type({"slug.claimed": [], "slug.released": []}),),
     # --- GraphQL, pages ---
 )

@@ -3,7 +3,8 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.tokens import commands, model
+from ledgerpress.features.tokens import commands, model, projector
+from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="tokens",
@@ -12,6 +13,8 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
+    projectors=(projector.PROJECTOR,),
+    dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.tokens.schema:SCHEMA",
 )

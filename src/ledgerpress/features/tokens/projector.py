@@ -8,38 +8,7 @@ import msgspec
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
-from ledgerpress.views.projection.projector import ImmediateBatch, ProjectorBatch
-
-_EVENTS: Final[frozenset[type[Event]]] = frozenset({TokenCreated, TokenRevoked, Withdrawn})
-
-
-class TokensProjector:
-    """A row for each token. One whose creation was withdrawn has no hash, so that no secret leads to it."""
-
-    name: Final = "tokens"
-    version: Final = 1
-    schema: Final = """
-        CREATE TABLE token (
-            seq INTEGER PRIMARY KEY,           -- the position at which it was made
-            id TEXT NOT NULL UNIQUE,
-            actor_id TEXT,                     -- this and the next three are NULL where the creation was withdrawn
-            name TEXT,
-            role TEXT,
-            secret_hash TEXT,                  -- SHA-256, in hex
-            scopes TEXT,                       -- a JSON array; NULL for all that the role may do
-            expires_at INTEGER,                -- microseconds since 1970, UTC; NULL for never
-            created_at INTEGER NOT NULL,       -- when it was recorded
-            revoked_pos INTEGER,               -- the position at which it was revoked
-            revoked_at INTEGER
-        ) STRICT;
-    """
-    indexes: Final = """
-        CREATE INDEX token_of_secret ON token (secret_hash);
-    """
-
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
-        return ImmediateBatch(db, _EVENTS, _apply)
+from ledgerpress.views.projection.projector import ImmediateProjector
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
@@ -75,3 +44,30 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
 
 def _revoke(db: sqlite3.Connection, token_id: str, position: int, at: int) -> None:
     db.execute("UPDATE token SET revoked_pos = ?, revoked_at = ? WHERE id = ?", (position, at, token_id))
+
+
+# A row for each token. One whose creation was withdrawn has no hash, so that no secret leads to it.
+PROJECTOR: Final = ImmediateProjector(
+    name="tokens",
+    version=1,
+    schema="""
+        CREATE TABLE token (
+            seq INTEGER PRIMARY KEY,           -- the position at which it was made
+            id TEXT NOT NULL UNIQUE,
+            actor_id TEXT,                     -- this and the next three are NULL where the creation was withdrawn
+            name TEXT,
+            role TEXT,
+            secret_hash TEXT,                  -- SHA-256, in hex
+            scopes TEXT,                       -- a JSON array; NULL for all that the role may do
+            expires_at INTEGER,                -- microseconds since 1970, UTC; NULL for never
+            created_at INTEGER NOT NULL,       -- when it was recorded
+            revoked_pos INTEGER,               -- the position at which it was revoked
+            revoked_at INTEGER
+        ) STRICT;
+    """,
+    indexes="""
+        CREATE INDEX token_of_secret ON token (secret_hash);
+    """,
+    events=frozenset({TokenCreated, TokenRevoked, Withdrawn}),
+    apply=_apply,
+)

@@ -40,7 +40,7 @@ class Token:
 def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
     """Return the token of a secret by the secret's SHA-256 in hex.
 
-    It is told as the views know it now, even past the snapshot's position: a revocation waits for nothing.
+    It is as the views are now, even past the snapshot's position: a revocation takes effect at once.
     """
     row = snapshot.db.execute(
         f"SELECT {_COLUMNS} FROM token WHERE secret_hash = ?",  # noqa: S608

@@ -15,7 +15,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, delete
-from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
+from ledgerpress.views.files.tables import ViewsDamaged, ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector import Projector
@@ -205,6 +205,8 @@ class ActiveViews:
             self._live = await self._open(path, resume=resume)
             self._inode, self._since = self._directory.identity(path), self._clock.now()
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, ViewsDamaged) and not self._directory.is_ours(path):
+                raise ViewsOfOtherVersions("its tables are those of other features") from error
             if is_damage(error):
                 raise _UnusableViews(error) from error
             if self._directory.current == path:

@@ -1,6 +1,6 @@
 """Views in the making: a file of their own, written in large batches, the indexes that only readers use at the end.
 
-Every batch is committed with its checkpoints, so whoever finds a file that a killed process left goes on with it.
+Every batch is committed with its checkpoints, so another process continues with a file that a killed process left.
 """
 
 import hashlib
@@ -36,11 +36,11 @@ BATCH: Final = 10_000
 
 
 class PayloadWithdrawnDuringBuild(EventLogError):
-    """The file holds what a payload said that was withdrawn since: it must be deleted, and begun anew."""
+    """The file holds what a payload said that was withdrawn since: it must be deleted, and begun again."""
 
 
 class ViewsBuild:
-    """A views file that nobody reads yet."""
+    """A views file that has no reader yet."""
 
     def __init__(self, path: Path, db: sqlite3.Connection, projectors: Sequence[Projector]) -> None:
         """Take an open connection; `open` makes one."""
@@ -86,12 +86,12 @@ class ViewsBuild:
 
     def take_over(self, views: Path, names: Collection[str]) -> None:
         """Copy the rows of the projections `names` from `views`, as they are at one position. For a file just begun."""
-        self.db.execute("ATTACH ? AS kept", (uri(views, mode="ro"),))
+        self.db.execute("ATTACH ? AS source", (uri(views, mode="ro"),))
         try:
             with transaction(self.db):
                 self._copy(names)
         finally:
-            self.db.execute("DETACH kept")
+            self.db.execute("DETACH source")
 
     async def follow(
         self,
@@ -120,7 +120,7 @@ class ViewsBuild:
                 progress(self.position, until)
 
     def finish(self) -> None:
-        """Make the indexes that only readers use, and keep them up from now on."""
+        """Create the indexes that only readers use."""
         _set(self.db, INDEXING_PRAGMAS)
         with transaction(self.db):
             create_indexes(self.db, self._projectors)
@@ -128,13 +128,13 @@ class ViewsBuild:
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
         """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
-        found = {}
+        digests_by_name = {}
         for projector in self._projectors:
             tables = sorted(tables_of(projector))
             if digests.keys() >= set(tables):
                 lines = [f"{table} {digests[table].rows} {digests[table].sha256}\n" for table in tables]
-                found[projector.name] = hashlib.sha256("".join(lines).encode()).hexdigest()
-        checkpoints.keep_digests(self.db, self.position, found)
+                digests_by_name[projector.name] = hashlib.sha256("".join(lines).encode()).hexdigest()
+        checkpoints.keep_digests(self.db, self.position, digests_by_name)
 
     def close(self) -> None:
         """Give the file back."""
@@ -151,9 +151,9 @@ class ViewsBuild:
                 continue
             for table in tables_of(projector):
                 self.db.execute(f'DELETE FROM main."{table}"')  # noqa: S608
-                self.db.execute(f'INSERT INTO main."{table}" SELECT * FROM kept."{table}"')  # noqa: S608
+                self.db.execute(f'INSERT INTO main."{table}" SELECT * FROM source."{table}"')  # noqa: S608
             self.db.execute(
-                "INSERT OR REPLACE INTO main.projection SELECT * FROM kept.projection WHERE name = ?",
+                "INSERT OR REPLACE INTO main.projection SELECT * FROM source.projection WHERE name = ?",
                 (projector.name,),
             )
 

@@ -1,4 +1,4 @@
-"""Tells, for about a microsecond, whether anyone, in any process, has committed a change to a views file."""
+"""Detects in about a microsecond whether any process has committed a change to a views file."""
 
 import sqlite3
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class ChangeDetector:
         self._views_version = _unknown()
 
     def read(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nobody has changed anything.
+        """Return how far the views have come: the same object as long as nothing has changed.
 
         They count as not settled where they cannot be read.
         """
@@ -47,7 +47,7 @@ class ChangeDetector:
         return self._views_version
 
     def close(self) -> None:
-        """Give the connection back; whoever asks again gets another."""
+        """Close the connection; the next read opens another."""
         if self._db is not None:
             self._db.close()
             self._db = None

@@ -17,7 +17,7 @@ _Row: TypeAlias = tuple[Any, ...]
 class RowDifference:
     """A row that is only before (`after` is null), only after (`before` is null), or otherwise after.
 
-    `key` tells which row; `before` and `after` have the other columns: those that differ, or all where the row is on
+    `key` identifies the row; `before` and `after` have the other columns: those that differ, or all where the row is on
     one side.
     """
 
@@ -31,7 +31,7 @@ class RowDifference:
 class TableDifference:
     """How a table comes out: its digests on either side, `None` where there is no such table, and the rows that differ.
 
-    Rows are told apart by the table's key, and by all that they have in common where the key is another one. The
+    Rows are identified by the table's key, and by all that they have in common where the key is another one. The
     columns that are on one side only, `columns_before` and `columns_after`, are not compared.
     """
 
@@ -69,24 +69,24 @@ def compare(
 def _differences(
     before: sqlite3.Connection,
     after: sqlite3.Connection,
-    found: TableDifference,
+    difference: TableDifference,
     report: Callable[[RowDifference], None],
 ) -> TableDifference:
-    table = found.table
+    table = difference.table
     old, new = tables.columns(before, table), tables.columns(after, table)
-    if found.before and found.after:
-        found.columns_before = [name for name in old if name not in new]
-        found.columns_after = [name for name in new if name not in old]
+    if difference.before and difference.after:
+        difference.columns_before = [name for name in old if name not in new]
+        difference.columns_after = [name for name in new if name not in old]
     common = [name for name in old if name in new]
     if not common:
         # No row of one side is one of the other: each stands alone, with all its columns.
         for row in tables.rows(before, table, old, tables.key(before, table)):
-            found.removed += 1
+            difference.removed += 1
             report(_difference(table, old, tables.key(before, table), row, None))
         for row in tables.rows(after, table, new, tables.key(after, table)):
-            found.added += 1
+            difference.added += 1
             report(_difference(table, new, tables.key(after, table), None, row))
-        return found
+        return difference
     keys = tables.key(after, table)
     if {column.name for column in keys} != {column.name for column in tables.key(before, table)}:
         keys = [KeyColumn(name, descending=False) for name in common]
@@ -96,13 +96,13 @@ def _differences(
         if row_before == row_after:
             continue
         if row_before is None:
-            found.added += 1
+            difference.added += 1
         elif row_after is None:
-            found.removed += 1
+            difference.removed += 1
         else:
-            found.changed += 1
+            difference.changed += 1
         report(_difference(table, common, keys, row_before, row_after))
-    return found
+    return difference
 
 
 def _merged(
@@ -111,25 +111,25 @@ def _merged(
     """Yield the rows of both sides in the order of their keys, those of one key together."""
     places = [(common.index(name), descending) for name, descending in keys]
 
-    def order(one: _Row, other: _Row) -> int:
+    def order(left: _Row, right: _Row) -> int:
         for place, descending in places:
-            a, b = _sortable(one[place]), _sortable(other[place])
+            a, b = _sortable(left[place]), _sortable(right[place])
             if a != b:
                 return -1 if (a < b) != descending else 1
         return 0
 
     in_order = cmp_to_key(order)
-    one, other = next(before, None), next(after, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and in_order(one) < in_order(other)):
-            yield one, None
-            one = next(before, None)
-        elif one is None or in_order(other) < in_order(one):
-            yield None, other
-            other = next(after, None)
+    old_row, new_row = next(before, None), next(after, None)
+    while old_row is not None or new_row is not None:
+        if new_row is None or (old_row is not None and in_order(old_row) < in_order(new_row)):
+            yield old_row, None
+            old_row = next(before, None)
+        elif old_row is None or in_order(new_row) < in_order(old_row):
+            yield None, new_row
+            new_row = next(after, None)
         else:
-            yield one, other
-            one, other = next(before, None), next(after, None)
+            yield old_row, new_row
+            old_row, new_row = next(before, None), next(after, None)
 
 
 def _sortable(value: object) -> tuple[int, Any]:

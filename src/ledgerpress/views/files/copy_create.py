@@ -29,7 +29,7 @@ from ledgerpress.views.files.copy_format import (
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.projection import checkpoints
 
-_LOOK = 0.005
+_POLL_INTERVAL = 0.005
 """Seconds between two attempts to find the write-ahead log empty."""
 
 
@@ -64,7 +64,7 @@ def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]
         # Closed after the connection: closing it takes the connection's locks away.
         file = stack.enter_context(views.open("rb", buffering=0))
         where = uri(views, mode="rw")
-        # It never waits for a lock, since whoever empties the write-ahead log keeps others from writing while it waits.
+        # It never waits for a lock, since emptying the write-ahead log blocks other writers while it waits.
         db = stack.enter_context(closing(sqlite3.connect(where, uri=True, isolation_level=None, timeout=0)))
         db.execute("PRAGMA query_only = ON")
         while not _stands_still(db, Path(f"{views}-wal")):
@@ -73,7 +73,7 @@ def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]
                     f"the views have been read or copied without a pause for {BUSY_TIMEOUT:.0f} seconds, as a rebuild does "
                     "that compares, or another snapshot: try again when that is done"
                 )
-            time.sleep(_LOOK)
+            time.sleep(_POLL_INTERVAL)
         yield db, file
 
 
@@ -89,7 +89,7 @@ def _stands_still(db: sqlite3.Connection, write_ahead_log: Path) -> bool:
         if not is_busy(error):
             raise
         return False
-    # It could not be emptied since the transaction began: that waits for whoever reads from it.
+    # It could not be emptied since the transaction began: that waits for readers of it.
     if write_ahead_log.stat().st_size == 0:
         return True
     db.execute("ROLLBACK")

@@ -1,6 +1,6 @@
 """The file of a views snapshot: a line of JSON that says what it is, the views themselves, and a line with a checksum.
 
-The first line comes first so that whoever restores knows before gigabytes have come whether they are of any use; the
+The first line comes first so that a restore knows before it reads gigabytes whether they are of any use; the
 checksum comes last so that a snapshot is written in one go, to a pipe too. `head -1 FILE` shows what it is.
 """
 
@@ -117,13 +117,13 @@ def copy(source: BinaryIO, target: BinaryIO, size: int, digest: "hashlib._Hash",
         while done < size:
             # The other piece may still be being hashed; this one is not, since its turn came before that.
             whole = memoryview(pieces[number % 2])[: min(PIECE, size - done)]
-            found = _fill(source, whole)
+            length = _fill(source, whole)
             if hashed is not None:
                 hashed.result()
-            hashed = hashing.submit(digest.update, whole[:found])
-            write_whole(target, whole[:found])
-            done, number = done + found, number + 1
-            if found < len(whole):
+            hashed = hashing.submit(digest.update, whole[:length])
+            write_whole(target, whole[:length])
+            done, number = done + length, number + 1
+            if length < len(whole):
                 break
             progress(min(number, total), total)
     return done
@@ -133,21 +133,21 @@ def _fill(source: BinaryIO, piece: memoryview) -> int:
     """Read until `piece` is full or the source has ended, and return how many bytes there were."""
     done = 0
     while done < len(piece):
-        found: int = source.readinto(piece[done:])  # type: ignore[attr-defined]  # every open binary file has it
-        if not found:
+        length: int = source.readinto(piece[done:])  # type: ignore[attr-defined]  # every open binary file has it
+        if not length:
             break
-        done += found
+        done += length
     return done
 
 
 def _manifest(line: bytes, name: str) -> Manifest:
     try:
-        found = msgspec.json.decode(line, type=_AnyVersion).version
+        version = msgspec.json.decode(line, type=_AnyVersion).version
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ViewsCopyInvalid(f"{name} is no snapshot of views") from error
-    if found != VERSION:
+    if version != VERSION:
         raise ViewsCopyInvalid(
-            f"{name} was written by another version of LedgerPress (format {found}; this one reads {VERSION}): "
+            f"{name} was written by another version of LedgerPress (format {version}; this one reads {VERSION}): "
             "take a snapshot with this version, or let the node replay the log"
         )
     try:
@@ -159,6 +159,6 @@ def _manifest(line: bytes, name: str) -> Manifest:
     return manifest
 
 
-def rows_digests(found: Mapping[str, tuple[int, str]]) -> dict[str, RowsDigest]:
+def rows_digests(digests: Mapping[str, tuple[int, str]]) -> dict[str, RowsDigest]:
     """Return digests as a manifest holds them."""
-    return {name: RowsDigest(position, sha256) for name, (position, sha256) in found.items()}
+    return {name: RowsDigest(position, sha256) for name, (position, sha256) in digests.items()}

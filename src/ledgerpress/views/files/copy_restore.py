@@ -70,7 +70,7 @@ class Copied:
                 )
             for begun in self._directory.unfinished():
                 delete(begun)
-            # Killed from here on, it leaves whole views that nobody uses, which whoever makes views goes on with.
+            # Killed from here on, it leaves complete views that are not in use, with which the next build continues.
             views = self._directory.vacant()
             self._path.rename(views)
             with suppress(OSError):  # as where a file system cannot sync a directory

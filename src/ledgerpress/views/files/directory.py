@@ -1,4 +1,4 @@
-"""Which views file of a data directory is in use, which is kept for a roll-back, and which is in the making.
+"""Which views file of a data directory is in use, which is the former one, and which is being built.
 
 A small file, `views.json`, names the one in use and the former one. It is replaced in one step, and every process on
 the directory looks at it. Views files are called `views-<digest>-<number>.sqlite`: the digest is of the versions and
@@ -17,12 +17,13 @@ from typing import Final
 import msgspec
 
 from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.sqlite.connection import statements
 from ledgerpress.views.files.tables import normalized
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector import Projector
 
-_NAMED_BEFORE: Final = {"feb2e975": "34636194"}
-"""The digest in use for files that were named when comments in the SQL were still part of the digest.
+_NAMED_BEFORE: Final = {"eaca085b": "34636194"}
+"""The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
 
 It is the digest of the same tables, so existing files stay in use. It has no effect once a projector's version changes.
 """
@@ -62,8 +63,8 @@ class ViewsDirectory:
 
     def in_use(self) -> ViewsPointer:
         """Return which files are in use; names whose file is missing are left out."""
-        found = self._named()
-        return ViewsPointer(self._existing(found.current), self._existing(found.former), found.declined)
+        named = self._named()
+        return ViewsPointer(self._existing(named.current), self._existing(named.former), named.declined)
 
     @property
     def current(self) -> Path | None:
@@ -73,13 +74,13 @@ class ViewsDirectory:
 
     @property
     def former(self) -> Path | None:
-        """The views that were in use before, kept for a roll-back."""
+        """The views that were in use before, for a roll-back."""
         name = self.in_use().former
         return self.data / name if name else None
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the views in use are another version's, and nobody chose them over this one's."""
+        """Whether the views in use are another version's, and no operator chose them over this one's."""
         in_use = self.in_use()
         return in_use.current is not None and self.digest not in (_digest(in_use.current), in_use.declined)
 
@@ -88,20 +89,22 @@ class ViewsDirectory:
         return _digest(views.name) == self.digest
 
     def identity(self, views: Path) -> int:
-        """Return what tells a file from another one that took its name. Raises `OSError` where there is none."""
+        """Return what distinguishes a file from another one of the same name. Raises `OSError` where there is none."""
         return views.stat().st_ino
 
     def unfinished(self) -> list[Path]:
-        """Return the files that are neither in use nor kept, newest first: begun, or left behind."""
+        """Return the files that are neither in use nor the former one, newest first: begun, or left behind."""
         in_use = self.in_use()
         files = [
-            one for one in self.data.glob("views-*.sqlite") if one.name not in (in_use.current, in_use.former)
+            file
+            for file in self.data.glob("views-*.sqlite")
+            if file.name not in (in_use.current, in_use.former)
         ]
-        return sorted(files, key=lambda one: _number(one.name), reverse=True)
+        return sorted(files, key=lambda file: _number(file.name), reverse=True)
 
     def resumable(self) -> Path | None:
         """Return the file that these projectors had begun, if there is one."""
-        return next((one for one in self.unfinished() if _digest(one.name) == self.digest), None)
+        return next((file for file in self.unfinished() if _digest(file.name) == self.digest), None)
 
     def vacant(self) -> Path:
         """Return the path of a new file."""
@@ -110,7 +113,7 @@ class ViewsDirectory:
         names = [
             named.current or "",
             named.former or "",
-            *(one.name for one in self.data.glob("views-*.sqlite")),
+            *(file.name for file in self.data.glob("views-*.sqlite")),
         ]
         return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
@@ -121,7 +124,7 @@ class ViewsDirectory:
             yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
-        """Have every process use the file `to`, and keep the one in use until now as the former.
+        """Make every process use the file `to`; the one in use until now is then the former.
 
         Without `keep_former` that is deleted. Raises `ViewsGone` where the file `to` is missing.
         """
@@ -149,7 +152,7 @@ class ViewsDirectory:
         """Delete every views file but the one in use, and return them."""
         with self._changing():
             in_use = self.in_use()
-            dropped = [one for one in self.data.glob("views-*.sqlite") if one.name != in_use.current]
+            dropped = [file for file in self.data.glob("views-*.sqlite") if file.name != in_use.current]
             if in_use.former:
                 self._write(ViewsPointer(in_use.current, None, in_use.declined))
             for file in dropped:
@@ -180,9 +183,13 @@ class ViewsDirectory:
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:
-    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone."""
+    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone.
+
+    So it identifies a set of features by what they write. The order of features does not matter.
+    """
     made_by = sorted(
-        f"{one.name} {one.version} {normalized(one.schema)} {normalized(one.indexes)}" for one in projectors
+        f"{projector.name} {projector.version} {' '.join(sorted(map(normalized, statements(projector.schema + projector.indexes))))}"
+        for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -190,19 +197,19 @@ def digest_of(projectors: Sequence[Projector]) -> str:
 
 
 def delete(views: Path) -> None:
-    """Delete a views file, and what SQLite keeps beside it."""
+    """Delete a views file, and SQLite's files alongside it."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{views}{suffix}").unlink(missing_ok=True)
 
 
 def _digest(name: str) -> str | None:
-    found = _NAME.fullmatch(name)
-    return found["digest"] if found else None
+    match = _NAME.fullmatch(name)
+    return match["digest"] if match else None
 
 
 def _number(name: str) -> int:
-    found = _NAME.fullmatch(name)
-    return int(found["number"]) if found else 0
+    match = _NAME.fullmatch(name)
+    return int(match["number"]) if match else 0
 
 
 @contextmanager

@@ -40,14 +40,16 @@ def columns(db: sqlite3.Connection, table: str) -> list[str]:
 
 
 def key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
-    """Return the columns by which a table's rows are told apart and ordered; all, where it has no primary key."""
-    found = db.execute(
+    """Return the columns that identify and order a table's rows; all, where it has no primary key."""
+    columns_of_key = db.execute(
         'SELECT x.name, x."desc" FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS x'
         " WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno",
         (table,),
     ).fetchall()
-    found = found or db.execute("SELECT name, 0 FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
-    return [KeyColumn(name, bool(desc)) for name, desc in found] or [
+    columns_of_key = (
+        columns_of_key or db.execute("SELECT name, 0 FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
+    )
+    return [KeyColumn(name, bool(desc)) for name, desc in columns_of_key] or [
         KeyColumn(name, descending=False) for name in columns(db, table)
     ]
 

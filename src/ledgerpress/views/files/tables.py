@@ -1,4 +1,4 @@
-"""The tables of a views file: made, checked, and told from those of another program."""
+"""The tables of a views file: created, checked, and distinguished from those of another program."""
 
 import re
 import sqlite3
@@ -58,7 +58,7 @@ def create_indexes(db: sqlite3.Connection, projectors: Sequence[Projector]) -> N
 
 
 def recreate(db: sqlite3.Connection, projectors: Sequence[Projector], *, began_at: int) -> None:
-    """Empty the file, and make all tables and indexes anew."""
+    """Empty the file, and create all tables and indexes again."""
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (name,) in tables.fetchall():
         db.execute(f'DROP TABLE "{name}"')
@@ -72,17 +72,19 @@ def check_tables(db: sqlite3.Connection, projectors: Sequence[Projector], *, ind
     """
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ViewsDamaged("it does not say that it holds views")
-    found = _normalized_schema(db)
+    actual = _normalized_schema(db)
     with closing(_whole(projectors)) as whole:
         expected = _normalized_schema(whole)
-    if not {"projection", "views"} <= {name for name, _ in found}:
+    if not {"projection", "views"} <= {name for name, _ in actual}:
         raise ViewsDamaged("it lacks the checkpoints")
-    if not found <= expected or (indexes and found != expected):
+    if not actual <= expected or (indexes and actual != expected):
         made_by = set(db.execute("SELECT name, version FROM projection"))
-        if made_by == {(one.name, one.version) for one in projectors}:
+        if made_by == {(projector.name, projector.version) for projector in projectors}:
             raise ViewsDamaged("its tables are not those of the projectors")
         raise ViewsOfOtherVersions("its tables are those of other versions of the projectors")
-    if {name for (name,) in db.execute("SELECT name FROM projection")} != {one.name for one in projectors}:
+    if {name for (name,) in db.execute("SELECT name FROM projection")} != {
+        projector.name for projector in projectors
+    }:
         raise ViewsDamaged("it lacks the checkpoint of a projection")
 
 

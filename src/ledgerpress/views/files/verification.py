@@ -1,4 +1,4 @@
-"""Compares the views in use with ones made anew from the log, in a temporary file beside them."""
+"""Compares the views in use with views rebuilt from the log, in a temporary file alongside them."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,14 +69,14 @@ async def check_views(
             return None
         points = checkpoints.read(snapshot.db)
     with _nameless(views.parent) as db:
-        anew = _RebuiltViews(db, log, codec, projectors)
-        await anew.follow(points, progress)
+        rebuilt = _RebuiltViews(db, log, codec, projectors)
+        await rebuilt.follow(points, progress)
         # Only now is what others write held back from view: the longer that lasts, the larger their file grows.
         with reading(views) as snapshot:
             if snapshot is None:
                 return None
             points = checkpoints.read(snapshot.db)
-            failure = await anew.follow(points, progress)
+            failure = await rebuilt.follow(points, progress)
             if failure is not None:
                 return ViewsVerification(snapshot.position, failure=failure)
             return _compared(snapshot, points, db)
@@ -87,7 +87,7 @@ def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
     """Lend a new database in `directory` whose file has no name any more: it ends with the process, however that ends."""
     with NamedTemporaryFile(prefix=".verify-", dir=directory) as file:
         db = sqlite3.connect(file.name, isolation_level=None)
-        # Nothing is to be kept. With a journal in a file SQLite would mind that this one has no name.
+        # Nothing is stored. With a journal in a file SQLite would mind that this one has no name.
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -65536")
@@ -98,10 +98,10 @@ def _nameless(directory: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _compared(
-    snapshot: Snapshot, points: Mapping[str, Checkpoint], anew: sqlite3.Connection
+    snapshot: Snapshot, points: Mapping[str, Checkpoint], rebuilt: sqlite3.Connection
 ) -> ViewsVerification:
     tables = table_digests(snapshot.db, BOOKKEEPING)
-    expected = table_digests(anew, BOOKKEEPING)
+    expected = table_digests(rebuilt, BOOKKEEPING)
     return ViewsVerification(
         snapshot.position,
         tables,

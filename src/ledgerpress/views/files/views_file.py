@@ -101,7 +101,7 @@ class ViewsFile:
                 raise
 
     async def sweep(self) -> bool:
-        """Overwrite what the last renewal deleted; return whether that is done, which it is not while somebody reads.
+        """Overwrite what the last renewal deleted; return whether that is done, which it is not while there are readers.
 
         It does nothing where nothing is left to do. A process that was killed in between leaves it to the next.
         """
@@ -133,7 +133,7 @@ class ViewsFile:
             return checkpoints.read(snapshot.db)
 
     def views_version(self) -> ViewsVersion:
-        """Return how far the views have come: the same object as long as nobody, in any process, changes anything."""
+        """Return how far the views have come: the same object as long as no process changes anything."""
         return self._watch.read()
 
     async def aclose(self) -> None:
@@ -156,7 +156,7 @@ class ViewsFile:
 
 
 class ResetTransaction:
-    """One transaction in which the views are emptied and written anew."""
+    """One transaction in which the views are emptied and rebuilt."""
 
     def __init__(self, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
         self._writer = writer

@@ -1,4 +1,4 @@
-"""The tree of pages as one transaction comes by it: pages read once and changed in memory, written in `flush`.
+"""The tree of pages in one transaction: pages read once and changed in memory, written in `flush`.
 
 Only the directory is always read and written in its table: a listing has one row of it for some two thousand posts.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from ledgerpress.views.projection.projector import write_all
-from ledgerpress.views.snapshot import OPEN
+from ledgerpress.views.temporal_rows import OPEN
 
 Key: TypeAlias = tuple[int, int]
 """A place in a listing: published_at, post."""
@@ -68,7 +68,7 @@ class Page:
                 return (*row, None)
         return None
 
-    def beside(self, key: Key) -> Entry | None:
+    def neighbour(self, key: Key) -> Entry | None:
         """Return the page below this branch that comes before the one with the key, else the one after it."""
         number = bisect_left(self.live, key)
         if number:
@@ -78,7 +78,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf, the range of keys that it holds, and where it stands: its entry, and its branch with that one's own."""
+    """A leaf, the range of keys that it holds, and its place: its entry, and its branch with that one's own."""
 
     page: Page
     first: Key
@@ -98,7 +98,7 @@ class Pages:
         self._last: int | None = None
 
     def get(self, id: int) -> Page:
-        """Return the page, which nobody MUST change but by the methods below."""
+        """Return the page, which MUST be changed by the methods below alone."""
         page = self._pages.get(id)
         if page is None:
             page = self._pages[id] = Page(id)
@@ -186,7 +186,7 @@ class Directory:
         insort(known, place, key=_first_key)
         return place
 
-    def beside(self, k: int, key: Key) -> Entry | None:
+    def neighbour(self, k: int, key: Key) -> Entry | None:
         """Return the branch that comes before the one with this key, else the one after it."""
         row = self._db.execute(_BELOW, (k, *key)).fetchone() or self._db.execute(_ABOVE, (k, *key)).fetchone()
         return None if row is None else Entry(*row)

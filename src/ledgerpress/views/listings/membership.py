@@ -1,14 +1,13 @@
-"""Who is in which listing, as of every position: pages of membership, split by key and by time.
+"""Which item is in which listing, as of every position: pages of membership, split by key and by time.
 
-A membership is the stretch of positions through which a post was in a listing. Memberships are the rows of
-leaf pages, leaves are the rows of branch pages, and branches stand in a directory: a multiversion B-tree of
-three levels. The pages in use at a position part all keys among them without gap or overlap, so whoever reads
-as of that position walks as if there had never been any other page. `ledgerpress.views.listings.queries` has the
-queries, `ledgerpress.views.listings.page_splits` says when a page gives way to new ones, and `listing_tree` keeps
-the pages that a transaction comes by.
+A membership is the range of positions in which an item (`post`) was in a listing. Memberships are the rows of leaf
+pages, leaves are the rows of branch pages, and branches are in a directory: a multiversion B-tree of three levels. The
+pages in use at a position divide all keys among them without gap or overlap, so a reader as of that position walks as
+if there had never been any other page. `ledgerpress.views.listings.queries` has the queries, `page_splits` decides when
+new pages replace a page, and `btree_pages` holds the pages of a transaction.
 
-Nothing is remembered beyond a transaction, which the caller owns: the rows depend on the order of the changes
-alone, not on how they were batched.
+Nothing is held beyond a transaction, which the caller owns: the rows depend on the order of the changes alone, not on
+how they were batched.
 """
 
 import sqlite3
@@ -18,10 +17,10 @@ from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, Pages
 from ledgerpress.views.listings.page_splits import PageLimits, balance
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector import write_all
-from ledgerpress.views.step_rows import StepRows
+from ledgerpress.views.temporal_rows import StepRows
 
 SCHEMA: Final = """
--- How a listing stands now. `touched` is the position of its last change.
+-- The current state of a listing. `touched` is the position of its last change.
 CREATE TABLE listing (
     k INTEGER PRIMARY KEY, touched INTEGER NOT NULL, n INTEGER NOT NULL, newest_published_at INTEGER
 ) STRICT;
@@ -83,17 +82,17 @@ _NEWEST: Final = """
 
 
 class Memberships:
-    """All listings, as one transaction comes by them. Nothing but the directory is written before `flush`."""
+    """All listings in one transaction. Only the directory is written before `flush`."""
 
     def __init__(self, db: sqlite3.Connection, limits: PageLimits = LIMITS) -> None:
         self._db = db
         self._limits = limits
         self._pages = Pages(db)
         self._directory = Directory(db)
-        self._standings: dict[int, _Standing] = {}
+        self._states: dict[int, _ListingState] = {}
         self._leaves: dict[int, Leaf] = {}
-        self._counts = StepRows(db, "count_step", "n", at_first=0)
-        self._newest_times = StepRows(db, "newest_step", "newest_published_at", at_first=None)
+        self._counts = StepRows(db, "count_step", "n", initial=0)
+        self._newest_times = StepRows(db, "newest_step", "newest_published_at", initial=None)
 
     def open(self, k: int, published_at: int, post: int, position: int) -> None:
         """Put the post into listing `k` from `position` on, at `published_at` (microseconds since 1970 UTC).
@@ -101,15 +100,15 @@ class Memberships:
         Raises `MembershipRefused` where it is there already, or the listing was changed at a later position.
         """
         key = (published_at, post)
-        listing = self._standing(k) or self._begin(k, position)
-        if listing.touched > position:
+        listing = self._state(k) or self._begin(k, position)
+        if listing.changed_at > position:
             raise _late(listing, key, position)
         leaf = self._leaf(k, key)
         page = leaf.page
         if page.find(key):
             why = "the post is in the listing already"
             raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
-        just_left = page.ended_at(key, position) if listing.touched == position else None
+        just_left = page.ended_at(key, position) if listing.changed_at == position else None
         rows = len(page.ends)
         self._pages.add(page, just_left or (published_at, post, position, None))
         if just_left is None and rows >= self._limits.rows:
@@ -125,8 +124,8 @@ class Memberships:
         Raises `MembershipRefused` where it is not there, or the listing was changed at a later position.
         """
         key = (published_at, post)
-        listing = self._standing(k)
-        if listing is not None and listing.touched > position:
+        listing = self._state(k)
+        if listing is not None and listing.changed_at > position:
             raise _late(listing, key, position)
         leaf = self._leaf(k, key) if listing is not None else None
         row = leaf.page.find(key) if leaf is not None else None
@@ -147,7 +146,7 @@ class Memberships:
 
     def flush(self) -> None:
         """Write what has changed."""
-        changed = [listing for listing in self._standings.values() if listing.changed]
+        changed = [listing for listing in self._states.values() if listing.changed]
         for listing in changed:
             self._end_steps(listing)
         self._pages.flush()
@@ -156,26 +155,26 @@ class Memberships:
         write_all(
             self._db,
             "INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)",
-            [(one.k, one.touched, one.n, one.newest) for one in changed],
+            [(listing.k, listing.changed_at, listing.n, listing.newest) for listing in changed],
         )
 
-    def _standing(self, k: int) -> "_Standing | None":
-        found = self._standings.get(k)
-        if found is None:
+    def _state(self, k: int) -> "_ListingState | None":
+        state = self._states.get(k)
+        if state is None:
             row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
             if row is not None:
-                found = self._standings[k] = _Standing(*row)
-        return found
+                state = self._states[k] = _ListingState(*row)
+        return state
 
-    def _begin(self, k: int, position: int) -> "_Standing":
+    def _begin(self, k: int, position: int) -> "_ListingState":
         branch, leaf = self._pages.make(), self._pages.make()
         self._directory.add(k, (LOWEST, LOWEST), position, branch.id)
         self._pages.add(branch, (LOWEST, LOWEST, position, leaf.id))
-        self._standings[k] = found = _Standing(k, position, 0, None)
-        return found
+        self._states[k] = state = _ListingState(k, position, 0, None)
+        return state
 
     def _leaf(self, k: int, key: Key) -> Leaf:
-        """Return the leaf that holds the key. It is mostly the one that was last asked for."""
+        """Return the leaf that holds the key. It is mostly the one that was returned last."""
         leaf = self._leaves.get(k)
         if leaf is None or not leaf.first <= key < leaf.end:
             leaf = self._leaves[k] = self._pages.leaf(self._directory.find(k, key), key)
@@ -185,10 +184,10 @@ class Memberships:
         del self._leaves[k]
         balance(self._pages, self._directory, k, leaf, position, self._limits)
 
-    def _newest(self, listing: "_Standing", left: int, leaf: Leaf) -> int | None:
-        """Return the date of the newest post, now that one that bore that date has left its leaf.
+    def _newest(self, listing: "_ListingState", left: int, leaf: Leaf) -> int | None:
+        """Return the date of the newest post, after one with the greatest date has left its leaf.
 
-        No post is later than `left`, so whatever stands to the right of the leaf bears this date, too.
+        No post is later than `left`, so every post to the right of the leaf has this date, too.
         """
         if listing.n == 1:
             return None
@@ -198,16 +197,16 @@ class Memberships:
         row = self._db.execute(_NEWEST, (listing.k, left)).fetchone()
         return None if row is None else int(row[0])
 
-    def _record(self, listing: "_Standing", position: int, n: int, newest: int | None) -> None:
-        if listing.touched < position:
+    def _record(self, listing: "_ListingState", position: int, n: int, newest: int | None) -> None:
+        if listing.changed_at < position:
             if listing.changed:
                 self._end_steps(listing)
-            listing.touched, listing.before = position, (listing.n, listing.newest)
+            listing.changed_at, listing.before = position, (listing.n, listing.newest)
         listing.n, listing.newest, listing.changed = n, newest, True
 
-    def _end_steps(self, listing: "_Standing") -> None:
-        """Keep the steps at the position of the last change: there will be no more changes there."""
-        k, position = listing.k, listing.touched
+    def _end_steps(self, listing: "_ListingState") -> None:
+        """Buffer the steps at the position of the last change: there will be no more changes there."""
+        k, position = listing.k, listing.changed_at
         if listing.before is None:
             listing.before = self._counts.before(k, position), self._newest_times.before(k, position)
             self._counts.remove(k, position)
@@ -219,23 +218,23 @@ class Memberships:
             self._newest_times.add(k, position, listing.newest)
 
 
-class _Standing:
-    """How a listing stands, whether that is still to be written, and how it stood before the last position.
+class _ListingState:
+    """The state of a listing, whether that is still to be written, and the state before the last position.
 
     `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
     """
 
-    __slots__ = ("before", "changed", "k", "n", "newest", "touched")
+    __slots__ = ("before", "changed", "changed_at", "k", "n", "newest")
 
-    def __init__(self, k: int, touched: int, n: int, newest: int | None) -> None:
+    def __init__(self, k: int, changed_at: int, n: int, newest: int | None) -> None:
         self.k = k
-        self.touched = touched
+        self.changed_at = changed_at
         self.n = n
         self.newest = newest
         self.before: tuple[int | None, int | None] | None = None
         self.changed = False
 
 
-def _late(listing: _Standing, key: Key, position: int) -> MembershipRefused:
-    why = f"the listing was last changed at {listing.touched}"
+def _late(listing: _ListingState, key: Key, position: int) -> MembershipRefused:
+    why = f"the listing was last changed at {listing.changed_at}"
     return MembershipRefused(why, k=listing.k, published_at=key[0], post=key[1], position=position)

@@ -2,7 +2,7 @@
 
 A page that is full, or has hardly a live row left, is closed at that position, so that readers as of earlier
 ones still find it, and its live rows are copied to one new page or two. A page that came into use at the very
-same position is deleted instead, since nobody can ask for it. A new page is neither nearly full nor nearly
+same position is deleted instead, since no reader can see it. A new page is neither nearly full nor nearly
 empty, unless it is the only one under its parent, so that many changes pay for each copy.
 """
 
@@ -25,7 +25,7 @@ class PageLimits:
 
     @property
     def join_below(self) -> int:
-        """With fewer live rows, a page that is rewritten takes in a neighbour."""
+        """With fewer live rows, a page that is rewritten joins a neighbour."""
         return self.rows // 4
 
     @property
@@ -42,7 +42,7 @@ class _Parent(Protocol):
         """From when on it is in use; the directory always is."""
         ...
 
-    def beside(self, key: Key) -> Entry | None: ...
+    def neighbour(self, key: Key) -> Entry | None: ...
 
     def add(self, key: Key, position: int, page: int) -> None: ...
 
@@ -57,8 +57,8 @@ class _Branch:
     page: Page
     since: int | None
 
-    def beside(self, key: Key) -> Entry | None:
-        return self.page.beside(key)
+    def neighbour(self, key: Key) -> Entry | None:
+        return self.page.neighbour(key)
 
     def add(self, key: Key, position: int, page: int) -> None:
         self.pages.add(self.page, (*key, position, page))
@@ -76,8 +76,8 @@ class _Listing:
     k: int
     since: int | None = None
 
-    def beside(self, key: Key) -> Entry | None:
-        return self.directory.beside(self.k, key)
+    def neighbour(self, key: Key) -> Entry | None:
+        return self.directory.neighbour(self.k, key)
 
     def add(self, key: Key, position: int, page: int) -> None:
         self.directory.add(self.k, key, position, page)
@@ -92,17 +92,17 @@ class _Listing:
 def balance(
     pages: Pages, directory: Directory, k: int, leaf: Leaf, position: int, limits: PageLimits
 ) -> None:
-    """Rewrite the leaf, and the branch above it, where they have come to need it."""
+    """Rewrite the leaf, and the branch above it, where they need it."""
     branch = _Branch(pages, leaf.branch, leaf.branch_entry.from_pos)
     if _rewrite(pages, branch, leaf.entry, position, limits):
         _rewrite(pages, _Listing(directory, k), leaf.branch_entry, position, limits)
 
 
 def _rewrite(pages: Pages, parent: _Parent, entry: Entry, position: int, limits: PageLimits) -> bool:
-    """Rewrite the page if need be. Whether it was tells whether the parent has changed."""
+    """Rewrite the page if need be. Return whether it was, and so whether the parent has changed."""
     page = pages.get(entry.page)
     live = page.live
-    neighbour = parent.beside(entry.key) if len(live) < limits.join_below else None
+    neighbour = parent.neighbour(entry.key) if len(live) < limits.join_below else None
     if len(page.ends) <= limits.rows and (neighbour is None or len(live) >= limits.rewrite_below):
         return False
     entries = [entry]
@@ -110,8 +110,8 @@ def _rewrite(pages: Pages, parent: _Parent, entry: Entry, position: int, limits:
         entries = sorted([entry, neighbour])
         live = sorted([*live, *pages.get(neighbour.page).live])
     parts = _parts(live, position, limits, joined=neighbour is not None)
-    for one in entries:
-        _retire(pages, parent, one, position)
+    for retired in entries:
+        _retire(pages, parent, retired, position)
     keys = [entries[0].key, *(part[0][:2] for part in parts[1:])]
     for key, part in zip(keys, parts, strict=True):
         parent.add(key, position, pages.make(part).id)
@@ -119,7 +119,7 @@ def _rewrite(pages: Pages, parent: _Parent, entry: Entry, position: int, limits:
 
 
 def _retire(pages: Pages, parent: _Parent, entry: Entry, position: int) -> None:
-    """Close the page, and forget what nobody can see: rows and pages that are not older than `position`."""
+    """Close the page, and delete what no reader can see: rows and pages that are not older than `position`."""
     if position in (entry.from_pos, parent.since):
         parent.remove(entry)
     else:

@@ -1,236 +1,154 @@
-"""Which article is in which listing, as of every position, and how many are.
+"""The listings projector: which item is in which listing, as of every position, by what features contribute.
 
-A listing has an integer key: 0 for every article, the position of its creation for a category or an author,
-and a negative one for the posts of a status (editors' lists). Sorting is by date, then by the post's `seq`.
+Listings share one counter of pages, and so one projector. A listing has an integer key: the position of the event that
+created what it is the listing of, or a fixed key from 0 down. One with a negative key is internal: it holds items that
+are not public. Items are named by the position of their creation, and sorted by a date, then by that position.
 """
 
 import sqlite3
-from typing import Final, TypeAlias
-
-import msgspec
-from msgspec import UNSET
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.authors.model import AuthorRegistered
-from ledgerpress.features.categories import listing_counts
-from ledgerpress.features.categories.listing_counts import CategoryCounts
-from ledgerpress.features.categories.model import (
-    CategoryCreated,
-    CategoryDeleted,
-    CategoryMerged,
-    CategoryMoved,
-)
-from ledgerpress.features.posts.model import (
-    ContentChanged,
-    PostArchived,
-    PostCategorized,
-    PostCreated,
-    PostPublished,
-    PostStatus,
-    PostUnarchived,
-    PostUncategorized,
-    PostUnpublished,
-)
+from ledgerpress.eventlog.event import Event
 from ledgerpress.views.listings import membership
-from ledgerpress.views.listings.keys import EVERY_ARTICLE, status_key
 from ledgerpress.views.listings.membership import Memberships
-from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector import ProjectorBatch, composed_version
 
-_OfAPost: TypeAlias = (
-    ContentChanged
-    | PostPublished
-    | PostCategorized
-    | PostUncategorized
-    | PostUnpublished
-    | PostArchived
-    | PostUnarchived
-)
+Entry: TypeAlias = tuple[int, int]
+"""A listing's key, and the date of an item in it."""
 
 
-class ListedPost(msgspec.Struct, frozen=True, gc=False):
-    """What decides in which listings a post is. `article_*` hold what was last published."""
-
-    seq: int
-    created_at: int
-    status: PostStatus
-    author_ids: tuple[str, ...]
-    published_at: int | None = None
-    article_author_ids: tuple[str, ...] = ()
-    category_ids: tuple[str, ...] = ()
+class ListedItem(Protocol):
+    """An item that listings hold, such as a post, as of one position. It is never changed in place."""
 
     @property
-    def is_live(self) -> bool:
-        """Whether readers see it."""
-        return self.status is PostStatus.PUBLISHED
+    def seq(self) -> int:
+        """The position at which it was created."""
+        ...
+
+    @property
+    def public_date(self) -> int | None:
+        """The date under which listings for readers hold it; `None` while it is not public."""
+        ...
+
+
+I = TypeVar("I", bound=ListedItem)  # noqa: E741
+
+
+class ListingWriter(Generic[I]):
+    """What one feature adds to the listings, in one transaction.
+
+    It MUST depend on nothing but the events, the items, and rows of its own. Rows may be buffered until `flush`.
+    """
+
+    def find(self, item_id: str) -> I | None:
+        """Return an item of this feature by its id."""
+        return None
+
+    def entries(self, item: I) -> Iterable[Entry]:
+        """Return the entries of a public item, of any feature, in the listings of this one.
+
+        They follow from the item and from rows that no event changes together with an item.
+        """
+        return ()
+
+    def apply(self, recorded: Recorded[Event], changes: "ListingChanges") -> None:
+        """Apply an event: change rows, and call `changes` for items that enter, leave or change."""
+
+    def item_changed(self, before: I | None, after: I, position: int) -> None:
+        """Update counts after a change of an item."""
+
+    def flush(self) -> None:
+        """Write the rows that were buffered."""
+
+
+class ListingChanges:
+    """The listings in one transaction: what the contributions of features change, applied event by event."""
+
+    def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
+        self._memberships = Memberships(db)
+        self._writers = writers
+        self._counting = [
+            writer for writer in writers if type(writer).item_changed is not ListingWriter.item_changed
+        ]
+        self._position = 0
+        self._left = set[tuple[int, int, int]]()
+        self._entered = set[tuple[int, int, int]]()
+
+    def find(self, item_id: str) -> Any | None:
+        """Return an item by its id."""
+        return next((item for writer in self._writers if (item := writer.find(item_id)) is not None), None)
+
+    def replace(self, before: ListedItem | None, after: ListedItem) -> None:
+        """Record that an item was created, or changed from `before` to `after`."""
+        old, new = self._entries(before), self._entries(after)
+        if old != new:
+            self._left.update([(k, date, after.seq) for k, date in old - new])
+            self._entered.update([(k, date, after.seq) for k, date in new - old])
+        for writer in self._counting:
+            writer.item_changed(before, after, self._position)
+
+    def enter(self, k: int, date: int, item: ListedItem) -> None:
+        """Add an item to a listing under a date (microseconds since 1970, UTC)."""
+        self._entered.add((k, date, item.seq))
+
+    def leave(self, k: int, date: int, item: ListedItem) -> None:
+        """Remove an item from a listing; `date` is the one under which it entered."""
+        self._left.add((k, date, item.seq))
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Apply an event: entries end before others begin, both in the order of the listings' keys."""
+        self._position = recorded.position
+        for writer in self._writers:
+            writer.apply(recorded, self)
+        if not (self._left or self._entered):
+            return
+        for k, date, seq in sorted(self._left - self._entered):
+            self._memberships.close(k, date, seq, self._position)
+        for k, date, seq in sorted(self._entered - self._left):
+            self._memberships.open(k, date, seq, self._position)
+        self._left.clear()
+        self._entered.clear()
+
+    def flush(self) -> None:
+        """Write buffered rows."""
+        self._memberships.flush()
+        for writer in self._writers:
+            writer.flush()
+
+    def _entries(self, item: ListedItem | None) -> set[Entry]:
+        if item is None or item.public_date is None:
+            return set()
+        return {entry for writer in self._writers for entry in writer.entries(item)}
+
+
+class Contribution(Protocol):
+    """What a feature adds to the listings projector."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def schema(self) -> str: ...
+    def begin(self, db: sqlite3.Connection) -> ListingWriter[Any]: ...
 
 
 class ListingsProjector:
     """Keeps the pages and counts of every listing."""
 
     name: Final = "listings"
-    version: Final = 1
-    schema: Final = (
-        membership.SCHEMA
-        + listing_counts.SCHEMA
-        + """
-        CREATE TABLE listed (id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE listed_author (id TEXT PRIMARY KEY, k INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    """
-    )
     indexes: Final = ""
 
+    def __init__(self, contributions: Sequence[Contribution]) -> None:
+        """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
+        if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
+            raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
+        self.version = composed_version(contributions)
+        self.schema = membership.SCHEMA + "".join(contribution.schema for contribution in contributions)
+        self._contributions = tuple(contributions)
+
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
-        return _Listings(db)
-
-
-class _Listings:
-    """The posts that one transaction comes by as they stand, and the listings that they are in."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._posts: dict[str, ListedPost] = {}
-        self._changed: dict[str, ListedPost] = {}
-        self._authors: dict[str, int | None] = {}
-        self._memberships = Memberships(db)
-        self._counts = CategoryCounts(db)
-
-    def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes."""
-        event = recorded.event
-        if isinstance(event, _OfAPost):
-            if old := self._find(event.post_id):
-                self._replace(event.post_id, old, _after(old, event), recorded.position)
-        elif isinstance(event, PostCreated):
-            self._create(event.post_id, recorded, event.author_ids)
-        elif isinstance(event, Withdrawn):
-            self._withdrawn(recorded, event)
-        else:
-            self._apply_to_others(event, recorded.position)
-
-    def flush(self) -> None:
-        """Write what was kept back."""
-        self._memberships.flush()
-        self._counts.flush()
-        write_all(
-            self._db,
-            "INSERT OR REPLACE INTO listed VALUES (?, ?)",
-            [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
-        )
-
-    def _apply_to_others(self, event: Event, at: int) -> None:
-        match event:
-            case AuthorRegistered(author_id=author_id):
-                self._add_author(author_id, at)
-            case CategoryCreated(category_id=category_id, parent_id=parent_id):
-                self._counts.add(category_id, at, parent_id)
-            case CategoryMoved(category_id=category_id, parent_id=parent_id):
-                self._counts.move(category_id, parent_id, at)
-            case CategoryMerged(category_id=category_id, into_id=into_id):
-                self._counts.merge(category_id, into_id, at)
-            case CategoryDeleted(category_id=category_id):
-                self._counts.delete(category_id, at)
-            case _:
-                pass
-
-    def _withdrawn(self, recorded: Recorded[Event], event: Withdrawn) -> None:
-        """Apply what the type alone tells, as `evolve` does."""
-        if event.type == "author.registered":
-            self._add_author(event.subject_id, recorded.position)
-        if not event.type.startswith("post."):
-            return
-        post_id = event.subject_id
-        old = self._find(post_id)
-        if old is None:
-            self._create(post_id, recorded, ())
-            return
-        date = event.recorded_at if old.published_at is None else old.published_at
-        known: dict[str, _OfAPost] = {
-            "post.published": PostPublished(post_id=post_id, revision=0, published_at=date, correction=None),
-            "post.unpublished": PostUnpublished(post_id=post_id),
-            "post.archived": PostArchived(post_id=post_id),
-            "post.unarchived": PostUnarchived(post_id=post_id),
-        }
-        if meant := known.get(event.type):
-            self._replace(post_id, old, _after(old, meant), recorded.position)
-
-    def _create(self, post_id: str, recorded: Recorded[Event], author_ids: tuple[str, ...]) -> None:
-        new = ListedPost(recorded.position, recorded.header.recorded_at, PostStatus.DRAFT, author_ids)
-        self._replace(post_id, None, new, recorded.position)
-
-    def _replace(self, post_id: str, old: ListedPost | None, new: ListedPost, at: int) -> None:
-        if new == old:
-            return
-        self._posts[post_id] = self._changed[post_id] = new
-        if old is None or old.status is not new.status or new.is_live:
-            before = self._listings(old) if old else set()
-            after = self._listings(new)
-            for k, date in sorted(before - after):
-                self._memberships.close(k, date, new.seq, at)
-            for k, date in sorted(after - before):
-                self._memberships.open(k, date, new.seq, at)
-        self._counts.update_post(
-            new.seq,
-            at,
-            old=old.category_ids if old else (),
-            was_live=bool(old and old.is_live),
-            new=new.category_ids,
-            is_live=new.is_live,
-        )
-
-    def _listings(self, post: ListedPost) -> set[tuple[int, int]]:
-        """Return (listing key, date) for every listing that the post is in."""
-        listings = {(status_key(post.status), post.created_at)}
-        date = post.published_at
-        if post.is_live and date is not None:
-            keys = [self._counts.key(category_id) for category_id in post.category_ids]
-            keys += [self._author(author_id) for author_id in post.article_author_ids]
-            listings.add((EVERY_ARTICLE, date))
-            listings.update([(k, date) for k in keys if k is not None])
-        return listings
-
-    def _find(self, post_id: str) -> ListedPost | None:
-        post = self._posts.get(post_id)
-        if post is None:
-            row = self._db.execute("SELECT state FROM listed WHERE id = ?", (post_id,)).fetchone()
-            if row:
-                post = self._posts[post_id] = msgspec.msgpack.decode(row[0], type=ListedPost)
-        return post
-
-    def _add_author(self, author_id: str, k: int) -> None:
-        self._db.execute("INSERT INTO listed_author VALUES (?, ?)", (author_id, k))
-        self._authors[author_id] = k
-
-    def _author(self, author_id: str) -> int | None:
-        try:
-            return self._authors[author_id]
-        except KeyError:
-            row = self._db.execute("SELECT k FROM listed_author WHERE id = ?", (author_id,)).fetchone()
-            k = self._authors[author_id] = int(row[0]) if row else None
-            return k
-
-
-def _after(old: ListedPost, event: _OfAPost) -> ListedPost:
-    change = msgspec.structs.replace
-    match event:
-        case ContentChanged(author_ids=author_ids):
-            return old if author_ids is UNSET else change(old, author_ids=author_ids)
-        case PostCategorized(category_id=category_id):
-            return change(old, category_ids=tuple(sorted({*old.category_ids, category_id})))
-        case PostUncategorized(category_id=category_id):
-            return change(old, category_ids=tuple(sorted({*old.category_ids} - {category_id})))
-        case PostPublished(published_at=published_at):
-            return change(
-                old,
-                status=PostStatus.PUBLISHED,
-                published_at=published_at,
-                article_author_ids=old.author_ids,
-            )
-        case PostUnpublished():
-            return change(old, status=PostStatus.UNPUBLISHED)
-        case PostArchived():
-            return change(old, status=PostStatus.ARCHIVED)
-        case PostUnarchived():
-            status = PostStatus.DRAFT if old.published_at is None else PostStatus.UNPUBLISHED
-            return change(old, status=status)
+        """Return what writes in one transaction."""
+        return ListingChanges(db, [contribution.begin(db) for contribution in self._contributions])

@@ -4,7 +4,7 @@ The tables are written, and described, by `ledgerpress.views.listings.membership
 same for every position, however much has happened before or since: it visits the pages that were in use at
 that position, and the rows that were in them.
 
-`k` is the key of a listing, as in `ledgerpress.views.listings.keys`. `position` is a position of the log,
+`k` is the key of a listing, as in `ledgerpress.features.posts.listings`. `position` is a position of the log,
 and an answer includes what the event at that position did.
 """
 
@@ -15,15 +15,29 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
+from ledgerpress.views.cache_dependencies import Topic
+from ledgerpress.views.snapshot import Snapshot
+
 LOWEST: Final = -(2**63)
 """Where the first page of a listing begins: before every time and every post."""
 
 _HIGHEST: Final = 2**63 - 1
 
 
+def listing_topic(k: int) -> Topic:
+    """Return the topic of which items are in a listing, in which order, and how many."""
+    return Topic("listing", k, internal=k < 0)
+
+
+def changed_listings(snapshot: Snapshot, after: int, ks: Sequence[int]) -> list[Topic]:
+    """Return the topics of those of the listings `ks` that changed after a position."""
+    query = "SELECT k FROM json_each(?2) CROSS JOIN listing ON k = value WHERE touched > ?1"
+    return [listing_topic(k) for (k,) in snapshot.about().execute(query, (after, json.dumps(ks)))]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ListingKey:
-    """Where a post stands in a listing; the newest is the greatest.
+    """The place of a post in a listing; the newest is the greatest.
 
     `published_at` is in microseconds since 1970 UTC and may be negative; `post` is the position at which the
     post was created, which decides between equal times.
@@ -52,17 +66,17 @@ def list_keys(
         raise ValueError(f"at most {limit} keys were asked for; that cannot be negative")
     walk: _Walk = "up" if not newest_first else "from newest" if after is None else "down"
     start = (LOWEST, LOWEST) if after is None else (after.published_at, after.post)
-    found: list[tuple[int, int]] = []
+    keys: list[tuple[int, int]] = []
     for group, newest_of_group in _groups(db, list(dict.fromkeys(ks)), position, newest_first):
-        if len(found) == limit and (limit == 0 or newest_of_group < found[-1][0]):
+        if len(keys) == limit and (limit == 0 or newest_of_group < keys[-1][0]):
             break
         rows = db.execute(_query(walk, len(group)), (position, limit, *start, *group)).fetchall()
-        found = sorted({*found, *rows}, reverse=newest_first)[:limit] if found else rows
+        keys = sorted({*keys, *rows}, reverse=newest_first)[:limit] if keys else rows
     # The far end is not put into the queries: they stop at `limit` rows, not at a key.
     if before is not None:
         end = (before.published_at, before.post)
-        found = [key for key in found if (key > end if newest_first else key < end)]
-    return [ListingKey(*key) for key in found]
+        keys = [key for key in keys if (key > end if newest_first else key < end)]
+    return [ListingKey(*key) for key in keys]
 
 
 def count(db: sqlite3.Connection, k: int, position: int) -> int:

@@ -1,6 +1,6 @@
-"""Applies a batch of events to views: by the runner as it follows the log, and by whoever makes views anew.
+"""Applies a batch of events to views: when the runner follows the log, and when views are rebuilt.
 
-What comes of it depends on the events, on the rows that are there, and on what is skipped, and on nothing else.
+The result depends on the events, on the rows that are there, and on what is skipped, and on nothing else.
 """
 
 import logging
@@ -63,7 +63,7 @@ def apply_batch(
 ) -> dict[str, Checkpoint]:
     """Apply `events` to the views in `db`, each to the projections that lack it, and return how far each has come.
 
-    `undecodable` tells of the event after the last of `events`, where that cannot be decoded. A projection pauses at
+    `undecodable` is the error of the event after the last of `events`, if that cannot be decoded. A projection pauses at
     the event that it cannot take in, unless `skipped` holds the projection's name and the event's position: then it
     goes on as if that event had not been. One that is paused already stays so, and one that lacks an event before
     the first of `events` stays where it is. Rows and checkpoints belong to the transaction that the caller has begun.

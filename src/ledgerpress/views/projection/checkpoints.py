@@ -90,9 +90,9 @@ def digests(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     return {name: (position, sha256) for name, position, sha256 in rows}
 
 
-def keep_digests(db: sqlite3.Connection, position: int, found: Mapping[str, str]) -> None:
+def keep_digests(db: sqlite3.Connection, position: int, digests: Mapping[str, str]) -> None:
     """Write the digests of the projections' rows as of `position`."""
-    rows = [(name, position, sha256) for name, sha256 in found.items()]
+    rows = [(name, position, sha256) for name, sha256 in digests.items()]
     db.executemany("INSERT OR REPLACE INTO projection_digest VALUES (?, ?, ?)", rows)
 
 

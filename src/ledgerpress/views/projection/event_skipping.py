@@ -1,6 +1,6 @@
 """Applies batches, and lets a projection that fails go on where the log says that it may do without the event.
 
-The log is asked when a projection is paused, so a skip that another process recorded takes effect in every one.
+The log is read when a projection is paused, so a skip that another process recorded takes effect in every one.
 """
 
 import sqlite3
@@ -31,29 +31,33 @@ class Write(Protocol):
 
 async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str]) -> set[tuple[str, int]]:
     """Return the skips recorded for these projections: each one's name, and the position of the event."""
-    found = set()
+    skipped = set()
     for name in names:
         stream = await log.read_stream(projection_stream(name))
         events, _ = decode(codec, [stored for stored in stream if stored.header.type == SKIP])
-        found |= {(name, one.event.position) for one in events if isinstance(one.event, ProjectionSkipped)}
-    return found
+        skipped |= {
+            (name, recorded.event.position)
+            for recorded in events
+            if isinstance(recorded.event, ProjectionSkipped)
+        }
+    return skipped
 
 
 class BatchApplier:
-    """Applies batches of one log to views. It keeps the skips that it has read: what is recorded stays so."""
+    """Applies batches of one log to views. It caches the skips that it has read: what is recorded never changes."""
 
     def __init__(self, log: EventLog, codec: Codec[Event], projectors: Sequence[Projector]) -> None:
         self._log = log
         self._codec = codec
         self._projectors = tuple(projectors)
         self._skipped = set[tuple[str, int]]()
-        self._asked = False
+        self._has_read_skips = False
 
     async def apply(self, write: Write, batch: Sequence[StoredEvent]) -> dict[str, Checkpoint]:
         """Apply `batch`, with as many transactions as it takes, and return how far each projection has come."""
-        if not self._asked:
+        if not self._has_read_skips:
             self._skipped |= await self._recorded(projector.name for projector in self._projectors)
-            self._asked = True
+            self._has_read_skips = True
         events, undecodable = decode(self._codec, batch)
 
         def work(db: sqlite3.Connection, going: Sequence[str] = ()) -> dict[str, Checkpoint]:

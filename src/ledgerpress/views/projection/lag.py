@@ -9,8 +9,8 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
-PATIENCE: Final = 1.0
-"""Seconds that the log is waited for: whoever asks for a lag wants to know soon."""
+TIMEOUT: Final = 1.0
+"""Seconds to wait for the log."""
 
 
 class Lag(NamedTuple):
@@ -35,7 +35,7 @@ async def lags(
     if contact is None:
         return await _known(log, points, now)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await _known(log, points, now)
     except (LogUnavailable, TimeoutError):
         seconds = contact.silence
@@ -48,9 +48,9 @@ async def lags(
 def node_lag(lag: Mapping[str, Lag]) -> Lag:
     """Return how far a node is behind as a whole: as far as the last of its projections."""
     return Lag(
-        max((one.events for one in lag.values()), default=0),
-        max((one.seconds for one in lag.values()), default=0.0),
-        all(one.is_known for one in lag.values()),
+        max((projection_lag.events for projection_lag in lag.values()), default=0),
+        max((projection_lag.seconds for projection_lag in lag.values()), default=0.0),
+        all(projection_lag.is_known for projection_lag in lag.values()),
     )
 
 

@@ -1,7 +1,8 @@
-"""What a projector is: pure code that turns events, one after another, into changes of its own tables."""
+"""Projectors: pure code that turns events, one after another, into rows of its own tables."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
@@ -9,17 +10,17 @@ from ledgerpress.eventlog.event import Event
 
 
 class ProjectorBatch(Protocol):
-    """What a projector does in one transaction. Rows may be kept back until `flush`, and so what it reads, too.
+    """What a projector does in one transaction. Rows may be buffered until `flush`, with what it reads.
 
     After an error it is of no use any more, and the transaction MUST be rolled back to where it began.
     """
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Take in what the event changes. It is called once for each event, in order of position."""
+        """Apply an event. It is called once for each event, in order of position."""
         ...
 
     def flush(self) -> None:
-        """Write what was kept back. It is called once, after the last event."""
+        """Write buffered rows. It is called once, after the last event."""
         ...
 
 
@@ -27,7 +28,7 @@ class Projector(Protocol):
     """Turns events into rows of tables that no other projector touches.
 
     It MUST depend on nothing but the event and its own rows, so that a rebuild gives the same rows; it MUST
-    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor keep anything beyond one.
+    accept every event of the catalogue; it MUST NOT begin or end a transaction, nor hold anything beyond one.
     """
 
     @property
@@ -51,28 +52,93 @@ class Projector(Protocol):
         ...
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in the transaction under way."""
+        """Return what writes in one transaction."""
         ...
 
 
 Apply: TypeAlias = Callable[[Recorded[Event], sqlite3.Connection], None]
 
 
-class ImmediateBatch:
-    """Writing that keeps nothing back, for events that come seldom: those of `types` are applied, others passed over."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImmediateProjector:
+    """A projector for rare events, which writes each at once. `apply` is called for events of the types in `events`."""
 
-    def __init__(self, db: sqlite3.Connection, types: frozenset[type[Event]], apply: Apply) -> None:
+    name: str
+    version: int
+    schema: str
+    indexes: str = ""
+    events: frozenset[type[Event]]
+    apply: Apply
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in one transaction."""
+        return _ImmediateBatch(db, self.events, self.apply)
+
+
+class _ImmediateBatch:
+    def __init__(self, db: sqlite3.Connection, events: frozenset[type[Event]], apply: Apply) -> None:
         self._db = db
-        self._types = types
+        self._events = events
         self._apply = apply
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Write what the event changes."""
-        if type(recorded.event) in self._types:
+        if type(recorded.event) in self._events:
             self._apply(recorded, self._db)
 
     def flush(self) -> None:
-        """Everything is written."""
+        pass
+
+
+class ComposedProjector:
+    """A projection to which several features contribute parts: each part is a projector with tables of its own.
+
+    Its version goes up by one with the version of each part.
+    """
+
+    def __init__(self, parts: Sequence[Projector]) -> None:
+        self.name, self.version = parts[0].name, composed_version(parts)
+        self.schema = "\n".join(part.schema for part in parts)
+        self.indexes = "\n".join(part.indexes for part in parts)
+        self._parts = tuple(parts)
+
+    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
+        """Return what writes in one transaction."""
+        return _ComposedBatch([part.begin(db) for part in self._parts])
+
+
+class Versioned(Protocol):
+    """What has a version, from 1."""
+
+    @property
+    def version(self) -> int: ...
+
+
+def composed_version(parts: Iterable[Versioned]) -> int:
+    """Return a version that is 1 where that of each part is, and goes up with each of them."""
+    return 1 + sum(part.version - 1 for part in parts)
+
+
+class _ComposedBatch:
+    def __init__(self, batches: Sequence[ProjectorBatch]) -> None:
+        self._batches = batches
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        for batch in self._batches:
+            batch.apply(recorded)
+
+    def flush(self) -> None:
+        for batch in self._batches:
+            batch.flush()
+
+
+def compose(projectors: Iterable[Projector]) -> tuple[Projector, ...]:
+    """Return one projector for each name, in the order of the names; those that share a name are its parts."""
+    parts: dict[str, list[Projector]] = {}
+    for projector in projectors:
+        parts.setdefault(projector.name, []).append(projector)
+    return tuple(
+        parts[name][0] if len(parts[name]) == 1 else ComposedProjector(parts[name]) for name in sorted(parts)
+    )
 
 
 def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:

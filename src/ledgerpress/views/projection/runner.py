@@ -1,4 +1,4 @@
-"""Keeps the views up with the log: a catch-up subscription whose events and checkpoints commit together.
+"""Follows the log with the views: a catch-up subscription whose events and checkpoints commit together.
 
 Several processes may run on one views file: each reads the checkpoints inside its write transaction and applies
 only what is missing. A projector that fails pauses its projection at the event that it failed on; the others go on.
@@ -28,8 +28,8 @@ from ledgerpress.views.projection.projector import Projector
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_LOOK_AGAIN: Final = 1.0
-"""Seconds between two looks at the log, or at projections that are all paused."""
+_POLL_INTERVAL: Final = 1.0
+"""Seconds between two polls of the log, or of projections that are all paused."""
 
 
 _RETRY: Final = 0.25
@@ -44,7 +44,7 @@ class ViewsWriter(Protocol):
         ...
 
     def renewal(self) -> AbstractAsyncContextManager["Renewal"]:
-        """Lend one long transaction, in which the views are emptied and written anew."""
+        """Lend one long transaction, in which the views are emptied and rebuilt."""
         ...
 
     async def sweep(self) -> bool:
@@ -53,7 +53,7 @@ class ViewsWriter(Protocol):
 
 
 class Renewal(Protocol):
-    """One transaction on the views file, in which they are emptied and written anew."""
+    """One transaction on the views file, in which they are emptied and rebuilt."""
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work` returns."""
@@ -65,7 +65,7 @@ class Renewal(Protocol):
 
 
 class ProjectionRunner:
-    """Applies the log to the views, batch by batch, and tells who waits how far it has come."""
+    """Applies the log to the views, batch by batch, and wakes those who wait for a position."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class ProjectionRunner:
             self._moved.notify_all()
 
     async def release(self) -> None:
-        """Let nobody wait any longer: it has stopped following."""
+        """Wake everyone who waits: it has stopped following."""
         self._released = True
         async with self._moved:
             self._moved.notify_all()
@@ -211,9 +211,9 @@ class ProjectionRunner:
     async def _wait(self) -> None:
         """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
         if _all_paused(self._checkpoints):
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_INTERVAL)
         else:
-            await self._log.wait_beyond(self._next_after(), timeout=_LOOK_AGAIN)
+            await self._log.wait_beyond(self._next_after(), timeout=_POLL_INTERVAL)
         if any(point.is_paused for point in self._checkpoints.values()):
             async with self._turn:
                 await self._note(await self._applier.read(self._views.write))
@@ -227,7 +227,7 @@ class ProjectionRunner:
     ) -> dict[str, Checkpoint]:
         """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
 
-        Rows that were made of such a payload may have led to others, so all are made anew, from the log as it is now.
+        Rows that were made of such a payload may have led to others, so all are rebuilt, from the log as it is now.
         That is not needed where no projection had come to those events yet, where the views were begun when the
         payloads had gone already, or where another process was faster.
         """

@@ -1,9 +1,9 @@
-"""The story of the demo newsroom, told in steps: an invented paper in an invented town."""
+"""The story of the demo newsroom, in steps: an invented paper in an invented town."""
 
 from typing import Final
 
 from ledgerpress.features.demo.story import opening, week_one, week_three, week_two
-from ledgerpress.features.demo.story_language import Step
+from ledgerpress.features.demo.story_steps import Step
 
 STORY: Final[tuple[Step, ...]] = (*opening.STEPS, *week_one.STEPS, *week_two.STEPS, *week_three.STEPS)
-"""Every step in the order in which it happens."""
+"""Every step, in order."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.features.demo.story_language import (
+from ledgerpress.features.demo.story_steps import (
     Step,
     archive,
     category,

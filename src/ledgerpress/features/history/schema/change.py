@@ -7,7 +7,7 @@ from strawberry.scalars import JSON
 
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.history import queries as changes
-from ledgerpress.features.history.change_values import ChangedValues, FieldValues, Reference, changed
+from ledgerpress.features.history.change_values import ChangedValues, changed
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import declarations_of
@@ -15,6 +15,7 @@ from ledgerpress.graphql.event_loader import EVERYONE, plaintext, visible_event
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
+from ledgerpress.views.declarations import FieldValues, Reference
 
 
 @strawberry.type(description="A recorded event, and what it changed.")
@@ -69,19 +70,19 @@ class Change:
         return payload["reason"] if payload else None
 
     @strawberry.field(description="The names of the fields that have another value since.")
-    def changed_fields(self) -> list[str]:
+    def changed_fields(self, info: RequestInfo) -> list[str]:
         """Return the names of the changed fields."""
-        return self._changed.fields
+        return self._changed(info).fields
 
     @strawberry.field(description="The changed fields' values before; absent where there was none.")
-    def before(self) -> JSON:
+    def before(self, info: RequestInfo) -> JSON:
         """Return the values before."""
-        return JSON(_shown(self._changed.before))
+        return JSON(_shown(self._changed(info).before))
 
     @strawberry.field(description="The changed fields' values after; absent where there is none.")
-    def after(self) -> JSON:
+    def after(self, info: RequestInfo) -> JSON:
         """Return the values after."""
-        return JSON(_shown(self._changed.after))
+        return JSON(_shown(self._changed(info).after))
 
     @strawberry.field(
         description="The event as it is recorded: header and payload. The payload may be withdrawn; that of an API"
@@ -93,9 +94,8 @@ class Change:
         access = declarations_of(info).events.get(self.record.type, EVERYONE)
         return JSON(visible_event(stored, access, self.moment.viewer))
 
-    @property
-    def _changed(self) -> ChangedValues:
-        return changed(self.moment.snapshot, self.record)
+    def _changed(self, info: RequestInfo) -> ChangedValues:
+        return changed(self.moment.snapshot, self.record, info.context.declared.subjects)
 
 
 def change_of(record: changes.Change, moment: PointInTime) -> Change:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import strawberry
 
 from ledgerpress.commands.identity import Permission
-from ledgerpress.features import people_queries
 from ledgerpress.features.actors.schema import Actor, actor_of
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category import Category, category_of
@@ -142,7 +142,7 @@ class PostDiff:
     def _authors(self, inside: PostVersion, outside: PostVersion) -> list[Author]:
         then = self._moment_of(inside)
         ids = [author_id for author_id in inside.author_ids if author_id not in outside.author_ids]
-        records = people_queries.authors(then.snapshot, ids)
+        records = authors_queries.authors(then.snapshot, ids)
         return [author_of(record, self._related_moment(then)) for record in records]
 
     def _related_moment(self, then: PointInTime) -> PointInTime:

@@ -1,4 +1,4 @@
-"""When a scraped page says that something was published: an age, or a date in English or ISO 8601."""
+"""The publication time on a scraped page: an age, or a date in English or ISO 8601."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _ISO: Final = re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})")
 _AGE_SHAPED: Final = re.compile(
     r"(?:in )?\d+ (?:second|minute|hour|day|week|month|year)s?(?: ago)?", re.IGNORECASE
 )
-"""What no headline looks like, though it is no age that could be counted back."""
+"""Never a headline, although the age cannot be subtracted from a time."""
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -30,18 +30,17 @@ _MONTHS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PageDate:
-    """A time that a page gives, in UTC, and, where working it out took a guess, a sentence that says so."""
+    """A time on a page, in UTC, and a sentence about the guess if there was one."""
 
     at: datetime
     guess: str | None = None
 
 
 def read_date(line: str, retrieved_at: datetime) -> PageDate | None:
-    """Read a line that is a date or an age as a whole; None if it is neither.
+    """Read a line that is a date or an age; return `None` if it is neither.
 
-    An age is counted back from `retrieved_at`. A retrieval at midnight is taken for a date without a time of
-    day, from which hours and minutes cannot be counted back: only whole days are. A date later than the
-    retrieval is impossible; the retrieval is answered in its place.
+    An age is subtracted from `retrieved_at`. A retrieval at midnight is treated as a date without a time of day: only
+    whole days are subtracted. A date after the retrieval is impossible; the retrieval is returned instead.
     """
     bare = _without(_LABEL, line)
     age = parse_relative_time(bare)

@@ -1,4 +1,4 @@
-"""The top of a scraped page: the browser title, the headline, and whatever stands above it."""
+"""The top of a scraped page: the browser title, the headline, and the lines above it."""
 
 import re
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ class Head:
 
 
 def read_head(lines: Sequence[str]) -> Head | None:
-    """Find the headline; None if no line can be one.
+    """Find the headline; return `None` if no line can be one.
 
-    It is what stands twice among the first lines, whether the browser title adds the site's name or not; else
+    It is the line that occurs twice among the first lines, whether the browser title adds the site's name or not; else
     the first line, unless that ends in a full stop or is longer than a title may be (300 characters).
     """
     for index, (browser_title, headline) in enumerate(pairwise(lines[: _DEPTH + 1])):
@@ -47,7 +47,7 @@ def _head(lines: Sequence[str], title: str, site_name: str | None, *, above: int
 
 
 def _repeats(browser_title: str, headline: str) -> tuple[bool, str | None]:
-    """Whether the browser title is the headline, perhaps with the site's name after or before it; and that name."""
+    """Return whether the browser title is the headline, with or without the site's name; and that name."""
     if same(browser_title, headline):
         return True, None
     for separator in _SITE_SEPARATOR.finditer(browser_title):

@@ -1,4 +1,4 @@
-"""The lines of a scraped page: made tidy, and told apart by what they look like."""
+"""Clean and classify the lines of a scraped page."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ _SAME: Final = str.maketrans("’‘“”–—‐‑", "''\"\"----")
 
 
 def tidy_lines(text: str) -> list[str]:
-    """Return the lines that hold text, in NFC, without marks nobody sees and with single plain spaces."""
+    """Return the lines with text, in NFC, without invisible characters and with single spaces."""
     lines = []
     for line in _LINE_ENDS.split(_INVISIBLE.sub("", text)):
         tidy = " ".join(_NOT_TEXT.sub("", unicodedata.normalize("NFC", line)).split())
@@ -42,7 +42,7 @@ def tidy_lines(text: str) -> list[str]:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two lines say the same, apart from capitals and the shape of quotation marks and dashes."""
+    """Whether two lines are equal, ignoring case and the shape of quotation marks and dashes."""
     return one.translate(_SAME).casefold() == other.translate(_SAME).casefold()
 
 
@@ -52,7 +52,7 @@ def ends_sentence(line: str) -> bool:
 
 
 def is_cut(line: str) -> bool:
-    """Whether the line ends in "…", "..." or either in brackets: somebody left out the rest."""
+    """Whether the line ends in "…", "..." or either in brackets: the rest is missing."""
     return _CUT.search(line) is not None
 
 
@@ -74,7 +74,7 @@ def is_short_title(line: str) -> bool:
 
 
 def is_question_title(line: str, following: str) -> bool:
-    """Whether one short question stands before a paragraph so long that it is likely its heading."""
+    """Whether a short question precedes a long paragraph, so that it is probably its heading."""
     return (
         len(line) <= _MAX_QUESTION
         and line.endswith("?")
@@ -97,5 +97,5 @@ def is_footer(line: str) -> bool:
 
 
 def is_lost_link(line: str) -> bool:
-    """Whether the line sends the reader to a link whose target is not on the page any more."""
+    """Whether the line refers to a link whose target is missing on the page."""
     return _LOST_LINK.search(line) is not None and _ADDRESS.search(line) is None

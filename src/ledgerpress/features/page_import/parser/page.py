@@ -1,7 +1,7 @@
-"""A blog's article page, saved as plain text by a scraper, read into its parts. Pure: text in, parts out.
+"""Parse a blog's article page that a scraper saved as plain text. Pure.
 
-The parser works line by line, as such pages come: every line that is not empty is a headline, a heading, a
-paragraph or an entry of a list. What it had to guess it says, in sentences fit for a report.
+The parser works line by line: every line that is not empty is a headline, a heading, a paragraph or an entry of a list.
+It reports each guess as a sentence.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ledgerpress.features.page_import import markdown as page_markdown
+from ledgerpress.features.page_import.parser import markdown as page_markdown
 from ledgerpress.features.page_import.parser.categories import category_names, split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
 from ledgerpress.features.page_import.parser.head import Head, read_head
@@ -50,7 +50,7 @@ class ParsedArticle:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
-    """All that a page holds: its article, its recent posts in the page's order, and notes for a report.
+    """The content of a page: its article, its recent posts in the page's order, and notes for a report.
 
     `links_without_target` are whole lines, which are also in the body. `guesses` are sentences.
     """

@@ -16,10 +16,10 @@ _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?
 
 @dataclass(frozen=True, slots=True)
 class ParsedTeaser:
-    """A post of which the page shows only a headline and at most a teaser.
+    """A post of which the page shows only a headline and perhaps a teaser.
 
-    `teaser_is_cut` says that the teaser ends in "…". `age_text` is the line that dates the post, as the page
-    has it ("5 days ago", or a date); without one, `published_at` (UTC) is the retrieval.
+    `teaser_is_cut`: the teaser ends in "…". `age_text` is the line with the date ("5 days ago", or a date); without one,
+    `published_at` (UTC) is the retrieval.
     """
 
     title: str

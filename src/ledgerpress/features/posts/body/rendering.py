@@ -7,12 +7,12 @@ reader. The same Markdown always gives the same answer, for any string, in time 
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 import nh3
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.features.posts.body.markdown_syntax import Parsed, parse
 from ledgerpress.features.posts.body.plain_text import (
     derived_teaser,
@@ -45,7 +45,9 @@ _SCHEMES: Final = {"http", "https", "mailto"}
 # Authors are people of the publication, not strangers, so search engines may follow their links.
 _LINK_REL: Final = "noopener"
 
-_CACHED_LENGTH: Final = 32_768
+_MAX_CACHED_BODIES: Final = 32 * 1024 * 1024
+_MAX_CACHED_TEASERS: Final = 8 * 1024 * 1024
+"""Characters that are cached, with those of the bodies as keys."""
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -75,27 +77,43 @@ class RenderedBody:
     reading_minutes: int
 
 
+_bodies: Final = BoundedCache[str, RenderedBody](
+    max_bytes=_MAX_CACHED_BODIES,
+    size_of=lambda markdown, body: len(markdown) + len(body.html) + len(body.text),
+)
+_teasers: Final = BoundedCache[str, str](
+    max_bytes=_MAX_CACHED_TEASERS, size_of=lambda markdown, teaser: len(markdown) + len(teaser)
+)
+
+
 def render(markdown: str) -> RenderedBody:
     """Derive everything a reader sees from a body. Never raises, whatever the string.
 
     Links and images may point to http, https (links also mailto) or be relative; any other is left as the
     text that the author wrote. Quotes and lists nested deeper than 20 levels (a list counts two) are left out. A
-    body that is nearly all markup, and long, is shown as it was written (see `body_syntax.MOST_STEPS`).
-    The last bodies are remembered: 512 of up to 32,768 characters, and 16 longer ones.
+    body that is nearly all markup, and long, is shown as it was written (see `markdown_syntax.MOST_STEPS`).
+    The bodies used last are cached.
     """
-    return _remember_short(markdown) if len(markdown) <= _CACHED_LENGTH else _remember_long(markdown)
+    body = _bodies.get(markdown)
+    if body is None:
+        body = _render(markdown)
+        _bodies.put(markdown, body)
+    return body
 
 
 def teaser_of(markdown: str) -> str:
-    """Return the teaser of a body for which none was written. Remembered like what `render` returns."""
-    return _remember_teaser(markdown) if len(markdown) <= _CACHED_LENGTH else _teaser(markdown)
+    """Return the teaser of a body for which none was written. The teasers used last are cached."""
+    teaser = _teasers.get(markdown)
+    if teaser is None:
+        teaser = derived_teaser(render(markdown).lead)
+        _teasers.put(markdown, teaser)
+    return teaser
 
 
 def forget() -> None:
-    """Remember no body that was rendered before now."""
-    _remember_teaser.cache_clear()
-    _remember_short.cache_clear()
-    _remember_long.cache_clear()
+    """Clear the caches."""
+    _teasers.clear()
+    _bodies.clear()
 
 
 def _render(markdown: str) -> RenderedBody:
@@ -111,15 +129,6 @@ def _render(markdown: str) -> RenderedBody:
         word_count=words,
         reading_minutes=reading_minutes(words),
     )
-
-
-def _teaser(markdown: str) -> str:
-    return derived_teaser(render(markdown).lead)
-
-
-_remember_teaser: Final = lru_cache(maxsize=512)(_teaser)
-_remember_short: Final = lru_cache(maxsize=512)(_render)
-_remember_long: Final = lru_cache(maxsize=16)(_render)
 
 
 def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:

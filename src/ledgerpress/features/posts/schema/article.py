@@ -7,7 +7,7 @@ import strawberry
 
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category import Category
-from ledgerpress.features.posts import article_batch_queries, article_queries
+from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.rendering import teaser_of
 from ledgerpress.features.posts.content_rows import ContentRow
 from ledgerpress.features.posts.schema.article_page import ArticlePage
@@ -132,7 +132,7 @@ def listed_articles(
     """Return a page of the listings `ks` together. Without `count`, the total is that of the first listing."""
     snapshot = moment.snapshot
     page = read_page(snapshot, ks, request, newest_first=newest_first)
-    records = article_batch_queries.by_seqs(snapshot, [key.post for key in page.entries])
+    records = article_queries.by_seqs(snapshot, [key.post for key in page.entries])
     article_page = ArticlePage(moment, [record for record in records if record])
     nodes = [article_of(record, moment, article_page) if record else None for record in records]
     return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of
-from ledgerpress.features.posts import article_batch_queries, article_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.graphql.context import PointInTime
 
 
@@ -36,7 +36,7 @@ class ArticlePage:
     def _categories(self) -> dict[int, list[Category]]:
         moment, categories = self._moment, dict[int, Category]()
         seqs = [record.seq for record in self._records]
-        records_by_article = article_batch_queries.categories_of(moment.snapshot, seqs)
+        records_by_article = post_queries.categories_of_each(moment.snapshot, seqs)
         for records in records_by_article.values():
             for record in records:
                 if record.seq not in categories:
@@ -47,7 +47,7 @@ class ArticlePage:
 
     @cached_property
     def _authors(self) -> dict[str, Author]:
-        records = article_batch_queries.authors_of(self._moment.snapshot, self._records)
+        records = article_queries.authors_of(self._moment.snapshot, self._records)
         return {
             author_id: author_of(record, self._moment.for_related) for author_id, record in records.items()
         }

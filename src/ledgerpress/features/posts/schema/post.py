@@ -3,11 +3,10 @@
 import strawberry
 
 from ledgerpress.commands.identity import Permission
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
-from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import Category, category_of
-from ledgerpress.features.posts import article_queries, own_post_queries, post_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.schema.article import Article, ContentFields, article_of, content_fields
 from ledgerpress.features.posts.schema.body import Body
@@ -48,13 +47,13 @@ class Post(ContentFields, Node):
     @strawberry.field
     def categories(self) -> list[Category]:
         """Return the categories, by name."""
-        records = category_queries.of_post(self.moment.snapshot, self.record.seq)
+        records = post_queries.categories_of(self.moment.snapshot, self.record.seq)
         return [category_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field
     def authors(self) -> list[Author]:
         """Return the authors, in the order of the by-line."""
-        records = people_queries.authors(self.moment.snapshot, self.record.author_ids)
+        records = authors_queries.authors(self.moment.snapshot, self.record.author_ids)
         return [author_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field(description="What readers see of it, if anything.")
@@ -112,7 +111,7 @@ def _own_posts(
 ) -> Connection[Post]:
     snapshot = moment.snapshot
     page = read_page_by_position(
-        lambda low, high, limit, newest_first: own_post_queries.positions(
+        lambda low, high, limit, newest_first: post_queries.positions_written_by(
             snapshot, actor_id, status, low=low, high=high, limit=limit, newest_first=newest_first
         ),
         request,
@@ -120,4 +119,4 @@ def _own_posts(
     )
     records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
     nodes = [post_of(record, moment) if record else None for record in records]
-    return connect(page, nodes, lambda: own_post_queries.count(snapshot, actor_id, status))
+    return connect(page, nodes, lambda: post_queries.count_written_by(snapshot, actor_id, status))

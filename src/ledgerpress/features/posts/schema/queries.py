@@ -2,10 +2,11 @@
 
 import strawberry
 
-from ledgerpress.features import people_queries
+from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.features.posts.schema.filters import ArticleFilter, ArticleOrder, PostFilter
 from ledgerpress.features.posts.schema.post import Post, listed_posts, post_of
@@ -15,7 +16,6 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest
 
 
@@ -116,7 +116,7 @@ def _filtered_articles(
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
     snapshot = moment.snapshot
     if filter.author is not None:
-        author = people_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
+        author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
         keys = [author.seq] if author else []
     elif conditions:
         category = named_category(moment, filter.category, filter.category_slug)

@@ -2,14 +2,13 @@
 
 import strawberry
 
-from ledgerpress.features.posts import article_change_queries, article_queries
+from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, moment_of_event, step_of
-from ledgerpress.views.listings.keys import EVERY_ARTICLE
 from ledgerpress.views.paging import PageRequest
-from ledgerpress.views.public_filter import PublicFilter
 
 
 @strawberry.type(description="An article appeared, changed or disappeared.")
@@ -35,10 +34,10 @@ class ArticleSubscriptions:
         if step.after is None:
             step.begin(None)
         today = info.context.today.snapshot
-        position = article_change_queries.next_change(today, slug, step.after)
+        position = article_queries.next_change(today, slug, step.after)
         if position is None:
             step.none_yet()
-        then = moment_of_event(info.context, position, PublicFilter(today.db, today.position))
+        then = moment_of_event(info.context, position, info.context.public_today)
         record = article_queries.by_slug(then.snapshot, slug)
         step.found = position
         return ArticleChanged(

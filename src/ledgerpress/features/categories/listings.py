@@ -1,17 +1,32 @@
-"""How many articles a category has: directly, and with the categories below it, each article counted once.
+"""The listings of categories, and how many articles each has: directly, and with the categories below it.
 
-Counts are step functions of the position, so that a count as of any position is one look-up, and no page of a
-listing is ever counted. Moving or merging a category rewrites no post: the counts of the categories above it are
-taken anew.
+An article counts once in each. Counts are step functions of the position: a count as of any position is one look-up,
+and no page of a listing is counted. Moving or merging a category rewrites no post: only the counts of the categories
+above it are computed again.
 """
 
 import sqlite3
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
-from ledgerpress.views.listings.keys import DIRECT, WITH_DESCENDANTS
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.categories.model import (
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryMerged,
+    CategoryMoved,
+)
+from ledgerpress.views.declarations import ListingContribution
+from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
 from ledgerpress.views.projection.projector import write_all
 
-SCHEMA: Final = """
+DIRECT: Final = 0
+"""Count what is in the category itself, and in those merged into it."""
+WITH_DESCENDANTS: Final = 1
+"""Count what is in the category or in any below it."""
+
+_SCHEMA: Final = """
     CREATE TABLE listed_category (
         id TEXT PRIMARY KEY, k INTEGER NOT NULL UNIQUE,
         above INTEGER,                   -- the key of the parent, or of the category that took this one over
@@ -36,8 +51,17 @@ _BELOW = """
 """
 
 
-class CategoryCounts:
-    """The counts of all categories, as one transaction comes by them. What posts change is written in `flush`."""
+class CategorizedItem(ListedItem, Protocol):
+    """An item that may be in categories."""
+
+    @property
+    def category_ids(self) -> tuple[str, ...]:
+        """The ids under which it was put into categories."""
+        ...
+
+
+class _CategoryListings(ListingWriter[CategorizedItem]):
+    """The listings and counts of all categories, in one transaction. What items change is written in `flush`."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -47,34 +71,51 @@ class CategoryCounts:
         self._steps: dict[tuple[int, int, int], int] = {}
         self._posts: dict[tuple[int, int], bool | None] = {}
 
-    def key(self, category_id: str) -> int | None:
+    def entries(self, item: CategorizedItem) -> Iterable[Entry]:
+        date = item.public_date or 0
+        return [(k, date) for category_id in item.category_ids if (k := self._key(category_id)) is not None]
+
+    def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
+        at = recorded.position
+        match recorded.event:
+            case CategoryCreated(category_id=category_id, parent_id=parent_id):
+                self._add(category_id, at, parent_id)
+            case CategoryMoved(category_id=category_id, parent_id=parent_id):
+                self._move(category_id, parent_id, at)
+            case CategoryMerged(category_id=category_id, into_id=into_id):
+                self._merge(category_id, into_id, at)
+            case CategoryDeleted(category_id=category_id):
+                self._remove(category_id, at)
+            case _:
+                pass
+
+    def _key(self, category_id: str) -> int | None:
         """Return the key of the listing of a category: the position at which it was created."""
         try:
             return self._keys[category_id]
         except KeyError:
             row = self._db.execute("SELECT k FROM listed_category WHERE id = ?", (category_id,)).fetchone()
-            found = self._keys[category_id] = int(row[0]) if row else None
-            return found
+            k = self._keys[category_id] = int(row[0]) if row else None
+            return k
 
-    def add(self, category_id: str, k: int, parent_id: str | None) -> None:
-        """Take note of a new category."""
-        above = self.key(parent_id) if parent_id else None
+    def _add(self, category_id: str, k: int, parent_id: str | None) -> None:
+        above = self._key(parent_id) if parent_id else None
         self._db.execute("INSERT INTO listed_category VALUES (?, ?, ?, 0)", (category_id, k, above))
         self._keys[category_id] = k
 
-    def move(self, category_id: str, parent_id: str | None, at: int) -> None:
-        """Put a category under another, and count anew what is above its old and its new place."""
-        k = self.key(category_id)
+    def _move(self, category_id: str, parent_id: str | None, at: int) -> None:
+        """Put a category under another, and count again above its old and its new place."""
+        k = self._key(category_id)
         if k is None:
             return
-        above = self.key(parent_id) if parent_id else None
+        above = self._key(parent_id) if parent_id else None
         affected = self._upwards(k)
         self._change_tree("UPDATE listed_category SET above = ? WHERE k = ?", (above, k))
-        self._count_anew((affected | self._upwards(k)) - {k}, at)
+        self._recount((affected | self._upwards(k)) - {k}, at)
 
-    def merge(self, category_id: str, into_id: str, at: int) -> None:
-        """Let another category take a category over, its children with it; an unknown one takes it out of the tree."""
-        k, into = self.key(category_id), self.key(into_id)
+    def _merge(self, category_id: str, into_id: str, at: int) -> None:
+        """Merge a category and its children into another; into an unknown one, it leaves the tree."""
+        k, into = self._key(category_id), self._key(into_id)
         if k is None:
             return
         affected = self._upwards(k)
@@ -82,43 +123,36 @@ class CategoryCounts:
             "UPDATE listed_category SET above = ? WHERE above = ? AND NOT taken_over", (into, k)
         )
         self._change_tree("UPDATE listed_category SET above = ?, taken_over = 1 WHERE k = ?", (into, k))
-        self._count_anew(affected | self._upwards(k), at)
+        self._recount(affected | self._upwards(k), at)
 
-    def delete(self, category_id: str, at: int) -> None:
-        """Take a category out of the tree; a post that reached it at that very moment is not listed above it."""
-        k = self.key(category_id)
+    def _remove(self, category_id: str, at: int) -> None:
+        """Take a category out of the tree; an item that entered it at that very moment is not counted above it."""
+        k = self._key(category_id)
         if k is None:
             return
         affected = self._upwards(k) - {k}
         self._change_tree("UPDATE listed_category SET above = NULL WHERE k = ?", (k,))
-        self._count_anew(affected, at)
+        self._recount(affected, at)
 
-    def update_post(
-        self,
-        seq: int,
-        at: int,
-        *,
-        old: tuple[str, ...],
-        was_live: bool,
-        new: tuple[str, ...],
-        is_live: bool,
-    ) -> None:
-        """Count a post in and out. `old` and `new` are its categories, the rest says whether readers see it."""
-        if old == new and was_live == is_live:
+    def item_changed(self, before: CategorizedItem | None, after: CategorizedItem, position: int) -> None:
+        old, new = before.category_ids if before else (), after.category_ids
+        was_public = before is not None and before.public_date is not None
+        is_public, seq = after.public_date is not None, after.seq
+        if old == new and was_public == is_public:
             return
         old_keys, new_keys = self._known(old), self._known(new)
         for k in old_keys - new_keys:
             self._posts[k, seq] = None
         for k in new_keys:
-            self._posts[k, seq] = is_live
-        for scope in (DIRECT, WITH_DESCENDANTS) if was_live or is_live else ():
-            before = self._all_counted_in(old_keys, scope) if was_live else frozenset()
-            after = self._all_counted_in(new_keys, scope) if is_live else frozenset()
-            for k in before ^ after:
-                self._set(k, scope, at, self._current(k, scope) + (1 if k in after else -1))
+            self._posts[k, seq] = is_public
+        for scope in (DIRECT, WITH_DESCENDANTS) if was_public or is_public else ():
+            counted_before = self._all_counted_in(old_keys, scope) if was_public else frozenset()
+            counted_after = self._all_counted_in(new_keys, scope) if is_public else frozenset()
+            for k in counted_before ^ counted_after:
+                change = 1 if k in counted_after else -1
+                self._set(k, scope, position, self._current(k, scope) + change)
 
     def flush(self) -> None:
-        """Write what was kept back."""
         posts = self._posts.items()
         write_all(
             self._db,
@@ -139,7 +173,7 @@ class CategoryCounts:
         self._steps.clear()
 
     def _known(self, category_ids: tuple[str, ...]) -> set[int]:
-        return {k for k in map(self.key, category_ids) if k is not None}
+        return {k for k in map(self._key, category_ids) if k is not None}
 
     def _upwards(self, k: int) -> frozenset[int]:
         """Return the category and all above it."""
@@ -167,7 +201,7 @@ class CategoryCounts:
         self._db.execute(statement, parameters)
         self._counted_in.clear()
 
-    def _count_anew(self, keys: frozenset[int], at: int) -> None:
+    def _recount(self, keys: frozenset[int], at: int) -> None:
         self.flush()
         for k in keys:
             for scope in (DIRECT, WITH_DESCENDANTS):
@@ -188,3 +222,6 @@ class CategoryCounts:
     def _set(self, k: int, scope: int, at: int, n: int) -> None:
         self._counts[k, scope] = n
         self._steps[k, scope, at] = n
+
+
+LISTINGS: Final = ListingContribution(name="categories", schema=_SCHEMA, begin=_CategoryListings)

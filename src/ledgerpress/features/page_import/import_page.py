@@ -1,8 +1,8 @@
-"""Carries a parsed page into the store, through the same commands that editors use.
+"""Import a parsed page into the store, with the same commands that editors use.
 
-An import adds and never takes back. It makes what is not there, and completes a post that only imports have touched
-with what it lacks: a body, a teaser, a date that is known rather than guessed. Whatever an editor has changed, and
-whatever is there already, stays as it is. So the same page imported again records nothing.
+An import only adds. It creates what is missing, and completes a post that only imports have changed: with a body, a
+teaser, or a known date instead of a guessed one. Whatever an editor has changed stays as it is. So the same page imported
+again records nothing.
 """
 
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore
 from ledgerpress.features.page_import.imported_posts import ImportedPost, ImportedPosts, post_key
-from ledgerpress.features.page_import.parser.page import ParsedPage
-from ledgerpress.features.page_import.parser.page_posts import (
+from ledgerpress.features.page_import.page_post import (
     PagePost,
     completion,
     from_article,
     from_teaser,
     microseconds,
 )
+from ledgerpress.features.page_import.parser.page import ParsedPage
 from ledgerpress.features.page_import.report import Action, ImportReport, ReportEntry
 from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 
-_ATTEMPTS: Final = 3
+_MAX_ATTEMPTS: Final = 3
 _CHANGED_MEANWHILE: Final = {ErrorCode.VERSION_CONFLICT, ErrorCode.IDEMPOTENCY_KEY_REUSED}
 
 
 async def import_page(
     store: OpenStore, page: ParsedPage, *, retrieved_at: datetime, dry_run: bool = False
 ) -> ImportReport:
-    """Bring a page into the store and report what was done; with `dry_run`, what would be done.
+    """Import a page and report what was done; with `dry_run`, what would be done.
 
     `retrieved_at` is the aware time that the page was parsed with. Raises `Rejection`, before anything is recorded,
     for a retrieval in the future and for text beyond the limits.
@@ -49,9 +49,11 @@ async def import_page(
     posts = _PostImport(session, ImportedPosts(store))
 
     entries = [await session.site(page.site_name)] if page.site_name else []
-    # Of posts with equal times the one made last is listed first.
-    recent = [entry for teaser in reversed(page.recent) for entry in await posts.bring(from_teaser(teaser))]
-    entries += [*await posts.bring(from_article(page.article)), *reversed(recent)]
+    # Of posts with equal times, the one created last is listed first.
+    recent = [
+        entry for teaser in reversed(page.recent) for entry in await posts.import_post(from_teaser(teaser))
+    ]
+    entries += [*await posts.import_post(from_article(page.article)), *reversed(recent)]
     done = {Action.MADE, Action.COMPLETED}
     return ImportReport(
         dry_run=dry_run,
@@ -63,28 +65,28 @@ async def import_page(
 
 
 class _PostImport:
-    """Brings the posts of one page into the store, each with the categories that it takes."""
+    """Imports the posts of one page, each with its categories."""
 
     def __init__(self, session: ImportSession, imported: ImportedPosts) -> None:
         self._session = session
         self._imported = imported
-        self._seen: frozenset[str] = frozenset()
+        self._keys: frozenset[str] = frozenset()
 
-    async def bring(self, page: PagePost) -> Sequence[ReportEntry]:
-        """Make the post, complete it, or leave it. What others change meanwhile is looked at again."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            key, found = await self._imported.find(page.title, page.teaser, others=self._seen)
+    async def import_post(self, page: PagePost) -> Sequence[ReportEntry]:
+        """Create the post, complete it, or leave it; try again if it changes meanwhile."""
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            key, found = await self._imported.find(page.title, page.teaser, others=self._keys)
             try:
-                entries = await (self._make(page, key) if found is None else self._meet(page, found))
-            except Rejection as refused:
-                if refused.code not in _CHANGED_MEANWHILE or attempt == _ATTEMPTS:
+                entries = await (self._create(page, key) if found is None else self._update(page, found))
+            except Rejection as rejection:
+                if rejection.code not in _CHANGED_MEANWHILE or attempt == _MAX_ATTEMPTS:
                     raise
             else:
-                self._seen |= {key}
+                self._keys |= {key}
                 return entries
         raise AssertionError("unreachable")
 
-    async def _make(self, page: PagePost, key: str) -> Sequence[ReportEntry]:
+    async def _create(self, page: PagePost, key: str) -> Sequence[ReportEntry]:
         entries, refs = await self._categories(page)
         command = CreatePost(
             title=page.title,
@@ -94,12 +96,12 @@ class _PostImport:
             publish=True,
             published_at=page.published_at,
         )
-        outcome = await self._session.handle(command, key=key, reason=page.reason)
-        if outcome is None:
+        result = await self._session.handle(command, key=key, reason=page.reason)
+        if result is None:
             return *entries, ReportEntry(page.kind, page.title, Action.MADE)
-        return *entries, page.entry(await self._imported.load(outcome.subject_id), Action.MADE)
+        return *entries, page.entry(await self._imported.load(result.subject_id), Action.MADE)
 
-    async def _meet(self, page: PagePost, found: ImportedPost) -> Sequence[ReportEntry]:
+    async def _update(self, page: PagePost, found: ImportedPost) -> Sequence[ReportEntry]:
         """Decide what becomes of a post that is there."""
         if not found.is_untouched:
             return (page.entry(found, Action.KEPT, "it was changed here since it was imported"),)
@@ -110,27 +112,27 @@ class _PostImport:
         return (page.entry(found, Action.KEPT, "its text on the page is not the one that was imported"),)
 
     async def _complete(self, page: PagePost, found: ImportedPost) -> Sequence[ReportEntry]:
-        """Give the post what it lacks, the text last: broken off before that, it is all done again."""
-        brings, post_id = completion(found, page), found.post.id
-        entries, refs = await self._categories(page) if brings.body else ((), ())
+        """Add what the post lacks, the text last: after an interruption before that, everything is done again."""
+        missing, post_id = completion(found, page), found.post.id
+        entries, refs = await self._categories(page) if missing.body else ((), ())
         for ref in refs:
             await self._session.handle(CategorizePost(post_id=post_id, category=ref))
-        if brings.date:
+        if missing.date:
             await self._change(
                 PublishPost(post_id=post_id, published_at=page.published_at), post_id, IMPORTED
             )
-        if brings.body or brings.teaser:
+        if missing.body or missing.teaser:
             edit = EditPost(
                 post_id=post_id,
-                body=page.body if brings.body else UNSET,
-                teaser=page.teaser if brings.teaser else UNSET,
+                body=page.body if missing.body else UNSET,
+                teaser=page.teaser if missing.teaser else UNSET,
                 publish=True,
             )
-            await self._change(edit, post_id, brings.reason)
+            await self._change(edit, post_id, missing.reason)
         return entries
 
     async def _change(self, command: Command, post_id: str, reason: str) -> None:
-        """Change a post that must be as imports left it. Raises `Rejection` where it is not, or no longer."""
+        """Change a post that only imports have changed. Raises `Rejection` if an editor has changed it."""
         found = await self._imported.load(post_id)
         if not found.is_untouched:
             raise Rejection(ErrorCode.VERSION_CONFLICT, "The post was changed meanwhile.")
@@ -142,7 +144,7 @@ class _PostImport:
 
 
 def _check(page: ParsedPage, retrieved_at: datetime, *, now: int) -> None:
-    """Raise `Rejection` for what a command on the way would refuse, so that no import stops half-way."""
+    """Raise `Rejection` for what a later command would reject, so that no import stops half-way."""
     posts = [from_article(page.article), *map(from_teaser, page.recent)]
     if max(microseconds(retrieved_at), *(post.published_at for post in posts)) > now:
         message = f"{retrieved_at.isoformat()} lies in the future; a page was retrieved in the past."

@@ -1,4 +1,4 @@
-"""The words in which the demo's story is told: who does what, when and why, each step one ordinary use case."""
+"""The steps of the demo's story: each is one ordinary command, with its time, actor and reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from ledgerpress.features.site.commands import NameSite
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 OPERATOR_STEPS: Final = "operator"
-"""Who sets the store up, before there is anybody else."""
+"""The actor who sets the store up, before there are others."""
 
 
 class Stage:
-    """What the story has made so far, by the names that the story calls it by."""
+    """The ids of what the story has created, by the names that the story uses."""
 
     def __init__(self, start: int) -> None:
         """Begin at `start`, in microseconds since 1970, UTC."""
@@ -32,11 +32,11 @@ class Stage:
         self._ids = {("actor", OPERATOR_STEPS): OPERATOR.id}
 
     def put(self, kind: str, name: str, subject_id: str) -> None:
-        """Remember the id of what a step has made."""
+        """Store the id of what a step created."""
         self._ids[kind, name] = subject_id
 
     def id(self, kind: str, name: str) -> str:
-        """Return the id of what the story calls `name`. Raises KeyError for what has not been made."""
+        """Return the id of what the story calls `name`. Raises KeyError if it was not created."""
         return self._ids[kind, name]
 
     def category(self, name: str) -> CategoryRef:
@@ -53,27 +53,27 @@ class Stage:
 
 
 class Act(NamedTuple):
-    """A command, once the ids in it are known; `makes` says what comes of it: a kind and a name."""
+    """A function that returns a command when its ids are known; `creates` is the kind and name of what it creates."""
 
     command: Callable[[Stage], Command]
-    makes: tuple[str, str] | None = None
+    creates: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One act, so many microseconds after the story begins, by an actor, for a reason."""
+    """One act: `after` microseconds from the beginning of the story, `by` an actor, for a reason."""
 
     after: int
     by: str
     act: Act
-    why: str | None
+    reason: str | None
 
 
-def step(day: int, time: str, by: str, act: Act, why: str | None = None) -> Step:
-    """Return the step at `time` (HH:MM) after the beginning of a day, the first of which is 0."""
+def step(day: int, time: str, by: str, act: Act, reason: str | None = None) -> Step:
+    """Return the step at `time` (HH:MM) after the beginning of a day, counted from 0."""
     hours, minutes = time.split(":")
     after = timedelta(days=day, hours=int(hours), minutes=int(minutes))
-    return Step(after // _MICROSECOND, by, act, why)
+    return Step(after // _MICROSECOND, by, act, reason)
 
 
 def name_site(name: str) -> Act:

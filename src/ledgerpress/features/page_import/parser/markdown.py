@@ -1,11 +1,11 @@
-"""Plain text as Markdown: written so that rendering it gives back the same text (CommonMark 0.31, and tables)."""
+"""Escape plain text as Markdown, so that rendering it returns the same text (CommonMark 0.31, and tables)."""
 
 import re
 from typing import Final
 
-# What may be markup wherever it stands. An underscore between letters never is.
+# Possible markup at any place. An underscore between letters never is.
 _ANYWHERE: Final = re.compile(r"[\\`*\[~]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-# What begins a block: a heading, a quotation, a list, a rule. A star is covered above.
+# The beginning of a block: a heading, a quotation, a list, a rule. A star is covered above.
 _BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=[\s-]|$)")
 _NUMBERED: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
 _CLOSING_HASHES: Final = re.compile(r"(?<!\S)#+$")

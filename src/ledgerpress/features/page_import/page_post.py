@@ -1,4 +1,4 @@
-"""A post as a page has it, and what a post that an earlier import made still lacks of it. Pure."""
+"""A post of a page, and what an already imported post lacks of it. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePost:
-    """A post as the page has it. `published_at` is in microseconds since 1970, UTC."""
+    """A post of a page. `published_at` is in microseconds since 1970, UTC."""
 
     kind: Kind
     title: str
@@ -26,18 +26,18 @@ class PagePost:
 
     @property
     def reason(self) -> str:
-        """Why the post is made."""
+        """The recorded reason of its creation."""
         return DATE_GUESSED if self.date_is_guessed else IMPORTED
 
     def entry(self, found: ImportedPost, action: Action, note: str | None = None) -> ReportEntry:
-        """Return what a report says of the post that was made of this, or found for it."""
+        """Return the entry of the report for the post that was created or found."""
         content = found.post.content
         return ReportEntry(self.kind, content.title or self.title, action, content.slug, found.post.id, note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a page brings to a post that lacks it."""
+    """What a page adds to a post that lacks it."""
 
     body: bool
     teaser: bool
@@ -45,20 +45,20 @@ class Completion:
     reason: str
 
     def __bool__(self) -> bool:
-        """Whether it brings anything."""
+        """Return whether it adds anything."""
         return self.body or self.teaser or self.date
 
 
 def completion(found: ImportedPost, page: PagePost) -> Completion:
-    """Return what `page` brings to a post that nobody but imports has touched.
+    """Return what `page` adds to a post that only imports have changed.
 
-    A date that a page gives replaces a guessed one, and the one of an article that of a list it was seen in before.
+    A date on the page replaces a guessed one; the date of an article replaces the one in an earlier list of posts.
     """
     content = found.post.content
-    brings_body = bool(page.body) and not content.body
-    knows_date = not page.date_is_guessed and (found.date_is_guessed or brings_body)
+    adds_body = bool(page.body) and not content.body
+    knows_date = not page.date_is_guessed and (found.date_is_guessed or adds_body)
     return Completion(
-        body=brings_body,
+        body=adds_body,
         teaser=bool(page.teaser) and content.teaser is None,
         date=knows_date and page.published_at != found.post.lifecycle.published_at,
         reason=DATE_GUESSED if found.date_is_guessed and not knows_date else IMPORTED,

@@ -1,0 +1,114 @@
+"""What cached responses about posts depend on, and what events of posts invalidate.
+
+That is computed from the rows that the events changed, so that no type of event of a post is forgotten.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from ledgerpress.features.categories.queries import changed_counts
+from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
+from ledgerpress.views.cache_dependencies import Topic
+from ledgerpress.views.declarations import DependencyRule, RecentEvent
+from ledgerpress.views.listings.queries import changed_listings
+from ledgerpress.views.snapshot import Snapshot
+
+
+def article_topic(key: int | str) -> Topic:
+    """Return the topic of what readers see of a post, named by the position of its creation, or by id."""
+    return Topic("article", key)
+
+
+def post_topic(key: int | str) -> Topic:
+    """Return the topic of every change of a post, named by the position of its creation, or by id."""
+    return Topic("post", key, internal=True)
+
+
+def categories_topic(seq: int) -> Topic:
+    """Return the topic of the categories that a post is in."""
+    return Topic("categories of", seq)
+
+
+def public_slug_topic(slug: str) -> Topic:
+    """Return the topic of the article that a slug leads to. No change of a draft invalidates it."""
+    return Topic("public slug", slug)
+
+
+def post_slug_topic(slug: str) -> Topic:
+    """Return the topic of the post that a slug, present or former, leads to, published or not."""
+    return Topic("post slug", slug, internal=True)
+
+
+_EVENTS: Final = frozenset(
+    {
+        "post.created", "post.edited", "post.categorized", "post.uncategorized", "post.published", "post.unpublished",
+        "post.archived", "post.unarchived", "post.restored", "post.reverted",
+    }
+)  # fmt: skip
+_SEQS: Final = "SELECT seq FROM post WHERE id IN (SELECT value FROM json_each(?))"
+_IDS: Final = "SELECT id FROM post WHERE seq IN (SELECT value FROM json_each(?))"
+
+# What follows takes the position before the events as ?1, and as ?2 the posts, by the positions of their creation.
+_ARTICLES: Final = """
+    SELECT seq FROM json_each(?2) CROSS JOIN article ON seq = value
+    WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991)
+    UNION SELECT seq FROM json_each(?2) CROSS JOIN post_slug ON seq = value WHERE public_from > ?1
+    UNION SELECT seq FROM json_each(?2) CROSS JOIN correction ON seq = value WHERE position > ?1
+"""
+_PUBLIC_SLUGS: Final = """
+    SELECT slug FROM json_each(?2) CROSS JOIN post_slug ON seq = value
+    WHERE public_from > ?1 OR (public_from IS NOT NULL AND to_pos > ?1 AND to_pos < 9007199254740991)
+"""
+_SLUGS: Final = """
+    SELECT slug FROM json_each(?2) CROSS JOIN post_slug ON seq = value
+    WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991) OR public_from > ?1
+"""
+_CATEGORIES_OF: Final = """
+    SELECT DISTINCT seq FROM json_each(?2) CROSS JOIN post_category ON seq = value
+    WHERE from_pos > ?1 OR (to_pos > ?1 AND to_pos < 9007199254740991)
+"""
+# The listings that the posts may have entered or left: of the categories and authors that they had before or have since.
+_OWN_LISTINGS: Final = """
+    SELECT k FROM json_each(?2) CROSS JOIN post_category ON seq = value
+        CROSS JOIN listed_category ON listed_category.id = category_id
+    WHERE to_pos > ?1
+    UNION SELECT k FROM json_each(?2) AS post CROSS JOIN article ON seq = post.value
+        CROSS JOIN content ON content.position = article.content CROSS JOIN json_each(author_ids) AS name
+        CROSS JOIN listed_author ON listed_author.id = name.value
+    WHERE to_pos > ?1
+"""
+
+
+def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) -> set[Topic] | None:
+    post_ids = {event.subject_id for event in events if event.type in _EVENTS}
+    if not post_ids:
+        return set()
+    db = snapshot.about()
+    seqs = [seq for (seq,) in db.execute(_SEQS, (json.dumps(list(post_ids)),))]
+    if len(seqs) != len(post_ids):
+        return None
+    topics = {*_by_rows(snapshot, after, seqs), *map(post_topic, post_ids)}
+    # An article is read by its id, too.
+    article_seqs = [topic.key for topic in topics if topic.kind == "article"]
+    return topics | {article_topic(post_id) for (post_id,) in db.execute(_IDS, (json.dumps(article_seqs),))}
+
+
+def _by_rows(snapshot: Snapshot, after: int, seqs: Sequence[int]) -> Iterator[Topic]:
+    """Yield the topics that changed rows of the posts invalidate."""
+    values = (after, json.dumps(seqs))
+
+    def changed(query: str) -> Iterable[tuple[int | str]]:
+        return snapshot.about().execute(query, values)
+
+    yield from map(post_topic, seqs)
+    yield from (article_topic(seq) for (seq,) in changed(_ARTICLES))
+    yield from (public_slug_topic(str(slug)) for (slug,) in changed(_PUBLIC_SLUGS))
+    yield from (post_slug_topic(str(slug)) for (slug,) in changed(_SLUGS))
+    yield from (categories_topic(int(seq)) for (seq,) in changed(_CATEGORIES_OF))
+    own = [int(k) for (k,) in changed(_OWN_LISTINGS)]
+    yield from changed_listings(snapshot, after, [*own, EVERY_ARTICLE, *EVERY_POST])
+    yield from changed_counts(snapshot, after, own)
+
+
+DEPENDENCIES: Final = DependencyRule(_EVENTS, _invalidated)

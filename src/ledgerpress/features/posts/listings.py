@@ -1,0 +1,191 @@
+"""The listings of posts: all articles, and the editors' listings by status."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.features.posts.model import (
+    ContentChanged,
+    Lifecycle,
+    PostCategorized,
+    PostCreated,
+    PostPublished,
+    PostStatus,
+    PostUncategorized,
+    advance,
+    known_event,
+)
+from ledgerpress.views.declarations import HiddenRule, ListingContribution
+from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingWriter
+from ledgerpress.views.listings.queries import members
+from ledgerpress.views.projection.projector import write_all
+
+EVERY_ARTICLE: Final = 0
+"""The key of the listing of all articles."""
+
+_STATUS_KEYS: Final = {
+    PostStatus.DRAFT: -1,
+    PostStatus.PUBLISHED: -2,
+    PostStatus.UNPUBLISHED: -3,
+    PostStatus.ARCHIVED: -4,
+}
+"""Stored in every row of a listing: a key MUST never change, and a new status takes the next free number."""
+
+
+def status_key(status: PostStatus) -> int:
+    """Return the key of the editors' listing of all posts with a status."""
+    return _STATUS_KEYS[status]
+
+
+EVERY_POST: Final = tuple(_STATUS_KEYS.values())
+"""The keys that together list every post once."""
+
+NO_LONGER_PUBLIC: Final = (status_key(PostStatus.UNPUBLISHED), status_key(PostStatus.ARCHIVED))
+"""The keys that together list every post that was public once and is not; archived drafts are among them."""
+
+
+class ListedPost(msgspec.Struct, frozen=True, gc=False):
+    """What decides in which listings a post is. `article_author_ids` are those of the content last published."""
+
+    seq: int
+    created_at: int
+    status: PostStatus
+    author_ids: tuple[str, ...]
+    published_at: int | None = None
+    article_author_ids: tuple[str, ...] = ()
+    category_ids: tuple[str, ...] = ()
+
+    @property
+    def public_date(self) -> int | None:
+        """The date under which readers find it; `None` while it is not public."""
+        return self.published_at if self.status is PostStatus.PUBLISHED else None
+
+
+class _PostListings(ListingWriter[ListedPost]):
+    """The listed posts of one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._posts: dict[str, ListedPost] = {}
+        self._changed: dict[str, ListedPost] = {}
+
+    def find(self, item_id: str) -> ListedPost | None:
+        post = self._posts.get(item_id)
+        if post is None:
+            row = self._db.execute("SELECT state FROM listed WHERE id = ?", (item_id,)).fetchone()
+            if row:
+                post = self._posts[item_id] = msgspec.msgpack.decode(row[0], type=ListedPost)
+        return post
+
+    def entries(self, item: ListedPost) -> Iterable[Entry]:
+        return () if item.public_date is None else ((EVERY_ARTICLE, item.public_date),)
+
+    def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
+        event = recorded.event
+        if not isinstance(event, Withdrawn):
+            post_id = getattr(event, "post_id", None)
+        else:
+            post_id = event.subject_id if event.type.startswith("post.") else None
+        if not isinstance(post_id, str):
+            return
+        old = self.find(post_id)
+        if isinstance(event, Withdrawn):
+            event = known_event(event, _lifecycle(old) if old else None)
+        if old is not None:
+            new = _after(old, event)
+        elif isinstance(event, PostCreated):
+            at, created_at = recorded.position, recorded.header.recorded_at
+            new = ListedPost(at, created_at, PostStatus.DRAFT, event.author_ids)
+        else:
+            return
+        if new == old:
+            return
+        self._posts[post_id] = self._changed[post_id] = new
+        if old is None or old.status is not new.status:
+            if old is not None:
+                changes.leave(status_key(old.status), old.created_at, old)
+            changes.enter(status_key(new.status), new.created_at, new)
+        changes.replace(old, new)
+
+    def flush(self) -> None:
+        write_all(
+            self._db,
+            "INSERT OR REPLACE INTO listed VALUES (?, ?)",
+            [(post_id, msgspec.msgpack.encode(post)) for post_id, post in self._changed.items()],
+        )
+
+
+def _lifecycle(post: ListedPost) -> Lifecycle:
+    return Lifecycle(post.status, published_at=post.published_at)
+
+
+def _after(post: ListedPost, event: Event) -> ListedPost:
+    change = msgspec.structs.replace
+    match event:
+        case ContentChanged(author_ids=author_ids):
+            return post if author_ids is UNSET else change(post, author_ids=author_ids)
+        case PostCategorized(category_id=category_id):
+            return change(post, category_ids=tuple(sorted({*post.category_ids, category_id})))
+        case PostUncategorized(category_id=category_id):
+            return change(post, category_ids=tuple(sorted({*post.category_ids} - {category_id})))
+        case _:
+            after = advance(_lifecycle(post), event)
+            is_published = isinstance(event, PostPublished)
+            return change(
+                post,
+                status=after.status,
+                published_at=after.published_at,
+                article_author_ids=post.author_ids if is_published else post.article_author_ids,
+            )
+
+
+# Which of the articles ?1, public as of ?2, were in which listing then: of all articles, of categories and of authors.
+_LISTINGS_OF: Final = """
+    WITH public AS MATERIALIZED (
+        SELECT seq, content FROM json_each(?1) JOIN article ON seq = value WHERE from_pos <= ?2 AND to_pos > ?2
+    )
+    SELECT ?3, seq FROM public
+    UNION ALL
+    SELECT category.seq, public.seq FROM public
+    CROSS JOIN post_category AS inside ON inside.seq = public.seq
+    CROSS JOIN category ON category.id = inside.category_id
+    WHERE inside.from_pos <= ?2 AND inside.to_pos > ?2
+    UNION ALL
+    SELECT author.seq, public.seq FROM public
+    CROSS JOIN content ON content.position = public.content
+    CROSS JOIN json_each(content.author_ids) AS author_id
+    CROSS JOIN author ON author.id = author_id.value
+"""
+_PUBLIC: Final = """
+    SELECT value FROM json_each(?1)
+    WHERE EXISTS (SELECT 1 FROM article WHERE seq = value AND from_pos <= ?2 AND to_pos > ?2)
+"""
+
+
+def _listings_of(db: sqlite3.Connection, seqs: Sequence[int], position: int) -> Iterable[Entry]:
+    return db.execute(_LISTINGS_OF, (json.dumps(seqs), position, EVERY_ARTICLE))
+
+
+def _public(db: sqlite3.Connection, seqs: Sequence[int], position: int) -> list[int]:
+    return [seq for (seq,) in db.execute(_PUBLIC, (json.dumps(seqs), position))]
+
+
+def _no_longer_public(db: sqlite3.Connection, position: int) -> list[int]:
+    return [seq for k in NO_LONGER_PUBLIC for seq in members(db, k, position)]
+
+
+LISTINGS: Final = ListingContribution(
+    name="posts",
+    schema="""
+        CREATE TABLE listed (id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+    begin=_PostListings,
+    listings_of=_listings_of,
+)
+HIDDEN: Final = HiddenRule(public=_public, no_longer_public=_no_longer_public)

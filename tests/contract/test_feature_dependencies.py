@@ -1,0 +1,87 @@
+"""A feature declares what its events invalidate in the cache; what no feature knows invalidates everything."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.posts.dependencies import article_topic, post_topic
+from ledgerpress.features.posts.model import PostPublished, PostUnpublished
+from ledgerpress.features.registry import declared_views
+from ledgerpress.views.cache_dependencies import Topic
+from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
+from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.files.tables import create_tables
+from ledgerpress.views.listings.queries import listing_topic
+from ledgerpress.views.projection.projector import apply_all
+from ledgerpress.views.snapshot import Snapshot
+from tests.contract.tagged_posts import TaggedPosts, tagged_posts
+from tests.contract.tags_feature import TAGS, Tagged, tag_topic
+
+FOLLOWED = 60
+
+
+class Views:
+    """Views that have followed random events, and follow more."""
+
+    def __init__(self, db: sqlite3.Connection, posts: TaggedPosts) -> None:
+        self.posts = posts
+        self._db = db
+        self._declared = declared_views(TAGS)
+        create_tables(db, self._declared.projectors)
+        self._apply(posts.events)
+
+    def invalidated(
+        self, *events: tuple[Event, str], declared: DeclaredViews | None = None
+    ) -> frozenset[Topic] | None:
+        after = len(self.posts.events)
+        for event, post_id in events:
+            self.posts.record(event, post_id)
+        self._apply(self.posts.events[after:])
+        snapshot = Snapshot(self._db, len(self.posts.events))
+        return invalidated_topics(snapshot, after, declared or self._declared)
+
+    def _apply(self, events: list[Recorded[Event]]) -> None:
+        for projector in self._declared.projectors:
+            apply_all(projector, events, self._db)
+
+
+@pytest.fixture
+def views() -> Iterator[Views]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        yield Views(db, tagged_posts(FOLLOWED))
+
+
+def published(post_id: str) -> PostPublished:
+    return PostPublished(post_id=post_id, revision=1, published_at=7, correction=None)
+
+
+def test_events_of_a_feature_invalidate_its_topics(views: Views) -> None:
+    views.invalidated((PostUnpublished(post_id="post1"), "post1"))
+    assert views.invalidated((Tagged(post_id="post1", tag="new"), "post1")) == frozenset({tag_topic("new")})
+
+
+def test_events_of_a_feature_below_invalidate_topics_of_both(views: Views) -> None:
+    views.invalidated(
+        (Tagged(post_id="post1", tag="new"), "post1"), (PostUnpublished(post_id="post1"), "post1")
+    )
+    k = len(views.posts.events) - 1
+    topics = views.invalidated((published("post1"), "post1"))
+    assert topics is not None
+    assert {listing_topic(k), post_topic("post1"), article_topic("post1"), listing_topic(0)} <= topics
+    assert not {topic for topic in topics if topic.kind == "x.tags"}
+
+
+def test_an_event_that_no_feature_knows_invalidates_everything(views: Views) -> None:
+    event = (Tagged(post_id="post1", tag="new"), "post1")
+    assert views.invalidated(event, declared=declared_views()) is None
+    assert views.invalidated((published("post1"), "post1"), declared=declared_views()) is not None
+    assert views.invalidated((published("post1"), "post1"), declared=DeclaredViews()) is None
+
+
+def test_too_many_events_invalidate_everything(views: Views) -> None:
+    assert views.invalidated(*[(published("post1"), "post1")] * MAX_EVENTS) is not None
+    assert views.invalidated(*[(published("post1"), "post1")] * (MAX_EVENTS + 1)) is None

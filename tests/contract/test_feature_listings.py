@@ -1,0 +1,85 @@
+"""A feature contributes listings of its own: as of every position, rebuilt as followed, without what is hidden today."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.features.registry import all_projectors, declared_views
+from ledgerpress.views.declarations import ListingContribution
+from ledgerpress.views.files.directory import digest_of
+from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables
+from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
+from ledgerpress.views.listings.queries import count, list_keys
+from ledgerpress.views.projection.projector import apply_all
+from ledgerpress.views.public_filter import PublicFilter
+from ledgerpress.views.snapshot import Snapshot
+from tests.contract.tagged_posts import TAGS, tagged_posts
+from tests.contract.tags_feature import TAGS as FEATURE
+from tests.property.view_rows import rows_in
+
+EVENTS = 300
+
+
+@contextmanager
+def views(events: list[Recorded[Event]], batch: int) -> Iterator[sqlite3.Connection]:
+    projectors = declared_views(FEATURE).projectors
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        create_tables(db, projectors)
+        for start in range(0, len(events), batch):
+            for projector in projectors:
+                apply_all(projector, events[start : start + batch], db)
+        yield db
+
+
+def test_the_listing_of_a_tag_as_of_every_position_with_its_count() -> None:
+    posts = tagged_posts(EVENTS)
+    with views(posts.events, 1) as db:
+        for position, articles in enumerate(posts.articles):
+            for tag in TAGS:
+                k = posts.first_tagged[tag]
+                keys = list_keys(db, [k], position, limit=100)
+                assert [(key.published_at, key.post) for key in keys] == articles[tag]
+                assert count(db, k, position) == len(articles[tag])
+
+
+def test_a_rebuild_gives_the_same_rows_as_following() -> None:
+    events = tagged_posts(EVENTS).events
+    with views(events, 1) as followed, views(events, EVENTS) as rebuilt, views(events, 7) as in_batches:
+        assert rows_in(rebuilt) == rows_in(followed) == rows_in(in_batches)
+
+
+def test_counts_of_the_past_exclude_what_is_hidden_today() -> None:
+    posts = tagged_posts(EVENTS)
+    hidden = 0
+    with views(posts.events, EVENTS) as db:
+        public = PublicFilter(Snapshot(db, EVENTS), declared_views(FEATURE))
+        every = {row[0] for row in db.execute("SELECT seq FROM post")}
+        public_today = public.among(every)
+        assert public_today
+        assert public_today != every
+        for position, articles in enumerate(posts.articles):
+            for tag in TAGS:
+                expected = sum(seq not in public_today for _, seq in articles[tag])
+                assert public.count_hidden([posts.first_tagged[tag]], position) == expected
+                hidden += expected
+    assert hidden
+
+
+def test_a_contribution_identifies_other_views_and_has_a_table_of_its_own() -> None:
+    first_party, with_tags = all_projectors(), declared_views(FEATURE).projectors
+    assert digest_of(with_tags) != digest_of(first_party)
+    assert {one.name: one.version for one in with_tags} == {one.name: one.version for one in first_party}
+    with closing(sqlite3.connect(":memory:")) as db:
+        create_tables(db, first_party)
+        with pytest.raises(ViewsDamaged):
+            check_tables(db, with_tags)
+    newer = ListingContribution(
+        name="tags", version=2, schema="CREATE TABLE x_t (k INTEGER);", begin=lambda _: ListingWriter()
+    )
+    assert ListingsProjector([newer]).version == 2
+    with pytest.raises(ValueError, match="without a table of their own: bare"):
+        ListingsProjector([ListingContribution(name="bare", schema="", begin=lambda _: ListingWriter())])
