@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledgerpress.commands.content import ContentDeclaration
 from ledgerpress.commands.declarations import (
@@ -31,6 +31,10 @@ from ledgerpress.views.declarations import (
     Subject,
 )
 from ledgerpress.views.projection.projector import Projector
+
+if TYPE_CHECKING:
+    from ledgerpress.graphql.schema import Schema
+    from ledgerpress.http.pages.pages import PageContribution
 
 T = TypeVar("T")
 
@@ -113,6 +117,21 @@ class FeatureSet:
         """Return a codec that reads every version of the events, and writes the newest."""
         upcasters = {key: step for feature in self.features for key, step in feature.upcasters.items()}
         return Codec(self.events, upcasters, withdrawn)
+
+    def graphql_schema(self) -> "Schema":
+        """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""
+        from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
+
+        return build_schema(
+            [load(feature.schema) for feature in self.features if feature.schema],
+            commands=self.declarations.commands,
+            error_codes=self.error_codes,
+            event_types=[event.name for event in self.events],
+        )
+
+    def page_contributions(self) -> "list[PageContribution]":
+        """Return what the features contribute to the pages."""
+        return [load(feature.pages) for feature in self.features if feature.pages]
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))

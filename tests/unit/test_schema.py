@@ -1,26 +1,32 @@
 """The schema is built from contributions: access is denied by default, and schemas do not influence each other."""
 
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final, NoReturn
 
 import pytest
 import strawberry
-from graphql import GraphQLInputObjectType, GraphQLObjectType
+from graphql import GraphQLInputObjectType, GraphQLObjectType, graphql
 from strawberry.types.field import StrawberryField
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Permission, RequiredPermission
+from ledgerpress.commands.request import CommandRequest
+from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
 from ledgerpress.features.posts.schema.post import Post
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import FEATURES, FIRST_PARTY, graphql_schema
 from ledgerpress.features.site.schema import SCHEMA as SITE
 from ledgerpress.features.site.schema import Site
 from ledgerpress.graphql import cost_directives
 from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.mutations import AddedInput
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.schema import Schema, build_schema
 
+COMMANDS: Final = FEATURES.declarations.commands
 READ_SITE: Final = RequiredPermission(Permission.WRITE_SITE)
 
 
@@ -52,11 +58,24 @@ class SiteFields:
         return Visits(count=first or 7)
 
 
+@dataclass(frozen=True)
+class Tags:
+    """The input of a command."""
+
+    fingerprint_name: ClassVar[str] = "Tags"
+
+    tags: tuple[str, ...]
+
+
 @strawberry.input
-class PostTags:
+class PostTags(AddedInput):
     """Inputs added to new posts."""
 
     tags: list[str] | None = None
+
+    def command_input(self) -> Tags | None:
+        """Return the tags."""
+        return None if self.tags is None else Tags(tuple(self.tags))
 
 
 @strawberry.type
@@ -95,7 +114,7 @@ def field(schema: Schema, coordinate: str) -> Any:
 
 
 def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
-    schema = build_schema([SITE, VISITS], ["TOO_MANY_VISITS"])
+    schema = build_schema([SITE, VISITS], commands=COMMANDS, error_codes=["TOO_MANY_VISITS"])
     assert list(field(schema, "Query.site").type.of_type.fields)[-1] == "visits"
     assert cost_directives.weight_of(field(schema, "Site.visits")) == 4.0
     size = cost_directives.size_of(field(schema, "Query.visits"))
@@ -108,14 +127,16 @@ def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
 
 def test_schemas_with_different_features_do_not_influence_each_other() -> None:
     before = graphql_schema().as_str()
-    alone = build_schema([SITE]).as_str()
-    both = build_schema([SITE, VISITS]).as_str()
-    assert build_schema([SITE]).as_str() == alone
+    alone = build_schema([SITE], commands=COMMANDS).as_str()
+    both = build_schema([SITE, VISITS], commands=COMMANDS).as_str()
+    assert build_schema([SITE], commands=COMMANDS).as_str() == alone
     assert both not in {alone, before}
     assert "visits" not in alone
     assert graphql_schema().as_str() == before
     assert 'name: String @cost(weight: "2.0")' in both
-    definition = field(build_schema([SITE, VISITS]), "Site.name").extensions["strawberry-definition"]
+    definition = field(build_schema([SITE, VISITS], commands=COMMANDS), "Site.name").extensions[
+        "strawberry-definition"
+    ]
     shared = next(one for one in _fields(Site) if one.python_name == "name")
     assert definition.directives
     assert not shared.directives
@@ -126,21 +147,44 @@ def _fields(type_: Any) -> list[StrawberryField]:
     return fields
 
 
-def test_a_feature_adds_fields_to_the_inputs_of_features_below() -> None:
-    contributions = [*_first_party(), SchemaContribution(extends={PostCreateInput: PostTags})]
-    named = build_schema(contributions)._schema.type_map["PostCreateInput"]
-    assert isinstance(named, GraphQLInputObjectType)
-    assert "tags" in named.fields
+@pytest.mark.parametrize(
+    ("given", "inputs"),
+    [('tags: ["a", "b"]', (Tags(("a", "b")),)), ("tags: $tags", (Tags(("c",)),)), ("", ())],
+)
+async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
+    given: str, inputs: tuple[Tags, ...]
+) -> None:
+    contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
+    contributions.append(SchemaContribution(extends={PostCreateInput: PostTags}))
+    schema = build_schema(contributions, commands=COMMANDS)
+    requests = list[CommandRequest]()
+
+    async def handle(_: object, request: CommandRequest) -> NoReturn:
+        requests.append(request)
+        raise Rejection(ErrorCode.BUSY, "Try again.")
+
+    context = SimpleNamespace(
+        store=SimpleNamespace(commands=SimpleNamespace(handle=handle)),
+        identity=LOCAL_OPERATOR,
+        complete=lambda request: request,
+    )
+    variable = "($tags: [String!])" if "$" in given else ""
+    mutation = (
+        f'mutation {variable} {{ postCreate(input: {{ title: "A" {given} }}) {{ userErrors {{ code }} }} }}'
+    )
+    result = await graphql(schema._schema, mutation, context_value=context, variable_values={"tags": ["c"]})
+    assert result.data == {"postCreate": {"userErrors": [{"code": "BUSY"}]}}
+    assert [request.inputs for request in requests] == [inputs]
     alone = graphql_schema()._schema.type_map["PostCreateInput"]
     assert isinstance(alone, GraphQLInputObjectType)
     assert "tags" not in alone.fields
 
 
-def _first_party() -> list[SchemaContribution]:
-    from ledgerpress.feature import load
-    from ledgerpress.features.registry import FIRST_PARTY
-
-    return [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
+def test_a_mutation_requires_the_permission_of_its_command() -> None:
+    needed = graphql_schema().declarations.permissions
+    assert needed["Mutation.siteName"] == RequiredPermission(Permission.WRITE_SITE)
+    with pytest.raises(SchemaError, match=r"Mutation\.siteName runs NameSite, which no feature declares"):
+        build_schema([SITE])
 
 
 @pytest.mark.parametrize(
@@ -171,4 +215,4 @@ def test_a_contribution_that_is_not_complete_is_rejected(
     contribution: SchemaContribution, error: str
 ) -> None:
     with pytest.raises(SchemaError, match=error):
-        build_schema([SITE, contribution])
+        build_schema([SITE, contribution], commands=COMMANDS)

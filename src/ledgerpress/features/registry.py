@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
-from ledgerpress.feature import Feature, FeatureSet, load
+from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
     authors,
@@ -63,12 +63,9 @@ def all_projectors() -> tuple[Projector, ...]:
 @lru_cache(maxsize=1)
 def graphql_schema() -> "Schema":
     """Return the GraphQL schema of these features."""
-    from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
-
-    contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
-    return build_schema(contributions, FEATURES.error_codes)
+    return FEATURES.graphql_schema()
 
 
-def page_contributions() -> list["PageContribution"]:
+def page_contributions() -> "list[PageContribution]":
     """Return what these features contribute to the pages."""
-    return [load(feature.pages) for feature in FIRST_PARTY if feature.pages]
+    return FEATURES.page_contributions()

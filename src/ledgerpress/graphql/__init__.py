@@ -1,1 +1,1 @@
-"""The GraphQL layer: types, queries and mutations. It translates, and decides nothing."""
+"""The GraphQL layer: the schema that features contribute to, its execution, limits, caches and subscriptions."""

@@ -1,4 +1,4 @@
-"""The table of what each role may have of the schema: `docs/reference/access.md`, written from the code."""
+"""The table of what each role may read and do: `docs/reference/access.md`, generated from the schema."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -19,7 +19,7 @@ from ledgerpress.graphql.schema import Schema
 
 
 class Access(IntEnum):
-    """How much of something somebody may have."""
+    """How much of something a role may have."""
 
     NO = 0
     OWN = 1
@@ -27,7 +27,7 @@ class Access(IntEnum):
 
 
 class Row(NamedTuple):
-    """A field, what it takes itself, and what each role may have of it, in the order of `Role`."""
+    """A field, the permission that it requires, and what each role may have of it, in the order of `Role`."""
 
     field: str
     need: RequiredPermission | None

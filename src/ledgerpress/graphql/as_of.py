@@ -1,4 +1,4 @@
-"""Any answer as of any past moment: a position of the log, or a time."""
+"""Answers as of a past moment: a position of the log, or a time."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def is_past(context: Context, moment: PointInTime) -> bool:
 
 
 def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, whether the viewer may see it or not. Raises `BadRequest`."""
+    """Return the moment that an argument names, without an access check. Raises `BadRequest`."""
     today = context.today
     if as_of is None:
         return today
@@ -92,7 +92,7 @@ def named_moment(context: Context, as_of: AsOf | None) -> PointInTime:
 
 
 def describe(moment: PointInTime) -> MomentType:
-    """Return a moment as a client sees it."""
+    """Return the GraphQL object of a moment."""
     time = recorded_time.time_of(moment.snapshot)
     moment.snapshot.depends_on_position()
     return MomentType(

@@ -1,4 +1,4 @@
-"""What resolvers work with: the store, and one snapshot of the views for the whole answer."""
+"""The context of resolvers: the store, and one snapshot of the views for the whole answer."""
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from ledgerpress.views.snapshot import Snapshot
 
 
 class ViewsInfo(Protocol):
-    """What is said of the views in use."""
+    """Information about the views in use."""
 
     @property
     def path(self) -> Path:
@@ -35,7 +35,7 @@ class ViewsInfo(Protocol):
 
     @property
     def since(self) -> int:
-        """Since when this process has answered from that file, in microseconds since 1970, UTC."""
+        """The time since which this process has used that file, in microseconds since 1970, UTC."""
         ...
 
     async def wait_for(self, position: int, timeout: float) -> bool:
@@ -44,7 +44,7 @@ class ViewsInfo(Protocol):
 
 
 class Store(Protocol):
-    """What the GraphQL layer needs of an open store."""
+    """The part of an open store that the GraphQL layer needs."""
 
     @property
     def commands(self) -> CommandHandler:
@@ -63,7 +63,7 @@ class Store(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """What tells ages."""
+        """The clock from which ages are counted."""
         ...
 
     @property
@@ -78,12 +78,12 @@ class Store(Protocol):
 
     @property
     def randomness(self) -> Randomness:
-        """Where the secrets of new tokens come from."""
+        """The source of secrets."""
         ...
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come, by name."""
+        """The checkpoint of each projection, by name."""
         ...
 
     @property
@@ -92,7 +92,7 @@ class Store(Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of one position."""
+        """Return the views as of one position; they are released on exit."""
         ...
 
 
@@ -132,7 +132,7 @@ class PointInTime:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
+    """The trace that a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
 
     trace_id: str | None = None
     correlation_id: str | None = None
@@ -142,7 +142,7 @@ class Trace:
 class Context:
     """The context of one request. Close it when the answer is ready.
 
-    `open_past` is the setting by which everyone may see the past of the articles that are public today.
+    With `open_past`, everyone may see the past of the articles that are public today.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Context:
         self._trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
-        """When the answer has to be ready, by `time.monotonic`; whoever executes looks at it on the way."""
+        """The deadline of the answer, by `time.monotonic`; the execution checks it."""
         self._stack = ExitStack()
         self._today: PointInTime | None = None
         self._public_today: PublicFilter | None = None
@@ -168,7 +168,7 @@ class Context:
 
     @property
     def store(self) -> Store:
-        """The store. What is asked of it beyond the snapshot may change without an event, so it is told once."""
+        """The store. What it returns beyond the snapshot may change without an event, so the answer is not cached."""
         self.reads.never_cache()
         return self._store
 
@@ -179,13 +179,13 @@ class Context:
 
     @property
     def events(self) -> DataLoader[int, StoredEvent]:
-        """What loads recorded events. A payload is withdrawn before the views know, so what holds one is told once."""
+        """The loader of recorded events. Views learn late that a payload was withdrawn, so the answer is not cached."""
         self.reads.never_cache()
         return self._events
 
     @property
     def today(self) -> PointInTime:
-        """The moment that the answer is of, unless it asks for another: one and the same, until a command moves it on."""
+        """The moment of the answer unless it asks for another. It stays the same until a command refreshes it."""
         if self._today is None:
             now = self._store.clock.now()
             snapshot = replace(self._stack.enter_context(self._store.snapshot()), reads=self.reads)
@@ -219,7 +219,7 @@ class Context:
         return self.today
 
     def close(self) -> None:
-        """Give the snapshot back."""
+        """Release the snapshot."""
         self._stack.close()
         self._today = None
         self._public_today = None

@@ -42,14 +42,14 @@ _DEFINITION: Final = "strawberry-definition"
     name="cost",
 )
 class Cost:
-    """How much the answering of a field adds to the cost of an operation."""
+    """How much a field adds to the cost of an operation."""
 
     weight: str
 
 
 @strawberry.schema_directive(locations=[Location.FIELD_DEFINITION], name="listSize")
 class ListSize:
-    """How long a list is at most, or which arguments say so. An unset argument is not printed."""
+    """How long a list is at most, or which arguments determine it. An unset argument is not printed."""
 
     assumed_size: int | None = strawberry.UNSET
     slicing_arguments: list[str] | None = strawberry.UNSET
@@ -57,9 +57,9 @@ class ListSize:
     require_one_slicing_argument: bool | None = True
 
     @classmethod
-    def of(cls, **given: Any) -> "ListSize":
-        """Return the directive with what is given, and nothing else in print."""
-        return cls(**{"require_one_slicing_argument": strawberry.UNSET, **given})
+    def of(cls, **arguments: Any) -> "ListSize":
+        """Return the directive with these arguments; no others are printed."""
+        return cls(**{"require_one_slicing_argument": strawberry.UNSET, **arguments})
 
 
 def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
@@ -85,7 +85,7 @@ def assign(schema: GraphQLSchema, declared: SchemaDeclarations) -> None:
 
 
 def weight_of(field: GraphQLField) -> float:
-    """Return the weight of a field: the one assigned, or the specification's."""
+    """Return the weight of a field: the assigned one, or the specification's."""
     for directive in _directives(field):
         if isinstance(directive, Cost):
             return float(directive.weight)
@@ -93,12 +93,12 @@ def weight_of(field: GraphQLField) -> float:
 
 
 def size_of(field: GraphQLField) -> ListSize | None:
-    """Return what is said of the size of the list that a field gives, or of the lists in what it gives."""
-    return next((one for one in _directives(field) if isinstance(one, ListSize)), None)
+    """Return the `@listSize` of a field, if it has one."""
+    return next((directive for directive in _directives(field) if isinstance(directive, ListSize)), None)
 
 
 def sized_fields_of(named: GraphQLNamedType) -> frozenset[str]:
-    """Return the fields of a type that give lists whose size the field above tells: those of a connection."""
+    """Return the fields of a type whose list size the field above determines: those of a connection."""
     return _SIZED if named.name.endswith("Connection") else frozenset()
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types import Info
 
+from ledgerpress.commands.declarations import CommandDeclaration
 from ledgerpress.commands.identity import RequiredPermission
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.event_loader import EventAccess
@@ -15,6 +17,7 @@ NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
 """Returns the object with an id as of a moment, `None` if there is none or the viewer must not see it."""
 
 T = TypeVar("T")
+_COMMAND: Final = "ledgerpress-command"
 
 
 class SchemaError(Exception):
@@ -27,7 +30,7 @@ class SchemaContribution:
 
     `query`, `mutation` and `subscription` are classes whose fields become root fields. `extends` adds the fields of a
     class to an object type or an input of a feature below; a resolver of such a field takes the object as its
-    `strawberry.Parent`, and `added_values` returns the values of such input fields. `types` are object types that no
+    `strawberry.Parent`; added inputs are subclasses of `ledgerpress.graphql.mutations.AddedInput`. `types` are object types that no
     field names, such as implementations of `Node`.
 
     Access is denied by default: `permissions` must name every root field and every field in `extends`, `objects` every
@@ -53,22 +56,41 @@ class SchemaContribution:
 
 
 class SchemaDeclarations:
-    """The contributions of several features, merged. Raises `SchemaError` if two declare the same thing."""
+    """The contributions of several features, merged. Raises `SchemaError` if two declare the same thing.
 
-    def __init__(self, contributions: Iterable[SchemaContribution]) -> None:
+    `commands`, `error_codes` and `event_types` are those of the same features. A mutation that runs a declared command
+    (`runs`) requires the command's permission.
+    """
+
+    def __init__(
+        self,
+        contributions: Iterable[SchemaContribution],
+        *,
+        commands: Mapping[type, CommandDeclaration],
+        error_codes: Iterable[str],
+        event_types: Iterable[str],
+    ) -> None:
         parts: Final = tuple(contributions)
         self.queries: Final = [part.query for part in parts if part.query]
         self.mutations: Final = [part.mutation for part in parts if part.mutation]
         self.subscriptions: Final = [part.subscription for part in parts if part.subscription]
         self.types: Final = [type_ for part in parts for type_ in part.types]
         self.extends: Final = [extension for part in parts for extension in part.extends.items()]
-        self.permissions: Final = _merged("permission", (part.permissions for part in parts))
+        of_commands = _command_permissions(self.mutations, commands)
+        self.permissions: Final = _merged("permission", (*(part.permissions for part in parts), of_commands))
         self.objects: Final = _merged("object permission", (part.objects for part in parts))
         self.nodes: Final = _merged("node loader", (part.nodes for part in parts))
         self.weights: Final = _merged("weight", (part.weights for part in parts))
         self.sizes: Final = _merged("size", (part.sizes for part in parts))
         self.list_arguments: Final = _merged("list argument", (part.list_arguments for part in parts))
         self.events: Final = _merged("event access", (part.events for part in parts))
+        self.error_codes: Final = tuple(error_codes)
+        self.event_types: Final = frozenset(event_types)
+
+
+def runs(command: type) -> dict[str, type]:
+    """Return the metadata of a mutation that runs a command, whose permission it then requires."""
+    return {_COMMAND: command}
 
 
 def declarations_of(info: Info[Any, None]) -> SchemaDeclarations:
@@ -83,3 +105,19 @@ def _merged(kind: str, mappings: Iterable[Mapping[str, T]]) -> dict[str, T]:
             raise SchemaError(f"Two features declare a {kind} for {twice[0]}. Only the one that adds it may.")
         merged.update(mapping)
     return merged
+
+
+def _command_permissions(
+    mutations: Iterable[type], commands: Mapping[type, CommandDeclaration]
+) -> dict[str, RequiredPermission | None]:
+    """Return the permissions of mutations that run commands. Raises `SchemaError` for a command without declaration."""
+    permissions: dict[str, RequiredPermission | None] = {}
+    for field_ in (one for class_ in mutations for one in class_.__strawberry_definition__.fields):  # type: ignore[attr-defined]
+        command = field_.metadata.get(_COMMAND)
+        if command is None:
+            continue
+        name = f"Mutation.{NameConverter().from_field(field_)}"
+        if command not in commands:
+            raise SchemaError(f"{name} runs {command.__name__}, which no feature declares with a permission.")
+        permissions[name] = commands[command].required
+    return permissions

@@ -1,4 +1,4 @@
-"""Recorded events as a client may see them, read from the log by position, those of one answer together."""
+"""Recorded events as clients may see them, read from the log by position, those of one answer together."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 
 _NEAR: Final = 16
-"""Positions no further apart than this are read in one run, with what lies between them."""
+"""Positions that are closer to each other than this are read in one batch, with those between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,22 @@ EVERYONE: Final = EventAccess()
 
 
 def event_loader(log: EventLog) -> DataLoader[int, StoredEvent]:
-    """Return what loads events by position, of one request."""
+    """Return a loader of events by position, for one request."""
 
     async def load(positions: list[int]) -> list[StoredEvent]:
-        found: dict[int, StoredEvent] = {}
+        events: dict[int, StoredEvent] = {}
         for first, last in _runs(sorted(positions)):
             after = first - 1
             while after < last and (batch := await log.read(after, last - after)):
-                found.update((event.position, event) for event in batch)
+                events.update((event.position, event) for event in batch)
                 after = batch[-1].position
-        return [found[position] for position in positions]
+        return [events[position] for position in positions]
 
     return DataLoader(load)
 
 
 def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
-    """Return the payload as JSON, `None` where it was withdrawn."""
+    """Return the payload as JSON, `None` if it was withdrawn."""
     if stored.payload is None or stored.payload.encoding != JSON_ENCODING:
         return None
     payload: dict[str, Any] = msgspec.json.decode(stored.payload.plaintext)

@@ -2,13 +2,26 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from graphql import OperationType
 
-if TYPE_CHECKING:  # these modules import this one
+if TYPE_CHECKING:  # it imports this module
     from ledgerpress.graphql.context import Trace
-    from ledgerpress.graphql.documents import Operation
+
+
+class SelectedOperation(Protocol):
+    """An operation, as far as logs and metrics need it."""
+
+    @property
+    def type(self) -> OperationType:
+        """Whether it is a query, a mutation or a subscription."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it has one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class RequestContext:
 
     id: str
     trace: "Trace | None" = None
-    operation: "Operation | OperationInfo | None" = None
+    operation: SelectedOperation | None = None
     cost: float | None = None
     error_ids: list[str] = field(default_factory=list)
 
@@ -44,7 +57,7 @@ def current_trace() -> "Trace | None":
     return context.trace if context else None
 
 
-def note_operation(operation: "Operation") -> None:
+def note_operation(operation: SelectedOperation) -> None:
     """Note which operation the current request selects."""
     context = CURRENT.get()
     if context is not None:

@@ -1,4 +1,4 @@
-"""The schema's own scalars: positions of the log, and moments in UTC."""
+"""The schema's own scalars: positions of the log, and times in UTC."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,13 +19,13 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @lru_cache(maxsize=8_192)
 def iso_time(microseconds: int) -> str:
-    """Return a moment, in microseconds since 1970 UTC, by RFC 3339, with a fraction only where it has one."""
+    """Return a time, in microseconds since 1970 UTC, by RFC 3339, with a fraction only if it is not zero."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def parse_time(value: Any) -> DateTime:
-    """Return the moment that `value`, a string by RFC 3339, names. Raises `GraphQLError`."""
+    """Return the time that `value`, a string by RFC 3339, names. Raises `GraphQLError`."""
     if not isinstance(value, str):
         raise GraphQLError(f"A DateTime is a string such as 2024-12-22T09:00:00Z, not {value!r}.")
     try:

@@ -5,7 +5,7 @@ never in the classes of types, which schemas share.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import strawberry
@@ -22,6 +22,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from ledgerpress.commands.declarations import CommandDeclaration
 from ledgerpress.graphql import cost_directives, root_fields
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, SchemaError
@@ -46,8 +47,8 @@ class Subscription:
 class Schema(strawberry.Schema):
     """A schema, with the declarations that it was built from. Raises `SchemaError`."""
 
-    def __init__(self, contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> None:
-        self.declarations: Final = SchemaDeclarations(contributions)
+    def __init__(self, declarations: SchemaDeclarations) -> None:
+        self.declarations: Final = declarations
         self._added: Final = defaultdict[type, list[StrawberryField]](list)
         roots = {
             Query: self.declarations.queries,
@@ -65,7 +66,7 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self._check()
-        _add_enum_values(self._schema, "ErrorCode", error_codes)
+        _add_enum_values(self._schema, "ErrorCode", self.declarations.error_codes)
         _drop_null_defaults(self._schema)
         guard_fields(self._schema, self.declarations.permissions)
         cost_directives.assign(self._schema, self.declarations)
@@ -126,9 +127,18 @@ class Schema(strawberry.Schema):
         return definition.concrete_of is None and "Payload" not in _interfaces(type_)
 
 
-def build_schema(contributions: Iterable[SchemaContribution], error_codes: Iterable[str] = ()) -> Schema:
-    """Return the schema of the kernel and of features with their error codes. Raises `SchemaError`."""
-    return Schema((root_fields.KERNEL, *contributions), error_codes)
+def build_schema(
+    contributions: Iterable[SchemaContribution],
+    *,
+    commands: Mapping[type, CommandDeclaration] | None = None,
+    error_codes: Iterable[str] = (),
+    event_types: Iterable[str] = (),
+) -> Schema:
+    """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
+    parts = (root_fields.KERNEL, *contributions)
+    return Schema(
+        SchemaDeclarations(parts, commands=commands or {}, error_codes=error_codes, event_types=event_types)
+    )
 
 
 def _interfaces(type_: GraphQLObjectType) -> set[str]:

@@ -8,6 +8,9 @@ from ledgerpress.http.content_negotiation import JSON
 from ledgerpress.http.errors import Header, HttpError
 
 NOT_MODIFIED: Final = 304
+POSITION_HEADER: Final = "LedgerPress-Position"
+"""The position of the views that a response was read from; every response has it."""
+POSITION: Final = POSITION_HEADER.lower().encode("ascii")
 _WITHOUT_BODY: Final = frozenset({204, NOT_MODIFIED})
 
 

@@ -1,21 +1,19 @@
 """The GraphQL schema of authors."""
 
+from functools import partial
 from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
-
-_WRITE: Final = RequiredPermission(Permission.WRITE_PEOPLE)
 
 
 @strawberry.type(description="Whose name stands above an article.")
@@ -70,7 +68,7 @@ class AuthorQueries:
 
 
 @strawberry.input
-class AuthorRegisterInput(CommandInput):
+class AuthorRegisterInput(MutationInput):
     """A new author."""
 
     name: str
@@ -81,7 +79,7 @@ class AuthorRegisterInput(CommandInput):
 
 
 @strawberry.input
-class AuthorRenameInput(CommandInput):
+class AuthorRenameInput(MutationInput):
     """Another name for an author."""
 
     id: strawberry.ID
@@ -99,17 +97,15 @@ class AuthorPayload(Payload):
     author: Author | None
 
 
+_mutation = partial(command_mutation, payload=AuthorPayload, field="author", load=load_author)
+
+
 @strawberry.type
 class AuthorMutations:
     """Commands on authors."""
 
-    @strawberry.mutation(description="Make an author known.")
-    async def author_register(self, info: RequestInfo, input: AuthorRegisterInput) -> AuthorPayload:
-        return await run_command(info, input, AuthorPayload, "author", load_author)
-
-    @strawberry.mutation(description="Give an author another name.")
-    async def author_rename(self, info: RequestInfo, input: AuthorRenameInput) -> AuthorPayload:
-        return await run_command(info, input, AuthorPayload, "author", load_author)
+    author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Make an author known.")
+    author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Give an author another name.")
 
 
 SCHEMA: Final = SchemaContribution(
@@ -119,8 +115,6 @@ SCHEMA: Final = SchemaContribution(
     permissions={
         "Query.author": None,
         "Query.authors": None,
-        "Mutation.authorRegister": _WRITE,
-        "Mutation.authorRename": _WRITE,
     },
     objects={"Author": None},
     nodes={"Author": load_author},

@@ -1,17 +1,17 @@
 """The GraphQL schema of the site."""
 
+from functools import partial
 from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
 from ledgerpress.features.site import queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.event_loader import EventAccess
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.scalars import Position
 
 
@@ -49,7 +49,7 @@ class SiteQueries:
 
 
 @strawberry.input
-class SiteNameInput(CommandInput):
+class SiteNameInput(MutationInput):
     """The site's name."""
 
     name: str
@@ -66,19 +66,22 @@ class SitePayload(Payload):
     site: Site | None
 
 
+_mutation = partial(
+    command_mutation, payload=SitePayload, field="site", load=lambda moment, _: site_of(moment)
+)
+
+
 @strawberry.type
 class SiteMutations:
     """Commands on the site."""
 
-    @strawberry.mutation(description="Name the site.")
-    async def site_name(self, info: RequestInfo, input: SiteNameInput) -> SitePayload:
-        return await run_command(info, input, SitePayload, "site", lambda moment, _: site_of(moment))
+    site_name = _mutation(NameSite, SiteNameInput, "Name the site.")
 
 
 SCHEMA: Final = SchemaContribution(
     query=SiteQueries,
     mutation=SiteMutations,
-    permissions={"Query.site": None, "Mutation.siteName": RequiredPermission(Permission.WRITE_SITE)},
+    permissions={"Query.site": None},
     objects={"Site": None},
     # With the name key, slugs could be guessed from the names of their streams.
     events={"log.opened": EventAccess(secret=frozenset({"nameKey"}))},

@@ -8,10 +8,10 @@ import strawberry
 from ledgerpress.commands.identity import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands, queries
-from ledgerpress.graphql.command_payload import CommandInput, Payload, run_command
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.declarations import SchemaContribution, runs
 from ledgerpress.graphql.event_loader import EventAccess
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.node import Node
@@ -19,7 +19,6 @@ from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.viewer import PermissionEnum, RoleEnum
 
 _READ: Final = RequiredPermission(Permission.READ_TOKENS)
-_WRITE: Final = RequiredPermission(Permission.WRITE_TOKENS)
 
 
 @strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
@@ -96,7 +95,7 @@ class TokenQueries:
 
 
 @strawberry.input
-class TokenCreateInput(CommandInput):
+class TokenCreateInput(MutationInput):
     """A new API token."""
 
     name: str = strawberry.field(description="What it is for; the history tells it.")
@@ -123,7 +122,7 @@ class TokenCreateInput(CommandInput):
 
 
 @strawberry.input
-class TokenRevokeInput(CommandInput):
+class TokenRevokeInput(MutationInput):
     """A token to revoke."""
 
     id: strawberry.ID
@@ -155,7 +154,10 @@ class TokenPayload(Payload):
 class TokenMutations:
     """Commands on API tokens."""
 
-    @strawberry.mutation(description="Make an API token; nobody can give what they may not do themselves.")
+    @strawberry.mutation(
+        description="Make an API token; nobody can give what they may not do themselves.",
+        metadata=runs(commands.CreateToken),
+    )
     async def token_create(self, info: RequestInfo, input: TokenCreateInput) -> TokenCreatePayload:
         context = info.context
         secret = commands.new_secret(context.store.randomness)
@@ -166,16 +168,21 @@ class TokenMutations:
             result.secret = secret
         return result
 
-    @strawberry.mutation(description="Let an API token work no more, at once and for ever.")
-    async def token_revoke(self, info: RequestInfo, input: TokenRevokeInput) -> TokenPayload:
-        return await run_command(info, input, TokenPayload, "token", _token)
+    token_revoke = command_mutation(
+        commands.RevokeToken,
+        TokenRevokeInput,
+        "Let an API token work no more, at once and for ever.",
+        payload=TokenPayload,
+        field="token",
+        load=_token,
+    )
 
 
 SCHEMA: Final = SchemaContribution(
     query=TokenQueries,
     mutation=TokenMutations,
     types=(ApiToken,),
-    permissions={"Query.tokens": _READ, "Mutation.tokenCreate": _WRITE, "Mutation.tokenRevoke": _WRITE},
+    permissions={"Query.tokens": _READ},
     objects={"ApiToken": _READ},
     nodes={"ApiToken": load_token},
     events={

@@ -1,4 +1,4 @@
-"""Relay's cursor connections, over keysets: a cursor names a place, so that nothing shifts between two pages."""
+"""Relay's cursor connections over keysets: a cursor names a key, so that nothing shifts between two pages."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -35,7 +35,7 @@ R = TypeVar("R", bound=HasPosition)
 
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
-    """Where a page stands in its list."""
+    """The place of a page in its list."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -53,7 +53,7 @@ class Edge(Generic[T]):
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
-    """A page of a list. The total is looked up only where it is asked for."""
+    """A page of a list. The total is read only if it is requested."""
 
     edges: list[Edge[T]]
     page_info: PageInfo
@@ -73,7 +73,7 @@ class Connection(Generic[T]):
 def read_page(
     snapshot: Snapshot, ks: Sequence[int], request: PageRequest, *, newest_first: bool = True
 ) -> Page[ListingKey]:
-    """Return a page of keys. Raises `BadRequest` for arguments that make no sense."""
+    """Return a page of keys. Raises `BadRequest` for invalid arguments."""
     try:
         return page_of(snapshot, ks, request, newest_first=newest_first)
     except BadPageRequest as error:
@@ -88,7 +88,7 @@ def read_page_by_position(
     high: int,
     newest_first: bool = True,
 ) -> Page[ListingKey]:
-    """Return a page of positions, as `page_by_position` has it. Raises `BadRequest`."""
+    """Return a page of positions, like `page_by_position`. Raises `BadRequest`."""
     try:
         return page_by_position(read, request, low=low, high=high, newest_first=newest_first)
     except BadPageRequest as error:
@@ -96,7 +96,7 @@ def read_page_by_position(
 
 
 def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[], int]) -> Connection[T]:
-    """Return the connection of a page whose keys stand for `nodes`."""
+    """Return the connection of a page with one node, or `None`, for each key."""
     edges = [
         Edge(node=node, cursor=encode_cursor(key))
         for key, node in zip(page.entries, nodes, strict=True)

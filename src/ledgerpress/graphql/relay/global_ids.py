@@ -1,4 +1,4 @@
-"""Global ids by Relay's object identification: opaque to clients, a type name and an id to us."""
+"""Global ids by Relay's object identification: opaque to clients, made of a type name and an id."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ _PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0
 
 
 class GlobalId(NamedTuple):
-    """What a global id names."""
+    """The parts of a global id."""
 
     type: str
     id: str
@@ -31,7 +31,7 @@ def encode(type: str, id: str) -> strawberry.ID:
 
 
 def decode(global_id: str) -> GlobalId | None:
-    """Return what `global_id` names, or `None` where it is no id of ours."""
+    """Return the parts of a global id, `None` if it is not valid."""
     try:
         padded = global_id + "=" * (-len(global_id) % 4)
         match = _PLAIN.fullmatch(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
@@ -41,7 +41,7 @@ def decode(global_id: str) -> GlobalId | None:
 
 
 def argument(global_id: str, type: str) -> str:
-    """Return the id that a query's argument holds. Raises `BadRequest` for one of another type."""
+    """Return the id in a query's argument. Raises `BadRequest` for the id of another type."""
     decoded = decode(global_id)
     if decoded is None or decoded.type != type:
         raise BadRequest(f"The id is not that of a {type}.")
@@ -64,7 +64,7 @@ def by_id_or_slug(
 
 
 def in_input(global_id: str, *types: str, field: tuple[str, ...]) -> str:
-    """Return the id that a command's input holds. Raises `Rejection` for one of another type."""
+    """Return the id in a command's input. Raises `Rejection` for the id of another type."""
     decoded = decode(global_id)
     if decoded is None or decoded.type not in types:
         raise Rejection(ErrorCode.INVALID_ID, f"This is not the id of a {types[0]}.", field=field)

@@ -1,4 +1,4 @@
-"""Relay's object identification: everything that has an id can be asked for by it."""
+"""Relay's object identification: every object with an id can be queried by it."""
 
 import strawberry
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ledgerpress.commands.identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
@@ -18,9 +18,6 @@ from ledgerpress.graphql.subscriptions.poll_step import Kind, Step, Subscription
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.views.cache_dependencies import FOREVER
 
-if TYPE_CHECKING:
-    from ledgerpress.graphql.subscriptions.subscriber import Subscriber
-
 MIN_POLL_SECONDS: Final = 1.0
 """Between two polls of the current state without an event, at least."""
 LOG_RETRY_SECONDS: Final = 0.5
@@ -30,6 +27,28 @@ _SENDS_PER_TURN: Final = 64
 _STATE: Final = -1
 """The key of the current state in the event cache."""
 _numbers: Final = count()
+
+
+class Receiver(Protocol):
+    """A subscriber, as the shared subscription sees it."""
+
+    state: str | None
+
+    def check_lag(self, head: int) -> None:
+        """End it if it has fallen too far behind."""
+        ...
+
+    def lacks(self, event: ResultMessage) -> bool:
+        """Return whether it has not been sent an event."""
+        ...
+
+    def offer(self, event: ResultMessage) -> None:
+        """Send an event."""
+        ...
+
+    def end(self, end: SubscriptionEnded) -> None:
+        """End it, and send why."""
+        ...
 
 
 class SharedSubscription:
@@ -61,8 +80,8 @@ class SharedSubscription:
         self._kind: Kind | None = None
         self._front = 0
         self._front_state: str | None = None
-        self.at_front: set[Subscriber] = set()
-        self.behind: set[Subscriber] = set()
+        self.at_front: set[Receiver] = set()
+        self.behind: set[Receiver] = set()
         self._closed = False
         self._changed = asyncio.Event()
         self._head = 0
@@ -137,7 +156,7 @@ class SharedSubscription:
         left = (self._until - self._store.clock.now()) / 1_000_000
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
-    def admit(self, subscriber: "Subscriber", reached: int) -> bool:
+    def admit(self, subscriber: Receiver, reached: int) -> bool:
         """Move a subscriber that was sent everything up to `reached` to the front, unless the front is ahead of it."""
         if not self.at_front:
             self._front, self._front_state = reached, subscriber.state

@@ -9,8 +9,7 @@ from ledgerpress.eventlog.clock import Clock
 from ledgerpress.graphql.results import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.errors import Header, HttpError, retry_after
-from ledgerpress.http.middleware.position_header import position_header
-from ledgerpress.http.responses import NOT_MODIFIED, Response
+from ledgerpress.http.responses import NOT_MODIFIED, POSITION, Response
 from ledgerpress.http.settings import HttpSettings
 
 VARY: Final = (b"vary", b"Accept, Authorization, LedgerPress-Min-Position")
@@ -60,7 +59,7 @@ class GraphQLResponses:
         if (
             result.position
         ):  # without one nothing was read, and the response reports the position of the views
-            headers.insert(0, position_header(result.position))
+            headers.insert(0, (POSITION, b"%d" % result.position))
         return Response(status, headers, result.body)
 
     def cacheable(
@@ -70,7 +69,7 @@ class GraphQLResponses:
         tag = _entity_tag(result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type)
         max_age = self._max_age(result) if public else 0
         headers = [
-            position_header(result.position),
+            (POSITION, b"%d" % result.position),
             (b"etag", tag),
             (
                 b"cache-control",

@@ -15,11 +15,9 @@ from ledgerpress.graphql.request_context import CURRENT, RequestContext
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
-from ledgerpress.http.middleware.position_header import NAME as POSITION
-from ledgerpress.http.middleware.position_header import position_header
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
 from ledgerpress.http.middleware.trace_context import BadTraceHeader, correlation_id, trace_of
-from ledgerpress.http.responses import NOT_MODIFIED, send_error
+from ledgerpress.http.responses import NOT_MODIFIED, POSITION, send_error
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +103,7 @@ class Telemetry:
                     if name == POSITION:
                         break
                 else:
-                    message["headers"] = [*sent, position_header(self._store.position)]
+                    message["headers"] = [*sent, (POSITION, b"%d" % self._store.position)]
             elif kind == "websocket.accept":
                 status = 101
             await send(message)

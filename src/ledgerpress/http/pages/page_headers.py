@@ -1,8 +1,8 @@
-"""What a page tells the browser not to do (Content Security Policy Level 3), and how long to keep it."""
+"""The headers of a page: Content Security Policy (Level 3), caching and position."""
 
 from typing import Final
 
-from ledgerpress.http.middleware.position_header import POSITION_HEADER
+from ledgerpress.http.responses import POSITION_HEADER
 
 # Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
 SITE_POLICY: Final = (

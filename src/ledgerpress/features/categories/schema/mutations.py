@@ -1,13 +1,14 @@
 """The GraphQL mutations of categories, with their inputs."""
 
+from functools import partial
+
 import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories import commands
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.categories.schema.category import Category, load_category
-from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
-from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value
 from ledgerpress.graphql.relay import global_ids
 
 
@@ -26,7 +27,7 @@ class CategoryBy:
 
 
 @strawberry.input
-class CategoryCreateInput(CommandInput):
+class CategoryCreateInput(MutationInput):
     """A new category."""
 
     name: str
@@ -45,7 +46,7 @@ class CategoryCreateInput(CommandInput):
 
 
 @strawberry.input
-class _CategoryInput(CommandInput):
+class _CategoryInput(MutationInput):
     category: CategoryBy
 
     @property
@@ -122,34 +123,30 @@ class CategoryPayload(Payload):
     category: Category | None
 
 
-async def _run(info: RequestInfo, input: CommandInput) -> CategoryPayload:
-    return await run_command(info, input, CategoryPayload, "category", load_category)
+_mutation = partial(command_mutation, payload=CategoryPayload, field="category", load=load_category)
 
 
 @strawberry.type
 class CategoryMutations:
     """Commands on categories."""
 
-    @strawberry.mutation(description="Make a category.")
-    async def category_create(self, info: RequestInfo, input: CategoryCreateInput) -> CategoryPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Give a category another name, slug or both.")
-    async def category_rename(self, info: RequestInfo, input: CategoryRenameInput) -> CategoryPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Say what a category is about.")
-    async def category_describe(self, info: RequestInfo, input: CategoryDescribeInput) -> CategoryPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Put a category under another, or at the top.")
-    async def category_move(self, info: RequestInfo, input: CategoryMoveInput) -> CategoryPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Let another category take a category over; the payload has the other.")
-    async def category_merge(self, info: RequestInfo, input: CategoryMergeInput) -> CategoryPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Delete an empty category; the payload's category is null.")
-    async def category_delete(self, info: RequestInfo, input: CategoryDeleteInput) -> CategoryPayload:
-        return await _run(info, input)
+    category_create = _mutation(commands.CreateCategory, CategoryCreateInput, "Make a category.")
+    category_rename = _mutation(
+        commands.RenameCategory, CategoryRenameInput, "Give a category another name, slug or both."
+    )
+    category_describe = _mutation(
+        commands.DescribeCategory, CategoryDescribeInput, "Say what a category is about."
+    )
+    category_move = _mutation(
+        commands.MoveCategory, CategoryMoveInput, "Put a category under another, or at the top."
+    )
+    category_merge = _mutation(
+        commands.MergeCategory,
+        CategoryMergeInput,
+        "Let another category take a category over; the payload has the other.",
+    )
+    category_delete = _mutation(
+        commands.DeleteCategory,
+        CategoryDeleteInput,
+        "Delete an empty category; the payload's category is null.",
+    )

@@ -1,5 +1,6 @@
 """Lists of changes: of the whole log, of a post, of a category; and who may see them."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -12,7 +13,6 @@ from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
-from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
@@ -22,7 +22,6 @@ from ledgerpress.graphql.scalars import DateTime, Position
 from ledgerpress.views import recorded_time
 from ledgerpress.views.paging import PageRequest
 
-_TYPES: Final = frozenset(name for name, _, _ in EVENT_TYPES)
 _SUBJECTS: Final = {
     "Post": "post",
     "Article": "post",
@@ -64,8 +63,8 @@ class ChangeFilter:
     position_from: Position | None = strawberry.field(default=None, description="The lowest position.")
     position_to: Position | None = strawberry.field(default=None, description="The highest position.")
 
-    def query(self, moment: PointInTime) -> ChangeQuery:
-        """Return the query for the changes. Raises `BadRequest`."""
+    def query(self, moment: PointInTime, known_types: Collection[str]) -> ChangeQuery:
+        """Return the query for the changes. Raises `BadRequest`, for a type of event that is not known among others."""
         low, high = self.position_from or 1, moment.snapshot.position
         if self.position_to is not None:
             high = min(high, self.position_to)
@@ -73,7 +72,7 @@ class ChangeFilter:
             low = max(low, recorded_time.position_at(moment.snapshot, self.recorded_from - 1) + 1)
         if self.recorded_to is not None:
             high = min(high, recorded_time.position_at(moment.snapshot, self.recorded_to))
-        if unknown := sorted({*(self.types or ())} - _TYPES):
+        if unknown := sorted({*(self.types or ())}.difference(known_types)):
             raise BadRequest(f"There is no type of event “{unknown[0]}”.")
         return ChangeQuery(
             subject=None if self.stream is None else _subject(self.stream),

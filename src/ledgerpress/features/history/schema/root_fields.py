@@ -6,6 +6,7 @@ from typing import Final
 import strawberry
 
 from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history.queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.history.schema.change_connections import (
     ChangeFilter,
@@ -14,6 +15,7 @@ from ledgerpress.features.history.schema.change_connections import (
     require_change_access,
 )
 from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
@@ -41,7 +43,7 @@ class ChangeQueries:
     ) -> Connection[Change]:
         """Return a page of the changes of the whole log."""
         moment = info.context.today
-        query = (filter or ChangeFilter()).query(moment)
+        query = (filter or ChangeFilter()).query(moment, declarations_of(info).event_types)
         require_change_access(info.context, query)
         return listed_changes(moment, query, PageRequest(first, after, last, before), order_by)
 
@@ -62,13 +64,13 @@ class ChangeSubscriptions:
     ) -> Change:
         """Return the next change."""
         step = step_of(info.context, Kind.LOG)
-        filter = filter or ChangeFilter()
-        require_change_access(info.context, filter.query(info.context.today))
+        query = (filter or ChangeFilter()).query(info.context.today, declarations_of(info).event_types)
+        require_change_access(info.context, query)
         if step.after is None:
             step.begin(await _checked(info.context, from_position))
-        if filter.position_to is not None and step.after >= filter.position_to:
+        if filter and filter.position_to is not None and step.after >= filter.position_to:
             step.finish()
-        position = _next_change(info.context.today, filter, step.after)
+        position = _next_change(info.context.today, query, step.after)
         if position is None:
             step.none_yet()
         then = moment_of_event(info.context, position)
@@ -88,9 +90,8 @@ async def _checked(context: Context, from_position: Position | None) -> int | No
     return from_position
 
 
-def _next_change(today: PointInTime, filter: ChangeFilter, after: int) -> int | None:
-    """Return the position of the first change beyond `after` that passes the filter as of its own moment."""
-    query = filter.query(today)
+def _next_change(today: PointInTime, query: ChangeQuery, after: int) -> int | None:
+    """Return the position of the first change beyond `after` that matches the query as of its own moment."""
     low = max(query.low, after + 1)
     while True:
         positions = changes.positions(

@@ -14,11 +14,6 @@ from ledgerpress.features.posts.schema.subscriptions import ArticleSubscriptions
 from ledgerpress.graphql.declarations import SchemaContribution
 
 _READ: Final = RequiredPermission(Permission.READ_POSTS, own=Permission.READ_OWN_POSTS)
-_WRITE: Final = RequiredPermission(Permission.WRITE_POSTS, own=Permission.WRITE_OWN_POSTS)
-_MUTATIONS: Final = (
-    *("Create", "Edit", "Categorize", "Uncategorize", "Publish", "Unpublish", "Archive", "Unarchive"),
-    *("Restore", "Revert"),
-)
 
 SCHEMA: Final = SchemaContribution(
     query=PostQueries,
@@ -37,7 +32,6 @@ SCHEMA: Final = SchemaContribution(
         "Author.articles": None,
         "Category.articleCount": None,
         "Category.articles": None,
-        **{f"Mutation.post{name}": _WRITE for name in _MUTATIONS},
     },
     objects={
         "Post": _READ,

@@ -8,14 +8,15 @@ from msgspec import UNSET
 from ledgerpress.features.categories.schema.mutations import CategoryBy
 from ledgerpress.features.posts import commands, restore_revert_commands
 from ledgerpress.features.posts.schema.post import Post, load_post, slug_differs
-from ledgerpress.graphql.command_payload import CommandInput, Payload, given_value, run_command
 from ledgerpress.graphql.context import RequestInfo
+from ledgerpress.graphql.declarations import runs
+from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import DateTime
 
 
 @strawberry.input
-class PostCreateInput(CommandInput):
+class PostCreateInput(MutationInput):
     """A new post."""
 
     title: str
@@ -44,7 +45,7 @@ class PostCreateInput(CommandInput):
 
 
 @strawberry.input
-class _PostInput(CommandInput):
+class _PostInput(MutationInput):
     id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
 
     @property
@@ -203,59 +204,49 @@ class PostRestorePayload(Payload):
         return slug_differs(self.post, self.position, self.to_version)
 
 
-async def _run(info: RequestInfo, input: CommandInput) -> PostPayload:
-    return await run_command(info, input, PostPayload, "post", load_post)
+_mutation = partial(command_mutation, payload=PostPayload, field="post", load=load_post)
 
 
 @strawberry.type
 class PostMutations:
     """Commands on posts."""
 
-    @strawberry.mutation(description="Write a post; with publish, publish it in the same step.")
-    async def post_create(self, info: RequestInfo, input: PostCreateInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Change a post; only what differs is recorded.")
-    async def post_edit(self, info: RequestInfo, input: PostEditInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Put a post into a category; the listings show it at once.")
-    async def post_categorize(self, info: RequestInfo, input: PostCategorizeInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Take a post out of a category.")
-    async def post_uncategorize(self, info: RequestInfo, input: PostUncategorizeInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Publish a post as it is, or publish it anew.")
-    async def post_publish(self, info: RequestInfo, input: PostPublishInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Take a post's article away from readers.")
-    async def post_unpublish(self, info: RequestInfo, input: PostUnpublishInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Put a post away: no article, no edits.")
-    async def post_archive(self, info: RequestInfo, input: PostArchiveInput) -> PostPayload:
-        return await _run(info, input)
-
-    @strawberry.mutation(description="Bring an archived post back, unpublished.")
-    async def post_unarchive(self, info: RequestInfo, input: PostUnarchiveInput) -> PostPayload:
-        return await _run(info, input)
+    post_create = _mutation(
+        commands.CreatePost, PostCreateInput, "Write a post; with publish, publish it in the same step."
+    )
+    post_edit = _mutation(commands.EditPost, PostEditInput, "Change a post; only what differs is recorded.")
+    post_categorize = _mutation(
+        commands.CategorizePost,
+        PostCategorizeInput,
+        "Put a post into a category; the listings show it at once.",
+    )
+    post_uncategorize = _mutation(
+        commands.UncategorizePost, PostUncategorizeInput, "Take a post out of a category."
+    )
+    post_publish = _mutation(
+        commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."
+    )
+    post_unpublish = _mutation(
+        commands.UnpublishPost, PostUnpublishInput, "Take a post's article away from readers."
+    )
+    post_archive = _mutation(commands.ArchivePost, PostArchiveInput, "Put a post away: no article, no edits.")
+    post_unarchive = _mutation(
+        commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
+    )
+    post_revert = _mutation(
+        restore_revert_commands.RevertPost,
+        PostRevertInput,
+        "Take back what one version changed, as a new version that keeps what came since; refused with "
+        "REVERT_CONFLICT where that no longer applies.",
+    )
 
     @strawberry.mutation(
-        description="Give a post the content that it had at a version, as a new version. Status and categories stay."
+        description="Give a post the content that it had at a version, as a new version. Status and categories stay.",
+        metadata=runs(restore_revert_commands.RestorePost),
     )
     async def post_restore(self, info: RequestInfo, input: PostRestoreInput) -> PostRestorePayload:
         payload = partial(PostRestorePayload, to_version=input.to_version)
         return await run_command(info, input, payload, "post", load_post)
-
-    @strawberry.mutation(
-        description="Take back what one version changed, as a new version that keeps what came since; refused with "
-        "REVERT_CONFLICT where that no longer applies."
-    )
-    async def post_revert(self, info: RequestInfo, input: PostRevertInput) -> PostPayload:
-        return await _run(info, input)
 
 
 def _author_ids(authors: list[strawberry.ID]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The GraphQL queries for articles and posts."""
 
+from enum import Enum
+
 import strawberry
 
 from ledgerpress.features.authors import queries as authors_queries
@@ -8,8 +10,7 @@ from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
-from ledgerpress.features.posts.schema.filters import ArticleFilter, ArticleOrder, PostFilter
-from ledgerpress.features.posts.schema.post import Post, listed_posts, post_of
+from ledgerpress.features.posts.schema.post import Post, PostStatusEnum, listed_posts, post_of
 from ledgerpress.features.posts.schema.visibility import moment_of_posts
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
@@ -17,6 +18,33 @@ from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.views.paging import PageRequest
+
+
+@strawberry.enum(description="The order of articles.")
+class ArticleOrder(Enum):
+    """The order of articles."""
+
+    PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="The newest first.")
+    PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="The oldest first.")
+
+
+@strawberry.input(description="Which articles: those of one category or of one author.")
+class ArticleFilter:
+    """Which articles: those of one category or of one author."""
+
+    category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
+    category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
+    include_descendants: bool | None = strawberry.field(
+        default=True, description="With the categories below it."
+    )
+    author: strawberry.ID | None = strawberry.field(default=None, description="An author, by id.")
+
+
+@strawberry.input(description="Which posts.")
+class PostFilter:
+    """Which posts."""
+
+    status: PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type

@@ -1,17 +1,22 @@
 """The common part of mutations: inputs that build commands, and payloads with the result or with user errors."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import strawberry
+from graphql.execution.values import get_argument_values
 from msgspec import UNSET, UnsetType
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_argument
 
 from ledgerpress.commands.authorization import PermissionDenied
-from ledgerpress.commands.declarations import Command
+from ledgerpress.commands.declarations import Command, CommandInput
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import declarations_of, runs
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
@@ -19,7 +24,7 @@ P = TypeVar("P", bound="Payload")
 
 
 @strawberry.input
-class CommandInput:
+class MutationInput:
     """What the input of every mutation may carry."""
 
     idempotency_key: str | None = strawberry.field(
@@ -73,9 +78,36 @@ class Payload:
     user_errors: list[UserError]
 
 
+@strawberry.input
+class AddedInput:
+    """The base of inputs that features add to the inputs of features below."""
+
+    def command_input(self) -> CommandInput | None:
+        """Return what the command gets in `CommandRequest.inputs`, `None` if the client gave nothing. Raises `Rejection`."""
+        raise NotImplementedError
+
+
+def command_mutation(
+    command: type,
+    input_type: type[MutationInput],
+    description: str,
+    *,
+    payload: type[P],
+    field: str,
+    load: Callable[[PointInTime, str], object | None],
+) -> Any:
+    """Return a mutation that runs a command, with the permission of that command: see `run_command`."""
+
+    async def resolve(info: RequestInfo, input: MutationInput) -> P:
+        return await run_command(info, input, payload, field, load)
+
+    resolve.__annotations__ = {"info": RequestInfo, "input": input_type, "return": payload}
+    return strawberry.mutation(resolver=resolve, description=description, metadata=runs(command))
+
+
 async def run_command(
     info: RequestInfo,
-    input: CommandInput,
+    input: MutationInput,
     payload: Callable[..., P],
     field: str,
     load: Callable[[PointInTime, str], object | None],
@@ -89,7 +121,8 @@ async def run_command(
     context = info.context
     try:
         command = (build or input.command)()
-        result = await context.store.commands.handle(command, context.complete(input.request()))
+        request = replace(context.complete(input.request()), inputs=_added_inputs(info, type(input)))
+        result = await context.store.commands.handle(command, request)
     except PermissionDenied as denial:
         raise AccessDenied(context.identity, denial.permission) from None
     except Rejection as rejection:
@@ -111,6 +144,23 @@ async def run_command(
         user_errors=[],
         **{field: None if result.views_behind else load(moment, result.subject_id)},
     )
+
+
+def _added_inputs(info: RequestInfo, input_type: type) -> tuple[CommandInput, ...]:
+    """Return the values of the fields that features add to an input."""
+    added = [class_ for type_, class_ in declarations_of(info).extends if type_ is input_type]
+    if not added:
+        return ()
+    resolve_info = info._raw_info
+    definition = resolve_info.parent_type.fields[resolve_info.field_name]
+    node, variables = resolve_info.field_nodes[0], resolve_info.variable_values
+    values = get_argument_values(definition, node, variables)["input"]
+    converter: GraphQLCoreConverter = info.schema.schema_converter
+    inputs = [
+        convert_argument(values, class_, converter.scalar_registry, converter.config) for class_ in added
+    ]
+    given = (cast("AddedInput", value).command_input() for value in inputs)
+    return tuple(value for value in given if value is not None)
 
 
 def given_value(value: str | None, field: str) -> str | UnsetType:

@@ -1,0 +1,51 @@
+"""Pages come from features: a feature adds a page of its own, and without features there is only “not found”."""
+
+from pathlib import Path
+
+import httpx2
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.features.registry import graphql_schema, page_contributions
+from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.http.app import make_app
+from ledgerpress.http.pages.pages import Link, PageContribution, Pages
+from ledgerpress.server.store import open_store
+from ledgerpress.views.snapshot import Snapshot
+
+
+def hello(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
+    return pages.page(snapshot, "hello.html", who=request.path_params["who"])
+
+
+async def get(store: CacheableStore, pages: list[PageContribution], path: str) -> httpx2.Response:
+    app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), pages=pages)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        return await http.get(path)
+
+
+async def test_a_feature_adds_a_page_and_a_link_to_every_page(tmp_path: Path) -> None:
+    (tmp_path / "hello.html").write_text(
+        '{% extends "layout.html" %}{% block content %}Hello {{ who }}{% endblock %}'
+    )
+    greeting = PageContribution(
+        routes={"/hello/{who}": hello},
+        templates=tmp_path,
+        navigation=lambda _: [Link("Greetings", "/hello/all")],
+    )
+    async with open_store(tmp_path / "data") as store:
+        page = await get(store, [*page_contributions(), greeting], "/hello/you")
+        assert page.status_code == 200
+        assert "Hello you" in page.text
+        front = await get(store, [*page_contributions(), greeting], "/")
+        assert '<a href="/hello/all">Greetings</a>' in front.text
+        assert (await get(store, page_contributions(), "/hello/you")).status_code == 404
+
+
+async def test_without_features_no_address_has_a_page(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "data") as store:
+        page = await get(store, [], "/")
+        assert page.status_code == 404
+        assert "LedgerPress" in page.text
