@@ -31,7 +31,8 @@ class ContentField:
     `check` returns the value as it is recorded, and raises `Rejection`. `empty` is the value of an object whose creation
     is unknown. `shown_as` is its name in the API and in
     messages, if that is another one. `merge` merges a revert into a value that has changed since: it takes the value
-    that the reverted change made, the value now, and the value before the change.
+    that the reverted change made, the value now, and the value before the change. A value that is not `is_plain` is
+    stored or shown by other means than as it is.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ContentField:
     empty: Any = None
     shown_as: str = ""
     merge: Callable[[Any, Any, Any], Merge] | None = None
+    is_plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

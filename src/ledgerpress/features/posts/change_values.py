@@ -6,6 +6,7 @@ from ledgerpress.features.authors import queries as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.dependencies import article_topic
+from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.snapshot import Snapshot
 
@@ -16,9 +17,7 @@ def _values(snapshot: Snapshot, post_id: str) -> FieldValues:
         return {}
     category_ids = post_queries.category_ids(snapshot, post.seq)
     return {
-        "slug": plain(post.slug),
-        "title": plain(post.title),
-        "teaser": plain(post.teaser),
+        **{field.name: plain(getattr(post, field.name)) for field in CONTENT if field.is_plain},
         "body": FieldValue(post.body, lambda: article_queries.markdown(snapshot, post.body)),
         "authors": FieldValue(
             post.author_ids, lambda: [authors.reference(snapshot, author_id) for author_id in post.author_ids]

@@ -1,14 +1,15 @@
 """The table of posts' content: a row for each revision, keyed by the position that brought it."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from ledgerpress.commands.content import Values
-from ledgerpress.features.posts.model import CONTENT
+from ledgerpress.features.posts.model import CONTENT, ContentChanged, PostCreated
 
 SCHEMA: Final = """CREATE TABLE content (
             position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
@@ -28,7 +29,10 @@ class ContentRow:
     author_ids: tuple[str, ...]
 
 
+Row: TypeAlias = tuple[Any, ...]
 _NAMES: Final = tuple(field.name for field in CONTENT)
+SLUG: Final = _NAMES.index("slug")
+"""The place of the slug among the `COLUMNS`."""
 COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
 INSERT: Final = f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
 _SELECT: Final = f"SELECT {COLUMNS} FROM content WHERE position = ?"  # noqa: S608
@@ -42,16 +46,22 @@ def values_of_row(row: Iterable[Any]) -> Values:
     return values
 
 
-def stored(values: Mapping[str, Any], position: int) -> Values:
-    """Return content values as they are stored: the body by the position that brought it, ids as JSON."""
-    row = dict(values)
-    if "body" in row:
-        row["body"] = position
-    if "author_ids" in row:
-        row["author_ids"] = msgspec.json.encode(row["author_ids"]).decode()
+def row_after(old: Row, event: PostCreated | ContentChanged, position: int) -> Row:
+    """Return the stored values of `COLUMNS` after an event at `position`; a value that it does not bring stays."""
+    row = list[Any]()
+    for index, name in enumerate(_NAMES):
+        value = getattr(event, name)
+        if value is UNSET:
+            value = old[index]
+        elif name == "body":
+            value = position
+        elif name == "author_ids":
+            value = msgspec.json.encode(value).decode()
+        row.append(value)
+    return tuple(row)
+
+
+def row_at(db: sqlite3.Connection, position: int) -> Row:
+    """Return the stored values of `COLUMNS` at a position."""
+    row: Row = db.execute(_SELECT, (position,)).fetchone()
     return row
-
-
-def stored_at(db: sqlite3.Connection, position: int) -> Values:
-    """Return the values of a row as they are stored."""
-    return dict(zip(_NAMES, db.execute(_SELECT, (position,)).fetchone(), strict=True))

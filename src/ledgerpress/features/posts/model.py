@@ -174,8 +174,8 @@ CONTENT: Final = (
         name="teaser",
         check=partial(text_rules.optional_text, field="teaser", limit=text_rules.MAX_TEASER),
     ),
-    ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body),
-    ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors"),
+    ContentField(name="body", check=text_rules.body, empty="", merge=_merge_body, is_plain=False),
+    ContentField(name="author_ids", check=_each_once, empty=(), shown_as="authors", is_plain=False),
 )
 """The fields of `Content`, `PostCreated` and `ContentChanged`. A slug is checked when it is claimed."""
 EMPTY: Final = {field.name: field.empty for field in CONTENT}
@@ -215,20 +215,21 @@ def advance(lifecycle: Lifecycle, event: Event) -> Lifecycle:
 
     For a withdrawn event, pass what `known_event` returns. An event that is not about the lifecycle changes nothing.
     """
+    status, revision, live_revision, published_at = lifecycle
     match event:
         case ContentChanged():
-            return lifecycle._replace(revision=lifecycle.revision + 1)
-        case PostPublished(revision=revision, published_at=published_at):
-            return Lifecycle(PostStatus.PUBLISHED, lifecycle.revision, revision, published_at)
+            revision += 1
+        case PostPublished():
+            status, live_revision, published_at = PostStatus.PUBLISHED, event.revision, event.published_at
         case PostUnpublished():
-            return lifecycle._replace(status=PostStatus.UNPUBLISHED)
+            status = PostStatus.UNPUBLISHED
         case PostArchived():
-            return lifecycle._replace(status=PostStatus.ARCHIVED)
+            status = PostStatus.ARCHIVED
         case PostUnarchived():
-            never_published = lifecycle.published_at is None
-            return lifecycle._replace(status=PostStatus.DRAFT if never_published else PostStatus.UNPUBLISHED)
+            status = PostStatus.DRAFT if published_at is None else PostStatus.UNPUBLISHED
         case _:
             return lifecycle
+    return Lifecycle(status, revision, live_revision, published_at)
 
 
 def known_event(gone: Withdrawn, lifecycle: Lifecycle | None) -> Event:

@@ -9,12 +9,10 @@ from typing import Final, TypeAlias
 
 from msgspec import UNSET
 
-from ledgerpress.commands.content import Values, values_of
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.model import (
-    CONTENT,
     DRAFT,
     ContentChanged,
     Lifecycle,
@@ -113,7 +111,7 @@ class _Posts:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._states: dict[str, _State] = {}
-        self._contents: dict[int, Values] = {}
+        self._contents: dict[int, content_rows.Row] = {}
         self._articles = TemporalRows(db, _ARTICLES)
         self._slugs = TemporalRows(db, _SLUGS)
         self._categories = TemporalRows(db, _CATEGORIES)
@@ -144,7 +142,7 @@ class _Posts:
         self._categories.begin(at)
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
-        self._put_content(at, content_rows.stored(values_of(CONTENT, event), at))
+        self._put_content(at, content_rows.row_after((), event, at))
         self._put_state(event.post_id, recorded, (at, at, DRAFT))
         self._open_slug(event.slug, at, at)
 
@@ -176,14 +174,15 @@ class _Posts:
 
     def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
         old, slug = self._content(content), event.slug
+        old_slug = old[content_rows.SLUG]
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
-        if slug is not UNSET and slug != old["slug"]:
-            held = self._slugs.find(old["slug"])
+        if slug is not UNSET and slug != old_slug:
+            held = self._slugs.find(old_slug)
             if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
-                self._slugs.close(at, old["slug"])
+                self._slugs.close(at, old_slug)
             self._open_slug(slug, seq, at)
-        self._put_content(at, old | content_rows.stored(values_of(CONTENT, event), at))
+        self._put_content(at, content_rows.row_after(old, event, at))
 
     def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
         at, now = recorded.position, recorded.header.recorded_at
@@ -191,7 +190,7 @@ class _Posts:
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        held = self._slugs.find(self._content(content)["slug"])
+        held = self._slugs.find(self._content(content)[content_rows.SLUG])
         if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
             held[_PUBLIC_FROM] = at
             self._slugs.put(held)
@@ -219,13 +218,14 @@ class _Posts:
     def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
         self._states[post_id] = state
         seq, content, lifecycle = state
-        status, *rest = lifecycle
-        version = recorded.header.stream_version
-        self._rows["post_state"].append((seq, recorded.position, version, status, content, *rest))
+        status, revision, live_revision, published_at = lifecycle
+        at, version = recorded.position, recorded.header.stream_version
+        row = (seq, at, version, status, content, revision, live_revision, published_at)
+        self._rows["post_state"].append(row)
 
-    def _content(self, position: int) -> Values:
-        return self._contents.get(position) or content_rows.stored_at(self._db, position)
+    def _content(self, position: int) -> content_rows.Row:
+        return self._contents.get(position) or content_rows.row_at(self._db, position)
 
-    def _put_content(self, position: int, content: Values) -> None:
+    def _put_content(self, position: int, content: content_rows.Row) -> None:
         self._contents[position] = content
-        self._rows["content"].append((position, *content.values()))
+        self._rows["content"].append((position, *content))

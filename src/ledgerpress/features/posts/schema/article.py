@@ -1,6 +1,7 @@
 """The GraphQL type of articles: posts as readers see them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import strawberry
 
@@ -8,6 +9,7 @@ from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.rendering import teaser_of
+from ledgerpress.features.posts.content_rows import ContentRow
 from ledgerpress.features.posts.schema.article_page import ArticlePage
 from ledgerpress.features.posts.schema.body import Body
 from ledgerpress.graphql.context import PointInTime
@@ -26,15 +28,26 @@ class Correction:
     note: str
 
 
+@strawberry.type
+class ContentFields:
+    """The content fields that posts and articles show alike."""
+
+    slug: str
+    title: str
+
+
+def content_fields(record: ContentRow) -> dict[str, Any]:
+    """Return the values of `ContentFields`."""
+    return {"slug": record.slug, "title": record.title}
+
+
 @strawberry.type(description="What a reader sees: a post as last published.")
-class Article(Node):
+class Article(ContentFields, Node):
     """A post as last published."""
 
     record: strawberry.Private[article_queries.Article]
     moment: strawberry.Private[PointInTime]
     page: strawberry.Private[ArticlePage]
-    slug: str
-    title: str
     published_at: DateTime = strawberry.field(description="The date that the article bears.")
     updated_at: DateTime = strawberry.field(description="When it was last published anew.")
 
@@ -96,8 +109,7 @@ def article_of(
         record=record,
         moment=moment,
         page=page or ArticlePage(moment, [record]),
-        slug=record.slug,
-        title=record.title,
+        **content_fields(record),
         published_at=DateTime(record.published_at),
         updated_at=DateTime(record.updated_at),
     )

@@ -8,7 +8,7 @@ from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.posts.schema.article import Article, article_of
+from ledgerpress.features.posts.schema.article import Article, ContentFields, article_of, content_fields
 from ledgerpress.features.posts.schema.body import Body
 from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post, sees_post, sees_posts
 from ledgerpress.graphql.context import PointInTime
@@ -23,15 +23,13 @@ PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Whe
 
 
 @strawberry.type(description="What an editor works on, published or not.")
-class Post(Node):
+class Post(ContentFields, Node):
     """A post, published or not."""
 
     record: strawberry.Private[post_queries.Post]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
     status: PostStatusEnum  # type: ignore[valid-type]
-    slug: str
-    title: str
     teaser: str | None
     created_at: DateTime
     has_unpublished_changes: bool
@@ -75,8 +73,7 @@ def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
         moment=moment,
         version=record.version,
         status=record.status,
-        slug=record.slug,
-        title=record.title,
+        **content_fields(record),
         teaser=record.teaser,
         created_at=DateTime(record.created_at),
         has_unpublished_changes=record.has_unpublished_changes,
