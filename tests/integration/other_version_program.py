@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -79,7 +80,10 @@ def changed_projectors(change: str) -> Sequence[Projector]:
 def changed_main() -> None:
     """Run the program, changed as the first argument says."""
     change = sys.argv.pop(1)
-    vars(every)["PostsProjector"] = CHANGES[change]
+    vars(every)["FIRST_PARTY"] = [
+        replace(feature, projectors=(CHANGES[change](),)) if feature.name == "posts" else feature
+        for feature in every.FIRST_PARTY
+    ]
     if change == "small-batches":
         vars(views_builder)["BATCH"] = SMALL_BATCH
     main()

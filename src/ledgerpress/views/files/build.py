@@ -1,4 +1,4 @@
-"""Views in the making: a file of their own, written in large batches, the indexes that only readers use at the end.
+"""Builds views: a file of their own, written in large batches, the indexes that only readers use at the end.
 
 Every batch is committed with its checkpoints, so another process continues with a file that a killed process left.
 """
@@ -52,7 +52,7 @@ class ViewsBuild:
     def open(cls, path: Path, projectors: Sequence[Projector], *, began_at: int) -> "ViewsBuild":
         """Open a file that was begun, or begin one: `began_at` is then the log's head.
 
-        Raises `sqlite3.Error`, `ViewsOfAnotherKind`.
+        Raises `sqlite3.Error`, `ViewsOfOtherVersions`.
         """
         create_private(path)
         db = sqlite3.connect(uri(path, mode="rwc"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)

@@ -50,14 +50,14 @@ def create_copy(
             f"the views in use ({views.name}) were made by another version of LedgerPress: take the snapshot with that "
             "version, or make them anew first (ledgerpress rebuild)"
         )
-    with _standing_still(views) as (db, file):
+    with _unchanging_file(views) as (db, file):
         manifest = _manifest(db, directory.digest, publication, taken_at, os.fstat(file.fileno()).st_size)
         write(file, manifest, target, progress)
     return manifest
 
 
 @contextmanager
-def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]]:
+def _unchanging_file(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]]:
     """Lend the views, and their file, whose bytes do not change meanwhile."""
     give_up = time.monotonic() + BUSY_TIMEOUT
     with ExitStack() as stack:
@@ -67,7 +67,7 @@ def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]
         # It never waits for a lock, since emptying the write-ahead log blocks other writers while it waits.
         db = stack.enter_context(closing(sqlite3.connect(where, uri=True, isolation_level=None, timeout=0)))
         db.execute("PRAGMA query_only = ON")
-        while not _stands_still(db, Path(f"{views}-wal")):
+        while not _has_empty_log(db, Path(f"{views}-wal")):
             if time.monotonic() > give_up:
                 raise ViewsCopyInvalid(
                     f"the views have been read or copied without a pause for {BUSY_TIMEOUT:.0f} seconds, as a rebuild does "
@@ -77,7 +77,7 @@ def _standing_still(views: Path) -> Iterator[tuple[sqlite3.Connection, BinaryIO]
         yield db, file
 
 
-def _stands_still(db: sqlite3.Connection, write_ahead_log: Path) -> bool:
+def _has_empty_log(db: sqlite3.Connection, write_ahead_log: Path) -> bool:
     try:
         if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             return False

@@ -56,7 +56,7 @@ class ViewsFile:
     async def open(cls, path: Path, projectors: Sequence[Projector], *, create: bool = True) -> "ViewsFile":
         """Open the views at `path`; with `create`, make them, empty, where there are none.
 
-        Raises `ViewsDamaged` or `ViewsOfAnotherKind` where the tables are not those of `projectors`, and
+        Raises `ViewsDamaged` or `ViewsOfOtherVersions` where the tables are not those of `projectors`, and
         `sqlite3.Error`.
         """
         writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)

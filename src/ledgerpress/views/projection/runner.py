@@ -228,7 +228,7 @@ class ProjectionRunner:
         """Apply `batch`, in which payloads are withdrawn, so that nothing of them is left in the views.
 
         Rows that were made of such a payload may have led to others, so all are rebuilt, from the log as it is now.
-        That is not needed where no projection had come to those events yet, where the views were begun when the
+        That is not needed if no projection had reached those events yet, if the views were begun when the
         payloads had gone already, or where another process was faster.
         """
         async with self._views.renewal() as views:
