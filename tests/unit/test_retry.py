@@ -52,9 +52,9 @@ async def test_no_attempt_begins_after_the_timeout() -> None:
 
 async def test_polling_ends_with_a_result_or_the_timeout() -> None:
     assert await poll(Attempts(2, ValueError()).check, interval=0.001, timeout=5) == 3
-    assert await poll(Attempts(1, ValueError()).check, interval=1.0, timeout=0.5) is None
+    assert await poll(Attempts(2, ValueError()).check, interval=1.0, timeout=0.01) is None
 
 
 def test_polling_without_an_event_loop() -> None:
     assert poll_blocking(Attempts(2, ValueError()).check_blocking, interval=0.001, timeout=5) == 3
-    assert poll_blocking(Attempts(1, ValueError()).check_blocking, interval=1.0, timeout=0.5) is None
+    assert poll_blocking(Attempts(2, ValueError()).check_blocking, interval=1.0, timeout=0.01) is None
