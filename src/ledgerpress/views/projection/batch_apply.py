@@ -70,13 +70,22 @@ def apply_batch(
     Raises `sqlite3.OperationalError` where the machine is at fault; the caller must roll back then.
     """
     points = checkpoints.read(db)
+    # Projections that are equally far lack the same events, and reach the same checkpoint.
+    lacking: dict[int, list[Recorded[Event]]] = {}
+    applied: dict[int, Checkpoint] = {}
+    moved: dict[str, Checkpoint] = {}
     for projector in projectors:
         name, point = projector.name, points[projector.name]
-        fresh = [event for event in events if event.position > point.position]
-        if point.is_paused or (fresh and fresh[0].position != point.position + 1):
+        if point.position not in lacking:
+            lacking[point.position] = [event for event in events if event.position > point.position]
+        fresh = lacking[point.position]
+        if point.error is not None or (fresh and fresh[0].position != point.position + 1):
             continue
         passed, error = _project(db, projector, fresh, skipped)
-        reached = checkpoints.at(fresh[passed - 1]) if passed else point
+        reached = point
+        if passed:
+            last = fresh[passed - 1]
+            reached = applied.get(last.position) or applied.setdefault(last.position, checkpoints.at(last))
         if error is None and undecodable and undecodable.position == reached.position + 1:
             if (name, undecodable.position) in skipped:
                 logger.warning("projection %s skips position %d: %s", name, undecodable.position, undecodable)
@@ -84,10 +93,11 @@ def apply_batch(
             else:
                 error = undecodable
         if error is not None:
-            points[name] = checkpoints.pause(db, name, reached, error)
-        elif reached != point:
-            points[name] = checkpoints.save(db, name, reached)
-    return points
+            reached = checkpoints.paused(reached, error)
+        if reached != point:
+            moved[name] = reached
+    checkpoints.save(db, moved)
+    return {**points, **moved}
 
 
 def _project(

@@ -108,18 +108,17 @@ def resume(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Checkpoint
     return read(db)
 
 
-def save(db: sqlite3.Connection, name: str, point: Checkpoint) -> Checkpoint:
-    """Write how far a projection has come."""
-    db.execute(
+def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
+    """Write the checkpoints of projections, by their names."""
+    db.executemany(
         "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
-        (point.position, point.leaf_hash, point.error, name),
+        [(point.position, point.leaf_hash, point.error, name) for name, point in points.items()],
     )
-    return point
 
 
-def pause(db: sqlite3.Connection, name: str, reached: Checkpoint, error: Exception) -> Checkpoint:
-    """Write how far a projection has come, and why it goes no further."""
-    return save(db, name, replace(reached, error=f"{type(error).__name__}: {error}"))
+def paused(reached: Checkpoint, error: Exception) -> Checkpoint:
+    """Return the checkpoint of a projection that `error` keeps from the next event."""
+    return replace(reached, error=f"{type(error).__name__}: {error}")
 
 
 async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:

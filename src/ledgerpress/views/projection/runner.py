@@ -89,6 +89,8 @@ class ProjectionRunner:
         self._batch_size = batch_size
         self._applier = BatchApplier(log, codec, projectors)
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._reached = 0
+        self._all_paused = True
         self._read_to = 0
         self._turn = asyncio.Lock()
         self._moved = asyncio.Condition()
@@ -103,8 +105,8 @@ class ProjectionRunner:
         """Read the checkpoints; with `resume`, a projection that was paused is tried again, as after a repair."""
         if resume:
             await self._views.write(checkpoints.resume_all)
-        self._checkpoints = await self._applier.read(self._views.write)
-        self._read_to = _reached(self._checkpoints)
+        self._set(await self._applier.read(self._views.write))
+        self._read_to = self._reached
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -130,7 +132,7 @@ class ProjectionRunner:
         """Apply everything up to the head. `progress` is called with each position reached."""
         while await self.step():
             if progress:
-                progress(_reached(self._checkpoints))
+                progress(self._reached)
 
     async def step(self) -> bool:
         """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
@@ -140,12 +142,12 @@ class ProjectionRunner:
     async def resume(self, name: str) -> None:
         """Let a paused projection try again, here and in every process on the same views."""
         async with self._turn:
-            self._checkpoints = await self._views.write(partial(checkpoints.resume, names=[name]))
+            self._set(await self._views.write(partial(checkpoints.resume, names=[name])))
 
     async def _step(self) -> bool:
         if not self._swept:
             self._swept = await self._views.sweep()
-        if _all_paused(self._checkpoints):
+        if self._all_paused:
             return False
         after = self._next_after()
         batch = await self._next_batch(after)
@@ -179,8 +181,12 @@ class ProjectionRunner:
             raise LogReplaced(f"the log has another event at position {after} than was applied to the views")
         return batch[1:]
 
-    async def _note(self, points: dict[str, Checkpoint]) -> None:
+    def _set(self, points: dict[str, Checkpoint]) -> None:
         self._checkpoints = points
+        self._reached, self._all_paused = _reached(points), _all_paused(points)
+
+    async def _note(self, points: dict[str, Checkpoint]) -> None:
+        self._set(points)
         async with self._moved:
             self._moved.notify_all()
 
@@ -197,30 +203,36 @@ class ProjectionRunner:
         """
 
         def settled() -> bool:
-            points = [point for name, point in self._checkpoints.items() if not names or name in names]
-            return self._released or all(point.position >= position or point.is_paused for point in points)
+            return self._released or not self._behind(position, names, paused=False)
 
         async with self._moved:
             try:
                 await asyncio.wait_for(self._moved.wait_for(settled), timeout)
             except TimeoutError:
                 return False
-        points = [point for name, point in self._checkpoints.items() if not names or name in names]
-        return all(point.position >= position for point in points)
+        return not self._behind(position, names, paused=True)
+
+    def _behind(self, position: int, names: Collection[str], *, paused: bool) -> list[str]:
+        """Return the names of the projections that have not reached `position`, with those that are `paused` or without."""
+        return [
+            name
+            for name, point in self._checkpoints.items()
+            if point.position < position and (not names or name in names) and (paused or point.error is None)
+        ]
 
     async def _wait(self) -> None:
         """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
-        if _all_paused(self._checkpoints):
+        if self._all_paused:
             await asyncio.sleep(_POLL_INTERVAL)
         else:
             await self._log.wait_beyond(self._next_after(), timeout=_POLL_INTERVAL)
-        if any(point.is_paused for point in self._checkpoints.values()):
+        if [point for point in self._checkpoints.values() if point.error is not None]:
             async with self._turn:
                 await self._note(await self._applier.read(self._views.write))
 
     def _next_after(self) -> int:
         """Return where to read on: where another process was faster, too, so that no withdrawal is overlooked."""
-        return min(self._read_to, _reached(self._checkpoints))
+        return min(self._read_to, self._reached)
 
     async def _renew(
         self, batch: Sequence[StoredEvent], withdrawn: Sequence[tuple[int, int]]
@@ -248,10 +260,10 @@ class ProjectionRunner:
 
 
 def _all_paused(points: Mapping[str, Checkpoint]) -> bool:
-    return all(point.is_paused for point in points.values())
+    return not [point for point in points.values() if point.error is None]
 
 
 def _reached(points: Mapping[str, Checkpoint]) -> int:
     """Return how far the slowest projection that is not paused has come."""
-    going = [point.position for point in points.values() if not point.is_paused]
-    return min(going, default=max((point.position for point in points.values()), default=0))
+    running = [point.position for point in points.values() if point.error is None]
+    return min(running) if running else max([point.position for point in points.values()], default=0)
