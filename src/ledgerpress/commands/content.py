@@ -94,8 +94,7 @@ class ContentHistory:
 
 def values_of(fields: Sequence[ContentField], given: object) -> Values:
     """Return the values that an event or a command brings."""
-    values = {field.name: getattr(given, field.name) for field in fields}
-    return {name: value for name, value in values.items() if value is not UNSET}
+    return {field.name: value for field in fields if (value := getattr(given, field.name)) is not UNSET}
 
 
 def checked(fields: Sequence[ContentField], given: object) -> Values:

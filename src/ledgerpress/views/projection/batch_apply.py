@@ -6,7 +6,7 @@ The result depends on the events, on the rows that are there, and on what is ski
 import logging
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -70,22 +70,22 @@ def apply_batch(
     Raises `sqlite3.OperationalError` where the machine is at fault; the caller must roll back then.
     """
     points = checkpoints.read(db)
-    # Projections that are equally far lack the same events, and reach the same checkpoint.
-    lacking: dict[int, list[Recorded[Event]]] = {}
-    applied: dict[int, Checkpoint] = {}
+    # Projections at the same position lack the same events.
+    batches: dict[int, _Missing] = {}
     moved: dict[str, Checkpoint] = {}
     for projector in projectors:
         name, point = projector.name, points[projector.name]
-        if point.position not in lacking:
-            lacking[point.position] = [event for event in events if event.position > point.position]
-        fresh = lacking[point.position]
-        if point.error is not None or (fresh and fresh[0].position != point.position + 1):
+        missing = batches.get(point.position)
+        if missing is None:
+            missing = batches[point.position] = _missing_after(point.position, events)
+        if point.error is not None or missing.has_gap:
             continue
-        passed, error = _project(db, projector, fresh, skipped)
+        passed, error = _project(db, projector, missing.events, skipped)
         reached = point
-        if passed:
-            last = fresh[passed - 1]
-            reached = applied.get(last.position) or applied.setdefault(last.position, checkpoints.at(last))
+        if passed and passed == len(missing.events) and missing.end:
+            reached = missing.end
+        elif passed:
+            reached = checkpoints.at(missing.events[passed - 1])
         if error is None and undecodable and undecodable.position == reached.position + 1:
             if (name, undecodable.position) in skipped:
                 logger.warning("projection %s skips position %d: %s", name, undecodable.position, undecodable)
@@ -98,6 +98,21 @@ def apply_batch(
             moved[name] = reached
     checkpoints.save(db, moved)
     return {**points, **moved}
+
+
+class _Missing(NamedTuple):
+    """The events that projections at one position lack, and the checkpoint after the last of them."""
+
+    events: Sequence[Recorded[Event]]
+    has_gap: bool
+    end: Checkpoint | None
+
+
+def _missing_after(position: int, events: Sequence[Recorded[Event]]) -> _Missing:
+    missing = [event for event in events if event.header.position > position]
+    if not missing:
+        return _Missing(missing, has_gap=False, end=None)
+    return _Missing(missing, missing[0].position != position + 1, checkpoints.at(missing[-1]))
 
 
 def _project(

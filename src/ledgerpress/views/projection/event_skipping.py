@@ -78,7 +78,7 @@ class BatchApplier:
 
     async def _skipping(self, points: Mapping[str, Checkpoint]) -> list[str]:
         """Return the names of the projections that are paused at an event that they may do without."""
-        paused = {name: at for name, point in points.items() if (at := point.failed_at) is not None}
+        paused = {name: point.position + 1 for name, point in points.items() if point.error is not None}
         self._skipped |= await self._recorded(
             name for name, position in paused.items() if (name, position) not in self._skipped
         )

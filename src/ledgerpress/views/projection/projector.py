@@ -143,10 +143,10 @@ def compose(projectors: Iterable[Projector]) -> tuple[Projector, ...]:
 
 def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:
     """Write what `events` change. Where that fails, the caller MUST roll back."""
-    writing = projector.begin(db)
+    writer = projector.begin(db)
     for event in events:
-        writing.apply(event)
-    writing.flush()
+        writer.apply(event)
+    writer.flush()
 
 
 def write_all(db: sqlite3.Connection, statement: str, rows: Collection[Any]) -> None:
