@@ -9,7 +9,7 @@ from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
-from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.content import ContentDeclaration
+from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.declarations import (
     AddedEvents,
     CommandDeclaration,
@@ -30,7 +30,7 @@ from ledgerpress.views.declarations import (
     RecentEvents,
     Subject,
 )
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema

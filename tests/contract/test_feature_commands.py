@@ -21,13 +21,8 @@ from ledgerpress.commands.authorization import PermissionDenied
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
-from ledgerpress.commands.content import ContentDeclaration, ContentField
-from ledgerpress.commands.declarations import (
-    AddedEvents,
-    GuardDeclaration,
-    InputDeclaration,
-    commands,
-)
+from ledgerpress.commands.content_fields import ContentDeclaration, ContentField
+from ledgerpress.commands.declarations import AddedEvents, GuardDeclaration, InputDeclaration, commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.identity import Permission, RequiredPermission, Role, identity
 from ledgerpress.commands.previous_results import PreviousResult

@@ -14,8 +14,8 @@ from ledgerpress.views.files.directory import digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables
 from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
 from ledgerpress.views.listings.queries import count, list_keys
-from ledgerpress.views.projection.projector import apply_all
-from ledgerpress.views.public_filter import PublicFilter
+from ledgerpress.views.projection.projector_interface import apply_all
+from ledgerpress.views.public_today_filter import PublicFilter
 from ledgerpress.views.snapshot import Snapshot
 from tests.contract.tagged_posts import TAGS, tagged_posts
 from tests.contract.tags_feature import TAGS as FEATURE

@@ -14,7 +14,7 @@ from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret
 from ledgerpress.http.app import make_app
 from ledgerpress.server.authentication import make_authenticator
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
 

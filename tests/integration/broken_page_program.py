@@ -5,7 +5,7 @@ from typing import Any, NoReturn, cast
 from starlette.requests import Request
 
 from ledgerpress.cli import main
-from ledgerpress.features.posts.pages import PAGES
+from ledgerpress.features.posts.html_pages import PAGES
 
 
 def _fail(_: object, __: object, request: Request) -> NoReturn:

@@ -15,7 +15,7 @@ from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 
 ROOMY: Final = msgspec.structs.replace(

@@ -23,7 +23,7 @@ from ledgerpress.features.registry import EVENT_TYPES, all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
 from tests.property.altered_logs import AlteredLog, without

@@ -24,7 +24,7 @@ from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.settings.loading import load
 from ledgerpress.server.store import open_store
-from ledgerpress.views.projection.projector import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.log_history import recorded

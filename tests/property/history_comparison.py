@@ -8,8 +8,8 @@ from typing import TypeAlias
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.categories.model import CategoryDeleted
-from ledgerpress.features.history import queries as changes
-from ledgerpress.features.history.queries import MEMBERSHIP, ChangeQuery
+from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.history.change_queries import MEMBERSHIP, ChangeQuery
 from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom_model import Newsroom
 

@@ -25,7 +25,7 @@ from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.newsroom_model import Newsroom

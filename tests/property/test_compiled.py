@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.compiled.compiler import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import Compiler
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.relay import global_ids

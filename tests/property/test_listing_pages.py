@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.views.listings.membership import SCHEMA, MembershipRefused, Memberships
+from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.views.listings.page_splits import PageLimits
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, members, newest
 from ledgerpress.views.temporal_rows import OPEN

@@ -19,8 +19,8 @@ from graphql import (
     execute,
 )
 
-from ledgerpress.graphql.compiled import plan as plans
-from ledgerpress.graphql.compiled.compiler import Compiler
+from ledgerpress.graphql.compiled import query_compiler as plans
+from ledgerpress.graphql.compiled.compiled_executor import Compiler
 from ledgerpress.graphql.documents import MAX_PLANS, Documents, Operation
 
 SCHEMA = """

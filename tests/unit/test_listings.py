@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from ledgerpress.views.listings.membership import SCHEMA, MembershipRefused, Memberships
+from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, newest
 from ledgerpress.views.temporal_rows import OPEN
 

@@ -21,8 +21,8 @@ from ledgerpress.cli.terminal import (
     run,
 )
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.operator.log_backup import backup_log, restore_log
 from ledgerpress.operator.log_copy import copy_log, place_of
+from ledgerpress.operator.sqlite_log_backup import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
 
 

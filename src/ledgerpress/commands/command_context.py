@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ledgerpress.commands.content import ContentDeclaration
+from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.errors import version_conflict
 from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.request import CommandRequest

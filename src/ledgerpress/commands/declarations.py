@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content import ContentDeclaration
+from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.identity import RequiredPermission
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.eventlog.event import Event

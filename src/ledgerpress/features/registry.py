@@ -21,7 +21,7 @@ from ledgerpress.features import (
     tokens,
 )
 from ledgerpress.views.declarations import DeclaredViews
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema

@@ -20,7 +20,7 @@ from ledgerpress.graphql.event_loader import event_loader
 from ledgerpress.views.cache_dependencies import CacheDependencies
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.public_filter import PublicFilter
+from ledgerpress.views.public_today_filter import PublicFilter
 from ledgerpress.views.relative_time import relative_time, relative_time_changes_at
 from ledgerpress.views.snapshot import Snapshot
 

@@ -13,7 +13,7 @@ from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
 from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
-from ledgerpress.graphql.compiled.compiler import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import Compiler
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import LogUnavailableError, client_errors, is_unavailable, masked_error

@@ -23,7 +23,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.commands.declarations import CommandDeclaration
-from ledgerpress.graphql import cost_directives, root_fields
+from ledgerpress.graphql import cost_directives, kernel_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
@@ -135,7 +135,7 @@ def build_schema(
     event_types: Iterable[str] = (),
 ) -> Schema:
     """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
-    parts = (root_fields.KERNEL, *contributions)
+    parts = (kernel_queries.KERNEL, *contributions)
     return Schema(
         SchemaDeclarations(parts, commands=commands or {}, error_codes=error_codes, event_types=event_types)
     )

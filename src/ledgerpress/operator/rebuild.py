@@ -21,7 +21,7 @@ from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, ViewsGo
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
 from ledgerpress.views.files.views_builder import RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 MAX_ATTEMPTS: Final = 3
 """Attempts to build views while payloads are withdrawn."""

@@ -26,7 +26,7 @@ from ledgerpress.views.files.copy_create import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
 from ledgerpress.views.files.copy_restore import Copied, check_kind
 from ledgerpress.views.files.directory import ViewsDirectory
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 PIPE: Final = "-"
 """Instead of a file: standard output, or standard input."""

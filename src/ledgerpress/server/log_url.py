@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
-from ledgerpress.eventlog import url as log_address
+from ledgerpress.eventlog import multi_host_url as log_address
 from ledgerpress.eventlog.errors import LogUnusable
 
 ENGINES: Final = {

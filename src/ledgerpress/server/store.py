@@ -20,7 +20,7 @@ from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
 from ledgerpress.eventlog.ids import uuid7
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
-from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
@@ -31,7 +31,7 @@ from ledgerpress.views.files.active_views import ActiveViews
 from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_builder import ViewsBuilder
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 

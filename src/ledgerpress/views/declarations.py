@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
-from ledgerpress.views.projection.projector import Projector, compose
+from ledgerpress.views.projection.projector_interface import Projector, compose
 from ledgerpress.views.recorded_time import MomentsProjector
 from ledgerpress.views.snapshot import Snapshot
 

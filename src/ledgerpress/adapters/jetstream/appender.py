@@ -14,11 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.append_messages import (
-    AppendAttempt,
-    AppendMessages,
-    guards_other_streams,
-)
+from ledgerpress.adapters.jetstream.append_messages import AppendAttempt, AppendMessages, guards_other_streams
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.head_broadcast import MAX_PAUSE, HeadBroadcast

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ledgerpress.eventlog import url as log_url
+from ledgerpress.eventlog import multi_host_url as log_url
 from ledgerpress.eventlog.errors import LogUnusable
 
 PORT: Final = 4222

@@ -7,7 +7,7 @@ import urllib.request
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
-from ledgerpress.eventlog.url import is_loopback
+from ledgerpress.eventlog.multi_host_url import is_loopback
 
 MAX_BYTES: Final = 1_000_000
 _CHUNK_BYTES: Final = 65_536

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
 from ledgerpress.adapters.postgres.errors import quoted
 from ledgerpress.adapters.postgres.tls_files import check_tls_files
-from ledgerpress.eventlog import url as log_url
+from ledgerpress.eventlog import multi_host_url as log_url
 from ledgerpress.eventlog.errors import LogUnusable
 
 PARAMETERS: Final = frozenset(

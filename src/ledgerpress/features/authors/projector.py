@@ -9,7 +9,7 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
 from ledgerpress.views.declarations import ListingContribution
 from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
-from ledgerpress.views.projection.projector import ImmediateProjector
+from ledgerpress.views.projection.projector_interface import ImmediateProjector
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

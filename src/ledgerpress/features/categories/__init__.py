@@ -19,5 +19,5 @@ FEATURE: Final = Feature(
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.contribution:SCHEMA",
-    pages="ledgerpress.features.categories.pages:PAGES",
+    pages="ledgerpress.features.categories.html_pages:PAGES",
 )

@@ -19,7 +19,7 @@ from ledgerpress.features.categories.model import (
 )
 from ledgerpress.views.declarations import ListingContribution
 from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
-from ledgerpress.views.projection.projector import write_all
+from ledgerpress.views.projection.projector_interface import write_all
 
 DIRECT: Final = 0
 """Count what is in the category itself, and in those merged into it."""

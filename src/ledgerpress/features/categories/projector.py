@@ -15,7 +15,7 @@ from ledgerpress.features.categories.model import (
     CategoryMoved,
     CategoryRenamed,
 )
-from ledgerpress.views.projection.projector import ImmediateProjector
+from ledgerpress.views.projection.projector_interface import ImmediateProjector
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 ROOT: Final = 0

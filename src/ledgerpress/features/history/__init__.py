@@ -3,7 +3,8 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.history import projector, queries
+from ledgerpress.features.history import change_queries as queries
+from ledgerpress.features.history import projector
 
 FEATURE: Final = Feature(
     name="history",

@@ -6,7 +6,7 @@ Features declare which values their subjects have.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from ledgerpress.features.history.queries import Change
+from ledgerpress.features.history.change_queries import Change
 from ledgerpress.views.declarations import FieldValue, FieldValues, Subject
 from ledgerpress.views.snapshot import Snapshot
 

@@ -10,7 +10,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log_events import PayloadWithdrawn
-from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 
 _OWN_STREAMS: Final = ("post", "author", "actor")
 """Kinds of streams of which each is a subject of its own; of the others the kind is."""

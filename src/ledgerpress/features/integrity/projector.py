@@ -7,7 +7,7 @@ from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.integrity.queries import subtree_id
-from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 
 
 class IntegrityProjector:

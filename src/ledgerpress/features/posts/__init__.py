@@ -28,5 +28,5 @@ FEATURE: Final = Feature(
     subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
-    pages="ledgerpress.features.posts.pages:PAGES",
+    pages="ledgerpress.features.posts.html_pages:PAGES",
 )

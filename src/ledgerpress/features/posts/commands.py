@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.content import checked, differing, values_of
+from ledgerpress.commands.content_fields import checked, differing, values_of
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.state_loader import StateLoader

@@ -24,7 +24,7 @@ from ledgerpress.features.posts.model import (
 from ledgerpress.views.declarations import HiddenRule, ListingContribution
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingWriter
 from ledgerpress.views.listings.queries import members
-from ledgerpress.views.projection.projector import write_all
+from ledgerpress.views.projection.projector_interface import write_all
 
 EVERY_ARTICLE: Final = 0
 """The key of the listing of all articles."""

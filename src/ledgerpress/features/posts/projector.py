@@ -27,7 +27,7 @@ from ledgerpress.features.posts.model import (
     advance,
     known_event,
 )
-from ledgerpress.views.projection.projector import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 _State: TypeAlias = tuple[int, int, Lifecycle]

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content import (
+from ledgerpress.commands.content_fields import (
     ContentField,
     ContentHistory,
     Values,

@@ -6,7 +6,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.site.model import SiteNamed
-from ledgerpress.views.projection.projector import ImmediateProjector
+from ledgerpress.views.projection.projector_interface import ImmediateProjector
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -23,7 +23,7 @@ from ledgerpress.commands.identity import (
 )
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.url import is_loopback
+from ledgerpress.eventlog.multi_host_url import is_loopback
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.commands import PREFIX, secret_hash

@@ -8,7 +8,7 @@ import msgspec
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
-from ledgerpress.views.projection.projector import ImmediateProjector
+from ledgerpress.views.projection.projector_interface import ImmediateProjector
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.graphql.subscriptions.messages import ResultMessage
-from ledgerpress.graphql.subscriptions.poll_step import Kind
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
+from ledgerpress.graphql.subscriptions.subscription_step import Kind
 from ledgerpress.views.cache_dependencies import FOREVER
 
 _COPIES: Final = 3

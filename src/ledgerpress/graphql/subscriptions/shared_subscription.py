@@ -13,9 +13,14 @@ from ledgerpress.graphql.errors import is_unavailable, masked_error
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.subscriptions.event_cache import CachedStep, EventCache
-from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded, failed, message_of
-from ledgerpress.graphql.subscriptions.poll_step import Kind, Step, SubscriptionContext
+from ledgerpress.graphql.subscriptions.result_messages import (
+    ResultMessage,
+    SubscriptionEnded,
+    failed,
+    message_of,
+)
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.graphql.subscriptions.subscription_step import Kind, Step, SubscriptionContext
 from ledgerpress.views.cache_dependencies import FOREVER
 
 MIN_POLL_SECONDS: Final = 1.0

@@ -7,7 +7,7 @@ from types import coroutine
 from typing import Any, Final, Protocol
 
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
-from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded, interrupted
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, interrupted
 from ledgerpress.graphql.subscriptions.shared_subscription import (
     LOG_RETRY_SECONDS,
     SharedSubscription,

@@ -11,7 +11,7 @@ from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
 from ledgerpress.graphql.request_context import note_operation
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
-from ledgerpress.graphql.subscriptions.messages import ResultMessage, SubscriptionEnded, to_json
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.errors import HttpError

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from starlette.types import Receive, Send
 
-from ledgerpress.graphql.subscriptions.messages import ResultMessage, to_json
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, to_json
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 
 HEADERS: Final = [

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
-from ledgerpress.graphql.subscriptions.messages import ResultMessage
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.limits.rate_limit import RateLimiter
 from ledgerpress.http.requests.graphql_request import GraphQLRequest

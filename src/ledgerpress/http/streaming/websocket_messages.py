@@ -4,7 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.graphql.subscriptions.messages import to_json
+from ledgerpress.graphql.subscriptions.result_messages import to_json
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS
 

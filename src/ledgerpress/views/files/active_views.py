@@ -18,7 +18,7 @@ from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsDamaged, ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion

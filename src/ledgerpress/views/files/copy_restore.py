@@ -13,7 +13,7 @@ from ledgerpress.views.files.copy_format import Manifest, Progress, ViewsCopy, V
 from ledgerpress.views.files.directory import ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 ASIDE: Final = ".aside-views-"
 """How the names of files begin that are being copied; those of a process that was killed are deleted by the next."""

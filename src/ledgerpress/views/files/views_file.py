@@ -20,7 +20,7 @@ from ledgerpress.views.files.change_detector import ChangeDetector
 from ledgerpress.views.files.tables import check_tables, create_tables, recreate
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.views_version import ViewsVersion
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from ledgerpress.views.projection.projector import write_all
+from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import OPEN
 
 Key: TypeAlias = tuple[int, int]

@@ -11,9 +11,9 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.views.listings import membership
-from ledgerpress.views.listings.membership import Memberships
-from ledgerpress.views.projection.projector import ProjectorBatch, composed_version
+from ledgerpress.views.listings import membership_btree
+from ledgerpress.views.listings.membership_btree import Memberships
+from ledgerpress.views.projection.projector_interface import ProjectorBatch, composed_version
 
 Entry: TypeAlias = tuple[int, int]
 """A listing's key, and the date of an item in it."""
@@ -146,7 +146,7 @@ class ListingsProjector:
         if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
         self.version = composed_version(contributions)
-        self.schema = membership.SCHEMA + "".join(contribution.schema for contribution in contributions)
+        self.schema = membership_btree.SCHEMA + "".join(contribution.schema for contribution in contributions)
         self._contributions = tuple(contributions)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:

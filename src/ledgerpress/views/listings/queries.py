@@ -1,6 +1,6 @@
 """Listings as of a position: which posts were in a listing, newest or oldest first, and how many.
 
-The tables are written, and described, by `ledgerpress.views.listings.membership`. A query costs about the
+The tables are written, and described, by `ledgerpress.views.listings.membership_btree`. A query costs about the
 same for every position, however much has happened before or since: it visits the pages that were in use at
 that position, and the rows that were in them.
 

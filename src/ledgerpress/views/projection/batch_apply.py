@@ -15,7 +15,7 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector import Projector, apply_all
+from ledgerpress.views.projection.projector_interface import Projector, apply_all
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from ledgerpress.features.categories.schema.category import Category
-from ledgerpress.features.history.queries import ChangeQuery
+from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change
 from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
 from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_values import ChangedValues, changed
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo

@@ -8,8 +8,8 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.identity import Permission
-from ledgerpress.features.history import queries as changes
-from ledgerpress.features.history.queries import ChangeQuery
+from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post

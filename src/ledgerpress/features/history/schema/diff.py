@@ -12,7 +12,7 @@ from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category import Category, category_of
-from ledgerpress.features.history import queries as changes
+from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
 from ledgerpress.features.posts import article_queries, post_queries

@@ -5,8 +5,8 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.history import queries as changes
-from ledgerpress.features.history.queries import ChangeQuery
+from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.history.schema.change_connections import (
     ChangeFilter,
@@ -19,7 +19,12 @@ from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, moment_of_event, step_of
+from ledgerpress.graphql.subscriptions.subscription_step import (
+    Kind,
+    SubscriptionInfo,
+    moment_of_event,
+    step_of,
+)
 from ledgerpress.views.paging import PageRequest
 
 BATCH: Final = 64

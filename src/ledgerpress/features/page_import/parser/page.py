@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ledgerpress.features.page_import.parser import markdown as page_markdown
-from ledgerpress.features.page_import.parser.categories import category_names, split_categories
+from ledgerpress.features.page_import.parser import markdown_escaping as page_markdown
+from ledgerpress.features.page_import.parser.category_line import category_names, split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
 from ledgerpress.features.page_import.parser.head import Head, read_head
 from ledgerpress.features.page_import.parser.lines import (

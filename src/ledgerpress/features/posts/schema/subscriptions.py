@@ -1,4 +1,4 @@
-"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.poll_step`."""
+"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.subscription_step`."""
 
 import strawberry
 
@@ -7,7 +7,12 @@ from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions.poll_step import Kind, SubscriptionInfo, moment_of_event, step_of
+from ledgerpress.graphql.subscriptions.subscription_step import (
+    Kind,
+    SubscriptionInfo,
+    moment_of_event,
+    step_of,
+)
 from ledgerpress.views.paging import PageRequest
 
 

@@ -16,7 +16,7 @@ from ledgerpress.eventlog.log_events import SKIP, ProjectionSkipped, projection_
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector import Projector
+from ledgerpress.views.projection.projector_interface import Projector
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from strawberry.types import Info
 from ledgerpress.commands.identity import Identity
 from ledgerpress.graphql.context import Context, PointInTime, Store
 from ledgerpress.views import recorded_time
-from ledgerpress.views.public_filter import PublicFilter
+from ledgerpress.views.public_today_filter import PublicFilter
 
 
 class Kind(Enum):

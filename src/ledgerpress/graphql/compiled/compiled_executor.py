@@ -16,7 +16,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from ledgerpress.graphql.compiled.execution import Unsupported
-from ledgerpress.graphql.compiled.plan import Plan
+from ledgerpress.graphql.compiled.query_compiler import Plan
 from ledgerpress.graphql.documents import Operation
 
 MOST_COERCION_ERRORS: Final = 50
