@@ -1,8 +1,8 @@
 """The GraphQL types of differences between two versions of a post, and of blame."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import strawberry
 
@@ -16,6 +16,7 @@ from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
 from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
@@ -68,9 +69,25 @@ class BodyDiff:
         return await asyncio.to_thread(unified, self.before, self.after)
 
 
+def _plain_field(name: str) -> Any:
+    def differing(self: "PostDiff") -> FieldDiff | None:
+        return self.plain_field(name)
+
+    return strawberry.field(resolver=differing)
+
+
+def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
+    """Add a field for each content field that is shown as it is."""
+    for field in CONTENT:
+        if field.is_plain:
+            setattr(type_, field.name, _plain_field(field.name))
+    return type_
+
+
 @strawberry.type(
     description="What differs between two versions of a post; a field is null where nothing does."
 )
+@_with_plain_fields
 class PostDiff:
     """What differs between two versions of a post."""
 
@@ -87,21 +104,6 @@ class PostDiff:
     def to_version(self) -> int:
         """Return the other version."""
         return self.new.number
-
-    @strawberry.field
-    def title(self) -> FieldDiff | None:
-        """Return how the title differs."""
-        return self._field(lambda post: post.title)
-
-    @strawberry.field
-    def teaser(self) -> FieldDiff | None:
-        """Return how the teaser differs."""
-        return self._field(lambda post: post.teaser)
-
-    @strawberry.field
-    def slug(self) -> FieldDiff | None:
-        """Return how the slug differs."""
-        return self._field(lambda post: post.slug)
 
     @strawberry.field
     def body(self) -> BodyDiff | None:
@@ -128,8 +130,9 @@ class PostDiff:
         """Return the authors whom only the old version has."""
         return self._authors(self.old, self.new)
 
-    def _field(self, value: Callable[[post_queries.Post], str | None]) -> FieldDiff | None:
-        before, after = (value(version.post) if version.post else None for version in (self.old, self.new))
+    def plain_field(self, name: str) -> FieldDiff | None:
+        """Return how a content field that is shown as it is differs."""
+        before, after = (getattr(version.post, name, None) for version in (self.old, self.new))
         return None if before == after else FieldDiff(before=before, after=after)
 
     def _categories(self, inside: PostVersion, outside: PostVersion) -> list[Category]:
