@@ -18,6 +18,10 @@ SCHEMA: Final = """CREATE TABLE content (
         ) STRICT;"""
 
 
+VERSION: Final = 1
+"""Raised with every change of the table: the version of the posts projector goes up with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentRow:
     """The content of a post or an article. `body` is the position of its body's text."""

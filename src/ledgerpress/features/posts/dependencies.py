@@ -9,6 +9,7 @@ from typing import Final
 
 from ledgerpress.features.categories.queries import changed_counts
 from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
+from ledgerpress.features.posts.model import EVENTS
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
@@ -40,12 +41,7 @@ def post_slug_topic(slug: str) -> Topic:
     return Topic("post slug", slug, internal=True)
 
 
-_EVENTS: Final = frozenset(
-    {
-        "post.created", "post.edited", "post.categorized", "post.uncategorized", "post.published", "post.unpublished",
-        "post.archived", "post.unarchived", "post.restored", "post.reverted",
-    }
-)  # fmt: skip
+_EVENTS: Final = frozenset(event.name for event in EVENTS)
 _SEQS: Final = "SELECT seq FROM post WHERE id IN (SELECT value FROM json_each(?))"
 _IDS: Final = "SELECT id FROM post WHERE seq IN (SELECT value FROM json_each(?))"
 

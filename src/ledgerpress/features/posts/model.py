@@ -38,10 +38,15 @@ class PostCreated(Event, frozen=True):
     author_ids: tuple[str, ...]
 
 
-class ContentChanged(Event, frozen=True):
-    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+class PostChange(Event, frozen=True):
+    """An event of a post that exists: each raises the version of the post."""
 
     post_id: str
+
+
+class ContentChanged(PostChange, frozen=True):
+    """Some of the post's content has new values, in full. Absent means unchanged, null means cleared."""
+
     slug: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
     teaser: str | UnsetType | None = UNSET
@@ -65,60 +70,39 @@ class PostReverted(ContentChanged, frozen=True, kw_only=True):
     reverted_version: int
 
 
-class PostCategorized(Event, frozen=True):
+class PostCategorized(PostChange, frozen=True):
     """The post is in a category from now on."""
 
-    post_id: str
     category_id: str
 
 
-class PostUncategorized(Event, frozen=True):
+class PostUncategorized(PostChange, frozen=True):
     """The post is in a category no longer."""
 
-    post_id: str
     category_id: str
 
 
-class PostPublished(Event, frozen=True):
+class PostPublished(PostChange, frozen=True):
     """The content of `revision` is what readers see. `published_at` is the date that the article bears."""
 
-    post_id: str
     revision: int
     published_at: int
     correction: str | None
 
 
-class PostUnpublished(Event, frozen=True):
+class PostUnpublished(PostChange, frozen=True):
     """Readers no longer see the article."""
 
-    post_id: str
 
-
-class PostArchived(Event, frozen=True):
+class PostArchived(PostChange, frozen=True):
     """The post is put away: no article, no edits."""
 
-    post_id: str
 
-
-class PostUnarchived(Event, frozen=True):
+class PostUnarchived(PostChange, frozen=True):
     """The post is brought back, unpublished."""
 
-    post_id: str
 
-
-PostEvent: TypeAlias = (
-    PostCreated
-    | PostEdited
-    | PostRestored
-    | PostReverted
-    | PostCategorized
-    | PostUncategorized
-    | PostPublished
-    | PostUnpublished
-    | PostArchived
-    | PostUnarchived
-    | Withdrawn
-)
+PostEvent: TypeAlias = PostCreated | PostChange | Withdrawn
 
 EVENTS: Final = (
     EventType[Event]("post.created", 1, PostCreated),

@@ -18,10 +18,10 @@ from ledgerpress.features.posts.model import (
     Lifecycle,
     PostArchived,
     PostCategorized,
+    PostChange,
     PostCreated,
     PostPublished,
     PostStatus,
-    PostUnarchived,
     PostUncategorized,
     PostUnpublished,
     advance,
@@ -33,15 +33,6 @@ from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 _State: TypeAlias = tuple[int, int, Lifecycle]
 """seq, the position of the content, the lifecycle."""
 
-_OfAPost: TypeAlias = (
-    ContentChanged
-    | PostPublished
-    | PostCategorized
-    | PostUncategorized
-    | PostUnpublished
-    | PostArchived
-    | PostUnarchived
-)
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
     "body": "INSERT INTO body VALUES (?, ?)",
@@ -65,7 +56,7 @@ class PostsProjector:
     """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
 
     name: Final = "posts"
-    version: Final = 1
+    version: Final = 1 + (content_rows.VERSION - 1)
     schema: Final = f"""
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
@@ -120,7 +111,7 @@ class _Posts:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Apply an event."""
         event = recorded.event
-        if isinstance(event, _OfAPost):
+        if isinstance(event, PostChange):
             state = self._state(event.post_id)
             if state:
                 self._changed(recorded, event, event.post_id, state)
