@@ -11,7 +11,7 @@ from typing import Any, Final
 import uvloop
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS
 from ledgerpress.features.registry import all_projectors, event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE

@@ -12,7 +12,8 @@ class BoundedCache(Generic[K, V]):
     """Keep the most recently used entries, at most `max_entries` of them and at most `max_bytes` in all.
 
     `size_of` returns the size of an entry in bytes, roughly. An entry larger than `max_entry_bytes` is not kept; the
-    default is a quarter of `max_bytes`. A cache that may hold payloads MUST be cleared when one is withdrawn.
+    default is a quarter of `max_bytes`. The newest entry is never evicted, even if it exceeds `max_bytes` alone. A cache
+    that may hold payloads MUST be cleared when one is withdrawn.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class BoundedCache(Generic[K, V]):
             return
         self._entries[key] = value, size
         self.bytes += size
-        while self._is_over():
+        while self._is_over() and len(self._entries) > 1:
             self.pop(next(iter(self._entries)))
 
     def pop(self, key: K) -> V | None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.declarations import (
     AddedEvents,
     CommandDeclaration,
@@ -20,6 +19,7 @@ from ledgerpress.commands.declarations import (
 )
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.skip_event import LOG_COMMANDS
+from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log_events import LOG_EVENTS

@@ -5,8 +5,9 @@ carry a note for the desk, which is content, and a signature, which is recorded 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -21,21 +22,23 @@ from ledgerpress.commands.authorization import PermissionDenied
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
-from ledgerpress.commands.content_fields import ContentDeclaration, ContentField
 from ledgerpress.commands.declarations import AddedEvents, GuardDeclaration, InputDeclaration, commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import Permission, RequiredPermission, Role, identity
 from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role, identity
 from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.commands.versioned_content import ContentDeclaration, ContentField
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features.posts.commands import CreatePost, EditPost, PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted
+from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.views.projection.projector_interface import apply_all
 from ledgerpress.views.snapshot import Snapshot
 from tests.fixed_sources import SeededBytes, SetClock
 
@@ -216,6 +219,27 @@ async def test_a_guard_rejects_a_command_of_a_feature_below(tmp_path: Path) -> N
         assert isinstance((await desk.last(post, 1))[0], PostPublished)
 
 
+async def test_a_guard_that_reads_events_is_checked_by_the_append(tmp_path: Path) -> None:
+    loaded, locked = asyncio.Event(), asyncio.Event()
+
+    async def read_and_wait(command: PublishPost, context: CommandContext) -> bool:
+        events = await context.events(LOCKS.stream(command.post_id))
+        loaded.set()
+        await locked.wait()
+        return bool(events)
+
+    slow = replace(DESK, guards=(GuardDeclaration((PublishPost,), read_and_wait, check_lock),))
+    async with opened_desk(tmp_path, FeatureSet((*FIRST_PARTY, slow))) as desk:
+        post = await desk.do(CreatePost(title="Night"))
+        publish = asyncio.create_task(desk.do(PublishPost(post_id=post)))
+        await loaded.wait()
+        await desk.do(LockPost(post_id=post))
+        locked.set()
+        with pytest.raises(Rejection) as rejected:
+            await publish
+        assert rejected.value.code == "X_DESK_LOCKED"
+
+
 async def test_two_racing_commands_cannot_bypass_a_guard(tmp_path: Path) -> None:
     loaded, locked = asyncio.Event(), asyncio.Event()
 
@@ -249,7 +273,12 @@ async def test_added_events_are_in_the_same_append(tmp_path: Path) -> None:
         assert signed.event == PostSigned(post_id=post, name="Ada")
         assert signed.header.command_id == edited.header.command_id
         assert (edited.header.stream_version, signed.header.stream_version) == (2, 3)
-        # The owner's state ignores them, and counts their versions.
+        # The owner's state ignores them, and counts their versions, which clients see.
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.executescript(PostsProjector.schema)
+            apply_all(PostsProjector(), await desk.events(post), db)
+            versions = db.execute("SELECT version FROM post_state ORDER BY from_pos").fetchall()
+        assert versions == [(1,), (2,), (3,)]
         await desk.do(EditPost(post_id=post, title="Dusk"), expected_version=3)
 
 

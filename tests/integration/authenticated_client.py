@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.commands.identity import Authenticator, Role
+from ledgerpress.commands.roles_and_permissions import Authenticator, Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR
 from ledgerpress.features.registry import all_projectors, graphql_schema, page_contributions
 from ledgerpress.features.tokens.authentication import AccessSettings
 from ledgerpress.http.app import make_app

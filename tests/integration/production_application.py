@@ -8,12 +8,19 @@ from typing import Any, Final
 
 import httpx2
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, Unauthenticated, identity
+from ledgerpress.commands.roles_and_permissions import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    Identity,
+    Role,
+    Unauthenticated,
+    identity,
+)
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
-from ledgerpress.http.runtime import Runtime
+from ledgerpress.http.middleware_and_health_routes import Runtime
 from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
 

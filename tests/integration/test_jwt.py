@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledgerpress.adapters.oidc import jwks
-from ledgerpress.commands.identity import GRANTED, Permission, Role, Unauthenticated
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role, Unauthenticated
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
 from ledgerpress.features.tokens.authentication import ALGORITHMS, AccessSettings

@@ -8,8 +8,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Role, identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    FixedIdentity,
+    Role,
+    identity,
+)
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings

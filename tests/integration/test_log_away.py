@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledgerpress.commands.identity import Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.settings import HttpSettings

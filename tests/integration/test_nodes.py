@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.identity import Role
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, Unauthenticated, identity
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, Unauthenticated, identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.limits.token_bucket import client_address

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.commands.authorization import PermissionDenied
-from ledgerpress.commands.identity import ANONYMOUS, Identity, Permission, Role, identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Permission, Role, identity
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from ledgerpress.commands.identity import (
+from ledgerpress.commands.roles_and_permissions import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     FixedIdentity,

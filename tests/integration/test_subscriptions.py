@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef

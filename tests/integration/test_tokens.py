@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.commands.identity import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ledgerpress.commands.identity import ANONYMOUS, Identity, Role, identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, identity
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store
 

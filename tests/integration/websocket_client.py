@@ -14,12 +14,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Authenticator, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
-from ledgerpress.http.runtime import Runtime
+from ledgerpress.http.middleware_and_health_routes import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 from ledgerpress.server.process.sockets import set_send_timeout

@@ -8,7 +8,7 @@ from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site import queries as site_queries
-from ledgerpress.views import recorded_time
+from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
 from ledgerpress.views.snapshot import Snapshot

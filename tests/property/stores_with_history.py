@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledgerpress.adapters.sqlite_log import event_rows as log_rows
 from ledgerpress.adapters.sqlite_log.copy_target import write_copy
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
 from ledgerpress.graphql.executor import Executor

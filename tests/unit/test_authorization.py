@@ -9,7 +9,14 @@ from typing import Final
 import pytest
 
 from ledgerpress import commands, features
-from ledgerpress.commands.identity import ANONYMOUS, GRANTED, Permission, RequiredPermission, Role, identity
+from ledgerpress.commands.roles_and_permissions import (
+    ANONYMOUS,
+    GRANTED,
+    Permission,
+    RequiredPermission,
+    Role,
+    identity,
+)
 from ledgerpress.features.registry import FEATURES
 
 COMMANDS: Final = {command: declared.required for command, declared in FEATURES.declarations.commands.items()}

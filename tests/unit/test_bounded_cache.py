@@ -41,6 +41,15 @@ def test_an_entry_that_is_too_large_is_not_kept_even_in_place_of_another() -> No
     assert (len(cache), cache.bytes) == (0, 0)
 
 
+def test_the_newest_entry_is_never_evicted() -> None:
+    cache = sized(10, max_entry_bytes=50)
+    cache.put("a", "x" * 5)
+    cache.put("b", "x" * 40)
+    assert cache.values() == ["x" * 40]
+    cache.put("c", "x")
+    assert cache.values() == ["x"]
+
+
 def test_nothing_is_left_after_clear() -> None:
     cache = sized(100)
     cache.put("a", "text")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, parse, subscribe
 
-from ledgerpress.commands.identity import (
+from ledgerpress.commands.roles_and_permissions import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     Identity,

@@ -10,8 +10,8 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, graphql
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Permission, RequiredPermission
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Permission, RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
 from ledgerpress.features.posts.schema.post import Post

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands.command_context import Facts
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.features.tokens import model as tokens
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts

@@ -23,10 +23,10 @@ from ledgerpress.cli import (
     verify,
     views,
     views_snapshot,
-    withdraw,
+    withdraw_payload,
 )
+from ledgerpress.cli.shared_options_and_errors import UNUSABLE, out, print_error
 from ledgerpress.cli.standard_output import OutputUnwritable, check_standard_output
-from ledgerpress.cli.terminal import UNUSABLE, out, print_error
 
 app = typer.Typer(
     name="ledgerpress",
@@ -60,7 +60,7 @@ app.command("status")(status.status)
 app.command("history")(history.history)
 app.command("head")(head.head)
 app.command("verify")(verify.verify)
-app.command("withdraw")(withdraw.withdraw)
+app.command("withdraw")(withdraw_payload.withdraw)
 app.command("rebuild")(rebuild.rebuild)
 app.command("schema")(schema.schema)
 projections.command("resume")(projection.resume)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     UNUSABLE,

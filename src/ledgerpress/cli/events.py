@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     MAX_POSITION,

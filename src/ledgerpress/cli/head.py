@@ -2,7 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption, out, run
+from ledgerpress.cli.shared_options_and_errors import (
+    DEFAULT_DATA,
+    DEFAULT_LOG,
+    DataOption,
+    JsonOption,
+    LogOption,
+    out,
+    run,
+)
 from ledgerpress.operator.verify import read_head
 
 

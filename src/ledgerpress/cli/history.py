@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.text import Text
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     REFUSED,

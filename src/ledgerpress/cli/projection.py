@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     MISUSED,

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     DataOption,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.terminal import MISUSED, JsonOption, err, out
+from ledgerpress.cli.shared_options_and_errors import MISUSED, JsonOption, err, out
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, InvalidSettings
 

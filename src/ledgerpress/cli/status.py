@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     REFUSED,

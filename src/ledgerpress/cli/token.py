@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.terminal import (
+from ledgerpress.cli.shared_options_and_errors import (
     DEFAULT_DATA,
     DEFAULT_LOG,
     MISUSED,
@@ -20,7 +20,7 @@ from ledgerpress.cli.terminal import (
     progress,
     run,
 )
-from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.features.tokens.queries import Token
 from ledgerpress.operator.tokens import EPOCH, create_token, list_tokens, revoke_token
 

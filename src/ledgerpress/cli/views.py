@@ -4,7 +4,7 @@ import msgspec
 from rich.filesize import decimal
 from rich.table import Table
 
-from ledgerpress.cli.terminal import DEFAULT_DATA, DataOption, JsonOption, clear_errors, out
+from ledgerpress.cli.shared_options_and_errors import DEFAULT_DATA, DataOption, JsonOption, clear_errors, out
 from ledgerpress.operator.rebuild import drop_views, list_views, roll_back
 
 

@@ -1,7 +1,7 @@
 """Checks the permission of a command before anything else is done for it."""
 
 from ledgerpress.commands.declarations import CommandDeclaration
-from ledgerpress.commands.identity import Identity, Permission
+from ledgerpress.commands.roles_and_permissions import Identity, Permission
 from ledgerpress.commands.state_loader import StateLoader
 
 

@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.errors import version_conflict
 from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.commands.stream_category import LoadedStream, StreamCategory
+from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.views.snapshot import Snapshot
@@ -50,10 +50,11 @@ class Facts:
 
 
 class CommandContext:
-    """One attempt at one command. `now` is in microseconds since 1970, UTC; `loaded` are the versions of streams.
+    """One attempt at one command. `now` is in microseconds since 1970, UTC.
 
-    `content` is what features above add to the content of features below. `catch_up` waits until the projection that it is given has reached the head of the log, and raises `Rejection`
-    when that takes too long.
+    `loaded` are the versions at which streams were first loaded. `content` is what features above add to the content of
+    features below. `catch_up` waits until a projection has reached the head of the log, and raises `Rejection` if that
+    takes too long.
     """
 
     def __init__(
@@ -95,12 +96,14 @@ class CommandContext:
     async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
         """Return the current state of a stream."""
         loaded = await self._states.load(category, id)
-        self.loaded[loaded.name] = loaded.version
+        self.loaded.setdefault(loaded.name, loaded.version)
         return loaded
 
     async def events(self, stream: str) -> list[Event]:
         """Return all events of a stream in order: the event of version 1 first."""
-        return await self._states.events(stream)
+        events = await self._states.events(stream)
+        self.loaded.setdefault(stream, len(events))
+        return events
 
     async def query(self, projection: str, query: Callable[[Snapshot], T]) -> T:
         """Return the result of `query` on views in which `projection` has caught up. Raises `Rejection`."""

@@ -113,6 +113,9 @@ class CommandHandler:
                 if previous := await self._previous_result(execution):
                     return previous
                 raise
+            except WrongExpectedVersion as error:
+                conflict = error
+                continue
             if not plan.writes:
                 previous = await self._previous_result(execution)
                 return previous or (plan.subject_id, await self._log.head(), False)

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content_fields import ContentDeclaration
-from ledgerpress.commands.identity import RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.event import Event
 
 OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]

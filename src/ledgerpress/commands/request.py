@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.eventlog.leases.fencing import Fence
 
 

@@ -18,7 +18,7 @@ from graphql import (
     default_field_resolver,
 )
 
-from ledgerpress.commands.identity import Identity, Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
 from ledgerpress.graphql.context import Context
 
 GUARDED: Final = "ledgerpress-guarded"

@@ -13,7 +13,7 @@ from graphql import (
     is_object_type,
 )
 
-from ledgerpress.commands.identity import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.graphql.access_control import required_permission
 from ledgerpress.graphql.schema import Schema
 

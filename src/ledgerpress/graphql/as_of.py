@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.views import recorded_time
+from ledgerpress.views import recorded_time_positions as recorded_time
 
 
 @strawberry.input(

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity, Permission
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity, Permission
 from ledgerpress.graphql.documents import Documents, Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache

@@ -9,8 +9,8 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog

@@ -8,7 +8,7 @@ from strawberry.schema.name_converter import NameConverter
 from strawberry.types import Info
 
 from ledgerpress.commands.declarations import CommandDeclaration
-from ledgerpress.commands.identity import RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.event_loader import EventAccess
 from ledgerpress.graphql.relay.node import Node

@@ -124,7 +124,7 @@ class Documents:
         self._valid = BoundedCache[str, tuple[Operation, ...]](
             max_entries=MAX_VALID_DOCUMENTS,
             max_bytes=MAX_CHARACTERS,
-            max_entry_bytes=MAX_CHARACTERS,
+            max_entry_bytes=self._limits.document_bytes,
             size_of=_characters,
         )
         self._invalid = BoundedCache[str, RequestError](

@@ -12,7 +12,7 @@ from graphql import execute as execute_document
 from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiled_executor import Compiler
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
@@ -20,7 +20,7 @@ from ledgerpress.graphql.errors import LogUnavailableError, client_errors, is_un
 from ledgerpress.graphql.limits.cost import Cost
 from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.request_context import current_trace, note_cost
+from ledgerpress.graphql.request_telemetry import current_trace, note_cost
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
 from ledgerpress.views.cache_dependencies import CacheDependencies
 

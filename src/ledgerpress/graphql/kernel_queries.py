@@ -4,13 +4,13 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.mutations import UserError
-from ledgerpress.graphql.projections import Projection, projections_of
+from ledgerpress.graphql.projection_status import Projection, projections_of
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import PageInfo
 from ledgerpress.graphql.relay.node import Node

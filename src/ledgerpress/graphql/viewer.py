@@ -2,7 +2,7 @@
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 
 RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
 PermissionEnum = strawberry.enum(

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor
@@ -25,8 +25,8 @@ from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
 from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
 from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.middleware_and_health_routes import Runtime
 from ledgerpress.http.pages.pages import PageContribution, Pages
-from ledgerpress.http.runtime import Runtime
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 

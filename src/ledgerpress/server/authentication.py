@@ -5,8 +5,8 @@ from pathlib import Path
 from ledgerpress.adapters.oidc.http_fetch import checked_url
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
-from ledgerpress.commands.identity import Authenticator, Role
 from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import Authenticator, Role
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import queries as tokens

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
 from ledgerpress.views.projection.projector_interface import Projector, compose
-from ledgerpress.views.recorded_time import MomentsProjector
+from ledgerpress.views.recorded_time_positions import MomentsProjector
 from ledgerpress.views.snapshot import Snapshot
 
 

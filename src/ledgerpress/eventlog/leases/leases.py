@@ -20,8 +20,8 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpe
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
 from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.lease_register import LeaseRecord
-from ledgerpress.eventlog.leases.entries import LeaseEntry, LeaseObservation
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
+from ledgerpress.eventlog.leases.register_entry import LeaseEntry, LeaseObservation
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
 from ledgerpress.eventlog.randomness import Randomness

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID
 from ledgerpress.commands.stream_category import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn

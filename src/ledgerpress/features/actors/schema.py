@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Identity, Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
 from ledgerpress.features.actors import queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo

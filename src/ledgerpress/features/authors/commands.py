@@ -8,7 +8,7 @@ from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
 

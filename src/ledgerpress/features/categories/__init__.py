@@ -18,6 +18,6 @@ FEATURE: Final = Feature(
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.categories.schema.contribution:SCHEMA",
-    pages="ledgerpress.features.categories.html_pages:PAGES",
+    schema="ledgerpress.features.categories.schema.schema_contribution:SCHEMA",
+    pages="ledgerpress.features.categories.page_navigation:PAGES",
 )

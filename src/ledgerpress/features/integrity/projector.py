@@ -6,7 +6,7 @@ from typing import Final
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.integrity.queries import subtree_id
+from ledgerpress.features.integrity.merkle_queries import subtree_id
 from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 
 

@@ -6,10 +6,10 @@ from ledgerpress.feature import Feature
 from ledgerpress.features.posts import (
     change_values,
     commands,
-    dependencies,
     listings,
     model,
     projector,
+    response_cache_topics,
     restore_revert_commands,
 )
 
@@ -23,10 +23,10 @@ FEATURE: Final = Feature(
     # --- views ---
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),
-    dependencies=(dependencies.DEPENDENCIES,),
+    dependencies=(response_cache_topics.DEPENDENCIES,),
     hidden=(listings.HIDDEN,),
     subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.posts.schema.contribution:SCHEMA",
+    schema="ledgerpress.features.posts.schema.schema_contribution:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",
 )

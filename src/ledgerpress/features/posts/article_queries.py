@@ -9,8 +9,8 @@ from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.queries import Author
 from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
-from ledgerpress.features.posts.dependencies import article_topic, public_slug_topic
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.response_cache_topics import article_topic, public_slug_topic
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 

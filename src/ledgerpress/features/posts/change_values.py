@@ -5,8 +5,8 @@ from typing import Final
 from ledgerpress.features.authors import queries as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.dependencies import article_topic
 from ledgerpress.features.posts.model import CONTENT
+from ledgerpress.features.posts.response_cache_topics import article_topic
 from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.snapshot import Snapshot
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from ledgerpress.commands.content_fields import Values
+from ledgerpress.commands.versioned_content import Values
 from ledgerpress.features.posts.model import CONTENT, ContentChanged, PostCreated
 
 SCHEMA: Final = """CREATE TABLE content (

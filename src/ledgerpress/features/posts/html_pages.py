@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.features.categories import queries as category_queries
-from ledgerpress.features.categories.html_pages import category_href, category_link, category_tree
+from ledgerpress.features.categories.page_navigation import category_href, category_link, category_tree
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.page_models import ArticleList, article_content, article_href, article_list

@@ -11,7 +11,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.state_loader import StateLoader
 from ledgerpress.commands.stream_category import LoadedStream
 from ledgerpress.eventlog.event import Event
@@ -64,12 +64,15 @@ class PostCommand(ABC, Generic[F]):
     async def plan(self, context: CommandContext) -> AppendPlan:
         """Return what to record. Raises `Rejection`."""
         post = await load_post(context, self.post_id)
-        events = self.decide(post.state, await self.facts(context, post))
+        facts = await self.facts(context, post)
+        events = self.decide(post.state, facts)
         slug = next((event.slug for event in events if isinstance(event, ContentChanged)), UNSET)
-        slug_writes = () if slug is UNSET else await self.change_slug(context, post.state, slug)
+        slug_writes = () if slug is UNSET else await self.change_slug(context, post.state, slug, facts)
         return AppendPlan.of(post.state.id, post.write(events), *slug_writes)
 
-    async def change_slug(self, context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
+    async def change_slug(
+        self, context: CommandContext, post: Post, slug: str, facts: F
+    ) -> Sequence[PlannedWrite]:
         """Return the writes that give the post another slug. Raises `Rejection` if it is taken."""
         return await slug_change(context, post, slug)
 

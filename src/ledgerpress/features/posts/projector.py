@@ -119,6 +119,11 @@ class _Posts:
             self._created(recorded, event)
         elif isinstance(event, Withdrawn) and event.type.startswith("post."):
             self._withdrawn(recorded, event)
+        elif (stream := recorded.header.stream).startswith("post."):
+            # An event of a feature above changes nothing of the post but its version.
+            post_id = stream.removeprefix("post.")
+            if state := self._state(post_id):
+                self._put_state(post_id, recorded, state)
 
     def flush(self) -> None:
         """Write buffered rows."""

@@ -8,7 +8,10 @@ from msgspec import UNSET
 
 from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content_fields import (
+from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.stream_category import LoadedStream
+from ledgerpress.commands.versioned_content import (
     ContentField,
     ContentHistory,
     Values,
@@ -16,9 +19,6 @@ from ledgerpress.commands.content_fields import (
     reverted,
     values_of,
 )
-from ledgerpress.commands.declarations import commands
-from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.stream_category import LoadedStream
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
 from ledgerpress.features.posts.commands import categorize, uncategorize
@@ -49,9 +49,10 @@ from ledgerpress.features.slugs.model import SLUG_TAKEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreFacts(ContentFacts):
-    """The values of the post's content at the version to restore."""
+    """The values of the post's content at the version to restore, and the writes that give it its slug."""
 
     values: Values
+    slug_writes: Sequence[PlannedWrite]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +79,23 @@ class RestorePost(PostCommand[RestoreFacts]):
         past = events[: self.to_version]
         values = _known(CONTENT, _history(post.state.id, past), self.to_version, field="toVersion")
         try:
-            await slug_change(context, post.state, values["slug"])
+            slug_writes = await slug_change(context, post.state, values["slug"])
         except Rejection as rejection:
             if rejection.code != SLUG_TAKEN:
                 raise
-            values["slug"] = post.state.content.slug
+            values["slug"], slug_writes = post.state.content.slug, ()
         added: list[Event] = []
         for content in context.content:
             if content.of is POSTS:
                 then = _known(content.fields, content.history(past), self.to_version, field="toVersion")
                 added += content.change(post.state.id, differing(then, content.history(events).values))
-        return RestoreFacts(now=context.now, values=values, added=tuple(added))
+        return RestoreFacts(now=context.now, values=values, slug_writes=slug_writes, added=tuple(added))
+
+    async def change_slug(
+        self, context: CommandContext, post: Post, slug: str, facts: RestoreFacts
+    ) -> Sequence[PlannedWrite]:
+        """Return the writes that were decided with the slug: another post cannot take it in between unnoticed."""
+        return facts.slug_writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +182,9 @@ class RevertPost(PostCommand[RevertFacts]):
         )
         raise Rejection(ErrorCode.INVALID_VALUE, message, field=("version",))
 
-    async def change_slug(self, context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
+    async def change_slug(
+        self, context: CommandContext, post: Post, slug: str, facts: RevertFacts
+    ) -> Sequence[PlannedWrite]:
         """Return the writes that give the post its old slug again. Raises `Rejection` if it is taken."""
         try:
             return await slug_change(context, post, slug)

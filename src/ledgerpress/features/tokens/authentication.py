@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from ledgerpress.commands.identity import (
+from ledgerpress.commands.roles_and_permissions import (
     ANONYMOUS,
     GRANTED,
     LOCAL_OPERATOR,

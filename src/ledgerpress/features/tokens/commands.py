@@ -10,7 +10,7 @@ from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.eventlog.randomness import Randomness

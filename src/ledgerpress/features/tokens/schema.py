@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands, queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo

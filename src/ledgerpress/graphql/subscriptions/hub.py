@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor

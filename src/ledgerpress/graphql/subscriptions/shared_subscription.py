@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Final, Protocol
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error

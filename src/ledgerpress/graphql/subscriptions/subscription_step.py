@@ -12,9 +12,9 @@ from typing import NoReturn
 from graphql import GraphQLError
 from strawberry.types import Info
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.graphql.context import Context, PointInTime, Store
-from ledgerpress.views import recorded_time
+from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.public_today_filter import PublicFilter
 
 

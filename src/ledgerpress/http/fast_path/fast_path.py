@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Authenticator, Identity
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.request_context import OperationInfo, RequestContext
+from ledgerpress.graphql.request_telemetry import OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.http.documents.persisted_documents import PersistedDocuments

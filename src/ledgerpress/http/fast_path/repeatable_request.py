@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.http.requests.graphql_request import GraphQLRequest

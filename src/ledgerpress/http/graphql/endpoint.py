@@ -13,12 +13,12 @@ from graphql import OperationType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
-from ledgerpress.graphql.request_context import note_error, note_operation
+from ledgerpress.graphql.request_telemetry import note_error, note_operation
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
 from ledgerpress.http.content_negotiation import names_html, response_media_type

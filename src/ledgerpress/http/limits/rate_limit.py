@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
 from ledgerpress.http.errors import Header, invalid_token
 from ledgerpress.http.limits.token_bucket import TokenBuckets, client_address
 from ledgerpress.http.settings import HttpSettings

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.graphql.context import Store, Trace
-from ledgerpress.graphql.request_context import CURRENT, RequestContext
+from ledgerpress.graphql.request_telemetry import CURRENT, RequestContext
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog

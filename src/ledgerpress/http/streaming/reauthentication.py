@@ -5,7 +5,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.streaming.event_stream import EventStream
 

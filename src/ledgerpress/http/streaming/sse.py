@@ -2,7 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Authenticator
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.requests.body import ClientDisconnected

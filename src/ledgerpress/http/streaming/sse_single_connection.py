@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator, Identity
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.http import content_negotiation
 from ledgerpress.http.errors import HttpError

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
 from ledgerpress.http.errors import HttpError

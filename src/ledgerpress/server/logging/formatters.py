@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ledgerpress.graphql.request_context import CURRENT
+from ledgerpress.graphql.request_telemetry import CURRENT
 from ledgerpress.http.middleware.access_log import LOGGER
 
 MAX_MESSAGE_LENGTH: Final = 4_000

@@ -16,10 +16,10 @@ from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.table_digests import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.apply_with_skips import recorded_skips
 from ledgerpress.views.projection.batch_apply import apply_batch, decode
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING, Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
-from ledgerpress.views.projection.recorded_skips import recorded_skips
 from ledgerpress.views.snapshot import Snapshot
 
 BATCH: Final = 1_000

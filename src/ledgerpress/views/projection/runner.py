@@ -20,10 +20,10 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
 from ledgerpress.views.projection import checkpoints
+from ledgerpress.views.projection.apply_with_skips import BatchApplier
 from ledgerpress.views.projection.batch_apply import withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
-from ledgerpress.views.projection.recorded_skips import BatchApplier
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
@@ -19,7 +19,7 @@ from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page_by_position
 from ledgerpress.graphql.scalars import DateTime, Position
-from ledgerpress.views import recorded_time
+from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.paging import PageRequest
 
 _SUBJECTS: Final = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from ledgerpress.commands.identity import Permission
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of

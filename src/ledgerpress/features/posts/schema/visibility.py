@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ledgerpress.commands.identity import Identity, Permission
+from ledgerpress.commands.roles_and_permissions import Identity, Permission
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.as_of import AsOf, is_past, named_moment

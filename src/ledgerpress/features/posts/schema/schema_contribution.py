@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Authenticator
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.health.metrics import Metrics, MetricsSettings
 from ledgerpress.http.health.probes import Health, HealthSettings, may_see_operations

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.commands.identity import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.history.schema.added_fields import CategoryFields, PostFields
 from ledgerpress.features.history.schema.root_fields import ChangeQueries, ChangeSubscriptions
