@@ -1,23 +1,23 @@
-"""What whoever watches the program is told of commands: how long each part took, and how much was recorded."""
+"""Instrumentation of commands: the time that each part takes, and the number of recorded events."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
 
 class Instrumentation(Protocol):
-    """Is told what happens."""
+    """Receives measurements for traces and metrics."""
 
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Take the time of what happens inside the context. `name` is one of a few: it holds nothing that was given."""
+        """Measure the time inside the context. `name` is one of a few, and contains no input."""
         ...
 
     def appended(self, events: int) -> None:
-        """Note that so many events were recorded."""
+        """Count recorded events."""
         ...
 
 
 class _NoInstrumentation:
-    """Tells nobody."""
+    """Discards all measurements."""
 
     def span(self, name: str) -> AbstractContextManager[object]:
         return _NO_SPAN

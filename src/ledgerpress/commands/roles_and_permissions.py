@@ -69,9 +69,9 @@ GRANTED: Final[dict[Role, frozenset[Permission]]] = {
 
 @dataclass(frozen=True, slots=True)
 class RequiredPermission:
-    """What something takes: `permission`; or, for whoever wrote the post that it is about, `own` suffices.
+    """The permission that a field or a command requires; for the actor's own posts, `own` suffices.
 
-    Without `permission` it takes every one that there is.
+    Without `permission`, all permissions are required.
     """
 
     permission: Permission | None
@@ -80,9 +80,9 @@ class RequiredPermission:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a request comes from. `actor_id` is `None` for who did not say; they change nothing.
+    """The client of a request. `actor_id` is `None` for anonymous clients, who cannot change anything.
 
-    `actor_name` is given for an actor who need not be registered yet: then they are, with their first command.
+    An actor with `actor_name` who is not registered yet is registered with the first command.
     """
 
     role: Role
@@ -92,24 +92,24 @@ class Identity:
     actor_name: str | None = None
 
     def may(self, permission: Permission) -> bool:
-        """Return whether they have that permission."""
+        """Return whether the client has a permission."""
         return permission in self.permissions
 
     def meets(self, need: RequiredPermission) -> bool:
-        """Return whether they have what is needed, whoever wrote the post."""
+        """Return whether the client has what is required for any post."""
         if need.permission is None:
             return self.permissions >= frozenset(Permission)
         return need.permission in self.permissions
 
     def meets_with_own(self, need: RequiredPermission) -> bool:
-        """Return whether they have what is needed where the post is their own."""
+        """Return whether the client has what is required for posts of its own."""
         return need.own is not None and self.actor_id is not None and need.own in self.permissions
 
     @property
     def scope(self) -> tuple[object, ...]:
-        """What decides which answer they get: two viewers of one scope are told the same.
+        """The key of cached responses: two clients with the same scope get the same response.
 
-        The actor does so for whoever has one, since everyone may ask who they are.
+        It includes the actor, since `viewer` shows who the client is.
         """
         return (self.role, tuple(sorted(self.permissions)), self.actor_id)
 
@@ -126,31 +126,31 @@ def identity(
     scopes: frozenset[Permission] | None = None,
     token_id: str | None = None,
 ) -> Identity:
-    """Return the identity of somebody with `role`, narrowed to `scopes` where some are given."""
+    """Return the identity of a client with `role`, restricted to `scopes` if they are given."""
     granted = GRANTED[role]
     return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
 
 
 class Unauthenticated(Exception):
-    """What was shown at the door is not good. The message is for whoever showed it, and says nothing of secrets."""
+    """The credentials of a request are not valid. The message is for the client, and contains no secret."""
 
 
 class Authenticator(Protocol):
-    """Tells who a request comes from."""
+    """Authenticates requests."""
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return whose the value of an Authorization header is (RFC 9110, 11.6.2). Raises `Unauthenticated`."""
+        """Return the identity for an Authorization header (RFC 9110, section 11.6.2). Raises `Unauthenticated`."""
         ...
 
 
 class FixedIdentity:
-    """Takes everyone for the same somebody, whatever they show."""
+    """Gives every request the same identity."""
 
     def __init__(self, everyone: Identity) -> None:
         self._everyone = everyone
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return who everyone is."""
+        """Return the identity."""
         return self._everyone
 
 

@@ -1,4 +1,4 @@
-"""The door of a store: tells who a request comes from, by an API token, by a JWT, or by nothing at all."""
+"""Authenticate requests by an API token or a JWT; without credentials, a request is anonymous."""
 
 import hmac
 import re

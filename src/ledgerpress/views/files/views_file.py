@@ -167,7 +167,7 @@ class ResetTransaction:
         return await self._writer.run(work)
 
     async def empty(self, began_at: int) -> None:
-        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
+        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         await self._writer.run(partial(_empty, projectors=self._projectors, began_at=began_at))
 
 

@@ -19,6 +19,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, L
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.retry import Backoff
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.apply_with_skips import BatchApplier
 from ledgerpress.views.projection.batch_apply import withdrawn_by
@@ -32,6 +33,9 @@ _POLL_INTERVAL: Final = 1.0
 """Seconds between two polls of the log, or of projections that are all paused."""
 
 
+FIRST_RETRY_DELAY: Final = 0.05
+MAX_RETRY_DELAY: Final = 5.0
+"""Seconds before a failed batch is tried again: the first delay, and the longest."""
 _RETRY: Final = 0.25
 """Seconds until a log that cannot be reached is tried again."""
 
@@ -60,7 +64,7 @@ class Renewal(Protocol):
         ...
 
     async def empty(self, began_at: int) -> None:
-        """Delete all rows and checkpoints, for ever. `began_at` is the log's head now."""
+        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         ...
 
 
@@ -110,23 +114,23 @@ class ProjectionRunner:
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
-        delay, last = 0.05, ""
+        backoff, last = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), ""
+        delays = backoff.delays()
         while True:
             try:
                 if not await self.step():
                     await self._wait()
-                delay, last = 0.05, ""
+                delays, last = backoff.delays(), ""
             except LogClosed:
                 return
             except LogUnavailable:
-                # Whoever watches the log says so. It is gone on as soon as it is there again.
+                # The health check reports it. Continue as soon as the log is reachable.
                 await asyncio.sleep(_RETRY)
             except (EventLogError, sqlite3.Error, OSError) as fault:
                 if str(fault) != last:
                     logger.warning("the views cannot follow the log, trying again: %s", fault)
                 last = str(fault)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                await asyncio.sleep(next(delays))
 
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
         """Apply everything up to the head. `progress` is called with each position reached."""
@@ -157,7 +161,7 @@ class ProjectionRunner:
             points = await self._renew(batch, withdrawn)
             self._forget()
             self._swept = await self._views.sweep()
-            # Whoever had begun to read before may have remembered something since.
+            # A read that began before may have cached something since.
             self._forget()
         else:
             points = await self._applier.apply(self._views.write, batch)
