@@ -27,7 +27,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.middleware.access_log import LOGGER
 from ledgerpress.http.middleware.trace_context import correlation_id
 from ledgerpress.server.data_directory import LOG_FILE, NODE_FILE, TEMPORARY, NodeRecord
-from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.copy_format import Manifest, RowsDigest
 from ledgerpress.views.files.directory import ViewsPointer

@@ -28,7 +28,7 @@ from ledgerpress.features.categories.commands import (
 )
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import category_key, content_key
-from ledgerpress.features.page_import.imported_posts import DATE_GUESSED, post_key
+from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
 from ledgerpress.features.posts.commands import (
     ArchivePost,
     CategorizePost,

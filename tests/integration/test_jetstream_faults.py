@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.adapters.jetstream import appender, connection
-from ledgerpress.adapters.jetstream import leader_requests as leader
+from ledgerpress.adapters.jetstream import stream_leader_api as leader
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publisher import Answer, Conflict, Message, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent

@@ -12,8 +12,8 @@ import pytest
 
 from ledgerpress.adapters.jetstream import payload_erasure, withdrawal_index
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.publisher import Conflict
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import (
     GapInLog,

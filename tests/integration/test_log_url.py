@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
-from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.settings.introspection import declared
 from scripts.engines.nats import temporary_server
 from tests.integration.program_runs import ROOT
 

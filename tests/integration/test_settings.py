@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.server.settings.declaration import declared
+from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.settings.loading import converted
 from ledgerpress.server.settings.sections import Profile, defaults, sections
 

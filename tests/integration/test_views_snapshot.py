@@ -18,7 +18,7 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
-from ledgerpress.views.files import copy_create
+from ledgerpress.views.files import copy_export
 from ledgerpress.views.files.copy_restore import ASIDE
 from tests.integration.failing_projectors import store_in, with_failing
 from tests.integration.graphql_client import Client, client
@@ -208,7 +208,7 @@ async def test_views_with_a_paused_projection_are_not_copied(tmp_path: Path) -> 
 def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_create, "PATIENCE", 0.2)
+    monkeypatch.setattr(copy_export, "PATIENCE", 0.2)
     with (
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as db,
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as writer,

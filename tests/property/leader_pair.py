@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.connection import Connection, Unanswered
-from ledgerpress.adapters.jetstream.leader_requests import StoredMessage
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EXPECTED_ON, MESSAGE_ID, Message
+from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage
 
 BATCH_ID: Final = "Nats-Batch-Id"
 BATCH_COMMIT: Final = "Nats-Batch-Commit"

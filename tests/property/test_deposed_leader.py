@@ -20,10 +20,10 @@ from ledgerpress.adapters.jetstream import append_resolution, appender, withdraw
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_of, read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, NewEvent

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledgerpress.views.listings.btree_balance import PageLimits
 from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
-from ledgerpress.views.listings.page_splits import PageLimits
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, members, newest
 from ledgerpress.views.temporal_rows import OPEN
 

@@ -52,7 +52,7 @@ def settings(
     ] = False,
 ) -> None:
     """Show every setting as it is now, and where it was set. Secrets are not shown."""
-    from ledgerpress.server.settings.declaration import declared  # noqa: PLC0415 - imports every section
+    from ledgerpress.server.settings.introspection import declared  # noqa: PLC0415 - imports every section
     from ledgerpress.server.settings.reference import reference, shown  # noqa: PLC0415
 
     if as_reference:

@@ -16,7 +16,7 @@ from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies, Top
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_progress import ViewsVersion
+from ledgerpress.views.views_version import ViewsVersion
 
 MAX_TOPICS: Final = 50_000
 """After so many topics, results that were not requested since count as changed."""

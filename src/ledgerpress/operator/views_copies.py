@@ -22,7 +22,7 @@ from ledgerpress.server.data_directory import (
 from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unfinished
-from ledgerpress.views.files.copy_create import create_copy
+from ledgerpress.views.files.copy_export import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
 from ledgerpress.views.files.copy_restore import Copied, check_kind
 from ledgerpress.views.files.directory import ViewsDirectory

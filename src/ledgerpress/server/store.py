@@ -33,7 +33,7 @@ from ledgerpress.views.files.views_builder import ViewsBuilder
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_progress import ViewsVersion
+from ledgerpress.views.views_version import ViewsVersion
 
 FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""

@@ -18,7 +18,6 @@ from ledgerpress.adapters.jetstream.append_messages import AppendAttempt, Append
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.head_broadcast import MAX_PAUSE, HeadBroadcast
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests
 from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED,
     EXPECTED_HEAD,
@@ -33,6 +32,7 @@ from ledgerpress.adapters.jetstream.publisher import (
     Unclear,
 )
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests
 from ledgerpress.adapters.jetstream.stream_locks import StreamLocks
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex

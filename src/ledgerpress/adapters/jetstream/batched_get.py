@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.adapters.jetstream import leader_requests
+from ledgerpress.adapters.jetstream import stream_leader_api
 from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.adapters.jetstream.leader_requests import StoredMessage, retry_request
 from ledgerpress.adapters.jetstream.message_codec import Body, read_body
+from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage, retry_request
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError
 
@@ -63,9 +63,9 @@ class BatchedReads:
         answers, end = await retry_request(
             self._connection,
             lambda: self._connection.request_batch(
-                self._subject, data, timeout=leader_requests.REQUEST_TIMEOUT
+                self._subject, data, timeout=stream_leader_api.REQUEST_TIMEOUT
             ),
-            timeout=leader_requests.RETRY_TIMEOUT,
+            timeout=stream_leader_api.RETRY_TIMEOUT,
             failure="the log in NATS cannot be read",
         )
         if end.get("Status") not in (_END, _NOTHING):

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 from typing import Final
 
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StreamInfo
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 
 MAX_DIFFERENCE: Final = 5.0

@@ -11,7 +11,6 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.batched_get import BatchedReads
 from ledgerpress.adapters.jetstream.connection import Connection, Denied
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, RequestRefused
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.message_codec import body_of_stored, withdrawn_from
 from ledgerpress.adapters.jetstream.payload_erasure import erase
@@ -37,6 +36,7 @@ from ledgerpress.adapters.jetstream.stream_config import (
     metadata_of,
 )
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, RequestRefused
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex

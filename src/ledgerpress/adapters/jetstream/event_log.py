@@ -12,12 +12,12 @@ from ledgerpress.adapters.jetstream.batched_get import BatchedReads
 from ledgerpress.adapters.jetstream.clock_check import ClockCheck
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, StreamInfo
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser
 from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import check_complete, open_stream, publication_of
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex

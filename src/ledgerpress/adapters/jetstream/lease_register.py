@@ -7,14 +7,14 @@ from typing import Final
 import msgspec
 
 from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.adapters.jetstream.leader_requests import (
+from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
+from ledgerpress.adapters.jetstream.stream_leader_api import (
     NAME_IN_USE,
     NO_STREAM,
     LeaderRequests,
     RequestRefused,
     StoredMessage,
 )
-from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 from ledgerpress.eventlog.lease_register import LeaseRecord

@@ -8,13 +8,13 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.connection import Denied
-from ledgerpress.adapters.jetstream.leader_requests import (
+from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
+from ledgerpress.adapters.jetstream.stream_leader_api import (
     NO_MESSAGE,
     LeaderRequests,
     RequestRefused,
     StoredMessage,
 )
-from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header

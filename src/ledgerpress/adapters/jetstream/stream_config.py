@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ledgerpress.adapters.jetstream.leader_requests import (
+from ledgerpress.adapters.jetstream.stream_leader_api import (
     NAME_IN_USE,
     NO_STREAM,
     LeaderRequests,

@@ -7,14 +7,14 @@ subjects never returns to an earlier value (see `SubjectNames.subject`), so the 
 import asyncio
 from typing import Final, NamedTuple
 
-from ledgerpress.adapters.jetstream.leader_requests import (
+from ledgerpress.adapters.jetstream.message_codec import read_body
+from ledgerpress.adapters.jetstream.stream_leader_api import (
     MAX_POLLS,
     POLL_INTERVAL,
     LeaderRequests,
     StoredMessage,
     polls,
 )
-from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.bounded_cache import BoundedCache

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.leader_requests import LeaderRequests, polls
 from ledgerpress.adapters.jetstream.message_codec import read_body
+from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, polls
 from ledgerpress.adapters.jetstream.url import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 

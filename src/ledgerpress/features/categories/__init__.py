@@ -19,5 +19,5 @@ FEATURE: Final = Feature(
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.categories.schema.schema_contribution:SCHEMA",
-    pages="ledgerpress.features.categories.page_navigation:PAGES",
+    pages="ledgerpress.features.categories.html_navigation:PAGES",
 )

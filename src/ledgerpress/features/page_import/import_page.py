@@ -18,7 +18,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore
-from ledgerpress.features.page_import.imported_posts import ImportedPost, ImportedPosts, post_key
+from ledgerpress.features.page_import.imported_post_lookup import ImportedPost, ImportedPosts, post_key
 from ledgerpress.features.page_import.page_post import (
     PagePost,
     completion,

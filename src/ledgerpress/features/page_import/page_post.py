@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledgerpress.features.page_import.import_session import IMPORTED
-from ledgerpress.features.page_import.imported_posts import DATE_GUESSED, ImportedPost
+from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, ImportedPost
 from ledgerpress.features.page_import.parser.page import ParsedArticle, ParsedTeaser
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
 

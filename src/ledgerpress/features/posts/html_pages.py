@@ -7,10 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledgerpress.features.categories import queries as category_queries
-from ledgerpress.features.categories.page_navigation import category_href, category_link, category_tree
+from ledgerpress.features.categories.html_navigation import category_href, category_link, category_tree
 from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts.html_page_models import (
+    ArticleList,
+    article_content,
+    article_href,
+    article_list,
+)
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.page_models import ArticleList, article_content, article_href, article_list
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.pages.pages import PageContribution, Pages
 from ledgerpress.views.paging import BadPageRequest, PageRequest, page_of

@@ -17,5 +17,5 @@ FEATURE: Final = Feature(
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
-    pages="ledgerpress.features.site.page_site_name:PAGES",
+    pages="ledgerpress.features.site.html_site_name:PAGES",
 )

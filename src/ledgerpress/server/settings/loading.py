@@ -16,7 +16,7 @@ from msgspec import inspect
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
-from ledgerpress.server.settings.declaration import Setting, allowed, declared
+from ledgerpress.server.settings.introspection import Setting, allowed, declared
 from ledgerpress.server.settings.sections import Profile, Settings, contradiction, defaults, sections
 from ledgerpress.server.settings.server_section import ServerSettings
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PROFILE_VARIABLE
-from ledgerpress.server.settings.declaration import Setting, declared
+from ledgerpress.server.settings.introspection import Setting, declared
 from ledgerpress.server.settings.sections import Profile, defaults, sections
 
 _HEAD: Final = f"""# Settings

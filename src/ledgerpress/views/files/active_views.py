@@ -21,7 +21,7 @@ from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_progress import ViewsVersion
+from ledgerpress.views.views_version import ViewsVersion
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from ledgerpress.views.views_progress import ViewsVersion
+from ledgerpress.views.views_version import ViewsVersion
 
 _VIEWS_VERSION: Final = """
     SELECT min(position), min(position) = max(position) AND count(error) = 0, (SELECT began_at FROM views) FROM projection

@@ -22,7 +22,7 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_progress import ViewsVersion
+from ledgerpress.views.views_version import ViewsVersion
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ how they were batched.
 import sqlite3
 from typing import Final
 
+from ledgerpress.views.listings.btree_balance import PageLimits, balance
 from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, Pages
-from ledgerpress.views.listings.page_splits import PageLimits, balance
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import StepRows

@@ -10,7 +10,7 @@ from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.body.rendering import teaser_of
 from ledgerpress.features.posts.content_rows import ContentRow
-from ledgerpress.features.posts.schema.article_batch import ArticlePage
+from ledgerpress.features.posts.schema.article_batch_loading import ArticlePage
 from ledgerpress.features.posts.schema.body import Body
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
