@@ -35,7 +35,6 @@ class SkipEvent:
         return projection_stream(self.projection)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         skips = await context.load(SKIPS, self.projection)
         context.check_version(skips.version)
         if self.position in skips.state:

@@ -25,30 +25,25 @@ class KernelQueries:
 
     @strawberry.field(description="Who asks, as this server takes them.")
     def viewer(self, info: RequestInfo) -> Viewer:
-        """Return the current user."""
         identity = info.context.identity
         return Viewer(role=identity.role, permissions=sorted(identity.permissions))
 
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:
-        """Return the object with a global id."""
         return _node(declarations_of(info), info.context.today, id)
 
     @strawberry.field(description="Objects by their ids, in the same order; at most 100.")
     def nodes(self, info: RequestInfo, ids: list[strawberry.ID]) -> list[Node | None]:
-        """Return the objects with these global ids."""
         if len(ids) > MAX_NODES:
             raise BadRequest(f"There are {len(ids)} ids; at most {MAX_NODES} may be asked for at once.")
         return [_node(declarations_of(info), info.context.today, id_) for id_ in ids]
 
     @strawberry.field(description="The position that a moment resolves to; without asOf, today's.")
     def moment(self, info: RequestInfo, as_of: AsOf | None = None) -> MomentType:
-        """Return a moment."""
         return describe(moment_of(info.context, as_of))
 
     @strawberry.field(description="How far each projection has come.")
     async def projections(self, info: RequestInfo) -> list[Projection]:
-        """Return the projections."""
         return await projections_of(info)
 
 

@@ -39,7 +39,6 @@ class MutationInput:
     )
 
     def command(self) -> Command:
-        """Return the command. Raises `Rejection`."""
         raise NotImplementedError
 
     def request(self) -> CommandRequest:

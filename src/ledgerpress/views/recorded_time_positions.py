@@ -51,7 +51,6 @@ class MomentsProjector:
     indexes: Final = ""
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _Moments(db)
 
 

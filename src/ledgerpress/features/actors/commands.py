@@ -31,7 +31,6 @@ class RegisterActor:
         return actors.register(actor, actor_id=facts.new_id, kind=self.kind, name=self.name)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         context.check_version(NO_STREAM)
         actor_id = context.new_id("actor")
         events = self.decide(None, Facts(new_id=actor_id))
@@ -60,7 +59,6 @@ class RenameActor:
         return (ActorRenamed(actor_id=actor.id, name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         actor = await context.load(ACTORS, self.actor_id)
         if actor.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such actor.", field=("id",))

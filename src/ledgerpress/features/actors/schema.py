@@ -37,7 +37,6 @@ class ViewerFields:
     )
     @staticmethod
     def actor(info: RequestInfo) -> Actor | None:
-        """Return the actor of the current user."""
         actor_id = info.context.identity.actor_id
         return actor_of(actor_id, info.context.today) if actor_id else None
 

@@ -29,7 +29,6 @@ class RegisterAuthor:
         return () if author else (AuthorRegistered(author_id=facts.new_id, name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         context.check_version(NO_STREAM)
         author_id = context.new_id("author")
         events = self.decide(None, Facts(new_id=author_id))
@@ -58,7 +57,6 @@ class RenameAuthor:
         return (AuthorRenamed(author_id=author.id, name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         author = await context.load(AUTHORS, self.author_id)
         if author.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such author.", field=("id",))

@@ -49,14 +49,12 @@ class AuthorQueries:
 
     @strawberry.field
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
-        """Return an author."""
         return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
 
     @strawberry.field(description="All authors, in the order in which they were registered.")
     def authors(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Author]:
-        """Return a page of authors."""
         moment = moment_of(info.context, as_of)
         return connect_in_order_of_creation(
             first,
@@ -86,7 +84,6 @@ class AuthorRenameInput(MutationInput):
     name: str
 
     def command(self) -> RenameAuthor:
-        """Return the command. Raises `Rejection`."""
         return RenameAuthor(author_id=global_ids.in_input(self.id, "Author", field=("id",)), name=self.name)
 
 

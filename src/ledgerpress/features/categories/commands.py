@@ -82,7 +82,6 @@ class CreateCategory:
         return (created,)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         context.check_version(NO_STREAM)
         taxonomy = await context.load(TAXONOMY)
         category_id = context.new_id("category")
@@ -121,7 +120,6 @@ class CategoryCommand(ABC):
         """Return the events for an existing category. Raises `Rejection`."""
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         loaded = await context.load(TAXONOMY)
         taxonomy = loaded.state
         category = taxonomy.find(self.category, field="category")

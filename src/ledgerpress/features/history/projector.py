@@ -50,7 +50,6 @@ class ChangesProjector:
     """
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _Changes(db)
 
 

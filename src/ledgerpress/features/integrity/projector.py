@@ -24,7 +24,6 @@ class IntegrityProjector:
     indexes: Final = ""
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _Subtrees(db)
 
 

@@ -93,7 +93,6 @@ class CreatePost:
         return created, *categorized, *published
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         post_id = context.new_id("post")
         context.check_version(NO_STREAM)
         await _check_authors(context, self.author_ids)

@@ -62,7 +62,6 @@ class PostCommand(ABC, Generic[F]):
         """Load the facts that `decide` needs. Raises `Rejection`."""
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         post = await load_post(context, self.post_id)
         facts = await self.facts(context, post)
         events = self.decide(post.state, facts)

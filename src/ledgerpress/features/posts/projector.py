@@ -92,7 +92,6 @@ class PostsProjector:
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _Posts(db)
 
 

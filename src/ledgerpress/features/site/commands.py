@@ -27,7 +27,6 @@ class NameSite:
         return () if name == site.name else (SiteNamed(name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         site = await context.load(SITE)
         context.check_version(site.version)
         return AppendPlan.of("site", site.write(self.decide(site.state, Facts())))

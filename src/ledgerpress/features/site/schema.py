@@ -25,7 +25,6 @@ class Site:
 
     @strawberry.field(description="The position of the log as of which this is answered.")
     def position(self) -> Position:
-        """Return the position, which every event moves."""
         self.moment.snapshot.depends_on_position()
         return Position(self.moment.snapshot.position)
 
@@ -44,7 +43,6 @@ class SiteQueries:
 
     @strawberry.field
     def site(self, info: RequestInfo, as_of: AsOf | None = None) -> Site:
-        """Return the site."""
         return site_of(moment_of(info.context, as_of))
 
 

@@ -88,7 +88,6 @@ class CreateToken:
         return (created,)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         context.check_version(NO_STREAM)
         self._check_permissions()
         token_id = self.token_id or context.new_id("token")
@@ -144,7 +143,6 @@ class RevokeToken:
         return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        """Return what to record. Raises `Rejection`."""
         token = await context.load(TOKENS, self.token_id)
         if token.state is None:
             raise Rejection(ErrorCode.NOT_FOUND, "There is no such token.", field=("id",))

@@ -45,7 +45,6 @@ class ApiToken(Node):
 
     @strawberry.field(description="For whom it acts.")
     def actor(self) -> Actor | None:
-        """Return the actor for whom the token acts."""
         return None if self.actor_id is None else actor_of(self.actor_id, self.moment)
 
 
@@ -83,7 +82,6 @@ class TokenQueries:
     def tokens(
         self, info: RequestInfo, first: int | None = None, after: str | None = None
     ) -> Connection[ApiToken]:
-        """Return a page of API tokens."""
         moment = info.context.today
         return connect_in_order_of_creation(
             first,
@@ -128,7 +126,6 @@ class TokenRevokeInput(MutationInput):
     id: strawberry.ID
 
     def command(self) -> commands.RevokeToken:
-        """Return the command. Raises `Rejection`."""
         return commands.RevokeToken(token_id=global_ids.in_input(self.id, "ApiToken", field=("id",)))
 
 

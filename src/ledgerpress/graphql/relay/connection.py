@@ -61,12 +61,10 @@ class Connection(Generic[T]):
 
     @strawberry.field(description="The entries of the page, without their cursors.")
     def nodes(self) -> list[T]:
-        """Return the entries of the page."""
         return [edge.node for edge in self.edges]
 
     @strawberry.field(description="How many entries the whole list has.")
     def total_count(self) -> int:
-        """Return the length of the list."""
         return self.count()
 
 

@@ -150,5 +150,4 @@ class ListingsProjector:
         self._contributions = tuple(contributions)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return ListingChanges(db, [contribution.begin(db) for contribution in self._contributions])

@@ -71,7 +71,6 @@ class ImmediateProjector:
     apply: Apply
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _ImmediateBatch(db, self.events, self.apply)
 
 
@@ -102,7 +101,6 @@ class ComposedProjector:
         self._parts = tuple(parts)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return what writes in one transaction."""
         return _ComposedBatch([part.begin(db) for part in self._parts])
 
 

@@ -25,7 +25,6 @@ class Category(Node):
 
     @strawberry.field(description="The category above, if any.")
     def parent(self) -> "Category | None":
-        """Return the category above, if any."""
         if not self.record.parent:
             return None
         record = queries.by_seq(self.moment.snapshot, self.record.parent)
@@ -33,13 +32,11 @@ class Category(Node):
 
     @strawberry.field(description="The categories directly below, by name.")
     def children(self) -> "list[Category]":
-        """Return the categories directly below, by name."""
         records = queries.children(self.moment.snapshot, self.record.seq)
         return [category_of(record, self.moment) for record in records]
 
     @strawberry.field(description="The categories above, from the top down.")
     def ancestors(self) -> "list[Category]":
-        """Return the categories above, from the top down."""
         records = queries.ancestors(self.moment.snapshot, self.record)
         return [category_of(record, self.moment) for record in records]
 
@@ -87,7 +84,6 @@ class CategoryQueries:
         slug: str | None = None,
         as_of: AsOf | None = None,
     ) -> Category | None:
-        """Return a category."""
         moment = moment_of(info.context, as_of)
         record = named_category(moment, id, slug)
         return category_of(record, moment) if record else None
@@ -96,7 +92,6 @@ class CategoryQueries:
     def categories(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Category]:
-        """Return a page of categories."""
         moment = moment_of(info.context, as_of)
         return connect_in_order_of_creation(
             first,

@@ -36,7 +36,6 @@ class CategoryCreateInput(MutationInput):
     parent: CategoryBy | None = None
 
     def command(self) -> commands.CreateCategory:
-        """Return the command. Raises `Rejection`."""
         return commands.CreateCategory(
             name=self.name,
             slug=self.slug,
@@ -63,7 +62,6 @@ class CategoryRenameInput(_CategoryInput):
     slug: str | None = strawberry.UNSET
 
     def command(self) -> commands.RenameCategory:
-        """Return the command. Raises `Rejection`."""
         return commands.RenameCategory(
             category=self.ref, name=given_value(self.name, "name"), slug=given_value(self.slug, "slug")
         )
@@ -76,7 +74,6 @@ class CategoryDescribeInput(_CategoryInput):
     description: str | None = strawberry.UNSET
 
     def command(self) -> commands.DescribeCategory:
-        """Return the command. Raises `Rejection`."""
         if self.description is strawberry.UNSET:
             message = "Give a description, or null to clear it."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("description",))
@@ -90,7 +87,6 @@ class CategoryMoveInput(_CategoryInput):
     parent: CategoryBy | None = None
 
     def command(self) -> commands.MoveCategory:
-        """Return the command. Raises `Rejection`."""
         return commands.MoveCategory(
             category=self.ref, parent=self.parent.ref("parent") if self.parent else None
         )
@@ -103,7 +99,6 @@ class CategoryMergeInput(_CategoryInput):
     into: CategoryBy
 
     def command(self) -> commands.MergeCategory:
-        """Return the command. Raises `Rejection`."""
         return commands.MergeCategory(category=self.ref, into=self.into.ref("into"))
 
 
@@ -112,7 +107,6 @@ class CategoryDeleteInput(_CategoryInput):
     """An empty category to delete."""
 
     def command(self) -> commands.DeleteCategory:
-        """Return the command. Raises `Rejection`."""
         return commands.DeleteCategory(category=self.ref)
 
 

@@ -31,7 +31,6 @@ class PostFields:
         before: str | None = None,
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
-        """Return a page of the post's changes."""
         query = ChangeQuery(subject=f"post.{post.record.id}")
         return listed_changes(post.moment, query, PageRequest(first, after, last, before), order_by)
 
@@ -44,13 +43,11 @@ class PostFields:
         from_: Annotated[int, strawberry.argument(name="from")],
         to: int,
     ) -> PostDiff:
-        """Return what differs between two versions."""
         return diff_of(post.record, post.moment, from_, to)
 
     @strawberry.field(description="Who put which part of the body there: joined, the spans give the body.")
     @staticmethod
     async def blame(post: strawberry.Parent[Post], info: RequestInfo) -> list[BlameSpan]:
-        """Return which version and actor each part of the body comes from."""
         return await blame_of(post.record, post.moment, info.context)
 
 
@@ -71,6 +68,5 @@ class CategoryFields:
         before: str | None = None,
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
-        """Return a page of the category's changes."""
         query = ChangeQuery(category_id=category.record.id, members=False)
         return listed_changes(category.moment, query, PageRequest(first, after, last, before), order_by)

@@ -34,12 +34,10 @@ class Change:
 
     @strawberry.field(description="Who did it.")
     def actor(self) -> Actor:
-        """Return who did it."""
         return actor_of(self.record.actor_id, self.moment)
 
     @strawberry.field(description="On whose behalf, where that is another.")
     def on_behalf_of(self) -> Actor | None:
-        """Return on whose behalf it was done."""
         represented = self.record.on_behalf_of_id
         return actor_of(represented, self.moment) if represented is not None else None
 
@@ -47,7 +45,6 @@ class Change:
         description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
     )
     def subject(self, info: RequestInfo) -> Node | None:
-        """Return the object that was changed."""
         kind, _, subject_id = self.record.subject.partition(".")
         load = declarations_of(info).nodes.get(kind.capitalize())
         return load(self.moment, subject_id) if load else None
@@ -56,7 +53,6 @@ class Change:
         description="When it is said to have happened, where the fact has a time of its own: a post's publishedAt."
     )
     def occurred_at(self) -> DateTime | None:
-        """Return the time that the fact itself bears."""
         if self.record.type != "post.published":
             return None
         then = self.moment.snapshot.at(self.record.position)
@@ -65,23 +61,19 @@ class Change:
 
     @strawberry.field(description="Why, where a reason was given.")
     async def reason(self, info: RequestInfo) -> str | None:
-        """Return the reason."""
         payload = plaintext(await info.context.events.load(self.record.position))
         return payload["reason"] if payload else None
 
     @strawberry.field(description="The names of the fields that have another value since.")
     def changed_fields(self, info: RequestInfo) -> list[str]:
-        """Return the names of the changed fields."""
         return self._changed(info).fields
 
     @strawberry.field(description="The changed fields' values before; absent where there was none.")
     def before(self, info: RequestInfo) -> JSON:
-        """Return the values before."""
         return JSON(_shown(self._changed(info).before))
 
     @strawberry.field(description="The changed fields' values after; absent where there is none.")
     def after(self, info: RequestInfo) -> JSON:
-        """Return the values after."""
         return JSON(_shown(self._changed(info).after))
 
     @strawberry.field(
@@ -89,7 +81,6 @@ class Change:
         " token's event is null for who may not see tokens."
     )
     async def event(self, info: RequestInfo) -> JSON:
-        """Return the recorded event."""
         stored = await info.context.events.load(self.record.position)
         access = declarations_of(info).events.get(self.record.type, EVERYONE)
         return JSON(visible_event(stored, access, self.moment.viewer))

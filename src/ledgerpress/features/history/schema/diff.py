@@ -57,7 +57,6 @@ class BodyDiff:
         description="Word by word. EQUAL and DELETE make up the old body, EQUAL and INSERT the new."
     )
     async def spans(self) -> list[DiffSpan]:
-        """Return the difference word by word."""
         spans = await asyncio.to_thread(difference, self.before, self.after)
         return [DiffSpan(kind=kind, text=text) for kind, text in spans]
 
@@ -65,7 +64,6 @@ class BodyDiff:
         description="Line by line, in the unified format of GNU diff; empty where nothing differs."
     )
     async def unified(self) -> str:
-        """Return the difference line by line."""
         return await asyncio.to_thread(unified, self.before, self.after)
 
 
@@ -97,37 +95,30 @@ class PostDiff:
 
     @strawberry.field(name="from")
     def from_version(self) -> int:
-        """Return the one version."""
         return self.old.number
 
     @strawberry.field(name="to")
     def to_version(self) -> int:
-        """Return the other version."""
         return self.new.number
 
     @strawberry.field
     def body(self) -> BodyDiff | None:
-        """Return how the body differs."""
         return None if self.old.body == self.new.body else BodyDiff(before=self.old.body, after=self.new.body)
 
     @strawberry.field(description="As they were at the newer version.")
     def categories_added(self) -> list[Category]:
-        """Return the categories that only the new version is in."""
         return self._categories(self.new, self.old)
 
     @strawberry.field(description="As they were at the older version.")
     def categories_removed(self) -> list[Category]:
-        """Return the categories that only the old version is in."""
         return self._categories(self.old, self.new)
 
     @strawberry.field(description="As they were named at the newer version.")
     def authors_added(self) -> list[Author]:
-        """Return the authors whom only the new version has."""
         return self._authors(self.new, self.old)
 
     @strawberry.field(description="As they were named at the older version.")
     def authors_removed(self) -> list[Author]:
-        """Return the authors whom only the old version has."""
         return self._authors(self.old, self.new)
 
     def plain_field(self, name: str) -> FieldDiff | None:

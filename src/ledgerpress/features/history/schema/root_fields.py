@@ -46,7 +46,6 @@ class ChangeQueries:
         filter: ChangeFilter | None = None,
         order_by: ChangeOrder = ChangeOrder.NEWEST,
     ) -> Connection[Change]:
-        """Return a page of the changes of the whole log."""
         moment = info.context.today
         query = (filter or ChangeFilter()).query(moment, declarations_of(info).event_types)
         require_change_access(info.context, query)
@@ -67,7 +66,6 @@ class ChangeSubscriptions:
         from_position: Position | None = None,
         filter: ChangeFilter | None = None,
     ) -> Change:
-        """Return the next change."""
         step = step_of(info.context, Kind.LOG)
         query = (filter or ChangeFilter()).query(info.context.today, declarations_of(info).event_types)
         require_change_access(info.context, query)

@@ -25,7 +25,6 @@ class AuthorFields:
         last: int | None = None,
         before: str | None = None,
     ) -> Connection[Article]:
-        """Return a page of the author's articles."""
         return listed_articles(author.moment, [author.seq], PageRequest(first, after, last, before))
 
 
@@ -38,7 +37,6 @@ class CategoryFields:
     )
     @staticmethod
     def article_count(category: strawberry.Parent[Category]) -> int:
-        """Return how many articles are in the category and those below it."""
         return category_queries.count_articles(category.moment.snapshot, category.record, descend=True)
 
     @strawberry.field(description="The category's articles, newest first.")
@@ -53,7 +51,6 @@ class CategoryFields:
             bool | None, strawberry.argument(description="Whether to take in the categories below.")
         ] = True,
     ) -> Connection[Article]:
-        """Return a page of the category's articles."""
         snapshot, record = category.moment.snapshot, category.record
         descend = include_descendants is not False
         return listed_articles(

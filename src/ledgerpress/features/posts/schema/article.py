@@ -53,42 +53,34 @@ class Article(ContentFields, Node):
 
     @strawberry.field(description="Slugs under which the article was public before; they still lead to it.")
     def previous_slugs(self) -> list[str]:
-        """Return the former slugs, oldest first."""
         return article_queries.previous_slugs(self.moment.snapshot, self.record)
 
     @strawberry.field(description="The teaser; where none was written, the beginning of the text.")
     def teaser(self) -> str:
-        """Return the teaser, written or derived."""
         return self._teaser()
 
     @strawberry.field(description="Whether the teaser ends in an ellipsis: there is more to read.")
     def teaser_is_cut(self) -> bool:
-        """Return whether the teaser ends in an ellipsis."""
         return self._teaser().endswith(("…", "..."))
 
     @strawberry.field
     def body(self) -> Body:
-        """Return the body."""
         return Body(markdown=self.page.markdown(self.record))
 
     @strawberry.field
     def categories(self) -> list[Category]:
-        """Return the categories, by name."""
         return self.page.categories(self.record)
 
     @strawberry.field
     def authors(self) -> list[Author]:
-        """Return the authors, in the order of the by-line."""
         return self.page.authors(self.record)
 
     @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
     def age(self) -> str:
-        """Return how long ago it was published."""
         return self.moment.age_of(self.record.published_at)
 
     @strawberry.field(description="Public notes on what was corrected, oldest first.")
     def corrections(self) -> list[Correction]:
-        """Return the public correction notes, oldest first."""
         return [
             Correction(at=DateTime(record.at), note=record.note)
             for record in article_queries.corrections(self.moment.snapshot, self.record)

@@ -22,29 +22,24 @@ class Body:
 
     @strawberry.field(description="Sanitised HTML.")
     def html(self) -> str:
-        """Return sanitised HTML."""
         return self._rendered.html
 
     @strawberry.field(description="Plain text, paragraphs separated by an empty line.")
     def text(self) -> str:
-        """Return plain text."""
         return self._rendered.text
 
     @strawberry.field(description="The headings, in order.")
     def sections(self) -> list[Section]:
-        """Return the headings, in order."""
         return [
             Section(level=one.level, title=one.title, anchor=one.anchor) for one in self._rendered.sections
         ]
 
     @strawberry.field
     def word_count(self) -> int:
-        """Return the number of words."""
         return self._rendered.word_count
 
     @strawberry.field
     def reading_minutes(self) -> int:
-        """Return how long a reader needs, in minutes."""
         return self._rendered.reading_minutes
 
     @property

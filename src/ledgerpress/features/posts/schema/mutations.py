@@ -31,7 +31,6 @@ class PostCreateInput(MutationInput):
     )
 
     def command(self) -> commands.CreatePost:
-        """Return the command. Raises `Rejection`."""
         return commands.CreatePost(
             title=self.title,
             body=self.body,
@@ -68,7 +67,6 @@ class PostEditInput(_PostInput):
     )
 
     def command(self) -> commands.EditPost:
-        """Return the command. Raises `Rejection`."""
         authors = self.authors
         return commands.EditPost(
             post_id=self.post_id,
@@ -88,7 +86,6 @@ class PostCategorizeInput(_PostInput):
     category: CategoryBy
 
     def command(self) -> commands.CategorizePost:
-        """Return the command. Raises `Rejection`."""
         return commands.CategorizePost(post_id=self.post_id, category=self.category.ref("category"))
 
 
@@ -99,7 +96,6 @@ class PostUncategorizeInput(_PostInput):
     category: CategoryBy
 
     def command(self) -> commands.UncategorizePost:
-        """Return the command. Raises `Rejection`."""
         return commands.UncategorizePost(post_id=self.post_id, category=self.category.ref("category"))
 
 
@@ -115,7 +111,6 @@ class PostPublishInput(_PostInput):
     )
 
     def command(self) -> commands.PublishPost:
-        """Return the command. Raises `Rejection`."""
         return commands.PublishPost(
             post_id=self.post_id, published_at=self.published_at, correction=self.correction
         )
@@ -126,7 +121,6 @@ class PostUnpublishInput(_PostInput):
     """A post whose article is to be withdrawn from readers."""
 
     def command(self) -> commands.UnpublishPost:
-        """Return the command. Raises `Rejection`."""
         return commands.UnpublishPost(post_id=self.post_id)
 
 
@@ -135,7 +129,6 @@ class PostArchiveInput(_PostInput):
     """A post to archive."""
 
     def command(self) -> commands.ArchivePost:
-        """Return the command. Raises `Rejection`."""
         return commands.ArchivePost(post_id=self.post_id)
 
 
@@ -144,7 +137,6 @@ class PostUnarchiveInput(_PostInput):
     """An archived post to bring back."""
 
     def command(self) -> commands.UnarchivePost:
-        """Return the command. Raises `Rejection`."""
         return commands.UnarchivePost(post_id=self.post_id)
 
 
@@ -158,7 +150,6 @@ class PostRestoreInput(_PostInput):
     )
 
     def command(self) -> restore_revert_commands.RestorePost:
-        """Return the command. Raises `Rejection`."""
         return restore_revert_commands.RestorePost(
             post_id=self.post_id, to_version=self.to_version, publish=bool(self.publish)
         )
@@ -174,7 +165,6 @@ class PostRevertInput(_PostInput):
     )
 
     def command(self) -> restore_revert_commands.RevertPost:
-        """Return the command. Raises `Rejection`."""
         return restore_revert_commands.RevertPost(
             post_id=self.post_id, version=self.version, publish=bool(self.publish)
         )
@@ -198,7 +188,6 @@ class PostRestorePayload(Payload):
         description="Whether the post kept its slug because that of the version belongs to another post by now."
     )
     def slug_kept(self) -> bool | None:
-        """Return whether the slug is not the version's; `None` without a post."""
         if self.post is None or self.position is None:
             return None
         return slug_differs(self.post, self.position, self.to_version)

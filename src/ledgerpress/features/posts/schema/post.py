@@ -41,24 +41,20 @@ class Post(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        """Return the body as last edited."""
         return Body(markdown=article_queries.markdown(self.moment.snapshot, self.record.body))
 
     @strawberry.field
     def categories(self) -> list[Category]:
-        """Return the categories, by name."""
         records = post_queries.categories_of(self.moment.snapshot, self.record.seq)
         return [category_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field
     def authors(self) -> list[Author]:
-        """Return the authors, in the order of the by-line."""
         records = authors_queries.authors(self.moment.snapshot, self.record.author_ids)
         return [author_of(record, self.moment.for_related) for record in records]
 
     @strawberry.field(description="What readers see of it, if anything.")
     def article(self) -> Article | None:
-        """Return what readers see of it, if anything."""
         record = article_queries.by_seq(self.moment.snapshot, self.record.seq)
         return article_of(record, self.moment) if record else None
 

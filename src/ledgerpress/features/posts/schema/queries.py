@@ -59,7 +59,6 @@ class PostQueries:
         slug: str | None = None,
         as_of: AsOf | None = None,
     ) -> Article | None:
-        """Return an article."""
         moment = moment_of(info.context, as_of)
         record = global_ids.by_id_or_slug(
             id,
@@ -82,7 +81,6 @@ class PostQueries:
         order_by: ArticleOrder | None = None,
         as_of: AsOf | None = None,
     ) -> Connection[Article]:
-        """Return a page of articles."""
         request = PageRequest(first, after, last, before)
         newest_first = order_by is not ArticleOrder.PUBLISHED_AT_ASC
         return _filtered_articles(
@@ -93,7 +91,6 @@ class PostQueries:
     def recent_posts(
         self, info: RequestInfo, first: int | None = 6, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Article]:
-        """Return the articles published last."""
         request = PageRequest(6 if first is None else first, after)
         return listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
 
@@ -105,7 +102,6 @@ class PostQueries:
         slug: str | None = None,
         as_of: AsOf | None = None,
     ) -> Post | None:
-        """Return a post."""
         moment = moment_of_posts(info.context, as_of)
         record = global_ids.by_id_or_slug(
             id,
@@ -127,7 +123,6 @@ class PostQueries:
         filter: PostFilter | None = None,
         as_of: AsOf | None = None,
     ) -> Connection[Post]:
-        """Return a page of posts."""
         status = filter.status if filter else None
         moment = moment_of_posts(info.context, as_of)
         return listed_posts(moment, status, PageRequest(first, after, last, before))

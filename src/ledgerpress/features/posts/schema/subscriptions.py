@@ -34,7 +34,6 @@ class ArticleSubscriptions:
         description="An article each time that it appears, changes or disappears, by any slug under which it is public."
     )
     def article_changed(self, info: SubscriptionInfo, slug: str) -> ArticleChanged:
-        """Return the next change of an article."""
         step = step_of(info.context, Kind.TODAY)
         if step.after is None:
             step.begin(None)
@@ -53,7 +52,6 @@ class ArticleSubscriptions:
         description="The articles published last: now, and again whenever the answer would be another."
     )
     def recent_posts(self, info: SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
-        """Return the articles published last."""
         step = step_of(info.context, Kind.STATE)
         today = info.context.today
         articles = listed_articles(today, [EVERY_ARTICLE], PageRequest(6 if first is None else first))
