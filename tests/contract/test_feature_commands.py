@@ -106,8 +106,8 @@ class Signature:
     name: str
 
 
-async def load_lock(command: PublishPost, context: CommandContext) -> bool:
-    return (await context.load(LOCKS, command.post_id)).state
+async def load_lock(command: object, plan: AppendPlan, context: CommandContext) -> bool:
+    return (await context.load(LOCKS, plan.subject_id)).state
 
 
 def check_lock(command: PublishPost, events: Sequence[Event], locked: bool) -> None:
@@ -219,11 +219,23 @@ async def test_a_guard_rejects_a_command_of_a_feature_below(tmp_path: Path) -> N
         assert isinstance((await desk.last(post, 1))[0], PostPublished)
 
 
+async def test_a_guard_on_an_event_applies_to_every_command_that_records_it(tmp_path: Path) -> None:
+    on_event = replace(DESK, guards=(GuardDeclaration((), load_lock, check_lock, events=(PostPublished,)),))
+    async with opened_desk(tmp_path, FeatureSet((*FIRST_PARTY, on_event))) as desk:
+        post = await desk.do(CreatePost(title="Night"))
+        await desk.do(LockPost(post_id=post))
+        await desk.do(EditPost(post_id=post, title="Day"))
+        for command in (PublishPost(post_id=post), EditPost(post_id=post, title="Noon", publish=True)):
+            with pytest.raises(Rejection) as rejected:
+                await desk.do(command)
+            assert rejected.value.code == "X_DESK_LOCKED"
+
+
 async def test_a_guard_that_reads_events_is_checked_by_the_append(tmp_path: Path) -> None:
     loaded, locked = asyncio.Event(), asyncio.Event()
 
-    async def read_and_wait(command: PublishPost, context: CommandContext) -> bool:
-        events = await context.events(LOCKS.stream(command.post_id))
+    async def read_and_wait(command: object, plan: AppendPlan, context: CommandContext) -> bool:
+        events = await context.events(LOCKS.stream(plan.subject_id))
         loaded.set()
         await locked.wait()
         return bool(events)
@@ -243,8 +255,8 @@ async def test_a_guard_that_reads_events_is_checked_by_the_append(tmp_path: Path
 async def test_two_racing_commands_cannot_bypass_a_guard(tmp_path: Path) -> None:
     loaded, locked = asyncio.Event(), asyncio.Event()
 
-    async def load_and_wait(command: PublishPost, context: CommandContext) -> bool:
-        state = await load_lock(command, context)
+    async def load_and_wait(command: object, plan: AppendPlan, context: CommandContext) -> bool:
+        state = await load_lock(command, plan, context)
         loaded.set()
         await locked.wait()
         return state

@@ -139,9 +139,9 @@ class CommandHandler:
         if not plan.writes:
             return plan
         for guard in declarations.guards:
-            if isinstance(command, guard.commands):
+            if guard.applies(command, plan):
                 context = self._context(execution, now)
-                guard.check(command, plan.events, await guard.load(command, context))
+                guard.check(command, plan.events, await guard.load(command, plan, context))
                 plan = plan.checking(context.loaded.items())
         return plan
 

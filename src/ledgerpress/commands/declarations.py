@@ -59,14 +59,23 @@ class CommandDeclaration:
 class GuardDeclaration:
     """A rule on commands of features below, which can reject them.
 
-    `load` loads the facts. All streams that it loads become part of the append with the versions loaded, so no command
-    that is recorded in between can bypass the rule. `check` is pure: it takes the command, the events to be recorded
-    and the facts, and raises `Rejection`.
+    It applies to the classes in `commands`, and to every command that records one of `events`: a post is published by
+    creating and editing, too. `load` takes the command, its plan and the context, and returns the facts. All streams that
+    it loads become part of the append with the versions loaded, so no command that is recorded in between can bypass the
+    rule; it MUST NOT decide on views. `check` is pure: it takes the command, the events to be recorded and the facts, and
+    raises `Rejection`.
     """
 
     commands: tuple[type, ...]
-    load: Callable[[Any, CommandContext], Awaitable[Any]]
+    load: Callable[[Any, AppendPlan, CommandContext], Awaitable[Any]]
     check: Callable[[Any, Sequence[Event], Any], None]
+    events: tuple[type[Event], ...] = ()
+
+    def applies(self, command: object, plan: AppendPlan) -> bool:
+        """Return whether the rule applies to a command with this plan."""
+        return isinstance(command, self.commands) or any(
+            isinstance(event, self.events) for event in plan.events
+        )
 
 
 @dataclass(frozen=True, slots=True)
