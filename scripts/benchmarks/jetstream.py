@@ -30,7 +30,8 @@ from nats.aio.msg import Msg
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.publisher import MAX_OPEN_BATCHES
-from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import ledgerpress
 from ledgerpress.adapters.jetstream.message_codec import body_of
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.cli import app
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.cloud_events import to_line

@@ -6,7 +6,7 @@ import nats
 import pytest
 
 from ledgerpress.adapters.jetstream import appender
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
 from ledgerpress.eventlog.log import NO_STREAM
 from scripts.engines.nats import NatsServer

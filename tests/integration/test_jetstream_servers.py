@@ -13,7 +13,7 @@ import nats
 import pytest
 
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog

@@ -10,7 +10,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
 from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite

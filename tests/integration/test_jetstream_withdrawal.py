@@ -14,7 +14,7 @@ from ledgerpress.adapters.jetstream import payload_erasure, withdrawal_index
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publisher import Conflict
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import (
     GapInLog,
     LogUnavailable,

@@ -24,7 +24,7 @@ from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_o
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError

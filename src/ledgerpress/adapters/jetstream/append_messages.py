@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_heads import EMPTY_STREAM, StreamHead, StreamHeads
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite

@@ -6,7 +6,7 @@ from ledgerpress.adapters.jetstream.append_messages import AppendAttempt
 from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, Message
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 

@@ -34,7 +34,7 @@ from ledgerpress.adapters.jetstream.publisher import (
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests
 from ledgerpress.adapters.jetstream.stream_locks import StreamLocks
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (

@@ -11,7 +11,7 @@ from ledgerpress.adapters.jetstream import stream_leader_api
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.message_codec import Body, read_body
 from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage, retry_request
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError
 
 MAX_MESSAGES: Final = 1_000

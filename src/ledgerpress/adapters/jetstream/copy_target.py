@@ -37,8 +37,9 @@ from ledgerpress.adapters.jetstream.stream_config import (
 )
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, RequestRefused
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
-from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
+from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.copy_target import check_follows
 from ledgerpress.eventlog.envelope import StoredEvent

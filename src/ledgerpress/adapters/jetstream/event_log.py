@@ -18,8 +18,9 @@ from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import check_complete, open_stream, publication_of
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
-from ledgerpress.adapters.jetstream.url import NatsUrl, SubjectNames
+from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogClosed

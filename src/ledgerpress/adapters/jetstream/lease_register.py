@@ -15,7 +15,7 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     RequestRefused,
     StoredMessage,
 )
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 from ledgerpress.eventlog.lease_register import LeaseRecord
 

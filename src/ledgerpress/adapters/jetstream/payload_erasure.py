@@ -15,7 +15,7 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     RequestRefused,
     StoredMessage,
 )
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished

@@ -12,7 +12,7 @@ from ledgerpress.adapters.jetstream.batched_get import BatchedReads, ReadMessage
 from ledgerpress.adapters.jetstream.message_codec import header_of, payload_of
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, polls
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, StoredEvent
 from ledgerpress.eventlog.errors import GapInLog

@@ -11,7 +11,7 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     RequestRefused,
     StreamInfo,
 )
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 

@@ -15,7 +15,7 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     StoredMessage,
     polls,
 )
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.eventlog.errors import LogUnavailable

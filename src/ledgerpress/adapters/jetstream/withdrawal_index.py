@@ -12,7 +12,7 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, polls
-from ledgerpress.adapters.jetstream.url import SubjectNames
+from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 
 SETTLE_TIME: Final = 120.0
