@@ -208,7 +208,7 @@ async def test_views_with_a_paused_projection_are_not_copied(tmp_path: Path) -> 
 def test_views_that_are_read_without_a_pause_are_not_copied_for_ever(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_export, "PATIENCE", 0.2)
+    monkeypatch.setattr(copy_export, "BUSY_TIMEOUT", 0.2)
     with (
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as db,
         closing(sqlite3.connect(views_in_use(data), isolation_level=None)) as writer,
