@@ -28,7 +28,7 @@ pytestmark = pytest.mark.serial
 
 CARELESS = """
 import sys
-from ledgerpress.adapters.sqlite import log_file
+from ledgerpress.adapters.sqlite_log import log_file
 from ledgerpress.cli import main
 
 log_file.WRITER = {{**log_file.WRITER, "synchronous": "{synchronous}"}}
