@@ -6,14 +6,20 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import nats
 import pytest
 
+from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
+from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.log import NO_STREAM
+from ledgerpress.server.log_factory import open_log
+from ledgerpress.server.log_url import LogUrl
 from scripts.engines.nats import NatsServer
 from scripts.engines.postgres import PostgresServer
-from tests.engines.stoppable_servers import ELSEWHERE, Stoppable
+from tests.contract.sample_events import sample_write
+from tests.engines.stoppable_servers import ELSEWHERE, Stoppable, jetstream
 from tests.integration.server_process import EVERYONE_IS_ADMIN, Server, Servers
 from tests.integration.test_log_engine_away import CREATE, CREATED, TITLES, ask, client, says, titles
 from tests.integration.websocket_client import websocket
@@ -22,6 +28,12 @@ from tests.integration.websocket_client import websocket
 @pytest.fixture(params=ELSEWHERE)
 def engine(request: pytest.FixtureRequest) -> Iterator[Stoppable]:
     with ELSEWHERE[request.param]() as server:
+        yield server
+
+
+@pytest.fixture
+def server() -> Iterator[Stoppable]:
+    with jetstream() as server:
         yield server
 
 
@@ -51,9 +63,9 @@ async def delete_log(engine: Stoppable) -> None:
         engine.sql("CREATE DATABASE ledgerpress", database="postgres")
         return
     connection = await nats.connect(f"nats://{cast('NatsServer', engine).address}")
-    jetstream = connection.jetstream()
-    for one in await jetstream.streams_info():
-        await jetstream.delete_stream(str(one.config.name))
+    streams = connection.jetstream()
+    for one in await streams.streams_info():
+        await streams.delete_stream(str(one.config.name))
     await connection.close()
 
 
@@ -112,6 +124,41 @@ async def test_a_node_notices_that_the_log_went_another_way(engine: Stoppable, t
         node = await servers.start(tmp_path / "node")
         async with client(node) as http:
             assert await titles(http) == now == ["New 2", "New 1", "New 0", "Kept"]
+
+
+async def open_jetstream(server: Stoppable) -> JetStreamEventLog:
+    log = await open_log(LogUrl.parse(server.url("daily")), Path(), create_as=lambda: uuid8("publication"))
+    assert isinstance(log, JetStreamEventLog)
+    return log
+
+
+@pytest.mark.parametrize("of_stream", [False, True], ids=["read", "read_stream"])
+async def test_a_read_returns_no_events_of_two_logs(
+    server: Stoppable, monkeypatch: pytest.MonkeyPatch, of_stream: bool
+) -> None:
+    log = await open_jetstream(server)
+    await log.append([sample_write("post.a", NO_STREAM, events=2)])
+    read = log._reader._reads.read
+    old_events = (await log.read(0, 10))[:1]
+    new_log: list[JetStreamEventLog] = []
+
+    async def read_one_and_replace(*args: Any) -> object:
+        if new_log:
+            return await read(*args)
+        messages, _ = await read(*args)
+        await delete_log(server)
+        new_log.append(await open_jetstream(server))
+        await new_log[0].append([sample_write("post.a", NO_STREAM, events=3)])
+        return messages[:1], True
+
+    monkeypatch.setattr(log._reader._reads, "read", read_one_and_replace)
+    events = await (log.read_stream("post.a") if of_stream else log.read(0, 10))
+    now = await new_log[0].read(0, 10)
+    assert old_events[0] not in now
+    assert events == now[: len(events)], "they are of one log"
+    assert len(events) >= 2
+    for one in (log, *new_log):
+        await one.aclose()
 
 
 async def test_a_node_notices_that_another_publication_took_the_place(

@@ -3,6 +3,9 @@
 A replica may lag. A read returns everything that was acknowledged before it began: if the messages end before the leader's last
 one, they are requested again, and finally one by one from the leader. If the leader does not have them either, they were deleted
 from the stream: a gap.
+
+A backup may be restored between two requests. A read of several requests therefore begins again if its first message has changed:
+it never returns the events of two logs.
 """
 
 import asyncio
@@ -97,26 +100,30 @@ class Reader:
     async def _read_up_to(self, head: asyncio.Future[int], after: int, limit: int) -> list[ReadMessage]:
         """Return messages after a position, at least up to the head unless a limit ends them. Raises `GapInLog`."""
         messages: list[ReadMessage] = []
-        size = 0
+        size = requests = 0
         delays = iter(_LAG_DELAYS)
         while True:
             last = messages[-1].position if messages else after
             batch, more = await self._reads.read(last, limit - len(messages), MAX_BATCH_BYTES - size)
+            requests += 1
             messages += batch
             size += sum([message.size for message in batch])
             if len(messages) >= limit or size >= MAX_BATCH_BYTES:
-                return messages
+                break
             if more:
                 continue
             last = messages[-1].position if messages else after
             if last >= await head:
-                return messages
+                break
             delay = next(delays, None)
             if delay is not None:
                 await asyncio.sleep(delay)
             else:
                 messages.append(await self._next_of_leader(last))
                 size += messages[-1].size
+        if requests > 1 and not await self._begins_with(messages):
+            return await self._read_up_to(head, after, limit)
+        return messages
 
     async def _next_of_leader(self, last: int) -> ReadMessage:
         """Return the leader's next message after a position before the head. Raises `GapInLog`."""
@@ -125,13 +132,22 @@ class Reader:
                 return self._reads.of_leader(message)
         raise GapInLog(expected=last + 1, found=None)
 
+    async def _begins_with(self, messages: list[ReadMessage]) -> bool:
+        """Return whether the first of these messages is in the stream now."""
+        if not messages:
+            return True
+        message = await self._leader.at(messages[0].position)
+        return message is not None and self._reads.of_leader(message) == messages[0]
+
     async def _read_subject(self, subject: str, last: int) -> list[ReadMessage]:
         """Return the messages on a subject up to the position `last`."""
         messages: list[ReadMessage] = []
+        requests = 0
         delays = iter(_LAG_DELAYS)
         while not messages or messages[-1].position < last:
             after = messages[-1].position if messages else 0
             batch, _ = await self._reads.read(after, last - after, MAX_BATCH_BYTES, subject)
+            requests += 1
             messages += batch
             if batch:
                 continue
@@ -142,6 +158,8 @@ class Reader:
                 messages.append(self._reads.of_leader(message))
             else:
                 break
+        if requests > 1 and not await self._begins_with(messages):
+            return await self._read_subject(subject, last)
         return messages
 
     async def _complete_commands(self, messages: list[ReadMessage]) -> list[ReadMessage]:
