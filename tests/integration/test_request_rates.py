@@ -10,7 +10,7 @@ import httpx2
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, Unauthenticated, identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
-from ledgerpress.http.limits.token_bucket import client_address
+from ledgerpress.http.limits import client_address
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
 from tests.integration.graphql_client import Client, client
@@ -144,7 +144,7 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
 
 
 async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
-    from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
+    from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots
 
     seen: list[int] = []
 

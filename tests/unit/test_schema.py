@@ -23,7 +23,7 @@ from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaError
 from ledgerpress.graphql.mutations import AddedInput
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.schema import Schema, build_schema
 
 COMMANDS: Final = FEATURES.declarations.commands

@@ -15,9 +15,8 @@ import msgspec
 
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity, Permission
 from ledgerpress.graphql.documents import Documents, Operation
-from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.executor import EncodedResult, Executor, ResponseMap, Result, encoded
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
-from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies
 from ledgerpress.views.cache_invalidation import invalidated_topics
 

@@ -9,7 +9,6 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.clock import Clock
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -17,6 +16,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_health import LogHealth
 from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.graphql.event_loader import event_loader
+from ledgerpress.graphql.request_telemetry import NO_TRACE, Trace
 from ledgerpress.views.cache_dependencies import CacheDependencies
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -130,15 +130,6 @@ class PointInTime:
         return relative_time(then, self.time)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The trace that a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
-
-    trace_id: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-
-
 class Context:
     """The context of one request. Close it when the answer is ready.
 
@@ -151,20 +142,20 @@ class Context:
         identity: Identity = LOCAL_OPERATOR,
         *,
         open_past: bool = False,
-        trace: Trace | None = None,
+        trace: Trace = NO_TRACE,
         reads: CacheDependencies | None = None,
     ) -> None:
         self._store = store
         self.reads = reads or CacheDependencies()
         self.identity = identity
-        self._trace = trace
+        self.trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
         """The deadline of the answer, by `time.monotonic`; the execution checks it."""
         self._stack = ExitStack()
         self._today: PointInTime | None = None
         self._public_today: PublicFilter | None = None
-        self._events: DataLoader[int, StoredEvent] = event_loader(store.log)
+        self._events: DataLoader[int, StoredEvent] | None = None
 
     @property
     def store(self) -> Store:
@@ -181,6 +172,7 @@ class Context:
     def events(self) -> DataLoader[int, StoredEvent]:
         """The loader of recorded events. Views learn late that a payload was withdrawn, so the answer is not cached."""
         self.reads.never_cache()
+        self._events = self._events or event_loader(self._store.log)
         return self._events
 
     @property
@@ -199,19 +191,6 @@ class Context:
             snapshot = self.today.snapshot
             self._public_today = PublicFilter(snapshot, self.declared)
         return self._public_today
-
-    def complete(self, request: CommandRequest) -> CommandRequest:
-        """Return what accompanies a command, with the identity of its sender and the trace that it is part of."""
-        trace = self._trace
-        return replace(
-            request,
-            actor_id=self.identity.actor_id or request.actor_id,
-            identity=self.identity,
-            actor_name=self.identity.actor_name,
-            correlation_id=trace.correlation_id if trace else None,
-            causation_id=trace.causation_id if trace else None,
-            trace_id=trace.trace_id if trace else None,
-        )
 
     def refresh(self) -> PointInTime:
         """Take a new snapshot, which shows what a command has just done."""

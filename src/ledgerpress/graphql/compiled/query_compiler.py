@@ -21,11 +21,18 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.completion import completer, needs_info, null_error
+from ledgerpress.graphql.compiled.completion import (
+    LeafSerializer,
+    completer,
+    identity_class,
+    leaf_serializer,
+    needs_info,
+    null_error,
+)
 from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, PathNode, Unsupported
 from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
-from ledgerpress.graphql.compiled.leaf_serializers import LeafSerializer, identity_class, leaf_serializer
 from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 
 MAX_FIELDS: Final = 4_000
 """An operation with more fields is executed by graphql-core."""
@@ -72,8 +79,8 @@ class Plan:
             data = {key: field(root, None, execution) for key, field in self._fields}
         except GraphQLError as error:
             execution.errors.append(error)
-        except DeadlineExceeded as late:
-            return ExecutionResult(None, [late.error])
+        except DeadlineExceeded:
+            return ExecutionResult(None, [TimeLimitExceeded()])
         return ExecutionResult(data, execution.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:

@@ -12,6 +12,14 @@ import strawberry
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
 
+
+@strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")
+class Node:
+    """An object with a global id."""
+
+    id: strawberry.ID
+
+
 T = TypeVar("T")
 
 _PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")

@@ -14,10 +14,9 @@ from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.subscriptions.event_cache import event_cache
 from ledgerpress.graphql.subscriptions.result_messages import SubscriptionEnded
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.shared_subscription import SharedSubscription
+from ledgerpress.graphql.subscriptions.shared_subscription import SharedSubscription, event_cache
 from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
 
 logger = logging.getLogger(__name__)

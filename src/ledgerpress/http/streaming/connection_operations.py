@@ -9,12 +9,12 @@ from graphql import OperationType
 from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
-from ledgerpress.graphql.request_telemetry import note_operation
+from ledgerpress.graphql.request_telemetry import CURRENT
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.errors import HttpError
+from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 from ledgerpress.http.settings import HttpSettings
@@ -203,7 +203,8 @@ class _Operation:
 
     async def _execute(self, operation: Operation) -> None:
         hub = self._hub
-        note_operation(operation)
+        if request := CURRENT.get():
+            request.operation = operation
         hub.executing += 1
         try:
             result = await hub.executor.execute(

@@ -15,7 +15,7 @@ from ledgerpress.features.posts.schema.body import Body
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.views.paging import PageRequest
 

@@ -7,7 +7,7 @@ response cache, a mutation directly, and a subscription is for the streaming end
 import logging
 import secrets
 from collections.abc import Hashable
-from typing import Final
+from typing import Final, NamedTuple
 
 from graphql import OperationType
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,22 +18,27 @@ from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
-from ledgerpress.graphql.request_telemetry import note_error, note_operation
+from ledgerpress.graphql.executor import EncodedResult, ResultKind, encoded
+from ledgerpress.graphql.request_telemetry import CURRENT, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
 from ledgerpress.http.content_negotiation import names_html, response_media_type
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import UNAUTHENTICATED, Header, HttpError, retry_after
-from ledgerpress.http.fast_path.repeatable_request import NOTE, RepeatableRequest
-from ledgerpress.http.graphql.graphql_responses import GraphQLResponses
-from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.middleware.trace_context import CAUSATION, CORRELATION, TRACEPARENT
-from ledgerpress.http.requests.body import ClientDisconnected, read_body
-from ledgerpress.http.requests.csrf import require_preflight
+from ledgerpress.http.fast_path.fast_path import NOTE, RepeatableRequest
+from ledgerpress.http.limits import RateLimiter
+from ledgerpress.http.middleware.telemetry import CAUSATION, CORRELATION, TRACEPARENT
+from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, from_json, from_query_string
-from ledgerpress.http.requests.headers import check_post, check_query_string, request_headers
+from ledgerpress.http.requests.headers_and_body import (
+    ClientDisconnected,
+    check_post,
+    check_query_string,
+    read_body,
+    request_headers,
+    require_preflight,
+)
+from ledgerpress.http.requests.minimum_position import HEADER as MIN_POSITION
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
-from ledgerpress.http.responses import Response, send_response
+from ledgerpress.http.responses import GraphQLResponses, Response, send_response
 from ledgerpress.http.settings import HttpSettings
 
 logger = logging.getLogger(__name__)
@@ -48,6 +53,25 @@ _NOT_REPEATABLE: Final = frozenset({b"authorization", b"expect", TRACEPARENT, CO
 _MAX_PARSED: Final = 1_024
 _MAX_PARSED_BYTES: Final = 4_096
 """Larger requests are parsed each time, so that the cache holds at most 4 MB of request texts."""
+
+
+class _AdmittedRequest(NamedTuple):
+    """A request that may be executed. `position` is the one that the response must show, at least."""
+
+    request: GraphQLRequest
+    document: RequestedDocument
+    body: bytes
+    identity: Identity
+    position: int
+    rate_headers: tuple[Header, ...]
+
+
+class _ExecutedRequest(NamedTuple):
+    """A result, its operation where that is valid, and its key where the result was cached before."""
+
+    result: EncodedResult
+    operation: Operation | None = None
+    key: Hashable | None = None
 
 
 class GraphQLEndpoint:
@@ -93,7 +117,9 @@ class GraphQLEndpoint:
             elif media_type is None:
                 raise _not_acceptable()
             else:
-                response = await self._respond(scope, receive, headers, media_type)
+                admitted = await self._read(scope, receive, headers)
+                executed = await self._execute(admitted, is_safe=method in _SAFE)
+                response = self._response(scope, headers, media_type, admitted, executed)
         except HttpError as error:
             response = self._responses.error(error, media_type)
         except LogUnavailable:
@@ -107,7 +133,8 @@ class GraphQLEndpoint:
             response = self._responses.error(_internal_error(error_id), media_type)
         await send_response(send, response, head=method == "HEAD")
 
-    async def _respond(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> _AdmittedRequest:
+        """Return the request, once it may be executed. Raises `HttpError` and `ClientDisconnected`."""
         settings, is_safe = self._settings, scope["method"] in _SAFE
         if is_safe:
             if settings.require_preflight:
@@ -119,23 +146,50 @@ class GraphQLEndpoint:
             raise HttpError(
                 405, "METHOD_NOT_ALLOWED", "Send GraphQL requests by POST, queries by GET.", _ALLOW
             )
-        identity, rate_headers = await self._admit(scope, headers)
+        header = headers.get(b"authorization")
+        authorization = None if header is None else header.decode("latin-1")
+        try:
+            identity = await self._rates.identify(scope, authorization)
+        except HttpError as error:
+            # The demanded position may be that of a new token, still unknown to these views.
+            position = minimum_position(headers, None)
+            if error.status != UNAUTHENTICATED or position <= self._store.position:
+                raise
+            await wait_for_position(self._store, position, settings.min_position_seconds)
+            identity = await self._rates.identify(scope, authorization)
+        rate_headers = self._rates.take(scope, identity)
         body = b""
         if not is_safe:
             body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
         request = self._parse(scope["query_string"] if is_safe else body, is_safe)
-        position = minimum_position(headers, request.extensions)
-        if position and position > self._store.position:
-            await wait_for_position(self._store, position, settings.min_position_seconds)
-            if authorization := headers.get(b"authorization"):
-                # These views may know that the token was revoked by then.
-                identity = await self._rates.identify_again(scope, authorization)
-        document = self._persisted.find(request)
-        result, operation, key = await self._execute(document.text, request, identity, is_safe=is_safe)
+        position = 0
+        if request.extensions or MIN_POSITION in headers:
+            position = minimum_position(headers, request.extensions)
+            if position > self._store.position:
+                await wait_for_position(self._store, position, settings.min_position_seconds)
+                if authorization:  # these views may know that the token was revoked by then
+                    identity = await self._rates.identify(scope, authorization)
+        if request.document_id is not None or request.extensions or settings.only_trusted_documents:
+            document = self._persisted.find(request)
+        else:
+            document = RequestedDocument(request.query or "")
+        return _AdmittedRequest(request, document, body, identity, position, rate_headers)
+
+    def _response(
+        self,
+        scope: Scope,
+        headers: Headers,
+        media_type: str,
+        admitted: _AdmittedRequest,
+        executed: _ExecutedRequest,
+    ) -> Response:
+        """Return the response. Marks the request as repeatable where that is so, and registers its document."""
+        request, document, body, identity, position, rate_headers = admitted
+        result, operation, key = executed
         if document.register_as and result.executed:
             self._persisted.register(document)
             key = None
-        if is_safe and result.kind is ResultKind.COMPLETE:
+        if scope["method"] in _SAFE and result.kind is ResultKind.COMPLETE:
             public = not identity.permissions and b"authorization" not in headers
             response = self._responses.cacheable(
                 result, media_type, headers.get(b"if-none-match"), public=public
@@ -155,29 +209,26 @@ class GraphQLEndpoint:
             scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)
         return response
 
-    async def _execute(
-        self, text: str, request: GraphQLRequest, identity: Identity, *, is_safe: bool
-    ) -> tuple[EncodedResult, Operation | None, Hashable | None]:
-        """Return the result, its operation where that is valid, and its key where the result was cached before.
-
-        Raises `HttpError` for an operation that needs another method or protocol.
-        """
-        cached, store, variables = self._cached_executor, self._store, request.variables
+    async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
+        """Execute a request. Raises `HttpError` for an operation that needs another method or protocol."""
+        cached, store = self._cached_executor, self._store
+        identity, variables = admitted.identity, admitted.request.variables
         try:
-            operation = await self._documents.resolve(text, request.operation_name)
+            operation = await self._documents.resolve(admitted.document.text, admitted.request.operation_name)
         except RequestError as error:
             cached.counts.executed += 1
-            return encoded(cached.executor.reject(store, error)), None, None
-        note_operation(operation)
+            return _ExecutedRequest(encoded(cached.executor.reject(store, error)))
+        if context := CURRENT.get():
+            context.operation = operation
         if operation.type is OperationType.QUERY:
             key = cached.key_of(operation, variables, identity, open_past=self._open_past)
             if key is not None and (hit := cached.get(store, key)):
                 cached.counts.hits += 1
-                return hit, operation, key
+                return _ExecutedRequest(hit, operation, key)
             result = await cached.execute(
                 store, operation, variables=variables, identity=identity, open_past=self._open_past
             )
-            return result, operation, None
+            return _ExecutedRequest(result, operation)
         if operation.type is OperationType.SUBSCRIPTION:
             raise HttpError(
                 self._settings.unprocessable_status,
@@ -195,19 +246,7 @@ class GraphQLEndpoint:
         executed = await cached.executor.execute(
             store, operation, variables=variables, identity=identity, open_past=self._open_past
         )
-        return encoded(executed), operation, None
-
-    async def _admit(self, scope: Scope, headers: Headers) -> tuple[Identity, tuple[Header, ...]]:
-        """Return who sends a request. The demanded position may be that of a new token, still unknown to these views."""
-        authorization = headers.get(b"authorization")
-        try:
-            return await self._rates.admit(scope, authorization)
-        except HttpError as error:
-            position = minimum_position(headers, None)
-            if error.status != UNAUTHENTICATED or position <= self._store.position:
-                raise
-            await wait_for_position(self._store, position, self._settings.min_position_seconds)
-            return await self._rates.admit(scope, authorization)
+        return _ExecutedRequest(encoded(executed), operation)
 
     def _parse(self, text: bytes, is_query_string: bool) -> GraphQLRequest:
         key = is_query_string, text
