@@ -24,7 +24,7 @@ async def execute_cached(
 ) -> EncodedResult:
     """Return the result of a request; queries are executed through the cache."""
     try:
-        operation = await cached_executor.documents.resolve(query, operation_name)
+        operation = await cached_executor.executor.documents.resolve(query, operation_name)
     except RequestError as error:
         cached_executor.counts.executed += 1
         return encoded(cached_executor.executor.reject(store, error))

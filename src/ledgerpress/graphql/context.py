@@ -31,16 +31,13 @@ class ViewsInfo(Protocol):
     @property
     def path(self) -> Path:
         """The file in use."""
-        ...
 
     @property
     def since(self) -> int:
         """The time since which this process has used that file, in microseconds since 1970, UTC."""
-        ...
 
     async def wait_for(self, position: int, timeout: float) -> bool:
         """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
-        ...
 
 
 class Store(Protocol):
@@ -49,51 +46,41 @@ class Store(Protocol):
     @property
     def commands(self) -> CommandHandler:
         """The command handler."""
-        ...
 
     @property
     def log(self) -> EventLog:
         """The event log."""
-        ...
 
     @property
     def log_health(self) -> LogHealth:
         """What is known of the event log without asking it."""
-        ...
 
     @property
     def clock(self) -> Clock:
         """The clock from which ages are counted."""
-        ...
 
     @property
     def declared(self) -> DeclaredViews:
         """What the features declare for the views."""
-        ...
 
     @property
     def views(self) -> ViewsInfo:
         """The views in use."""
-        ...
 
     @property
     def randomness(self) -> Randomness:
         """The source of secrets."""
-        ...
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """The checkpoint of each projection, by name."""
-        ...
 
     @property
     def position(self) -> int:
         """The position that every projection has reached, as far as this process knows."""
-        ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return the views as of one position; they are released on exit."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

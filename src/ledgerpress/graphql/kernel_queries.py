@@ -57,29 +57,6 @@ class Projection:
     )
 
 
-async def projections_of(info: RequestInfo) -> list[Projection]:
-    """Return the state of each projection."""
-    store = info.context.store
-    points = store.checkpoints
-    behind = await lags(store.log, points, store.clock.now(), store.log_health)
-    digests = checkpoints.digests(info.context.today.snapshot.db)
-    return [
-        Projection(
-            name=name,
-            state=ProjectionState.PAUSED if point.is_paused else ProjectionState.RUNNING,
-            checkpoint=Position(point.position),
-            lag=behind[name].events,
-            lag_seconds=behind[name].seconds,
-            failed_at=None if point.failed_at is None else Position(point.failed_at),
-            error=point.error,
-            digest=Digest(position=Position(digest[0]), sha256=digest[1])
-            if (digest := digests.get(name))
-            else None,
-        )
-        for name, point in points.items()
-    ]
-
-
 RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
 PermissionEnum = strawberry.enum(
     Permission, name="Permission", description="Something that not everyone may do: a scope of a token."
@@ -124,7 +101,25 @@ class KernelQueries:
 
     @strawberry.field(description="How far each projection has come.")
     async def projections(self, info: RequestInfo) -> list[Projection]:
-        return await projections_of(info)
+        store = info.context.store
+        points = store.checkpoints
+        behind = await lags(store.log, points, store.clock.now(), store.log_health)
+        digests = checkpoints.digests(info.context.today.snapshot.db)
+        return [
+            Projection(
+                name=name,
+                state=ProjectionState.PAUSED if point.is_paused else ProjectionState.RUNNING,
+                checkpoint=Position(point.position),
+                lag=behind[name].events,
+                lag_seconds=behind[name].seconds,
+                failed_at=None if point.failed_at is None else Position(point.failed_at),
+                error=point.error,
+                digest=Digest(position=Position(digest[0]), sha256=digest[1])
+                if (digest := digests.get(name))
+                else None,
+            )
+            for name, point in points.items()
+        ]
 
 
 def _node(declarations: SchemaDeclarations, moment: PointInTime, global_id: str) -> Node | None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass, field
 
+import msgspec
 import strawberry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -84,9 +85,7 @@ class Runtime:
 
     def operations_app(self, store: Store, authenticator: Authenticator) -> Starlette:
         """Return the application for a separate port, to which only operators have access."""
-        details = HealthSettings(
-            lag_events=self.health.lag_events, lag_seconds=self.health.lag_seconds, details=True
-        )
+        details = msgspec.structs.replace(self.health, details=True)
         return Starlette(routes=[*self._health(store, authenticator, details), self._metrics(store, None)])
 
     def _health(

@@ -89,7 +89,7 @@ class GraphQLEndpoint:
         open_past: bool = False,
     ) -> None:
         self._cached_executor = cached_executor
-        self._documents = cached_executor.documents
+        self._documents = cached_executor.executor.documents
         self._store = store
         self._rates = rates
         self._settings = settings
@@ -115,22 +115,30 @@ class GraphQLEndpoint:
             if method == "OPTIONS":
                 response = Response(204, [_ALLOW], b"")
             elif media_type is None:
-                raise _not_acceptable()
+                raise HttpError(
+                    406,
+                    "NOT_ACCEPTABLE",
+                    "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
+                )
             else:
                 admitted = await self._read(scope, receive, headers)
                 executed = await self._execute(admitted, is_safe=method in _SAFE)
                 response = self._response(scope, headers, media_type, admitted, executed)
         except HttpError as error:
             response = self._responses.error(error, media_type)
-        except LogUnavailable:
-            response = self._responses.error(_log_unavailable(), media_type)
+        except LogUnavailable:  # the sender cannot be identified without the log
+            message = "The log cannot be reached for the moment: try again."
+            unavailable = HttpError(503, LOG_UNAVAILABLE, message, retry_after(1))
+            response = self._responses.error(unavailable, media_type)
         except ClientDisconnected:
             return
         except Exception:
             error_id = secrets.token_hex(8)
             note_error(error_id)
             logger.exception("a request failed: error %s", error_id, extra={"error_id": error_id})
-            response = self._responses.error(_internal_error(error_id), media_type)
+            message = "Something went wrong on the server."
+            failure = HttpError(500, INTERNAL_SERVER_ERROR, message, error_id=error_id)
+            response = self._responses.error(failure, media_type)
         await send_response(send, response, head=method == "HEAD")
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> _AdmittedRequest:
@@ -264,22 +272,3 @@ class GraphQLEndpoint:
 
 def _wants_page(accept: bytes, query_string: bytes) -> bool:
     return names_html(accept) and not any(name in query_string for name in _PARAMETERS)
-
-
-def _not_acceptable() -> HttpError:
-    return HttpError(
-        406,
-        "NOT_ACCEPTABLE",
-        "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
-    )
-
-
-def _log_unavailable() -> HttpError:
-    """Return the error for a request whose sender cannot be identified without the log."""
-    return HttpError(
-        503, LOG_UNAVAILABLE, "The log cannot be reached for the moment: try again.", retry_after(1)
-    )
-
-
-def _internal_error(error_id: str) -> HttpError:
-    return HttpError(500, INTERNAL_SERVER_ERROR, "Something went wrong on the server.", error_id=error_id)

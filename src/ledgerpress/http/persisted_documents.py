@@ -34,46 +34,6 @@ class _ApolloManifest(msgspec.Struct):
     operations: list[_Operation]
 
 
-class TrustedDocuments:
-    """Documents by identifier; each is also found by its SHA-256, whatever the manifest calls it."""
-
-    def __init__(self, documents: dict[str, str] | None = None) -> None:
-        self._by_id: dict[str, str] = {}
-        for identifier, text in (documents or {}).items():
-            self._by_id[identifier.removeprefix("sha256:")] = text
-            self._by_id[sha256(text)] = text
-        self._texts = frozenset(self._by_id.values())
-
-    @classmethod
-    def load(cls, path: Path) -> "TrustedDocuments":
-        """Read a manifest. Raises `BadManifest`."""
-        try:
-            documents = _read(path.read_bytes())
-        except OSError as error:
-            raise BadManifest(
-                f"the manifest of trusted documents {path} cannot be read: {error.strerror}"
-            ) from error
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadManifest(f"{path} is no manifest of trusted documents: {error}") from error
-        for identifier, text in documents.items():
-            given = identifier.removeprefix("sha256:")
-            if (identifier != given or is_sha256(given)) and given != sha256(text):
-                raise BadManifest(f"{path}: the document {identifier} has another SHA-256 than its name says")
-        return cls(documents)
-
-    def get(self, identifier: str) -> str | None:
-        """Return the text of a document by its identifier, which for a SHA-256 is 64 hexadecimal digits."""
-        return self._by_id.get(identifier)
-
-    def __contains__(self, text: object) -> bool:
-        """Whether that very text is trusted."""
-        return text in self._texts
-
-    def __len__(self) -> int:
-        """Return how many documents there are."""
-        return len(self._texts)
-
-
 def sha256(text: str) -> str:
     """Return the SHA-256 of a document, as 64 hexadecimal digits in lower case."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -82,6 +42,25 @@ def sha256(text: str) -> str:
 def is_sha256(identifier: str) -> bool:
     """Whether an identifier has the form of a SHA-256: 64 hexadecimal digits in lower case."""
     return len(identifier) == 64 and not identifier.strip("0123456789abcdef")
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """Return the documents of a manifest, each by its identifier and by its SHA-256. Raises `BadManifest`."""
+    try:
+        documents = _read(path.read_bytes())
+    except OSError as error:
+        raise BadManifest(
+            f"the manifest of trusted documents {path} cannot be read: {error.strerror}"
+        ) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadManifest(f"{path} is no manifest of trusted documents: {error}") from error
+    by_id: dict[str, str] = {}
+    for identifier, text in documents.items():
+        given, digest = identifier.removeprefix(_PREFIX), sha256(text)
+        if (identifier != given or is_sha256(given)) and given != digest:
+            raise BadManifest(f"{path}: the document {identifier} has another SHA-256 than its name says")
+        by_id[given] = by_id[digest] = text
+    return by_id
 
 
 def _read(content: bytes) -> dict[str, str]:
@@ -116,7 +95,8 @@ class PersistedDocuments:
         path = settings.trusted_documents
         if settings.only_trusted_documents and not path:
             raise BadManifest("only_trusted_documents needs trusted_documents: say where the manifest is")
-        self._trusted = TrustedDocuments.load(Path(path)) if path else TrustedDocuments()
+        self._trusted = read_manifest(Path(path)) if path else {}
+        self._trusted_texts = frozenset(self._trusted.values())
         self._only_trusted = settings.only_trusted_documents
         self._registers = settings.automatic_persisted_documents and not self._only_trusted
         self._registered = BoundedCache[str, str](
@@ -156,7 +136,7 @@ class PersistedDocuments:
             self._registered.put(document.register_as, document.text)
 
     def _allowed(self, text: str) -> str:
-        if self._only_trusted and text not in self._trusted:
+        if self._only_trusted and text not in self._trusted_texts:
             raise HttpError(
                 403,
                 "DOCUMENT_NOT_TRUSTED",

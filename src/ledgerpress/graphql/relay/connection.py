@@ -27,7 +27,6 @@ class HasPosition(Protocol):
     @property
     def seq(self) -> int:
         """The position."""
-        ...
 
 
 R = TypeVar("R", bound=HasPosition)

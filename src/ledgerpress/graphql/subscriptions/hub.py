@@ -9,14 +9,15 @@ from typing import Any, Final
 import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.subscriptions.result_messages import SubscriptionEnded
+from ledgerpress.graphql.subscriptions.result_messages import rejected
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.shared_subscription import SharedSubscription, event_cache
+from ledgerpress.graphql.subscriptions.shared_subscription import EventCache, SharedSubscription, size_of_step
 from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ class SubscriptionHub:
         self.store = store
         self.settings = settings
         self.open_past = open_past
-        self._cache = event_cache(settings.kept_bytes)
+        self._cache: EventCache = BoundedCache(
+            max_bytes=settings.kept_bytes, max_entry_bytes=settings.kept_bytes, size_of=size_of_step
+        )
         self._shared: dict[tuple[object, ...], SharedSubscription] = {}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -76,7 +79,8 @@ class SubscriptionHub:
         `after` is where to resume, for subscriptions that can be resumed; it overrules the position in the operation.
         """
         if self._count >= self.settings.max_subscriptions:
-            raise _too_many()
+            message = "The server carries as many subscriptions as it can: try again later."
+            raise rejected(message, "TOO_MANY_SUBSCRIPTIONS")
         variables = variables or {}
         key = (operation.text, operation.name, _distinguishing(operation, variables), identity.scope)
         shared = self._shared.get(key)
@@ -110,8 +114,7 @@ class SubscriptionHub:
             return after
         head = await self.store.log.head()
         if after > head:
-            message = f"Position {after} lies in the future: the log is at {head}."
-            raise SubscriptionEnded([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+            raise rejected(f"Position {after} lies in the future: the log is at {head}.", "BAD_USER_INPUT")
         return after
 
     def _left(self, key: tuple[object, ...]) -> None:
@@ -182,14 +185,3 @@ class _VariableUses(Visitor):
         """Note the variable that is an argument."""
         if node.name.value == _START_ARGUMENT and isinstance(node.value, VariableNode):
             self.as_start.add(node.value.name.value)
-
-
-def _too_many() -> SubscriptionEnded:
-    return SubscriptionEnded(
-        [
-            {
-                "message": "The server carries as many subscriptions as it can: try again later.",
-                "extensions": {"code": "TOO_MANY_SUBSCRIPTIONS"},
-            }
-        ]
-    )

@@ -52,12 +52,8 @@ EventCache: TypeAlias = BoundedCache[tuple[int, int], CachedStep]
 """Steps by the number of the shared subscription and the position. It MUST be cleared after a withdrawal."""
 
 
-def event_cache(max_bytes: int) -> EventCache:
-    """Return an empty cache of at most `max_bytes`, roughly."""
-    return BoundedCache(max_bytes=max_bytes, max_entry_bytes=max_bytes, size_of=_size)
-
-
-def _size(_: tuple[int, int], step: CachedStep) -> int:
+def size_of_step(_: tuple[int, int], step: CachedStep) -> int:
+    """Return how many bytes a cached step takes, roughly."""
     return _ENTRY_BYTES + (0 if step.message is None else _COPIES * len(step.message.payload))
 
 
@@ -79,19 +75,15 @@ class Receiver(Protocol):
 
     def check_lag(self, head: int) -> None:
         """End it if it has fallen too far behind."""
-        ...
 
     def lacks(self, event: ResultMessage) -> bool:
         """Return whether it has not been sent an event."""
-        ...
 
     def offer(self, event: ResultMessage) -> None:
         """Send an event."""
-        ...
 
     def end(self, end: SubscriptionEnded) -> None:
         """End it, and send why."""
-        ...
 
 
 class SharedSubscription:

@@ -23,15 +23,12 @@ class Sink(Protocol):
 
     def send(self, event: ResultMessage) -> Coroutine[Any, Any, None]:
         """Send an event; return when the connection has taken all of it. Raises `OSError` where the connection is lost."""
-        ...
 
     async def end(self, end: SubscriptionEnded) -> None:
         """Send that the subscription has ended, and why."""
-        ...
 
     def abandon(self) -> None:
         """End the connection, which takes nothing more."""
-        ...
 
 
 class Subscriber:
@@ -109,7 +106,7 @@ class Subscriber:
                 await self._send(pending, event)
             while True:
                 reached, event = await self._next()
-                if self._has_ended():  # a cancellation may get lost
+                if self._leave is None:  # it has ended: a cancellation may get lost
                     return
                 if event is not None:
                     await self._send(self._sink.send(event), event)
@@ -121,7 +118,8 @@ class Subscriber:
         except asyncio.CancelledError:
             if not self._lagging:
                 raise
-            _uncancel()
+            if task := asyncio.current_task():
+                task.uncancel()
             await self._finish(self._too_slow())
         except SubscriptionEnded as end:
             await self._finish(end)
@@ -168,9 +166,6 @@ class Subscriber:
         except OSError:  # a time-out is one, too
             self._sink.abandon()
 
-    def _has_ended(self) -> bool:
-        return self._leave is None
-
     def _remove(self) -> None:
         self._shared.at_front.discard(self)
         self._shared.behind.discard(self)
@@ -202,9 +197,3 @@ def _step(advance: Callable[[Any], Any], value: Any) -> Any:
         return advance(value)
     except StopIteration:
         return _ENDED
-
-
-def _uncancel() -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()

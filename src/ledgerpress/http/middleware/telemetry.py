@@ -83,11 +83,9 @@ class RequestSpan(Protocol):
     @property
     def trace_id(self) -> str:
         """The trace that it belongs to."""
-        ...
 
     def answered(self, context: RequestContext, kind: str, status: int) -> None:
         """Record the outcome of the request."""
-        ...
 
 
 class RequestSpans(Protocol):
@@ -95,7 +93,6 @@ class RequestSpans(Protocol):
 
     def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
         """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
-        ...
 
 
 class Telemetry:

@@ -28,19 +28,15 @@ class Channel(Protocol):
 
     async def next(self, id_: str, event: ResultMessage) -> None:
         """Send a result; return when the connection has taken it. Raises `OSError` where the connection is lost."""
-        ...
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """Send that an operation has ended with errors."""
-        ...
 
     async def complete(self, id_: str) -> None:
         """Send that an operation has ended."""
-        ...
 
     def abandon(self) -> None:
         """End the connection, which takes nothing more."""
-        ...
 
 
 class ResolvedRequest(NamedTuple):
