@@ -21,8 +21,6 @@ from ledgerpress.views.projection.lag import lags
 
 @strawberry.enum(description="Whether a projection follows the log.")
 class ProjectionState(Enum):
-    """Whether a projection follows the log."""
-
     RUNNING = "RUNNING"
     PAUSED = strawberry.enum_value(
         "PAUSED", description="It failed at the event after its checkpoint, and waits."
@@ -31,16 +29,12 @@ class ProjectionState(Enum):
 
 @strawberry.type(description="A digest of a projection's rows. Of one position it is the same in all views.")
 class Digest:
-    """A digest of a projection's rows."""
-
     position: Position = strawberry.field(description="The position as of which it was taken.")
     sha256: str = strawberry.field(description="SHA-256, in hex.")
 
 
 @strawberry.type(description="A projection: what turns the log into one read model.")
 class Projection:
-    """A projection: what turns the log into one read model."""
-
     name: str
     state: ProjectionState
     checkpoint: Position = strawberry.field(description="The position of the last event that it has applied.")
@@ -65,8 +59,6 @@ PermissionEnum = strawberry.enum(
 
 @strawberry.type(description="Who asks, as this server takes them.")
 class Viewer:
-    """The current user."""
-
     role: RoleEnum  # type: ignore[valid-type]
     permissions: list[PermissionEnum] = strawberry.field(  # type: ignore[valid-type]
         description="What they may do: what comes with the role, or as much of it as the token has."
@@ -78,8 +70,6 @@ MAX_NODES: Final = 100
 
 @strawberry.type
 class KernelQueries:
-    """The queries of the kernel."""
-
     @strawberry.field(description="Who asks, as this server takes them.")
     def viewer(self, info: RequestInfo) -> Viewer:
         identity = info.context.identity

@@ -49,8 +49,6 @@ class BuildsCommand(Protocol):
 
 @strawberry.type(description="Why a command was refused: an answer, not a failure.")
 class UserError:
-    """Why a command was rejected."""
-
     code: ErrorCodeEnum  # type: ignore[valid-type]
     field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
     message: str
@@ -62,8 +60,6 @@ class UserError:
 
 @strawberry.interface(description="What comes of a command.")
 class Payload:
-    """The result of a command."""
-
     position: Position | None = strawberry.field(
         description="The position of the command's last event; that of the log's head where there was nothing to do."
     )

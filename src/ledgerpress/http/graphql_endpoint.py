@@ -7,6 +7,7 @@ response cache, a mutation directly, and a subscription is for the streaming end
 import logging
 import secrets
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from graphql import OperationType
@@ -74,29 +75,20 @@ class _ExecutedRequest(NamedTuple):
     key: Hashable | None = None
 
 
+@dataclass(eq=False)
 class GraphQLEndpoint:
     """An ASGI application that answers GraphQL requests on one store. `page` is for browsers that send none."""
 
-    def __init__(
-        self,
-        cached_executor: CachedExecutor,
-        store: CacheableStore,
-        rates: RateLimiter,
-        settings: HttpSettings,
-        persisted: PersistedDocuments,
-        *,
-        page: ASGIApp | None = None,
-        open_past: bool = False,
-    ) -> None:
-        self._cached_executor = cached_executor
-        self._documents = cached_executor.executor.documents
-        self._store = store
-        self._rates = rates
-        self._settings = settings
-        self._persisted = persisted
-        self._page = page
-        self._open_past = open_past
-        self._responses = GraphQLResponses(settings, store.clock)
+    cached_executor: CachedExecutor
+    store: CacheableStore
+    rates: RateLimiter
+    settings: HttpSettings
+    persisted: PersistedDocuments
+    page: ASGIApp | None = None
+    open_past: bool = False
+
+    def __post_init__(self) -> None:
+        self._responses = GraphQLResponses(self.settings, self.store.clock)
         self._parsed = BoundedCache[tuple[bool, bytes], GraphQLRequest](
             max_entries=_MAX_PARSED, max_entry_bytes=_MAX_PARSED_BYTES, size_of=lambda key, _: len(key[1])
         )
@@ -108,8 +100,8 @@ class GraphQLEndpoint:
         try:
             headers = request_headers(scope["headers"])
             accept = headers.get(b"accept", b"")
-            if self._page and method in _SAFE and _wants_page(accept, scope["query_string"]):
-                await self._page(scope, receive, send)
+            if self.page and method in _SAFE and _wants_page(accept, scope["query_string"]):
+                await self.page(scope, receive, send)
                 return
             media_type = response_media_type(accept)
             if method == "OPTIONS":
@@ -143,7 +135,7 @@ class GraphQLEndpoint:
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> _AdmittedRequest:
         """Return the request, once it may be executed. Raises `HttpError` and `ClientDisconnected`."""
-        settings, is_safe = self._settings, scope["method"] in _SAFE
+        settings, is_safe = self.settings, scope["method"] in _SAFE
         if is_safe:
             if settings.require_preflight:
                 require_preflight(headers)
@@ -157,15 +149,15 @@ class GraphQLEndpoint:
         header = headers.get(b"authorization")
         authorization = None if header is None else header.decode("latin-1")
         try:
-            identity = await self._rates.identify(scope, authorization)
+            identity = await self.rates.identify(scope, authorization)
         except HttpError as error:
             # The demanded position may be that of a new token, still unknown to these views.
             position = minimum_position(headers, None)
-            if error.status != UNAUTHENTICATED or position <= self._store.position:
+            if error.status != UNAUTHENTICATED or position <= self.store.position:
                 raise
-            await wait_for_position(self._store, position, settings.min_position_seconds)
-            identity = await self._rates.identify(scope, authorization)
-        rate_headers = self._rates.take(scope, identity)
+            await wait_for_position(self.store, position, settings.min_position_seconds)
+            identity = await self.rates.identify(scope, authorization)
+        rate_headers = self.rates.take(scope, identity)
         body = b""
         if not is_safe:
             body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
@@ -173,12 +165,12 @@ class GraphQLEndpoint:
         position = 0
         if request.extensions or MIN_POSITION in headers:
             position = minimum_position(headers, request.extensions)
-            if position > self._store.position:
-                await wait_for_position(self._store, position, settings.min_position_seconds)
+            if position > self.store.position:
+                await wait_for_position(self.store, position, settings.min_position_seconds)
                 if authorization:  # these views may know that the token was revoked by then
-                    identity = await self._rates.identify(scope, authorization)
+                    identity = await self.rates.identify(scope, authorization)
         if request.document_id is not None or request.extensions or settings.only_trusted_documents:
-            document = self._persisted.find(request)
+            document = self.persisted.find(request)
         else:
             document = RequestedDocument(request.query or "")
         return _AdmittedRequest(request, document, body, identity, position, rate_headers)
@@ -195,7 +187,7 @@ class GraphQLEndpoint:
         request, document, body, identity, position, rate_headers = admitted
         result, operation, key = executed
         if document.register_as and result.executed:
-            self._persisted.register(document)
+            self.persisted.register(document)
             key = None
         if scope["method"] in _SAFE and result.kind is ResultKind.COMPLETE:
             public = not identity.permissions and b"authorization" not in headers
@@ -211,7 +203,7 @@ class GraphQLEndpoint:
             and not (position or rate_headers)
             and scope["method"] != "HEAD"
             and headers.keys().isdisjoint(_NOT_REPEATABLE)
-            and not (self._settings.public_max_age and result.expires_at is not None)  # changes `max-age`
+            and not (self.settings.public_max_age and result.expires_at is not None)  # changes `max-age`
         ):
             named = request if document.is_named else None
             scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)
@@ -219,27 +211,29 @@ class GraphQLEndpoint:
 
     async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
         """Execute a request. Raises `HttpError` for an operation that needs another method or protocol."""
-        cached, store = self._cached_executor, self._store
+        cached, store = self.cached_executor, self.store
         identity, variables = admitted.identity, admitted.request.variables
         try:
-            operation = await self._documents.resolve(admitted.document.text, admitted.request.operation_name)
+            operation = await cached.executor.documents.resolve(
+                admitted.document.text, admitted.request.operation_name
+            )
         except RequestError as error:
             cached.counts.executed += 1
             return _ExecutedRequest(encoded(cached.executor.reject(store, error)))
         if context := CURRENT.get():
             context.operation = operation
         if operation.type is OperationType.QUERY:
-            key = cached.key_of(operation, variables, identity, open_past=self._open_past)
+            key = cached.key_of(operation, variables, identity, open_past=self.open_past)
             if key is not None and (hit := cached.get(store, key)):
                 cached.counts.hits += 1
                 return _ExecutedRequest(hit, operation, key)
             result = await cached.execute(
-                store, operation, variables=variables, identity=identity, open_past=self._open_past
+                store, operation, variables=variables, identity=identity, open_past=self.open_past
             )
             return _ExecutedRequest(result, operation)
         if operation.type is OperationType.SUBSCRIPTION:
             raise HttpError(
-                self._settings.unprocessable_status,
+                self.settings.unprocessable_status,
                 "SUBSCRIPTION_OVER_HTTP",
                 "Subscriptions are served over WebSocket (graphql-transport-ws), and as text/event-stream.",
             )
@@ -252,7 +246,7 @@ class GraphQLEndpoint:
             )
         cached.counts.executed += 1
         executed = await cached.executor.execute(
-            store, operation, variables=variables, identity=identity, open_past=self._open_past
+            store, operation, variables=variables, identity=identity, open_past=self.open_past
         )
         return _ExecutedRequest(encoded(executed), operation)
 
@@ -263,8 +257,8 @@ class GraphQLEndpoint:
             parse = from_query_string if is_query_string else from_json
             request = parse(
                 text,
-                max_depth=self._settings.max_json_depth,
-                ill_formed=self._settings.unprocessable_status,
+                max_depth=self.settings.max_json_depth,
+                ill_formed=self.settings.unprocessable_status,
             )
             self._parsed.put(key, request)
         return request

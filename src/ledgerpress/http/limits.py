@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket for each client, which fills at a constant rate.
+"""Limits on requests: the rate of each client, by a token bucket that fills at a constant rate, and concurrent requests.
 
 A full bucket equals a new one, so it may be removed. When the maximum number of buckets is in use, new clients share one:
 an attacker with very many addresses gains nothing.

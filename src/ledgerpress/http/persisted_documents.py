@@ -1,8 +1,12 @@
-"""Trusted documents: those of a manifest, made when the clients were built, and named by their hash.
+"""The document of a request: its text, or a trusted or registered document by its identifier.
 
-Three shapes of manifest are read: Apollo's (`{"format": "apollo-persisted-query-manifest", "operations": [{"id",
-"body"}]}`), Relay's (`{"<hash>": "<text>"}`, by whatever hash Relay was told to take), and the same with `sha256:`
-before the hash, as the identifiers of GraphQL over HTTP have it (Persisted Documents, section 1).
+Trusted documents are those of a manifest, made when the clients were built. Three shapes are read: Apollo's (`{"format":
+"apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`), Relay's (`{"<hash>": "<text>"}`, with any hash), and
+the same with `sha256:` before the hash, as in GraphQL over HTTP (Persisted Documents, section 1).
+
+Clients register documents by automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document,
+and the text as well where the hash is not known. A text is registered only if it has that hash and was executed, so
+that no entry can stand for another document.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Whole responses as ASGI messages."""
+"""Whole responses as ASGI messages; the status and the headers of a response to a GraphQL request."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""How values are completed: lists, objects and abstract types (specification, section 6.4.3)."""
+"""How values are completed: scalars, enums, lists, objects and abstract types (specification, section 6.4.3)."""
 
 from collections.abc import Callable
 from enum import Enum

@@ -1,4 +1,4 @@
-"""Global ids by Relay's object identification: opaque to clients, made of a type name and an id."""
+"""Relay's object identification: nodes, and their global ids, opaque to clients, made of a type name and an id."""
 
 import base64
 import binascii
@@ -15,8 +15,6 @@ from ledgerpress.graphql.errors import BadRequest
 
 @strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")
 class Node:
-    """An object with a global id."""
-
     id: strawberry.ID
 
 

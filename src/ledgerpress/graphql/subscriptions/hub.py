@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -29,31 +30,26 @@ _WAIT_SECONDS: Final = 5.0
 _PAUSED_SECONDS: Final = 0.1
 
 
+@dataclass(eq=False)
 class SubscriptionHub:
     """The subscriptions of one process on one store."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        store: CacheableStore,
-        settings: SubscriptionSettings,
-        *,
-        open_past: bool = False,
-    ) -> None:
-        self.executor = executor
-        self.store = store
-        self.settings = settings
-        self.open_past = open_past
+    executor: Executor
+    store: CacheableStore
+    settings: SubscriptionSettings
+    open_past: bool = False
+    executing: int = 0
+    """How many queries and mutations of streaming connections are being executed."""
+
+    def __post_init__(self) -> None:
         self._cache: EventCache = BoundedCache(
-            max_bytes=settings.kept_bytes, max_entry_bytes=settings.kept_bytes, size_of=size_of_step
+            max_bytes=self.settings.kept_bytes, max_entry_bytes=self.settings.kept_bytes, size_of=size_of_step
         )
         self._shared: dict[tuple[object, ...], SharedSubscription] = {}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._count = 0
         self._step_lock = asyncio.Lock()
-        self.executing = 0
-        """How many queries and mutations of streaming connections are being executed."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,7 +90,7 @@ class SubscriptionHub:
                 operation,
                 variables,
                 identity,
-                open_past=self.open_past,
+                self.open_past,
             )
         begins_at = await shared.beginning(variables)
         if after is not None and shared.is_resumable:

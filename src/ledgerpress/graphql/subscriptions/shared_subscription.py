@@ -1,9 +1,12 @@
-"""A subscription shared by all equal subscribers: each event is executed once for them."""
+"""A subscription shared by all equal subscribers: each event is executed once for them.
+
+Executed steps are cached for subscribers at different positions.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -65,7 +68,6 @@ _SENDS_PER_TURN: Final = 64
 """So many subscribers get an event before other tasks run."""
 _STATE: Final = -1
 """The key of the current state in the event cache."""
-_numbers: Final = count()
 
 
 class Receiver(Protocol):
@@ -86,41 +88,29 @@ class Receiver(Protocol):
         """End it, and send why."""
 
 
+@dataclass(slots=True, eq=False)
 class SharedSubscription:
     """Equal subscribers. Those at the front wait for the next event; those behind are catching up."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        store: CacheableStore,
-        settings: SubscriptionSettings,
-        cache: EventCache,
-        step_lock: asyncio.Lock,
-        operation: Operation,
-        variables: Mapping[str, Any],
-        identity: Identity,
-        *,
-        open_past: bool,
-    ) -> None:
-        self._executor = executor
-        self._store = store
-        self.settings = settings
-        self._operation = operation
-        self._variables = variables
-        self._identity = identity
-        self._open_past = open_past
-        self._step_lock = step_lock
-        self._cache = cache
-        self._number = next(_numbers)
-        self._kind: Kind | None = None
-        self._front = 0
-        self._front_state: str | None = None
-        self.at_front: set[Receiver] = set()
-        self.behind: set[Receiver] = set()
-        self._closed = False
-        self._changed = asyncio.Event()
-        self._head = 0
-        self._until = FOREVER
+    executor: Executor
+    store: CacheableStore
+    settings: SubscriptionSettings
+    cache: EventCache
+    step_lock: asyncio.Lock
+    operation: Operation
+    variables: Mapping[str, Any]
+    identity: Identity
+    open_past: bool
+    at_front: set[Receiver] = field(default_factory=set)
+    behind: set[Receiver] = field(default_factory=set)
+    _number: int = field(default_factory=count().__next__)
+    _kind: Kind | None = None
+    _front: int = 0
+    _front_state: str | None = None
+    _closed: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _head: int = 0
+    _until: int = FOREVER
 
     @property
     def is_empty(self) -> bool:
@@ -138,11 +128,11 @@ class SharedSubscription:
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `SubscriptionEnded` where it cannot."""
         step = Step(None)
-        async with self._step_lock:
+        async with self.step_lock:
             context = self._context(step)
             try:
                 position = context.today.snapshot.position
-                result = await self._executor.step(self._operation, variables, context)
+                result = await self.executor.step(self.operation, variables, context)
             finally:
                 context.close()
         if not step.nothing:
@@ -162,21 +152,21 @@ class SharedSubscription:
         `LogUnavailable` where the event needs the log; the caller retries.
         """
         # One step at a time in the whole process: other requests go on in between.
-        async with self._step_lock:
+        async with self.step_lock:
             context = self._context(step := Step(after))
             try:
                 snapshot = context.today.snapshot
                 key = self._number, _STATE if self._kind is Kind.STATE else after
-                cached = self._cache.get(key)
-                withdrawn = self._store.last_withdrawal(snapshot)
-                if cached is None or not cached.holds(snapshot.position, withdrawn, self._store.clock.now()):
+                cached = self.cache.get(key)
+                withdrawn = self.store.last_withdrawal(snapshot)
+                if cached is None or not cached.holds(snapshot.position, withdrawn, self.store.clock.now()):
                     if cached is not None and cached.withdrawn != withdrawn:
-                        self._cache.clear()
+                        self.cache.clear()
                     message = await self._execute(context, step)
                     await asyncio.sleep(0)
                     self._until = context.reads.until if step.kind is Kind.STATE else FOREVER
                     cached = CachedStep(message, step.kind, snapshot.position, withdrawn, self._until)
-                    self._cache.put(key, cached)
+                    self.cache.put(key, cached)
                 message = cached.message
                 if message is not None and self._kind is Kind.STATE and message.state == state:
                     message = None
@@ -188,7 +178,7 @@ class SharedSubscription:
         """Return when to poll again without an event: the current state may show an age."""
         if self._until == FOREVER:
             return self.settings.clock_seconds
-        left = (self._until - self._store.clock.now()) / 1_000_000
+        left = (self._until - self.store.clock.now()) / 1_000_000
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
     def admit(self, subscriber: Receiver, reached: int) -> bool:
@@ -245,7 +235,7 @@ class SharedSubscription:
                     await asyncio.sleep(0)
 
     async def _execute(self, context: SubscriptionContext, step: Step) -> ResultMessage | None:
-        result = await self._executor.step(self._operation, self._variables, context)
+        result = await self.executor.step(self.operation, self.variables, context)
         if step.nothing:
             return None
         if step.finished:
@@ -263,7 +253,7 @@ class SharedSubscription:
             subscriber.end(end)
 
     def _context(self, step: Step) -> SubscriptionContext:
-        return SubscriptionContext(self._store, self._identity, step, open_past=self._open_past)
+        return SubscriptionContext(self.store, self.identity, step, open_past=self.open_past)
 
 
 def internal_error(failure: Exception, position: int) -> SubscriptionEnded:

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, interrupted
@@ -14,6 +13,7 @@ from ledgerpress.graphql.subscriptions.shared_subscription import (
     internal_error,
     log_replaced,
 )
+from ledgerpress.started_coroutine import StartedCoroutine
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Subscriber:
             logger.exception("an event could not be sent")
             self._remove()
         else:
-            self._continue(_rest(sending, waits_for), event)
+            self._continue(StartedCoroutine(sending, waits_for), event)
 
     def _continue(self, pending: Awaitable[None] | None, event: ResultMessage | None = None) -> None:
         self._shared.at_front.discard(self)
@@ -172,28 +172,3 @@ class Subscriber:
         leave, self._leave = self._leave, None
         if leave is not None:
             leave(self)
-
-
-@coroutine
-def _rest(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Continue a coroutine that was started elsewhere, and waits for `waits_for`."""
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - the coroutine handles it
-            step = _step(started.throw, error)
-        else:
-            step = _step(started.send, value)
-        if step is _ENDED:
-            return
-        waits_for = step
-
-
-_ENDED: Final = object()
-
-
-def _step(advance: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return advance(value)
-    except StopIteration:
-        return _ENDED

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Awaitable, Hashable
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,51 +72,37 @@ class _KnownRequest(NamedTuple):
     head: EncodedHead
 
 
+@dataclass(slots=True, eq=False)
 class _KnownBodies:
     """Known requests that differ in their bodies only."""
 
-    __slots__ = ("by_body", "bytes")
-
-    def __init__(self, size: int) -> None:
-        self.by_body: dict[bytes, _KnownRequest] = {}
-        self.bytes = size
+    size: int
+    by_body: dict[bytes, _KnownRequest] = field(default_factory=dict)
 
 
+@dataclass(slots=True, eq=False)
 class FastPath:
     """ASGI middleware, the outermost. It answers no request with a token or with rate limit headers."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        cached_executor: CachedExecutor,
-        store: CacheableStore,
-        persisted: PersistedDocuments,
-        rates: RateLimiter,
-        authenticator: Authenticator,
-        slots: ConcurrencySlots,
-        metrics: Metrics | None,
-        access_log: AccessLog | None,
-    ) -> None:
-        self._app = app
-        self._cached_executor = cached_executor
-        self._store = store
-        self._persisted = persisted
-        self._rates = rates
-        self._authenticator = authenticator
-        self._slots = slots
-        self._metrics = metrics
-        self._access_log = access_log
-        self._prefix = f"{secrets.token_hex(4)}-"
-        self._number = 0
-        self._known = BoundedCache[Hashable, _KnownBodies](
-            max_bytes=MAX_BYTES, size_of=lambda _, known: known.bytes
-        )
+    app: ASGIApp
+    cached_executor: CachedExecutor
+    store: CacheableStore
+    persisted: PersistedDocuments
+    rates: RateLimiter
+    authenticator: Authenticator
+    slots: ConcurrencySlots
+    metrics: Metrics | None
+    access_log: AccessLog | None
+    _prefix: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")
+    _number: int = 0
+    _known: BoundedCache[Hashable, _KnownBodies] = field(
+        default_factory=lambda: BoundedCache(max_bytes=MAX_BYTES, size_of=lambda _, known: known.size)
+    )
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request, or pass it on."""
         if scope["type"] != "http" or scope["path"] != PATH:
-            return self._app(scope, receive, send)
+            return self.app(scope, receive, send)
         head = (
             scope["method"],
             scope["query_string"],
@@ -124,9 +111,9 @@ class FastPath:
         try:
             bodies = self._known.get(head)
         except TypeError:  # ASGI allows headers that are lists
-            return self._app(scope, receive, send)
+            return self.app(scope, receive, send)
         if bodies is None:
-            return self._app(scope, receive, self._recording(head, scope, send))
+            return self.app(scope, receive, self._recording(head, scope, send))
         return self._answer(head, bodies, scope, receive, send)
 
     async def _answer(
@@ -145,7 +132,7 @@ class FastPath:
             if result is not None:
                 await self._send(known, result, scope, send, started)
                 return
-        await self._app(scope, receive, self._recording(head, scope, send))
+        await self.app(scope, receive, self._recording(head, scope, send))
 
     def _recording(self, head: Head, scope: Scope, send: Send) -> Send:
         """Return a `send` that sees the head of the response as all layers below made it."""
@@ -160,8 +147,8 @@ class FastPath:
     async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
         """Return the result if all checks pass. The request has been counted then, and only then."""
         try:
-            identity = await self._authenticator.identify(None)
-            result = self._cached_executor.get(self._store, known.key)
+            identity = await self.authenticator.identify(None)
+            result = self.cached_executor.get(self.store, known.key)
         except Exception:  # noqa: BLE001 - it fails on the normal path as well, and is reported there
             return None
         if (
@@ -169,24 +156,24 @@ class FastPath:
             or result.position != known.position
             or result.etag != known.etag
             or identity != known.identity
-            or self._slots.taken >= self._slots.at_most
+            or self.slots.taken >= self.slots.at_most
         ):
             return None
         try:
             if known.named is not None:
-                document = self._persisted.find(known.named)
+                document = self.persisted.find(known.named)
                 if document.register_as or document.text != known.text:
                     return None
-            self._rates.take(scope, known.identity)
+            self.rates.take(scope, known.identity)
         except HttpError:
             return None
-        self._cached_executor.counts.hits += 1
+        self.cached_executor.counts.hits += 1
         return result
 
     async def _send(
         self, known: _KnownRequest, result: EncodedResult, scope: Scope, send: Send, started: float
     ) -> None:
-        slots, status = self._slots, ABORTED
+        slots, status = self.slots, ABORTED
         slots.taken += 1
         try:
             await send_encoded(send, known.head, result.body)
@@ -194,12 +181,12 @@ class FastPath:
         finally:
             slots.taken -= 1
             seconds = time.perf_counter() - started
-            if self._metrics:
-                self._metrics.request(known.operation.type.value, status, seconds)
-            if self._access_log:
+            if self.metrics:
+                self.metrics.request(known.operation.type.value, status, seconds)
+            if self.access_log:
                 self._number += 1
                 context = RequestContext(f"{self._prefix}{self._number:x}", operation=known.operation)
-                self._access_log.note(context, scope, status, seconds)
+                self.access_log.note(context, scope, status, seconds)
 
     def learn(self, head: Head, scope: Scope, status: int, headers: list[Header]) -> None:
         """Store the head of the response to a request that is marked as repeatable."""
@@ -213,10 +200,10 @@ class FastPath:
         size += len(scope["query_string"])
         if size > _MAX_REQUEST_BYTES:
             return
-        if bodies is None or (known is None and bodies.bytes > MAX_BYTES // 8):
+        if bodies is None or (known is None and bodies.size > MAX_BYTES // 8):
             bodies = _KnownBodies(size)
         if known is None:
-            bodies.bytes += _ENTRY_BYTES + 2 * len(request.body)
+            bodies.size += _ENTRY_BYTES + 2 * len(request.body)
         bodies.by_body[request.body] = _KnownRequest(
             request.key,
             result.etag,

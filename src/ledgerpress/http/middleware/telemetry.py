@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,37 +96,29 @@ class RequestSpans(Protocol):
         """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
 
 
+@dataclass(slots=True, eq=False)
 class Telemetry:
     """ASGI middleware, around everything but the fast path."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        store: Store,
-        headers: SecurityHeaders,
-        metrics: Metrics | None,
-        access_log: AccessLog | None,
-        spans: RequestSpans | None,
-    ) -> None:
-        self._app = app
-        self._store = store
-        self._headers = headers
-        self._metrics = metrics
-        self._access_log = access_log
-        self._spans = spans
-        self._prefix = f"{secrets.token_hex(4)}-"  # ids of two processes differ
-        self._number = 0
+    app: ASGIApp
+    store: Store
+    headers: SecurityHeaders
+    metrics: Metrics | None
+    access_log: AccessLog | None
+    spans: RequestSpans | None
+    _prefix: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")
+    """Begins the id of each request: ids of two processes differ."""
+    _number: int = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle a request."""
         if scope["type"] == "lifespan":
-            return self._app(scope, receive, send)
+            return self.app(scope, receive, send)
         self._number += 1
         context = RequestContext(f"{self._prefix}{self._number:x}")
-        if self._spans is None:
+        if self.spans is None:
             return self._handle(context, scope, receive, send)
-        return self._handle_in_span(self._spans, context, scope, receive, send)
+        return self._handle_in_span(self.spans, context, scope, receive, send)
 
     async def _handle_in_span(
         self, spans: RequestSpans, context: RequestContext, scope: Scope, receive: Receive, send: Send
@@ -137,7 +130,7 @@ class Telemetry:
 
     async def _handle(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        headers = self._headers
+        headers = self.headers
 
         async def sending(message: Message) -> None:
             kind = message["type"]
@@ -149,7 +142,7 @@ class Telemetry:
                     if name == POSITION:
                         break
                 else:
-                    message["headers"] = [*sent, (POSITION, b"%d" % self._store.position)]
+                    message["headers"] = [*sent, (POSITION, b"%d" % self.store.position)]
             elif kind == "websocket.accept":
                 context.status = 101
             await send(message)
@@ -162,7 +155,7 @@ class Telemetry:
                 await _reject(scope, sending, error)
             else:
                 context.trace = _joined(trace, context.trace) if context.trace else trace
-                await self._app(scope, receive, sending)
+                await self.app(scope, receive, sending)
         except Exception:
             if context.status != ABORTED or scope["type"] != "http":
                 raise  # Too late for another response: the server closes the connection and logs the error.
@@ -172,10 +165,10 @@ class Telemetry:
             await send_error(sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=context.id))
         finally:
             seconds = time.perf_counter() - started
-            if self._metrics:
-                self._metrics.request(_kind(context, scope), context.status, seconds)
-            if self._access_log:
-                self._access_log.note(context, scope, context.status, seconds)
+            if self.metrics:
+                self.metrics.request(_kind(context, scope), context.status, seconds)
+            if self.access_log:
+                self.access_log.note(context, scope, context.status, seconds)
             CURRENT.reset(token)
 
 

@@ -1,15 +1,22 @@
-"""Read the headers of a GraphQL request, and check them before the body is read."""
+"""Read the headers and the body of a GraphQL request, and check them: before the body is read, and within limits.
+
+A GET request that a page of another site can make a visitor's browser send is rejected (CSRF). A browser lets any page
+send a "simple" request anywhere, and asks the server first (a CORS preflight) before it sends any other (Fetch standard,
+3.3). A POST is not simple, since it has the content type application/json. A GET is not simple if it has a header that a
+page cannot add by itself.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Mapping
 from types import CoroutineType
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import Message, Receive
 
 from ledgerpress.http.content_negotiation import is_json
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.settings import HttpSettings
+from ledgerpress.started_coroutine import StartedCoroutine
 
 # Lists may be sent in several lines, which mean one (RFC 9110, 5.3). Of these, two would be ambiguous.
 _SINGLE: Final = frozenset(
@@ -118,7 +125,7 @@ async def read_body(receive: Receive, *, max_bytes: int, seconds: float) -> byte
     pending, message = receive(), None
     if isinstance(pending, CoroutineType):
         try:
-            pending = _Resumed(pending, pending.send(None))
+            pending = StartedCoroutine(pending, pending.send(None))
         except StopIteration as stop:
             message = stop.value
             if message["type"] == "http.request" and not message.get("more_body"):
@@ -173,7 +180,7 @@ class BufferedReceive:
             if message["type"] == "http.request" and not message.get("more_body"):
                 self.whole = message.get("body", b"")
         else:
-            self._waits = _Resumed(pending, wait)
+            self._waits = StartedCoroutine(pending, wait)
 
     async def __call__(self) -> Message:
         """Return the next message."""
@@ -182,25 +189,3 @@ class BufferedReceive:
             return first
         waits, self._waits = self._waits, None
         return await (waits or self._receive())
-
-
-class _Resumed:
-    """A coroutine that was started by `send`, as an awaitable for the rest of it."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Message], wait: Any) -> None:
-        self._coroutine = coroutine
-        self._wait = wait
-
-    def __await__(self) -> Generator[Any, Any, Message]:
-        wait = self._wait
-        try:
-            while True:
-                try:
-                    sent = yield wait
-                except BaseException as error:  # noqa: BLE001  # such as a cancellation: the coroutine handles it
-                    wait = self._coroutine.throw(error)
-                else:
-                    wait = self._coroutine.send(sent)
-        except StopIteration as end:
-            message: Message = end.value
-            return message

@@ -1,7 +1,8 @@
 """The operations in progress on one connection, for all protocols."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from graphql import OperationType
@@ -54,25 +55,19 @@ async def resolve(
     return ResolvedRequest(document, await documents.resolve(document.text, request.operation_name))
 
 
+@dataclass(slots=True, eq=False)
 class ConnectionOperations:
-    """The operations in progress on one connection, by their ids."""
+    """The operations in progress on one connection, by their ids.
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        channel: Channel,
-        persisted: PersistedDocuments,
-        settings: HttpSettings,
-        *,
-        admit: Callable[[GraphQLRequest, Identity], object] | None = None,
-    ) -> None:
-        """`admit` raises `HttpError` for an operation that may not begin now."""
-        self.hub = hub
-        self.channel = channel
-        self.persisted = persisted
-        self.settings = settings
-        self._admit = admit
-        self._operations: dict[str, _Operation] = {}
+    `admit` raises `HttpError` for an operation that may not begin now.
+    """
+
+    hub: SubscriptionHub
+    channel: Channel
+    persisted: PersistedDocuments
+    settings: HttpSettings
+    admit: Callable[[GraphQLRequest, Identity], object] | None = None
+    _operations: "dict[str, _Operation]" = field(default_factory=dict)
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._operations
@@ -96,13 +91,17 @@ class ConnectionOperations:
         self._operations[id_] = operation
         rejection = None
         try:
-            if self._admit is not None:
-                self._admit(request, identity)
-            if len(self._operations) > self.hub.settings.max_operations:
-                raise _too_many(self.hub.settings.max_operations)
+            if self.admit is not None:
+                self.admit(request, identity)
+            if len(self._operations) > (most := self.hub.settings.max_operations):
+                message = (
+                    f"At most {most} operations may be under way on one connection: end one, or open another."
+                )
+                raise HttpError(503, "TOO_MANY_OPERATIONS", message)
         except HttpError as error:
             rejection = error
-        operation.begin(operation.run(after, headers or {}, resolved, rejection))
+        work = operation.run(after, headers or {}, resolved, rejection)
+        operation.task = asyncio.create_task(work, name="operation")
 
     def stop(self, id_: str) -> None:
         """End an operation without a message, if it is in progress. A mutation is completed all the same."""
@@ -123,32 +122,25 @@ class ConnectionOperations:
         return True
 
 
+@dataclass(slots=True, eq=False)
 class _Operation:
     """One operation; it is the sink of a subscription."""
 
-    def __init__(
-        self, operations: ConnectionOperations, id_: str, request: GraphQLRequest, identity: Identity
-    ) -> None:
-        self._operations = operations
-        self._channel = operations.channel
-        self._hub = operations.hub
-        self._id = id_
-        self._request = request
-        self._identity = identity
-        self._task: asyncio.Task[None] | None = None
-        self._subscriber: Subscriber | None = None
-        self._stopped = False
-        self._is_mutation: bool | None = None
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.create_task(work, name="operation")
+    operations: ConnectionOperations
+    id: str
+    request: GraphQLRequest
+    identity: Identity
+    task: asyncio.Task[None] | None = None
+    subscriber: Subscriber | None = None
+    stopped: bool = False
+    is_mutation: bool | None = None
 
     def stop(self) -> None:
-        self._stopped = True
-        if self._subscriber is not None:
-            self._subscriber.cancel()
-        if self._task is not None and self._is_mutation is False:
-            self._task.cancel()
+        self.stopped = True
+        if self.subscriber is not None:
+            self.subscriber.cancel()
+        if self.task is not None and self.is_mutation is False:
+            self.task.cancel()
 
     async def run(
         self,
@@ -168,16 +160,16 @@ class _Operation:
             except HttpError as error:
                 await self._errors([{"message": str(error), "extensions": {"code": error.code}}])
                 return
-            self._is_mutation = operation.type is OperationType.MUTATION
-            if self._stopped and not self._is_mutation:
+            self.is_mutation = operation.type is OperationType.MUTATION
+            if self.stopped and not self.is_mutation:
                 return
             if operation.type is OperationType.SUBSCRIPTION:
                 await self._subscribe(operation, after)
             else:
                 await self._execute(operation)
-            self._operations.persisted.register(document)
+            self.operations.persisted.register(document)
         except OSError:  # the connection is lost, or takes nothing any more
-            self._channel.abandon()
+            self.operations.channel.abandon()
         except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
             await self._errors([masked_error(failure)])
 
@@ -185,20 +177,22 @@ class _Operation:
         self, headers: Mapping[bytes, bytes], resolved: ResolvedRequest | None
     ) -> ResolvedRequest:
         """Return the document and the operation, once it may begin. Raises `RequestError` and `HttpError`."""
-        settings, request = self._operations.settings, self._request
+        settings, request = self.operations.settings, self.request
         if position := minimum_position(headers, request.extensions):
-            await wait_for_position(self._hub.store, position, settings.min_position_seconds)
+            await wait_for_position(self.operations.hub.store, position, settings.min_position_seconds)
         if resolved is None:
-            resolved = await resolve(request, self._operations.persisted, self._hub.executor.documents)
+            resolved = await resolve(
+                request, self.operations.persisted, self.operations.hub.executor.documents
+            )
         operation = resolved.operation
         operation.admit(request.variables)
         is_subscription = operation.type is OperationType.SUBSCRIPTION
-        if not is_subscription and self._hub.executing >= settings.max_concurrent_requests:
+        if not is_subscription and self.operations.hub.executing >= settings.max_concurrent_requests:
             raise HttpError(503, "TOO_BUSY", "As many requests are under way as can be: try again later.")
         return resolved
 
     async def _execute(self, operation: Operation) -> None:
-        hub = self._hub
+        hub = self.operations.hub
         if request := CURRENT.get():
             request.operation = operation
         hub.executing += 1
@@ -206,13 +200,13 @@ class _Operation:
             result = await hub.executor.execute(
                 hub.store,
                 operation,
-                variables=self._request.variables,
-                identity=self._identity,
+                variables=self.request.variables,
+                identity=self.identity,
                 open_past=hub.open_past,
             )
         finally:
             hub.executing -= 1
-        if self._stopped:
+        if self.stopped:
             return
         if not result.executed:
             await self._errors(result.body["errors"])
@@ -220,20 +214,20 @@ class _Operation:
         extensions = {**result.body.get("extensions", {}), "position": result.position}
         payload = to_json({**result.body, "extensions": extensions})
         async with asyncio.timeout(hub.settings.send_seconds):
-            await self._channel.next(self._id, ResultMessage(result.position, payload))
+            await self.operations.channel.next(self.id, ResultMessage(result.position, payload))
         await self._complete()
 
     async def _subscribe(self, operation: Operation, after: int | None) -> None:
         try:
-            self._subscriber = await self._hub.subscribe(
-                operation, self._request.variables, self._identity, self, after=after
+            self.subscriber = await self.operations.hub.subscribe(
+                operation, self.request.variables, self.identity, self, after=after
             )
         except SubscriptionEnded as end:
             await self.end(end)
 
     async def send(self, event: ResultMessage) -> None:
         """Send an event of the subscription."""
-        await self._channel.next(self._id, event)
+        await self.operations.channel.next(self.id, event)
 
     async def end(self, end: SubscriptionEnded) -> None:
         """Send that the subscription has ended."""
@@ -244,17 +238,12 @@ class _Operation:
 
     def abandon(self) -> None:
         """End the connection."""
-        self._channel.abandon()
+        self.operations.channel.abandon()
 
     async def _errors(self, errors: list[dict[str, Any]]) -> None:
-        if self._operations.release(self._id, self):
-            await self._channel.errors(self._id, errors)
+        if self.operations.release(self.id, self):
+            await self.operations.channel.errors(self.id, errors)
 
     async def _complete(self) -> None:
-        if self._operations.release(self._id, self):
-            await self._channel.complete(self._id)
-
-
-def _too_many(most: int) -> HttpError:
-    message = f"At most {most} operations may be under way on one connection: end one, or open another."
-    return HttpError(503, "TOO_MANY_OPERATIONS", message)
+        if self.operations.release(self.id, self):
+            await self.operations.channel.complete(self.id)

@@ -1,4 +1,7 @@
-"""GraphQL over server-sent events, distinct connections mode (PROTOCOL.md of npm's graphql-sse): one stream for each operation."""
+"""GraphQL over server-sent events (HTML, 9.2): an event stream that carries operations, and distinct connections mode.
+
+That mode has one stream for each operation (PROTOCOL.md of npm's graphql-sse).
+"""
 
 import asyncio
 from typing import Any, Final

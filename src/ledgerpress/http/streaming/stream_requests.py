@@ -1,7 +1,8 @@
-"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and errors of bad ones."""
+"""Requests on connections that stay open: read, checked, identified repeatedly, and resolved."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,24 +34,16 @@ from ledgerpress.http.streaming.connection_operations import (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class StreamRequests:
     """Accepts requests on connections that stay open, within the limits for other requests."""
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        authenticator: Authenticator,
-        rates: RateLimiter,
-        settings: HttpSettings,
-        persisted: PersistedDocuments,
-        slots: ConcurrencySlots,
-    ) -> None:
-        self.hub = hub
-        self.rates = rates
-        self.slots = slots
-        self._authenticator = authenticator
-        self._settings = settings
-        self._persisted = persisted
+    hub: SubscriptionHub
+    authenticator: Authenticator
+    rates: RateLimiter
+    settings: HttpSettings
+    persisted: PersistedDocuments
+    slots: ConcurrencySlots
 
     async def identify(self, scope: Scope) -> Identity:
         """Return who sends a request, and count it. Raises `HttpError`."""
@@ -66,7 +59,7 @@ class StreamRequests:
         while True:
             await asyncio.sleep(self.hub.settings.recheck_seconds)
             try:
-                now = await self._authenticator.identify(authorization)
+                now = await self.authenticator.identify(authorization)
             except Unauthenticated as error:
                 return str(error)
             if now.scope != identity.scope:
@@ -79,17 +72,17 @@ class StreamRequests:
 
     def check(self, request: GraphQLRequest) -> None:
         """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
-        check(request, max_depth=self._settings.max_json_depth)
+        check(request, max_depth=self.settings.max_json_depth)
 
     def operations(
         self, channel: Channel, admit: Callable[[GraphQLRequest, Identity], object] | None = None
     ) -> ConnectionOperations:
         """Return the operations of a new connection."""
-        return ConnectionOperations(self.hub, channel, self._persisted, self._settings, admit=admit)
+        return ConnectionOperations(self.hub, channel, self.persisted, self.settings, admit=admit)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[GraphQLRequest, ResolvedRequest | None]:
         """Return a request. A valid GET is resolved, to reject mutations. Raises `HttpError`, `ClientDisconnected`."""
-        settings = self._settings
+        settings = self.settings
         limits = {"max_depth": settings.max_json_depth, "ill_formed": 400}
         if scope["method"] == "GET":
             check_query_string(scope["query_string"], settings)
@@ -104,7 +97,7 @@ class StreamRequests:
     async def resolve(self, request: GraphQLRequest) -> ResolvedRequest:
         """Return the document and the operation of a request. Raises `HttpError` for an invalid document."""
         try:
-            return await resolve(request, self._persisted, self.hub.executor.documents)
+            return await resolve(request, self.persisted, self.hub.executor.documents)
         except RequestError as error:
             raise BadDocument(client_errors(error.errors)) from None
 
