@@ -17,8 +17,6 @@ from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorReg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterActor:
-    """Register an actor."""
-
     fingerprint_name: ClassVar[str] = "RegisterActor"
 
     name: str
@@ -48,7 +46,6 @@ class RenameActor:
 
     @property
     def lock_key(self) -> str | None:
-        """The actor's stream."""
         return ACTORS.stream(self.actor_id)
 
     def decide(self, actor: Actor | None, facts: Facts) -> tuple[ActorRenamed, ...]:

@@ -12,8 +12,6 @@ from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
 class ActorKind(StrEnum):
-    """What an actor is."""
-
     HUMAN = "human"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
     SYSTEM = "system"
@@ -54,7 +52,6 @@ RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
 
 
 def evolve(actor: Actor | None, event: Event) -> Actor | None:
-    """Return the actor after `event`."""
     match event:
         case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
             return Actor(actor_id, kind, name)

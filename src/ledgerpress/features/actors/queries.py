@@ -9,7 +9,6 @@ from ledgerpress.views.snapshot import Snapshot
 
 
 def actor_topic(actor_id: str) -> Topic:
-    """Return the topic of an actor."""
     return Topic("actor", actor_id)
 
 
@@ -28,7 +27,6 @@ class Actor:
 
 
 def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
-    """Return an actor by id."""
     row = (
         snapshot.about(actor_topic(actor_id))
         .execute(

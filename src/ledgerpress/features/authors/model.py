@@ -34,7 +34,6 @@ class Author:
 
 
 def evolve(author: Author | None, event: Event) -> Author | None:
-    """Return the author after `event`."""
     match event:
         case AuthorRegistered(author_id=author_id, name=name) | AuthorRenamed(author_id=author_id, name=name):
             return Author(author_id, name)

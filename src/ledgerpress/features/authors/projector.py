@@ -51,17 +51,11 @@ PROJECTOR: Final = ImmediateProjector(
 
 
 class BylinedItem(ListedItem, Protocol):
-    """An item with a byline."""
-
     @property
-    def article_author_ids(self) -> tuple[str, ...]:
-        """The authors that readers see."""
-        ...
+    def article_author_ids(self) -> tuple[str, ...]: ...
 
 
 class _AuthorListings(ListingWriter[BylinedItem]):
-    """The listings of authors in one transaction."""
-
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._keys: dict[str, int | None] = {}

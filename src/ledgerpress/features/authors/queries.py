@@ -13,7 +13,6 @@ AUTHORS: Final = Topic("authors", 0)
 
 
 def author_topic(author_id: str) -> Topic:
-    """Return the topic of an author."""
     return Topic("author", author_id)
 
 
@@ -33,7 +32,6 @@ class Author:
 
 
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
-    """Return an author by id."""
     row = (
         snapshot.about(author_topic(author_id))
         .execute(
@@ -71,7 +69,6 @@ def count_authors(snapshot: Snapshot) -> int:
 
 
 def reference(snapshot: Snapshot, author_id: str) -> Reference:
-    """Return a reference to an author."""
     known = author(snapshot, author_id)
     return Reference("Author", author_id, known.name if known else "")
 

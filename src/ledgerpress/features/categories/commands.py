@@ -99,8 +99,6 @@ class CreateCategory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryCommand(ABC):
-    """A command on one category."""
-
     category: CategoryRef
 
     lock_key = TAXONOMY.prefix

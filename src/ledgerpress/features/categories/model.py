@@ -23,8 +23,6 @@ ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
 
 
 class CategoryCreated(Event, frozen=True):
-    """A category exists."""
-
     category_id: str
     slug: str
     name: str
@@ -83,8 +81,6 @@ class CategoryRef:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category as it stands."""
-
     id: str
     slug: str
     name: str

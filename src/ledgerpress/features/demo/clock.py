@@ -5,7 +5,6 @@ class DemoClock:
     """Stands still until it is set, and never goes back. Times are in microseconds since 1970, UTC."""
 
     def __init__(self, start: int) -> None:
-        """Begin at `start`."""
         self._now = start
 
     def now(self) -> int:

@@ -40,7 +40,6 @@ class Stage:
         return self._ids[kind, name]
 
     def category(self, name: str) -> CategoryRef:
-        """Return how a command names a category."""
         return CategoryRef(id=self.id("category", name))
 
     def authors(self, names: tuple[str, ...]) -> tuple[str, ...]:

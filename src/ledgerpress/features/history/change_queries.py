@@ -89,7 +89,6 @@ class _IndexRange(NamedTuple):
 
 
 def by_position(snapshot: Snapshot, position: int) -> Change | None:
-    """Return the change at a position."""
     row = (
         snapshot.about()
         .execute(

@@ -21,7 +21,6 @@ class ChangedValues(NamedTuple):
 
     @property
     def fields(self) -> list[str]:
-        """The names of the fields."""
         return list(dict.fromkeys((*self.before, *self.after)))
 
 

@@ -64,7 +64,6 @@ class _Changes:
         self._withdrawn: list[tuple[int, object]] = []
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event."""
         header, event = recorded.header, recorded.event
         keys = self._keys
         type_ = keys.get(header.type) or self._key(header.type)

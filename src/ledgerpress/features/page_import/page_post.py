@@ -66,7 +66,6 @@ def completion(found: ImportedPost, page: PagePost) -> Completion:
 
 
 def from_article(article: ParsedArticle) -> PagePost:
-    """Return the page's article as a post."""
     return PagePost(
         kind=Kind.ARTICLE,
         title=article.title,

@@ -146,7 +146,6 @@ def _article_of(row: tuple[Any, ...]) -> Article:
 
 
 def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:
-    """Return the authors of all of the articles, by id."""
     ids = dict.fromkeys(author_id for article in articles for author_id in article.author_ids)
     return {known.id: known for known in authors_queries.authors(snapshot, list(ids))}
 

@@ -212,8 +212,6 @@ class UnpublishPost(TimedCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivePost(TimedCommand):
-    """Archive the post."""
-
     fingerprint_name: ClassVar[str] = "ArchivePost"
     allows_archived = True
 
@@ -231,7 +229,6 @@ class UnarchivePost(TimedCommand):
     allows_archived = True
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, if the post is archived."""
         is_archived = post.lifecycle.status is PostStatus.ARCHIVED
         return (PostUnarchived(post_id=post.id),) if is_archived else ()
 

@@ -111,7 +111,6 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
 
 
 def article_href(slug: str) -> str:
-    """Return the address of an article."""
     return f"/articles/{quote(slug)}"
 
 

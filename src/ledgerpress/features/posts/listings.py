@@ -68,8 +68,6 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False):
 
 
 class _PostListings(ListingWriter[ListedPost]):
-    """The listed posts of one transaction."""
-
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._posts: dict[str, ListedPost] = {}

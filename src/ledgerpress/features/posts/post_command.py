@@ -35,15 +35,12 @@ F = TypeVar("F", bound=Facts)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostCommand(ABC, Generic[F]):
-    """A command on one post."""
-
     allows_archived: ClassVar[bool] = False
 
     post_id: str
 
     @property
     def lock_key(self) -> str | None:
-        """The post's stream."""
         return POSTS.stream(self.post_id)
 
     def decide(self, post: Post, facts: F) -> tuple[Event, ...]:
@@ -82,7 +79,6 @@ class TimedCommand(PostCommand[Facts]):
     __slots__ = ()
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> Facts:
-        """Return the time."""
         return Facts(now=context.now)
 
 

@@ -59,7 +59,6 @@ def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
 
 
 def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
-    """Return a post by id."""
     return _post(snapshot, _BY_ID, post_id)
 
 

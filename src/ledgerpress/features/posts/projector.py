@@ -108,7 +108,6 @@ class _Posts:
         self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event."""
         event = recorded.event
         if isinstance(event, PostChange):
             state = self._state(event.post_id)

@@ -27,7 +27,6 @@ def post_topic(key: int | str) -> Topic:
 
 
 def categories_topic(seq: int) -> Topic:
-    """Return the topic of the categories that a post is in."""
     return Topic("categories of", seq)
 
 

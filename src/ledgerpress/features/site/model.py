@@ -9,8 +9,6 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 
 
 class SiteNamed(Event, frozen=True):
-    """The site has a name."""
-
     name: str
 
 
@@ -22,7 +20,6 @@ class Site:
 
 
 def evolve(site: Site, event: SiteNamed | Withdrawn) -> Site:
-    """Return the site after `event`."""
     return Site(event.name) if isinstance(event, SiteNamed) else site
 
 

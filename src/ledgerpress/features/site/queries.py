@@ -12,7 +12,6 @@ DEPENDENCIES: Final = DependencyRule.by_type({"site.named": [SITE]})
 
 
 def site_name(snapshot: Snapshot) -> str | None:
-    """Return the site's name, if it has one."""
     row = _row(snapshot)
     return row[0] if row else None
 

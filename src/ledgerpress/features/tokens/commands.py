@@ -135,7 +135,6 @@ class RevokeToken:
 
     @property
     def lock_key(self) -> str | None:
-        """The token's stream."""
         return TOKENS.stream(self.token_id)
 
     def decide(self, token: Token | None, facts: Facts) -> tuple[TokenRevoked, ...]:

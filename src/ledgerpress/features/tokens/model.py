@@ -43,7 +43,6 @@ class Token:
 
 
 def evolve(token: Token | None, event: Event) -> Token | None:
-    """Return the token after `event`."""
     match event:
         case TokenCreated(token_id=token_id, secret_hash=secret_hash):
             return Token(token_id, secret_hash)

@@ -33,7 +33,6 @@ class Token:
 
     @property
     def version(self) -> int:
-        """The version of its stream."""
         return 1 if self.revoked_at is None else 2
 
 
@@ -50,7 +49,6 @@ def by_secret_hash(snapshot: Snapshot, secret_hash: str) -> Token | None:
 
 
 def by_id(snapshot: Snapshot, token_id: str) -> Token | None:
-    """Return a token by id."""
     row = snapshot.db.execute(
         f"SELECT {_COLUMNS} FROM token WHERE id = ? AND seq <= ?",  # noqa: S608
         (token_id, snapshot.position),

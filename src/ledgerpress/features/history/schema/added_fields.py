@@ -17,8 +17,6 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class PostFields:
-    """Fields added to posts."""
-
     @strawberry.field(
         description="Everything that was done to the post, the newest first unless asked otherwise."
     )
@@ -53,8 +51,6 @@ class PostFields:
 
 @strawberry.type
 class CategoryFields:
-    """Fields added to categories."""
-
     @strawberry.field(
         description="Everything that was done to the category and to those that it took over, the newest first unless "
         "asked otherwise. `changes` with a filter by category has the posts that entered or left it as well."

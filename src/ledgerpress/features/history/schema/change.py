@@ -20,8 +20,6 @@ from ledgerpress.views.declarations import FieldValues, Reference
 
 @strawberry.type(description="A recorded event, and what it changed.")
 class Change:
-    """A recorded event, and what it changed."""
-
     record: strawberry.Private[changes.Change]
     moment: strawberry.Private[PointInTime]
     position: Position
@@ -90,7 +88,6 @@ class Change:
 
 
 def change_of(record: changes.Change, moment: PointInTime) -> Change:
-    """Return the change of a record of `moment`."""
     return Change(
         record=record,
         moment=moment,

@@ -33,16 +33,12 @@ _SUBJECTS: Final = {
 
 @strawberry.enum(description="The order of changes.")
 class ChangeOrder(Enum):
-    """The order of changes."""
-
     NEWEST = strawberry.enum_value("NEWEST", description="The newest first.")
     OLDEST = strawberry.enum_value("OLDEST", description="The oldest first.")
 
 
 @strawberry.input(description="Which changes: those for which everything that is given holds.")
 class ChangeFilter:
-    """Which changes."""
-
     stream: strawberry.ID | None = strawberry.field(
         default=None, description="Those of one post, category, author or actor, by its id."
     )

@@ -32,24 +32,18 @@ SpanKindEnum = strawberry.enum(
 
 @strawberry.type(description="The values of a field that differs.")
 class FieldDiff:
-    """The values of a field that differs."""
-
     before: str | None
     after: str | None
 
 
 @strawberry.type(description="Consecutive text with one fate, words and marks at the least.")
 class DiffSpan:
-    """Consecutive text with one fate."""
-
     kind: SpanKindEnum  # type: ignore[valid-type]
     text: str
 
 
 @strawberry.type(description="What differs between two bodies.")
 class BodyDiff:
-    """What differs between two bodies."""
-
     before: strawberry.Private[str]
     after: strawberry.Private[str]
 
@@ -87,8 +81,6 @@ def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
 )
 @_with_plain_fields
 class PostDiff:
-    """What differs between two versions of a post."""
-
     old: strawberry.Private[PostVersion]
     new: strawberry.Private[PostVersion]
     moment: strawberry.Private[PointInTime]
@@ -149,8 +141,6 @@ class PostDiff:
 
 @strawberry.type(description="Consecutive text of a body, and who put it there.")
 class BlameSpan:
-    """Consecutive text of a body, and who put it there."""
-
     text: str
     version: int = strawberry.field(
         description="The version that put it there; moving a paragraph or a line does not."

@@ -33,8 +33,6 @@ BATCH: Final = 64
 
 @strawberry.type
 class ChangeQueries:
-    """Queries for changes."""
-
     @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
     def changes(
         self,
@@ -54,8 +52,6 @@ class ChangeQueries:
 
 @strawberry.type
 class ChangeSubscriptions:
-    """Subscriptions to changes."""
-
     @strawberry.field(
         description="What is recorded, in order. Whoever comes again with the last position seen misses nothing, and gets"
         " nothing twice, from whichever server on the same log."

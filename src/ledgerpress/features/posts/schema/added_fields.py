@@ -14,8 +14,6 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class AuthorFields:
-    """Fields added to authors."""
-
     @strawberry.field(description="The articles under this name, newest first.")
     @staticmethod
     def articles(
@@ -30,8 +28,6 @@ class AuthorFields:
 
 @strawberry.type
 class CategoryFields:
-    """Fields added to categories."""
-
     @strawberry.field(
         description="How many articles are in the category and those below it, each counted once."
     )

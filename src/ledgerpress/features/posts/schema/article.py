@@ -22,8 +22,6 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type(description="A public note on what was corrected in an article.")
 class Correction:
-    """A public note on what was corrected in an article."""
-
     at: DateTime
     note: str
 
@@ -37,14 +35,11 @@ class ContentFields:
 
 
 def content_fields(record: ContentRow) -> dict[str, Any]:
-    """Return the values of `ContentFields`."""
     return {"slug": record.slug, "title": record.title}
 
 
 @strawberry.type(description="What a reader sees: a post as last published.")
 class Article(ContentFields, Node):
-    """A post as last published."""
-
     record: strawberry.Private[article_queries.Article]
     moment: strawberry.Private[PointInTime]
     page: strawberry.Private[ArticlePage]
@@ -108,7 +103,6 @@ def article_of(
 
 
 def load_article(moment: PointInTime, post_id: str) -> Article | None:
-    """Return an article by its post's id."""
     record = article_queries.by_id(moment.snapshot, post_id)
     return article_of(record, moment) if record else None
 

@@ -25,7 +25,6 @@ class ArticlePage:
         return text
 
     def categories(self, record: article_queries.Article) -> list[Category]:
-        """Return an article's categories, by name."""
         return self._categories[record.seq]
 
     def authors(self, record: article_queries.Article) -> list[Author]:

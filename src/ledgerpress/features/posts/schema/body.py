@@ -7,8 +7,6 @@ from ledgerpress.features.posts.body.rendering import RenderedBody, render
 
 @strawberry.type(description="A heading within a body.")
 class Section:
-    """A heading within a body."""
-
     level: int = strawberry.field(description="1 to 6, as in HTML.")
     title: str
     anchor: str = strawberry.field(description="The heading's id in the HTML, unique within the body.")

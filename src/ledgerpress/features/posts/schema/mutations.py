@@ -17,8 +17,6 @@ from ledgerpress.graphql.scalars import DateTime
 
 @strawberry.input
 class PostCreateInput(MutationInput):
-    """A new post."""
-
     title: str
     body: str = strawberry.field(default="", description="CommonMark, at most 262,144 bytes of UTF-8.")
     teaser: str | None = None
@@ -101,8 +99,6 @@ class PostUncategorizeInput(_PostInput):
 
 @strawberry.input
 class PostPublishInput(_PostInput):
-    """A post to publish as it is."""
-
     published_at: DateTime | None = strawberry.field(
         default=None, description="A date in the past that the article is to bear."
     )
@@ -126,8 +122,6 @@ class PostUnpublishInput(_PostInput):
 
 @strawberry.input
 class PostArchiveInput(_PostInput):
-    """A post to archive."""
-
     def command(self) -> commands.ArchivePost:
         return commands.ArchivePost(post_id=self.post_id)
 
@@ -172,15 +166,11 @@ class PostRevertInput(_PostInput):
 
 @strawberry.type
 class PostPayload(Payload):
-    """The result of a command on a post."""
-
     post: Post | None
 
 
 @strawberry.type
 class PostRestorePayload(Payload):
-    """The result of restoring a post."""
-
     post: Post | None
     to_version: strawberry.Private[int]
 
@@ -198,8 +188,6 @@ _mutation = partial(command_mutation, payload=PostPayload, field="post", load=lo
 
 @strawberry.type
 class PostMutations:
-    """Commands on posts."""
-
     post_create = _mutation(
         commands.CreatePost, PostCreateInput, "Write a post; with publish, publish it in the same step."
     )

@@ -24,8 +24,6 @@ PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Whe
 
 @strawberry.type(description="What an editor works on, published or not.")
 class Post(ContentFields, Node):
-    """A post, published or not."""
-
     record: strawberry.Private[post_queries.Post]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(description="Raised with every change; for expectedVersion.")

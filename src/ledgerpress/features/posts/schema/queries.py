@@ -22,16 +22,12 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.enum(description="The order of articles.")
 class ArticleOrder(Enum):
-    """The order of articles."""
-
     PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="The newest first.")
     PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="The oldest first.")
 
 
 @strawberry.input(description="Which articles: those of one category or of one author.")
 class ArticleFilter:
-    """Which articles: those of one category or of one author."""
-
     category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
     category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
     include_descendants: bool | None = strawberry.field(
@@ -42,15 +38,11 @@ class ArticleFilter:
 
 @strawberry.input(description="Which posts.")
 class PostFilter:
-    """Which posts."""
-
     status: PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type
 class PostQueries:
-    """Queries for articles and posts."""
-
     @strawberry.field(description="An article by its id, or by any slug under which it was ever public.")
     def article(
         self,

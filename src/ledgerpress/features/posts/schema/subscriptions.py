@@ -18,8 +18,6 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type(description="An article appeared, changed or disappeared.")
 class ArticleChanged:
-    """An article appeared, changed or disappeared."""
-
     position: Position = strawberry.field(description="The position at which it did.")
     article: Article | None = strawberry.field(
         description="The article as it was then; null where it had gone, or is not public any more."
@@ -28,8 +26,6 @@ class ArticleChanged:
 
 @strawberry.type
 class ArticleSubscriptions:
-    """Subscriptions to articles."""
-
     @strawberry.field(
         description="An article each time that it appears, changes or disappears, by any slug under which it is public."
     )
