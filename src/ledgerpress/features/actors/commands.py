@@ -37,8 +37,6 @@ class RegisterActor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameActor:
-    """Give an actor another name."""
-
     fingerprint_name: ClassVar[str] = "RenameActor"
 
     actor_id: str

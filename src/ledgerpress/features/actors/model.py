@@ -18,16 +18,12 @@ class ActorKind(StrEnum):
 
 
 class ActorRegistered(Event, frozen=True):
-    """An actor is known from now on."""
-
     actor_id: str
     kind: ActorKind
     name: str
 
 
 class ActorRenamed(Event, frozen=True):
-    """The actor goes by another name."""
-
     actor_id: str
     name: str
 

@@ -30,8 +30,6 @@ class Actor(Node):
 
 @strawberry.type
 class ViewerFields:
-    """Fields added to the current user."""
-
     @strawberry.field(
         description="Under which name their changes are recorded; null for who has not said who they are."
     )

@@ -35,8 +35,6 @@ class RegisterAuthor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameAuthor:
-    """Give an author another name."""
-
     fingerprint_name: ClassVar[str] = "RenameAuthor"
 
     author_id: str

@@ -59,7 +59,6 @@ def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
 
 
 def count_authors(snapshot: Snapshot) -> int:
-    """Return how many authors are registered."""
     (count,) = (
         snapshot.about(AUTHORS)
         .execute("SELECT count(*) FROM author WHERE seq <= ?", (snapshot.position,))

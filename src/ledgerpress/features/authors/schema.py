@@ -69,8 +69,6 @@ class AuthorRegisterInput(MutationInput):
 
 @strawberry.input
 class AuthorRenameInput(MutationInput):
-    """Another name for an author."""
-
     id: strawberry.ID
     name: str
 

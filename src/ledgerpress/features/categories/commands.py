@@ -217,7 +217,6 @@ class MoveCategory(CategoryCommand):
         return (CategoryMoved(category_id=category.id, parent_id=parent_id),)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
-        """Return the parent's id. Raises `Rejection`."""
         return taxonomy.find(self.parent, field="parent").id if self.parent else None
 
 
@@ -232,7 +231,6 @@ class MergeCategory(CategoryCommand):
     def change(
         self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
     ) -> tuple[TaxonomyEvent, ...]:
-        """Return the event. Raises `Rejection`."""
         into = known(taxonomy, facts.other_id or "", field="into")
         check_cycle(taxonomy, category, into.id, field="into")
         for child in children(taxonomy, {category.id}):
@@ -253,7 +251,6 @@ class DeleteCategory(CategoryCommand):
     def change(
         self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
     ) -> tuple[TaxonomyEvent, ...]:
-        """Return the event. Raises `Rejection`."""
         if facts.has_posts or children(taxonomy, {category.id}):
             what = "posts" if facts.has_posts else "categories below it"
             message = f"“{category.name}” still has {what}; move them, or merge it into another category."
@@ -268,7 +265,6 @@ class DeleteCategory(CategoryCommand):
     async def slug_writes(
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
-        """Release every slug that leads to the category."""
         slugs = sorted(taxonomy.slugs_of(category.id).items())
         return [
             await release_slug(context, SlugKind.CATEGORY, slug, owner_id=owner_id)

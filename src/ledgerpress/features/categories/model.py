@@ -39,8 +39,6 @@ class CategoryRenamed(Event, frozen=True):
 
 
 class CategoryDescribed(Event, frozen=True):
-    """The category has another description, or none."""
-
     category_id: str
     description: str | None
 

@@ -125,7 +125,6 @@ def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]
 
 
 def count_categories(snapshot: Snapshot) -> int:
-    """Return how many categories exist."""
     (count,) = (
         snapshot.about(TAXONOMY)
         .execute(

@@ -8,7 +8,6 @@ class DemoClock:
         self._now = start
 
     def now(self) -> int:
-        """Return the current time of the clock."""
         return self._now
 
     def set(self, at: int) -> None:

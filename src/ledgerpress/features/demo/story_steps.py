@@ -32,7 +32,6 @@ class Stage:
         self._ids = {("actor", OPERATOR_STEPS): OPERATOR.id}
 
     def put(self, kind: str, name: str, subject_id: str) -> None:
-        """Store the id of what a step created."""
         self._ids[kind, name] = subject_id
 
     def id(self, kind: str, name: str) -> str:
@@ -43,7 +42,6 @@ class Stage:
         return CategoryRef(id=self.id("category", name))
 
     def authors(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the ids of a by-line."""
         return tuple(self.id("author", name) for name in names)
 
     def before(self, days: int) -> int:

@@ -91,7 +91,6 @@ class _Changes:
             self._withdrawn.append((header.position, event.header.get("position")))
 
     def flush(self) -> None:
-        """Write buffered rows."""
         write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
         write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
         write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)

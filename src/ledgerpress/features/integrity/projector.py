@@ -51,7 +51,6 @@ class _Subtrees:
         self._waiting[level, (size >> level) - 1] = node
 
     def flush(self) -> None:
-        """Write buffered rows."""
         write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
 
     def _stored(self, level: int, number: int) -> bytes | None:

@@ -53,9 +53,7 @@ class OpenStore(Protocol):
         """The clock that the store was opened with."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Read the views as of one position."""
-        ...
+    def snapshot(self) -> AbstractContextManager[Snapshot]: ...
 
 
 class ImportSession:

@@ -153,7 +153,6 @@ class _CategoryCommand(PostCommand[CategoryFacts]):
     category: CategoryRef
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> CategoryFacts:
-        """Return the category. Raises `Rejection`."""
         taxonomy = (await context.load(TAXONOMY)).state
         category = taxonomy.find(self.category, field="category")
         return CategoryFacts(category_id=category.id, equivalents=taxonomy.equivalents(category.id))
@@ -166,7 +165,6 @@ class CategorizePost(_CategoryCommand):
     fingerprint_name: ClassVar[str] = "CategorizePost"
 
     def change(self, post: Post, facts: CategoryFacts) -> tuple[Event, ...]:
-        """Return the event, unless the post is in the category already."""
         return categorize(post, facts.category_id, facts.equivalents)
 
 
@@ -177,7 +175,6 @@ class UncategorizePost(_CategoryCommand):
     fingerprint_name: ClassVar[str] = "UncategorizePost"
 
     def change(self, post: Post, facts: CategoryFacts) -> tuple[Event, ...]:
-        """Return an event for each of the category's ids under which the post is in it."""
         return uncategorize(post, facts.equivalents)
 
 
@@ -216,7 +213,6 @@ class ArchivePost(TimedCommand):
     allows_archived = True
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, unless the post is archived already."""
         is_archived = post.lifecycle.status is PostStatus.ARCHIVED
         return () if is_archived else (PostArchived(post_id=post.id),)
 

@@ -89,7 +89,6 @@ def article_list(
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
-    """Return all that the page of an article shows."""
     body = render(article_queries.markdown(snapshot, article.body))
     was_updated = article.updated_at > article.published_at
     return ArticleContent(

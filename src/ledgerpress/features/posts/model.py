@@ -71,14 +71,10 @@ class PostReverted(ContentChanged, frozen=True, kw_only=True):
 
 
 class PostCategorized(PostChange, frozen=True):
-    """The post is in a category from now on."""
-
     category_id: str
 
 
 class PostUncategorized(PostChange, frozen=True):
-    """The post is in a category no longer."""
-
     category_id: str
 
 
@@ -168,8 +164,6 @@ EMPTY: Final = {field.name: field.empty for field in CONTENT}
 
 
 class PostStatus(StrEnum):
-    """Where a post stands."""
-
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
     UNPUBLISHED = "UNPUBLISHED"

@@ -124,7 +124,6 @@ class _Posts:
                 self._put_state(post_id, recorded, state)
 
     def flush(self) -> None:
-        """Write buffered rows."""
         for table, rows in self._rows.items():
             write_all(self._db, _INSERTS[table], rows)
         for table_rows in (self._articles, self._slugs, self._categories):

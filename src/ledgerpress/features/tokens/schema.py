@@ -89,8 +89,6 @@ class TokenQueries:
 
 @strawberry.input
 class TokenCreateInput(MutationInput):
-    """A new API token."""
-
     name: str = strawberry.field(description="What it is for; the history tells it.")
     role: RoleEnum  # type: ignore[valid-type]
     scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]

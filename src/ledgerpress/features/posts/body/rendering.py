@@ -111,7 +111,6 @@ def teaser_of(markdown: str) -> str:
 
 
 def forget() -> None:
-    """Clear the caches."""
     _teasers.clear()
     _bodies.clear()
 

@@ -79,8 +79,6 @@ class PostEditInput(_PostInput):
 
 @strawberry.input
 class PostCategorizeInput(_PostInput):
-    """A post and a category to put it into."""
-
     category: CategoryBy
 
     def command(self) -> commands.CategorizePost:
@@ -89,8 +87,6 @@ class PostCategorizeInput(_PostInput):
 
 @strawberry.input
 class PostUncategorizeInput(_PostInput):
-    """A post and a category to take it out of."""
-
     category: CategoryBy
 
     def command(self) -> commands.UncategorizePost:
@@ -114,8 +110,6 @@ class PostPublishInput(_PostInput):
 
 @strawberry.input
 class PostUnpublishInput(_PostInput):
-    """A post whose article is to be withdrawn from readers."""
-
     def command(self) -> commands.UnpublishPost:
         return commands.UnpublishPost(post_id=self.post_id)
 
@@ -128,8 +122,6 @@ class PostArchiveInput(_PostInput):
 
 @strawberry.input
 class PostUnarchiveInput(_PostInput):
-    """An archived post to bring back."""
-
     def command(self) -> commands.UnarchivePost:
         return commands.UnarchivePost(post_id=self.post_id)
 
