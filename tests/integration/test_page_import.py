@@ -33,7 +33,7 @@ from ledgerpress.features.posts.commands import (
     UncategorizePost,
 )
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
-from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings

@@ -22,7 +22,7 @@ from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
 from ledgerpress.eventlog.leases.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.features.integrity.merkle_queries import tree_head
+from ledgerpress.features.integrity.merkle_tree import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.authors import model as authors
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.model import Taxonomy
 from ledgerpress.features.categories.model import evolve as evolve_taxonomy

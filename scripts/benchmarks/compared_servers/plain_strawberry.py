@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.body.rendering import derived_teaser, render

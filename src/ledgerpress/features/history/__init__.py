@@ -9,7 +9,6 @@ from ledgerpress.features.history import projector
 FEATURE: Final = Feature(
     name="history",
     requires=("site", "actors", "authors", "categories", "posts"),
-    # --- writing ---
     # --- views ---
     projectors=(projector.ChangesProjector(),),
     recent_events=queries.recent_events,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.log_events import SKIP
-from ledgerpress.features.actors.queries import actor_topic
-from ledgerpress.features.authors.queries import author_topic
+from ledgerpress.features.actors.read_model import actor_topic
+from ledgerpress.features.authors.read_model import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.response_cache_topics import post_topic
 from ledgerpress.views.declarations import RecentEvent

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ledgerpress.features.authors import queries as authors_queries
-from ledgerpress.features.authors.queries import Author
+from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors.read_model import Author
 from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
 from ledgerpress.features.posts.listings import EVERY_ARTICLE

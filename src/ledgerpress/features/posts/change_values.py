@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.features.authors import queries as authors
+from ledgerpress.features.authors import read_model as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.model import CONTENT

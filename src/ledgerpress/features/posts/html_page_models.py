@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories.html_navigation import category_link
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render

@@ -7,7 +7,8 @@ import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.tokens import commands, queries
+from ledgerpress.features.tokens import commands
+from ledgerpress.features.tokens import read_model as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution, runs
 from ledgerpress.graphql.event_loader import EventAccess

@@ -3,7 +3,7 @@
 import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Permission
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries

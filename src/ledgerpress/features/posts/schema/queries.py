@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
