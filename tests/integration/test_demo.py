@@ -18,8 +18,7 @@ from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
-from ledgerpress.features.demo.clock import DemoClock
-from ledgerpress.features.demo.load import DEMO_WEEKS, StoreNotEmpty, load_demo
+from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries

@@ -15,15 +15,19 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.commands import (
-    ArchivePost,
     CategorizePost,
     CategoryFacts,
+    ContentFacts,
     CreatePost,
     EditPost,
     NewPostFacts,
+    PostCommand,
+    UncategorizePost,
+)
+from ledgerpress.features.posts.lifecycle_commands import (
+    ArchivePost,
     PublishPost,
     UnarchivePost,
-    UncategorizePost,
     UnpublishPost,
 )
 from ledgerpress.features.posts.model import (
@@ -42,7 +46,6 @@ from ledgerpress.features.posts.model import (
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.features.posts.post_command import ContentFacts, PostCommand
 from ledgerpress.features.registry import event_codec
 from tests.user_errors import refused
 

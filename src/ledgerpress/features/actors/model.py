@@ -12,18 +12,24 @@ from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
 class ActorKind(StrEnum):
+    """What an actor is."""
+
     HUMAN = "human"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
     SYSTEM = "system"
 
 
 class ActorRegistered(Event, frozen=True):
+    """An actor is known from now on."""
+
     actor_id: str
     kind: ActorKind
     name: str
 
 
 class ActorRenamed(Event, frozen=True):
+    """The actor goes by another name."""
+
     actor_id: str
     name: str
 

@@ -9,11 +9,15 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 
 
 class AuthorRegistered(Event, frozen=True):
+    """An author is known from now on."""
+
     author_id: str
     name: str
 
 
 class AuthorRenamed(Event, frozen=True):
+    """The author goes by another name."""
+
     author_id: str
     name: str
 

@@ -23,6 +23,8 @@ ERROR_CODES: Final = (CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CATEGORY_TOO_DEEP)
 
 
 class CategoryCreated(Event, frozen=True):
+    """A category exists."""
+
     category_id: str
     slug: str
     name: str
@@ -39,6 +41,8 @@ class CategoryRenamed(Event, frozen=True):
 
 
 class CategoryDescribed(Event, frozen=True):
+    """The category has another description, or none."""
+
     category_id: str
     description: str | None
 

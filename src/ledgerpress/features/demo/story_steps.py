@@ -15,6 +15,7 @@ from ledgerpress.features.categories import commands as tree
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import lifecycle_commands
 from ledgerpress.features.site.commands import NameSite
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -170,7 +171,7 @@ def edit(
 def publish(key: str, *, days_before: int | None = None, correction: str | None = None) -> Act:
     """Publish a post, dated so many days before the story begins where that is given."""
     return Act(
-        lambda stage: posts.PublishPost(
+        lambda stage: lifecycle_commands.PublishPost(
             post_id=stage.id("post", key),
             published_at=None if days_before is None else stage.before(days_before),
             correction=correction,
@@ -179,15 +180,15 @@ def publish(key: str, *, days_before: int | None = None, correction: str | None 
 
 
 def unpublish(key: str) -> Act:
-    return Act(lambda stage: posts.UnpublishPost(post_id=stage.id("post", key)))
+    return Act(lambda stage: lifecycle_commands.UnpublishPost(post_id=stage.id("post", key)))
 
 
 def archive(key: str) -> Act:
-    return Act(lambda stage: posts.ArchivePost(post_id=stage.id("post", key)))
+    return Act(lambda stage: lifecycle_commands.ArchivePost(post_id=stage.id("post", key)))
 
 
 def bring_back(key: str) -> Act:
-    return Act(lambda stage: posts.UnarchivePost(post_id=stage.id("post", key)))
+    return Act(lambda stage: lifecycle_commands.UnarchivePost(post_id=stage.id("post", key)))
 
 
 def file_under(key: str, name: str) -> Act:

@@ -13,5 +13,5 @@ FEATURE: Final = Feature(
     projectors=(projector.ChangesProjector(),),
     recent_events=queries.recent_events,
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.history.schema.schema_contribution:SCHEMA",
+    schema="ledgerpress.features.history.schema:SCHEMA",
 )

@@ -6,6 +6,7 @@ from ledgerpress.feature import Feature
 from ledgerpress.features.posts import (
     change_values,
     commands,
+    lifecycle_commands,
     listings,
     model,
     projector,
@@ -18,7 +19,7 @@ FEATURE: Final = Feature(
     requires=("slugs", "authors", "categories"),
     # --- writing ---
     events=model.EVENTS,
-    commands=(*commands.COMMANDS, *restore_revert_commands.COMMANDS),
+    commands=(*commands.COMMANDS, *lifecycle_commands.COMMANDS, *restore_revert_commands.COMMANDS),
     error_codes=model.ERROR_CODES,
     # --- views ---
     projectors=(projector.PostsProjector(),),
@@ -27,6 +28,6 @@ FEATURE: Final = Feature(
     hidden=(listings.HIDDEN,),
     subjects=(change_values.SUBJECT,),
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.posts.schema.schema_contribution:SCHEMA",
+    schema="ledgerpress.features.posts.schema:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",
 )

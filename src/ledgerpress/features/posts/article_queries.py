@@ -7,16 +7,13 @@ from typing import Any, Final
 
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.read_model import Author
-from ledgerpress.features.posts import content_rows
-from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.posts.response_cache_topics import article_topic, public_slug_topic
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
-_COLUMNS: Final = f"""
-    post.seq, post.id, article.published_at, article.updated_at, {content_rows.COLUMNS}
-"""
+_COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
 _ARTICLE: Final = """
     SELECT {columns}
     FROM post

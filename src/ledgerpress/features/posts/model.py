@@ -71,10 +71,14 @@ class PostReverted(ContentChanged, frozen=True, kw_only=True):
 
 
 class PostCategorized(PostChange, frozen=True):
+    """The post is in a category from now on."""
+
     category_id: str
 
 
 class PostUncategorized(PostChange, frozen=True):
+    """The post is in a category no longer."""
+
     category_id: str
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
-from ledgerpress.features.posts.content_rows import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.posts.listings import EVERY_POST, status_key
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.features.posts.response_cache_topics import categories_topic, post_slug_topic, post_topic
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot

@@ -5,14 +5,18 @@ brought them, so that nothing is copied when only a status or a category changes
 """
 
 import sqlite3
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import UNSET
 
+from ledgerpress.commands.versioned_content import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts import content_rows
 from ledgerpress.features.posts.model import (
+    CONTENT,
     DRAFT,
     ContentChanged,
     Lifecycle,
@@ -30,13 +34,59 @@ from ledgerpress.features.posts.model import (
 from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRow:
+    """The content of a post or an article. `body` is the position of its body's text."""
+
+    slug: str
+    title: str
+    teaser: str | None
+    body: int
+    author_ids: tuple[str, ...]
+
+
+_ContentValues: TypeAlias = tuple[Any, ...]
+_NAMES: Final = tuple(field.name for field in CONTENT)
+_SLUG: Final = _NAMES.index("slug")
+"""The place of the slug among the `COLUMNS`."""
+COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
+_INSERT_CONTENT: Final = (
+    f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
+)
+_SELECT_CONTENT: Final = f"SELECT {COLUMNS} FROM content WHERE position = ?"  # noqa: S608
+_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+def values_of_row(row: Iterable[Any]) -> Values:
+    """Return the fields of a `ContentRow` from the values of `COLUMNS`."""
+    values = dict(zip(_NAMES, row, strict=True))
+    values["author_ids"] = _author_ids.decode(values["author_ids"])
+    return values
+
+
+def _row_after(old: _ContentValues, event: PostCreated | ContentChanged, position: int) -> _ContentValues:
+    """Return the stored values of `COLUMNS` after an event at `position`; a value that it does not bring stays."""
+    row = list[Any]()
+    for index, name in enumerate(_NAMES):
+        value = getattr(event, name)
+        if value is UNSET:
+            value = old[index]
+        elif name == "body":
+            value = position
+        elif name == "author_ids":
+            value = msgspec.json.encode(value).decode()
+        row.append(value)
+    return tuple(row)
+
+
 _State: TypeAlias = tuple[int, int, Lifecycle]
 """seq, the position of the content, the lifecycle."""
 
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
     "body": "INSERT INTO body VALUES (?, ?)",
-    "content": content_rows.INSERT,
+    "content": _INSERT_CONTENT,
     "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
 }
@@ -56,13 +106,17 @@ class PostsProjector:
     """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
 
     name: Final = "posts"
-    version: Final = 1 + (content_rows.VERSION - 1)
-    schema: Final = f"""
+    version: Final = 1
+    schema: Final = """
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
-        {content_rows.SCHEMA}
+        CREATE TABLE content (
+            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
+            body INTEGER NOT NULL,              -- the position of the body
+            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
+        ) STRICT;
         CREATE TABLE post_state (
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
             version INTEGER NOT NULL, status TEXT NOT NULL,
@@ -101,7 +155,7 @@ class _Posts:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._states: dict[str, _State] = {}
-        self._contents: dict[int, content_rows.Row] = {}
+        self._contents: dict[int, _ContentValues] = {}
         self._articles = TemporalRows(db, _ARTICLES)
         self._slugs = TemporalRows(db, _SLUGS)
         self._categories = TemporalRows(db, _CATEGORIES)
@@ -135,7 +189,7 @@ class _Posts:
         self._categories.begin(at)
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
-        self._put_content(at, content_rows.row_after((), event, at))
+        self._put_content(at, _row_after((), event, at))
         self._put_state(event.post_id, recorded, (at, at, DRAFT))
         self._open_slug(event.slug, at, at)
 
@@ -167,7 +221,7 @@ class _Posts:
 
     def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
         old, slug = self._content(content), event.slug
-        old_slug = old[content_rows.SLUG]
+        old_slug = old[_SLUG]
         if event.body is not UNSET:
             self._rows["body"].append((at, event.body))
         if slug is not UNSET and slug != old_slug:
@@ -175,7 +229,7 @@ class _Posts:
             if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
                 self._slugs.close(at, old_slug)
             self._open_slug(slug, seq, at)
-        self._put_content(at, content_rows.row_after(old, event, at))
+        self._put_content(at, _row_after(old, event, at))
 
     def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
         at, now = recorded.position, recorded.header.recorded_at
@@ -183,7 +237,7 @@ class _Posts:
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
         self._articles.close(at, seq)
         self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        held = self._slugs.find(self._content(content)[content_rows.SLUG])
+        held = self._slugs.find(self._content(content)[_SLUG])
         if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
             held[_PUBLIC_FROM] = at
             self._slugs.put(held)
@@ -216,9 +270,10 @@ class _Posts:
         row = (seq, at, version, status, content, revision, live_revision, published_at)
         self._rows["post_state"].append(row)
 
-    def _content(self, position: int) -> content_rows.Row:
-        return self._contents.get(position) or content_rows.row_at(self._db, position)
+    def _content(self, position: int) -> _ContentValues:
+        content: _ContentValues | None = self._contents.get(position)
+        return content or self._db.execute(_SELECT_CONTENT, (position,)).fetchone()
 
-    def _put_content(self, position: int, content: content_rows.Row) -> None:
+    def _put_content(self, position: int, content: _ContentValues) -> None:
         self._contents[position] = content
         self._rows["content"].append((position, *content))

@@ -21,7 +21,16 @@ from ledgerpress.commands.versioned_content import (
 )
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
-from ledgerpress.features.posts.commands import categorize, uncategorize
+from ledgerpress.features.posts.commands import (
+    WRITE_POSTS,
+    ContentFacts,
+    PostCommand,
+    categorize,
+    changed,
+    check_own_post,
+    slug_change,
+    uncategorize,
+)
 from ledgerpress.features.posts.model import (
     CONTENT,
     CONTENT_EVENTS,
@@ -35,14 +44,6 @@ from ledgerpress.features.posts.model import (
     PostRestored,
     PostReverted,
     PostUncategorized,
-)
-from ledgerpress.features.posts.post_command import (
-    WRITE_POSTS,
-    ContentFacts,
-    PostCommand,
-    changed,
-    check_own_post,
-    slug_change,
 )
 from ledgerpress.features.slugs.model import SLUG_TAKEN
 

@@ -9,6 +9,8 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 
 
 class SiteNamed(Event, frozen=True):
+    """The site has a name."""
+
     name: str
 
 

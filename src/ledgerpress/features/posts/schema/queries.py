@@ -9,9 +9,16 @@ from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
-from ledgerpress.features.posts.schema.post import Post, PostStatusEnum, listed_posts, post_of
-from ledgerpress.features.posts.schema.visibility import moment_of_posts
+from ledgerpress.features.posts.schema.types import (
+    Article,
+    Post,
+    PostStatusEnum,
+    article_of,
+    listed_articles,
+    listed_posts,
+    moment_of_posts,
+    post_of,
+)
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest

@@ -4,7 +4,7 @@ import strawberry
 
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
+from ledgerpress.features.posts.schema.types import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.subscriptions.subscription_step import (
