@@ -90,7 +90,7 @@ def titled(store: Store, title: str) -> Article:
 
 def body_of(store: Store, article: Article) -> str:
     with store.snapshot() as snapshot:
-        return article_queries.markdown(snapshot, article.body)
+        return post_queries.markdown(snapshot, article.body)
 
 
 def categories_of(store: Store, article: Article) -> list[str]:

@@ -67,7 +67,7 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert (post.seq, post.created_at, post.version) == (expected.seq, expected.created_at, expected.version)
     assert (post.status, post.has_unpublished_changes) == (expected.status, expected.changed)
     assert (post.slug, post.title, post.teaser) == (expected.slug, expected.title, expected.teaser)
-    assert (post.author_ids, article_queries.markdown(snapshot, post.body)) == (
+    assert (post.author_ids, post_queries.markdown(snapshot, post.body)) == (
         expected.authors,
         expected.body,
     )
@@ -81,7 +81,7 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         return
     live = expected.article
     assert (article.slug, article.title, article.teaser) == (live.slug, live.title, live.teaser)
-    assert (article.author_ids, article_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
+    assert (article.author_ids, post_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
     assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
     assert article_queries.previous_slugs(snapshot, article) == room.previous_slugs(expected)
     notes = [(one.at, one.note) for one in article_queries.corrections(snapshot, article)]

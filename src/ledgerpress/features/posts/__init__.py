@@ -4,13 +4,13 @@ from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.posts import (
-    change_values,
+    cache_invalidation,
     commands,
     lifecycle_commands,
     listings,
     model,
+    post_queries,
     projector,
-    response_cache_topics,
     restore_revert_commands,
 )
 
@@ -24,9 +24,9 @@ FEATURE: Final = Feature(
     # --- views ---
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),
-    dependencies=(response_cache_topics.DEPENDENCIES,),
+    dependencies=(cache_invalidation.DEPENDENCIES,),
     hidden=(listings.HIDDEN,),
-    subjects=(change_values.SUBJECT,),
+    subjects=(post_queries.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",

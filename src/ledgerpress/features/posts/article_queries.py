@@ -9,7 +9,7 @@ from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.read_model import Author
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
-from ledgerpress.features.posts.response_cache_topics import article_topic, public_slug_topic
+from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot
 
@@ -50,6 +50,16 @@ class Correction:
 
     at: int
     note: str
+
+
+def article_topic(key: int | str) -> Topic:
+    """Return the topic of what readers see of a post, named by the position of its creation, or by id."""
+    return Topic("article", key)
+
+
+def public_slug_topic(slug: str) -> Topic:
+    """Return the topic of the article that a slug leads to. No change of a draft invalidates it."""
+    return Topic("public slug", slug)
 
 
 def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
@@ -107,12 +117,6 @@ def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
         (article.seq, snapshot.position),
     )
     return [Correction(*row) for row in rows]
-
-
-def markdown(snapshot: Snapshot, body: int) -> str:
-    """Return the text of a body by the position that brought it, which never changes."""
-    (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
-    return str(text)
 
 
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:

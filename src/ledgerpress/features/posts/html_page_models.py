@@ -89,7 +89,7 @@ def article_list(
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
-    body = render(article_queries.markdown(snapshot, article.body))
+    body = render(post_queries.markdown(snapshot, article.body))
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
         title=article.title,
@@ -116,7 +116,7 @@ def article_href(slug: str) -> str:
 def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Card:
     teaser = article.teaser
     if teaser is None:
-        teaser = derived_teaser(render(article_queries.markdown(snapshot, article.body)).lead)
+        teaser = derived_teaser(render(post_queries.markdown(snapshot, article.body)).lead)
     return Card(
         title=article.title,
         href=article_href(article.slug),

@@ -15,7 +15,7 @@ from ledgerpress.features.categories.schema.category import Category, category_o
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
-from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference
 from ledgerpress.graphql.context import Context, PointInTime
@@ -169,7 +169,7 @@ async def blame_of(post: post_queries.Post, moment: PointInTime, context: Contex
     positions = dict[int, int]()
     for version, position in post_queries.body_versions(moment.snapshot, post.seq):
         positions[version] = position
-        body = article_queries.markdown(moment.snapshot, position)
+        body = post_queries.markdown(moment.snapshot, position)
         blamed = await asyncio.to_thread(follow, blamed, version, body)
     records = {
         version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans

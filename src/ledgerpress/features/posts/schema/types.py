@@ -229,7 +229,7 @@ class Post(ContentFields, Node):
 
     @strawberry.field
     def body(self) -> Body:
-        return Body(markdown=article_queries.markdown(self.moment.snapshot, self.record.body))
+        return Body(markdown=post_queries.markdown(self.moment.snapshot, self.record.body))
 
     @strawberry.field
     def categories(self) -> list[Category]:
