@@ -176,4 +176,4 @@ def _article(record: articles.Article) -> Article:
 def _teaser(record: articles.Article) -> str:
     if record.teaser is not None:
         return record.teaser
-    return derived_teaser(render(articles.markdown(_request.get().snapshot, record.body)).lead)
+    return derived_teaser(render(post_queries.markdown(_request.get().snapshot, record.body)).lead)

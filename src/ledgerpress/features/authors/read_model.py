@@ -103,6 +103,7 @@ LISTINGS: Final = ListingContribution(
     schema="""
         CREATE TABLE listed_author (id TEXT PRIMARY KEY, k INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    events=frozenset({AuthorRegistered, Withdrawn}),
     begin=_AuthorListings,
 )
 

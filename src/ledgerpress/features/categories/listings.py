@@ -224,4 +224,9 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._steps[k, scope, at] = n
 
 
-LISTINGS: Final = ListingContribution(name="categories", schema=_SCHEMA, begin=_CategoryListings)
+LISTINGS: Final = ListingContribution(
+    name="categories",
+    schema=_SCHEMA,
+    events=frozenset({CategoryCreated, CategoryMoved, CategoryMerged, CategoryDeleted}),
+    begin=_CategoryListings,
+)
