@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID
@@ -32,9 +32,6 @@ class ActorRenamed(Event, frozen=True):
 
     actor_id: str
     name: str
-
-
-ActorEvent: TypeAlias = ActorRegistered | ActorRenamed | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)

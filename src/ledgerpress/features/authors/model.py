@@ -1,7 +1,7 @@
 """Authors: the names in the by-line of an article."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands.stream_category import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -20,9 +20,6 @@ class AuthorRenamed(Event, frozen=True):
 
     author_id: str
     name: str
-
-
-AuthorEvent: TypeAlias = AuthorRegistered | AuthorRenamed | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,25 +34,13 @@ class OpenStore(Protocol):
     """The part of an open store that an import uses."""
 
     @property
-    def log(self) -> EventLog:
-        """The log."""
-        ...
-
+    def log(self) -> EventLog: ...
     @property
-    def codec(self) -> Codec[Event]:
-        """The codec of its events."""
-        ...
-
+    def codec(self) -> Codec[Event]: ...
     @property
-    def commands(self) -> CommandHandler:
-        """The command handler."""
-        ...
-
+    def commands(self) -> CommandHandler: ...
     @property
-    def clock(self) -> Clock:
-        """The clock that the store was opened with."""
-        ...
-
+    def clock(self) -> Clock: ...
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
 
 

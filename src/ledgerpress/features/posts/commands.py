@@ -20,21 +20,8 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
-from ledgerpress.features.posts.model import (
-    CONTENT,
-    POST_ARCHIVED,
-    POSTS,
-    PUBLISHED_AT_IN_FUTURE,
-    ContentChanged,
-    Post,
-    PostCategorized,
-    PostCreated,
-    PostEdited,
-    PostPublished,
-    PostStatus,
-    PostUncategorized,
-    evolve,
-)
+from ledgerpress.features.posts import model
+from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
@@ -56,9 +43,9 @@ class PostCommand(ABC, Generic[F]):
 
     def decide(self, post: Post, facts: F) -> tuple[Event, ...]:
         """Return the events, none if there is nothing to do. Raises `Rejection`."""
-        if post.lifecycle.status is PostStatus.ARCHIVED and not self.allows_archived:
+        if post.lifecycle.status is model.PostStatus.ARCHIVED and not self.allows_archived:
             message = "The post is archived: bring it back before changing it."
-            raise Rejection(POST_ARCHIVED, message, field=("id",))
+            raise Rejection(model.POST_ARCHIVED, message, field=("id",))
         return self.change(post, facts)
 
     @abstractmethod
@@ -73,7 +60,7 @@ class PostCommand(ABC, Generic[F]):
         post = await load_post(context, self.post_id)
         facts = await self.facts(context, post)
         events = self.decide(post.state, facts)
-        slug = next((event.slug for event in events if isinstance(event, ContentChanged)), UNSET)
+        slug = next((event.slug for event in events if isinstance(event, model.ContentChanged)), UNSET)
         slug_writes = () if slug is UNSET else await self.change_slug(context, post.state, slug, facts)
         return AppendPlan.of(post.state.id, post.write(events), *slug_writes)
 
@@ -92,7 +79,7 @@ class ContentFacts(Facts):
 
 
 def changed(
-    event: Callable[..., ContentChanged],
+    event: Callable[..., model.ContentChanged],
     post: Post,
     values: Mapping[str, Any],
     facts: ContentFacts,
@@ -108,27 +95,27 @@ def changed(
     after: Post | None = post
     if values or facts.added:
         change = event(post_id=post.id, **cause, **values)
-        events, after = (change, *facts.added), evolve(post, change)
+        events, after = (change, *facts.added), model.evolve(post, change)
     return events + publication(after, facts.now) if publish else events
 
 
 def publication(
     post: Post | None, now: int, *, published_at: int | None = None, correction: str | None = None
-) -> tuple[PostPublished, ...]:
+) -> tuple[model.PostPublished, ...]:
     """Return the publication of a post, if it changes what readers see. Without a date, the first one stays."""
     if post is None:
         return ()
     if published_at is not None and published_at > now:
         message = "publishedAt lies in the future; a post can be published now or with a past date."
-        raise Rejection(PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
+        raise Rejection(model.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
     correction = text_rules.optional_text(correction, field="correction", limit=text_rules.MAX_NOTE)
     lifecycle = post.lifecycle
     first = now if lifecycle.published_at is None else lifecycle.published_at
     date = first if published_at is None else published_at
-    is_live = lifecycle.status is PostStatus.PUBLISHED and not lifecycle.has_unpublished_changes
+    is_live = lifecycle.status is model.PostStatus.PUBLISHED and not lifecycle.has_unpublished_changes
     if is_live and date == lifecycle.published_at and correction is None:
         return ()
-    published = PostPublished(
+    published = model.PostPublished(
         post_id=post.id, revision=lifecycle.revision, published_at=date, correction=correction
     )
     return (published,)
@@ -200,9 +187,9 @@ class CreatePost:
     def decide(self, post: None, facts: NewPostFacts) -> tuple[Event, ...]:
         """Return the events of the new post. Raises `Rejection`."""
         values = checked(CONTENT, self) | {"slug": facts.slug}
-        created = PostCreated(post_id=facts.new_id, **values)
+        created = model.PostCreated(post_id=facts.new_id, **values)
         categorized = tuple(
-            PostCategorized(post_id=facts.new_id, category_id=category_id)
+            model.PostCategorized(post_id=facts.new_id, category_id=category_id)
             for category_id in dict.fromkeys(facts.category_ids)
         )
         if not self.publish:
@@ -210,7 +197,7 @@ class CreatePost:
                 message = "publishedAt is for a post that is published: say publish: true, or leave it out."
                 raise Rejection(ErrorCode.INVALID_VALUE, message, field=("publishedAt",))
             return created, *categorized
-        published = publication(evolve(post, created), facts.now, published_at=self.published_at)
+        published = publication(model.evolve(post, created), facts.now, published_at=self.published_at)
         return created, *categorized, *published
 
     async def plan(self, context: CommandContext) -> AppendPlan:
@@ -246,7 +233,7 @@ class EditPost(PostCommand[ContentFacts]):
     def change(self, post: Post, facts: ContentFacts) -> tuple[Event, ...]:
         """Return the edit, if it changes anything, and the publication of the result. Raises `Rejection`."""
         values = differing(checked(CONTENT, self), values_of(CONTENT, post.content))
-        return changed(PostEdited, post, values, facts, publish=self.publish)
+        return changed(model.PostEdited, post, values, facts, publish=self.publish)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> ContentFacts:
         """Check the authors, and return the changes of added content. Raises `Rejection`."""
@@ -299,16 +286,18 @@ class UncategorizePost(_CategoryCommand):
         return uncategorize(post, facts.equivalents)
 
 
-def categorize(post: Post, category_id: str, equivalents: frozenset[str]) -> tuple[PostCategorized, ...]:
+def categorize(
+    post: Post, category_id: str, equivalents: frozenset[str]
+) -> tuple[model.PostCategorized, ...]:
     """Return the event that puts a post into a category, unless it is in it under any of the `equivalents`."""
     is_in = bool(post.category_ids & equivalents)
-    return () if is_in else (PostCategorized(post_id=post.id, category_id=category_id),)
+    return () if is_in else (model.PostCategorized(post_id=post.id, category_id=category_id),)
 
 
-def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[PostUncategorized, ...]:
+def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[model.PostUncategorized, ...]:
     """Return the events that take a post out of a category under all of its ids."""
     return tuple(
-        PostUncategorized(post_id=post.id, category_id=category_id)
+        model.PostUncategorized(post_id=post.id, category_id=category_id)
         for category_id in sorted(post.category_ids & equivalents)
     )
 

@@ -8,15 +8,9 @@ from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.stream_category import LoadedStream
 from ledgerpress.eventlog.event import Event
+from ledgerpress.features.posts import model
 from ledgerpress.features.posts.commands import WRITE_POSTS, PostCommand, check_own_post, publication
-from ledgerpress.features.posts.model import (
-    POST_NOT_PUBLISHED,
-    Post,
-    PostArchived,
-    PostStatus,
-    PostUnarchived,
-    PostUnpublished,
-)
+from ledgerpress.features.posts.model import Post
 
 
 class TimedCommand(PostCommand[Facts]):
@@ -50,11 +44,11 @@ class UnpublishPost(TimedCommand):
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
         """Return the event, unless the post is unpublished already. Raises `Rejection`."""
-        if post.lifecycle.status is PostStatus.DRAFT:
+        if post.lifecycle.status is model.PostStatus.DRAFT:
             message = "The post has never been published."
-            raise Rejection(POST_NOT_PUBLISHED, message, field=("id",))
-        is_live = post.lifecycle.status is PostStatus.PUBLISHED
-        return (PostUnpublished(post_id=post.id),) if is_live else ()
+            raise Rejection(model.POST_NOT_PUBLISHED, message, field=("id",))
+        is_live = post.lifecycle.status is model.PostStatus.PUBLISHED
+        return (model.PostUnpublished(post_id=post.id),) if is_live else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +57,8 @@ class ArchivePost(TimedCommand):
     allows_archived = True
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        is_archived = post.lifecycle.status is PostStatus.ARCHIVED
-        return () if is_archived else (PostArchived(post_id=post.id),)
+        is_archived = post.lifecycle.status is model.PostStatus.ARCHIVED
+        return () if is_archived else (model.PostArchived(post_id=post.id),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +69,8 @@ class UnarchivePost(TimedCommand):
     allows_archived = True
 
     def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        is_archived = post.lifecycle.status is PostStatus.ARCHIVED
-        return (PostUnarchived(post_id=post.id),) if is_archived else ()
+        is_archived = post.lifecycle.status is model.PostStatus.ARCHIVED
+        return (model.PostUnarchived(post_id=post.id),) if is_archived else ()
 
 
 COMMANDS: Final = commands(

@@ -7,7 +7,7 @@ live one.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -101,8 +101,6 @@ class PostArchived(PostChange, frozen=True):
 class PostUnarchived(PostChange, frozen=True):
     """The post is brought back, unpublished."""
 
-
-PostEvent: TypeAlias = PostCreated | PostChange | Withdrawn
 
 EVENTS: Final = (
     EventType[Event]("post.created", 1, PostCreated),

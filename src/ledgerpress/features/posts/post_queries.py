@@ -211,7 +211,6 @@ def positions_written_by(
     snapshot: Snapshot,
     actor_id: str,
     status: PostStatus | None,
-    *,
     low: int,
     high: int,
     limit: int,

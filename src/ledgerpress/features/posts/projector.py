@@ -15,22 +15,7 @@ from msgspec import UNSET
 from ledgerpress.commands.versioned_content import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts.model import (
-    CONTENT,
-    DRAFT,
-    ContentChanged,
-    Lifecycle,
-    PostArchived,
-    PostCategorized,
-    PostChange,
-    PostCreated,
-    PostPublished,
-    PostStatus,
-    PostUncategorized,
-    PostUnpublished,
-    advance,
-    known_event,
-)
+from ledgerpress.features.posts import model
 from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
@@ -47,7 +32,7 @@ class ContentRow:
 
 
 _ContentValues: TypeAlias = tuple[Any, ...]
-_NAMES: Final = tuple(field.name for field in CONTENT)
+_NAMES: Final = tuple(field.name for field in model.CONTENT)
 _SLUG: Final = _NAMES.index("slug")
 """The place of the slug among the `COLUMNS`."""
 COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
@@ -65,7 +50,9 @@ def values_of_row(row: Iterable[Any]) -> Values:
     return values
 
 
-def _row_after(old: _ContentValues, event: PostCreated | ContentChanged, position: int) -> _ContentValues:
+def _row_after(
+    old: _ContentValues, event: model.PostCreated | model.ContentChanged, position: int
+) -> _ContentValues:
     """Return the stored values of `COLUMNS` after an event at `position`; a value that it does not bring stays."""
     row = list[Any]()
     for index, name in enumerate(_NAMES):
@@ -80,7 +67,7 @@ def _row_after(old: _ContentValues, event: PostCreated | ContentChanged, positio
     return tuple(row)
 
 
-_State: TypeAlias = tuple[int, int, Lifecycle]
+_State: TypeAlias = tuple[int, int, model.Lifecycle]
 """seq, the position of the content, the lifecycle."""
 
 _INSERTS: Final = {
@@ -163,11 +150,11 @@ class _Posts:
 
     def apply(self, recorded: Recorded[Event]) -> None:
         event = recorded.event
-        if isinstance(event, PostChange):
+        if isinstance(event, model.PostChange):
             state = self._state(event.post_id)
             if state:
                 self._changed(recorded, event, event.post_id, state)
-        elif isinstance(event, PostCreated):
+        elif isinstance(event, model.PostCreated):
             self._created(recorded, event)
         elif isinstance(event, Withdrawn) and event.type.startswith("post."):
             self._withdrawn(recorded, event)
@@ -183,43 +170,43 @@ class _Posts:
         for table_rows in (self._articles, self._slugs, self._categories):
             table_rows.flush()
 
-    def _created(self, recorded: Recorded[Event], event: PostCreated) -> None:
+    def _created(self, recorded: Recorded[Event], event: model.PostCreated) -> None:
         at, header = recorded.position, recorded.header
         self._articles.begin(at)
         self._categories.begin(at)
         self._rows["post"].append((at, event.post_id, header.recorded_at))
         self._rows["body"].append((at, event.body))
         self._put_content(at, _row_after((), event, at))
-        self._put_state(event.post_id, recorded, (at, at, DRAFT))
+        self._put_state(event.post_id, recorded, (at, at, model.DRAFT))
         self._open_slug(event.slug, at, at)
 
     def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
         at = recorded.position
         seq, content, lifecycle = state
         match event:
-            case ContentChanged():
+            case model.ContentChanged():
                 self._edit(seq, at, content, event)
                 content = at
-            case PostPublished():
+            case model.PostPublished():
                 self._publish(recorded, state, event)
-            case PostCategorized(category_id=category_id):
+            case model.PostCategorized(category_id=category_id):
                 if self._categories.find(seq, category_id) is None:
                     self._categories.put([seq, category_id, at, OPEN])
-            case PostUncategorized(category_id=category_id):
+            case model.PostUncategorized(category_id=category_id):
                 self._categories.close(at, seq, category_id)
-            case PostUnpublished() | PostArchived():
+            case model.PostUnpublished() | model.PostArchived():
                 self._articles.close(at, seq)
-        self._put_state(post_id, recorded, (seq, content, advance(lifecycle, event)))
+        self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event)))
 
     def _withdrawn(self, recorded: Recorded[Event], gone: Withdrawn) -> None:
         state = self._state(gone.subject_id)
-        event = known_event(gone, state and state[2])
-        if state is None and isinstance(event, PostCreated):
+        event = model.known_event(gone, state and state[2])
+        if state is None and isinstance(event, model.PostCreated):
             self._created(recorded, event)
-        elif state and not isinstance(event, PostCreated):
+        elif state and not isinstance(event, model.PostCreated):
             self._changed(recorded, event, gone.subject_id, state)
 
-    def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
+    def _edit(self, seq: int, at: int, content: int, event: model.ContentChanged) -> None:
         old, slug = self._content(content), event.slug
         old_slug = old[_SLUG]
         if event.body is not UNSET:
@@ -231,7 +218,7 @@ class _Posts:
             self._open_slug(slug, seq, at)
         self._put_content(at, _row_after(old, event, at))
 
-    def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
+    def _publish(self, recorded: Recorded[Event], state: _State, event: model.PostPublished) -> None:
         at, now = recorded.position, recorded.header.recorded_at
         seq, content, lifecycle = state
         updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
@@ -259,7 +246,7 @@ class _Posts:
             if row is None:
                 return None
             seq, content, status, *rest = row
-            state = seq, content, Lifecycle(PostStatus(status), *rest)
+            state = seq, content, model.Lifecycle(model.PostStatus(status), *rest)
         return state
 
     def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:

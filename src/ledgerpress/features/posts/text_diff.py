@@ -64,21 +64,6 @@ def difference(before: str, after: str) -> list[Span]:
     return list(_joined(spans))
 
 
-def applied(spans: Iterable[Span], before: str) -> str:
-    """Return the text that `spans` make of `before`. Raises `ValueError` where they belong to another text."""
-    at, after = 0, []
-    for kind, text in spans:
-        if kind is not SpanKind.INSERT:
-            if not before.startswith(text, at):
-                raise ValueError(f"the difference does not fit this text at character {at}")
-            at += len(text)
-        if kind is not SpanKind.DELETE:
-            after.append(text)
-    if at != len(before):
-        raise ValueError(f"the difference ends at character {at} of {len(before)}")
-    return "".join(after)
-
-
 def lines(text: str) -> list[str]:
     """Return the lines of a text, each with the U+000A that ends it."""
     *ended, last = text.split("\n")

@@ -1,7 +1,7 @@
 """API tokens: a program uses one to act for an actor. Only a hash of the secret is stored."""
 
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands.stream_category import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -28,9 +28,6 @@ class TokenRevoked(Event, frozen=True):
     """The token works no more."""
 
     token_id: str
-
-
-TokenEvent: TypeAlias = TokenCreated | TokenRevoked | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)

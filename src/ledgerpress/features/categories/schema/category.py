@@ -58,13 +58,8 @@ def load_category(moment: PointInTime, category_id: str) -> Category | None:
 
 def named_category(moment: PointInTime, global_id: str | None, slug: str | None) -> queries.Category | None:
     """Return the category that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
-    snapshot = moment.snapshot
     return global_ids.by_id_or_slug(
-        global_id,
-        slug,
-        "Category",
-        lambda category_id: queries.by_id(snapshot, category_id),
-        lambda slug: queries.by_slug(snapshot, slug),
+        global_id, slug, "Category", moment.snapshot, queries.by_id, queries.by_slug
     )
 
 

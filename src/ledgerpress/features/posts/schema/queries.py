@@ -1,6 +1,7 @@
 """The GraphQL queries for articles and posts."""
 
 from enum import Enum
+from functools import partial
 
 import strawberry
 
@@ -60,11 +61,7 @@ class PostQueries:
     ) -> Article | None:
         moment = moment_of(info.context, as_of)
         record = global_ids.by_id_or_slug(
-            id,
-            slug,
-            "Article",
-            lambda post_id: article_queries.by_id(moment.snapshot, post_id),
-            lambda slug: article_queries.by_slug(moment.snapshot, slug),
+            id, slug, "Article", moment.snapshot, article_queries.by_id, article_queries.by_slug
         )
         return article_of(record, moment) if record else None
 
@@ -103,11 +100,7 @@ class PostQueries:
     ) -> Post | None:
         moment = moment_of_posts(info.context, as_of)
         record = global_ids.by_id_or_slug(
-            id,
-            slug,
-            "Post",
-            lambda post_id: post_queries.by_id(moment.snapshot, post_id),
-            lambda slug: post_queries.by_slug(moment.snapshot, slug),
+            id, slug, "Post", moment.snapshot, post_queries.by_id, post_queries.by_slug
         )
         return post_of(record, moment) if record else None
 
@@ -131,29 +124,19 @@ def _filtered_articles(
     moment: PointInTime, filter: ArticleFilter, request: PageRequest, *, newest_first: bool
 ) -> Connection[Article]:
     """Return a page of the articles that a filter names. Raises `BadRequest` if it has more than one condition."""
-    conditions = [
-        value for value in (filter.category, filter.category_slug, filter.author) if value is not None
-    ]
-    if len(conditions) > 1:
+    conditions = (filter.category, filter.category_slug, filter.author)
+    if conditions.count(None) < 2:
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
-    snapshot = moment.snapshot
+    snapshot, keys, count = moment.snapshot, [EVERY_ARTICLE], None
     if filter.author is not None:
         author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
         keys = [author.seq] if author else []
-    elif conditions:
+    elif conditions.count(None) < len(conditions):
         category = named_category(moment, filter.category, filter.category_slug)
         descend = filter.include_descendants is not False
         keys = category_queries.listing_keys(snapshot, category, descend=descend) if category else []
-        return listed_articles(
-            moment,
-            keys,
-            request,
-            newest_first=newest_first,
-            count=lambda: (
-                category_queries.count_articles(snapshot, category, descend=descend) if category else 0
-            ),
-        )
-    else:
-        keys = [EVERY_ARTICLE]
-    count = None if keys else lambda: 0
-    return listed_articles(moment, keys, request, newest_first=newest_first, count=count)
+        if category:
+            count = partial(category_queries.count_articles, snapshot, category, descend=descend)
+    return listed_articles(
+        moment, keys, request, newest_first=newest_first, count=count if keys else lambda: 0
+    )

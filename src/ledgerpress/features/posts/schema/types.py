@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -282,25 +283,14 @@ def slug_differs(post: Post, position: int, version: int) -> bool:
 def listed_posts(moment: PointInTime, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
     """Return a page of the posts that the viewer sees, with a status if one is given, the newest first."""
     snapshot = moment.snapshot
-    if not moment.viewer.may(Permission.READ_POSTS):
-        return _own_posts(moment, own_actor_id(moment.viewer) or "", status, request)
-    page = read_page(snapshot, post_queries.listing_keys(status), request)
+    if moment.viewer.may(Permission.READ_POSTS):
+        page = read_page(snapshot, post_queries.listing_keys(status), request)
+        count = partial(post_queries.count_posts, snapshot, status)
+    else:
+        actor_id = own_actor_id(moment.viewer) or ""
+        read = partial(post_queries.positions_written_by, snapshot, actor_id, status)
+        page = read_page_by_position(read, request, high=snapshot.position)
+        count = partial(post_queries.count_written_by, snapshot, actor_id, status)
     records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
     nodes = [post_of(record, moment) if record else None for record in records]
-    return connect(page, nodes, lambda: post_queries.count_posts(snapshot, status))
-
-
-def _own_posts(
-    moment: PointInTime, actor_id: str, status: PostStatus | None, request: PageRequest
-) -> Connection[Post]:
-    snapshot = moment.snapshot
-    page = read_page_by_position(
-        lambda low, high, limit, newest_first: post_queries.positions_written_by(
-            snapshot, actor_id, status, low=low, high=high, limit=limit, newest_first=newest_first
-        ),
-        request,
-        high=snapshot.position,
-    )
-    records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
-    nodes = [post_of(record, moment) if record else None for record in records]
-    return connect(page, nodes, lambda: post_queries.count_written_by(snapshot, actor_id, status))
+    return connect(page, nodes, count)
