@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 

@@ -64,15 +64,11 @@ class Actor:
 
 
 def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
-    row = (
-        snapshot.about(actor_topic(actor_id))
-        .execute(
-            "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
-            " ORDER BY from_pos DESC LIMIT 1",
-            (actor_id, snapshot.position),
-        )
-        .fetchone()
+    query = (
+        "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
+        " ORDER BY from_pos DESC LIMIT 1"
     )
+    row = snapshot.about(actor_topic(actor_id)).execute(query, (actor_id, snapshot.position)).fetchone()
     return Actor(*row) if row else None
 
 

@@ -132,15 +132,11 @@ class Author:
 
 
 def author(snapshot: Snapshot, author_id: str) -> Author | None:
-    row = (
-        snapshot.about(author_topic(author_id))
-        .execute(
-            "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
-            " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1",
-            (author_id, snapshot.position),
-        )
-        .fetchone()
+    query = (
+        "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
+        " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1"
     )
+    row = snapshot.about(author_topic(author_id)).execute(query, (author_id, snapshot.position)).fetchone()
     return Author(*row) if row else None
 
 
@@ -159,11 +155,8 @@ def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
 
 
 def count_authors(snapshot: Snapshot) -> int:
-    (count,) = (
-        snapshot.about(AUTHORS)
-        .execute("SELECT count(*) FROM author WHERE seq <= ?", (snapshot.position,))
-        .fetchone()
-    )
+    query = "SELECT count(*) FROM author WHERE seq <= ?"
+    (count,) = snapshot.about(AUTHORS).execute(query, (snapshot.position,)).fetchone()
     return int(count)
 
 

@@ -72,17 +72,8 @@ class _Changes:
         subject = keys.get(about) or self._key(about)
         represented = header.on_behalf_of_actor_id
         on_behalf_of = None if represented is None else self._key(represented)
-        self._changes.append(
-            (
-                header.position,
-                subject,
-                header.stream_version,
-                type_,
-                actor,
-                on_behalf_of,
-                header.recorded_at,
-            )
-        )
+        version, at = header.stream_version, header.recorded_at
+        self._changes.append((header.position, subject, version, type_, actor, on_behalf_of, at))
         category_id = getattr(event, "category_id", None)
         if category_id is not None and header.stream.startswith("post."):
             category = self._key(f"category.{category_id}")

@@ -24,6 +24,9 @@ _ARTICLE: Final = """
 """
 _BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?")
 _BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
+_SEQ_OF_SLUG: Final = (
+    "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
+)
 _BY_SEQS: Final = f"""
     SELECT {_COLUMNS}
     FROM json_each(?1) AS wanted
@@ -69,11 +72,8 @@ def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
-    rows = (
-        snapshot.about(*map(article_topic, seqs))
-        .execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
-        .fetchall()
-    )
+    db = snapshot.about(*map(article_topic, seqs))
+    rows = db.execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
     articles = {row[0]: _article_of(row) for row in rows}
     shown = snapshot.only.among(seqs) if snapshot.only else articles
     return [articles.get(seq) if seq in shown else None for seq in seqs]
@@ -90,14 +90,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     It executes as many statements for a slug that nothing has, one of a draft and one of an article that is no longer
     public, so that the time taken does not reveal which exist.
     """
-    row = (
-        snapshot.about(public_slug_topic(slug))
-        .execute(
-            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
-            (slug, snapshot.position, snapshot.position, snapshot.position),
-        )
-        .fetchone()
-    )
+    row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 
 
@@ -128,22 +121,14 @@ def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     db = snapshot.about(article_topic(key))
     row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
-    if row is None:
-        return None
-    if snapshot.only and not snapshot.only.among([row[0]]):
-        return None
-    return _article_of(row)
+    is_hidden = row is None or (snapshot.only and not snapshot.only.among([row[0]]))
+    return None if is_hidden else _article_of(row)
 
 
 def _article_of(row: tuple[Any, ...]) -> Article:
     seq, post_id, published_at, updated_at, *content = row
-    return Article(
-        seq=seq,
-        id=post_id,
-        published_at=published_at,
-        updated_at=updated_at,
-        **values_of_row(content),
-    )
+    values = values_of_row(content)
+    return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
 def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:

@@ -83,14 +83,8 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
 
     It executes as many statements for a slug that leads nowhere, so that the time taken does not reveal which exist.
     """
-    row = (
-        snapshot.about(post_slug_topic(slug))
-        .execute(
-            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
-            (slug, snapshot.position, snapshot.position),
-        )
-        .fetchone()
-    )
+    query = "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+    row = snapshot.about(post_slug_topic(slug)).execute(query, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 
 
@@ -108,14 +102,8 @@ def created_by(snapshot: Snapshot, seq: int) -> str | None:
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
     """Return the position that brought a post to a version."""
-    row = (
-        snapshot.about(post_topic(seq))
-        .execute(
-            "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
-            (seq, version, snapshot.position),
-        )
-        .fetchone()
-    )
+    query = "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?"
+    row = snapshot.about(post_topic(seq)).execute(query, (seq, version, snapshot.position)).fetchone()
     return row[0] if row else None
 
 
@@ -145,11 +133,8 @@ def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
 
 def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     """Return the categories that each of the posts is in, by name, each once."""
-    rows = (
-        snapshot.about(*map(categories_topic, seqs))
-        .execute(_CATEGORIES, (json.dumps(seqs), snapshot.position))
-        .fetchall()
-    )
+    db = snapshot.about(*map(categories_topic, seqs))
+    rows = db.execute(_CATEGORIES, (json.dumps(seqs), snapshot.position)).fetchall()
     ids = dict.fromkeys(category_id for _, category_id in rows)
     known = {category_id: categories.by_id(snapshot, category_id) for category_id in ids}
     # Two ids may stand for one category, into which others were merged.

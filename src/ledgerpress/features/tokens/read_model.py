@@ -19,19 +19,10 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
     match recorded.event:
         case TokenCreated() as made:
             scopes = None if made.scopes is None else msgspec.json.encode(made.scopes).decode()
+            named = (made.token_id, made.actor_id, made.name, made.role)
             db.execute(
                 "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (
-                    position,
-                    made.token_id,
-                    made.actor_id,
-                    made.name,
-                    made.role,
-                    made.secret_hash,
-                    scopes,
-                    made.expires_at,
-                    at,
-                ),
+                (position, *named, made.secret_hash, scopes, made.expires_at, at),
             )
         case Withdrawn(type="token.created") as gone:
             db.execute(
