@@ -7,10 +7,9 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.actors.model import ActorRegistered, ActorRenamed
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, FieldValues, Subject, plain
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import (
     DependencyRule,
     FieldValues,
@@ -19,7 +18,7 @@ from ledgerpress.views.declarations import (
 )
 from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
+from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
 from ledgerpress.views.snapshot import Snapshot

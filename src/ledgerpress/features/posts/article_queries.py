@@ -9,9 +9,8 @@ from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.read_model import Author
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot
+from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
 
 _COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
 _ARTICLE: Final = """

@@ -11,10 +11,9 @@ from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.posts.listings import EVERY_POST, status_key
 from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot
+from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
 
 _POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
