@@ -16,7 +16,8 @@ from ledgerpress.commands.roles_and_permissions import ANONYMOUS
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.body.rendering import derived_teaser, render
+from ledgerpress.features.posts.body.plain_text import derived_teaser
+from ledgerpress.features.posts.body.rendering import render
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context

@@ -179,25 +179,18 @@ def publish(key: str, *, days_before: int | None = None, correction: str | None 
     )
 
 
-def unpublish(key: str) -> Act:
-    return Act(lambda stage: lifecycle_commands.UnpublishPost(post_id=stage.id("post", key)))
+def _on_post(command: Callable[..., Command]) -> Callable[[str], Act]:
+    return lambda key: Act(lambda stage: command(post_id=stage.id("post", key)))
 
 
-def archive(key: str) -> Act:
-    return Act(lambda stage: lifecycle_commands.ArchivePost(post_id=stage.id("post", key)))
-
-
-def bring_back(key: str) -> Act:
-    return Act(lambda stage: lifecycle_commands.UnarchivePost(post_id=stage.id("post", key)))
-
-
-def file_under(key: str, name: str) -> Act:
-    return Act(
-        lambda stage: posts.CategorizePost(post_id=stage.id("post", key), category=stage.category(name))
+def _on_post_and_category(command: Callable[..., Command]) -> Callable[[str, str], Act]:
+    return lambda key, name: Act(
+        lambda stage: command(post_id=stage.id("post", key), category=stage.category(name))
     )
 
 
-def take_out_of(key: str, name: str) -> Act:
-    return Act(
-        lambda stage: posts.UncategorizePost(post_id=stage.id("post", key), category=stage.category(name))
-    )
+unpublish: Final = _on_post(lifecycle_commands.UnpublishPost)
+archive: Final = _on_post(lifecycle_commands.ArchivePost)
+bring_back: Final = _on_post(lifecycle_commands.UnarchivePost)
+file_under: Final = _on_post_and_category(posts.CategorizePost)
+take_out_of: Final = _on_post_and_category(posts.UncategorizePost)

@@ -5,7 +5,8 @@ from typing import Final
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.history.schema.added_fields import CategoryFields, PostFields
-from ledgerpress.features.history.schema.root_fields import ChangeQueries, ChangeSubscriptions
+from ledgerpress.features.history.schema.queries import ChangeQueries
+from ledgerpress.features.history.schema.subscriptions import ChangeSubscriptions
 from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.graphql.declarations import SchemaContribution
 

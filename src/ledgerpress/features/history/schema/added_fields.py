@@ -7,8 +7,8 @@ import strawberry
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change
-from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
 from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
+from ledgerpress.features.history.schema.queries import ChangeOrder, listed_changes
 from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.relay.connection import Connection

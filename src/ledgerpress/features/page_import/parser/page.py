@@ -24,8 +24,6 @@ from ledgerpress.features.page_import.parser.lines import (
 )
 from ledgerpress.features.page_import.parser.recent_posts import ParsedTeaser, parse_recent, split_recent
 
-__all__ = ["PageUnreadable", "ParsedArticle", "ParsedPage", "ParsedTeaser", "parse_page"]
-
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _SEE_MORE: Final = re.compile(r"see more (?P<name>.{1,100})", re.IGNORECASE)
 _CATEGORIES_NEAR_TOP: Final = 5

@@ -1,4 +1,4 @@
-"""The GraphQL query and the subscription for changes."""
+"""The GraphQL subscription to changes."""
 
 from dataclasses import replace
 from typing import Final
@@ -8,16 +8,10 @@ import strawberry
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
-from ledgerpress.features.history.schema.change_connections import (
-    ChangeFilter,
-    ChangeOrder,
-    listed_changes,
-    require_change_access,
-)
-from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.features.history.schema.queries import ChangeFilter, require_change_access
+from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
 from ledgerpress.graphql.subscriptions.subscription_step import (
     Kind,
@@ -25,29 +19,9 @@ from ledgerpress.graphql.subscriptions.subscription_step import (
     moment_of_event,
     step_of,
 )
-from ledgerpress.views.paging import PageRequest
 
 BATCH: Final = 64
 """How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""
-
-
-@strawberry.type
-class ChangeQueries:
-    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
-    def changes(
-        self,
-        info: RequestInfo,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: ChangeFilter | None = None,
-        order_by: ChangeOrder = ChangeOrder.NEWEST,
-    ) -> Connection[Change]:
-        moment = info.context.today
-        query = (filter or ChangeFilter()).query(moment, declarations_of(info).event_types)
-        require_change_access(info.context, query)
-        return listed_changes(moment, query, PageRequest(first, after, last, before), order_by)
 
 
 @strawberry.type
