@@ -14,7 +14,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.snapshot import Snapshot
 
 
@@ -85,23 +85,6 @@ def _stored(db: sqlite3.Connection, level: int, number: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
-class IntegrityProjector:
-    """Keeps the hash of every complete subtree: fewer than two rows an event."""
-
-    name: Final = "integrity"
-    version: Final = 1
-    schema: Final = """
-        CREATE TABLE merkle_subtree (
-            id INTEGER PRIMARY KEY,     -- how many subtrees were complete before it
-            hash BLOB NOT NULL          -- SHA-256, 32 bytes
-        ) STRICT;
-    """
-    indexes: Final = ""
-
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _Subtrees(db)
-
-
 class _Subtrees:
     """Rows to be written together, and the hashes among them of left subtrees whose sibling is not complete yet."""
 
@@ -127,3 +110,19 @@ class _Subtrees:
 
     def flush(self) -> None:
         write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+
+
+class IntegrityProjector:
+    """Keeps the hash of every complete subtree: fewer than two rows an event."""
+
+    name: Final = "integrity"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE merkle_subtree (
+            id INTEGER PRIMARY KEY,     -- how many subtrees were complete before it
+            hash BLOB NOT NULL          -- SHA-256, 32 bytes
+        ) STRICT;
+    """
+    indexes: Final = ""
+
+    begin: Final = _Subtrees

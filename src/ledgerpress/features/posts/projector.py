@@ -5,6 +5,7 @@ brought them, so that nothing is copied when only a status or a category changes
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -16,7 +17,7 @@ from ledgerpress.commands.versioned_content import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.posts import model
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 
@@ -89,53 +90,6 @@ _PUBLIC_FROM: Final = 4
 """Places in a row of `post_slug`."""
 
 
-class PostsProjector:
-    """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
-
-    name: Final = "posts"
-    version: Final = 1
-    schema: Final = """
-        CREATE TABLE post (
-            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
-        ) STRICT;
-        CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
-        CREATE TABLE content (
-            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
-            body INTEGER NOT NULL,              -- the position of the body
-            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
-        ) STRICT;
-        CREATE TABLE post_state (
-            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
-            version INTEGER NOT NULL, status TEXT NOT NULL,
-            content INTEGER NOT NULL, revision INTEGER NOT NULL,
-            live_revision INTEGER, published_at INTEGER,
-            PRIMARY KEY (seq, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE article (
-            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
-            content INTEGER NOT NULL, published_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-            PRIMARY KEY (seq, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE correction (
-            seq INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL,
-            PRIMARY KEY (seq, position)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE post_slug (
-            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL, to_pos INTEGER NOT NULL,
-            public_from INTEGER,                -- the position at which an article first had it
-            PRIMARY KEY (slug, from_pos)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE post_category (
-            seq INTEGER NOT NULL, category_id TEXT NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
-            PRIMARY KEY (seq, category_id, from_pos)
-        ) STRICT, WITHOUT ROWID;
-    """
-    indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
-
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _Posts(db)
-
-
 class _Posts:
     """The posts of one transaction, and their buffered rows."""
 
@@ -146,7 +100,7 @@ class _Posts:
         self._articles = TemporalRows(db, _ARTICLES)
         self._slugs = TemporalRows(db, _SLUGS)
         self._categories = TemporalRows(db, _CATEGORIES)
-        self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
+        self._rows = defaultdict[str, list[tuple[object, ...]]](list)
 
     def apply(self, recorded: Recorded[Event]) -> None:
         event = recorded.event
@@ -264,3 +218,49 @@ class _Posts:
     def _put_content(self, position: int, content: _ContentValues) -> None:
         self._contents[position] = content
         self._rows["content"].append((position, *content))
+
+
+class PostsProjector:
+    """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
+
+    name: Final = "posts"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE post (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
+        CREATE TABLE content (
+            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
+            body INTEGER NOT NULL,              -- the position of the body
+            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
+        ) STRICT;
+        CREATE TABLE post_state (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
+            version INTEGER NOT NULL, status TEXT NOT NULL,
+            content INTEGER NOT NULL, revision INTEGER NOT NULL,
+            live_revision INTEGER, published_at INTEGER,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE article (
+            seq INTEGER NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            content INTEGER NOT NULL, published_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+            PRIMARY KEY (seq, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE correction (
+            seq INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL,
+            PRIMARY KEY (seq, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE post_slug (
+            slug TEXT NOT NULL, from_pos INTEGER NOT NULL, seq INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            public_from INTEGER,                -- the position at which an article first had it
+            PRIMARY KEY (slug, from_pos)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE post_category (
+            seq INTEGER NOT NULL, category_id TEXT NOT NULL, from_pos INTEGER NOT NULL, to_pos INTEGER NOT NULL,
+            PRIMARY KEY (seq, category_id, from_pos)
+        ) STRICT, WITHOUT ROWID;
+    """
+    indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
+
+    begin: Final = _Posts
