@@ -3,13 +3,14 @@
 import re
 import subprocess
 from collections.abc import Iterable
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledgerpress.features.history.blame import BlamedBody, Segment, blame, follow
+from ledgerpress.features.history.blame import BlamedBody, Segment, follow
 from ledgerpress.features.history.version_diff import unified
 from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, lines
 
@@ -22,6 +23,11 @@ _words = st.sampled_from(
 )
 _paragraphs = st.sampled_from(PARAGRAPHS) | st.lists(_words, max_size=8).map(" ".join)
 _breaks = st.sampled_from(("\n\n", "\n", "\n\n\n", " \n\n"))
+
+
+def blame(versions: Iterable[tuple[int, str]]) -> BlamedBody:
+    """Return the last of some bodies, given with their versions in order, with who put there what is in it."""
+    return reduce(lambda before, one: follow(before, *one), versions, BlamedBody())
 
 
 def applied(spans: Iterable[Span], before: str) -> str:

@@ -19,24 +19,21 @@ from ledgerpress.views.projection.projector_interface import write_all
 EVERY_ARTICLE: Final = 0
 """The key of the listing of all articles."""
 
-_STATUS_KEYS: Final = {
+STATUS_KEYS: Final = {
     model.PostStatus.DRAFT: -1,
     model.PostStatus.PUBLISHED: -2,
     model.PostStatus.UNPUBLISHED: -3,
     model.PostStatus.ARCHIVED: -4,
 }
-"""Stored in every row of a listing: a key MUST never change, and a new status takes the next free number."""
+"""The keys of the editors' listings by status.
 
+Stored in every row of a listing: a key MUST never change, and a new status takes the next free number.
+"""
 
-def status_key(status: model.PostStatus) -> int:
-    """Return the key of the editors' listing of all posts with a status."""
-    return _STATUS_KEYS[status]
-
-
-EVERY_POST: Final = tuple(_STATUS_KEYS.values())
+EVERY_POST: Final = tuple(STATUS_KEYS.values())
 """The keys that together list every post once."""
 
-NO_LONGER_PUBLIC: Final = (status_key(model.PostStatus.UNPUBLISHED), status_key(model.PostStatus.ARCHIVED))
+NO_LONGER_PUBLIC: Final = (STATUS_KEYS[model.PostStatus.UNPUBLISHED], STATUS_KEYS[model.PostStatus.ARCHIVED])
 """The keys that together list every post that was public once and is not; archived drafts are among them."""
 
 
@@ -97,8 +94,8 @@ class _PostListings(ListingWriter[ListedPost]):
         self._posts[post_id] = self._changed[post_id] = new
         if old is None or old.status is not new.status:
             if old is not None:
-                changes.leave(status_key(old.status), old.created_at, old)
-            changes.enter(status_key(new.status), new.created_at, new)
+                changes.leave(STATUS_KEYS[old.status], old.created_at, old)
+            changes.enter(STATUS_KEYS[new.status], new.created_at, new)
         changes.replace(old, new)
 
     def flush(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from ledgerpress.features.authors import read_model as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
-from ledgerpress.features.posts.listings import EVERY_POST, status_key
+from ledgerpress.features.posts.listings import EVERY_POST, STATUS_KEYS
 from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
@@ -150,7 +150,7 @@ def _by_name(category: Category) -> tuple[str, int]:
 
 def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
     """Return the keys of the listings that hold the posts with a status, or all posts."""
-    return EVERY_POST if status is None else (status_key(status),)
+    return EVERY_POST if status is None else (STATUS_KEYS[status],)
 
 
 def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:

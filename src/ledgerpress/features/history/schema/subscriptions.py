@@ -13,12 +13,7 @@ from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions.subscription_step import (
-    Kind,
-    SubscriptionInfo,
-    moment_of_event,
-    step_of,
-)
+from ledgerpress.graphql.subscriptions import subscription_step as steps
 
 BATCH: Final = 64
 """How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""
@@ -32,11 +27,11 @@ class ChangeSubscriptions:
     )
     async def changes(
         self,
-        info: SubscriptionInfo,
+        info: steps.SubscriptionInfo,
         from_position: Position | None = None,
         filter: ChangeFilter | None = None,
     ) -> Change:
-        step = step_of(info.context, Kind.LOG)
+        step = steps.step_of(info.context, steps.Kind.LOG)
         query = (filter or ChangeFilter()).query(info.context.today, declarations_of(info).event_types)
         require_change_access(info.context, query)
         if step.after is None:
@@ -46,7 +41,7 @@ class ChangeSubscriptions:
         position = _next_change(info.context.today, query, step.after)
         if position is None:
             step.none_yet()
-        then = moment_of_event(info.context, position)
+        then = steps.moment_of_event(info.context, position)
         record = changes.by_position(then.snapshot, position)
         assert record is not None  # noqa: S101 - `_next_change` has just read it
         step.found = position
