@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 from msgspec import UNSET
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import fingerprint
 from ledgerpress.commands.declarations import Command
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
@@ -29,14 +29,11 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
-from ledgerpress.features.posts.commands import (
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
-    CategorizePost,
-    CreatePost,
-    EditPost,
     PublishPost,
     UnarchivePost,
-    UncategorizePost,
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.integrity.merkle_queries import TreeIncomplete, root
+from ledgerpress.features.integrity.merkle_tree import TreeIncomplete, root
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload

@@ -9,12 +9,12 @@ import strawberry
 from graphql import GraphQLInputObjectType, GraphQLObjectType, graphql
 from strawberry.types.field import StrawberryField
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Permission, RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
-from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.features.registry import FEATURES, FIRST_PARTY, graphql_schema
 from ledgerpress.features.site.schema import SCHEMA as SITE
 from ledgerpress.features.site.schema import Site

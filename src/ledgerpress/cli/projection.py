@@ -17,7 +17,7 @@ from ledgerpress.cli.shared_options_and_errors import (
     progress,
     run,
 )
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.projections import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint

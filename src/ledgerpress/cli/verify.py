@@ -20,7 +20,7 @@ from ledgerpress.cli.shared_options_and_errors import (
     progress,
     run,
 )
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.views.files.verification import ViewsVerification

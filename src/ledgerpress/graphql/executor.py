@@ -31,7 +31,7 @@ from ledgerpress.graphql.limits.cost import Cost, cost_extension
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry import CURRENT, NO_TRACE
-from ledgerpress.views.cache_dependencies import CacheDependencies
+from ledgerpress.views.snapshot import CacheDependencies
 
 Body = TypeVar("Body")
 ResponseMap: TypeAlias = dict[str, Any]

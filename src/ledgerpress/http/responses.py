@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from starlette.types import Send
 
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.executor import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.errors import Header, HttpError, retry_after

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore
@@ -28,7 +28,8 @@ from ledgerpress.features.page_import.page_post import (
 )
 from ledgerpress.features.page_import.parser.page import ParsedPage
 from ledgerpress.features.page_import.report import Action, ImportReport, ReportEntry
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, PublishPost
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 
 _MAX_ATTEMPTS: Final = 3

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.commands.stream_states import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 
@@ -63,7 +63,6 @@ class Slug:
 
 
 def evolve(state: Slug, event: Event) -> Slug:
-    """Return the slug's state after `event`."""
     match event:
         case SlugClaimed(owner_id=owner_id):
             return Slug(owner_id)

@@ -11,9 +11,8 @@ from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.log import NO_STREAM
-from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, ActorKind
 from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, TokenRevoked
@@ -135,11 +134,9 @@ class RevokeToken:
 
     @property
     def lock_key(self) -> str | None:
-        """The token's stream."""
         return TOKENS.stream(self.token_id)
 
     def decide(self, token: Token | None, facts: Facts) -> tuple[TokenRevoked, ...]:
-        """Return the revocation, unless the token is revoked already."""
         return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:

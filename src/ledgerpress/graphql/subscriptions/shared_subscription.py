@@ -25,7 +25,7 @@ from ledgerpress.graphql.subscriptions.result_messages import (
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.subscription_step import Kind, Step, SubscriptionContext
-from ledgerpress.views.cache_dependencies import FOREVER
+from ledgerpress.views.snapshot import FOREVER
 
 _COPIES: Final = 3
 """An event takes so many times its text: as its payload, as the frame of a transport, and while that is being sent."""

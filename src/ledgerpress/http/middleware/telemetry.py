@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.request_telemetry import ABORTED, CURRENT, RequestContext, Trace
 from ledgerpress.http.errors import HttpError
