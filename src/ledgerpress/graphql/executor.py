@@ -16,7 +16,7 @@ from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
-from ledgerpress.graphql.compiled.compiled_executor import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
@@ -114,7 +114,6 @@ class Executor:
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
-        self._compiler = Compiler(self.schema._schema, hide_suggestions=not self.limits.suggestions)
 
     async def execute(
         self,
@@ -204,7 +203,7 @@ class Executor:
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
         """Execute a query by a compiled plan where that is possible, and everything else by graphql-core."""
         if operation.type is OperationType.QUERY:
-            compiled = self._compiler.execute(operation, variables, context)
+            compiled = execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled
         signal = None if context.deadline is None else DeadlineSignal(context.deadline)
