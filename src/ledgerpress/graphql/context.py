@@ -150,7 +150,6 @@ class Context:
 
     @property
     def declared(self) -> DeclaredViews:
-        """What the features declare for the views."""
         return self._store.declared
 
     @property

@@ -107,8 +107,6 @@ def encoded(result: Result[ResponseMap]) -> EncodedResult:
 
 
 class Executor:
-    """Executes operations against stores."""
-
     def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
         """Execute within `limits`; the default is the development profile's."""
         self.schema = schema
@@ -260,7 +258,6 @@ class DeadlineSignal:
 
     @property
     def aborted(self) -> bool:
-        """Whether the time is up."""
         return time.monotonic() >= self._deadline
 
     async def wait(self) -> object:

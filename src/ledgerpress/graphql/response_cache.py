@@ -27,8 +27,6 @@ _TOPIC_BYTES: Final = 200
 
 
 class CacheableStore(Store, Protocol):
-    """A store whose results can be cached."""
-
     @property
     def caches(self) -> list[Callable[[], None]]:
         """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
@@ -97,7 +95,6 @@ class ResponseCache:
         return self._entries.bytes
 
     def clear(self) -> None:
-        """Remove everything."""
         self.epoch += 1
         self._entries.clear()
         self._changes = _TopicChanges()

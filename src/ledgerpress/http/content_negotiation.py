@@ -16,8 +16,6 @@ MAX_HEADER: Final = 4_096
 
 
 class MediaRange(NamedTuple):
-    """A media range that a client accepts."""
-
     name: str
     charset: str | None
     has_other_parameters: bool

@@ -94,7 +94,6 @@ class GraphQLEndpoint:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
         method = scope["method"]
         media_type: str | None = None
         try:

@@ -176,7 +176,6 @@ class ConcurrencyLimit:
         self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or reject it."""
         if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return

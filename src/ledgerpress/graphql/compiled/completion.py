@@ -41,8 +41,6 @@ def identity_class(type_: GraphQLLeafType) -> type | None:
 
 
 def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
-    """Return the serializer of a leaf type."""
-
     def any_value(value: Any) -> Any:
         if value is None or value is Undefined:
             return None
@@ -108,7 +106,6 @@ def needs_info(type_: GraphQLOutputType) -> bool:
 
 
 def null_error(requested: RequestedField) -> TypeError:
-    """Return the error of null for a non-nullable field."""
     name = requested.nodes[0].name.value
     return TypeError(f"Cannot return null for non-nullable field {requested.parent}.{name}.")
 

@@ -41,7 +41,6 @@ class Cost(NamedTuple):
     type: float
 
     def require(self, limits: Limits) -> None:
-        """Raise `LimitExceeded` if it exceeds the limits."""
         cost = cost_extension(self)
         require(self.field, limits.field_cost, "COST_EXCEEDED", "The field cost is too high", cost=cost)
         require(self.type, limits.type_cost, "COST_EXCEEDED", "The type cost is too high", cost=cost)

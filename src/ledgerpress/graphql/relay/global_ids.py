@@ -25,8 +25,6 @@ _PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0
 
 
 class GlobalId(NamedTuple):
-    """The parts of a global id."""
-
     type: str
     id: str
 

@@ -98,7 +98,7 @@ class SubscriptionHub:
         # Meanwhile another client may have begun the same, or all others may have left.
         shared = self._shared.setdefault(key, shared)
         if key not in self._tasks:
-            shared.open()
+            shared.is_closed = False
             self._tasks[key] = asyncio.create_task(shared.run(), name="subscribers")
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
@@ -118,7 +118,7 @@ class SubscriptionHub:
         shared = self._shared.get(key)
         if shared is not None and shared.is_empty:
             del self._shared[key]
-            shared.close()
+            shared.is_closed = True
             self._tasks.pop(key).cancel()
         if not self._shared and self._watching is not None:
             self._watching.cancel()
@@ -174,10 +174,8 @@ class _VariableUses(Visitor):
         self.as_start: set[str] = set()
 
     def enter_variable(self, node: VariableNode, *_: object) -> None:
-        """Count a variable."""
         self.counts[node.name.value] += 1
 
     def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-        """Note the variable that is an argument."""
         if node.name.value == _START_ARGUMENT and isinstance(node.value, VariableNode):
             self.as_start.add(node.value.name.value)

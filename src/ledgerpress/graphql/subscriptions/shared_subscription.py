@@ -101,29 +101,21 @@ class SharedSubscription:
     variables: Mapping[str, Any]
     identity: Identity
     open_past: bool
+    is_closed: bool = False
+    """Whether the last subscriber has left."""
     at_front: set[Receiver] = field(default_factory=set)
     behind: set[Receiver] = field(default_factory=set)
     _number: int = field(default_factory=count().__next__)
     _kind: Kind | None = None
     _front: int = 0
     _front_state: str | None = None
-    _closed: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _head: int = 0
     _until: int = FOREVER
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has no subscribers."""
         return not self.at_front and not self.behind
-
-    def open(self) -> None:
-        """Prepare for the first subscriber."""
-        self._closed = False
-
-    def close(self) -> None:
-        """Stop: the last subscriber has left."""
-        self._closed = True
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `SubscriptionEnded` where it cannot."""
@@ -202,7 +194,7 @@ class SharedSubscription:
 
     async def run(self) -> None:
         """Send events to the subscribers at the front, until it is closed."""
-        while not self._closed:
+        while not self.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds()):
                     await self._changed.wait()

@@ -53,7 +53,6 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def development(cls) -> "MetricsSettings":
-        """Return the settings for development."""
         return cls(public=True)
 
     def __post_init__(self) -> None:
@@ -120,7 +119,6 @@ class Metrics(Collector):
             return encode(self._registry), media_type
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics, for the registry."""
         yield InfoMetricFamily("ledgerpress", "The program.", {"version": __version__})
         yield from self._requests()
         for gauge in self._gauges:

@@ -79,8 +79,6 @@ logger = logging.getLogger(__name__)
 
 
 class RequestSpan(Protocol):
-    """The span of a request."""
-
     @property
     def trace_id(self) -> str:
         """The trace that it belongs to."""
@@ -90,8 +88,6 @@ class RequestSpan(Protocol):
 
 
 class RequestSpans(Protocol):
-    """Starts a span for each request."""
-
     def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
         """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
 
@@ -111,7 +107,6 @@ class Telemetry:
     _number: int = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle a request."""
         if scope["type"] == "lifespan":
             return self.app(scope, receive, send)
         self._number += 1

@@ -51,8 +51,6 @@ PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link with its text."""
-
     name: str
     href: str
 
@@ -108,7 +106,6 @@ class Pages:
         return self._store.clock.now()
 
     async def graphiql(self, _: Request) -> Response:
-        """Return the page with GraphiQL."""
         with self._store.snapshot() as snapshot:
             examples: dict[str, str] = {}
             for part in self._contributions:

@@ -41,7 +41,6 @@ def request_headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def check_query_string(query_string: bytes, settings: HttpSettings) -> None:
-    """Raise `HttpError` for a query string that is too long."""
     if len(query_string) > settings.max_query_string_bytes:
         raise HttpError(
             414,
@@ -183,7 +182,6 @@ class BufferedReceive:
             self._waits = StartedCoroutine(pending, wait)
 
     async def __call__(self) -> Message:
-        """Return the next message."""
         first, self._first = self._first, None
         if first is not None:
             return first

@@ -110,7 +110,6 @@ class ConnectionOperations:
             operation.stop()
 
     def stop_all(self) -> None:
-        """End all operations without a message."""
         for id_ in list(self._operations):
             self.stop(id_)
 
@@ -226,18 +225,15 @@ class _Operation:
             await self.end(end)
 
     async def send(self, event: ResultMessage) -> None:
-        """Send an event of the subscription."""
         await self.operations.channel.next(self.id, event)
 
     async def end(self, end: SubscriptionEnded) -> None:
-        """Send that the subscription has ended."""
         if end.errors:
             await self._errors(end.errors)
         else:
             await self._complete()
 
     def abandon(self) -> None:
-        """End the connection."""
         self.operations.channel.abandon()
 
     async def _errors(self, errors: list[dict[str, Any]]) -> None:

@@ -87,12 +87,10 @@ class EventStream:
         return asyncio.create_task(watch(), name="token of an event stream")
 
     def end(self) -> None:
-        """End it."""
         if not self._ended.done():
             self._ended.set_result(True)
 
     async def next(self, id_: str, event: ResultMessage) -> None:
-        """Send a result."""
         key = ("many", id_) if self._of_many else ("one", "")
         if event.frame is None or event.frame[0] != key:
             event.frame = (
@@ -112,7 +110,6 @@ class EventStream:
         await self.complete(id_)
 
     async def complete(self, id_: str) -> None:
-        """Send that an operation has ended."""
         await self._opened.wait()
         data = f'{{"id":{to_json(id_)}}}' if self._of_many else ""
         await self._write(f"event: complete\ndata: {data}\n\n".encode())
@@ -147,7 +144,6 @@ class EventStreams:
 
     @property
     def count(self) -> int:
-        """How many streams are open."""
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

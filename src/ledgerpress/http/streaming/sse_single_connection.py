@@ -55,7 +55,6 @@ class Reservations:
         return len(self._reserved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         by_method: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             "PUT": self._reserve,
             "GET": self._open_or_start,
@@ -120,7 +119,6 @@ class Reservations:
             self._drop(token)
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Begin an operation, whose results are sent in the stream."""
         _, reserved = self._find(scope)
         identity = await self._requests.identify(scope)
         if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:

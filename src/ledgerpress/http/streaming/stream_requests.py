@@ -77,7 +77,6 @@ class StreamRequests:
     def operations(
         self, channel: Channel, admit: Callable[[GraphQLRequest, Identity], object] | None = None
     ) -> ConnectionOperations:
-        """Return the operations of a new connection."""
         return ConnectionOperations(self.hub, channel, self.persisted, self.settings, admit=admit)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[GraphQLRequest, ResolvedRequest | None]:
@@ -121,14 +120,12 @@ class BadDocument(HttpError):
 
     @property
     def body(self) -> bytes:
-        """A well-formed GraphQL response."""
         return msgspec.json.encode({"errors": self.errors}, enc_hook=str)
 
 
 async def send_text(
     send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any
 ) -> None:
-    """Send a whole response."""
     head = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
     if media_type:
         head.append((b"content-type", media_type + b"; charset=utf-8"))

@@ -29,7 +29,6 @@ class Sockets:
 
     @property
     def count(self) -> int:
-        """How many sockets are open."""
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,18 +99,15 @@ class _Socket:
             self._task.cancel()
 
     async def next(self, id_: str, event: ResultMessage) -> None:
-        """Send a result."""
         if event.frame is None or event.frame[0] != ("websocket", id_):
             text = messages.next_message(id_, event.payload)
             event.frame = ("websocket", id_), {"type": "websocket.send", "text": text}
         await self._send(event.frame[1])
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
-        """Send that an operation has ended with errors."""
         await self._send_text(messages.error(id_, errors))
 
     async def complete(self, id_: str) -> None:
-        """Send that an operation has ended."""
         await self._send_text(messages.complete(id_))
 
     def abandon(self) -> None:
