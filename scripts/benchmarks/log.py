@@ -76,8 +76,7 @@ class BareLoop:
     def rate(self, appends: int) -> float:
         """Append and return how many appends were made a second."""
         rows = [
-            log_rows.new_row(
-                write.events[0],
+            write.events[0].row(
                 bytes.fromhex(write.events[0].payload.commitment()),
                 position,
                 write.stream,

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.batched_get import BatchedReads
 from ledgerpress.adapters.jetstream.connection import Connection, Denied
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import body_of_stored, withdrawn_from
 from ledgerpress.adapters.jetstream.payload_erasure import erase
 from ledgerpress.adapters.jetstream.publisher import (
@@ -35,12 +35,10 @@ from ledgerpress.adapters.jetstream.stream_config import (
     find_stream,
     metadata_of,
 )
-from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, RequestRefused
+from ledgerpress.adapters.jetstream.stream_leader_api import RequestRefused
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.copy_target import check_follows
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
@@ -62,21 +60,11 @@ _RETRY_DELAY: Final = 0.2
 class JetStreamCopyTarget:
     """A `CopyTarget` in one stream."""
 
-    def __init__(self, connection: Connection, names: SubjectNames, publication: str) -> None:
-        self._connection = connection
-        self._names = names
-        self._publication = publication
-        self._leader = LeaderRequests(connection, names.stream)
-        self._publisher = Publisher(connection)
-        self._withdrawals = WithdrawalIndex(self._leader, names)
-        self._reader = Reader(
-            BatchedReads(connection, names),
-            self._leader,
-            names,
-            self._withdrawals,
-            StreamHeads(self._leader, names, self._withdrawals),
-            publication,
-        )
+    def __init__(self, stream: LogStream) -> None:
+        self._stream = stream
+        self._leader = stream.leader
+        self._publisher = Publisher(stream.connection)
+        self._reader = Reader(stream)
 
     @classmethod
     async def open(cls, url: NatsUrl, publication: str) -> "JetStreamCopyTarget":
@@ -85,7 +73,8 @@ class JetStreamCopyTarget:
         connection = await Connection.open(url, url.login, f"ledgerpress copy {url.publication}")
         try:
             replicas, _ = await check_servers(url, connection)
-            leader = LeaderRequests(connection, names.stream)
+            stream = LogStream(connection, names, publication)
+            leader = stream.leader
             info = await find_stream(leader)
             if info is None:
                 metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), UNFINISHED: "true"}
@@ -101,29 +90,27 @@ class JetStreamCopyTarget:
                     f"the stream {names.stream} is an unfinished copy of the log of another publication, "
                     f"{metadata[PUBLICATION]}"
                 )
-            return cls(connection, names, publication)
+            return cls(stream)
         except BaseException:
             await connection.close()
             raise
 
     async def head(self) -> int:
-        """Return the position of the last copied event."""
         return await self._leader.head()
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
         return await self._reader.read(after, limit)
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
         """Add `events`, in batches, each of which is recorded as a whole."""
-        check_follows(events, await self.head(), self._publication)
+        check_follows(events, await self.head(), self._stream.publication)
         for batch in _batches(events):
             await self._add(batch)
 
     async def erase(self, position: int) -> None:
         """Erase the message at `position`, whose withdrawal is recorded."""
-        await self._withdrawals.refresh()
-        if self._withdrawals.get(position) is None:
+        await self._stream.withdrawals.refresh()
+        if self._stream.withdrawals.get(position) is None:
             raise EventLogError(
                 f"position {position} cannot be erased: its withdrawal does not hold its header"
             )
@@ -135,11 +122,9 @@ class JetStreamCopyTarget:
             ) from error
 
     async def save_note(self, text: str) -> None:
-        """Store `text` in the stream's metadata."""
         await self._update_metadata({NOTE: text})
 
     async def load_note(self) -> str:
-        """Return the last note."""
         return metadata_of(await self._leader.info()).get(NOTE, "")
 
     async def finish(self) -> None:
@@ -147,8 +132,7 @@ class JetStreamCopyTarget:
         await self._update_metadata({NOTE: None, UNFINISHED: None})
 
     async def aclose(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
+        await self._stream.connection.close()
 
     async def _update_metadata(self, changes: dict[str, str | None]) -> None:
         info = await self._leader.info()
@@ -159,7 +143,7 @@ class JetStreamCopyTarget:
     async def _add(self, batch: Sequence[StoredEvent]) -> None:
         messages = [
             Message(
-                self._names.subject(event.header.stream, withdrawn_from(event)),
+                self._stream.names.subject(event.header.stream, withdrawn_from(event)),
                 {MESSAGE_ID: event.header.event_id},
                 body_of_stored(event),
             )

@@ -40,12 +40,10 @@ async def polls() -> AsyncIterator[None]:
         yield
 
 
-async def retry_request(
-    connection: Connection, attempt: Callable[[], Awaitable[T]], *, timeout: float, failure: str
-) -> T:
-    """Call `attempt` until it does not raise `NotSent` or `Unanswered`; raise `LogUnavailable` after `timeout` seconds."""
+async def retry_request(connection: Connection, attempt: Callable[[], Awaitable[T]], *, failure: str) -> T:
+    """Call `attempt` until it does not raise `NotSent` or `Unanswered`; raise `LogUnavailable` after `RETRY_TIMEOUT`."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    deadline = loop.time() + RETRY_TIMEOUT
     while True:
         try:
             return await attempt()
@@ -130,10 +128,9 @@ _decode_info: Final = msgspec.json.Decoder(StreamInfo).decode
 class LeaderRequests:
     """Requests to the leader of one stream."""
 
-    def __init__(self, connection: Connection, stream: str, *, retry_timeout: float | None = None) -> None:
+    def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
         self._stream = stream
-        self._retry_timeout = retry_timeout
 
     async def info(self) -> StreamInfo:
         """Return the stream's configuration and state. Raises `RequestRefused` (`NO_STREAM`) if there is none."""
@@ -178,8 +175,7 @@ class LeaderRequests:
                 raise Unanswered(error.description)
             raise RequestRefused(error)
 
-        timeout = RETRY_TIMEOUT if self._retry_timeout is None else self._retry_timeout
-        return await retry_request(self._connection, attempt, timeout=timeout, failure="NATS does not answer")
+        return await retry_request(self._connection, attempt, failure="NATS does not answer")
 
     async def _state(self, request: object) -> StreamState:
         return _decode_info(await self.send_request("STREAM.INFO", request)).state

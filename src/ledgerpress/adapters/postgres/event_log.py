@@ -12,8 +12,7 @@ from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
 from ledgerpress.adapters.postgres.log_registry import LogLocation, open_location
 from ledgerpress.adapters.postgres.notifications import HeadNotifications
 from ledgerpress.adapters.postgres.payload_erasure import vacuum
-from ledgerpress.adapters.postgres.read_pool import ReadPool
-from ledgerpress.adapters.postgres.reconnecting_connection import OtherLog, ReconnectingConnection
+from ledgerpress.adapters.postgres.reconnecting_connections import OtherLog, ReadPool, ReconnectingConnection
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed
 from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
@@ -77,7 +76,6 @@ class PostgresEventLog:
         return await retry_while_unavailable(attempt)
 
     async def aclose(self) -> None:
-        """Finish accepted appends and close the connections. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
@@ -110,21 +108,12 @@ class PostgresEventLog:
             return other.publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """Record all the events of `writes`, in their order, and return the position of the last.
-
-        If the call is cancelled, they may or may not be recorded. Raises as `EventLog.append` does.
-        """
         self._check_open()
         check_writes(writes)
         return await self._commits.record(AppendRequest.of(writes))
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
-
-        Returns the position of the last recorded event, or the head if `writes` is empty. It needs the role that owns the
-        tables. `payload_erasure` documents what may remain outside the tables. Raises as `EventLog.withdraw` does, and
-        `LogUnusable` for a role without permission.
-        """
+        """As `EventLog.withdraw`; needs the role that owns the tables. `payload_erasure` documents what may remain outside of them."""
         self._check_open()
         if writes:
             check_writes(writes)
@@ -139,29 +128,21 @@ class PostgresEventLog:
         return recorded or await self.head()
 
     async def head(self) -> int:
-        """Return the position of the last recorded event, 0 for an empty log."""
         return await self._read_pool.run(
             lambda connection: event_rows.read_head(connection, self._location.log)
         )
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         return await self._read_pool.run(
-            lambda connection: event_rows.read_after(
-                connection, self._location.log, self._location.publication, after, limit
-            )
+            lambda connection: event_rows.read_after(connection, self._location, after, limit)
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`, in order."""
         return await self._read_pool.run(
-            lambda connection: event_rows.read_stream(
-                connection, self._location.log, self._location.publication, stream, after
-            )
+            lambda connection: event_rows.read_stream(connection, self._location, stream, after)
         )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
         return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:

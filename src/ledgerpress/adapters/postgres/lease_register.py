@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.log_registry import LogLocation
-from ledgerpress.adapters.postgres.read_pool import ReadPool
+from ledgerpress.adapters.postgres.reconnecting_connections import ReadPool
 from ledgerpress.eventlog.lease_register import LeaseRecord
 
 _SELECT: Final = "SELECT revision, holder FROM ledgerpress.lease WHERE log = $1 AND name = $2"
@@ -25,8 +25,6 @@ class PostgresLeaseRegister:
         self._log = location.log
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return the content of the register, `None` if it was never written."""
-
         async def select(connection: Connection) -> LeaseRecord | None:
             row = await connection.fetchrow(_SELECT, self._log, name)
             return LeaseRecord(*row) if row else None
@@ -34,8 +32,6 @@ class PostgresLeaseRegister:
         return await self._connections.run(select)
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        """Set the register if its revision is `previous`, and return its new content; else `None`."""
-
         async def set_if_unchanged(connection: Connection) -> LeaseRecord | None:
             if previous:
                 revision = await connection.fetchval(_UPDATE, self._log, name, holder, previous)

@@ -60,7 +60,7 @@ def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
     It saves a tenth of the time of a single append. The trigger on the stream's version checks the expected version.
     """
     (write,) = command.writes
-    row = event_rows.new_row(write.events[0], command.commitments[0], 0, write.stream, write.expected + 1)
+    row = write.events[0].row(command.commitments[0], 0, write.stream, write.expected + 1)
     position = retry_while_busy(db, event_rows.INSERT_NEXT, row[1:]).lastrowid
     if position is None:
         raise sqlite3.InternalError("SQLite gave no position")
@@ -84,7 +84,6 @@ def insert(
     # What the group reads stays true until the transaction ends, since no other connection can write meanwhile.
     group = AppendGroup(
         event_rows.read_head(db),
-        event_rows.new_row,
         version_of=partial(event_rows.read_version, db),
         is_recorded=partial(event_rows.is_recorded, db) if look_up_ids else None,
     )

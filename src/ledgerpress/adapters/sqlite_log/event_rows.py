@@ -2,15 +2,10 @@
 
 import sqlite3
 from contextlib import closing
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from msgspec.structs import astuple
-
-from ledgerpress.eventlog.envelope import ATTRIBUTES, ENVELOPE_VERSION, NewEvent, StoredEvent, attributes_of
+from ledgerpress.eventlog.envelope import ATTRIBUTES, StoredEvent
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
-
-Row: TypeAlias = tuple[Any, ...]
-
 
 _PARAMETERS: Final = ", ".join("?" * 16)
 COLUMNS: Final = f"position, v, stream, stream_version, {', '.join(ATTRIBUTES)}, payload_commitment, encoding, payload, salt"
@@ -24,19 +19,6 @@ _SELECT_STREAM: Final = (
 )
 _SELECT_VERSION: Final = "SELECT coalesce(max(stream_version), 0) FROM event WHERE stream = ?"
 _SELECT_RECORDED: Final = "SELECT 1 FROM event WHERE event_id = ?"
-
-
-def new_row(event: NewEvent, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
-    """Return the row of a new event, for `INSERT`."""
-    payload = astuple(event.payload)
-    return (position, ENVELOPE_VERSION, stream, stream_version, *attributes_of(event), commitment, *payload)
-
-
-def copied_row(event: StoredEvent) -> Row:
-    """Return the row of an event of another log, for `INSERT`."""
-    header = event.header
-    start = (header.position, header.v, header.stream, header.stream_version)
-    return (*start, *attributes_of(header), bytes.fromhex(header.payload_commitment), *event.payload_parts)
 
 
 def read_batch(db: sqlite3.Connection, *, publication: str, after: int, limit: int) -> list[StoredEvent]:
