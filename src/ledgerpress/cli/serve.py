@@ -16,7 +16,7 @@ from ledgerpress.cli.settings import loaded
 from ledgerpress.cli.terminal import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
-from ledgerpress.server.tracing import TracingUnavailable
+from ledgerpress.server.tracing.settings import TracingUnavailable
 
 if TYPE_CHECKING:
     from ledgerpress.server.settings.sections import Settings

@@ -20,8 +20,7 @@ from starlette.types import Scope
 
 from ledgerpress import __version__
 from ledgerpress.graphql.request_telemetry import RequestContext
-from ledgerpress.server.tracing import TracingUnavailable
-from ledgerpress.server.tracing.settings import TracingSettings
+from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds that a process waits at its end until the last spans are sent."""
