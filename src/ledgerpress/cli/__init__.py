@@ -63,7 +63,6 @@ def _root(
 
 
 def main() -> None:
-    """Run the program."""
     try:
         check_standard_output()
         app()

@@ -65,7 +65,6 @@ def this_program() -> list[str]:
 
 
 def print_json(value: object) -> None:
-    """Print a value as a line of JSON."""
     out.print(msgspec.json.encode(value).decode())
 
 
@@ -84,7 +83,6 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def print_error(message: str) -> None:
-    """Print an error."""
     err.print(f"ledgerpress: {message}", style="red")
 
 

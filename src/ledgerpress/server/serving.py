@@ -40,11 +40,9 @@ class CommandMetrics:
         self._spans = tracer or NO_INSTRUMENTATION
 
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Take a span of what happens inside the context."""
         return self._spans.span(name)
 
     def appended(self, events: int) -> None:
-        """Count events that were recorded."""
         self._events += events
 
     def register(self, metrics: Metrics) -> None:

@@ -21,8 +21,6 @@ class AppendAttempt(NamedTuple):
 
 
 class AppendMessages:
-    """Prepares the appends to one publication's log."""
-
     def __init__(self, stream: LogStream) -> None:
         self._names = stream.names
         self._heads = stream.heads

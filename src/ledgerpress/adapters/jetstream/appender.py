@@ -62,15 +62,12 @@ class _UnresolvedAttempt:
 
 @dataclass(slots=True)
 class _AppendProgress:
-    """The state of an append between its attempts."""
-
     deadline: float
     failed: int = 0
     unresolved: dict[tuple[str, ...], _UnresolvedAttempt] = field(default_factory=dict)
     """By their guards: two attempts with the same guards are the same attempt."""
 
     def add_unresolved(self, attempt: AppendAttempt, unclear: str) -> None:
-        """Note that the result of an attempt is not known."""
         guards = tuple(
             f"{message.headers[EXPECTED]}/{message.headers.get(EXPECTED_HEAD)}"
             for message in attempt.messages
@@ -90,8 +87,6 @@ class _AppendProgress:
 
 
 class Appender:
-    """Appends commands to the log of one publication."""
-
     def __init__(self, stream: LogStream, broadcast: HeadBroadcast, *, may_be_deposed: bool) -> None:
         """`may_be_deposed`: whether the server that answers may be a deposed leader."""
         self._broadcast = broadcast

@@ -109,7 +109,6 @@ class JetStreamEventLog:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Counters since the log was opened, as in `OpenedLog`."""
         return {"reconnects": self._stream.connection.reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:

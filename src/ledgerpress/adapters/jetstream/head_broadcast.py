@@ -51,7 +51,6 @@ class HeadBroadcast:
         return self._resumed is not None
 
     async def wait_until_resumed(self) -> None:
-        """Wait until appends may continue."""
         if self._resumed is not None:
             await self._resumed.wait()
 
@@ -65,7 +64,6 @@ class HeadBroadcast:
             await self._send(_RESUME)
 
     async def close(self) -> None:
-        """Stop announcing."""
         self._resume()
         if self._sending is not None:
             await asyncio.wait([self._sending])

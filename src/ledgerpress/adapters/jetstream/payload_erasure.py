@@ -26,8 +26,6 @@ _NOT_FOUND: Final = frozenset({10043, NO_MESSAGE, 10057})
 
 
 class PayloadEraser:
-    """Withdraws the payloads of one publication."""
-
     def __init__(self, stream: LogStream, appender: Appender, recorded: Callable[[int], None]) -> None:
         """Call `recorded` with the position of a withdrawal before the message is erased."""
         self._stream = stream

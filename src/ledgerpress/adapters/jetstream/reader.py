@@ -51,8 +51,6 @@ class ReadMessage(NamedTuple):
 
 
 class Reader:
-    """Reads the log of one publication."""
-
     def __init__(self, stream: LogStream) -> None:
         self._stream = stream
         self._leader = stream.leader
@@ -80,7 +78,6 @@ class Reader:
         return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`."""
         subjects = self._names.guarded(stream)
         last = await self._leader.last_of(subjects)
         if last is None:

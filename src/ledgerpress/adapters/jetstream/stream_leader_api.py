@@ -55,8 +55,6 @@ async def retry_request(connection: Connection, attempt: Callable[[], Awaitable[
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """The error in an answer of a server."""
-
     code: int
     err_code: int = 0
     description: str = ""
@@ -107,7 +105,6 @@ class StreamInfo(msgspec.Struct, frozen=True):
 
     @property
     def replicas(self) -> int:
-        """How many servers hold the stream."""
         replicas = self.config.get("num_replicas", 1)
         return replicas if isinstance(replicas, int) else 1
 
@@ -126,8 +123,6 @@ _decode_info: Final = msgspec.json.Decoder(StreamInfo).decode
 
 
 class LeaderRequests:
-    """Requests to the leader of one stream."""
-
     def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
         self._stream = stream
@@ -158,7 +153,6 @@ class LeaderRequests:
         return await self._message({"seq": after + 1, "next_by_subj": subject})
 
     async def at(self, sequence: int) -> StoredMessage | None:
-        """Return the message with a sequence."""
         return await self._message({"seq": sequence})
 
     async def send_request(self, kind: str, request: object) -> bytes:

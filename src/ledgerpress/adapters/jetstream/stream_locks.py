@@ -32,8 +32,6 @@ class StreamLocks:
 
 @dataclass(frozen=True, slots=True)
 class StreamLock:
-    """A place in the queues of some streams."""
-
     _locks: StreamLocks
     _streams: Sequence[str]
     _released: asyncio.Future[None]

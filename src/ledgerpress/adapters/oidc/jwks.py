@@ -27,8 +27,6 @@ class NoKeys(Exception):
 
 
 class KeySource(Protocol):
-    """Where keys are looked up."""
-
     async def key(self, kid: str | None) -> Key | None:
         """Return the key with that id; without an id, the only key. Raises `NoKeys`."""
         ...
@@ -45,7 +43,6 @@ class KeysInFile:
         self._read_if_changed()
 
     async def key(self, kid: str | None) -> Key | None:
-        """Return the key with that id; without an id, the only key."""
         try:
             self._read_if_changed()
         except NoKeys as error:
@@ -85,7 +82,6 @@ class KeysByUrl:
         self._fetch_task: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> Key | None:
-        """Return the key with that id; without an id, the only key. Raises `NoKeys`."""
         age = time.monotonic() - self._fetched_at
         if age < STALE_SECONDS and (key := _find(self._keys, kid)):
             if age < self._lifespan:

@@ -45,7 +45,6 @@ async def begin(connection: Connection, log: int) -> None:
 
 
 async def lock(connection: Connection, log: int) -> None:
-    """Lock the head of the log in the open transaction."""
     await connection.execute(_LOCK.format(log=int(log)))
 
 

@@ -43,7 +43,6 @@ class Appender:
 
     @property
     def reconnects(self) -> int:
-        """How often the connection was reopened."""
         return self._connection.reconnects
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
@@ -111,8 +110,6 @@ class Appender:
 
 @dataclass(slots=True)
 class _GroupAppend:
-    """The append of a group of commands, with all its attempts."""
-
     _connection: ReconnectingConnection
     _log: int
     _commands: Sequence[AppendRequest]

@@ -89,7 +89,6 @@ class PostgresEventLog:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Counters since the log was opened, as in `OpenedLog`."""
         reconnects = self._appender.reconnects + self._read_pool.reconnects
         return {"reconnects": reconnects, "resolved": self._appender.resolved}
 

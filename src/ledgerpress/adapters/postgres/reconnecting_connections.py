@@ -60,7 +60,6 @@ class ReconnectingConnection:
             self._connection = None
 
     async def close(self) -> None:
-        """Close the connection."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await close(connection)
@@ -86,7 +85,6 @@ class ReadPool:
 
     @property
     def reconnects(self) -> int:
-        """How often a connection was reopened."""
         return sum(connection.reconnects for connection in self._connections)
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:

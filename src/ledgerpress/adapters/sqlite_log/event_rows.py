@@ -55,5 +55,4 @@ def read_version(db: sqlite3.Connection, stream: str) -> int:
 
 
 def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
-    """Return whether there is an event with this id."""
     return db.execute(_SELECT_RECORDED, (event_id,)).fetchone() is not None

@@ -65,7 +65,6 @@ def _rows(settings: Iterable[Setting]) -> Iterable[str]:
 
 
 def shown(value: object) -> str:
-    """Return a value in words."""
     match value:
         case None | "" | () | []:
             return "nothing"
