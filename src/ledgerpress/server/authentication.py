@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ledgerpress.adapters.oidc.http_fetch import checked_url
-from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys
+from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
 from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
