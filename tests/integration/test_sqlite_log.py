@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from ledgerpress.adapters.sqlite_log import append_transaction
-from ledgerpress.adapters.sqlite_log.backup import backup
+from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
@@ -192,7 +192,7 @@ async def test_a_damaged_log_says_so(path: Path) -> None:
         await everything(log)
     await log.aclose()
     with pytest.raises(LogUnusable, match=r"damaged|malformed"):
-        await backup(path, path.with_name("backup.db"))
+        await copy_log_file(path, path.with_name("backup.db"))
     assert list(contents(path.parent)) == ["log.db"]
 
 

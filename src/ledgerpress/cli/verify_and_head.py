@@ -63,9 +63,8 @@ def _read(file: Path) -> TreeHead:
 
 
 def _wrong(checked: LogVerification, views: ViewsVerification | None) -> str | None:
-    if (finding := checked.finding) is not None:
-        where = "" if finding.position is None else f"position {finding.position}: "
-        return where + finding.what.removeprefix(where)
+    if checked.finding is not None:
+        return str(checked.finding)
     if views is not None and views.failure is not None:
         return views.failure
     if views is not None and views.differing:

@@ -35,6 +35,10 @@ class Finding(NamedTuple):
     position: int | None
     what: str
 
+    def __str__(self) -> str:
+        where = "" if self.position is None else f"position {self.position}: "
+        return where + self.what.removeprefix(where)
+
 
 @dataclass(slots=True)
 class LogVerification:

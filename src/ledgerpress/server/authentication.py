@@ -58,8 +58,8 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     if issuer is None or audience is None:
         return None
     return JwtVerifier(
-        _keys(settings),
-        store.clock,
+        keys=_keys(settings),
+        clock=store.clock,
         issuer=issuer,
         audience=audience,
         algorithms=settings.oidc_algorithms,

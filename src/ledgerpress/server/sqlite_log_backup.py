@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log import backup
-from ledgerpress.adapters.sqlite_log.backup import Progress
+from ledgerpress.adapters.sqlite_log.backup import Progress, copy_log_file
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_log_location
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -22,7 +21,7 @@ async def backup_log(data: Path, file: Path, *, log: str = LOCAL, progress: Prog
     )
     if url.is_local:
         check_data_directory(data, create=False)
-    return await backup.backup(url.file(data / LOG_FILE), file, progress=progress)
+    return await copy_log_file(url.file(data / LOG_FILE), file, progress=progress)
 
 
 async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
@@ -34,7 +33,7 @@ async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Pro
         if target.exists():
             raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
         check_data_directory(data, create=True)
-    return await backup.restore(file, target, progress=progress)
+    return await copy_log_file(file, target, progress=progress)
 
 
 def _file_url(log: str, instead: str) -> LogUrl:

@@ -55,7 +55,6 @@ async def retry_request(connection: Connection, attempt: Callable[[], Awaitable[
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    code: int
     err_code: int = 0
     description: str = ""
 
@@ -73,7 +72,6 @@ class StoredMessage(msgspec.Struct, frozen=True, rename={"sequence": "seq"}):
 
     subject: str
     sequence: int
-    time: str
     data: bytes = b""
 
 
@@ -91,17 +89,12 @@ class StreamState(msgspec.Struct, frozen=True):
         return sequence < self.first_seq or sequence in self.deleted
 
 
-class Cluster(msgspec.Struct, frozen=True):
-    leader: str = ""
-
-
 class StreamInfo(msgspec.Struct, frozen=True):
     """The leader's information about the stream. `ts` is the server's clock (RFC 3339)."""
 
     config: dict[str, object]
     state: StreamState
     ts: str = ""
-    cluster: Cluster | None = None
 
     @property
     def replicas(self) -> int:

@@ -59,8 +59,7 @@ SELECT {_AS_TEXT} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stre
 
 async def read_head(connection: Connection, log: int) -> int:
     """Return the position of the last event, 0 if there is none."""
-    head: int = await connection.fetchval(SELECT_HEAD, log)
-    return head
+    return int(await connection.fetchval(SELECT_HEAD, log))
 
 
 async def read_after(connection: Connection, log: LogLocation, after: int, limit: int) -> list[StoredEvent]:

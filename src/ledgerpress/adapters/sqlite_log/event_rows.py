@@ -44,14 +44,12 @@ def read_stream(db: sqlite3.Connection, *, publication: str, stream: str, after:
 
 def read_head(db: sqlite3.Connection) -> int:
     """Return the position of the last event, 0 if there is none."""
-    head: int = db.execute(_SELECT_HEAD).fetchone()[0]
-    return head
+    return int(db.execute(_SELECT_HEAD).fetchone()[0])
 
 
 def read_version(db: sqlite3.Connection, stream: str) -> int:
     """Return the version of a stream, 0 if it does not exist."""
-    version: int = db.execute(_SELECT_VERSION, (stream,)).fetchone()[0]
-    return version
+    return int(db.execute(_SELECT_VERSION, (stream,)).fetchone()[0])
 
 
 def is_recorded(db: sqlite3.Connection, event_id: str) -> bool:
