@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.lease_register import LeaseRecord
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Leases
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.features.registry import event_codec
 from tests.contract.sample_events import PUBLICATION

@@ -32,8 +32,8 @@ import uvloop
 
 from ledgerpress.adapters.sqlite_log.append_transaction import append_group
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.group_commit import AppendRequest
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor

@@ -32,8 +32,8 @@ from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.publisher import MAX_OPEN_BATCHES
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.url import NatsUrl
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 from scripts.engines.nats import NatsServer, running
 

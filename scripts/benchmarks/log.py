@@ -28,8 +28,8 @@ import uvloop
 from ledgerpress.adapters.sqlite_log import event_rows as log_rows
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import DURABLE
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent

@@ -25,8 +25,8 @@ import uvloop
 from ledgerpress.adapters.postgres import event_rows as log_rows
 from ledgerpress.adapters.postgres.connection import Connection, Server
 from ledgerpress.adapters.postgres.event_log import PostgresEventLog
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import StreamWrite
 from scripts.engines.postgres import PostgresServer
 

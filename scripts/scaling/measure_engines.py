@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import uvloop
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

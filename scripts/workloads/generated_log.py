@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Final
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.authors.model import AUTHORS, AuthorRegistered

@@ -2,10 +2,9 @@
 
 from itertools import count
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload, StoredEvent
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import EventLog, StreamWrite
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import EventLog, StreamWrite, check_gapless
 
 PUBLICATION = uuid8("sample", "publication")
 ACTOR = uuid8("sample", "actor")

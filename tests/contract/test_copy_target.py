@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.server.log_factory import open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl

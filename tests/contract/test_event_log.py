@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import rfc8785
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import (
     JSON_ENCODING,
     MAX_PAYLOAD_BYTES,
@@ -14,9 +15,7 @@ from ledgerpress.eventlog.envelope import (
     StoredEvent,
 )
 from ledgerpress.eventlog.errors import DuplicateEvent, InvalidEnvelope, PayloadTooLarge, WrongExpectedVersion
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite, check_gapless
 from tests.contract.sample_events import ACTOR, everything, places, sample_event, sample_write
 from tests.engines.log_locations import LogPlace as Logs
 

@@ -8,8 +8,7 @@ import pytest
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, LogClosed, WrongExpectedVersion
-from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.eventlog.subscription import catch_up
+from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite, catch_up
 from tests.contract.sample_events import everything, places, sample_event, sample_write
 from tests.engines.log_locations import LogPlace as Logs
 

@@ -14,11 +14,11 @@ import jsonschema
 import msgspec
 import pytest
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import Event, withdrawn
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.registry import EVENT_TYPES, FEATURES, event_codec
 from ledgerpress.operator import event_schemas
 

@@ -18,20 +18,24 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
-from ledgerpress.commands.authorization import PermissionDenied
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
 from ledgerpress.commands.declarations import AddedEvents, GuardDeclaration, InputDeclaration, commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.previous_results import PreviousResult
-from ledgerpress.commands.request import CommandRequest
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role, identity
-from ledgerpress.commands.stream_category import StreamCategory
+from ledgerpress.commands.roles_and_permissions import (
+    Permission,
+    PermissionDenied,
+    RequiredPermission,
+    Role,
+    identity,
+)
+from ledgerpress.commands.stream_states import StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration, ContentField
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features.posts.commands import CreatePost, EditPost, PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted

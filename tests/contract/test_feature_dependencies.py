@@ -11,13 +11,12 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.features.posts.model import PostPublished, PostUnpublished
 from ledgerpress.features.posts.response_cache_topics import article_topic, post_topic
 from ledgerpress.features.registry import declared_views
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.listings.queries import listing_topic
 from ledgerpress.views.projection.projector_interface import apply_all
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 from tests.contract.tagged_posts import TaggedPosts, tagged_posts
 from tests.contract.tags_feature import TAGS, Tagged, tag_topic
 

@@ -5,13 +5,11 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
 from ledgerpress.eventlog.errors import LogUnavailable, WrongExpectedVersion
 from ledgerpress.eventlog.lease_register import LeaseRecord, LeaseRegister
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog
-from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.registry import event_codec
 from tests.contract.sample_events import everything, places, sample_write
 from tests.engines.log_locations import LogPlace as Logs

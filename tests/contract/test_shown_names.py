@@ -20,7 +20,7 @@ from ledgerpress.cli import app
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.features.page_import.report import Action, Kind
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_ids

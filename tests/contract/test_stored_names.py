@@ -17,7 +17,7 @@ import pytest
 from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.leases.register_entry import LeaseEntry
+from ledgerpress.eventlog.lease_register import LeaseEntry
 from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS

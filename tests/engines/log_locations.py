@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

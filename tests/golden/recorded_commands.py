@@ -10,13 +10,13 @@ from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.previous_results import PreviousResult
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
+from ledgerpress.eventlog.leases import Leases
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import IMPORTER, ActorKind

@@ -6,7 +6,7 @@ from itertools import count
 from random import Random
 from typing import Any, TypeAlias
 
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.graphql.relay import global_ids

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import all_projectors, event_codec

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from ledgerpress.cli import main
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.operator.log_copy import LogCopier
 
 

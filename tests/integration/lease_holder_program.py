@@ -9,11 +9,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from ledgerpress.eventlog.clock import SystemClock
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog, StreamWrite
-from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.registry import event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
 
 

@@ -4,12 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import ANY_VERSION, EventLog, OpenedLog, StreamWrite
+from ledgerpress.eventlog.log import ANY_VERSION, EventLog, OpenedLog, StreamWrite, catch_up, check_gapless
 from ledgerpress.eventlog.merkle import Frontier
-from ledgerpress.eventlog.subscription import catch_up, check_gapless
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 

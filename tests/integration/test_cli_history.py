@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.categories.commands import CreateCategory, RenameCategory
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import post_queries

@@ -11,9 +11,8 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.clock_randomness_ids import Randomness, SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.authors import queries as authors_queries
 from ledgerpress.features.categories import queries as categories

@@ -12,9 +12,9 @@ from ledgerpress.adapters.jetstream import appender, connection
 from ledgerpress.adapters.jetstream import stream_leader_api as leader
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publisher import Answer, Conflict, Message, Recorded
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

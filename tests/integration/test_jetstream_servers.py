@@ -14,8 +14,8 @@ import pytest
 
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, OpenedLog
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

@@ -11,8 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WithdrawalUnfinished
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog, StreamWrite
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

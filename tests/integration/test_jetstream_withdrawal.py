@@ -15,6 +15,7 @@ from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publisher import Conflict
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.errors import (
     GapInLog,
     LogUnavailable,
@@ -22,7 +23,6 @@ from ledgerpress.eventlog.errors import (
     WithdrawalUnfinished,
     WrongExpectedVersion,
 )
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, EventLog, OpenedLog, StreamWrite
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

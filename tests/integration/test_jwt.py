@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledgerpress.adapters.oidc import jwks
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role, Unauthenticated
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
 from ledgerpress.features.tokens.authentication import ALGORITHMS, AccessSettings
 from tests.fixed_sources import SetClock

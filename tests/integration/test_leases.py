@@ -11,13 +11,11 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.request import CommandRequest
-from ledgerpress.eventlog.clock import SystemClock
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.eventlog.randomness import SystemRandomness
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.slugs.model import SLUG_TAKEN

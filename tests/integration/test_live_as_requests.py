@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import (
     ANONYMOUS,
     LOCAL_OPERATOR,

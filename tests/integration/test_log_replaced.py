@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import event_codec

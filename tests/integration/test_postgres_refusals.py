@@ -10,8 +10,8 @@ import pytest
 
 from ledgerpress.adapters.postgres import connection
 from ledgerpress.adapters.postgres.event_log import PostgresEventLog
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from scripts.engines.postgres import PostgresServer

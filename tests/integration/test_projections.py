@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.event import Event, withdrawn

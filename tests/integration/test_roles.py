@@ -6,9 +6,15 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.authorization import PermissionDenied
-from ledgerpress.commands.request import CommandRequest
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Permission, Role, identity
+from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.roles_and_permissions import (
+    ANONYMOUS,
+    Identity,
+    Permission,
+    PermissionDenied,
+    Role,
+    identity,
+)
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client

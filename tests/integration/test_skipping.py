@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import NewEvent
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.merkle import Frontier

@@ -17,11 +17,10 @@ from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable, WrongExpectedVersion
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite, check_gapless
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 
 APPENDER = Path(__file__).with_name("log_appender_program.py")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from tests.integration.graphql_client import client
 
 Tamper = Callable[[sqlite3.Connection], object]

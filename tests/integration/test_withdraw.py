@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.eventlog.errors import InvalidEnvelope
 from ledgerpress.eventlog.event import Withdrawn
 from ledgerpress.eventlog.log_events import PayloadWithdrawn

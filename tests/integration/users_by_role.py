@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, identity
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store

@@ -13,7 +13,7 @@ from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor

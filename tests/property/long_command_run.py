@@ -11,16 +11,14 @@ from random import Random
 from typing import Any, ClassVar, Final
 
 from ledgerpress.commands.append_plan import AppendPlan
-from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.commands.skip_event import SkipEvent
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import SealedPayload
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
-from ledgerpress.eventlog.ids import uuid8
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 from ledgerpress.features.integrity.merkle_queries import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost

@@ -7,13 +7,12 @@ from contextlib import closing, contextmanager
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.previous_results import PreviousResult
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
-from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.registry import FEATURES, event_codec
 from ledgerpress.views.snapshot import Snapshot
 from tests.newsroom_model import Newsroom

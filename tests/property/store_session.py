@@ -10,9 +10,9 @@ from typing import Self, TypeAlias
 
 from hypothesis import strategies as st
 
+from ledgerpress.commands.command_context import CommandRequest, CommandResult
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest, CommandResult
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.event import Event

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor

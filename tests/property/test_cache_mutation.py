@@ -14,10 +14,9 @@ from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import Invalidation
 from ledgerpress.graphql.results import encode
 from ledgerpress.server.store import Store
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
 from tests.property.day_scenario import WHOLE_DAY

@@ -12,8 +12,7 @@ from random import Random
 from typing import Final
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogUnavailable
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import ANY_VERSION, EventLog, StreamWrite
 from tests.contract.sample_events import sample_event
 from tests.lease_proxies import Door, Engine

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.rebuild import rebuild

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, EventType, JsonObject, Upcaster
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import Event, Withdrawn, withdrawn
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.registry import EVENT_TYPES, event_codec
 

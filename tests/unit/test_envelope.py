@@ -8,6 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import (
     MAX_INTEGER,
     MAX_PAYLOAD_BYTES,
@@ -18,7 +19,6 @@ from ledgerpress.eventlog.envelope import (
     check_stream_name,
 )
 from ledgerpress.eventlog.errors import InvalidEnvelope, PayloadTooLarge
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite, check_writes
 
 SALT: Final = bytes(range(32))

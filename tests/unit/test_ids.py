@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerpress.eventlog.ids import uuid7, uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
 
 instants: Final = st.integers(0, 2**53 - 1)
 chance: Final = st.binary(min_size=10, max_size=16)

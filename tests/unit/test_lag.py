@@ -1,5 +1,5 @@
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags

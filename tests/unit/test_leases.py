@@ -8,8 +8,7 @@ from itertools import count, pairwise
 import pytest
 
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.leases import Leases
+from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM
 from tests.contract.sample_events import sample_write
 from tests.lease_proxies import Engine

@@ -9,8 +9,8 @@ import strawberry
 from graphql import GraphQLInputObjectType, GraphQLObjectType, graphql
 from strawberry.types.field import StrawberryField
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Permission, RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput

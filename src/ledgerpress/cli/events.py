@@ -12,7 +12,7 @@ from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, Dat
 from ledgerpress.cli.terminal import REFUSED, clear_errors, err, fail, progress, run
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.subscription import catch_up
+from ledgerpress.eventlog.log import catch_up
 from ledgerpress.operator.event_files import export_events, import_events
 from ledgerpress.operator.log_copy import place_of
 from ledgerpress.server.log_factory import existing_log

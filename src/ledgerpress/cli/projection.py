@@ -6,7 +6,7 @@ import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
 from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.projections import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint

@@ -4,15 +4,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
-from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
-from ledgerpress.eventlog.randomness import Randomness
 
 NAME_KEY_BYTES: Final = 32
 

@@ -7,36 +7,58 @@ then it is rejected. Nothing is recorded for a command that is rejected or has n
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from ledgerpress.commands.append_plan import AppendPlan
-from ledgerpress.commands.authorization import authorize
-from ledgerpress.commands.command_context import CommandContext, CommandViews
+from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult, CommandViews
 from ledgerpress.commands.declarations import Command, CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION, Instrumentation
-from ledgerpress.commands.request import CommandRequest, CommandResult
-from ledgerpress.commands.state_loader import StateLoader
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.commands.roles_and_permissions import Identity, PermissionDenied, RequiredPermission
+from ledgerpress.commands.stream_states import StateLoader
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, PayloadTooLarge, WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid7, uuid8
-from ledgerpress.eventlog.leases.fencing import Fence
+from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
-from ledgerpress.eventlog.randomness import Randomness
 
 MAX_ATTEMPTS: Final = 4
 """A command is decided once, and again up to three times after a conflict."""
 
 MAX_RETRY_DELAY: Final = 0.1
 """Seconds that a command waits at most before its first retry; before each further one at most twice as long."""
+
+
+class Instrumentation(Protocol):
+    """Receives measurements for traces and metrics."""
+
+    def span(self, name: str) -> AbstractContextManager[object]:
+        """Measure the time inside the context. `name` is one of a few, and contains no input."""
+        ...
+
+    def appended(self, events: int) -> None:
+        """Count recorded events."""
+        ...
+
+
+class _NoInstrumentation:
+    """Discards all measurements."""
+
+    def span(self, name: str) -> AbstractContextManager[object]:
+        return _NO_SPAN
+
+    def appended(self, events: int) -> None:
+        pass
+
+
+_NO_SPAN: Final = nullcontext()
+NO_INSTRUMENTATION: Final[Instrumentation] = _NoInstrumentation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +109,9 @@ class CommandHandler:
     async def handle(self, command: Command, request: CommandRequest | None = None) -> CommandResult:
         """Execute `command` and return its result. Raises `Rejection`, `PermissionDenied` and `LeaseLost`."""
         request = request or CommandRequest()
-        await authorize(command, self._declarations.required(command), request.identity, self._states)
-        self._declarations.check_inputs(command, request.inputs)
+        await self._authorize(command, request.identity)
+        for given in request.inputs:
+            self._declarations.check_input(command, given)
         execution = self._begin(command, request)
         with self._observer.span(f"command {command.fingerprint_name}"):
             async with self._lock(command):
@@ -96,6 +119,21 @@ class CommandHandler:
             with self._observer.span("wait for views"):
                 reached = await self._views.wait_for(position, self._timeout)
         return CommandResult(subject_id, position, replayed, views_behind=not reached)
+
+    async def _authorize(self, command: Command, identity: Identity) -> None:
+        """Raise `PermissionDenied` if the user may not execute the command. One that is not declared needs every permission.
+
+        Raises `Rejection` if the user may only work on their own objects and this is not one: as if it did not exist.
+        """
+        declaration = self._declarations.commands.get(type(command))
+        required = declaration.required if declaration else RequiredPermission(None)
+        if identity.actor_id is None:
+            raise PermissionDenied(required.permission)
+        if identity.meets(required):
+            return
+        if declaration is None or declaration.check_own is None or not identity.meets_with_own(required):
+            raise PermissionDenied(required.permission)
+        await declaration.check_own(command, self._states, identity.actor_id)
 
     async def _execute(self, execution: _Execution) -> tuple[str, int, bool]:
         conflict: Exception | None = None

@@ -3,14 +3,14 @@
 docs/decisions/0028-features-extend-commands.md explains guards, added events and inputs.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
-from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.commands.stream_states import StateLoader
 from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.event import Event
 
@@ -107,15 +107,10 @@ class CommandDeclarations:
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
 
-    def required(self, command: object) -> CommandDeclaration:
-        """Return the declaration of a command's class. One that is not declared requires every permission."""
-        return self.commands.get(type(command)) or CommandDeclaration(type(command), RequiredPermission(None))
-
-    def check_inputs(self, command: object, inputs: Iterable[object]) -> None:
+    def check_input(self, command: object, given: object) -> None:
         """Raise `TypeError` for an input that no feature adds to the command."""
-        for given in inputs:
-            if not any(one.input is type(given) and isinstance(command, one.commands) for one in self.inputs):
-                raise TypeError(f"{type(command).__name__} has no input {type(given).__name__}")
+        if not any(one.input is type(given) and isinstance(command, one.commands) for one in self.inputs):
+            raise TypeError(f"{type(command).__name__} has no input {type(given).__name__}")
 
 
 def commands(
@@ -123,6 +118,3 @@ def commands(
 ) -> tuple[CommandDeclaration, ...]:
     """Return declarations of commands that require the same permission."""
     return tuple(CommandDeclaration(command, required, check_own) for command in classes)
-
-
-NO_DECLARATIONS: Final = CommandDeclarations()

@@ -131,6 +131,14 @@ def identity(
     return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
 
 
+class PermissionDenied(Exception):
+    """The user lacks `permission`; `None` stands for every permission."""
+
+    def __init__(self, permission: Permission | None) -> None:
+        super().__init__(f"This needs {permission.value if permission else 'every permission'}.")
+        self.permission = permission
+
+
 class Unauthenticated(Exception):
     """The credentials of a request are not valid. The message is for the client, and contains no secret."""
 

@@ -1,9 +1,9 @@
-"""Wraps a log with health checks; fails fast while the log is unreachable."""
+"""The health of a log, and a log with health checks, which fails fast while it is unreachable."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -16,7 +16,6 @@ from ledgerpress.eventlog.errors import (
     LogUnavailable,
 )
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.eventlog.log_health import LogHealth
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -32,6 +31,66 @@ Longer than the retries of the adapters, which may outlast the election of a lea
 """
 MAX_SHORT_CHECKS: Final = 4
 """Events count as lost after so many consecutive checks without them, over a longer time than the log's staleness."""
+
+
+class LogHealth:
+    """The health of a log. Contact is lost when the log cannot be reached, until it answers a health check again."""
+
+    def __init__(
+        self,
+        *,
+        notices: Sequence[str] = (),
+        counts: Callable[[], Mapping[str, int]] = dict,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`notices` and `counts` are those of an `OpenedLog`; `monotonic` returns seconds."""
+        self.notices = tuple(notices)
+        self.head = 0
+        """The greatest position that the log has reported."""
+        self.regained = 0
+        """How often contact was lost and regained."""
+        self.unresolved = 0
+        """The number of appends whose result could not be determined."""
+        self.replaced: str | None = None
+        """Why the log is no longer the one that was opened. Usually only a restart helps."""
+        self._counts = counts
+        self._monotonic = monotonic
+        self._last_contact = monotonic()
+        self._lost = False
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The log's own counters by name: see `OpenedLog.counts`."""
+        return self._counts()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the last attempt to reach the log failed."""
+        return self._lost
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the log last answered."""
+        return self._monotonic() - self._last_contact
+
+    def note_head(self, head: int = 0) -> None:
+        """Note that the log has answered, and that its head is at least `head`.
+
+        That does not regain contact: it may be the answer to a request from before contact was lost.
+        """
+        if not self._lost:
+            self._last_contact = self._monotonic()
+        self.head = max(self.head, head)
+
+    def regain(self) -> None:
+        """Note that the log has answered a health check."""
+        self.regained += self._lost
+        self._lost = False
+        self._last_contact = self._monotonic()
+
+    def lose(self) -> None:
+        """Note that the log cannot be reached."""
+        self._lost = True
 
 
 class HealthCheckedLog:

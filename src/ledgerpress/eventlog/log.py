@@ -1,11 +1,11 @@
-"""The port to the log: what every adapter guarantees. One contract suite tests all adapters."""
+"""The port to the log: what every adapter guarantees, and reading on from a position without a gap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent, check_stream_name
-from ledgerpress.eventlog.errors import InvalidEnvelope
+from ledgerpress.eventlog.errors import GapInLog, InvalidEnvelope
 from ledgerpress.eventlog.lease_register import LeaseRegister
 
 NO_STREAM: Final = 0
@@ -140,3 +140,27 @@ def check_writes(writes: Sequence[StreamWrite]) -> None:
             raise InvalidEnvelope(f"{write.expected} is no version to expect of {write.stream}")
         for event in write.events:
             event.check()
+
+
+def check_gapless(events: Iterable[StoredEvent], after: int) -> None:
+    """Raise `GapInLog` unless the positions of `events` continue from `after` without a gap."""
+    for expected, event in enumerate(events, after + 1):
+        if event.position != expected:
+            raise GapInLog(expected=expected, found=event.position)
+
+
+async def catch_up(
+    log: EventLog, after: int, *, batch_size: int = 1_000, poll: float = 1.0
+) -> AsyncIterator[Sequence[StoredEvent]]:
+    """Yield batches of the events after `after`, without end; at the head, wait for more.
+
+    `poll` is the maximum time in seconds between two reads of the log. Raises `GapInLog`.
+    """
+    while True:
+        batch = await log.read(after, batch_size)
+        if not batch:
+            await log.wait_beyond(after, poll)
+            continue
+        check_gapless(batch, after)
+        after = batch[-1].position
+        yield batch

@@ -1,4 +1,4 @@
-"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and their verification.
+"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and their verification, and tree heads.
 
 A tree is defined by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
 counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never
@@ -6,11 +6,16 @@ changes. So the stored hashes give the root and the proofs of the tree at any si
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 """The root of a tree without leaves."""
+TREE_HEAD_VERSION: Final = 1
+_ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Subtree(NamedTuple):
@@ -155,6 +160,35 @@ class Frontier:
     def root(self) -> bytes:
         """Return the root of the tree."""
         return _fold(self._peaks) if self._peaks else EMPTY_ROOT
+
+
+class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The root (in hex) of the Merkle tree over the first `size` events of a publication (RFC 9162, section 2.1).
+
+    `recorded_time` is the greatest recorded-at of them, in microseconds since 1970, UTC; `None` for an empty log.
+    """
+
+    v: int
+    publication: str
+    size: int
+    root: str
+    recorded_time: int | None
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "TreeHead":
+        """Return the head that `head --json` or `log copy --json` printed. Raises `ValueError` for any other text."""
+        copied = msgspec.json.decode(text, type=_CopiedHead)
+        head = cls(copied.v, copied.publication, copied.size, copied.root, copied.recorded_time)
+        if head.v != TREE_HEAD_VERSION:
+            raise ValueError(f"version {head.v} of tree heads is not known here")
+        if head.size < 0 or not _ROOT.fullmatch(head.root):
+            raise ValueError("a tree head has a size, and a root of 64 hexadecimal digits")
+        return head
+
+
+class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=True):
+    missing: int = 0
+    """How many more events the source of the copy had."""
 
 
 def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:

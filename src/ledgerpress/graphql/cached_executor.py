@@ -18,8 +18,8 @@ from ledgerpress.graphql.documents import Documents, Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
-from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies
 from ledgerpress.views.cache_invalidation import invalidated_topics
+from ledgerpress.views.snapshot import FOREVER, CacheDependencies
 
 _CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that follow from the request and from what was read. Results with other errors are not cached."""

@@ -8,21 +8,19 @@ from typing import Protocol
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.log_health import LogHealth
-from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.graphql.event_loader import event_loader
-from ledgerpress.views.cache_dependencies import CacheDependencies
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.public_today_filter import PublicFilter
 from ledgerpress.views.relative_time import relative_time, relative_time_changes_at
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import CacheDependencies, Snapshot
 
 
 class ViewsInfo(Protocol):

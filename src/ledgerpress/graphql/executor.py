@@ -22,7 +22,7 @@ from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceede
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry import current_trace, note_cost
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
-from ledgerpress.views.cache_dependencies import CacheDependencies
+from ledgerpress.views.snapshot import CacheDependencies
 
 
 class Executor:

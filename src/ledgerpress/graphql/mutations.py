@@ -10,10 +10,10 @@ from msgspec import UNSET, UnsetType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
-from ledgerpress.commands.authorization import PermissionDenied
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.declarations import Command, CommandInput
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import declarations_of, runs

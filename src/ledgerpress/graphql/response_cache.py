@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.results import EncodedResult
-from ledgerpress.views.cache_dependencies import FOREVER, CacheDependencies, Topic
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_version import ViewsVersion
+from ledgerpress.views.snapshot import FOREVER, CacheDependencies, Snapshot, Topic, ViewsVersion
 
 MAX_TOPICS: Final = 50_000
 """After so many topics, results that were not requested since count as changed."""

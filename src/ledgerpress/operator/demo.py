@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.features.demo.clock import DemoClock
 from ledgerpress.features.demo.load import DEMO_WEEKS, load_demo

@@ -9,8 +9,8 @@ from typing import BinaryIO, Final
 from ledgerpress.eventlog.cloud_events import NotAnEvent, from_line, to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
-from ledgerpress.eventlog.subscription import check_gapless
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.log import check_gapless
+from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of

@@ -18,8 +18,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
-from ledgerpress.eventlog.merkle import Frontier
-from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
+from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, Frontier, TreeHead
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload

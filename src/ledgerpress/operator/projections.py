@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.operator import Progress

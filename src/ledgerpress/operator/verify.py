@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.tree_head import TreeHead
+from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.features.integrity import merkle_queries as integrity
 from ledgerpress.features.integrity.merkle_queries import TreeIncomplete, tree_head
 from ledgerpress.features.registry import all_projectors, event_codec

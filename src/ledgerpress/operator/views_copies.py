@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ledgerpress.eventlog.clock import SystemClock
+from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.features.registry import all_projectors

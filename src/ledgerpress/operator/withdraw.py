@@ -5,17 +5,15 @@ from typing import Final
 
 import msgspec
 
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.ids import uuid7, uuid8
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
-from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.rebuild import rebuild_now

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
-from ledgerpress.commands.request import CommandRequest
+from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
-from ledgerpress.commands.state_loader import StateLoader
+from ledgerpress.commands.stream_states import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import queries as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
-from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION
+from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import make_app

@@ -10,16 +10,12 @@ from typing import Final
 
 from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.instrumentation import NO_INSTRUMENTATION, Instrumentation
+from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
 from ledgerpress.commands.previous_results import PreviousResult
-from ledgerpress.eventlog.clock import Clock, SystemClock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.health_checked_log import HealthCheckedLog
-from ledgerpress.eventlog.ids import uuid7
-from ledgerpress.eventlog.log_health import LogHealth
-from ledgerpress.eventlog.randomness import Randomness, SystemRandomness
+from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
@@ -32,8 +28,7 @@ from ledgerpress.views.files.directory import ViewsDirectory
 from ledgerpress.views.files.views_builder import ViewsBuilder
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
-from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_version import ViewsVersion
+from ledgerpress.views.snapshot import Snapshot, ViewsVersion
 
 FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""

@@ -7,9 +7,8 @@ projection may have skipped, and very many events at once.
 from typing import Final
 
 from ledgerpress.eventlog.log_events import LEASE_TAKEN
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 MAX_EVENTS: Final = 250
 """The most events for which topics are computed, which takes some 25 milliseconds; more invalidate everything."""

@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
 from ledgerpress.views.projection.projector_interface import Projector, compose
 from ledgerpress.views.recorded_time_positions import MomentsProjector
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 class RecentEvent(NamedTuple):

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, FieldValues, Subject, plain
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def actor_topic(actor_id: str) -> Topic:

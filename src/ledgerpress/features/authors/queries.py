@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, FieldValues, Reference, Subject, plain
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 AUTHORS: Final = Topic("authors", 0)
 """Which authors there are."""

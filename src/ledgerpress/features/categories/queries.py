@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledgerpress.features.categories.listings import DIRECT, WITH_DESCENDANTS
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, FieldValue, FieldValues, Reference, Subject, plain
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 TAXONOMY: Final = Topic("taxonomy", 0)
 """All categories: their names, slugs and places in the tree."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands.append_plan import AppendPlan
-from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.request import CommandRequest
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.clock import DemoClock
 from ledgerpress.features.demo.story import STORY

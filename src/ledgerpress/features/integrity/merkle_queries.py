@@ -8,7 +8,7 @@ from functools import partial
 
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.tree_head import TREE_HEAD_VERSION, TreeHead
+from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.snapshot import Snapshot
 

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore

@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from ledgerpress.commands.command_context import CommandRequest, CommandResult
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.request import CommandRequest, CommandResult
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog

@@ -15,9 +15,9 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.commands import previous_results
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.eventlog.ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.page_import.import_session import OpenStore
 from ledgerpress.features.posts import model as posts

@@ -10,8 +10,7 @@ from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.state_loader import StateLoader
-from ledgerpress.commands.stream_category import LoadedStream
+from ledgerpress.commands.stream_states import LoadedStream, StateLoader
 from ledgerpress.commands.versioned_content import checked, differing, values_of
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM

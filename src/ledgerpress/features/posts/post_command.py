@@ -12,8 +12,7 @@ from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.state_loader import StateLoader
-from ledgerpress.commands.stream_category import LoadedStream
+from ledgerpress.commands.stream_states import LoadedStream, StateLoader
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.posts.model import (
     POST_ARCHIVED,

@@ -10,10 +10,9 @@ from typing import Final
 from ledgerpress.features.categories.queries import changed_counts
 from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
 from ledgerpress.features.posts.model import EVENTS
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def article_topic(key: int | str) -> Topic:

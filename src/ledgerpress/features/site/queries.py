@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from ledgerpress.views.cache_dependencies import Topic
 from ledgerpress.views.declarations import DependencyRule, FieldValues, Subject, plain
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 SITE: Final = Topic("site", 0)
 """The site's name."""

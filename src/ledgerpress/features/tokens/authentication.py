@@ -21,8 +21,7 @@ from ledgerpress.commands.roles_and_permissions import (
     Verifier,
     identity,
 )
-from ledgerpress.eventlog.clock import Clock
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.eventlog.multi_host_url import is_loopback
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import queries as tokens

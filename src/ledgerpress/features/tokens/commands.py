@@ -11,9 +11,8 @@ from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.log import NO_STREAM
-from ledgerpress.eventlog.randomness import Randomness
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, ActorKind
 from ledgerpress.features.tokens.model import TOKENS, Token, TokenCreated, TokenRevoked

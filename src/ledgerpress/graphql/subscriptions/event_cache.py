@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
 from ledgerpress.graphql.subscriptions.subscription_step import Kind
-from ledgerpress.views.cache_dependencies import FOREVER
+from ledgerpress.views.snapshot import FOREVER
 
 _COPIES: Final = 3
 """An event takes so many times its text: as its payload, as the frame of a transport, and while that is being sent."""

@@ -21,7 +21,7 @@ from ledgerpress.graphql.subscriptions.result_messages import (
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.subscription_step import Kind, Step, SubscriptionContext
-from ledgerpress.views.cache_dependencies import FOREVER
+from ledgerpress.views.snapshot import FOREVER
 
 MIN_POLL_SECONDS: Final = 1.0
 """Between two polls of the current state without an event, at least."""

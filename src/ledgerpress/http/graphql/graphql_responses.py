@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.results import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.errors import Header, HttpError, retry_after

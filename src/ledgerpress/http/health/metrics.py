@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ledgerpress import __version__
-from ledgerpress.eventlog.log_health import LogHealth
+from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.graphql.context import Store
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags, node_lag

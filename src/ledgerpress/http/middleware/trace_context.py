@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ledgerpress.eventlog.ids import uuid8
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.context import Trace
 
 TRACEPARENT: Final = b"traceparent"

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event import Event
@@ -20,8 +20,7 @@ from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
-from ledgerpress.views.snapshot import Snapshot
-from ledgerpress.views.views_version import ViewsVersion
+from ledgerpress.views.snapshot import Snapshot, ViewsVersion
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ import msgspec
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import BUSY_TIMEOUT, create_private, transaction, uri
 from ledgerpress.views.files.table_digests import TableDigest
 from ledgerpress.views.files.tables import (

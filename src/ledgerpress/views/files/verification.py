@@ -10,14 +10,12 @@ from typing import Final
 
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.table_digests import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.apply_with_skips import recorded_skips
-from ledgerpress.views.projection.batch_apply import apply_batch, decode
+from ledgerpress.views.projection.batch_apply import apply_batch, decode, recorded_skips
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING, Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.snapshot import Snapshot

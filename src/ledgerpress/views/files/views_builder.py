@@ -18,7 +18,7 @@ from ledgerpress.views.files.table_digests import table_digests
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage, tables_of
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.apply_with_skips import recorded_skips
+from ledgerpress.views.projection.batch_apply import recorded_skips
 from ledgerpress.views.projection.projector_interface import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 

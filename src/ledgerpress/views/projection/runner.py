@@ -17,12 +17,10 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnavailable
 from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.subscription import check_gapless
+from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.apply_with_skips import BatchApplier
-from ledgerpress.views.projection.batch_apply import withdrawn_by
+from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface import Projector
 

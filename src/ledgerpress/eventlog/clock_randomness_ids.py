@@ -1,6 +1,38 @@
-"""UUIDs by RFC 9562: version 7 for new ids, version 8 for ids that must be reproducible."""
+"""The clock, random bytes, and UUIDs by RFC 9562 made of them.
+
+Clock and randomness are injected, so that a run can be repeated byte for byte.
+"""
 
 import hashlib
+import secrets
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Return the time in microseconds since 1970, UTC."""
+        ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000  # noqa: TID251 - the only place that reads the machine's clock
+
+
+class Randomness(Protocol):
+    def bytes(self, count: int) -> bytes:
+        """Return `count` bytes that cannot be predicted."""
+        ...
+
+
+class SystemRandomness:
+    """The random source of the operating system."""
+
+    def bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
 
 
 def uuid7(now: int, random: bytes) -> str:

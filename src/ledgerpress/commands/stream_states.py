@@ -1,9 +1,10 @@
-"""Loads the state of a stream by folding its events."""
+"""Categories of streams, and loading the state of a stream by folding its events."""
 
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.stream_category import LoadedStream, StreamCategory
+from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
@@ -11,6 +12,34 @@ from ledgerpress.eventlog.log import EventLog
 S = TypeVar("S")
 
 MAX_CACHED_STATES: Final = 1_024
+
+
+class StreamCategory(NamedTuple, Generic[S]):
+    """Streams of one kind: how they are named, their state before the first event, and what an event makes of it.
+
+    `evolve` MUST ignore events of types that it does not know: features above may add theirs to the stream.
+    """
+
+    prefix: str
+    initial: S
+    evolve: Callable[[S, Any], S]
+
+    def stream(self, id: str = "") -> str:
+        """Return the name of a stream; a category with a single stream needs no id."""
+        return f"{self.prefix}.{id}" if id else self.prefix
+
+
+class LoadedStream(NamedTuple, Generic[S]):
+    """A stream's state, its version, and the id of the actor who recorded its first event."""
+
+    name: str
+    version: int
+    state: S
+    created_by: str | None
+
+    def write(self, events: Sequence[Event]) -> PlannedWrite:
+        """Return the write of `events`, which fails if the stream has changed since it was loaded."""
+        return PlannedWrite(self.name, self.version, events)
 
 
 class StateLoader:

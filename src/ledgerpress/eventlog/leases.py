@@ -8,23 +8,19 @@ continue to work for a while, but the log rejects its appends.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ledgerpress.eventlog.clock import Clock
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
-from ledgerpress.eventlog.ids import uuid7, uuid8
-from ledgerpress.eventlog.lease_register import LeaseRecord
-from ledgerpress.eventlog.leases.fencing import Fence, LeaseLost
-from ledgerpress.eventlog.leases.register_entry import LeaseEntry, LeaseObservation
-from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+from ledgerpress.eventlog.lease_register import LeaseEntry, LeaseObservation, LeaseRecord
+from ledgerpress.eventlog.log import EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
-from ledgerpress.eventlog.randomness import Randomness
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -35,6 +31,42 @@ MAX_POLL_INTERVAL: Final = 1.0
 """Seconds at most between two polls of a node that waits for a lease."""
 _WORKING_SHARE: Final = 0.8
 """The share of the duration after which a holder stops its work: the rest is for stopping, and for clocks of different speed."""
+
+
+class LeaseLost(Exception):
+    """The lease is no longer held. Nothing of a rejected append was recorded."""
+
+    def __init__(self, *, lease: str, token: int) -> None:
+        super().__init__(f"the lease {lease} is lost: token {token} is no longer the last")
+        self.lease = lease
+        self.token = token
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The right to append under a lease, valid until another node takes the lease.
+
+    `token` is the version of the lease's stream at which it was taken: it grows with each holder, on every engine.
+    """
+
+    lease: str
+    token: int
+
+    @property
+    def guard(self) -> StreamWrite:
+        """The guard of each append: the log rejects it once another node has taken the lease."""
+        return StreamWrite(lease_stream(self.lease), self.token, ())
+
+    async def append(self, log: EventLog, writes: Sequence[StreamWrite]) -> int:
+        """Append under the lease; return the position of the last event. Raises `LeaseLost`, and what `append` raises."""
+        guard = self.guard
+        try:
+            # The guard comes first: if other streams have changed too, the loss of the lease is still what is reported.
+            return await log.append([guard, *writes])
+        except WrongExpectedVersion as error:
+            if error.stream != guard.stream:
+                raise
+            raise LeaseLost(lease=self.lease, token=self.token) from error
 
 
 @dataclass(slots=True)
