@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.appender import Appender
-from ledgerpress.adapters.postgres.connection import Connection, Server, retry_while_unavailable
+from ledgerpress.adapters.postgres.connection import Server, retry_while_unavailable
 from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
 from ledgerpress.adapters.postgres.log_registry import LogLocation, open_location
@@ -94,13 +94,11 @@ class PostgresEventLog:
 
     async def current_publication(self) -> str:
         """Return the UUID of the publication whose log has the name now, as in `OpenedLog`."""
-
-        async def read(connection: Connection) -> str:
-            location = await open_location(connection, self._server, self._location.name, None)
-            return location.publication
-
         try:
-            return await self._read_pool.run(read)
+            location = await self._read_pool.run(
+                lambda connection: open_location(connection, self._server, self._location.name, None)
+            )
+            return location.publication
         except OtherLog as other:
             if other.publication is None:
                 raise

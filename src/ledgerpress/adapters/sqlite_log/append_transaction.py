@@ -48,10 +48,12 @@ def append_group(db: sqlite3.Connection, commands: Sequence[AppendRequest]) -> l
     try:
         if len(commands) == 1 and len(commands[0].writes) == len(commands[0].commitments) == 1:
             return [_record_one(db, commands[0])]
-        return _record(db, commands, look_up_ids=False)
+        with transaction(db):
+            return insert(db, commands, look_up_ids=False)
     except sqlite3.IntegrityError:
         # The database rejected a row, and everything is rolled back. Now find the command of that row.
-        return _record(db, commands, look_up_ids=True)
+        with transaction(db):
+            return insert(db, commands, look_up_ids=True)
 
 
 def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
@@ -65,13 +67,6 @@ def _record_one(db: sqlite3.Connection, command: AppendRequest) -> int:
     if position is None:
         raise sqlite3.InternalError("SQLite gave no position")
     return position
-
-
-def _record(
-    db: sqlite3.Connection, commands: Sequence[AppendRequest], *, look_up_ids: bool
-) -> list[AppendResult]:
-    with transaction(db):
-        return insert(db, commands, look_up_ids=look_up_ids)
 
 
 def insert(
