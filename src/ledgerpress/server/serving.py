@@ -37,19 +37,15 @@ class CommandMetrics:
 
     def __init__(self, tracer: "OpenTelemetry | None") -> None:
         self._events = 0
-        self._spans = tracer or NO_INSTRUMENTATION
-
-    def span(self, name: str) -> AbstractContextManager[object]:
-        return self._spans.span(name)
+        self.span = (tracer or NO_INSTRUMENTATION).span
 
     def appended(self, events: int) -> None:
         self._events += events
 
     def register(self, metrics: Metrics) -> None:
         """Add the count to the metrics."""
-        metrics.watch(
-            "events_appended", "Events recorded by this process.", lambda: self._events, kind="counter"
-        )
+        what = "Events recorded by this process."
+        metrics.watch("events_appended", what, lambda: self._events, kind="counter")
 
 
 async def serve(
