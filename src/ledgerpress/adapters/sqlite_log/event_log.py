@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_rows
-from ledgerpress.adapters.sqlite_log.append_transaction import GroupAppender
+from ledgerpress.adapters.sqlite_log import event_table
+from ledgerpress.adapters.sqlite_log.event_table import GroupAppender
 from ledgerpress.adapters.sqlite_log.lease_register import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
@@ -102,16 +102,16 @@ class SqliteEventLog:
         return recorded
 
     async def head(self) -> int:
-        return await self._read(event_rows.read_head)
+        return await self._read(event_table.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         return await self._read(
-            partial(event_rows.read_batch, publication=self.publication, after=after, limit=limit)
+            partial(event_table.read_batch, publication=self.publication, after=after, limit=limit)
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         return await self._read(
-            partial(event_rows.read_stream, publication=self.publication, stream=stream, after=after)
+            partial(event_table.read_stream, publication=self.publication, stream=stream, after=after)
         )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
@@ -122,7 +122,8 @@ class SqliteEventLog:
             raise LogClosed("the log was closed")
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self._check_open()
+        if self._closed:
+            raise LogClosed("the log was closed")
         try:
             return await self._reader.run(work)
         except sqlite3.Error as error:
