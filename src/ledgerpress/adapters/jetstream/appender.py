@@ -153,8 +153,7 @@ class Appender:
         self, writes: Sequence[StreamWrite], withdraws: Header | None, progress: _AppendProgress
     ) -> tuple[AppendAttempt, Answer]:
         if not guards_other_streams(writes):
-            if self._broadcast.is_paused:
-                await self._broadcast.wait_until_resumed()
+            await self._broadcast.wait_until_resumed()
         elif progress.failed >= PAUSE_OTHERS_AFTER:
             async with self._broadcast.others_paused():
                 await self._wait_until_settled()

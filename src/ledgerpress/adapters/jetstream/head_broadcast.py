@@ -45,12 +45,8 @@ class HeadBroadcast:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send_position())
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether a node has asked the others to pause."""
-        return self._resumed is not None
-
     async def wait_until_resumed(self) -> None:
+        """Wait while a node has asked the others to pause."""
         if self._resumed is not None:
             await self._resumed.wait()
 
