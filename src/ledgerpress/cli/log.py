@@ -10,8 +10,8 @@ from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonO
 from ledgerpress.cli.terminal import INCOMPLETE, MISUSED, err, fail, out, print_json, progress, run
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log, place_of
+from ledgerpress.operator.sqlite_log_backup import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
-from ledgerpress.server.sqlite_log_backup import backup_log, restore_log
 
 commands = typer.Typer(help="The log as a whole: its copies, and where it is.", no_args_is_help=True)
 

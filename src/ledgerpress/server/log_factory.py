@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
+from ledgerpress.adapters.sqlite_log import backup
 from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.copy_target import CopyTarget
@@ -26,6 +27,8 @@ from ledgerpress.server.log_url import LOCAL, LogUrl
 
 logger = logging.getLogger(__name__)
 
+copy_log_file: Final = backup.copy_log_file
+"""For logs in files alone: other engines have their own tools."""
 _BACKOFF: Final = Backoff(first=0.25, longest=4.0)
 
 

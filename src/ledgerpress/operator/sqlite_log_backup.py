@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.backup import Progress, copy_log_file
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_log_location
+from ledgerpress.server.log_factory import copy_log_file
 from ledgerpress.server.log_url import LOCAL, LogUrl
 
 _OWN_TOOLS: Final = {
