@@ -9,7 +9,7 @@ import typer
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.terminal import MISUSED, err, fail, out, print_json, progress, rfc3339, run
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.features.tokens.queries import Token
+from ledgerpress.features.tokens.read_model import Token
 from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
 
 commands = typer.Typer(help="What programs show in order to be let in.", no_args_is_help=True)

@@ -7,6 +7,7 @@ are not public. Items are named by the position of their creation, and sorted by
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
@@ -66,12 +67,11 @@ class ListingWriter(Generic[I]):
 class ListingChanges:
     """The listings in one transaction: what the contributions of features change, applied event by event."""
 
-    def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
-        self._memberships = Memberships(db)
-        self._writers = writers
-        self._counting = [
-            writer for writer in writers if type(writer).item_changed is not ListingWriter.item_changed
-        ]
+    def __init__(self, db: sqlite3.Connection, contributions: "Sequence[Contribution]") -> None:
+        self._db = db
+        self._memberships: Memberships | None = None
+        self._contributions = contributions
+        self._begun: dict[str, ListingWriter[Any]] = {}
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -100,22 +100,41 @@ class ListingChanges:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Apply an event: entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
-        for writer in self._writers:
-            writer.apply(recorded, self)
+        type_ = type(recorded.event)
+        for contribution in self._contributions:
+            if contribution.events is None or type_ in contribution.events:
+                self._writer(contribution).apply(recorded, self)
         if not (self._left or self._entered):
             return
+        memberships = self._memberships = self._memberships or Memberships(self._db)
         for k, date, seq in sorted(self._left - self._entered):
-            self._memberships.close(k, date, seq, self._position)
+            memberships.close(k, date, seq, self._position)
         for k, date, seq in sorted(self._entered - self._left):
-            self._memberships.open(k, date, seq, self._position)
+            memberships.open(k, date, seq, self._position)
         self._left.clear()
         self._entered.clear()
 
     def flush(self) -> None:
         """Write buffered rows."""
-        self._memberships.flush()
-        for writer in self._writers:
+        if self._memberships is not None:
+            self._memberships.flush()
+        for writer in self._begun.values():
             writer.flush()
+
+    @cached_property
+    def _writers(self) -> list[ListingWriter[Any]]:
+        return [self._writer(contribution) for contribution in self._contributions]
+
+    @cached_property
+    def _counting(self) -> list[ListingWriter[Any]]:
+        return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
+
+    def _writer(self, contribution: "Contribution") -> ListingWriter[Any]:
+        """Return the writer of a contribution, which begins when it is first needed."""
+        writer = self._begun.get(contribution.name)
+        if writer is None:
+            writer = self._begun[contribution.name] = contribution.begin(self._db)
+        return writer
 
     def _entries(self, item: ListedItem | None) -> set[Entry]:
         if item is None or item.public_date is None:
@@ -132,6 +151,8 @@ class Contribution(Protocol):
     def version(self) -> int: ...
     @property
     def schema(self) -> str: ...
+    @property
+    def events(self) -> frozenset[type[Event]] | None: ...
     def begin(self, db: sqlite3.Connection) -> ListingWriter[Any]: ...
 
 
@@ -150,4 +171,4 @@ class ListingsProjector:
         self._contributions = tuple(contributions)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return ListingChanges(db, [contribution.begin(db) for contribution in self._contributions])
+        return ListingChanges(db, self._contributions)
