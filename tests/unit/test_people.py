@@ -11,13 +11,7 @@ from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
-from ledgerpress.features.actors.model import (
-    RESERVED,
-    Actor,
-    ActorKind,
-    ActorRegistered,
-    ActorRenamed,
-)
+from ledgerpress.features.actors.model import RESERVED, Actor, ActorKind, ActorRegistered, ActorRenamed
 from ledgerpress.features.authors import model as authors
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.authors.model import Author, AuthorRegistered, AuthorRenamed

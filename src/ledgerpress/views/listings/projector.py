@@ -69,7 +69,7 @@ class ListingChanges:
 
     def __init__(self, db: sqlite3.Connection, contributions: "Sequence[Contribution]") -> None:
         self._db = db
-        self._memberships = Memberships(db)
+        self._memberships: Memberships | None = None
         self._contributions = contributions
         self._begun: dict[str, ListingWriter[Any]] = {}
         self._position = 0
@@ -106,16 +106,18 @@ class ListingChanges:
                 self._writer(contribution).apply(recorded, self)
         if not (self._left or self._entered):
             return
+        memberships = self._memberships = self._memberships or Memberships(self._db)
         for k, date, seq in sorted(self._left - self._entered):
-            self._memberships.close(k, date, seq, self._position)
+            memberships.close(k, date, seq, self._position)
         for k, date, seq in sorted(self._entered - self._left):
-            self._memberships.open(k, date, seq, self._position)
+            memberships.open(k, date, seq, self._position)
         self._left.clear()
         self._entered.clear()
 
     def flush(self) -> None:
         """Write buffered rows."""
-        self._memberships.flush()
+        if self._memberships is not None:
+            self._memberships.flush()
         for writer in self._begun.values():
             writer.flush()
 
