@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.errors import version_conflict
-from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.commands.stream_states import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration
@@ -79,10 +78,6 @@ class CommandViews(Protocol):
 
         `timeout` is in seconds.
         """
-        ...
-
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        """Return the result of the command with that id, if it has been executed."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

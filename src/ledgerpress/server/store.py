@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
-from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
@@ -79,23 +77,6 @@ class Store:
         return min(point.position for point in self.views.checkpoints.values())
 
 
-class _CommandViews:
-    """The views, as the command handler uses them."""
-
-    def __init__(self, views: ActiveViews) -> None:
-        self._views = views
-
-    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
-        return await self._views.wait_for(position, timeout, names)
-
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        with self._views.snapshot() as snapshot:
-            return previous_results.previous_result(snapshot, command_id)
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        return self._views.snapshot()
-
-
 @asynccontextmanager
 async def open_store(
     data: Path,
@@ -154,7 +135,7 @@ async def open_store(
                 log=checked_log,
                 codec=codec,
                 declarations=FEATURES.declarations,
-                views=_CommandViews(views),
+                views=views,
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,

@@ -17,8 +17,13 @@ from ledgerpress.features.categories.model import (
     CategoryMerged,
     CategoryMoved,
 )
-from ledgerpress.views.declarations import ListingContribution
-from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
+    ListingContribution,
+    ListingWriter,
+)
 from ledgerpress.views.projection.projector_interface import write_all
 
 DIRECT: Final = 0

@@ -21,8 +21,8 @@ from ledgerpress.features.posts.model import (
     advance,
     known_event,
 )
-from ledgerpress.views.declarations import HiddenRule, ListingContribution
-from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingWriter
+from ledgerpress.views.declarations import HiddenRule
+from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter
 from ledgerpress.views.listings.queries import members
 from ledgerpress.views.projection.projector_interface import write_all
 

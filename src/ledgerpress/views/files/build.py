@@ -16,7 +16,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import BUSY_TIMEOUT, create_private, transaction, uri
-from ledgerpress.views.files.table_digests import TableDigest
+from ledgerpress.views.files.comparison import TableDigest
 from ledgerpress.views.files.tables import (
     INDEXING_PRAGMAS,
     check_tables,

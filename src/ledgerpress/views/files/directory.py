@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -117,11 +117,9 @@ class ViewsDirectory:
         ]
         return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
-    @contextmanager
-    def building(self) -> Iterator[None]:
+    def building(self) -> AbstractContextManager[None]:
         """Be the one process that makes views here. Raises `ViewsBusy` where another one is."""
-        with _locked(self.data / "views.build.lock", wait=False):
-            yield
+        return _locked(self.data / "views.build.lock", wait=False)
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
         """Make every process use the file `to`; the one in use until now is then the former.
@@ -159,10 +157,8 @@ class ViewsDirectory:
                 delete(file)
             return dropped
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with _locked(self.data / "views.lock", wait=True):
-            yield
+    def _changing(self) -> AbstractContextManager[None]:
+        return _locked(self.data / "views.lock", wait=True)
 
     def _named(self) -> ViewsPointer:
         try:

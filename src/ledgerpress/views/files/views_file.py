@@ -93,7 +93,7 @@ class ViewsFile:
         once `sweep` has returned.
         """
         async with self._turn:
-            await self._writer.run(_begin_renewal)
+            await self._writer.run(partial(retry_while_busy, statement="BEGIN IMMEDIATE"))
             try:
                 yield ResetTransaction(self._writer, self._projectors)
                 await self._writer.run(partial(_end, statement="COMMIT"))
@@ -170,10 +170,6 @@ class ResetTransaction:
     async def empty(self, began_at: int) -> None:
         """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         await self._writer.run(partial(_empty, projectors=self._projectors, began_at=began_at))
-
-
-def _begin_renewal(db: sqlite3.Connection) -> None:
-    retry_while_busy(db, "BEGIN IMMEDIATE")
 
 
 def _end(db: sqlite3.Connection, statement: str) -> None:

@@ -6,7 +6,8 @@ are not public. Items are named by the position of their creation, and sorted by
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
@@ -67,7 +68,8 @@ class ListingChanges:
     """The listings in one transaction: what the contributions of features change, applied event by event."""
 
     def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
-        self._memberships = Memberships(db)
+        self._db = db
+        self._memberships: Memberships | None = None
         self._writers = writers
         self._counting = [
             writer for writer in writers if type(writer).item_changed is not ListingWriter.item_changed
@@ -104,16 +106,18 @@ class ListingChanges:
             writer.apply(recorded, self)
         if not (self._left or self._entered):
             return
+        memberships = self._memberships = self._memberships or Memberships(self._db)
         for k, date, seq in sorted(self._left - self._entered):
-            self._memberships.close(k, date, seq, self._position)
+            memberships.close(k, date, seq, self._position)
         for k, date, seq in sorted(self._entered - self._left):
-            self._memberships.open(k, date, seq, self._position)
+            memberships.open(k, date, seq, self._position)
         self._left.clear()
         self._entered.clear()
 
     def flush(self) -> None:
         """Write buffered rows."""
-        self._memberships.flush()
+        if self._memberships is not None:
+            self._memberships.flush()
         for writer in self._writers:
             writer.flush()
 
@@ -123,16 +127,19 @@ class ListingChanges:
         return {entry for writer in self._writers for entry in writer.entries(item)}
 
 
-class Contribution(Protocol):
-    """What a feature adds to the listings projector."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingContribution:
+    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-    def begin(self, db: sqlite3.Connection) -> ListingWriter[Any]: ...
+    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. `listings_of` takes items that were public as of a position, and that position; it returns (listing, item)
+    for each listing of this contribution that held one, so that counts can exclude what is hidden today.
+    """
+
+    name: str
+    version: int = 1
+    schema: str
+    begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
+    listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
 
 
 class ListingsProjector:
@@ -141,11 +148,11 @@ class ListingsProjector:
     name: Final = "listings"
     indexes: Final = ""
 
-    def __init__(self, contributions: Sequence[Contribution]) -> None:
+    def __init__(self, contributions: Sequence[ListingContribution]) -> None:
         """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
         if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
-        self.version = composed_version(contributions)
+        self.version = composed_version(contribution.version for contribution in contributions)
         self.schema = membership_btree.SCHEMA + "".join(contribution.schema for contribution in contributions)
         self._contributions = tuple(contributions)
 
