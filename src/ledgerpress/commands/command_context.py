@@ -141,13 +141,11 @@ class CommandContext:
             raise version_conflict(expected=expected, current=current)
 
     async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
-        """Return the current state of a stream."""
         loaded = await self._states.load(category, id)
         self.loaded.setdefault(loaded.name, loaded.version)
         return loaded
 
     async def events(self, stream: str) -> list[Event]:
-        """Return all events of a stream in order: the event of version 1 first."""
         events = await self._states.events(stream)
         self.loaded.setdefault(stream, len(events))
         return events

@@ -53,7 +53,6 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 
     @property
     def position(self) -> int:
-        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 
@@ -135,7 +134,6 @@ class Codec(Generic[E]):
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
-        """Return all of `stored`, decoded."""
         return [self.decode(event) for event in stored]
 
     def _upcast(self, header: Header, fields: JsonObject, newest: int) -> E:

@@ -156,7 +156,6 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def position(self) -> int:
-        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 

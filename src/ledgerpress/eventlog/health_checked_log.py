@@ -86,7 +86,6 @@ class LogHealth:
         self._last_contact = self._monotonic()
 
     def lose(self) -> None:
-        """Note that the log cannot be reached."""
         self.is_lost = True
 
 
@@ -113,12 +112,10 @@ class HealthCheckedLog:
 
     @property
     def publication(self) -> str:
-        """The UUID of the publication whose log this is."""
         return self._log.publication
 
     @property
     def staleness(self) -> float:
-        """For how many seconds the last events may be missing, as in `EventLog`."""
         return self._log.staleness
 
     def verify_applied(self, applied: Callable[[], tuple[int, str | None]]) -> None:

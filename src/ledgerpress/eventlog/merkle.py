@@ -103,18 +103,15 @@ class Frontier:
 
     @property
     def peaks(self) -> Sequence[bytes]:
-        """The roots of the subtrees that form it, largest first."""
         return self._peaks
 
     def append(self, leaf_hash: bytes) -> None:
-        """Add a leaf by its hash."""
         for _ in completed_by(self.size):
             leaf_hash = node_hash(self._peaks.pop(), leaf_hash)
         self._peaks.append(leaf_hash)
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the root of the tree."""
         return _fold(self._peaks) if self._peaks else EMPTY_ROOT
 
 

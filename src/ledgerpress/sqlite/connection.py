@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, TypeVar
 
 import aiosqlite
@@ -21,8 +20,6 @@ BUSY_TIMEOUT: Final = 30.0
 """Seconds that a connection waits for a lock before it gives up."""
 BUSY_INTERVAL: Final = 0.001
 """Seconds between two attempts to get a lock."""
-
-_NO_PRAGMAS: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 
 class SerialConnection(aiosqlite.Connection):
@@ -50,7 +47,7 @@ async def open_connection(
     *,
     read_only: bool = False,
     create: bool = False,
-    pragmas: Mapping[str, str | int] = _NO_PRAGMAS,
+    pragmas: Mapping[str, str | int] = {},
 ) -> SerialConnection:
     """Open the database at `path` in autocommit mode and set `pragmas`, in their order.
 
@@ -60,7 +57,7 @@ async def open_connection(
     mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
         create_private(path)
-    connection = SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    connection = SerialConnection(partial(connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
     try:
         _ = await connection
     except sqlite3.Error:
@@ -146,15 +143,20 @@ def is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
+def connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
+    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas`, in their order."""
     db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
     try:
-        for name, value in pragmas.items():
-            db.execute(f"PRAGMA {name} = {value}")
+        set_pragmas(db, pragmas)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def set_pragmas(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
+    for name, value in pragmas.items():
+        db.execute(f"PRAGMA {name} = {value}")
 
 
 def statements(script: str) -> Iterator[str]:

@@ -58,7 +58,6 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", tag_field="format", 
     digests: dict[str, RowsDigest] = {}
 
     def line(self) -> bytes:
-        """Return the first line of the file."""
         return msgspec.json.encode(self) + b"\n"
 
 

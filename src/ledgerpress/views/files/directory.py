@@ -68,7 +68,6 @@ class ViewsDirectory:
 
     @property
     def current(self) -> Path | None:
-        """The views in use."""
         name = self.in_use().current
         return self.data / name if name else None
 
@@ -107,7 +106,6 @@ class ViewsDirectory:
         return next((file for file in self.unfinished() if _digest(file.name) == self.digest), None)
 
     def vacant(self) -> Path:
-        """Return the path of a new file."""
         # A name that is still given out for a file that has gone is not given to another one.
         named = self._named()
         names = [

@@ -58,13 +58,11 @@ class Page:
     __slots__ = ("ends", "id", "live")
 
     def __init__(self, id: int) -> None:
-        """Begin without a row."""
         self.id = id
         self.ends: dict[tuple[int, int, int], int] = {}
         self.live: list[Row] = []
 
     def find(self, key: Key) -> Row | None:
-        """Return the open row of the key."""
         place = bisect_left(self.live, key)
         return self.live[place] if place < len(self.live) and self.live[place][:2] == key else None
 
@@ -171,19 +169,16 @@ class Pages:
         return _entry(page.live[1]) if len(page.live) > 1 else None
 
     def add(self, page: Page, row: Row) -> None:
-        """Add an open row."""
         page.ends[row[:3]] = OPEN
         insort(page.live, row)
         self._write(page, row, OPEN)
 
     def close(self, page: Page, row: Row, position: int) -> None:
-        """End an open row at `position`."""
         page.ends[row[:3]] = position
         del page.live[bisect_left(page.live, row)]
         self._write(page, row, position)
 
     def remove(self, page: Page, row: Row) -> None:
-        """Delete an open row."""
         del page.ends[row[:3]]
         del page.live[bisect_left(page.live, row)]
         self._written[page.id, *row[:3]] = None
@@ -275,11 +270,9 @@ class Directory:
         self._change(k, _ADD, (k, *row))
 
     def close(self, k: int, entry: Entry, position: int) -> None:
-        """Let the branch be in use no more, from `position` on."""
         self._change(k, _CLOSE, (position, k, *entry.key, entry.from_pos))
 
     def remove(self, k: int, entry: Entry) -> None:
-        """Delete the branch, as if it had never been in use."""
         self._change(k, _DELETE, (k, *entry.key, entry.from_pos))
 
     def _change(self, k: int, statement: str, parameters: tuple[int | None, ...]) -> None:

@@ -154,7 +154,6 @@ class Memberships:
         self._record(listing, position, listing.n - 1, newest)
 
     def flush(self) -> None:
-        """Write what has changed."""
         changed = [listing for listing in self._states.values() if listing.changed]
         for listing in changed:
             self._end_steps(listing)

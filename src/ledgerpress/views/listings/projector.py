@@ -79,7 +79,6 @@ class ListingChanges:
         self._entered = set[tuple[int, int, int]]()
 
     def find(self, item_id: str) -> Any | None:
-        """Return an item by its id."""
         return next((item for writer in self._writers if (item := writer.find(item_id)) is not None), None)
 
     def replace(self, before: ListedItem | None, after: ListedItem) -> None:
@@ -115,7 +114,6 @@ class ListingChanges:
         self._entered.clear()
 
     def flush(self) -> None:
-        """Write buffered rows."""
         if self._memberships is not None:
             self._memberships.flush()
         for writer in self._writers:

@@ -19,6 +19,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, L
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
+from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -45,24 +46,16 @@ class ViewsWriter(Protocol):
         """Return what `work` returns."""
         ...
 
-    def renewal(self) -> AbstractAsyncContextManager["Renewal"]:
+    def renewal(self) -> AbstractAsyncContextManager[SerialConnection]:
         """Lend one long transaction, in which the views are emptied and rebuilt."""
+        ...
+
+    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
+        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         ...
 
     async def sweep(self) -> bool:
         """Overwrite what the last renewal deleted; return whether that is done."""
-        ...
-
-
-class Renewal(Protocol):
-    """One transaction on the views file, in which they are emptied and rebuilt."""
-
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns."""
-        ...
-
-    async def empty(self, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         ...
 
 
@@ -100,7 +93,6 @@ class ProjectionRunner:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come, by its name."""
         return dict(self._checkpoints)
 
     async def start(self, *, resume: bool = True) -> None:
@@ -111,7 +103,6 @@ class ProjectionRunner:
         self._read_to = self._reached
 
     async def run(self) -> None:
-        """Follow the log until cancelled."""
         backoff, delays, last = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
         while True:
             try:
@@ -248,7 +239,7 @@ class ProjectionRunner:
             if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
                 return await self._applier.apply(views.run, batch)
             end = await self._log.head()
-            await views.empty(end)
+            await views.run(partial(self._views.empty, began_at=end))
             points = await views.run(checkpoints.read)
             while (running := _running(points)) and (after := min(running)) < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))
