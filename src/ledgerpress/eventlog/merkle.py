@@ -54,17 +54,7 @@ def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
     """
     if not 0 <= leaf < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {leaf}")
-    start, end = 0, size
-    path: list[bytes] = []
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if leaf < middle:
-            path.append(_range_hash(middle, end, subtrees))
-            end = middle
-        else:
-            path.append(_range_hash(start, middle, subtrees))
-            start = middle
-    return path[::-1]
+    return [sibling for _, _, sibling in _descend(leaf, size, subtrees)][::-1]
 
 
 def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
@@ -76,18 +66,13 @@ def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
         raise ValueError(f"a tree of {size} leaves never had {old}")
     if old in (0, size):
         return []
-    start, end = 0, size
     path: list[bytes] = []
-    while end != old:
-        middle = start + _split(end - start)
-        if old <= middle:
-            path.append(_range_hash(middle, end, subtrees))
-            end = middle
-        else:
-            path.append(_range_hash(start, middle, subtrees))
-            start = middle
-    if start:
-        path.append(_range_hash(start, end, subtrees))
+    for start, end, sibling in _descend(old - 1, size, subtrees):
+        path.append(sibling)
+        if end == old:
+            if start:
+                path.append(_range_hash(start, end, subtrees))
+            break
     return path[::-1]
 
 
@@ -148,9 +133,18 @@ class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=T
     """How many more events the source of the copy had."""
 
 
-def _split(size: int) -> int:
-    """Return the largest power of two below `size`."""
-    return 1 << (size - 1).bit_length() - 1
+def _descend(leaf: int, size: int, subtrees: Subtrees) -> Iterator[tuple[int, int, bytes]]:
+    """Yield each range of leaves below the root that contains a leaf, and the hash of the rest of the range above it."""
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + (
+            1 << (end - start - 1).bit_length() - 1
+        )  # by the largest power of two below the length
+        if leaf < middle:
+            sibling, end = _range_hash(middle, end, subtrees), middle
+        else:
+            sibling, start = _range_hash(start, middle, subtrees), middle
+        yield start, end, sibling
 
 
 def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:

@@ -103,7 +103,9 @@ class ViewsBuild:
 
         `progress` takes the position reached and `until`. Raises `PayloadWithdrawnDuringBuild`, `GapInLog`, `sqlite3.Error`.
         """
-        while (after := self.position) < until and not self._all_paused:
+        while (after := self.position) < until and not all(
+            point.is_paused for point in self.checkpoints.values()
+        ):
             stored = await log.read(after, min(batch, until - after))
             if not stored:
                 raise EventLogError(f"the log ends at position {after:,}, and {until:,} was expected")
@@ -133,10 +135,6 @@ class ViewsBuild:
 
     def close(self) -> None:
         self.db.close()
-
-    @property
-    def _all_paused(self) -> bool:
-        return all(point.is_paused for point in self.checkpoints.values())
 
     def _copy(self, names: Collection[str]) -> None:
         self.db.execute("UPDATE views SET taken_over = ?", (msgspec.json.encode(sorted(names)).decode(),))
