@@ -37,7 +37,8 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.feature import Feature, FeatureSet
-from ledgerpress.features.posts.commands import CreatePost, EditPost, PublishPost
+from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost

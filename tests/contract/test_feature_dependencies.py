@@ -8,8 +8,9 @@ import pytest
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
+from ledgerpress.features.posts.article_queries import article_topic
 from ledgerpress.features.posts.model import PostPublished, PostUnpublished
-from ledgerpress.features.posts.response_cache_topics import article_topic, post_topic
+from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.features.registry import declared_views
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews

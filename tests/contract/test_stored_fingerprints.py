@@ -29,14 +29,11 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.import_session import category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
-from ledgerpress.features.posts.commands import (
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
-    CategorizePost,
-    CreatePost,
-    EditPost,
     PublishPost,
     UnarchivePost,
-    UncategorizePost,
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost

@@ -26,8 +26,8 @@ from ledgerpress.features.posts.listings import (
     EVERY_ARTICLE,
     EVERY_POST,
     NO_LONGER_PUBLIC,
+    STATUS_KEYS,
     ListedPost,
-    status_key,
 )
 from ledgerpress.features.posts.model import CONTENT, POSTS, PostStatus
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
@@ -119,7 +119,7 @@ def test_derived_ids() -> None:
 
 def test_keys_of_listings() -> None:
     keys = {"DRAFT": -1, "PUBLISHED": -2, "UNPUBLISHED": -3, "ARCHIVED": -4}
-    assert {status.value: status_key(status) for status in PostStatus} == keys
+    assert {status.value: STATUS_KEYS[status] for status in PostStatus} == keys
     assert (EVERY_ARTICLE, EVERY_POST, NO_LONGER_PUBLIC) == (0, (-1, -2, -3, -4), (-3, -4))
 
 

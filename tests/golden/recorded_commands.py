@@ -28,14 +28,11 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import (
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
-    CategorizePost,
-    CreatePost,
-    EditPost,
     PublishPost,
     UnarchivePost,
-    UncategorizePost,
     UnpublishPost,
 )
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost

@@ -24,16 +24,10 @@ from ledgerpress.features.page_import.report import Action, ImportReport, Kind, 
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.rendering import render
-from ledgerpress.features.posts.commands import (
-    ArchivePost,
-    CategorizePost,
-    CreatePost,
-    EditPost,
-    PublishPost,
-    UncategorizePost,
-)
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.lifecycle_commands import ArchivePost, PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
-from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
@@ -96,7 +90,7 @@ def titled(store: Store, title: str) -> Article:
 
 def body_of(store: Store, article: Article) -> str:
     with store.snapshot() as snapshot:
-        return article_queries.markdown(snapshot, article.body)
+        return post_queries.markdown(snapshot, article.body)
 
 
 def categories_of(store: Store, article: Article) -> list[str]:

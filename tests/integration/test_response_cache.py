@@ -10,13 +10,8 @@ import pytest
 
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import (
-    CategorizePost,
-    CreatePost,
-    EditPost,
-    PublishPost,
-    UnpublishPost,
-)
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor
@@ -184,7 +179,7 @@ async def test_an_answer_with_an_error_of_the_servers_making_is_not_kept(
         raise RuntimeError("out of order")
 
     with monkeypatch.context() as broken:
-        broken.setattr("ledgerpress.features.posts.schema.body.render", fail)
+        broken.setattr("ledgerpress.features.posts.schema.types.render", fail)
         answer = await desk.ask(ARTICLE, id=global_ids.encode("Article", desk.articles[0]))
         assert b'"errors"' in answer.body
     answer = await desk.ask(ARTICLE, id=global_ids.encode("Article", desk.articles[0]))

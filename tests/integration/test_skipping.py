@@ -20,7 +20,7 @@ from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.integrity.merkle_queries import TreeIncomplete, root
+from ledgerpress.features.integrity.merkle_tree import TreeIncomplete, root
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload

@@ -21,7 +21,8 @@ from ledgerpress.commands.roles_and_permissions import (
     identity,
 )
 from ledgerpress.features.authors.commands import RegisterAuthor
-from ledgerpress.features.posts.commands import CreatePost, PublishPost, UnpublishPost
+from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store

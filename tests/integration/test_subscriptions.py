@@ -13,14 +13,8 @@ from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import (
-    CategorizePost,
-    CreatePost,
-    EditPost,
-    PublishPost,
-    UncategorizePost,
-    UnpublishPost,
-)
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode

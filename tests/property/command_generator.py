@@ -20,9 +20,9 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts.commands import load_post
 from ledgerpress.features.posts.model import PostCategorized
-from ledgerpress.features.posts.post_command import load_post
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 
@@ -65,16 +65,16 @@ class CategorizeTooLate:
 
 
 KINDS: Final = (
-    posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, posts.PublishPost,
-    posts.UnpublishPost, posts.ArchivePost, posts.UnarchivePost, restore_revert_commands.RestorePost,
+    posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, lifecycle_commands.PublishPost,
+    lifecycle_commands.UnpublishPost, lifecycle_commands.ArchivePost, lifecycle_commands.UnarchivePost, restore_revert_commands.RestorePost,
     restore_revert_commands.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
     RenameActor, NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
 )  # fmt: skip
 _FREQUENT: Final = (
-    posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, posts.PublishPost,
-    posts.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
+    posts.CreatePost, posts.CreatePost, posts.CategorizePost, posts.CategorizePost, lifecycle_commands.PublishPost,
+    lifecycle_commands.PublishPost, posts.EditPost, categories.CreateCategory, categories.CreateCategory,
     categories.MoveCategory, categories.MergeCategory, categories.DeleteCategory, RegisterAuthor,
 )  # fmt: skip
 
@@ -237,15 +237,17 @@ def _on_posts(ask: Ask, known: Known) -> Command:
             return posts.CategorizePost(post_id=post_id, category=category)
         case posts.UncategorizePost:
             return posts.UncategorizePost(post_id=post_id, category=category)
-        case posts.PublishPost:
+        case lifecycle_commands.PublishPost:
             correction = ask.text if ask.flag else None
-            return posts.PublishPost(post_id=post_id, published_at=ask.date, correction=correction)
-        case posts.UnpublishPost:
-            return posts.UnpublishPost(post_id=post_id)
-        case posts.ArchivePost:
-            return posts.ArchivePost(post_id=post_id)
+            return lifecycle_commands.PublishPost(
+                post_id=post_id, published_at=ask.date, correction=correction
+            )
+        case lifecycle_commands.UnpublishPost:
+            return lifecycle_commands.UnpublishPost(post_id=post_id)
+        case lifecycle_commands.ArchivePost:
+            return lifecycle_commands.ArchivePost(post_id=post_id)
         case _:
-            return posts.UnarchivePost(post_id=post_id)
+            return lifecycle_commands.UnarchivePost(post_id=post_id)
 
 
 def _on_categories(ask: Ask, known: Known) -> Command:

@@ -6,7 +6,7 @@ from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, Ask, CategorizeTooLate, Expecting
@@ -35,25 +35,25 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(posts.CategorizePost, post=2, category=2, twice=True),
     Ask(posts.UncategorizePost, post=2, category=1, by_slug=True),
     Fault(2),
-    Ask(posts.PublishPost, post=0, text="The mill has two wheels.", flag=True),
-    Ask(posts.PublishPost, post=2, date=DATES[2], key=1, twice=True),
-    Ask(posts.UnpublishPost, post=2, key=1),
+    Ask(lifecycle_commands.PublishPost, post=0, text="The mill has two wheels.", flag=True),
+    Ask(lifecycle_commands.PublishPost, post=2, date=DATES[2], key=1, twice=True),
+    Ask(lifecycle_commands.UnpublishPost, post=2, key=1),
     Restart(batch_size=3, lose_views=False),
-    Ask(posts.UnpublishPost, post=1, expecting=Expecting.STALE),
-    Ask(posts.UnpublishPost, post=1, expecting=Expecting.RIGHT),
+    Ask(lifecycle_commands.UnpublishPost, post=1, expecting=Expecting.STALE),
+    Ask(lifecycle_commands.UnpublishPost, post=1, expecting=Expecting.RIGHT),
     ClockMoves(-3_600),
-    Ask(posts.ArchivePost, post=1),
+    Ask(lifecycle_commands.ArchivePost, post=1),
     Ask(posts.EditPost, post=1, title="Too late"),
-    Ask(posts.UnarchivePost, post=1),
-    Ask(posts.ArchivePost, post=3),
-    Ask(posts.PublishPost, post=20),
-    Ask(posts.PublishPost, post=2, date=DATES[4]),
+    Ask(lifecycle_commands.UnarchivePost, post=1),
+    Ask(lifecycle_commands.ArchivePost, post=3),
+    Ask(lifecycle_commands.PublishPost, post=20),
+    Ask(lifecycle_commands.PublishPost, post=2, date=DATES[4]),
     Ask(posts.CreatePost, title="x" * 301),
     Ask(posts.CreatePost, title=""),
     Ask(posts.CreatePost, slug="Not A Slug"),
     Ask(posts.CreatePost, slug="b"),
     Ask(posts.CreatePost, title="Night market"),
-    Ask(posts.UnpublishPost, post=4),
+    Ask(lifecycle_commands.UnpublishPost, post=4),
     Ask(categories.CreateCategory, title="Markets", flag=True, other=2),
     Ask(posts.CategorizePost, post=0, category=3),
     Ask(categories.RenameCategory, category=1, title="Town life", slug="b"),
@@ -77,8 +77,8 @@ WHOLE_DAY: Final[list[Action]] = [
     Restart(batch_size=2, lose_views=True),
     Ask(categories.CreateCategory, title="Weather"),
     Ask(posts.UncategorizePost, post=0, category=1),
-    Ask(posts.UnpublishPost, post=0),
-    Ask(posts.PublishPost, post=0),
+    Ask(lifecycle_commands.UnpublishPost, post=0),
+    Ask(lifecycle_commands.PublishPost, post=0),
     Ask(categories.CreateCategory, title="Ferries", flag=True, other=1),
     Ask(posts.CategorizePost, post=0, category=6),
     Ask(categories.CreateCategory, title="Boats"),

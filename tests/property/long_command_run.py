@@ -20,7 +20,7 @@ from ledgerpress.eventlog.envelope import SealedPayload
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.features.integrity.merkle_queries import tree_head
+from ledgerpress.features.integrity.merkle_tree import tree_head
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor

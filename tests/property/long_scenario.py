@@ -15,7 +15,7 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site.commands import NameSite
 from tests.fixed_sources import SeededBytes
@@ -150,19 +150,21 @@ class BusyYear:
         if post is None:
             return None
         correction = self._words(4) if self._chance.random() < 0.2 else None
-        return posts.PublishPost(post_id=post.id, published_at=self._date(), correction=correction)
+        return lifecycle_commands.PublishPost(
+            post_id=post.id, published_at=self._date(), correction=correction
+        )
 
     def _unpublish(self) -> Command | None:
         post = self._post(PostStatus.PUBLISHED)
-        return posts.UnpublishPost(post_id=post.id) if post else None
+        return lifecycle_commands.UnpublishPost(post_id=post.id) if post else None
 
     def _archive(self) -> Command | None:
         post = self._post()
-        return posts.ArchivePost(post_id=post.id) if post else None
+        return lifecycle_commands.ArchivePost(post_id=post.id) if post else None
 
     def _unarchive(self) -> Command | None:
         post = self._post(PostStatus.ARCHIVED)
-        return posts.UnarchivePost(post_id=post.id) if post else None
+        return lifecycle_commands.UnarchivePost(post_id=post.id) if post else None
 
     def _categorize(self) -> Command | None:
         post, category = self._post(), self._category()

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
@@ -67,7 +67,7 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
     assert (post.seq, post.created_at, post.version) == (expected.seq, expected.created_at, expected.version)
     assert (post.status, post.has_unpublished_changes) == (expected.status, expected.changed)
     assert (post.slug, post.title, post.teaser) == (expected.slug, expected.title, expected.teaser)
-    assert (post.author_ids, article_queries.markdown(snapshot, post.body)) == (
+    assert (post.author_ids, post_queries.markdown(snapshot, post.body)) == (
         expected.authors,
         expected.body,
     )
@@ -81,7 +81,7 @@ def _post(snapshot: Snapshot, room: Newsroom, post_id: str) -> None:
         return
     live = expected.article
     assert (article.slug, article.title, article.teaser) == (live.slug, live.title, live.teaser)
-    assert (article.author_ids, article_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
+    assert (article.author_ids, post_queries.markdown(snapshot, article.body)) == (live.authors, live.body)
     assert (article.published_at, article.updated_at) == (live.published_at, live.updated_at)
     assert article_queries.previous_slugs(snapshot, article) == room.previous_slugs(expected)
     notes = [(one.at, one.note) for one in article_queries.corrections(snapshot, article)]

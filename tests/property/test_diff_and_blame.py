@@ -2,15 +2,17 @@
 
 import re
 import subprocess
+from collections.abc import Iterable
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledgerpress.features.history.blame import BlamedBody, Segment, blame, follow
+from ledgerpress.features.history.blame import BlamedBody, Segment, follow
 from ledgerpress.features.history.version_diff import unified
-from ledgerpress.features.posts.text_diff import SpanKind, applied, difference, lines
+from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, lines
 
 PARAGRAPHS = (
     "The tide mill turns again.", "After forty years, the wheel was oiled.", "- one\n- two\n- three", "# Head",
@@ -21,6 +23,26 @@ _words = st.sampled_from(
 )
 _paragraphs = st.sampled_from(PARAGRAPHS) | st.lists(_words, max_size=8).map(" ".join)
 _breaks = st.sampled_from(("\n\n", "\n", "\n\n\n", " \n\n"))
+
+
+def blame(versions: Iterable[tuple[int, str]]) -> BlamedBody:
+    """Return the last of some bodies, given with their versions in order, with who put there what is in it."""
+    return reduce(lambda before, one: follow(before, *one), versions, BlamedBody())
+
+
+def applied(spans: Iterable[Span], before: str) -> str:
+    """Return the text that `spans` make of `before`. Raises `ValueError` where they belong to another text."""
+    at, after = 0, []
+    for kind, text in spans:
+        if kind is not SpanKind.INSERT:
+            if not before.startswith(text, at):
+                raise ValueError(f"the difference does not fit this text at character {at}")
+            at += len(text)
+        if kind is not SpanKind.DELETE:
+            after.append(text)
+    if at != len(before):
+        raise ValueError(f"the difference ends at character {at} of {len(before)}")
+    return "".join(after)
 
 
 @st.composite

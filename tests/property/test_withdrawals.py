@@ -18,11 +18,11 @@ from msgspec.structs import replace
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.authors import model as authors
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.model import Taxonomy
 from ledgerpress.features.categories.model import evolve as evolve_taxonomy
-from ledgerpress.features.posts import article_queries
+from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts import post_queries as post_views
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
@@ -138,7 +138,7 @@ def _assert_post(snapshot: Snapshot, post: posts.Post, version: int, taxonomy: T
     assert (shown.version, shown.status) == (version, post.lifecycle.status)
     assert shown.has_unpublished_changes == post.lifecycle.has_unpublished_changes
     assert (shown.slug, shown.title, shown.teaser) == (content.slug, content.title, content.teaser)
-    assert (shown.author_ids, article_queries.markdown(snapshot, shown.body)) == (
+    assert (shown.author_ids, post_queries.markdown(snapshot, shown.body)) == (
         content.author_ids,
         content.body,
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
 from ledgerpress.features.page_import.parser.category_line import split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
-from ledgerpress.features.page_import.parser.lines import (
+from ledgerpress.features.page_import.parser.line_classification import (
     is_lost_link,
     is_question_title,
     is_short_title,

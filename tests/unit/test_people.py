@@ -8,20 +8,13 @@ from hypothesis import strategies as st
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_context import Facts
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
-from ledgerpress.features.actors.model import (
-    RESERVED,
-    Actor,
-    ActorEvent,
-    ActorKind,
-    ActorRegistered,
-    ActorRenamed,
-)
+from ledgerpress.features.actors.model import RESERVED, Actor, ActorKind, ActorRegistered, ActorRenamed
 from ledgerpress.features.authors import model as authors
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
-from ledgerpress.features.authors.model import Author, AuthorEvent, AuthorRegistered, AuthorRenamed
+from ledgerpress.features.authors.model import Author, AuthorRegistered, AuthorRenamed
 from ledgerpress.features.site import model as publication
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.site.model import Site, SiteNamed
@@ -39,11 +32,11 @@ NOT_NAMES: Final = [
 ]
 
 
-def given_author(*events: AuthorEvent) -> Author | None:
+def given_author(*events: Event) -> Author | None:
     return reduce(authors.evolve, events, None)
 
 
-def given_actor(*events: ActorEvent) -> Actor | None:
+def given_actor(*events: Event) -> Actor | None:
     return reduce(actors.evolve, events, None)
 
 
@@ -148,7 +141,7 @@ def test_what_is_no_name_is_refused(name: str, code: ErrorCode) -> None:
     st.lists(st.sampled_from([SiteNamed(name="The Tide"), gone("site.named", "site")])),
 )
 def test_no_history_is_refused(
-    of_author: list[AuthorEvent], of_actor: list[ActorEvent], of_site: list[SiteNamed | Withdrawn]
+    of_author: list[Event], of_actor: list[Event], of_site: list[SiteNamed | Withdrawn]
 ) -> None:
     given_author(*of_author)
     given_actor(*of_actor)

@@ -15,15 +15,19 @@ from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.commands import (
-    ArchivePost,
     CategorizePost,
     CategoryFacts,
+    ContentFacts,
     CreatePost,
     EditPost,
     NewPostFacts,
+    PostCommand,
+    UncategorizePost,
+)
+from ledgerpress.features.posts.lifecycle_commands import (
+    ArchivePost,
     PublishPost,
     UnarchivePost,
-    UncategorizePost,
     UnpublishPost,
 )
 from ledgerpress.features.posts.model import (
@@ -35,14 +39,12 @@ from ledgerpress.features.posts.model import (
     PostCategorized,
     PostCreated,
     PostEdited,
-    PostEvent,
     PostPublished,
     PostStatus,
     PostUnarchived,
     PostUncategorized,
     PostUnpublished,
 )
-from ledgerpress.features.posts.post_command import ContentFacts, PostCommand
 from ledgerpress.features.registry import event_codec
 from tests.user_errors import refused
 
@@ -58,7 +60,7 @@ ARCHIVED: Final = PostArchived(post_id="p")
 UNARCHIVED: Final = PostUnarchived(post_id="p")
 
 
-def given(*events: PostEvent) -> Post:
+def given(*events: Event) -> Post:
     post = reduce(posts.evolve, events, None)
     assert post
     return post
@@ -332,7 +334,7 @@ def test_only_what_was_published_once_can_be_unpublished() -> None:
 
 
 @pytest.mark.parametrize("before", [(), (PUBLISHED,), (PUBLISHED, UNPUBLISHED)])
-def test_any_post_can_be_archived_once(before: tuple[PostEvent, ...]) -> None:
+def test_any_post_can_be_archived_once(before: tuple[Event, ...]) -> None:
     assert when(given(CREATED, *before), archive()) == [ARCHIVED]
     assert when(given(CREATED, *before, ARCHIVED), archive()) == []
     assert when(given(CREATED, *before), unarchive()) == []
@@ -414,7 +416,7 @@ def test_of_other_withdrawn_events_the_change_of_status_remains(event: str, stat
 _ids = st.sampled_from(["p", "q"])
 _words = st.sampled_from(["", "mill", "night"])
 _maybe = st.just(UNSET) | _words
-events: Final[st.SearchStrategy[PostEvent]] = st.one_of(
+events: Final[st.SearchStrategy[Event]] = st.one_of(
     st.builds(PostCreated, post_id=_ids, slug=_words, title=_words, teaser=st.none() | _words, body=_words, author_ids=st.just(())),
     st.builds(PostEdited, post_id=_ids, slug=_maybe, title=_maybe, teaser=st.none() | _maybe, body=_maybe),
     st.builds(PostCategorized, post_id=_ids, category_id=_words),
@@ -442,13 +444,13 @@ commands: Final[st.SearchStrategy[Asked]] = st.one_of(
 
 
 @for_all(st.lists(events))
-def test_no_history_is_refused(history: list[PostEvent]) -> None:
+def test_no_history_is_refused(history: list[Event]) -> None:
     reduce(posts.evolve, history, None)
 
 
 @for_all(st.lists(events), commands)
 def test_deciding_is_pure_and_done_once_there_is_nothing_left_to_do(
-    history: list[PostEvent], command: Asked
+    history: list[Event], command: Asked
 ) -> None:
     post = given(CREATED, *history)
     try:

@@ -14,7 +14,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Permission, RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
-from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.features.registry import FEATURES, FIRST_PARTY, graphql_schema
 from ledgerpress.features.site.schema import SCHEMA as SITE
 from ledgerpress.features.site.schema import Site

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from ledgerpress.commands.command_context import Facts
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.tokens import model as tokens
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts
-from ledgerpress.features.tokens.model import Token, TokenCreated, TokenEvent, TokenRevoked
+from ledgerpress.features.tokens.model import Token, TokenCreated, TokenRevoked
 from tests.user_errors import refused
 
 NOW: Final = 1_714_809_600_000_000
@@ -37,7 +37,7 @@ REVOKE: Final = RevokeToken(token_id="t")
 REVOKED: Final = TokenRevoked(token_id="t")
 
 
-def given(*events: TokenEvent) -> Token | None:
+def given(*events: Event) -> Token | None:
     return reduce(tokens.evolve, events, None)
 
 
@@ -79,7 +79,7 @@ def test_of_a_withdrawn_token_the_id_remains_and_a_withdrawn_revocation_still_co
 @for_all(
     st.lists(st.sampled_from([MADE, REVOKED, gone("token.created"), gone("token.revoked"), gone("x.y")]))
 )
-def test_no_history_is_refused_and_what_was_revoked_stays_so(history: list[TokenEvent]) -> None:
+def test_no_history_is_refused_and_what_was_revoked_stays_so(history: list[Event]) -> None:
     token = given(*history)
     revoked = any(one == REVOKED or getattr(one, "type", "") == "token.revoked" for one in history)
     if token and MADE not in history:

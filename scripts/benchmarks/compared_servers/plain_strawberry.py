@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.body.rendering import derived_teaser, render
+from ledgerpress.features.posts.body.plain_text import derived_teaser
+from ledgerpress.features.posts.body.rendering import render
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context
@@ -176,4 +177,4 @@ def _article(record: articles.Article) -> Article:
 def _teaser(record: articles.Article) -> str:
     if record.teaser is not None:
         return record.teaser
-    return derived_teaser(render(articles.markdown(_request.get().snapshot, record.body)).lead)
+    return derived_teaser(render(post_queries.markdown(_request.get().snapshot, record.body)).lead)

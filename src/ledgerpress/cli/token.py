@@ -21,7 +21,7 @@ from ledgerpress.cli.shared_options_and_errors import (
     run,
 )
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.features.tokens.queries import Token
+from ledgerpress.features.tokens.read_model import Token
 from ledgerpress.operator.tokens import EPOCH, create_token, list_tokens, revoke_token
 
 _AFTER: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")

@@ -173,7 +173,8 @@ class CommandHandler:
         context = self._context(execution, now)
         plan = await command.plan(context)
         for added in reversed(declarations.adds):
-            if isinstance(command, added.commands):
+            is_named = context.request.actor_name is not None
+            if isinstance(command, added.commands) and (is_named or not added.for_named_actor):
                 plan = plan.adding(await added.add(command, plan, context))
         if not plan.writes:
             return plan

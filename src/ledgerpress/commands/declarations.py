@@ -82,10 +82,12 @@ class AddedEvents:
     """A feature's own events in the append of commands of features below. `object` stands for every command.
 
     `add` takes the command, its plan so far and the context. A feature above comes before the features below it.
+    With `for_named_actor`, it is only called for a request that has the name of its actor.
     """
 
     commands: tuple[type, ...]
     add: Callable[[Any, AppendPlan, CommandContext], Awaitable[Sequence[PlannedWrite]]]
+    for_named_actor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,8 @@ def all_projectors() -> tuple[Projector, ...]:
 
 @lru_cache(maxsize=1)
 def graphql_schema() -> "Schema":
-    """Return the GraphQL schema of these features."""
     return FEATURES.graphql_schema()
 
 
 def page_contributions() -> "list[PageContribution]":
-    """Return what these features contribute to the pages."""
     return FEATURES.page_contributions()

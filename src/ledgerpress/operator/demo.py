@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.features.demo.clock import DemoClock
-from ledgerpress.features.demo.load import DEMO_WEEKS, load_demo
+from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, load_demo
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of
 from ledgerpress.server.data_directory import LOG_FILE, TEMPORARY, is_vacant

@@ -9,11 +9,11 @@ from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
 from ledgerpress.commands.stream_states import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
-from ledgerpress.features.tokens import queries as tokens
+from ledgerpress.features.tokens import read_model as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS
-from ledgerpress.features.tokens.projector import PROJECTOR
+from ledgerpress.features.tokens.read_model import PROJECTOR
 from ledgerpress.server.store import Store
 
 _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors import commands, model, projector, queries
+from ledgerpress.features.actors import commands, model, read_model
 
 FEATURE: Final = Feature(
     name="actors",
@@ -14,9 +14,9 @@ FEATURE: Final = Feature(
     commands=commands.COMMANDS,
     adds=commands.ADDS,
     # --- views ---
-    projectors=(projector.PROJECTOR,),
-    dependencies=(queries.DEPENDENCIES,),
-    subjects=(queries.SUBJECT,),
+    projectors=(read_model.PROJECTOR,),
+    dependencies=(read_model.DEPENDENCIES,),
+    subjects=(read_model.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.actors.schema:SCHEMA",
 )

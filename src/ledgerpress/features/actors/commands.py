@@ -17,8 +17,6 @@ from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorReg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterActor:
-    """Register an actor."""
-
     fingerprint_name: ClassVar[str] = "RegisterActor"
 
     name: str
@@ -39,8 +37,6 @@ class RegisterActor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameActor:
-    """Give an actor another name."""
-
     fingerprint_name: ClassVar[str] = "RenameActor"
 
     actor_id: str
@@ -48,7 +44,6 @@ class RenameActor:
 
     @property
     def lock_key(self) -> str | None:
-        """The actor's stream."""
         return ACTORS.stream(self.actor_id)
 
     def decide(self, actor: Actor | None, facts: Facts) -> tuple[ActorRenamed, ...]:
@@ -69,16 +64,13 @@ class RenameActor:
 async def _register_with_first_command(
     command: object, plan: AppendPlan, context: CommandContext
 ) -> Sequence[PlannedWrite]:
-    """Return the registration of the user, if their name is given and they are not registered yet."""
-    request = context.request
-    if request.actor_name is None or not plan.writes:
+    """Return the registration of the user, if the command changes anything and they are not registered yet."""
+    if not plan.writes:
         return ()
-    actor = await context.load(ACTORS, request.actor_id)
-    events = actors.register(
-        actor.state, actor_id=request.actor_id, kind=ActorKind.HUMAN, name=request.actor_name
-    )
-    return (actor.write(events),)
+    actor_id, name = context.request.actor_id, context.request.actor_name or ""
+    actor = await context.load(ACTORS, actor_id)
+    return (actor.write(actors.register(actor.state, actor_id=actor_id, kind=ActorKind.HUMAN, name=name)),)
 
 
 COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_PEOPLE), RegisterActor, RenameActor)
-ADDS: Final = (AddedEvents((object,), _register_with_first_command),)
+ADDS: Final = (AddedEvents((object,), _register_with_first_command, for_named_actor=True),)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID
@@ -34,9 +34,6 @@ class ActorRenamed(Event, frozen=True):
     name: str
 
 
-ActorEvent: TypeAlias = ActorRegistered | ActorRenamed | Withdrawn
-
-
 @dataclass(frozen=True, slots=True)
 class Actor:
     """An actor; the name is empty after a withdrawal."""
@@ -54,7 +51,6 @@ RESERVED: Final = (SYSTEM, OPERATOR, IMPORTER)
 
 
 def evolve(actor: Actor | None, event: Event) -> Actor | None:
-    """Return the actor after `event`."""
     match event:
         case ActorRegistered(actor_id=actor_id, kind=kind, name=name):
             return Actor(actor_id, kind, name)

@@ -5,7 +5,7 @@ from typing import Final
 import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
-from ledgerpress.features.actors import queries as actors_queries
+from ledgerpress.features.actors import read_model as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
@@ -30,8 +30,6 @@ class Actor(Node):
 
 @strawberry.type
 class ViewerFields:
-    """Fields added to the current user."""
-
     @strawberry.field(
         description="Under which name their changes are recorded; null for who has not said who they are."
     )

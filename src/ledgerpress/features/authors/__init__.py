@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.authors import commands, model, projector, queries
+from ledgerpress.features.authors import commands, model, read_model
 
 FEATURE: Final = Feature(
     name="authors",
@@ -12,10 +12,10 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
-    projectors=(projector.PROJECTOR,),
-    listings=(projector.LISTINGS,),
-    dependencies=(queries.DEPENDENCIES,),
-    subjects=(queries.SUBJECT,),
+    projectors=(read_model.PROJECTOR,),
+    listings=(read_model.LISTINGS,),
+    dependencies=(read_model.DEPENDENCIES,),
+    subjects=(read_model.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.authors.schema:SCHEMA",
 )

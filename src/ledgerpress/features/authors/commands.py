@@ -15,8 +15,6 @@ from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAuthor:
-    """Add an author."""
-
     fingerprint_name: ClassVar[str] = "RegisterAuthor"
 
     name: str
@@ -37,8 +35,6 @@ class RegisterAuthor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameAuthor:
-    """Give an author another name."""
-
     fingerprint_name: ClassVar[str] = "RenameAuthor"
 
     author_id: str
@@ -46,7 +42,6 @@ class RenameAuthor:
 
     @property
     def lock_key(self) -> str | None:
-        """The author's stream."""
         return AUTHORS.stream(self.author_id)
 
     def decide(self, author: Author | None, facts: Facts) -> tuple[AuthorRenamed, ...]:

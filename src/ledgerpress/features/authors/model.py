@@ -1,7 +1,7 @@
 """Authors: the names in the by-line of an article."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands.stream_states import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -22,9 +22,6 @@ class AuthorRenamed(Event, frozen=True):
     name: str
 
 
-AuthorEvent: TypeAlias = AuthorRegistered | AuthorRenamed | Withdrawn
-
-
 @dataclass(frozen=True, slots=True)
 class Author:
     """An author; the name is empty after a withdrawal."""
@@ -34,7 +31,6 @@ class Author:
 
 
 def evolve(author: Author | None, event: Event) -> Author | None:
-    """Return the author after `event`."""
     match event:
         case AuthorRegistered(author_id=author_id, name=name) | AuthorRenamed(author_id=author_id, name=name):
             return Author(author_id, name)

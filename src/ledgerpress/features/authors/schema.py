@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
@@ -18,8 +18,6 @@ from ledgerpress.graphql.relay.node import Node
 
 @strawberry.type(description="Whose name stands above an article.")
 class Author(Node):
-    """An author of articles."""
-
     seq: strawberry.Private[int]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
@@ -27,7 +25,6 @@ class Author(Node):
 
 
 def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
-    """Return the author of a record of `moment`."""
     return Author(
         id=global_ids.encode("Author", record.id),
         seq=record.seq,
@@ -38,15 +35,12 @@ def author_of(record: authors_queries.Author, moment: PointInTime) -> Author:
 
 
 def load_author(moment: PointInTime, author_id: str) -> Author | None:
-    """Return an author by id."""
     record = authors_queries.author(moment.snapshot, author_id)
     return author_of(record, moment) if record else None
 
 
 @strawberry.type
 class AuthorQueries:
-    """Queries for authors."""
-
     @strawberry.field
     def author(self, info: RequestInfo, id: strawberry.ID, as_of: AsOf | None = None) -> Author | None:
         return load_author(moment_of(info.context, as_of), global_ids.argument(id, "Author"))
@@ -67,19 +61,14 @@ class AuthorQueries:
 
 @strawberry.input
 class AuthorRegisterInput(MutationInput):
-    """A new author."""
-
     name: str
 
     def command(self) -> RegisterAuthor:
-        """Return the command."""
         return RegisterAuthor(name=self.name)
 
 
 @strawberry.input
 class AuthorRenameInput(MutationInput):
-    """Another name for an author."""
-
     id: strawberry.ID
     name: str
 
@@ -89,8 +78,6 @@ class AuthorRenameInput(MutationInput):
 
 @strawberry.type
 class AuthorPayload(Payload):
-    """The result of a command on an author."""
-
     author: Author | None
 
 
@@ -99,8 +86,6 @@ _mutation = partial(command_mutation, payload=AuthorPayload, field="author", loa
 
 @strawberry.type
 class AuthorMutations:
-    """Commands on authors."""
-
     author_register = _mutation(RegisterAuthor, AuthorRegisterInput, "Make an author known.")
     author_rename = _mutation(RenameAuthor, AuthorRenameInput, "Give an author another name.")
 

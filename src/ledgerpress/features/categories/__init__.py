@@ -18,6 +18,6 @@ FEATURE: Final = Feature(
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.categories.schema.schema_contribution:SCHEMA",
+    schema="ledgerpress.features.categories.schema:SCHEMA",
     pages="ledgerpress.features.categories.html_navigation:PAGES",
 )

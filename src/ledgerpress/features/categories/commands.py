@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -15,27 +15,12 @@ from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import Rejection, version_conflict
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.eventlog.log import NO_STREAM
-from ledgerpress.features.categories import queries
-from ledgerpress.features.categories.model import (
-    CATEGORY_NOT_EMPTY,
-    TAXONOMY,
-    Category,
-    CategoryCreated,
-    CategoryDeleted,
-    CategoryDescribed,
-    CategoryMerged,
-    CategoryMoved,
-    CategoryRef,
-    CategoryRenamed,
-    Taxonomy,
-    TaxonomyEvent,
-    check_cycle,
-    check_depth,
-    children,
-    known,
-)
+from ledgerpress.features.categories import model, queries
+from ledgerpress.features.categories.model import TAXONOMY, Category, CategoryRef, Taxonomy, TaxonomyEvent
 from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
+
+TaxonomyEvents: TypeAlias = tuple[TaxonomyEvent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +50,16 @@ class CreateCategory:
 
     lock_key = TAXONOMY.prefix
 
-    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> tuple[TaxonomyEvent, ...]:
+    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the creation, unless the category exists already. Raises `Rejection`."""
         if facts.new_id in taxonomy.categories:
             return ()
-        parent_id = None if facts.other_id is None else known(taxonomy, facts.other_id, field="parent").id
+        parent_id = (
+            None if facts.other_id is None else model.known(taxonomy, facts.other_id, field="parent").id
+        )
         if parent_id is not None:
-            check_depth(taxonomy, facts.new_id, parent_id, field="parent")
-        created = CategoryCreated(
+            model.check_depth(taxonomy, facts.new_id, parent_id, field="parent")
+        created = model.CategoryCreated(
             category_id=facts.new_id,
             slug=facts.slug,
             name=text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME),
@@ -99,24 +86,20 @@ class CreateCategory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryCommand(ABC):
-    """A command on one category."""
-
     category: CategoryRef
 
     lock_key = TAXONOMY.prefix
 
-    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> tuple[TaxonomyEvent, ...]:
+    def decide(self, taxonomy: Taxonomy, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the events, none if there is nothing to do. Raises `Rejection`."""
-        category = known(taxonomy, facts.category_id, field="id")
+        category = model.known(taxonomy, facts.category_id, field="id")
         expected = facts.expected_version
         if expected is not None and expected != category.version:
             raise version_conflict(expected=expected, current=category.version)
         return self.change(taxonomy, category, facts)
 
     @abstractmethod
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the events for an existing category. Raises `Rejection`."""
 
     async def plan(self, context: CommandContext) -> AppendPlan:
@@ -157,14 +140,12 @@ class RenameCategory(CategoryCommand):
     name: str | UnsetType = UNSET
     slug: str | UnsetType = UNSET
 
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the event, if the name or the slug is new. Raises `Rejection`."""
         name: str | UnsetType = UNSET
         if self.name is not UNSET:
             name = text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME)
-        renamed = CategoryRenamed(
+        renamed = model.CategoryRenamed(
             category_id=category.id,
             name=UNSET if name == category.name else name,
             slug=UNSET if self.slug == category.slug else self.slug,
@@ -188,14 +169,12 @@ class DescribeCategory(CategoryCommand):
 
     description: str | None
 
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the event, if the description is new. Raises `Rejection`."""
         description = _description(self.description)
         if description == category.description:
             return ()
-        return (CategoryDescribed(category_id=category.id, description=description),)
+        return (model.CategoryDescribed(category_id=category.id, description=description),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,20 +185,19 @@ class MoveCategory(CategoryCommand):
 
     parent: CategoryRef | None
 
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
         """Return the event, if the parent is new. Raises `Rejection`."""
-        parent_id = None if facts.other_id is None else known(taxonomy, facts.other_id, field="parent").id
+        parent_id = (
+            None if facts.other_id is None else model.known(taxonomy, facts.other_id, field="parent").id
+        )
         if parent_id == category.parent_id:
             return ()
-        check_cycle(taxonomy, category, parent_id, field="parent")
+        model.check_cycle(taxonomy, category, parent_id, field="parent")
         if parent_id is not None:
-            check_depth(taxonomy, category.id, parent_id, field="parent")
-        return (CategoryMoved(category_id=category.id, parent_id=parent_id),)
+            model.check_depth(taxonomy, category.id, parent_id, field="parent")
+        return (model.CategoryMoved(category_id=category.id, parent_id=parent_id),)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
-        """Return the parent's id. Raises `Rejection`."""
         return taxonomy.find(self.parent, field="parent").id if self.parent else None
 
 
@@ -231,15 +209,12 @@ class MergeCategory(CategoryCommand):
 
     into: CategoryRef
 
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
-        """Return the event. Raises `Rejection`."""
-        into = known(taxonomy, facts.other_id or "", field="into")
-        check_cycle(taxonomy, category, into.id, field="into")
-        for child in children(taxonomy, {category.id}):
-            check_depth(taxonomy, child, into.id, field="into")
-        return (CategoryMerged(category_id=category.id, into_id=into.id),)
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
+        into = model.known(taxonomy, facts.other_id or "", field="into")
+        model.check_cycle(taxonomy, category, into.id, field="into")
+        for child in model.children(taxonomy, {category.id}):
+            model.check_depth(taxonomy, child, into.id, field="into")
+        return (model.CategoryMerged(category_id=category.id, into_id=into.id),)
 
     def other_id(self, taxonomy: Taxonomy) -> str | None:
         """Return the id of the category that takes over. Raises `Rejection`."""
@@ -252,15 +227,12 @@ class DeleteCategory(CategoryCommand):
 
     fingerprint_name: ClassVar[str] = "DeleteCategory"
 
-    def change(
-        self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts
-    ) -> tuple[TaxonomyEvent, ...]:
-        """Return the event. Raises `Rejection`."""
-        if facts.has_posts or children(taxonomy, {category.id}):
+    def change(self, taxonomy: Taxonomy, category: Category, facts: CategoryFacts) -> TaxonomyEvents:
+        if facts.has_posts or model.children(taxonomy, {category.id}):
             what = "posts" if facts.has_posts else "categories below it"
             message = f"“{category.name}” still has {what}; move them, or merge it into another category."
-            raise Rejection(CATEGORY_NOT_EMPTY, message, field=("id",))
-        return (CategoryDeleted(category_id=category.id),)
+            raise Rejection(model.CATEGORY_NOT_EMPTY, message, field=("id",))
+        return (model.CategoryDeleted(category_id=category.id),)
 
     async def has_posts(self, context: CommandContext, taxonomy: Taxonomy, category: Category) -> bool:
         """Return whether any post is in the category, as far as the listings know. Raises `Rejection`."""
@@ -270,7 +242,6 @@ class DeleteCategory(CategoryCommand):
     async def slug_writes(
         self, context: CommandContext, taxonomy: Taxonomy, category: Category
     ) -> Sequence[PlannedWrite]:
-        """Release every slug that leads to the category."""
         slugs = sorted(taxonomy.slugs_of(category.id).items())
         return [
             await release_slug(context, SlugKind.CATEGORY, slug, owner_id=owner_id)

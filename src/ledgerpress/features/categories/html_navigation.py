@@ -24,12 +24,10 @@ class Branch:
 
 
 def category_href(slug: str) -> str:
-    """Return the address of a category."""
     return f"/categories/{quote(slug)}"
 
 
 def category_link(category: queries.Category) -> Link:
-    """Return the link to a category."""
     return Link(category.name, category_href(category.slug))
 
 

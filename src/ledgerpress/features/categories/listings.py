@@ -11,12 +11,7 @@ from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.categories.model import (
-    CategoryCreated,
-    CategoryDeleted,
-    CategoryMerged,
-    CategoryMoved,
-)
+from ledgerpress.features.categories import model
 from ledgerpress.views.listings.projector import (
     Entry,
     ListedItem,
@@ -83,13 +78,13 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
     def apply(self, recorded: Recorded[Event], changes: ListingChanges) -> None:
         at = recorded.position
         match recorded.event:
-            case CategoryCreated(category_id=category_id, parent_id=parent_id):
+            case model.CategoryCreated(category_id=category_id, parent_id=parent_id):
                 self._add(category_id, at, parent_id)
-            case CategoryMoved(category_id=category_id, parent_id=parent_id):
+            case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
                 self._move(category_id, parent_id, at)
-            case CategoryMerged(category_id=category_id, into_id=into_id):
+            case model.CategoryMerged(category_id=category_id, into_id=into_id):
                 self._merge(category_id, into_id, at)
-            case CategoryDeleted(category_id=category_id):
+            case model.CategoryDeleted(category_id=category_id):
                 self._remove(category_id, at)
             case _:
                 pass
@@ -229,4 +224,11 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._steps[k, scope, at] = n
 
 
-LISTINGS: Final = ListingContribution(name="categories", schema=_SCHEMA, begin=_CategoryListings)
+LISTINGS: Final = ListingContribution(
+    name="categories",
+    schema=_SCHEMA,
+    events=frozenset(
+        {model.CategoryCreated, model.CategoryMoved, model.CategoryMerged, model.CategoryDeleted}
+    ),
+    begin=_CategoryListings,
+)

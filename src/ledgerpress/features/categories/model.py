@@ -83,8 +83,6 @@ class CategoryRef:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category as it stands."""
-
     id: str
     slug: str
     name: str

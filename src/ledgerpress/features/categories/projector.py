@@ -7,14 +7,7 @@ from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.features.categories.model import (
-    CategoryCreated,
-    CategoryDeleted,
-    CategoryDescribed,
-    CategoryMerged,
-    CategoryMoved,
-    CategoryRenamed,
-)
+from ledgerpress.features.categories import model
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
@@ -30,7 +23,7 @@ _SLUGS: Final = TemporalTable("category_slug", "slug, from_pos, seq, to_pos", ke
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
     position, version = recorded.position, recorded.header.stream_version
     match recorded.event:
-        case CategoryCreated() as created:
+        case model.CategoryCreated() as created:
             db.execute("INSERT INTO category VALUES (?, ?)", (position, created.category_id))
             parent = _seq(db, created.parent_id)
             db.execute(
@@ -39,24 +32,24 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             )
             _open_edge(db, parent, position, position, CHILD)
             _open_slug(db, created.slug, position, position)
-        case CategoryRenamed(category_id=category_id, name=name, slug=slug):
+        case model.CategoryRenamed(category_id=category_id, name=name, slug=slug):
             changes = {
                 column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
             }
             seq = _change(db, category_id, position, version, **changes)
             if seq and slug is not UNSET:
                 _open_slug(db, slug, seq, position)
-        case CategoryDescribed(category_id=category_id, description=description):
+        case model.CategoryDescribed(category_id=category_id, description=description):
             _change(db, category_id, position, version, description=description)
-        case CategoryMoved(category_id=category_id, parent_id=parent_id):
+        case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
             parent = _seq(db, parent_id)
             if seq := _change(db, category_id, position, version, parent=parent):
                 _open_edge(db, parent, seq, position, CHILD)
-        case CategoryMerged(category_id=category_id, into_id=into_id):
+        case model.CategoryMerged(category_id=category_id, into_id=into_id):
             into = _seq(db, into_id)
             if seq := _change(db, category_id, position, version, merged_into=into):
                 _merge(db, seq, into, position, version)
-        case CategoryDeleted(category_id=category_id):
+        case model.CategoryDeleted(category_id=category_id):
             if seq := _change(db, category_id, position, version, deleted=1):
                 _close_edge(db, seq, position)
                 _close_slugs(db, seq, position)
@@ -167,8 +160,6 @@ PROJECTOR: Final = ImmediateProjector(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX category_slug_open ON category_slug (seq) WHERE to_pos = 9007199254740991;
     """,
-    events=frozenset(
-        {CategoryCreated, CategoryRenamed, CategoryDescribed, CategoryMoved, CategoryMerged, CategoryDeleted}
-    ),
+    events=frozenset(event.type for event in model.EVENTS),
     apply=_apply,
 )

@@ -32,6 +32,7 @@ _STATE: Final = """
 """
 _BY_SEQ: Final = _STATE.format(condition="seq = ?")
 _BY_ID: Final = _STATE.format(condition="id = ?")
+_CHILD_EDGE: Final = "kind = 0 AND from_pos <= ?2 AND to_pos > ?2"
 _BELOW: Final = """
     WITH RECURSIVE below (k) AS (
         VALUES (:seq)
@@ -65,37 +66,26 @@ class Category:
 
 def by_seq(snapshot: Snapshot, seq: int) -> Category | None:
     """Return the category that `seq` stands for: itself, or the one it was merged into; `None` once deleted."""
-    return _follow(snapshot, _BY_SEQ, seq)
+    return _existing(_last(snapshot, _BY_SEQ, seq))
 
 
 def by_id(snapshot: Snapshot, category_id: str) -> Category | None:
     """Return the category that an id stands for: itself, or the one it was merged into; `None` once deleted."""
-    return _follow(snapshot, _BY_ID, category_id)
+    return _existing(_last(snapshot, _BY_ID, category_id))
 
 
 def by_slug(snapshot: Snapshot, slug: str) -> Category | None:
     """Return the category that a slug, present or former, leads to."""
-    row = (
-        snapshot.about(TAXONOMY)
-        .execute(
-            "SELECT seq FROM category_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
-            (slug, snapshot.position, snapshot.position),
-        )
-        .fetchone()
+    row = _row(
+        snapshot, "SELECT seq FROM category_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2", slug
     )
     return by_seq(snapshot, row[0]) if row else None
 
 
 def children(snapshot: Snapshot, seq: int) -> list[Category]:
     """Return the categories directly under one, or with 0 those at the top, by name."""
-    rows = (
-        snapshot.about(TAXONOMY)
-        .execute(
-            "SELECT category FROM category_edge WHERE parent = ? AND from_pos <= ? AND to_pos > ? AND kind = 0",
-            (seq, snapshot.position, snapshot.position),
-        )
-        .fetchall()
-    )
+    query = f"SELECT category FROM category_edge WHERE parent = ?1 AND {_CHILD_EDGE}"  # noqa: S608
+    rows = snapshot.about(TAXONOMY).execute(query, (seq, snapshot.position)).fetchall()
     existing = [category for (child,) in rows if (category := by_seq(snapshot, child))]
     return sorted(existing, key=lambda category: (category.name.casefold(), category.seq))
 
@@ -111,29 +101,17 @@ def ancestors(snapshot: Snapshot, category: Category) -> list[Category]:
 
 def categories_after(snapshot: Snapshot, seq: int, limit: int) -> list[Category]:
     """Return up to `limit` existing categories created after the position `seq`, in the order of creation."""
-    rows = (
-        snapshot.about(TAXONOMY)
-        .execute(
-            "SELECT category FROM category_edge WHERE category > ? AND kind = 0 AND from_pos <= ? AND to_pos > ?"
-            " ORDER BY category LIMIT ?",
-            (seq, snapshot.position, snapshot.position, limit),
-        )
-        .fetchall()
+    query = (
+        f"SELECT category FROM category_edge WHERE category > ?1 AND {_CHILD_EDGE} ORDER BY category LIMIT ?3"  # noqa: S608
     )
+    rows = snapshot.about(TAXONOMY).execute(query, (seq, snapshot.position, limit)).fetchall()
     return [category for (child,) in rows if (category := by_seq(snapshot, child))]
 
 
 def count_categories(snapshot: Snapshot) -> int:
-    """Return how many categories exist."""
-    (count,) = (
-        snapshot.about(TAXONOMY)
-        .execute(
-            "SELECT count(*) FROM category_edge WHERE kind = 0 AND from_pos <= ? AND to_pos > ?",
-            (snapshot.position, snapshot.position),
-        )
-        .fetchone()
-    )
-    return int(count)
+    query = f"SELECT count(*) FROM category_edge WHERE category > ?1 AND {_CHILD_EDGE}"  # noqa: S608
+    row = _row(snapshot, query, 0)
+    return int(row[0]) if row else 0
 
 
 def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> list[int]:
@@ -144,14 +122,11 @@ def listing_keys(snapshot: Snapshot, category: Category, *, descend: bool) -> li
 
 def with_merged(snapshot: Snapshot, category_id: str) -> list[tuple[int, str]]:
     """Return seq and id of the category that an id stands for, deleted or not, and of those merged into it."""
-    row = _row(snapshot, _BY_ID, category_id)
-    while row is not None and row[7] is not None:
-        row = _row(snapshot, _BY_SEQ, row[7])
+    row = _last(snapshot, _BY_ID, category_id)
     if row is None:
         return []
-    return (
-        snapshot.about(TAXONOMY).execute(_MERGED, {"seq": row[0], "position": snapshot.position}).fetchall()
-    )
+    values = {"seq": row[0], "position": snapshot.position}
+    return snapshot.about(TAXONOMY).execute(_MERGED, values).fetchall()
 
 
 def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> int:
@@ -166,9 +141,8 @@ def count_articles(snapshot: Snapshot, category: Category, *, descend: bool) -> 
     )
     articles = int(row[0]) if row else 0
     if snapshot.only and articles:
-        articles -= snapshot.only.count_hidden(
-            listing_keys(snapshot, category, descend=descend), snapshot.position
-        )
+        keys = listing_keys(snapshot, category, descend=descend)
+        articles -= snapshot.only.count_hidden(keys, snapshot.position)
     return articles
 
 
@@ -221,18 +195,22 @@ def _values(snapshot: Snapshot, category_id: str) -> FieldValues:
 
 
 def _reference_at(snapshot: Snapshot, seq: int | None) -> Reference | None:
-    query = "SELECT id FROM category WHERE seq = ?"
-    row = snapshot.about(TAXONOMY).execute(query, (seq,)).fetchone()
+    row = snapshot.about(TAXONOMY).execute("SELECT id FROM category WHERE seq = ?", (seq,)).fetchone()
     return reference(snapshot, row[0]) if row else None
 
 
 SUBJECT: Final = Subject(kind="category", values=_values)
 
 
-def _follow(snapshot: Snapshot, query: str, key: int | str) -> Category | None:
+def _last(snapshot: Snapshot, query: str, key: int | str) -> tuple[Any, ...] | None:
+    """Return the row of a category, or of the one into which it was merged."""
     row = _row(snapshot, query, key)
     while row is not None and row[7] is not None:
         row = _row(snapshot, _BY_SEQ, row[7])
+    return row
+
+
+def _existing(row: tuple[Any, ...] | None) -> Category | None:
     return None if row is None or row[8] else Category(*row[:7])
 
 

@@ -7,7 +7,4 @@ from ledgerpress.feature import Feature
 FEATURE: Final = Feature(
     name="demo",
     requires=("site", "actors", "authors", "categories", "posts"),
-    # --- writing ---
-    # --- views ---
-    # --- GraphQL, pages ---
 )

@@ -8,9 +8,29 @@ from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
-from ledgerpress.features.demo.clock import DemoClock
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.story_steps import Stage
+
+
+class DemoClock:
+    """Stands still until it is set, and never goes back. Times are in microseconds since 1970, UTC."""
+
+    def __init__(self, start: int) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        return self._now
+
+    def set(self, at: int) -> None:
+        """Show `at` from now on. Raises ValueError for an earlier time."""
+        if at < self._now:
+            raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
+        self._now = at
+
+    def advance(self, by: int) -> None:
+        """Let `by` microseconds pass. Raises ValueError for a negative number."""
+        self.set(self._now + by)
+
 
 DEMO_WEEKS: Final = 3
 """The length of the story; its last step is minutes before the end."""

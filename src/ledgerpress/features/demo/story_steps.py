@@ -15,6 +15,7 @@ from ledgerpress.features.categories import commands as tree
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import lifecycle_commands
 from ledgerpress.features.site.commands import NameSite
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -32,7 +33,6 @@ class Stage:
         self._ids = {("actor", OPERATOR_STEPS): OPERATOR.id}
 
     def put(self, kind: str, name: str, subject_id: str) -> None:
-        """Store the id of what a step created."""
         self._ids[kind, name] = subject_id
 
     def id(self, kind: str, name: str) -> str:
@@ -40,11 +40,9 @@ class Stage:
         return self._ids[kind, name]
 
     def category(self, name: str) -> CategoryRef:
-        """Return how a command names a category."""
         return CategoryRef(id=self.id("category", name))
 
     def authors(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the ids of a by-line."""
         return tuple(self.id("author", name) for name in names)
 
     def before(self, days: int) -> int:
@@ -173,7 +171,7 @@ def edit(
 def publish(key: str, *, days_before: int | None = None, correction: str | None = None) -> Act:
     """Publish a post, dated so many days before the story begins where that is given."""
     return Act(
-        lambda stage: posts.PublishPost(
+        lambda stage: lifecycle_commands.PublishPost(
             post_id=stage.id("post", key),
             published_at=None if days_before is None else stage.before(days_before),
             correction=correction,
@@ -181,25 +179,18 @@ def publish(key: str, *, days_before: int | None = None, correction: str | None 
     )
 
 
-def unpublish(key: str) -> Act:
-    return Act(lambda stage: posts.UnpublishPost(post_id=stage.id("post", key)))
+def _on_post(command: Callable[..., Command]) -> Callable[[str], Act]:
+    return lambda key: Act(lambda stage: command(post_id=stage.id("post", key)))
 
 
-def archive(key: str) -> Act:
-    return Act(lambda stage: posts.ArchivePost(post_id=stage.id("post", key)))
-
-
-def bring_back(key: str) -> Act:
-    return Act(lambda stage: posts.UnarchivePost(post_id=stage.id("post", key)))
-
-
-def file_under(key: str, name: str) -> Act:
-    return Act(
-        lambda stage: posts.CategorizePost(post_id=stage.id("post", key), category=stage.category(name))
+def _on_post_and_category(command: Callable[..., Command]) -> Callable[[str, str], Act]:
+    return lambda key, name: Act(
+        lambda stage: command(post_id=stage.id("post", key), category=stage.category(name))
     )
 
 
-def take_out_of(key: str, name: str) -> Act:
-    return Act(
-        lambda stage: posts.UncategorizePost(post_id=stage.id("post", key), category=stage.category(name))
-    )
+unpublish: Final = _on_post(lifecycle_commands.UnpublishPost)
+archive: Final = _on_post(lifecycle_commands.ArchivePost)
+bring_back: Final = _on_post(lifecycle_commands.UnarchivePost)
+file_under: Final = _on_post_and_category(posts.CategorizePost)
+take_out_of: Final = _on_post_and_category(posts.UncategorizePost)

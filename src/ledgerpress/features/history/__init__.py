@@ -9,10 +9,9 @@ from ledgerpress.features.history import projector
 FEATURE: Final = Feature(
     name="history",
     requires=("site", "actors", "authors", "categories", "posts"),
-    # --- writing ---
     # --- views ---
     projectors=(projector.ChangesProjector(),),
     recent_events=queries.recent_events,
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.history.schema.schema_contribution:SCHEMA",
+    schema="ledgerpress.features.history.schema:SCHEMA",
 )

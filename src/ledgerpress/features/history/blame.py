@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import accumulate, groupby
 from typing import Final, NamedTuple
 
@@ -66,11 +65,6 @@ def follow(before: BlamedBody, version: int, body: str) -> BlamedBody:
         pieces += _cut(before.pieces, starts, old, old + length)
         at = new + length
     return BlamedBody(body, tuple(_joined(pieces)))
-
-
-def blame(versions: Iterable[tuple[int, str]]) -> BlamedBody:
-    """Return the last of some bodies, given with their versions in order, with who put there what is in it."""
-    return reduce(lambda before, one: follow(before, *one), versions, BlamedBody())
 
 
 class Origin(NamedTuple):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.log_events import SKIP
-from ledgerpress.features.actors.queries import actor_topic
-from ledgerpress.features.authors.queries import author_topic
+from ledgerpress.features.actors.read_model import actor_topic
+from ledgerpress.features.authors.read_model import author_topic
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.posts.response_cache_topics import post_topic
+from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.views.declarations import RecentEvent
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.temporal_rows import OPEN
@@ -33,11 +33,19 @@ _TYPES_OF_ACTOR: Final = """
     )
     SELECT k FROM types WHERE k IS NOT NULL
 """
+_BY_POSITION: Final = """
+    SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn
+    FROM change JOIN change_key AS subject ON subject.k = subject
+    JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor
+    LEFT JOIN change_key AS represented ON represented.k = on_behalf_of
+    WHERE position = ? AND position <= ?
+"""
 _RECENT: Final = """
     SELECT type.name, subject.name FROM change
     JOIN change_key AS type ON type.k = type JOIN change_key AS subject ON subject.k = subject
     WHERE position > ? AND position <= ?
 """
+_TOPICS: Final = {"post": post_topic, "author": author_topic, "actor": actor_topic}
 _SKIPPED: Final = "SELECT 1 FROM change WHERE type = (SELECT k FROM change_key WHERE name = ?) LIMIT 1"
 
 
@@ -89,19 +97,7 @@ class _IndexRange(NamedTuple):
 
 
 def by_position(snapshot: Snapshot, position: int) -> Change | None:
-    """Return the change at a position."""
-    row = (
-        snapshot.about()
-        .execute(
-            "SELECT position, subject.name, version, type.name, actor.name, represented.name, recorded_at, withdrawn"
-            " FROM change JOIN change_key AS subject ON subject.k = subject"
-            " JOIN change_key AS type ON type.k = type JOIN change_key AS actor ON actor.k = actor"
-            " LEFT JOIN change_key AS represented ON represented.k = on_behalf_of"
-            " WHERE position = ? AND position <= ?",
-            (position, snapshot.position),
-        )
-        .fetchone()
-    )
+    row = snapshot.about().execute(_BY_POSITION, (position, snapshot.position)).fetchone()
     if row is None:
         snapshot.depends_on_position()
         return None
@@ -150,12 +146,8 @@ def count(snapshot: Snapshot, query: ChangeQuery) -> int:
 def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:
     """Return the connection, and note what the result depends on: the events that bring its names into the index, too."""
     kind, _, subject_id = (query.subject or "").partition(".")
-    if kind == "post":
-        return snapshot.about(post_topic(subject_id))
-    if kind == "author":
-        return snapshot.about(author_topic(subject_id))
-    if kind == "actor":
-        return snapshot.about(actor_topic(subject_id))
+    if topic := _TOPICS.get(kind):
+        return snapshot.about(topic(subject_id))
     if kind == "category" or (query.category_id is not None and not query.members):
         return snapshot.about(categories.TAXONOMY)
     return snapshot.db

@@ -5,15 +5,60 @@ so that a payload withdrawn by law leaves nothing here.
 """
 
 import sqlite3
+from collections import defaultdict
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log_events import PayloadWithdrawn
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface import write_all
 
+_INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
+_INSERT_IN_CATEGORY: Final = "INSERT INTO change_in_category VALUES (?, ?, ?, ?)"
+_WITHDRAW: Final = "UPDATE change SET withdrawn = ? WHERE position = ?"
 _OWN_STREAMS: Final = ("post", "author", "actor")
 """Kinds of streams of which each is a subject of its own; of the others the kind is."""
+
+
+class _Changes:
+    """The buffered rows of one transaction, and the numbers of the names in them."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._keys: dict[str, int] = {}
+        self._rows = defaultdict[str, list[tuple[object, ...]]](list)
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        header, event = recorded.header, recorded.event
+        keys = self._keys
+        type_ = keys.get(header.type) or self._key(header.type)
+        actor = keys.get(header.actor_id) or self._key(header.actor_id)
+        about = _subject(header.stream, event)
+        subject = keys.get(about) or self._key(about)
+        represented = header.on_behalf_of_actor_id
+        on_behalf_of = None if represented is None else self._key(represented)
+        version, at = header.stream_version, header.recorded_at
+        self._rows[_INSERT_CHANGE].append((header.position, subject, version, type_, actor, on_behalf_of, at))
+        category_id = getattr(event, "category_id", None)
+        if category_id is not None and header.stream.startswith("post."):
+            category = self._key(f"category.{category_id}")
+            self._rows[_INSERT_IN_CATEGORY].append((category, type_, header.position, actor))
+        if isinstance(event, PayloadWithdrawn):
+            self._rows[_WITHDRAW].append((header.position, event.header.get("position")))
+
+    def flush(self) -> None:
+        for statement, rows in self._rows.items():
+            write_all(self._db, statement, rows)
+
+    def _key(self, name: str) -> int:
+        key = self._keys.get(name)
+        if key is None:
+            row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
+                row = self._db.execute(add, (name,)).fetchone()
+            key = self._keys[name] = int(row[0])
+        return key
 
 
 class ChangesProjector:
@@ -49,63 +94,7 @@ class ChangesProjector:
         CREATE INDEX change_in_category_by_actor ON change_in_category (category, actor, type, position);
     """
 
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _Changes(db)
-
-
-class _Changes:
-    """The buffered rows of one transaction, and the numbers of the names in them."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._keys: dict[str, int] = {}
-        self._changes: list[tuple[object, ...]] = []
-        self._in_category: list[tuple[int, int, int, int]] = []
-        self._withdrawn: list[tuple[int, object]] = []
-
-    def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event."""
-        header, event = recorded.header, recorded.event
-        keys = self._keys
-        type_ = keys.get(header.type) or self._key(header.type)
-        actor = keys.get(header.actor_id) or self._key(header.actor_id)
-        about = _subject(header.stream, event)
-        subject = keys.get(about) or self._key(about)
-        represented = header.on_behalf_of_actor_id
-        on_behalf_of = None if represented is None else self._key(represented)
-        self._changes.append(
-            (
-                header.position,
-                subject,
-                header.stream_version,
-                type_,
-                actor,
-                on_behalf_of,
-                header.recorded_at,
-            )
-        )
-        category_id = getattr(event, "category_id", None)
-        if category_id is not None and header.stream.startswith("post."):
-            category = self._key(f"category.{category_id}")
-            self._in_category.append((category, type_, header.position, actor))
-        if isinstance(event, PayloadWithdrawn):
-            self._withdrawn.append((header.position, event.header.get("position")))
-
-    def flush(self) -> None:
-        """Write buffered rows."""
-        write_all(self._db, "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", self._changes)
-        write_all(self._db, "INSERT INTO change_in_category VALUES (?, ?, ?, ?)", self._in_category)
-        write_all(self._db, "UPDATE change SET withdrawn = ? WHERE position = ?", self._withdrawn)
-
-    def _key(self, name: str) -> int:
-        key = self._keys.get(name)
-        if key is None:
-            row = self._db.execute("SELECT k FROM change_key WHERE name = ?", (name,)).fetchone()
-            if row is None:
-                add = "INSERT INTO change_key (name) VALUES (?) RETURNING k"
-                row = self._db.execute(add, (name,)).fetchone()
-            key = self._keys[name] = int(row[0])
-        return key
+    begin: Final = _Changes
 
 
 def _subject(stream: str, event: Event) -> str:

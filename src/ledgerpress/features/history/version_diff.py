@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.text_diff import Replaced, lines, replaced
 from ledgerpress.views.snapshot import Snapshot
 
@@ -37,7 +37,7 @@ def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> Post
         return None
     then = snapshot.at(position)
     held = post_queries.by_seq(then, post.seq)
-    body = article_queries.markdown(then, held.body) if held else ""
+    body = post_queries.markdown(then, held.body) if held else ""
     return PostVersion(number, position, held, body, post_queries.category_ids(then, post.seq))
 
 

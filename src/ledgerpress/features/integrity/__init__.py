@@ -3,13 +3,11 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.integrity import projector
+from ledgerpress.features.integrity import merkle_tree
 
 FEATURE: Final = Feature(
     name="integrity",
     requires=(),
-    # --- writing ---
     # --- views ---
-    projectors=(projector.IntegrityProjector(),),
-    # --- GraphQL, pages ---
+    projectors=(merkle_tree.IntegrityProjector(),),
 )

@@ -7,7 +7,4 @@ from ledgerpress.feature import Feature
 FEATURE: Final = Feature(
     name="page_import",
     requires=("site", "categories", "posts"),
-    # --- writing ---
-    # --- views ---
-    # --- GraphQL, pages ---
 )

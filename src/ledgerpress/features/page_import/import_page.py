@@ -28,7 +28,8 @@ from ledgerpress.features.page_import.page_post import (
 )
 from ledgerpress.features.page_import.parser.page import ParsedPage
 from ledgerpress.features.page_import.report import Action, ImportReport, ReportEntry
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, PublishPost
+from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 
 _MAX_ATTEMPTS: Final = 3

@@ -22,7 +22,7 @@ from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
-from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot import Snapshot
@@ -34,28 +34,14 @@ class OpenStore(Protocol):
     """The part of an open store that an import uses."""
 
     @property
-    def log(self) -> EventLog:
-        """The log."""
-        ...
-
+    def log(self) -> EventLog: ...
     @property
-    def codec(self) -> Codec[Event]:
-        """The codec of its events."""
-        ...
-
+    def codec(self) -> Codec[Event]: ...
     @property
-    def commands(self) -> CommandHandler:
-        """The command handler."""
-        ...
-
+    def commands(self) -> CommandHandler: ...
     @property
-    def clock(self) -> Clock:
-        """The clock that the store was opened with."""
-        ...
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Read the views as of one position."""
-        ...
+    def clock(self) -> Clock: ...
+    def snapshot(self) -> AbstractContextManager[Snapshot]: ...
 
 
 class ImportSession:

@@ -6,7 +6,8 @@ from typing import Final
 
 from ledgerpress.features.page_import.import_session import IMPORTED
 from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, ImportedPost
-from ledgerpress.features.page_import.parser.page import ParsedArticle, ParsedTeaser
+from ledgerpress.features.page_import.parser.page import ParsedArticle
+from ledgerpress.features.page_import.parser.recent_posts import ParsedTeaser
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,7 +67,6 @@ def completion(found: ImportedPost, page: PagePost) -> Completion:
 
 
 def from_article(article: ParsedArticle) -> PagePost:
-    """Return the page's article as a post."""
     return PagePost(
         kind=Kind.ARTICLE,
         title=article.title,

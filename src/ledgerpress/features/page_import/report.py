@@ -5,8 +5,6 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What an entry of a report is about."""
-
     SITE = "site"
     CATEGORY = "category"
     ARTICLE = "article"
@@ -14,8 +12,6 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What an import did."""
-
     MADE = "made"
     COMPLETED = "completed"
     """It existed from an earlier import, and what it lacked was added."""

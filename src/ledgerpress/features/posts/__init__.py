@@ -4,12 +4,13 @@ from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.posts import (
-    change_values,
+    cache_invalidation,
     commands,
+    lifecycle_commands,
     listings,
     model,
+    post_queries,
     projector,
-    response_cache_topics,
     restore_revert_commands,
 )
 
@@ -18,15 +19,15 @@ FEATURE: Final = Feature(
     requires=("slugs", "authors", "categories"),
     # --- writing ---
     events=model.EVENTS,
-    commands=(*commands.COMMANDS, *restore_revert_commands.COMMANDS),
+    commands=(*commands.COMMANDS, *lifecycle_commands.COMMANDS, *restore_revert_commands.COMMANDS),
     error_codes=model.ERROR_CODES,
     # --- views ---
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),
-    dependencies=(response_cache_topics.DEPENDENCIES,),
+    dependencies=(cache_invalidation.DEPENDENCIES,),
     hidden=(listings.HIDDEN,),
-    subjects=(change_values.SUBJECT,),
+    subjects=(post_queries.SUBJECT,),
     # --- GraphQL, pages ---
-    schema="ledgerpress.features.posts.schema.schema_contribution:SCHEMA",
+    schema="ledgerpress.features.posts.schema:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",
 )

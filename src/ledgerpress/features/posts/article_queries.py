@@ -5,18 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ledgerpress.features.authors import queries as authors_queries
-from ledgerpress.features.authors.queries import Author
-from ledgerpress.features.posts import content_rows
-from ledgerpress.features.posts.content_rows import ContentRow, values_of_row
+from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors.read_model import Author
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.response_cache_topics import article_topic, public_slug_topic
+from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot
+from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
 
-_COLUMNS: Final = f"""
-    post.seq, post.id, article.published_at, article.updated_at, {content_rows.COLUMNS}
-"""
+_COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
 _ARTICLE: Final = """
     SELECT {columns}
     FROM post
@@ -27,6 +23,9 @@ _ARTICLE: Final = """
 """
 _BY_SEQ: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.seq = ?")
 _BY_ID: Final = _ARTICLE.format(columns=_COLUMNS, condition="post.id = ?")
+_SEQ_OF_SLUG: Final = (
+    "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2 AND public_from <= ?2"
+)
 _BY_SEQS: Final = f"""
     SELECT {_COLUMNS}
     FROM json_each(?1) AS wanted
@@ -55,6 +54,16 @@ class Correction:
     note: str
 
 
+def article_topic(key: int | str) -> Topic:
+    """Return the topic of what readers see of a post, named by the position of its creation, or by id."""
+    return Topic("article", key)
+
+
+def public_slug_topic(slug: str) -> Topic:
+    """Return the topic of the article that a slug leads to. No change of a draft invalidates it."""
+    return Topic("public slug", slug)
+
+
 def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
     """Return an article by the position of its post's creation, if readers see it."""
     return _article(snapshot, _BY_SEQ, seq)
@@ -62,11 +71,8 @@ def by_seq(snapshot: Snapshot, seq: int) -> Article | None:
 
 def by_seqs(snapshot: Snapshot, seqs: Sequence[int]) -> list[Article | None]:
     """Return articles by the positions of their posts' creation, in that order; `None` where readers see none."""
-    rows = (
-        snapshot.about(*map(article_topic, seqs))
-        .execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
-        .fetchall()
-    )
+    db = snapshot.about(*map(article_topic, seqs))
+    rows = db.execute(_BY_SEQS, (json.dumps(seqs), snapshot.position))
     articles = {row[0]: _article_of(row) for row in rows}
     shown = snapshot.only.among(seqs) if snapshot.only else articles
     return [articles.get(seq) if seq in shown else None for seq in seqs]
@@ -83,14 +89,7 @@ def by_slug(snapshot: Snapshot, slug: str) -> Article | None:
     It executes as many statements for a slug that nothing has, one of a draft and one of an article that is no longer
     public, so that the time taken does not reveal which exist.
     """
-    row = (
-        snapshot.about(public_slug_topic(slug))
-        .execute(
-            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ? AND public_from <= ?",
-            (slug, snapshot.position, snapshot.position, snapshot.position),
-        )
-        .fetchone()
-    )
+    row = snapshot.about(public_slug_topic(slug)).execute(_SEQ_OF_SLUG, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
 
 
@@ -112,12 +111,6 @@ def corrections(snapshot: Snapshot, article: Article) -> list[Correction]:
     return [Correction(*row) for row in rows]
 
 
-def markdown(snapshot: Snapshot, body: int) -> str:
-    """Return the text of a body by the position that brought it, which never changes."""
-    (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
-    return str(text)
-
-
 def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
     """Return how many articles there are, in all or in an author's listing."""
     articles = count(snapshot.about(listing_topic(k)), k, snapshot.position)
@@ -127,26 +120,17 @@ def count_articles(snapshot: Snapshot, k: int = EVERY_ARTICLE) -> int:
 def _article(snapshot: Snapshot, query: str, key: int | str) -> Article | None:
     db = snapshot.about(article_topic(key))
     row = db.execute(query, (key, snapshot.position, snapshot.position)).fetchone()
-    if row is None:
-        return None
-    if snapshot.only and not snapshot.only.among([row[0]]):
-        return None
-    return _article_of(row)
+    is_hidden = row is None or (snapshot.only and not snapshot.only.among([row[0]]))
+    return None if is_hidden else _article_of(row)
 
 
 def _article_of(row: tuple[Any, ...]) -> Article:
     seq, post_id, published_at, updated_at, *content = row
-    return Article(
-        seq=seq,
-        id=post_id,
-        published_at=published_at,
-        updated_at=updated_at,
-        **values_of_row(content),
-    )
+    values = values_of_row(content)
+    return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
 
 
 def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:
-    """Return the authors of all of the articles, by id."""
     ids = dict.fromkeys(author_id for article in articles for author_id in article.author_ids)
     return {known.id: known for known in authors_queries.authors(snapshot, list(ids))}
 

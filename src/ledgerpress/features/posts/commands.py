@@ -1,48 +1,156 @@
-"""The commands on posts. Restoring and reverting are in `restore_revert_commands`."""
+"""The commands that write posts: what all commands on a post have in common, creating, editing, categories."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from ledgerpress.commands import text_rules
 from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.stream_states import LoadedStream, StateLoader
 from ledgerpress.commands.versioned_content import checked, differing, values_of
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
-from ledgerpress.features.posts.model import (
-    CONTENT,
-    POST_NOT_PUBLISHED,
-    POSTS,
-    Post,
-    PostArchived,
-    PostCategorized,
-    PostCreated,
-    PostEdited,
-    PostStatus,
-    PostUnarchived,
-    PostUncategorized,
-    PostUnpublished,
-    evolve,
-)
-from ledgerpress.features.posts.post_command import (
-    WRITE_POSTS,
-    ContentFacts,
-    PostCommand,
-    TimedCommand,
-    changed,
-    check_own_post,
-    publication,
-)
+from ledgerpress.features.posts import model
+from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug
+from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
+
+WRITE_POSTS: Final = RequiredPermission(Permission.WRITE_POSTS, own=Permission.WRITE_OWN_POSTS)
+
+F = TypeVar("F", bound=Facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostCommand(ABC, Generic[F]):
+    allows_archived: ClassVar[bool] = False
+
+    post_id: str
+
+    @property
+    def lock_key(self) -> str | None:
+        return POSTS.stream(self.post_id)
+
+    def decide(self, post: Post, facts: F) -> tuple[Event, ...]:
+        """Return the events, none if there is nothing to do. Raises `Rejection`."""
+        if post.lifecycle.status is model.PostStatus.ARCHIVED and not self.allows_archived:
+            message = "The post is archived: bring it back before changing it."
+            raise Rejection(model.POST_ARCHIVED, message, field=("id",))
+        return self.change(post, facts)
+
+    @abstractmethod
+    def change(self, post: Post, facts: F) -> tuple[Event, ...]:
+        """Return the events for a post on which the command is allowed. Raises `Rejection`."""
+
+    @abstractmethod
+    async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> F:
+        """Load the facts that `decide` needs. Raises `Rejection`."""
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        post = await load_post(context, self.post_id)
+        facts = await self.facts(context, post)
+        events = self.decide(post.state, facts)
+        slug = next((event.slug for event in events if isinstance(event, model.ContentChanged)), UNSET)
+        slug_writes = () if slug is UNSET else await self.change_slug(context, post.state, slug, facts)
+        return AppendPlan.of(post.state.id, post.write(events), *slug_writes)
+
+    async def change_slug(
+        self, context: CommandContext, post: Post, slug: str, facts: F
+    ) -> Sequence[PlannedWrite]:
+        """Return the writes that give the post another slug. Raises `Rejection` if it is taken."""
+        return await slug_change(context, post, slug)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFacts(Facts):
+    """The events by which content of features above changes along with the post's own."""
+
+    added: tuple[Event, ...] = ()
+
+
+def changed(
+    event: Callable[..., model.ContentChanged],
+    post: Post,
+    values: Mapping[str, Any],
+    facts: ContentFacts,
+    *,
+    publish: bool,
+    **cause: int,
+) -> tuple[Event, ...]:
+    """Return the change of the content, if there is any, and with `publish` the publication of the result.
+
+    `event` is recorded without values if only content of features above changes: it raises the revision.
+    """
+    events: tuple[Event, ...] = ()
+    after: Post | None = post
+    if values or facts.added:
+        change = event(post_id=post.id, **cause, **values)
+        events, after = (change, *facts.added), model.evolve(post, change)
+    return events + publication(after, facts.now) if publish else events
+
+
+def publication(
+    post: Post | None, now: int, *, published_at: int | None = None, correction: str | None = None
+) -> tuple[model.PostPublished, ...]:
+    """Return the publication of a post, if it changes what readers see. Without a date, the first one stays."""
+    if post is None:
+        return ()
+    if published_at is not None and published_at > now:
+        message = "publishedAt lies in the future; a post can be published now or with a past date."
+        raise Rejection(model.PUBLISHED_AT_IN_FUTURE, message, field=("publishedAt",))
+    correction = text_rules.optional_text(correction, field="correction", limit=text_rules.MAX_NOTE)
+    lifecycle = post.lifecycle
+    first = now if lifecycle.published_at is None else lifecycle.published_at
+    date = first if published_at is None else published_at
+    is_live = lifecycle.status is model.PostStatus.PUBLISHED and not lifecycle.has_unpublished_changes
+    if is_live and date == lifecycle.published_at and correction is None:
+        return ()
+    published = model.PostPublished(
+        post_id=post.id, revision=lifecycle.revision, published_at=date, correction=correction
+    )
+    return (published,)
+
+
+async def load_post(context: CommandContext, post_id: str) -> LoadedStream[Post]:
+    """Return a post. Raises `Rejection` if there is none, or if the client expects another version."""
+    post = await context.load(POSTS, post_id)
+    if post.state is None:
+        raise _not_found()
+    context.check_version(post.version)
+    return LoadedStream(post.name, post.version, post.state, post.created_by)
+
+
+async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
+    """Return the writes that give a post another slug. Raises `Rejection` if it is taken.
+
+    The old slug is released unless it was ever published.
+    """
+    old = post.content.slug
+    if slug == old:
+        return ()
+    claim = await claim_slug(context, SlugKind.POST, slug, owner_id=post.id)
+    if old in post.published_slugs:
+        return (claim,)
+    return claim, await release_slug(context, SlugKind.POST, old, owner_id=post.id)
+
+
+async def check_own_post(command: Any, states: StateLoader, actor_id: str) -> None:
+    """Raise `Rejection` if another actor created the post, as if it did not exist."""
+    if (await states.load(POSTS, command.post_id)).created_by != actor_id:
+        raise _not_found()
+
+
+def _not_found() -> Rejection:
+    return Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +186,9 @@ class CreatePost:
     def decide(self, post: None, facts: NewPostFacts) -> tuple[Event, ...]:
         """Return the events of the new post. Raises `Rejection`."""
         values = checked(CONTENT, self) | {"slug": facts.slug}
-        created = PostCreated(post_id=facts.new_id, **values)
+        created = model.PostCreated(post_id=facts.new_id, **values)
         categorized = tuple(
-            PostCategorized(post_id=facts.new_id, category_id=category_id)
+            model.PostCategorized(post_id=facts.new_id, category_id=category_id)
             for category_id in dict.fromkeys(facts.category_ids)
         )
         if not self.publish:
@@ -88,7 +196,7 @@ class CreatePost:
                 message = "publishedAt is for a post that is published: say publish: true, or leave it out."
                 raise Rejection(ErrorCode.INVALID_VALUE, message, field=("publishedAt",))
             return created, *categorized
-        published = publication(evolve(post, created), facts.now, published_at=self.published_at)
+        published = publication(model.evolve(post, created), facts.now, published_at=self.published_at)
         return created, *categorized, *published
 
     async def plan(self, context: CommandContext) -> AppendPlan:
@@ -124,7 +232,7 @@ class EditPost(PostCommand[ContentFacts]):
     def change(self, post: Post, facts: ContentFacts) -> tuple[Event, ...]:
         """Return the edit, if it changes anything, and the publication of the result. Raises `Rejection`."""
         values = differing(checked(CONTENT, self), values_of(CONTENT, post.content))
-        return changed(PostEdited, post, values, facts, publish=self.publish)
+        return changed(model.PostEdited, post, values, facts, publish=self.publish)
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> ContentFacts:
         """Check the authors, and return the changes of added content. Raises `Rejection`."""
@@ -152,7 +260,6 @@ class _CategoryCommand(PostCommand[CategoryFacts]):
     category: CategoryRef
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> CategoryFacts:
-        """Return the category. Raises `Rejection`."""
         taxonomy = (await context.load(TAXONOMY)).state
         category = taxonomy.find(self.category, field="category")
         return CategoryFacts(category_id=category.id, equivalents=taxonomy.equivalents(category.id))
@@ -165,7 +272,6 @@ class CategorizePost(_CategoryCommand):
     fingerprint_name: ClassVar[str] = "CategorizePost"
 
     def change(self, post: Post, facts: CategoryFacts) -> tuple[Event, ...]:
-        """Return the event, unless the post is in the category already."""
         return categorize(post, facts.category_id, facts.equivalents)
 
 
@@ -176,75 +282,21 @@ class UncategorizePost(_CategoryCommand):
     fingerprint_name: ClassVar[str] = "UncategorizePost"
 
     def change(self, post: Post, facts: CategoryFacts) -> tuple[Event, ...]:
-        """Return an event for each of the category's ids under which the post is in it."""
         return uncategorize(post, facts.equivalents)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishPost(TimedCommand):
-    """Publish the post as it is; optionally with a past date or a public correction note."""
-
-    fingerprint_name: ClassVar[str] = "PublishPost"
-
-    published_at: int | None = None
-    correction: str | None = None
-
-    def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the publication, if it changes what readers see. Raises `Rejection`."""
-        return publication(post, facts.now, published_at=self.published_at, correction=self.correction)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpublishPost(TimedCommand):
-    """Remove the article from readers."""
-
-    fingerprint_name: ClassVar[str] = "UnpublishPost"
-
-    def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, unless the post is unpublished already. Raises `Rejection`."""
-        if post.lifecycle.status is PostStatus.DRAFT:
-            message = "The post has never been published."
-            raise Rejection(POST_NOT_PUBLISHED, message, field=("id",))
-        is_live = post.lifecycle.status is PostStatus.PUBLISHED
-        return (PostUnpublished(post_id=post.id),) if is_live else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchivePost(TimedCommand):
-    """Archive the post."""
-
-    fingerprint_name: ClassVar[str] = "ArchivePost"
-    allows_archived = True
-
-    def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, unless the post is archived already."""
-        is_archived = post.lifecycle.status is PostStatus.ARCHIVED
-        return () if is_archived else (PostArchived(post_id=post.id),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnarchivePost(TimedCommand):
-    """Bring the post back from the archive."""
-
-    fingerprint_name: ClassVar[str] = "UnarchivePost"
-    allows_archived = True
-
-    def change(self, post: Post, facts: Facts) -> tuple[Event, ...]:
-        """Return the event, if the post is archived."""
-        is_archived = post.lifecycle.status is PostStatus.ARCHIVED
-        return (PostUnarchived(post_id=post.id),) if is_archived else ()
-
-
-def categorize(post: Post, category_id: str, equivalents: frozenset[str]) -> tuple[PostCategorized, ...]:
+def categorize(
+    post: Post, category_id: str, equivalents: frozenset[str]
+) -> tuple[model.PostCategorized, ...]:
     """Return the event that puts a post into a category, unless it is in it under any of the `equivalents`."""
     is_in = bool(post.category_ids & equivalents)
-    return () if is_in else (PostCategorized(post_id=post.id, category_id=category_id),)
+    return () if is_in else (model.PostCategorized(post_id=post.id, category_id=category_id),)
 
 
-def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[PostUncategorized, ...]:
+def uncategorize(post: Post, equivalents: frozenset[str]) -> tuple[model.PostUncategorized, ...]:
     """Return the events that take a post out of a category under all of its ids."""
     return tuple(
-        PostUncategorized(post_id=post.id, category_id=category_id)
+        model.PostUncategorized(post_id=post.id, category_id=category_id)
         for category_id in sorted(post.category_ids & equivalents)
     )
 
@@ -267,10 +319,6 @@ COMMANDS: Final = (
         EditPost,
         CategorizePost,
         UncategorizePost,
-        PublishPost,
-        UnpublishPost,
-        ArchivePost,
-        UnarchivePost,
         check_own=check_own_post,
     ),
 )

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories.html_navigation import category_link
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.body.rendering import Section, derived_teaser, render
+from ledgerpress.features.posts.body.rendering import Section, render, teaser_of
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.pages import Link
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
@@ -55,15 +55,9 @@ class ArticleList:
 
 
 @dataclass(frozen=True, slots=True)
-class ArticleContent:
+class ArticleContent(Card):
     """An article. `sections` is empty if the body is too short for a table of contents."""
 
-    title: str
-    href: str
-    teaser: str
-    authors: Sequence[str]
-    categories: Sequence[Link]
-    published: Moment
     updated: Moment | None
     reading_minutes: int
     corrections: Sequence[tuple[Moment, str]]
@@ -85,20 +79,15 @@ def article_list(
         newer = f"?before={encode_cursor(page.entries[0])}"
     if page.entries and page.has_next:
         older = f"?after={encode_cursor(page.entries[-1])}"
-    return ArticleList([_card(snapshot, article, now) for article in articles if article], newer, older)
+    cards = [Card(**_card_fields(snapshot, article, now)) for article in articles if article]
+    return ArticleList(cards, newer, older)
 
 
 def article_content(snapshot: Snapshot, article: article_queries.Article, now: int) -> ArticleContent:
-    """Return all that the page of an article shows."""
-    body = render(article_queries.markdown(snapshot, article.body))
+    body = render(post_queries.markdown(snapshot, article.body))
     was_updated = article.updated_at > article.published_at
     return ArticleContent(
-        title=article.title,
-        href=article_href(article.slug),
-        teaser=derived_teaser(body.lead) if article.teaser is None else article.teaser,
-        authors=_authors(snapshot, article),
-        categories=_categories(snapshot, article),
-        published=_moment(article.published_at, now),
+        **_card_fields(snapshot, article, now),
         updated=_moment(article.updated_at, now) if was_updated else None,
         reading_minutes=body.reading_minutes,
         corrections=[
@@ -111,30 +100,21 @@ def article_content(snapshot: Snapshot, article: article_queries.Article, now: i
 
 
 def article_href(slug: str) -> str:
-    """Return the address of an article."""
     return f"/articles/{quote(slug)}"
 
 
-def _card(snapshot: Snapshot, article: article_queries.Article, now: int) -> Card:
-    teaser = article.teaser
-    if teaser is None:
-        teaser = derived_teaser(render(article_queries.markdown(snapshot, article.body)).lead)
-    return Card(
-        title=article.title,
-        href=article_href(article.slug),
-        teaser=teaser,
-        authors=_authors(snapshot, article),
-        categories=_categories(snapshot, article),
-        published=_moment(article.published_at, now),
-    )
-
-
-def _authors(snapshot: Snapshot, article: article_queries.Article) -> list[str]:
-    return [author.name for author in authors_queries.authors(snapshot, article.author_ids)]
-
-
-def _categories(snapshot: Snapshot, article: article_queries.Article) -> list[Link]:
-    return [category_link(category) for category in post_queries.categories_of(snapshot, article.seq)]
+def _card_fields(snapshot: Snapshot, article: article_queries.Article, now: int) -> dict[str, Any]:
+    """Return the values of the fields of `Card`."""
+    teaser, authors = article.teaser, authors_queries.authors(snapshot, article.author_ids)
+    categories = post_queries.categories_of(snapshot, article.seq)
+    return {
+        "title": article.title,
+        "href": article_href(article.slug),
+        "teaser": teaser_of(post_queries.markdown(snapshot, article.body)) if teaser is None else teaser,
+        "authors": [author.name for author in authors],
+        "categories": [category_link(category) for category in categories],
+        "published": _moment(article.published_at, now),
+    }
 
 
 def _moment(microseconds: int, now: int) -> Moment:

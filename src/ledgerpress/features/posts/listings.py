@@ -10,17 +10,7 @@ from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts.model import (
-    ContentChanged,
-    Lifecycle,
-    PostCategorized,
-    PostCreated,
-    PostPublished,
-    PostStatus,
-    PostUncategorized,
-    advance,
-    known_event,
-)
+from ledgerpress.features.posts import model
 from ledgerpress.views.declarations import HiddenRule
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter
 from ledgerpress.views.listings.queries import members
@@ -29,24 +19,21 @@ from ledgerpress.views.projection.projector_interface import write_all
 EVERY_ARTICLE: Final = 0
 """The key of the listing of all articles."""
 
-_STATUS_KEYS: Final = {
-    PostStatus.DRAFT: -1,
-    PostStatus.PUBLISHED: -2,
-    PostStatus.UNPUBLISHED: -3,
-    PostStatus.ARCHIVED: -4,
+STATUS_KEYS: Final = {
+    model.PostStatus.DRAFT: -1,
+    model.PostStatus.PUBLISHED: -2,
+    model.PostStatus.UNPUBLISHED: -3,
+    model.PostStatus.ARCHIVED: -4,
 }
-"""Stored in every row of a listing: a key MUST never change, and a new status takes the next free number."""
+"""The keys of the editors' listings by status.
 
+Stored in every row of a listing: a key MUST never change, and a new status takes the next free number.
+"""
 
-def status_key(status: PostStatus) -> int:
-    """Return the key of the editors' listing of all posts with a status."""
-    return _STATUS_KEYS[status]
-
-
-EVERY_POST: Final = tuple(_STATUS_KEYS.values())
+EVERY_POST: Final = tuple(STATUS_KEYS.values())
 """The keys that together list every post once."""
 
-NO_LONGER_PUBLIC: Final = (status_key(PostStatus.UNPUBLISHED), status_key(PostStatus.ARCHIVED))
+NO_LONGER_PUBLIC: Final = (STATUS_KEYS[model.PostStatus.UNPUBLISHED], STATUS_KEYS[model.PostStatus.ARCHIVED])
 """The keys that together list every post that was public once and is not; archived drafts are among them."""
 
 
@@ -55,7 +42,7 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False):
 
     seq: int
     created_at: int
-    status: PostStatus
+    status: model.PostStatus
     author_ids: tuple[str, ...]
     published_at: int | None = None
     article_author_ids: tuple[str, ...] = ()
@@ -64,12 +51,10 @@ class ListedPost(msgspec.Struct, frozen=True, gc=False):
     @property
     def public_date(self) -> int | None:
         """The date under which readers find it; `None` while it is not public."""
-        return self.published_at if self.status is PostStatus.PUBLISHED else None
+        return self.published_at if self.status is model.PostStatus.PUBLISHED else None
 
 
 class _PostListings(ListingWriter[ListedPost]):
-    """The listed posts of one transaction."""
-
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._posts: dict[str, ListedPost] = {}
@@ -96,12 +81,12 @@ class _PostListings(ListingWriter[ListedPost]):
             return
         old = self.find(post_id)
         if isinstance(event, Withdrawn):
-            event = known_event(event, _lifecycle(old) if old else None)
+            event = model.known_event(event, _lifecycle(old) if old else None)
         if old is not None:
             new = _after(old, event)
-        elif isinstance(event, PostCreated):
+        elif isinstance(event, model.PostCreated):
             at, created_at = recorded.position, recorded.header.recorded_at
-            new = ListedPost(at, created_at, PostStatus.DRAFT, event.author_ids)
+            new = ListedPost(at, created_at, model.PostStatus.DRAFT, event.author_ids)
         else:
             return
         if new == old:
@@ -109,8 +94,8 @@ class _PostListings(ListingWriter[ListedPost]):
         self._posts[post_id] = self._changed[post_id] = new
         if old is None or old.status is not new.status:
             if old is not None:
-                changes.leave(status_key(old.status), old.created_at, old)
-            changes.enter(status_key(new.status), new.created_at, new)
+                changes.leave(STATUS_KEYS[old.status], old.created_at, old)
+            changes.enter(STATUS_KEYS[new.status], new.created_at, new)
         changes.replace(old, new)
 
     def flush(self) -> None:
@@ -121,22 +106,22 @@ class _PostListings(ListingWriter[ListedPost]):
         )
 
 
-def _lifecycle(post: ListedPost) -> Lifecycle:
-    return Lifecycle(post.status, published_at=post.published_at)
+def _lifecycle(post: ListedPost) -> model.Lifecycle:
+    return model.Lifecycle(post.status, published_at=post.published_at)
 
 
 def _after(post: ListedPost, event: Event) -> ListedPost:
     change = msgspec.structs.replace
     match event:
-        case ContentChanged(author_ids=author_ids):
+        case model.ContentChanged(author_ids=author_ids):
             return post if author_ids is UNSET else change(post, author_ids=author_ids)
-        case PostCategorized(category_id=category_id):
+        case model.PostCategorized(category_id=category_id):
             return change(post, category_ids=tuple(sorted({*post.category_ids, category_id})))
-        case PostUncategorized(category_id=category_id):
+        case model.PostUncategorized(category_id=category_id):
             return change(post, category_ids=tuple(sorted({*post.category_ids} - {category_id})))
         case _:
-            after = advance(_lifecycle(post), event)
-            is_published = isinstance(event, PostPublished)
+            after = model.advance(_lifecycle(post), event)
+            is_published = isinstance(event, model.PostPublished)
             return change(
                 post,
                 status=after.status,

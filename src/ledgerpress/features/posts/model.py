@@ -7,7 +7,7 @@ live one.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -102,8 +102,6 @@ class PostUnarchived(PostChange, frozen=True):
     """The post is brought back, unpublished."""
 
 
-PostEvent: TypeAlias = PostCreated | PostChange | Withdrawn
-
 EVENTS: Final = (
     EventType[Event]("post.created", 1, PostCreated),
     EventType[Event]("post.edited", 1, PostEdited),
@@ -168,8 +166,6 @@ EMPTY: Final = {field.name: field.empty for field in CONTENT}
 
 
 class PostStatus(StrEnum):
-    """Where a post stands."""
-
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
     UNPUBLISHED = "UNPUBLISHED"

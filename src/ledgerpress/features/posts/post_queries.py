@@ -1,18 +1,19 @@
-"""Posts as their editors see them, as of a snapshot."""
+"""Posts as their editors see them, as of a snapshot; and their values before and after a change."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledgerpress.features.authors import read_model as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
-from ledgerpress.features.posts.content_rows import COLUMNS, ContentRow, values_of_row
-from ledgerpress.features.posts.listings import EVERY_POST, status_key
-from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.posts.response_cache_topics import categories_topic, post_slug_topic, post_topic
+from ledgerpress.features.posts.listings import EVERY_POST, STATUS_KEYS
+from ledgerpress.features.posts.model import CONTENT, PostStatus
+from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
+from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot
+from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
 
 _POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
@@ -53,13 +54,26 @@ class Post(ContentRow):
     published_at: int | None
 
 
+def post_topic(key: int | str) -> Topic:
+    """Return the topic of every change of a post, named by the position of its creation, or by id."""
+    return Topic("post", key, internal=True)
+
+
+def categories_topic(seq: int) -> Topic:
+    return Topic("categories of", seq)
+
+
+def post_slug_topic(slug: str) -> Topic:
+    """Return the topic of the post that a slug, present or former, leads to, published or not."""
+    return Topic("post slug", slug, internal=True)
+
+
 def by_seq(snapshot: Snapshot, seq: int) -> Post | None:
     """Return a post by the position of its creation."""
     return _post(snapshot, _BY_SEQ, seq)
 
 
 def by_id(snapshot: Snapshot, post_id: str) -> Post | None:
-    """Return a post by id."""
     return _post(snapshot, _BY_ID, post_id)
 
 
@@ -68,15 +82,15 @@ def by_slug(snapshot: Snapshot, slug: str) -> Post | None:
 
     It executes as many statements for a slug that leads nowhere, so that the time taken does not reveal which exist.
     """
-    row = (
-        snapshot.about(post_slug_topic(slug))
-        .execute(
-            "SELECT seq FROM post_slug WHERE slug = ? AND from_pos <= ? AND to_pos > ?",
-            (slug, snapshot.position, snapshot.position),
-        )
-        .fetchone()
-    )
+    query = "SELECT seq FROM post_slug WHERE slug = ?1 AND from_pos <= ?2 AND to_pos > ?2"
+    row = snapshot.about(post_slug_topic(slug)).execute(query, (slug, snapshot.position)).fetchone()
     return by_seq(snapshot, row[0] if row else NO_POSITION)
+
+
+def markdown(snapshot: Snapshot, body: int) -> str:
+    """Return the text of a body by the position that brought it, which never changes."""
+    (text,) = snapshot.about().execute("SELECT markdown FROM body WHERE position = ?", (body,)).fetchone()
+    return str(text)
 
 
 def created_by(snapshot: Snapshot, seq: int) -> str | None:
@@ -87,14 +101,8 @@ def created_by(snapshot: Snapshot, seq: int) -> str | None:
 
 def position_of(snapshot: Snapshot, seq: int, version: int) -> int | None:
     """Return the position that brought a post to a version."""
-    row = (
-        snapshot.about(post_topic(seq))
-        .execute(
-            "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?",
-            (seq, version, snapshot.position),
-        )
-        .fetchone()
-    )
+    query = "SELECT from_pos FROM post_state WHERE seq = ? AND version = ? AND from_pos <= ?"
+    row = snapshot.about(post_topic(seq)).execute(query, (seq, version, snapshot.position)).fetchone()
     return row[0] if row else None
 
 
@@ -124,11 +132,8 @@ def categories_of(snapshot: Snapshot, seq: int) -> list[Category]:
 
 def categories_of_each(snapshot: Snapshot, seqs: Sequence[int]) -> dict[int, list[Category]]:
     """Return the categories that each of the posts is in, by name, each once."""
-    rows = (
-        snapshot.about(*map(categories_topic, seqs))
-        .execute(_CATEGORIES, (json.dumps(seqs), snapshot.position))
-        .fetchall()
-    )
+    db = snapshot.about(*map(categories_topic, seqs))
+    rows = db.execute(_CATEGORIES, (json.dumps(seqs), snapshot.position)).fetchall()
     ids = dict.fromkeys(category_id for _, category_id in rows)
     known = {category_id: categories.by_id(snapshot, category_id) for category_id in ids}
     # Two ids may stand for one category, into which others were merged.
@@ -145,7 +150,7 @@ def _by_name(category: Category) -> tuple[str, int]:
 
 def listing_keys(status: PostStatus | None) -> tuple[int, ...]:
     """Return the keys of the listings that hold the posts with a status, or all posts."""
-    return EVERY_POST if status is None else (status_key(status),)
+    return EVERY_POST if status is None else (STATUS_KEYS[status],)
 
 
 def count_posts(snapshot: Snapshot, status: PostStatus | None) -> int:
@@ -190,7 +195,6 @@ def positions_written_by(
     snapshot: Snapshot,
     actor_id: str,
     status: PostStatus | None,
-    *,
     low: int,
     high: int,
     limit: int,
@@ -217,3 +221,35 @@ def _parameters(
 ) -> dict[str, object]:
     values: dict[str, object] = {"actor": actor_id, "low": low, "high": min(high, snapshot.position)}
     return {**values, "now": snapshot.position, "status": status.value} if status else values
+
+
+def _values(snapshot: Snapshot, post_id: str) -> FieldValues:
+    post = by_id(snapshot, post_id)
+    if post is None:
+        return {}
+    ids = category_ids(snapshot, post.seq)
+    return {
+        **{field.name: plain(getattr(post, field.name)) for field in CONTENT if field.is_plain},
+        "body": FieldValue(post.body, lambda: markdown(snapshot, post.body)),
+        "authors": FieldValue(
+            post.author_ids, lambda: [authors.reference(snapshot, author_id) for author_id in post.author_ids]
+        ),
+        "categories": FieldValue(
+            ids, lambda: [categories.reference(snapshot, category_id) for category_id in ids]
+        ),
+        "status": plain(post.status.value),
+        "publishedAt": plain(post.published_at),
+        "publishedRevision": plain(post.live_revision),
+    }
+
+
+def _event_values(snapshot: Snapshot, post_id: str, event_type: str) -> FieldValues:
+    """Return the correction note that an event of publishing brought, if it did."""
+    if event_type != "post.published":
+        return {}
+    query = "SELECT note FROM correction WHERE seq = (SELECT seq FROM post WHERE id = ?) AND position = ?"
+    row = snapshot.about(post_topic(post_id)).execute(query, (post_id, snapshot.position)).fetchone()
+    return {"correction": plain(row[0])} if row and row[0] else {}
+
+
+SUBJECT: Final = Subject(kind="post", values=_values, event_values=_event_values)

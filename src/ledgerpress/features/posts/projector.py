@@ -5,38 +5,76 @@ brought them, so that nothing is copied when only a status or a category changes
 """
 
 import sqlite3
-from typing import Final, TypeAlias
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import UNSET
 
+from ledgerpress.commands.versioned_content import Values
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
-from ledgerpress.features.posts import content_rows
-from ledgerpress.features.posts.model import (
-    DRAFT,
-    ContentChanged,
-    Lifecycle,
-    PostArchived,
-    PostCategorized,
-    PostChange,
-    PostCreated,
-    PostPublished,
-    PostStatus,
-    PostUncategorized,
-    PostUnpublished,
-    advance,
-    known_event,
-)
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
+from ledgerpress.features.posts import model
+from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
-_State: TypeAlias = tuple[int, int, Lifecycle]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRow:
+    """The content of a post or an article. `body` is the position of its body's text."""
+
+    slug: str
+    title: str
+    teaser: str | None
+    body: int
+    author_ids: tuple[str, ...]
+
+
+_ContentValues: TypeAlias = tuple[Any, ...]
+_NAMES: Final = tuple(field.name for field in model.CONTENT)
+_SLUG: Final = _NAMES.index("slug")
+"""The place of the slug among the `COLUMNS`."""
+COLUMNS: Final = ", ".join(f"content.{name}" for name in _NAMES)
+_INSERT_CONTENT: Final = (
+    f"INSERT INTO content (position, {', '.join(_NAMES)}) VALUES (?{', ?' * len(_NAMES)})"  # noqa: S608
+)
+_SELECT_CONTENT: Final = f"SELECT {COLUMNS} FROM content WHERE position = ?"  # noqa: S608
+_author_ids: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+def values_of_row(row: Iterable[Any]) -> Values:
+    """Return the fields of a `ContentRow` from the values of `COLUMNS`."""
+    values = dict(zip(_NAMES, row, strict=True))
+    values["author_ids"] = _author_ids.decode(values["author_ids"])
+    return values
+
+
+def _row_after(
+    old: _ContentValues, event: model.PostCreated | model.ContentChanged, position: int
+) -> _ContentValues:
+    """Return the stored values of `COLUMNS` after an event at `position`; a value that it does not bring stays."""
+    row = list[Any]()
+    for index, name in enumerate(_NAMES):
+        value = getattr(event, name)
+        if value is UNSET:
+            value = old[index]
+        elif name == "body":
+            value = position
+        elif name == "author_ids":
+            value = msgspec.json.encode(value).decode()
+        row.append(value)
+    return tuple(row)
+
+
+_State: TypeAlias = tuple[int, int, model.Lifecycle]
 """seq, the position of the content, the lifecycle."""
 
 _INSERTS: Final = {
     "post": "INSERT INTO post VALUES (?, ?, ?)",
     "body": "INSERT INTO body VALUES (?, ?)",
-    "content": content_rows.INSERT,
+    "content": _INSERT_CONTENT,
     "post_state": "INSERT INTO post_state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "correction": "INSERT INTO correction VALUES (?, ?, ?, ?)",
 }
@@ -52,17 +90,151 @@ _PUBLIC_FROM: Final = 4
 """Places in a row of `post_slug`."""
 
 
+class _Posts:
+    """The posts of one transaction, and their buffered rows."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._states: dict[str, _State] = {}
+        self._contents: dict[int, _ContentValues] = {}
+        self._articles = TemporalRows(db, _ARTICLES)
+        self._slugs = TemporalRows(db, _SLUGS)
+        self._categories = TemporalRows(db, _CATEGORIES)
+        self._rows = defaultdict[str, list[tuple[object, ...]]](list)
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        event = recorded.event
+        if isinstance(event, model.PostChange):
+            state = self._state(event.post_id)
+            if state:
+                self._changed(recorded, event, event.post_id, state)
+        elif isinstance(event, model.PostCreated):
+            self._created(recorded, event)
+        elif isinstance(event, Withdrawn) and event.type.startswith("post."):
+            self._withdrawn(recorded, event)
+        elif (stream := recorded.header.stream).startswith("post."):
+            # An event of a feature above changes nothing of the post but its version.
+            post_id = stream.removeprefix("post.")
+            if state := self._state(post_id):
+                self._put_state(post_id, recorded, state)
+
+    def flush(self) -> None:
+        for table, rows in self._rows.items():
+            write_all(self._db, _INSERTS[table], rows)
+        for table_rows in (self._articles, self._slugs, self._categories):
+            table_rows.flush()
+
+    def _created(self, recorded: Recorded[Event], event: model.PostCreated) -> None:
+        at, header = recorded.position, recorded.header
+        self._articles.begin(at)
+        self._categories.begin(at)
+        self._rows["post"].append((at, event.post_id, header.recorded_at))
+        self._rows["body"].append((at, event.body))
+        self._put_content(at, _row_after((), event, at))
+        self._put_state(event.post_id, recorded, (at, at, model.DRAFT))
+        self._open_slug(event.slug, at, at)
+
+    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
+        at = recorded.position
+        seq, content, lifecycle = state
+        match event:
+            case model.ContentChanged():
+                self._edit(seq, at, content, event)
+                content = at
+            case model.PostPublished():
+                self._publish(recorded, state, event)
+            case model.PostCategorized(category_id=category_id):
+                if self._categories.find(seq, category_id) is None:
+                    self._categories.put([seq, category_id, at, OPEN])
+            case model.PostUncategorized(category_id=category_id):
+                self._categories.close(at, seq, category_id)
+            case model.PostUnpublished() | model.PostArchived():
+                self._articles.close(at, seq)
+        self._put_state(post_id, recorded, (seq, content, model.advance(lifecycle, event)))
+
+    def _withdrawn(self, recorded: Recorded[Event], gone: Withdrawn) -> None:
+        state = self._state(gone.subject_id)
+        event = model.known_event(gone, state and state[2])
+        if state is None and isinstance(event, model.PostCreated):
+            self._created(recorded, event)
+        elif state and not isinstance(event, model.PostCreated):
+            self._changed(recorded, event, gone.subject_id, state)
+
+    def _edit(self, seq: int, at: int, content: int, event: model.ContentChanged) -> None:
+        old, slug = self._content(content), event.slug
+        old_slug = old[_SLUG]
+        if event.body is not UNSET:
+            self._rows["body"].append((at, event.body))
+        if slug is not UNSET and slug != old_slug:
+            held = self._slugs.find(old_slug)
+            if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
+                self._slugs.close(at, old_slug)
+            self._open_slug(slug, seq, at)
+        self._put_content(at, _row_after(old, event, at))
+
+    def _publish(self, recorded: Recorded[Event], state: _State, event: model.PostPublished) -> None:
+        at, now = recorded.position, recorded.header.recorded_at
+        seq, content, lifecycle = state
+        updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
+        self._articles.close(at, seq)
+        self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
+        held = self._slugs.find(self._content(content)[_SLUG])
+        if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
+            held[_PUBLIC_FROM] = at
+            self._slugs.put(held)
+        if event.correction is not None:
+            self._rows["correction"].append((seq, at, now, event.correction))
+
+    def _open_slug(self, slug: str, seq: int, at: int) -> None:
+        if self._slugs.find(slug) is None:
+            self._slugs.put([slug, at, seq, OPEN, None])
+
+    def _state(self, post_id: str) -> _State | None:
+        state = self._states.get(post_id)
+        if state is None:
+            row = self._db.execute(
+                "SELECT post.seq, content, status, revision, live_revision, published_at"
+                " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
+                (post_id,),
+            ).fetchone()
+            if row is None:
+                return None
+            seq, content, status, *rest = row
+            state = seq, content, model.Lifecycle(model.PostStatus(status), *rest)
+        return state
+
+    def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
+        self._states[post_id] = state
+        seq, content, lifecycle = state
+        status, revision, live_revision, published_at = lifecycle
+        at, version = recorded.position, recorded.header.stream_version
+        row = (seq, at, version, status, content, revision, live_revision, published_at)
+        self._rows["post_state"].append(row)
+
+    def _content(self, position: int) -> _ContentValues:
+        content: _ContentValues | None = self._contents.get(position)
+        return content or self._db.execute(_SELECT_CONTENT, (position,)).fetchone()
+
+    def _put_content(self, position: int, content: _ContentValues) -> None:
+        self._contents[position] = content
+        self._rows["content"].append((position, *content))
+
+
 class PostsProjector:
     """Writes one state row an event of a post, and rows from-to for what an article, a slug or a category is."""
 
     name: Final = "posts"
-    version: Final = 1 + (content_rows.VERSION - 1)
-    schema: Final = f"""
+    version: Final = 1
+    schema: Final = """
         CREATE TABLE post (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE body (position INTEGER PRIMARY KEY, markdown TEXT NOT NULL) STRICT;
-        {content_rows.SCHEMA}
+        CREATE TABLE content (
+            position INTEGER PRIMARY KEY, slug TEXT NOT NULL, title TEXT NOT NULL, teaser TEXT,
+            body INTEGER NOT NULL,              -- the position of the body
+            author_ids TEXT NOT NULL            -- a JSON array, in the order of the by-line
+        ) STRICT;
         CREATE TABLE post_state (
             seq INTEGER NOT NULL, from_pos INTEGER NOT NULL,
             version INTEGER NOT NULL, status TEXT NOT NULL,
@@ -91,136 +263,4 @@ class PostsProjector:
     """
     indexes: Final = "CREATE INDEX post_slug_of ON post_slug (seq, public_from);"
 
-    def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _Posts(db)
-
-
-class _Posts:
-    """The posts of one transaction, and their buffered rows."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._states: dict[str, _State] = {}
-        self._contents: dict[int, content_rows.Row] = {}
-        self._articles = TemporalRows(db, _ARTICLES)
-        self._slugs = TemporalRows(db, _SLUGS)
-        self._categories = TemporalRows(db, _CATEGORIES)
-        self._rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _INSERTS}
-
-    def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event."""
-        event = recorded.event
-        if isinstance(event, PostChange):
-            state = self._state(event.post_id)
-            if state:
-                self._changed(recorded, event, event.post_id, state)
-        elif isinstance(event, PostCreated):
-            self._created(recorded, event)
-        elif isinstance(event, Withdrawn) and event.type.startswith("post."):
-            self._withdrawn(recorded, event)
-        elif (stream := recorded.header.stream).startswith("post."):
-            # An event of a feature above changes nothing of the post but its version.
-            post_id = stream.removeprefix("post.")
-            if state := self._state(post_id):
-                self._put_state(post_id, recorded, state)
-
-    def flush(self) -> None:
-        """Write buffered rows."""
-        for table, rows in self._rows.items():
-            write_all(self._db, _INSERTS[table], rows)
-        for table_rows in (self._articles, self._slugs, self._categories):
-            table_rows.flush()
-
-    def _created(self, recorded: Recorded[Event], event: PostCreated) -> None:
-        at, header = recorded.position, recorded.header
-        self._articles.begin(at)
-        self._categories.begin(at)
-        self._rows["post"].append((at, event.post_id, header.recorded_at))
-        self._rows["body"].append((at, event.body))
-        self._put_content(at, content_rows.row_after((), event, at))
-        self._put_state(event.post_id, recorded, (at, at, DRAFT))
-        self._open_slug(event.slug, at, at)
-
-    def _changed(self, recorded: Recorded[Event], event: Event, post_id: str, state: _State) -> None:
-        at = recorded.position
-        seq, content, lifecycle = state
-        match event:
-            case ContentChanged():
-                self._edit(seq, at, content, event)
-                content = at
-            case PostPublished():
-                self._publish(recorded, state, event)
-            case PostCategorized(category_id=category_id):
-                if self._categories.find(seq, category_id) is None:
-                    self._categories.put([seq, category_id, at, OPEN])
-            case PostUncategorized(category_id=category_id):
-                self._categories.close(at, seq, category_id)
-            case PostUnpublished() | PostArchived():
-                self._articles.close(at, seq)
-        self._put_state(post_id, recorded, (seq, content, advance(lifecycle, event)))
-
-    def _withdrawn(self, recorded: Recorded[Event], gone: Withdrawn) -> None:
-        state = self._state(gone.subject_id)
-        event = known_event(gone, state and state[2])
-        if state is None and isinstance(event, PostCreated):
-            self._created(recorded, event)
-        elif state and not isinstance(event, PostCreated):
-            self._changed(recorded, event, gone.subject_id, state)
-
-    def _edit(self, seq: int, at: int, content: int, event: ContentChanged) -> None:
-        old, slug = self._content(content), event.slug
-        old_slug = old[content_rows.SLUG]
-        if event.body is not UNSET:
-            self._rows["body"].append((at, event.body))
-        if slug is not UNSET and slug != old_slug:
-            held = self._slugs.find(old_slug)
-            if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
-                self._slugs.close(at, old_slug)
-            self._open_slug(slug, seq, at)
-        self._put_content(at, content_rows.row_after(old, event, at))
-
-    def _publish(self, recorded: Recorded[Event], state: _State, event: PostPublished) -> None:
-        at, now = recorded.position, recorded.header.recorded_at
-        seq, content, lifecycle = state
-        updated_at = event.published_at if lifecycle.live_revision is None else max(now, event.published_at)
-        self._articles.close(at, seq)
-        self._articles.put([seq, at, OPEN, content, event.published_at, updated_at])
-        held = self._slugs.find(self._content(content)[content_rows.SLUG])
-        if held is not None and held[_SLUG_SEQ] == seq and held[_PUBLIC_FROM] is None:
-            held[_PUBLIC_FROM] = at
-            self._slugs.put(held)
-        if event.correction is not None:
-            self._rows["correction"].append((seq, at, now, event.correction))
-
-    def _open_slug(self, slug: str, seq: int, at: int) -> None:
-        if self._slugs.find(slug) is None:
-            self._slugs.put([slug, at, seq, OPEN, None])
-
-    def _state(self, post_id: str) -> _State | None:
-        state = self._states.get(post_id)
-        if state is None:
-            row = self._db.execute(
-                "SELECT post.seq, content, status, revision, live_revision, published_at"
-                " FROM post JOIN post_state USING (seq) WHERE id = ? ORDER BY from_pos DESC LIMIT 1",
-                (post_id,),
-            ).fetchone()
-            if row is None:
-                return None
-            seq, content, status, *rest = row
-            state = seq, content, Lifecycle(PostStatus(status), *rest)
-        return state
-
-    def _put_state(self, post_id: str, recorded: Recorded[Event], state: _State) -> None:
-        self._states[post_id] = state
-        seq, content, lifecycle = state
-        status, revision, live_revision, published_at = lifecycle
-        at, version = recorded.position, recorded.header.stream_version
-        row = (seq, at, version, status, content, revision, live_revision, published_at)
-        self._rows["post_state"].append(row)
-
-    def _content(self, position: int) -> content_rows.Row:
-        return self._contents.get(position) or content_rows.row_at(self._db, position)
-
-    def _put_content(self, position: int, content: content_rows.Row) -> None:
-        self._contents[position] = content
-        self._rows["content"].append((position, *content))
+    begin: Final = _Posts

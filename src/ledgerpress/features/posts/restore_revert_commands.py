@@ -21,29 +21,18 @@ from ledgerpress.commands.versioned_content import (
 )
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
-from ledgerpress.features.posts.commands import categorize, uncategorize
-from ledgerpress.features.posts.model import (
-    CONTENT,
-    CONTENT_EVENTS,
-    EMPTY,
-    POSTS,
-    REVERT_CONFLICT,
-    ContentChanged,
-    Post,
-    PostCategorized,
-    PostCreated,
-    PostRestored,
-    PostReverted,
-    PostUncategorized,
-)
-from ledgerpress.features.posts.post_command import (
+from ledgerpress.features.posts import model
+from ledgerpress.features.posts.commands import (
     WRITE_POSTS,
     ContentFacts,
     PostCommand,
+    categorize,
     changed,
     check_own_post,
     slug_change,
+    uncategorize,
 )
+from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs.model import SLUG_TAKEN
 
 
@@ -70,7 +59,9 @@ class RestorePost(PostCommand[RestoreFacts]):
     def change(self, post: Post, facts: RestoreFacts) -> tuple[Event, ...]:
         """Return the restoration, if it changes anything, and the publication of the result. Raises `Rejection`."""
         values = differing(facts.values, values_of(CONTENT, post.content))
-        return changed(PostRestored, post, values, facts, publish=self.publish, to_version=self.to_version)
+        return changed(
+            model.PostRestored, post, values, facts, publish=self.publish, to_version=self.to_version
+        )
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RestoreFacts:
         """Return the content at the version. Raises `Rejection` if there is none, or if some of it was withdrawn."""
@@ -122,11 +113,11 @@ class RevertPost(PostCommand[RevertFacts]):
     def change(self, post: Post, facts: RevertFacts) -> tuple[Event, ...]:
         """Return the events that undo the change. Raises `Rejection` where it no longer applies."""
         match facts.change:
-            case PostCategorized():
+            case model.PostCategorized():
                 return uncategorize(post, frozenset(facts.category_ids))
-            case PostUncategorized():
+            case model.PostUncategorized():
                 return categorize(post, facts.category_ids[0], frozenset(facts.category_ids))
-            case ContentChanged():
+            case model.ContentChanged():
                 change = values_of(CONTENT, facts.change)
                 current = values_of(CONTENT, post.content)
                 values, conflicts = reverted(CONTENT, change, facts.before, current)
@@ -134,7 +125,9 @@ class RevertPost(PostCommand[RevertFacts]):
                     raise _conflict(self.version, conflicts)
             case _:
                 values = {}
-        return changed(PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version)
+        return changed(
+            model.PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version
+        )
 
     async def facts(self, context: CommandContext, post: LoadedStream[Post]) -> RevertFacts:
         """Return the change and what it is reverted to. Raises `Rejection` for a version without such a change."""
@@ -145,12 +138,12 @@ class RevertPost(PostCommand[RevertFacts]):
         category_ids: tuple[str, ...] = ()
         added: tuple[Event, ...] = ()
         match change:
-            case ContentChanged():
+            case model.ContentChanged():
                 fields = [field for field in CONTENT if getattr(change, field.name) is not UNSET]
                 before = _known(fields, _history(post.state.id, past), self.version, field="version")
-            case PostCategorized(category_id=category_id):
+            case model.PostCategorized(category_id=category_id):
                 category_ids = (category_id,)
-            case PostUncategorized(category_id=category_id):
+            case model.PostUncategorized(category_id=category_id):
                 taxonomy = (await context.load(TAXONOMY)).state
                 category = taxonomy.resolve(category_id)
                 if category is None:
@@ -197,9 +190,9 @@ class RevertPost(PostCommand[RevertFacts]):
 
 def _history(post_id: str, events: Sequence[Event]) -> ContentHistory:
     """Return the post's own content after `events`; before its creation nothing is known."""
-    history = ContentHistory(CONTENT, {**EMPTY, "slug": post_id})
+    history = ContentHistory(CONTENT, {**model.EMPTY, "slug": post_id})
     history.unknown = {field.name for field in CONTENT}
-    return history.after(events, (PostCreated, ContentChanged), CONTENT_EVENTS)
+    return history.after(events, (model.PostCreated, model.ContentChanged), model.CONTENT_EVENTS)
 
 
 def _known(fields: Sequence[ContentField], history: ContentHistory, version: int, *, field: str) -> Values:
@@ -223,7 +216,7 @@ def _withdrawn(version: int, *, field: str) -> Rejection:
 def _conflict(version: int, conflicts: dict[str, str]) -> Rejection:
     """Return the rejection of a revert. `conflicts` maps fields to how the message names the place."""
     return Rejection(
-        REVERT_CONFLICT,
+        model.REVERT_CONFLICT,
         f"Version {version} cannot be taken back: changed since at the same place: {', '.join(conflicts.values())}.",
         field=("version",),
         conflicts=tuple(conflicts),

@@ -5,7 +5,7 @@ is rapidfuzz's.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -51,32 +51,7 @@ Beyond, as little as can be is replaced, which needs next to no memory and keeps
 
 def difference(before: str, after: str) -> list[Span]:
     """Return the spans that lead from one text to the other, none empty, deleted text before what takes its place."""
-    old, new = lines(before), lines(after)
-    spans: list[Span] = []
-    at = 0
-    for gap in replaced(old, new):
-        spans.append(Span(SpanKind.EQUAL, "".join(old[at : gap.low_before])))
-        spans += _in_words(
-            "".join(old[gap.low_before : gap.high_before]), "".join(new[gap.low_after : gap.high_after])
-        )
-        at = gap.high_before
-    spans.append(Span(SpanKind.EQUAL, "".join(old[at:])))
-    return list(_joined(spans))
-
-
-def applied(spans: Iterable[Span], before: str) -> str:
-    """Return the text that `spans` make of `before`. Raises `ValueError` where they belong to another text."""
-    at, after = 0, []
-    for kind, text in spans:
-        if kind is not SpanKind.INSERT:
-            if not before.startswith(text, at):
-                raise ValueError(f"the difference does not fit this text at character {at}")
-            at += len(text)
-        if kind is not SpanKind.DELETE:
-            after.append(text)
-    if at != len(before):
-        raise ValueError(f"the difference ends at character {at} of {len(before)}")
-    return "".join(after)
+    return list(_joined(_spans(lines(before), lines(after), _in_words)))
 
 
 def lines(text: str) -> list[str]:
@@ -112,15 +87,22 @@ def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
         yield gap
 
 
-def _in_words(before: str, after: str) -> Iterator[Span]:
-    old, new = words(before), words(after)
+def _spans(
+    old: Sequence[str], new: Sequence[str], change: Callable[[str, str], Iterator[Span]]
+) -> Iterator[Span]:
+    """Yield the spans from one sequence of pieces to the other; `change` returns those of what was replaced."""
     at = 0
     for gap in replaced(old, new):
         yield Span(SpanKind.EQUAL, "".join(old[at : gap.low_before]))
-        yield Span(SpanKind.DELETE, "".join(old[gap.low_before : gap.high_before]))
-        yield Span(SpanKind.INSERT, "".join(new[gap.low_after : gap.high_after]))
+        yield from change(
+            "".join(old[gap.low_before : gap.high_before]), "".join(new[gap.low_after : gap.high_after])
+        )
         at = gap.high_before
     yield Span(SpanKind.EQUAL, "".join(old[at:]))
+
+
+def _in_words(before: str, after: str) -> Iterator[Span]:
+    return _spans(words(before), words(after), _change)
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.site import commands, model, projector, queries
+from ledgerpress.features.site import commands, model, read_model
 
 FEATURE: Final = Feature(
     name="site",
@@ -12,9 +12,9 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
-    projectors=(projector.PROJECTOR,),
-    dependencies=(queries.DEPENDENCIES,),
-    subjects=(queries.SUBJECT,),
+    projectors=(read_model.PROJECTOR,),
+    dependencies=(read_model.DEPENDENCIES,),
+    subjects=(read_model.SUBJECT,),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
     pages="ledgerpress.features.site.html_site_name:PAGES",

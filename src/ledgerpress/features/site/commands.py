@@ -13,8 +13,6 @@ from ledgerpress.features.site.model import SITE, Site, SiteNamed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameSite:
-    """Name the site."""
-
     fingerprint_name: ClassVar[str] = "NameSite"
 
     name: str

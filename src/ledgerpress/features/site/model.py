@@ -22,7 +22,6 @@ class Site:
 
 
 def evolve(site: Site, event: SiteNamed | Withdrawn) -> Site:
-    """Return the site after `event`."""
     return Site(event.name) if isinstance(event, SiteNamed) else site
 
 

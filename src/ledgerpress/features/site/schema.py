@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.site import queries as site_queries
+from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
@@ -17,8 +17,6 @@ from ledgerpress.graphql.scalars import Position
 
 @strawberry.type(description="The site that is being published.")
 class Site:
-    """The site that is being published."""
-
     moment: strawberry.Private[PointInTime]
     name: str | None
     version: int = strawberry.field(description="Raised with every change; for expectedVersion. 0 at first.")
@@ -30,7 +28,6 @@ class Site:
 
 
 def site_of(moment: PointInTime) -> Site:
-    """Return the site as of a moment."""
     snapshot = moment.snapshot
     return Site(
         moment=moment, name=site_queries.site_name(snapshot), version=site_queries.site_version(snapshot)
@@ -39,8 +36,6 @@ def site_of(moment: PointInTime) -> Site:
 
 @strawberry.type
 class SiteQueries:
-    """Queries for the site."""
-
     @strawberry.field
     def site(self, info: RequestInfo, as_of: AsOf | None = None) -> Site:
         return site_of(moment_of(info.context, as_of))
@@ -48,19 +43,14 @@ class SiteQueries:
 
 @strawberry.input
 class SiteNameInput(MutationInput):
-    """The site's name."""
-
     name: str
 
     def command(self) -> NameSite:
-        """Return the command."""
         return NameSite(name=self.name)
 
 
 @strawberry.type
 class SitePayload(Payload):
-    """The result of a command on the site."""
-
     site: Site | None
 
 
@@ -71,8 +61,6 @@ _mutation = partial(
 
 @strawberry.type
 class SiteMutations:
-    """Commands on the site."""
-
     site_name = _mutation(NameSite, SiteNameInput, "Name the site.")
 
 

@@ -14,5 +14,4 @@ FEATURE: Final = Feature(
     error_codes=model.ERROR_CODES,
     # --- views ---
     dependencies=(DependencyRule.by_type({"slug.claimed": [], "slug.released": []}),),
-    # --- GraphQL, pages ---
 )

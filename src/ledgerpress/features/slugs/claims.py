@@ -30,7 +30,6 @@ async def claim_derived_slug(
 
 
 async def release_slug(context: CommandContext, kind: SlugKind, slug: str, *, owner_id: str) -> PlannedWrite:
-    """Return the write that releases a slug."""
     stream = await context.load(SLUGS, slugs.stream_id(kind, slug, context.name_key))
     return stream.write(slugs.release(stream.state, kind=kind, slug=slug, owner_id=owner_id))
 

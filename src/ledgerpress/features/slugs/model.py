@@ -63,7 +63,6 @@ class Slug:
 
 
 def evolve(state: Slug, event: Event) -> Slug:
-    """Return the slug's state after `event`."""
     match event:
         case SlugClaimed(owner_id=owner_id):
             return Slug(owner_id)

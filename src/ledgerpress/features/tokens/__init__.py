@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.tokens import commands, model, projector
+from ledgerpress.features.tokens import commands, model, read_model
 from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
@@ -13,7 +13,7 @@ FEATURE: Final = Feature(
     events=model.EVENTS,
     commands=commands.COMMANDS,
     # --- views ---
-    projectors=(projector.PROJECTOR,),
+    projectors=(read_model.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
     # --- GraphQL, pages ---
     schema="ledgerpress.features.tokens.schema:SCHEMA",

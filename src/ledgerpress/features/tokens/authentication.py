@@ -24,7 +24,7 @@ from ledgerpress.commands.roles_and_permissions import (
 from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.eventlog.multi_host_url import is_loopback
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.tokens import queries as tokens
+from ledgerpress.features.tokens import read_model as tokens
 from ledgerpress.features.tokens.commands import PREFIX, secret_hash
 from ledgerpress.views.snapshot import Snapshot
 

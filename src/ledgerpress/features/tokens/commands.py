@@ -134,11 +134,9 @@ class RevokeToken:
 
     @property
     def lock_key(self) -> str | None:
-        """The token's stream."""
         return TOKENS.stream(self.token_id)
 
     def decide(self, token: Token | None, facts: Facts) -> tuple[TokenRevoked, ...]:
-        """Return the revocation, unless the token is revoked already."""
         return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:

@@ -1,7 +1,7 @@
 """API tokens: a program uses one to act for an actor. Only a hash of the secret is stored."""
 
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledgerpress.commands.stream_states import StreamCategory
 from ledgerpress.eventlog.codec import EventType
@@ -30,9 +30,6 @@ class TokenRevoked(Event, frozen=True):
     token_id: str
 
 
-TokenEvent: TypeAlias = TokenCreated | TokenRevoked | Withdrawn
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token. After the withdrawal of its creation nothing is known of it, and it no longer works."""
@@ -43,7 +40,6 @@ class Token:
 
 
 def evolve(token: Token | None, event: Event) -> Token | None:
-    """Return the token after `event`."""
     match event:
         case TokenCreated(token_id=token_id, secret_hash=secret_hash):
             return Token(token_id, secret_hash)

@@ -7,7 +7,8 @@ import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.tokens import commands, queries
+from ledgerpress.features.tokens import commands
+from ledgerpress.features.tokens import read_model as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution, runs
 from ledgerpress.graphql.event_loader import EventAccess
@@ -23,8 +24,6 @@ _READ: Final = RequiredPermission(Permission.READ_TOKENS)
 
 @strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
 class ApiToken(Node):
-    """An API token."""
-
     moment: strawberry.Private[PointInTime]
     actor_id: strawberry.Private[str | None]
     version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
@@ -49,7 +48,6 @@ class ApiToken(Node):
 
 
 def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
-    """Return the token of a record of `moment`."""
     return ApiToken(
         id=global_ids.encode("ApiToken", record.id),
         moment=moment,
@@ -76,8 +74,6 @@ def _token(moment: PointInTime, token_id: str) -> ApiToken | None:
 
 @strawberry.type
 class TokenQueries:
-    """Queries for API tokens."""
-
     @strawberry.field(description="All API tokens that were ever made, in the order in which they were.")
     def tokens(
         self, info: RequestInfo, first: int | None = None, after: str | None = None
@@ -94,8 +90,6 @@ class TokenQueries:
 
 @strawberry.input
 class TokenCreateInput(MutationInput):
-    """A new API token."""
-
     name: str = strawberry.field(description="What it is for; the history tells it.")
     role: RoleEnum  # type: ignore[valid-type]
     scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
@@ -121,8 +115,6 @@ class TokenCreateInput(MutationInput):
 
 @strawberry.input
 class TokenRevokeInput(MutationInput):
-    """A token to revoke."""
-
     id: strawberry.ID
 
     def command(self) -> commands.RevokeToken:
@@ -131,8 +123,6 @@ class TokenRevokeInput(MutationInput):
 
 @strawberry.type
 class TokenCreatePayload(Payload):
-    """The result of creating an API token."""
-
     token: ApiToken | None
     secret: str | None = strawberry.field(
         description="What to send as `Authorization: Bearer …`. It is not kept, so nobody can be told again: null where "
@@ -142,15 +132,11 @@ class TokenCreatePayload(Payload):
 
 @strawberry.type
 class TokenPayload(Payload):
-    """The result of a command on an API token."""
-
     token: ApiToken | None
 
 
 @strawberry.type
 class TokenMutations:
-    """Commands on API tokens."""
-
     @strawberry.mutation(
         description="Make an API token; nobody can give what they may not do themselves.",
         metadata=runs(commands.CreateToken),

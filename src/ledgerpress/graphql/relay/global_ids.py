@@ -11,6 +11,7 @@ import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.views.snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -52,15 +53,16 @@ def by_id_or_slug(
     global_id: str | None,
     slug: str | None,
     type: str,
-    by_id: Callable[[str], T | None],
-    by_slug: Callable[[str], T | None],
+    snapshot: Snapshot,
+    by_id: Callable[[Snapshot, str], T | None],
+    by_slug: Callable[[Snapshot, str], T | None],
 ) -> T | None:
     """Return the object that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
     if (global_id is None) == (slug is None):
         raise BadRequest("Give either id or slug.")
     if global_id is not None:
-        return by_id(argument(global_id, type))
-    return by_slug(slug or "")
+        return by_id(snapshot, argument(global_id, type))
+    return by_slug(snapshot, slug or "")
 
 
 def in_input(global_id: str, *types: str, field: tuple[str, ...]) -> str:

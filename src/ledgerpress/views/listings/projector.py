@@ -8,6 +8,7 @@ are not public. Items are named by the position of their creation, and sorted by
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
@@ -64,16 +65,32 @@ class ListingWriter(Generic[I]):
         """Write the rows that were buffered."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingContribution:
+    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
+
+    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only `events`
+    are applied, or all without them. `listings_of` takes items that were public as of a position, and that position; it
+    returns (listing, item) for each listing of this contribution that held one, so that counts can exclude what is hidden
+    today.
+    """
+
+    name: str
+    version: int = 1
+    schema: str
+    events: frozenset[type[Event]] | None = None
+    begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
+    listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
+
+
 class ListingChanges:
     """The listings in one transaction: what the contributions of features change, applied event by event."""
 
-    def __init__(self, db: sqlite3.Connection, writers: Sequence[ListingWriter[Any]]) -> None:
+    def __init__(self, db: sqlite3.Connection, contributions: Sequence[ListingContribution]) -> None:
         self._db = db
         self._memberships: Memberships | None = None
-        self._writers = writers
-        self._counting = [
-            writer for writer in writers if type(writer).item_changed is not ListingWriter.item_changed
-        ]
+        self._contributions = contributions
+        self._begun: dict[str, ListingWriter[Any]] = {}
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -101,8 +118,10 @@ class ListingChanges:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Apply an event: entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
-        for writer in self._writers:
-            writer.apply(recorded, self)
+        type_ = type(recorded.event)
+        for contribution in self._contributions:
+            if contribution.events is None or type_ in contribution.events:
+                self._writer(contribution).apply(recorded, self)
         if not (self._left or self._entered):
             return
         memberships = self._memberships = self._memberships or Memberships(self._db)
@@ -116,28 +135,28 @@ class ListingChanges:
     def flush(self) -> None:
         if self._memberships is not None:
             self._memberships.flush()
-        for writer in self._writers:
+        for writer in self._begun.values():
             writer.flush()
+
+    @cached_property
+    def _writers(self) -> list[ListingWriter[Any]]:
+        return [self._writer(contribution) for contribution in self._contributions]
+
+    @cached_property
+    def _counting(self) -> list[ListingWriter[Any]]:
+        return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
+
+    def _writer(self, contribution: ListingContribution) -> ListingWriter[Any]:
+        """Return the writer of a contribution, which begins when it is first needed."""
+        writer = self._begun.get(contribution.name)
+        if writer is None:
+            writer = self._begun[contribution.name] = contribution.begin(self._db)
+        return writer
 
     def _entries(self, item: ListedItem | None) -> set[Entry]:
         if item is None or item.public_date is None:
             return set()
         return {entry for writer in self._writers for entry in writer.entries(item)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingContribution:
-    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
-
-    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. `listings_of` takes items that were public as of a position, and that position; it returns (listing, item)
-    for each listing of this contribution that held one, so that counts can exclude what is hidden today.
-    """
-
-    name: str
-    version: int = 1
-    schema: str
-    begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
-    listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
 
 
 class ListingsProjector:
@@ -155,4 +174,4 @@ class ListingsProjector:
         self._contributions = tuple(contributions)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return ListingChanges(db, [contribution.begin(db) for contribution in self._contributions])
+        return ListingChanges(db, self._contributions)

@@ -12,8 +12,6 @@ from ledgerpress.graphql.relay.node import Node
 
 @strawberry.type(description="A category of the tree.")
 class Category(Node):
-    """A category of the tree."""
-
     record: strawberry.Private[queries.Category]
     moment: strawberry.Private[PointInTime]
     version: int = strawberry.field(
@@ -42,7 +40,6 @@ class Category(Node):
 
 
 def category_of(record: queries.Category, moment: PointInTime) -> Category:
-    """Return the category of a record of `moment`."""
     return Category(
         id=global_ids.encode("Category", record.id),
         record=record,
@@ -55,27 +52,19 @@ def category_of(record: queries.Category, moment: PointInTime) -> Category:
 
 
 def load_category(moment: PointInTime, category_id: str) -> Category | None:
-    """Return a category by id."""
     record = queries.by_id(moment.snapshot, category_id)
     return category_of(record, moment) if record else None
 
 
 def named_category(moment: PointInTime, global_id: str | None, slug: str | None) -> queries.Category | None:
     """Return the category that one of the two arguments names. Raises `BadRequest` unless exactly one is given."""
-    snapshot = moment.snapshot
     return global_ids.by_id_or_slug(
-        global_id,
-        slug,
-        "Category",
-        lambda category_id: queries.by_id(snapshot, category_id),
-        lambda slug: queries.by_slug(snapshot, slug),
+        global_id, slug, "Category", moment.snapshot, queries.by_id, queries.by_slug
     )
 
 
 @strawberry.type
 class CategoryQueries:
-    """Queries for categories."""
-
     @strawberry.field(description="A category by its id, or by any slug that leads to it.")
     def category(
         self,

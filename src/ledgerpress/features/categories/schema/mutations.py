@@ -14,8 +14,6 @@ from ledgerpress.graphql.relay import global_ids
 
 @strawberry.input(one_of=True, description="Names a category, by id or by slug.")
 class CategoryBy:
-    """Names a category, by id or by slug."""
-
     id: strawberry.ID | None = strawberry.UNSET
     slug: str | None = strawberry.UNSET
 
@@ -28,8 +26,6 @@ class CategoryBy:
 
 @strawberry.input
 class CategoryCreateInput(MutationInput):
-    """A new category."""
-
     name: str
     slug: str | None = strawberry.field(default=None, description="Derived from the name where absent.")
     description: str | None = None
@@ -104,16 +100,12 @@ class CategoryMergeInput(_CategoryInput):
 
 @strawberry.input
 class CategoryDeleteInput(_CategoryInput):
-    """An empty category to delete."""
-
     def command(self) -> commands.DeleteCategory:
         return commands.DeleteCategory(category=self.ref)
 
 
 @strawberry.type
 class CategoryPayload(Payload):
-    """The result of a command on a category."""
-
     category: Category | None
 
 
@@ -122,8 +114,6 @@ _mutation = partial(command_mutation, payload=CategoryPayload, field="category",
 
 @strawberry.type
 class CategoryMutations:
-    """Commands on categories."""
-
     category_create = _mutation(commands.CreateCategory, CategoryCreateInput, "Make a category.")
     category_rename = _mutation(
         commands.RenameCategory, CategoryRenameInput, "Give a category another name, slug or both."

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ledgerpress.features.demo.story import opening, week_one, week_three, week_two
+from ledgerpress.features.demo.story import week_one, week_three, week_two
 from ledgerpress.features.demo.story_steps import Step
 
-STORY: Final[tuple[Step, ...]] = (*opening.STEPS, *week_one.STEPS, *week_two.STEPS, *week_three.STEPS)
+STORY: Final[tuple[Step, ...]] = (*week_one.STEPS, *week_two.STEPS, *week_three.STEPS)
 """Every step, in order."""

@@ -1,1 +1,37 @@
-"""GraphQL types of the history."""
+"""What the history contributes to the GraphQL schema."""
+
+from typing import Final
+
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.history.schema.added_fields import CategoryFields, PostFields
+from ledgerpress.features.history.schema.queries import ChangeQueries
+from ledgerpress.features.history.schema.subscriptions import ChangeSubscriptions
+from ledgerpress.features.posts.schema.types import Post
+from ledgerpress.graphql.declarations import SchemaContribution
+
+_OF_POSTS: Final = RequiredPermission(Permission.READ_HISTORY, own=Permission.READ_OWN_POSTS)
+
+SCHEMA: Final = SchemaContribution(
+    query=ChangeQueries,
+    subscription=ChangeSubscriptions,
+    extends={Post: PostFields, Category: CategoryFields},
+    permissions={
+        "Query.changes": _OF_POSTS,
+        "Subscription.changes": _OF_POSTS,
+        "Post.blame": _OF_POSTS,
+        "Post.diff": _OF_POSTS,
+        "Post.history": _OF_POSTS,
+        "Category.history": RequiredPermission(Permission.READ_HISTORY),
+    },
+    objects=dict.fromkeys(("BlameSpan", "BodyDiff", "Change", "DiffSpan", "FieldDiff", "PostDiff")),
+    weights={
+        # These read events from the log.
+        **{
+            f"Change.{name}": 1.0 for name in ("actor", "before", "after", "event", "changedFields", "reason")
+        },
+        "Post.diff": 25.0,
+        "Post.blame": 100.0,
+    },
+    sizes={"BodyDiff.spans": 100, "Post.blame": 100},
+)

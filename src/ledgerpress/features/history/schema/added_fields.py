@@ -7,9 +7,9 @@ import strawberry
 from ledgerpress.features.categories.schema.category import Category
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change
-from ledgerpress.features.history.schema.change_connections import ChangeOrder, listed_changes
 from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
-from ledgerpress.features.posts.schema.post import Post
+from ledgerpress.features.history.schema.queries import ChangeOrder, listed_changes
+from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.views.paging import PageRequest
@@ -17,8 +17,6 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.type
 class PostFields:
-    """Fields added to posts."""
-
     @strawberry.field(
         description="Everything that was done to the post, the newest first unless asked otherwise."
     )
@@ -53,8 +51,6 @@ class PostFields:
 
 @strawberry.type
 class CategoryFields:
-    """Fields added to categories."""
-
     @strawberry.field(
         description="Everything that was done to the category and to those that it took over, the newest first unless "
         "asked otherwise. `changes` with a filter by category has the posts that entered or left it as well."

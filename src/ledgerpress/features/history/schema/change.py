@@ -1,13 +1,13 @@
-"""The GraphQL type of changes: who changed what, when and why."""
+"""The GraphQL type of changes: who changed what, when and why; and the values before and after."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import strawberry
 from strawberry.scalars import JSON
 
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.history.change_values import ChangedValues, changed
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import declarations_of
@@ -15,13 +15,47 @@ from ledgerpress.graphql.event_loader import EVERYONE, plaintext, visible_event
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.node import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.views.declarations import FieldValues, Reference
+from ledgerpress.views.declarations import FieldValue, FieldValues, Reference, Subject
+from ledgerpress.views.snapshot import Snapshot
+
+_NONE: Final = FieldValue(None, lambda: None)
+
+
+class ChangedValues(NamedTuple):
+    """The values of the fields that a change changed, before it and after it; absent where there was none."""
+
+    before: FieldValues
+    after: FieldValues
+
+    @property
+    def fields(self) -> list[str]:
+        return list(dict.fromkeys((*self.before, *self.after)))
+
+
+def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, Subject]) -> ChangedValues:
+    """Return what `change` changed of its subject, as of the views that `snapshot` reads."""
+    kind, _, subject_id = change.subject.partition(".")
+    subject = subjects.get(kind)
+    if subject is None:
+        return ChangedValues({}, {})
+    at = snapshot.at(change.position)
+    before = subject.values(snapshot.at(change.position - 1), subject_id)
+    after = subject.values(at, subject_id)
+    names = [
+        name
+        for name in dict.fromkeys((*before, *after))
+        if (before.get(name, _NONE).mark or None) != (after.get(name, _NONE).mark or None)
+    ]
+    brought = subject.event_values(at, subject_id, change.type) if subject.event_values else {}
+    return ChangedValues(_only(before, names), {**_only(after, names), **brought})
+
+
+def _only(values: FieldValues, names: list[str]) -> FieldValues:
+    return {name: values[name] for name in names if name in values}
 
 
 @strawberry.type(description="A recorded event, and what it changed.")
 class Change:
-    """A recorded event, and what it changed."""
-
     record: strawberry.Private[changes.Change]
     moment: strawberry.Private[PointInTime]
     position: Position
@@ -90,7 +124,6 @@ class Change:
 
 
 def change_of(record: changes.Change, moment: PointInTime) -> Change:
-    """Return the change of a record of `moment`."""
     return Change(
         record=record,
         moment=moment,

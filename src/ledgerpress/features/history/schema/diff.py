@@ -8,14 +8,14 @@ import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
-from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference
 from ledgerpress.graphql.context import Context, PointInTime
@@ -32,24 +32,18 @@ SpanKindEnum = strawberry.enum(
 
 @strawberry.type(description="The values of a field that differs.")
 class FieldDiff:
-    """The values of a field that differs."""
-
     before: str | None
     after: str | None
 
 
 @strawberry.type(description="Consecutive text with one fate, words and marks at the least.")
 class DiffSpan:
-    """Consecutive text with one fate."""
-
     kind: SpanKindEnum  # type: ignore[valid-type]
     text: str
 
 
 @strawberry.type(description="What differs between two bodies.")
 class BodyDiff:
-    """What differs between two bodies."""
-
     before: strawberry.Private[str]
     after: strawberry.Private[str]
 
@@ -87,8 +81,6 @@ def _with_plain_fields(type_: type["PostDiff"]) -> type["PostDiff"]:
 )
 @_with_plain_fields
 class PostDiff:
-    """What differs between two versions of a post."""
-
     old: strawberry.Private[PostVersion]
     new: strawberry.Private[PostVersion]
     moment: strawberry.Private[PointInTime]
@@ -149,8 +141,6 @@ class PostDiff:
 
 @strawberry.type(description="Consecutive text of a body, and who put it there.")
 class BlameSpan:
-    """Consecutive text of a body, and who put it there."""
-
     text: str
     version: int = strawberry.field(
         description="The version that put it there; moving a paragraph or a line does not."
@@ -179,7 +169,7 @@ async def blame_of(post: post_queries.Post, moment: PointInTime, context: Contex
     positions = dict[int, int]()
     for version, position in post_queries.body_versions(moment.snapshot, post.seq):
         positions[version] = position
-        body = article_queries.markdown(moment.snapshot, position)
+        body = post_queries.markdown(moment.snapshot, position)
         blamed = await asyncio.to_thread(follow, blamed, version, body)
     records = {
         version: changes.by_position(moment.snapshot, positions[version]) for version, _ in blamed.spans

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ledgerpress.features.page_import.parser import markdown_escaping as page_markdown
 from ledgerpress.features.page_import.parser.category_line import category_names, split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
-from ledgerpress.features.page_import.parser.head import Head, read_head
-from ledgerpress.features.page_import.parser.lines import (
+from ledgerpress.features.page_import.parser.headline import Head, read_head
+from ledgerpress.features.page_import.parser.line_classification import (
     ends_sentence,
     is_byline,
     is_lost_link,
@@ -24,8 +23,6 @@ from ledgerpress.features.page_import.parser.lines import (
     tidy_lines,
 )
 from ledgerpress.features.page_import.parser.recent_posts import ParsedTeaser, parse_recent, split_recent
-
-__all__ = ["PageUnreadable", "ParsedArticle", "ParsedPage", "ParsedTeaser", "parse_page"]
 
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _SEE_MORE: Final = re.compile(r"see more (?P<name>.{1,100})", re.IGNORECASE)
@@ -150,9 +147,9 @@ def _markdown(lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         if is_question:
             guesses.append(f'the question "{line}" was taken for a heading')
         if is_question or (_heads(line, following) and not (index == 0 and is_byline(line))):
-            blocks.append(page_markdown.heading(line))
+            blocks.append(_heading(line))
         else:
-            blocks.append(page_markdown.paragraph(line))
+            blocks.append(_paragraph(line))
     return "\n\n".join(blocks), tuple(guesses)
 
 
@@ -176,3 +173,30 @@ def _date_guesses(when: PageDate | None, own: ParsedTeaser | None) -> tuple[str,
     elif when.guess:
         guesses.append(when.guess)
     return tuple(guesses)
+
+
+# Possible markup at any place. An underscore between letters never is.
+_ANYWHERE: Final = re.compile(r"[\\`*\[~]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+# The beginning of a block: a heading, a quotation, a list, a rule. A star is covered above.
+_BLOCK: Final = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=[\s-]|$)")
+_NUMBERED: Final = re.compile(r"([0-9]{1,9})([.)])(?=\s|$)")
+_CLOSING_HASHES: Final = re.compile(r"(?<!\S)#+$")
+
+
+def _paragraph(line: str) -> str:
+    """Return a line of plain text as a Markdown paragraph."""
+    escaped = _inline(line)
+    numbered = _NUMBERED.match(escaped)
+    if numbered:
+        return rf"{numbered[1]}\{numbered[2]}{escaped[numbered.end() :]}"
+    return rf"\{escaped}" if _BLOCK.match(escaped) else escaped
+
+
+def _heading(line: str, level: int = 2) -> str:
+    """Return a line of plain text as a Markdown heading of that level, 1 to 6."""
+    closed = _CLOSING_HASHES.sub(lambda hashes: r"\#" * len(hashes[0]), _inline(line))
+    return f"{'#' * level} {closed}"
+
+
+def _inline(line: str) -> str:
+    return _ANYWHERE.sub(r"\\\g<0>", line)

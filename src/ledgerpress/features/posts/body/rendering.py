@@ -13,18 +13,9 @@ from typing import Final
 import nh3
 
 from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.features.posts.body import plain_text
 from ledgerpress.features.posts.body.markdown_syntax import Parsed, parse
-from ledgerpress.features.posts.body.plain_text import (
-    derived_teaser,
-    first_paragraph,
-    inline_text,
-    plain_text,
-    reading_minutes,
-    word_count,
-)
 from ledgerpress.features.slugs import model as slugs
-
-__all__ = ["RenderedBody", "Section", "derived_teaser", "render", "teaser_of"]
 
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TAGS: Final = {
@@ -105,13 +96,12 @@ def teaser_of(markdown: str) -> str:
     """Return the teaser of a body for which none was written. The teasers used last are cached."""
     teaser = _teasers.get(markdown)
     if teaser is None:
-        teaser = derived_teaser(render(markdown).lead)
+        teaser = plain_text.derived_teaser(render(markdown).lead)
         _teasers.put(markdown, teaser)
     return teaser
 
 
 def forget() -> None:
-    """Clear the caches."""
     _teasers.clear()
     _bodies.clear()
 
@@ -119,15 +109,15 @@ def forget() -> None:
 def _render(markdown: str) -> RenderedBody:
     parsed = parse(_LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", markdown))
     sections = _anchor_headings(parsed)
-    text = plain_text(parsed.tokens)
-    words = word_count(text)
+    text = plain_text.plain_text(parsed.tokens)
+    words = plain_text.word_count(text)
     return RenderedBody(
         html=_sanitise(parsed.html()),
         text=text,
-        lead=first_paragraph(parsed.tokens),
+        lead=plain_text.first_paragraph(parsed.tokens),
         sections=sections,
         word_count=words,
-        reading_minutes=reading_minutes(words),
+        reading_minutes=plain_text.reading_minutes(words),
     )
 
 
@@ -139,7 +129,7 @@ def _anchor_headings(parsed: Parsed) -> tuple[Section, ...]:
     for token, content in pairwise(parsed.tokens):
         if token.type != "heading_open":
             continue
-        title = " ".join(inline_text(content).split())
+        title = " ".join(plain_text.inline_text(content).split())
         slug = slugs.derive(title, fallback="section")
         number = tries.get(slug, 0) + 1
         while (anchor := slugs.numbered(slug, number)) in taken:

@@ -1,1 +1,56 @@
-"""GraphQL types of posts and articles."""
+"""What posts contribute to the GraphQL schema."""
+
+from typing import Final
+
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.features.authors.schema import Author
+from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
+from ledgerpress.features.posts.schema.mutations import PostMutations
+from ledgerpress.features.posts.schema.queries import PostQueries
+from ledgerpress.features.posts.schema.subscriptions import ArticleSubscriptions
+from ledgerpress.features.posts.schema.types import Article, Post, load_article, load_post
+from ledgerpress.graphql.declarations import SchemaContribution
+
+_READ: Final = RequiredPermission(Permission.READ_POSTS, own=Permission.READ_OWN_POSTS)
+
+SCHEMA: Final = SchemaContribution(
+    query=PostQueries,
+    mutation=PostMutations,
+    subscription=ArticleSubscriptions,
+    types=(Article, Post),
+    extends={Author: AuthorFields, Category: CategoryFields},
+    permissions={
+        "Query.article": None,
+        "Query.articles": None,
+        "Query.recentPosts": None,
+        "Query.post": _READ,
+        "Query.posts": _READ,
+        "Subscription.articleChanged": None,
+        "Subscription.recentPosts": None,
+        "Author.articles": None,
+        "Category.articleCount": None,
+        "Category.articles": None,
+    },
+    objects={
+        "Post": _READ,
+        **dict.fromkeys(("Article", "ArticleChanged", "Body", "Correction", "Section")),
+    },
+    nodes={"Article": load_article, "Post": load_post},
+    weights={
+        # Each renders the Markdown, unless the result is cached.
+        **{f"Body.{name}": 5.0 for name in ("html", "text", "sections", "wordCount", "readingMinutes")},
+        "Article.teaser": 1.0,
+        "Article.teaserIsCut": 1.0,
+        "Article.previousSlugs": 1.0,
+        "Category.articleCount": 1.0,
+    },
+    sizes={
+        "Article.authors": 5,
+        "Article.categories": 5,
+        "Article.corrections": 5,
+        "Post.authors": 5,
+        "Post.categories": 5,
+        "Body.sections": 20,
+    },
+)

@@ -7,15 +7,13 @@ import strawberry
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import Category
-from ledgerpress.features.posts.schema.article import Article, listed_articles
+from ledgerpress.features.posts.schema.types import Article, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.views.paging import PageRequest
 
 
 @strawberry.type
 class AuthorFields:
-    """Fields added to authors."""
-
     @strawberry.field(description="The articles under this name, newest first.")
     @staticmethod
     def articles(
@@ -30,8 +28,6 @@ class AuthorFields:
 
 @strawberry.type
 class CategoryFields:
-    """Fields added to categories."""
-
     @strawberry.field(
         description="How many articles are in the category and those below it, each counted once."
     )

@@ -21,11 +21,10 @@ class ArticlePage:
         """Return the text of an article's body, which is read for that article alone: bodies are long."""
         text = self._bodies.get(record.body)
         if text is None:
-            text = self._bodies[record.body] = article_queries.markdown(self._moment.snapshot, record.body)
+            text = self._bodies[record.body] = post_queries.markdown(self._moment.snapshot, record.body)
         return text
 
     def categories(self, record: article_queries.Article) -> list[Category]:
-        """Return an article's categories, by name."""
         return self._categories[record.seq]
 
     def authors(self, record: article_queries.Article) -> list[Author]:

@@ -6,8 +6,8 @@ import strawberry
 from msgspec import UNSET
 
 from ledgerpress.features.categories.schema.mutations import CategoryBy
-from ledgerpress.features.posts import commands, restore_revert_commands
-from ledgerpress.features.posts.schema.post import Post, load_post, slug_differs
+from ledgerpress.features.posts import commands, lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.declarations import runs
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value, run_command
@@ -17,8 +17,6 @@ from ledgerpress.graphql.scalars import DateTime
 
 @strawberry.input
 class PostCreateInput(MutationInput):
-    """A new post."""
-
     title: str
     body: str = strawberry.field(default="", description="CommonMark, at most 262,144 bytes of UTF-8.")
     teaser: str | None = None
@@ -81,8 +79,6 @@ class PostEditInput(_PostInput):
 
 @strawberry.input
 class PostCategorizeInput(_PostInput):
-    """A post and a category to put it into."""
-
     category: CategoryBy
 
     def command(self) -> commands.CategorizePost:
@@ -91,8 +87,6 @@ class PostCategorizeInput(_PostInput):
 
 @strawberry.input
 class PostUncategorizeInput(_PostInput):
-    """A post and a category to take it out of."""
-
     category: CategoryBy
 
     def command(self) -> commands.UncategorizePost:
@@ -101,8 +95,6 @@ class PostUncategorizeInput(_PostInput):
 
 @strawberry.input
 class PostPublishInput(_PostInput):
-    """A post to publish as it is."""
-
     published_at: DateTime | None = strawberry.field(
         default=None, description="A date in the past that the article is to bear."
     )
@@ -110,34 +102,28 @@ class PostPublishInput(_PostInput):
         default=None, description="A public note on what was corrected."
     )
 
-    def command(self) -> commands.PublishPost:
-        return commands.PublishPost(
+    def command(self) -> lifecycle_commands.PublishPost:
+        return lifecycle_commands.PublishPost(
             post_id=self.post_id, published_at=self.published_at, correction=self.correction
         )
 
 
 @strawberry.input
 class PostUnpublishInput(_PostInput):
-    """A post whose article is to be withdrawn from readers."""
-
-    def command(self) -> commands.UnpublishPost:
-        return commands.UnpublishPost(post_id=self.post_id)
+    def command(self) -> lifecycle_commands.UnpublishPost:
+        return lifecycle_commands.UnpublishPost(post_id=self.post_id)
 
 
 @strawberry.input
 class PostArchiveInput(_PostInput):
-    """A post to archive."""
-
-    def command(self) -> commands.ArchivePost:
-        return commands.ArchivePost(post_id=self.post_id)
+    def command(self) -> lifecycle_commands.ArchivePost:
+        return lifecycle_commands.ArchivePost(post_id=self.post_id)
 
 
 @strawberry.input
 class PostUnarchiveInput(_PostInput):
-    """An archived post to bring back."""
-
-    def command(self) -> commands.UnarchivePost:
-        return commands.UnarchivePost(post_id=self.post_id)
+    def command(self) -> lifecycle_commands.UnarchivePost:
+        return lifecycle_commands.UnarchivePost(post_id=self.post_id)
 
 
 @strawberry.input
@@ -172,15 +158,11 @@ class PostRevertInput(_PostInput):
 
 @strawberry.type
 class PostPayload(Payload):
-    """The result of a command on a post."""
-
     post: Post | None
 
 
 @strawberry.type
 class PostRestorePayload(Payload):
-    """The result of restoring a post."""
-
     post: Post | None
     to_version: strawberry.Private[int]
 
@@ -198,8 +180,6 @@ _mutation = partial(command_mutation, payload=PostPayload, field="post", load=lo
 
 @strawberry.type
 class PostMutations:
-    """Commands on posts."""
-
     post_create = _mutation(
         commands.CreatePost, PostCreateInput, "Write a post; with publish, publish it in the same step."
     )
@@ -213,14 +193,16 @@ class PostMutations:
         commands.UncategorizePost, PostUncategorizeInput, "Take a post out of a category."
     )
     post_publish = _mutation(
-        commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."
+        lifecycle_commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."
     )
     post_unpublish = _mutation(
-        commands.UnpublishPost, PostUnpublishInput, "Take a post's article away from readers."
+        lifecycle_commands.UnpublishPost, PostUnpublishInput, "Take a post's article away from readers."
     )
-    post_archive = _mutation(commands.ArchivePost, PostArchiveInput, "Put a post away: no article, no edits.")
+    post_archive = _mutation(
+        lifecycle_commands.ArchivePost, PostArchiveInput, "Put a post away: no article, no edits."
+    )
     post_unarchive = _mutation(
-        commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
+        lifecycle_commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
     )
     post_revert = _mutation(
         restore_revert_commands.RevertPost,

@@ -1,17 +1,25 @@
 """The GraphQL queries for articles and posts."""
 
 from enum import Enum
+from functools import partial
 
 import strawberry
 
-from ledgerpress.features.authors import queries as authors_queries
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
-from ledgerpress.features.posts.schema.post import Post, PostStatusEnum, listed_posts, post_of
-from ledgerpress.features.posts.schema.visibility import moment_of_posts
+from ledgerpress.features.posts.schema.types import (
+    Article,
+    Post,
+    PostStatusEnum,
+    article_of,
+    listed_articles,
+    listed_posts,
+    moment_of_posts,
+    post_of,
+)
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
@@ -22,16 +30,12 @@ from ledgerpress.views.paging import PageRequest
 
 @strawberry.enum(description="The order of articles.")
 class ArticleOrder(Enum):
-    """The order of articles."""
-
     PUBLISHED_AT_DESC = strawberry.enum_value("PUBLISHED_AT_DESC", description="The newest first.")
     PUBLISHED_AT_ASC = strawberry.enum_value("PUBLISHED_AT_ASC", description="The oldest first.")
 
 
 @strawberry.input(description="Which articles: those of one category or of one author.")
 class ArticleFilter:
-    """Which articles: those of one category or of one author."""
-
     category: strawberry.ID | None = strawberry.field(default=None, description="A category, by id.")
     category_slug: str | None = strawberry.field(default=None, description="A category, by slug.")
     include_descendants: bool | None = strawberry.field(
@@ -42,15 +46,11 @@ class ArticleFilter:
 
 @strawberry.input(description="Which posts.")
 class PostFilter:
-    """Which posts."""
-
     status: PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type
 class PostQueries:
-    """Queries for articles and posts."""
-
     @strawberry.field(description="An article by its id, or by any slug under which it was ever public.")
     def article(
         self,
@@ -61,11 +61,7 @@ class PostQueries:
     ) -> Article | None:
         moment = moment_of(info.context, as_of)
         record = global_ids.by_id_or_slug(
-            id,
-            slug,
-            "Article",
-            lambda post_id: article_queries.by_id(moment.snapshot, post_id),
-            lambda slug: article_queries.by_slug(moment.snapshot, slug),
+            id, slug, "Article", moment.snapshot, article_queries.by_id, article_queries.by_slug
         )
         return article_of(record, moment) if record else None
 
@@ -104,11 +100,7 @@ class PostQueries:
     ) -> Post | None:
         moment = moment_of_posts(info.context, as_of)
         record = global_ids.by_id_or_slug(
-            id,
-            slug,
-            "Post",
-            lambda post_id: post_queries.by_id(moment.snapshot, post_id),
-            lambda slug: post_queries.by_slug(moment.snapshot, slug),
+            id, slug, "Post", moment.snapshot, post_queries.by_id, post_queries.by_slug
         )
         return post_of(record, moment) if record else None
 
@@ -132,29 +124,19 @@ def _filtered_articles(
     moment: PointInTime, filter: ArticleFilter, request: PageRequest, *, newest_first: bool
 ) -> Connection[Article]:
     """Return a page of the articles that a filter names. Raises `BadRequest` if it has more than one condition."""
-    conditions = [
-        value for value in (filter.category, filter.category_slug, filter.author) if value is not None
-    ]
-    if len(conditions) > 1:
+    conditions = (filter.category, filter.category_slug, filter.author)
+    if conditions.count(None) < 2:
         raise BadRequest("Filter by one of category, categorySlug and author at a time.")
-    snapshot = moment.snapshot
+    snapshot, keys, count = moment.snapshot, [EVERY_ARTICLE], None
     if filter.author is not None:
         author = authors_queries.author(snapshot, global_ids.argument(filter.author, "Author"))
         keys = [author.seq] if author else []
-    elif conditions:
+    elif conditions.count(None) < len(conditions):
         category = named_category(moment, filter.category, filter.category_slug)
         descend = filter.include_descendants is not False
         keys = category_queries.listing_keys(snapshot, category, descend=descend) if category else []
-        return listed_articles(
-            moment,
-            keys,
-            request,
-            newest_first=newest_first,
-            count=lambda: (
-                category_queries.count_articles(snapshot, category, descend=descend) if category else 0
-            ),
-        )
-    else:
-        keys = [EVERY_ARTICLE]
-    count = None if keys else lambda: 0
-    return listed_articles(moment, keys, request, newest_first=newest_first, count=count)
+        if category:
+            count = partial(category_queries.count_articles, snapshot, category, descend=descend)
+    return listed_articles(
+        moment, keys, request, newest_first=newest_first, count=count if keys else lambda: 0
+    )

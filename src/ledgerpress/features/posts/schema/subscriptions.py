@@ -4,22 +4,15 @@ import strawberry
 
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.schema.article import Article, article_of, listed_articles
+from ledgerpress.features.posts.schema.types import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions.subscription_step import (
-    Kind,
-    SubscriptionInfo,
-    moment_of_event,
-    step_of,
-)
+from ledgerpress.graphql.subscriptions import subscription_step as steps
 from ledgerpress.views.paging import PageRequest
 
 
 @strawberry.type(description="An article appeared, changed or disappeared.")
 class ArticleChanged:
-    """An article appeared, changed or disappeared."""
-
     position: Position = strawberry.field(description="The position at which it did.")
     article: Article | None = strawberry.field(
         description="The article as it was then; null where it had gone, or is not public any more."
@@ -28,20 +21,18 @@ class ArticleChanged:
 
 @strawberry.type
 class ArticleSubscriptions:
-    """Subscriptions to articles."""
-
     @strawberry.field(
         description="An article each time that it appears, changes or disappears, by any slug under which it is public."
     )
-    def article_changed(self, info: SubscriptionInfo, slug: str) -> ArticleChanged:
-        step = step_of(info.context, Kind.TODAY)
+    def article_changed(self, info: steps.SubscriptionInfo, slug: str) -> ArticleChanged:
+        step = steps.step_of(info.context, steps.Kind.TODAY)
         if step.after is None:
             step.begin(None)
         today = info.context.today.snapshot
         position = article_queries.next_change(today, slug, step.after)
         if position is None:
             step.none_yet()
-        then = moment_of_event(info.context, position, info.context.public_today)
+        then = steps.moment_of_event(info.context, position, info.context.public_today)
         record = article_queries.by_slug(then.snapshot, slug)
         step.found = position
         return ArticleChanged(
@@ -51,8 +42,8 @@ class ArticleSubscriptions:
     @strawberry.field(
         description="The articles published last: now, and again whenever the answer would be another."
     )
-    def recent_posts(self, info: SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
-        step = step_of(info.context, Kind.STATE)
+    def recent_posts(self, info: steps.SubscriptionInfo, first: int | None = 6) -> Connection[Article]:
+        step = steps.step_of(info.context, steps.Kind.STATE)
         today = info.context.today
         articles = listed_articles(today, [EVERY_ARTICLE], PageRequest(6 if first is None else first))
         if step.after is None:

@@ -1,12 +1,14 @@
-"""The part of the projection `people` that holds authors: every name that each ever had; and the authors' listings."""
+"""Authors as of every position: the tables, their part of the projection `people`, the authors' listings, and the queries."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
+from ledgerpress.views.declarations import DependencyRule, FieldValues, Reference, Subject, plain
 from ledgerpress.views.listings.projector import (
     Entry,
     ListedItem,
@@ -15,6 +17,7 @@ from ledgerpress.views.listings.projector import (
     ListingWriter,
 )
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
@@ -56,17 +59,11 @@ PROJECTOR: Final = ImmediateProjector(
 
 
 class BylinedItem(ListedItem, Protocol):
-    """An item with a byline."""
-
     @property
-    def article_author_ids(self) -> tuple[str, ...]:
-        """The authors that readers see."""
-        ...
+    def article_author_ids(self) -> tuple[str, ...]: ...
 
 
 class _AuthorListings(ListingWriter[BylinedItem]):
-    """The listings of authors in one transaction."""
-
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._keys: dict[str, int | None] = {}
@@ -104,5 +101,71 @@ LISTINGS: Final = ListingContribution(
     schema="""
         CREATE TABLE listed_author (id TEXT PRIMARY KEY, k INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    events=frozenset({AuthorRegistered, Withdrawn}),
     begin=_AuthorListings,
 )
+
+
+AUTHORS: Final = Topic("authors", 0)
+"""Which authors there are."""
+
+
+def author_topic(author_id: str) -> Topic:
+    return Topic("author", author_id)
+
+
+DEPENDENCIES: Final = DependencyRule.by_type(
+    {"author.registered": [AUTHORS], "author.renamed": []}, subject=author_topic
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An author; `seq` is the position of the registration."""
+
+    seq: int
+    id: str
+    name: str
+    version: int
+
+
+def author(snapshot: Snapshot, author_id: str) -> Author | None:
+    query = (
+        "SELECT seq, id, name, version FROM author JOIN author_name ON author_id = id"
+        " WHERE id = ? AND from_pos <= ? ORDER BY from_pos DESC LIMIT 1"
+    )
+    row = snapshot.about(author_topic(author_id)).execute(query, (author_id, snapshot.position)).fetchone()
+    return Author(*row) if row else None
+
+
+def authors(snapshot: Snapshot, author_ids: Sequence[str]) -> list[Author]:
+    """Return the authors with these ids, in that order."""
+    return [known for author_id in author_ids if (known := author(snapshot, author_id))]
+
+
+def authors_after(snapshot: Snapshot, seq: int, limit: int) -> list[Author]:
+    """Return up to `limit` authors registered after the position `seq`, in the order of registration."""
+    rows = snapshot.about(AUTHORS).execute(
+        "SELECT id FROM author WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (seq, snapshot.position, limit),
+    )
+    return authors(snapshot, [author_id for (author_id,) in rows.fetchall()])
+
+
+def count_authors(snapshot: Snapshot) -> int:
+    query = "SELECT count(*) FROM author WHERE seq <= ?"
+    (count,) = snapshot.about(AUTHORS).execute(query, (snapshot.position,)).fetchone()
+    return int(count)
+
+
+def reference(snapshot: Snapshot, author_id: str) -> Reference:
+    known = author(snapshot, author_id)
+    return Reference("Author", author_id, known.name if known else "")
+
+
+def _values(snapshot: Snapshot, author_id: str) -> FieldValues:
+    known = author(snapshot, author_id)
+    return {"name": plain(known.name)} if known else {}
+
+
+SUBJECT: Final = Subject(kind="author", values=_values)

@@ -1,4 +1,4 @@
-"""The GraphQL query and the subscription for changes."""
+"""The GraphQL subscription to changes."""
 
 from dataclasses import replace
 from typing import Final
@@ -8,65 +8,30 @@ import strawberry
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
-from ledgerpress.features.history.schema.change_connections import (
-    ChangeFilter,
-    ChangeOrder,
-    listed_changes,
-    require_change_access,
-)
-from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.features.history.schema.queries import ChangeFilter, require_change_access
+from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions.subscription_step import (
-    Kind,
-    SubscriptionInfo,
-    moment_of_event,
-    step_of,
-)
-from ledgerpress.views.paging import PageRequest
+from ledgerpress.graphql.subscriptions import subscription_step as steps
 
 BATCH: Final = 64
 """How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""
 
 
 @strawberry.type
-class ChangeQueries:
-    """Queries for changes."""
-
-    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
-    def changes(
-        self,
-        info: RequestInfo,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: ChangeFilter | None = None,
-        order_by: ChangeOrder = ChangeOrder.NEWEST,
-    ) -> Connection[Change]:
-        moment = info.context.today
-        query = (filter or ChangeFilter()).query(moment, declarations_of(info).event_types)
-        require_change_access(info.context, query)
-        return listed_changes(moment, query, PageRequest(first, after, last, before), order_by)
-
-
-@strawberry.type
 class ChangeSubscriptions:
-    """Subscriptions to changes."""
-
     @strawberry.field(
         description="What is recorded, in order. Whoever comes again with the last position seen misses nothing, and gets"
         " nothing twice, from whichever server on the same log."
     )
     async def changes(
         self,
-        info: SubscriptionInfo,
+        info: steps.SubscriptionInfo,
         from_position: Position | None = None,
         filter: ChangeFilter | None = None,
     ) -> Change:
-        step = step_of(info.context, Kind.LOG)
+        step = steps.step_of(info.context, steps.Kind.LOG)
         query = (filter or ChangeFilter()).query(info.context.today, declarations_of(info).event_types)
         require_change_access(info.context, query)
         if step.after is None:
@@ -76,7 +41,7 @@ class ChangeSubscriptions:
         position = _next_change(info.context.today, query, step.after)
         if position is None:
             step.none_yet()
-        then = moment_of_event(info.context, position)
+        then = steps.moment_of_event(info.context, position)
         record = changes.by_position(then.snapshot, position)
         assert record is not None  # noqa: S101 - `_next_change` has just read it
         step.found = position

@@ -1,15 +1,20 @@
-"""The Merkle tree of the log: its root and its proofs, at any size that it ever had (RFC 9162, section 2.1).
+"""The Merkle tree of the log: its projection, its root and its proofs at any size that it ever had (RFC 9162, section 2.1).
 
 The size of the tree is the position of the last event in it; the event at position 1 is leaf 0. Where an event was
 skipped, a root or a proof that needs its leaf raises `TreeIncomplete`; `ledgerpress verify` uses the log.
 """
 
+import sqlite3
 from functools import partial
+from typing import Final
 
 from ledgerpress.eventlog import merkle
+from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import EventLogError
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
+from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.snapshot import Snapshot
 
 
@@ -68,9 +73,56 @@ def _checked(snapshot: Snapshot, size: int | None) -> int:
 
 
 def _subtree(snapshot: Snapshot, level: int, number: int) -> bytes:
-    row = snapshot.db.execute(
-        "SELECT hash FROM merkle_subtree WHERE id = ?", (subtree_id(level, number),)
-    ).fetchone()
-    if row is None:
+    node = _stored(snapshot.db, level, number)
+    if node is None:
         raise TreeIncomplete("the tree lacks a leaf: projection integrity skipped an event")
-    return bytes(row[0])
+    return node
+
+
+def _stored(db: sqlite3.Connection, level: int, number: int) -> bytes | None:
+    select = "SELECT hash FROM merkle_subtree WHERE id = ?"
+    row = db.execute(select, (subtree_id(level, number),)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+class _Subtrees:
+    """Rows to be written together, and the hashes among them of left subtrees whose sibling is not complete yet."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows: list[tuple[int, bytes]] = []
+        self._waiting: dict[tuple[int, int], bytes] = {}
+
+    def apply(self, recorded: Recorded[Event]) -> None:
+        """Add the event's leaf, and the subtrees that it makes complete: their ids follow one another."""
+        header = recorded.header
+        size, level, node = header.position, 0, header.leaf_hash()
+        row_id = subtree_id(0, size - 1)
+        self._rows.append((row_id, node))
+        while not size >> level & 1:
+            number = (size >> level) - 2
+            left = self._waiting.pop((level, number), None) or _stored(self._db, level, number)
+            if left is None:
+                break  # An event in it was skipped: it never becomes complete.
+            level, node = level + 1, merkle.node_hash(left, node)
+            self._rows.append((row_id + level, node))
+        self._waiting[level, (size >> level) - 1] = node
+
+    def flush(self) -> None:
+        write_all(self._db, "INSERT INTO merkle_subtree VALUES (?, ?)", self._rows)
+
+
+class IntegrityProjector:
+    """Keeps the hash of every complete subtree: fewer than two rows an event."""
+
+    name: Final = "integrity"
+    version: Final = 1
+    schema: Final = """
+        CREATE TABLE merkle_subtree (
+            id INTEGER PRIMARY KEY,     -- how many subtrees were complete before it
+            hash BLOB NOT NULL          -- SHA-256, 32 bytes
+        ) STRICT;
+    """
+    indexes: Final = ""
+
+    begin: Final = _Subtrees

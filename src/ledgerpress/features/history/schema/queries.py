@@ -1,4 +1,4 @@
-"""Lists of changes: of the whole log, of a post, of a category; and who may see them."""
+"""The GraphQL queries for changes: lists of the whole log, of a post, of a category; and who may see them."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -12,9 +12,10 @@ from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
+from ledgerpress.features.posts.schema.types import own_actor_id, owns_post
 from ledgerpress.graphql.access_control import AccessDenied
-from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
+from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page_by_position
@@ -33,16 +34,12 @@ _SUBJECTS: Final = {
 
 @strawberry.enum(description="The order of changes.")
 class ChangeOrder(Enum):
-    """The order of changes."""
-
     NEWEST = strawberry.enum_value("NEWEST", description="The newest first.")
     OLDEST = strawberry.enum_value("OLDEST", description="The oldest first.")
 
 
 @strawberry.input(description="Which changes: those for which everything that is given holds.")
 class ChangeFilter:
-    """Which changes."""
-
     stream: strawberry.ID | None = strawberry.field(
         default=None, description="Those of one post, category, author or actor, by its id."
     )
@@ -121,3 +118,22 @@ def _subject(global_id: str) -> str:
     if decoded is None or decoded.type not in _SUBJECTS:
         raise BadRequest("The stream is not the id of a post, a category, an author or an actor.")
     return f"{_SUBJECTS[decoded.type]}.{decoded.id}"
+
+
+@strawberry.type
+class ChangeQueries:
+    @strawberry.field(description="What was recorded, the newest first unless asked otherwise.")
+    def changes(
+        self,
+        info: RequestInfo,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: ChangeFilter | None = None,
+        order_by: ChangeOrder = ChangeOrder.NEWEST,
+    ) -> Connection[Change]:
+        moment = info.context.today
+        query = (filter or ChangeFilter()).query(moment, declarations_of(info).event_types)
+        require_change_access(info.context, query)
+        return listed_changes(moment, query, PageRequest(first, after, last, before), order_by)

@@ -8,37 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ledgerpress.features.categories.queries import changed_counts
+from ledgerpress.features.posts.article_queries import article_topic, public_slug_topic
 from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
 from ledgerpress.features.posts.model import EVENTS
+from ledgerpress.features.posts.post_queries import categories_topic, post_slug_topic, post_topic
 from ledgerpress.views.declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
 from ledgerpress.views.snapshot import Snapshot, Topic
-
-
-def article_topic(key: int | str) -> Topic:
-    """Return the topic of what readers see of a post, named by the position of its creation, or by id."""
-    return Topic("article", key)
-
-
-def post_topic(key: int | str) -> Topic:
-    """Return the topic of every change of a post, named by the position of its creation, or by id."""
-    return Topic("post", key, internal=True)
-
-
-def categories_topic(seq: int) -> Topic:
-    """Return the topic of the categories that a post is in."""
-    return Topic("categories of", seq)
-
-
-def public_slug_topic(slug: str) -> Topic:
-    """Return the topic of the article that a slug leads to. No change of a draft invalidates it."""
-    return Topic("public slug", slug)
-
-
-def post_slug_topic(slug: str) -> Topic:
-    """Return the topic of the post that a slug, present or former, leads to, published or not."""
-    return Topic("post slug", slug, internal=True)
-
 
 _EVENTS: Final = frozenset(event.name for event in EVENTS)
 _SEQS: Final = "SELECT seq FROM post WHERE id IN (SELECT value FROM json_each(?))"

@@ -1,12 +1,15 @@
-"""The part of the projection `people` that holds actors: every name that each ever had."""
+"""Actors as of every position: the table, its part of the projection `people`, and the queries."""
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.actors.model import ActorRegistered, ActorRenamed
+from ledgerpress.views.declarations import DependencyRule, FieldValues, Subject, plain
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.snapshot import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
@@ -39,3 +42,38 @@ PROJECTOR: Final = ImmediateProjector(
     events=frozenset({ActorRegistered, ActorRenamed, Withdrawn}),
     apply=_apply,
 )
+
+
+def actor_topic(actor_id: str) -> Topic:
+    return Topic("actor", actor_id)
+
+
+DEPENDENCIES: Final = DependencyRule.by_type(
+    {"actor.registered": [], "actor.renamed": []}, subject=actor_topic
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An actor as registered; where that was withdrawn, `kind` is `None` and the name empty."""
+
+    id: str
+    kind: str | None
+    name: str
+
+
+def actor(snapshot: Snapshot, actor_id: str) -> Actor | None:
+    query = (
+        "SELECT actor_id, kind, name FROM actor_name WHERE actor_id = ? AND from_pos <= ?"
+        " ORDER BY from_pos DESC LIMIT 1"
+    )
+    row = snapshot.about(actor_topic(actor_id)).execute(query, (actor_id, snapshot.position)).fetchone()
+    return Actor(*row) if row else None
+
+
+def _values(snapshot: Snapshot, actor_id: str) -> FieldValues:
+    known = actor(snapshot, actor_id)
+    return {"kind": plain(known.kind), "name": plain(known.name)} if known else {}
+
+
+SUBJECT: Final = Subject(kind="actor", values=_values)

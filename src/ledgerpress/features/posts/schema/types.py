@@ -1,0 +1,296 @@
+"""The GraphQL types of posts and articles, and which of them a viewer sees."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import strawberry
+
+from ledgerpress.commands.roles_and_permissions import Identity, Permission
+from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors.schema import Author, author_of
+from ledgerpress.features.categories.schema.category import Category, category_of
+from ledgerpress.features.posts import article_queries, post_queries
+from ledgerpress.features.posts.body.rendering import RenderedBody, render, teaser_of
+from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.posts.projector import ContentRow
+from ledgerpress.features.posts.schema.article_batch_loading import ArticlePage
+from ledgerpress.graphql.access_control import AccessDenied
+from ledgerpress.graphql.as_of import AsOf, is_past, named_moment
+from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
+from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.views.paging import PageRequest
+from ledgerpress.views.snapshot import Snapshot
+
+
+@strawberry.type(description="A heading within a body.")
+class Section:
+    level: int = strawberry.field(description="1 to 6, as in HTML.")
+    title: str
+    anchor: str = strawberry.field(description="The heading's id in the HTML, unique within the body.")
+
+
+@strawberry.type(description="A body, written in CommonMark.")
+class Body:
+    """A body, written in CommonMark. It is rendered when a derived field is requested."""
+
+    markdown: str
+
+    @strawberry.field(description="Sanitised HTML.")
+    def html(self) -> str:
+        return self._rendered.html
+
+    @strawberry.field(description="Plain text, paragraphs separated by an empty line.")
+    def text(self) -> str:
+        return self._rendered.text
+
+    @strawberry.field(description="The headings, in order.")
+    def sections(self) -> list[Section]:
+        return [
+            Section(level=one.level, title=one.title, anchor=one.anchor) for one in self._rendered.sections
+        ]
+
+    @strawberry.field
+    def word_count(self) -> int:
+        return self._rendered.word_count
+
+    @strawberry.field
+    def reading_minutes(self) -> int:
+        return self._rendered.reading_minutes
+
+    @property
+    def _rendered(self) -> RenderedBody:
+        return render(self.markdown)
+
+
+def own_actor_id(viewer: Identity) -> str | None:
+    """Return the actor whose posts the viewer sees as their own, if any."""
+    return viewer.actor_id if viewer.may(Permission.READ_OWN_POSTS) else None
+
+
+def owns_post(moment: PointInTime, seq: int) -> bool:
+    """Return whether a post, given by the position of its creation, is the viewer's own."""
+    actor_id = own_actor_id(moment.viewer)
+    return actor_id is not None and post_queries.created_by(moment.snapshot, seq) == actor_id
+
+
+def sees_post(moment: PointInTime, seq: int) -> bool:
+    """Return whether the viewer sees a post, given by the position of its creation."""
+    return moment.viewer.may(Permission.READ_POSTS) or owns_post(moment, seq)
+
+
+def sees_posts(viewer: Identity) -> bool:
+    """Return whether there may be posts that the viewer sees."""
+    return viewer.may(Permission.READ_POSTS) or own_actor_id(viewer) is not None
+
+
+def moment_of_posts(context: Context, as_of: AsOf | None) -> PointInTime:
+    """Return the moment that an argument names, or today's, for an answer about posts.
+
+    The past of posts is part of the history. A viewer who may see it of their own posts alone sees no other posts of that
+    moment; categories and authors are then shown as they are today. Raises `BadRequest` and `AccessDenied`.
+    """
+    moment, viewer = named_moment(context, as_of), context.identity
+    if viewer.may(Permission.READ_HISTORY) or not is_past(context, moment):
+        return moment
+    if own_actor_id(viewer) is None:
+        raise AccessDenied(viewer, Permission.READ_HISTORY)
+    own_posts_only = replace(viewer, permissions=viewer.permissions - {Permission.READ_POSTS})
+    if not context.open_past:
+        return replace(moment, viewer=own_posts_only, related=context.today)
+    public = replace(moment.snapshot, only=context.public_today)
+    return replace(moment, viewer=own_posts_only, snapshot=public)
+
+
+@strawberry.type(description="A public note on what was corrected in an article.")
+class Correction:
+    at: DateTime
+    note: str
+
+
+@strawberry.type
+class ContentFields:
+    """The content fields that posts and articles show alike."""
+
+    slug: str
+    title: str
+
+
+def content_fields(record: ContentRow) -> dict[str, Any]:
+    return {"slug": record.slug, "title": record.title}
+
+
+@strawberry.type(description="What a reader sees: a post as last published.")
+class Article(ContentFields, Node):
+    record: strawberry.Private[article_queries.Article]
+    moment: strawberry.Private[PointInTime]
+    page: strawberry.Private[ArticlePage]
+    published_at: DateTime = strawberry.field(description="The date that the article bears.")
+    updated_at: DateTime = strawberry.field(description="When it was last published anew.")
+
+    @strawberry.field(description="Slugs under which the article was public before; they still lead to it.")
+    def previous_slugs(self) -> list[str]:
+        return article_queries.previous_slugs(self.moment.snapshot, self.record)
+
+    @strawberry.field(description="The teaser; where none was written, the beginning of the text.")
+    def teaser(self) -> str:
+        return self._teaser()
+
+    @strawberry.field(description="Whether the teaser ends in an ellipsis: there is more to read.")
+    def teaser_is_cut(self) -> bool:
+        return self._teaser().endswith(("…", "..."))
+
+    @strawberry.field
+    def body(self) -> Body:
+        return Body(markdown=self.page.markdown(self.record))
+
+    @strawberry.field
+    def categories(self) -> list[Category]:
+        return self.page.categories(self.record)
+
+    @strawberry.field
+    def authors(self) -> list[Author]:
+        return self.page.authors(self.record)
+
+    @strawberry.field(description="How long ago it was published, such as “5 days ago”.")
+    def age(self) -> str:
+        return self.moment.age_of(self.record.published_at)
+
+    @strawberry.field(description="Public notes on what was corrected, oldest first.")
+    def corrections(self) -> list[Correction]:
+        return [
+            Correction(at=DateTime(record.at), note=record.note)
+            for record in article_queries.corrections(self.moment.snapshot, self.record)
+        ]
+
+    def _teaser(self) -> str:
+        if self.record.teaser is not None:
+            return self.record.teaser
+        return teaser_of(self.page.markdown(self.record))
+
+
+def article_of(
+    record: article_queries.Article, moment: PointInTime, page: ArticlePage | None = None
+) -> Article:
+    """Return the article of a record of `moment`, on a page with others or alone."""
+    return Article(
+        id=global_ids.encode("Article", record.id),
+        record=record,
+        moment=moment,
+        page=page or ArticlePage(moment, [record]),
+        **content_fields(record),
+        published_at=DateTime(record.published_at),
+        updated_at=DateTime(record.updated_at),
+    )
+
+
+def load_article(moment: PointInTime, post_id: str) -> Article | None:
+    record = article_queries.by_id(moment.snapshot, post_id)
+    return article_of(record, moment) if record else None
+
+
+def listed_articles(
+    moment: PointInTime,
+    ks: Sequence[int],
+    request: PageRequest,
+    *,
+    count: Callable[[], int] | None = None,
+    newest_first: bool = True,
+) -> Connection[Article]:
+    """Return a page of the listings `ks` together. Without `count`, the total is that of the first listing."""
+    snapshot = moment.snapshot
+    page = read_page(snapshot, ks, request, newest_first=newest_first)
+    records = article_queries.by_seqs(snapshot, [key.post for key in page.entries])
+    article_page = ArticlePage(moment, [record for record in records if record])
+    nodes = [article_of(record, moment, article_page) if record else None for record in records]
+    return connect(page, nodes, count or (lambda: article_queries.count_articles(snapshot, ks[0])))
+
+
+PostStatusEnum = strawberry.enum(PostStatus, name="PostStatus", description="Where a post stands.")
+
+
+@strawberry.type(description="What an editor works on, published or not.")
+class Post(ContentFields, Node):
+    record: strawberry.Private[post_queries.Post]
+    moment: strawberry.Private[PointInTime]
+    version: int = strawberry.field(description="Raised with every change; for expectedVersion.")
+    status: PostStatusEnum  # type: ignore[valid-type]
+    teaser: str | None
+    created_at: DateTime
+    has_unpublished_changes: bool
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the viewer's own."""
+        return owns_post(self.moment, self.record.seq)
+
+    @strawberry.field
+    def body(self) -> Body:
+        return Body(markdown=post_queries.markdown(self.moment.snapshot, self.record.body))
+
+    @strawberry.field
+    def categories(self) -> list[Category]:
+        records = post_queries.categories_of(self.moment.snapshot, self.record.seq)
+        return [category_of(record, self.moment.for_related) for record in records]
+
+    @strawberry.field
+    def authors(self) -> list[Author]:
+        records = authors_queries.authors(self.moment.snapshot, self.record.author_ids)
+        return [author_of(record, self.moment.for_related) for record in records]
+
+    @strawberry.field(description="What readers see of it, if anything.")
+    def article(self) -> Article | None:
+        record = article_queries.by_seq(self.moment.snapshot, self.record.seq)
+        return article_of(record, self.moment) if record else None
+
+
+def post_of(record: post_queries.Post, moment: PointInTime) -> Post | None:
+    """Return the post of a record of `moment`, `None` if the viewer does not see it. Every post is made here."""
+    if not sees_post(moment, record.seq):
+        return None
+    return Post(
+        id=global_ids.encode("Post", record.id),
+        record=record,
+        moment=moment,
+        version=record.version,
+        status=record.status,
+        **content_fields(record),
+        teaser=record.teaser,
+        created_at=DateTime(record.created_at),
+        has_unpublished_changes=record.has_unpublished_changes,
+    )
+
+
+def load_post(moment: PointInTime, post_id: str) -> Post | None:
+    """Return a post by id if the viewer sees it."""
+    record = post_queries.by_id(moment.snapshot, post_id) if sees_posts(moment.viewer) else None
+    return post_of(record, moment) if record else None
+
+
+def slug_differs(post: Post, position: int, version: int) -> bool:
+    """Return whether a post had, at a position, another slug than at a version."""
+    snapshot, seq = post.moment.snapshot, post.record.seq
+    restored = post_queries.by_seq(Snapshot(snapshot.db, position), seq)
+    version_position = post_queries.position_of(snapshot, seq, version)
+    source = post_queries.by_seq(snapshot.at(version_position), seq) if version_position else None
+    return bool(restored and source and restored.slug != source.slug)
+
+
+def listed_posts(moment: PointInTime, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
+    """Return a page of the posts that the viewer sees, with a status if one is given, the newest first."""
+    snapshot = moment.snapshot
+    if moment.viewer.may(Permission.READ_POSTS):
+        page = read_page(snapshot, post_queries.listing_keys(status), request)
+        count = partial(post_queries.count_posts, snapshot, status)
+    else:
+        actor_id = own_actor_id(moment.viewer) or ""
+        read = partial(post_queries.positions_written_by, snapshot, actor_id, status)
+        page = read_page_by_position(read, request, high=snapshot.position)
+        count = partial(post_queries.count_written_by, snapshot, actor_id, status)
+    records = [post_queries.by_seq(snapshot, key.post) for key in page.entries]
+    nodes = [post_of(record, moment) if record else None for record in records]
+    return connect(page, nodes, count)
