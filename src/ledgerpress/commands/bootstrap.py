@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES, NewEvent
+from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES
 from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
 
@@ -45,16 +45,7 @@ def _writes(
     opened = LogOpened(format_version=ENVELOPE_VERSION, name_key=randomness.bytes(NAME_KEY_BYTES).hex())
     writes = []
     for index, (stream, event) in enumerate([(LOG_STREAM, opened), *first_events]):
-        name, version = codec.name_of(event)
-        new = NewEvent(
-            event_id=uuid8(command_id, index),
-            type=name,
-            schema_version=version,
-            recorded_at=now,
-            actor_id=SYSTEM_ACTOR_ID,
-            command_id=command_id,
-            correlation_id=command_id,
-            payload=codec.encode(event, salt=randomness.bytes(SALT_BYTES)),
-        )
+        salt = randomness.bytes(SALT_BYTES)
+        new = codec.system_event(event, command_id=command_id, index=index, now=now, salt=salt)
         writes.append(StreamWrite(stream, NO_STREAM, (new,)))
     return writes

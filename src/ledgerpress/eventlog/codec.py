@@ -5,8 +5,10 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
+from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -108,6 +110,20 @@ class Codec(Generic[E]):
             fingerprint=fingerprint,
         )
         return SealedPayload(JSON_ENCODING, self._encode(body), salt)
+
+    def system_event(self, event: E, *, command_id: str, index: int = 0, now: int, salt: bytes) -> NewEvent:
+        """Return an event that LedgerPress records itself, as the event number `index` of a command."""
+        name, version = self.name_of(event)
+        return NewEvent(
+            event_id=uuid8(command_id, index),
+            type=name,
+            schema_version=version,
+            recorded_at=now,
+            actor_id=SYSTEM_ACTOR_ID,
+            command_id=command_id,
+            correlation_id=command_id,
+            payload=self.encode(event, salt=salt),
+        )
 
     def decode(self, stored: StoredEvent) -> Recorded[E]:
         """Return the event of `stored`, upcast to the newest version of its schema.
