@@ -68,7 +68,6 @@ class Store:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """The checkpoint of each projection, by name."""
         return self.views.checkpoints
 
     @property
