@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES
 from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
@@ -45,7 +45,7 @@ def _writes(
     opened = LogOpened(format_version=ENVELOPE_VERSION, name_key=randomness.bytes(NAME_KEY_BYTES).hex())
     writes = []
     for index, (stream, event) in enumerate([(LOG_STREAM, opened), *first_events]):
-        salt = randomness.bytes(SALT_BYTES)
-        new = codec.system_event(event, command_id=command_id, index=index, now=now, salt=salt)
+        event_id, salt = uuid8(command_id, index), randomness.bytes(SALT_BYTES)
+        new = codec.system_event(event, event_id=event_id, command_id=command_id, now=now, salt=salt)
         writes.append(StreamWrite(stream, NO_STREAM, (new,)))
     return writes

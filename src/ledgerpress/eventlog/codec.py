@@ -5,7 +5,6 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID
@@ -111,11 +110,11 @@ class Codec(Generic[E]):
         )
         return SealedPayload(JSON_ENCODING, self._encode(body), salt)
 
-    def system_event(self, event: E, *, command_id: str, index: int = 0, now: int, salt: bytes) -> NewEvent:
-        """Return an event that LedgerPress records itself, as the event number `index` of a command."""
+    def system_event(self, event: E, *, event_id: str, command_id: str, now: int, salt: bytes) -> NewEvent:
+        """Return an event that LedgerPress records itself."""
         name, version = self.name_of(event)
         return NewEvent(
-            event_id=uuid8(command_id, index),
+            event_id=event_id,
             type=name,
             schema_version=version,
             recorded_at=now,

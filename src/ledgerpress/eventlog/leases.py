@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
@@ -197,10 +197,9 @@ class Leases:
     def _lease_taken(self, name: str, version: int) -> StreamWrite:
         fact = LeaseTaken(lease=name, node=self._node)
         now = self._clock.now()
-        command_id = uuid7(now, self._randomness.bytes(10))
-        event = self._codec.system_event(
-            fact, command_id=command_id, now=now, salt=self._randomness.bytes(SALT_BYTES)
-        )
+        command_id, salt = uuid7(now, self._randomness.bytes(10)), self._randomness.bytes(SALT_BYTES)
+        event_id = uuid8(command_id, 0)
+        event = self._codec.system_event(fact, event_id=event_id, command_id=command_id, now=now, salt=salt)
         return StreamWrite(lease_stream(name), version, (event,))
 
     def _deadline(self, lease: _HeldLease) -> float:
