@@ -25,7 +25,7 @@ from typing import Final
 
 import uvloop
 
-from ledgerpress.adapters.sqlite_log import event_rows as log_rows
+from ledgerpress.adapters.sqlite_log import event_table as log_rows
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import DURABLE
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -76,8 +76,7 @@ class BareLoop:
     def rate(self, appends: int) -> float:
         """Append and return how many appends were made a second."""
         rows = [
-            log_rows.new_row(
-                write.events[0],
+            write.events[0].row(
                 bytes.fromhex(write.events[0].payload.commitment()),
                 position,
                 write.stream,

@@ -69,8 +69,7 @@ class OneClient:
         rows = [
             log_rows.columns(
                 [
-                    log_rows.new_row(
-                        write.events[0],
+                    write.events[0].row(
                         bytes.fromhex(write.events[0].payload.commitment()),
                         0,
                         write.stream,

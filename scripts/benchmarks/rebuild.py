@@ -31,8 +31,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 import uvloop
 
-from ledgerpress.adapters.sqlite_log import event_rows as log_rows
-from ledgerpress.adapters.sqlite_log.copy_target import write_copy
+from ledgerpress.adapters.sqlite_log import event_table as log_rows
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import PayloadBody
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
@@ -41,6 +40,7 @@ from ledgerpress.views.files.tables import INDEXING_PRAGMAS, create_indexes, cre
 from ledgerpress.views.files.views_file import WRITER_PRAGMAS
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
+from tests.written_log import write_copy
 
 T = TypeVar("T")
 

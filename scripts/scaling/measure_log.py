@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import uvloop
 
-from ledgerpress.adapters.sqlite_log.backup import backup
+from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.verify import verify_log, verify_views
@@ -173,7 +173,7 @@ def check_views(data: Path) -> tuple[float, int]:
 def back_up(data: Path) -> float:
     """Return the seconds that a checked backup of the log takes."""
     target = data / "backup.db"
-    took = clocked(lambda: uvloop.run(backup(data / LOG_FILE, target)))
+    took = clocked(lambda: uvloop.run(copy_log_file(data / LOG_FILE, target)))
     target.unlink()
     return took
 

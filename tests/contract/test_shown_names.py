@@ -188,7 +188,7 @@ def test_first_line_of_a_views_copy() -> None:
 
 
 def test_tree_head() -> None:
-    head = TreeHead(1, ID, 7, "ab", None).to_json()
+    head = msgspec.json.encode(TreeHead(1, ID, 7, "ab", None)).decode()
     assert head == f'{{"v":1,"publication":"{ID}","size":7,"root":"ab","recordedTime":null}}'
 
 

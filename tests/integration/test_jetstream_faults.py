@@ -128,7 +128,7 @@ class Deposed:
 
     def __init__(self, log: OpenedLog, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(log, JetStreamEventLog)
-        self._publisher, self._leader = log._appender._publisher, log._leader
+        self._publisher, self._leader = log._appender._publisher, log._stream.leader
         self._publish, self._next_of = self._publisher.publish, self._leader.next_of
         self._patch = monkeypatch
         self.forgets = 0
@@ -409,7 +409,7 @@ async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replace
     log = await opened(server.url("daily"))
     assert isinstance(log, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM)])
-    client = log._connection.client
+    client = log._stream.connection.client
 
     async def cut_short() -> None:
         raise ValueError("Expecting property name enclosed in double quotes")
@@ -422,7 +422,7 @@ async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replace
                 await log.append([sample_write("post.a", 1)])
                 break
             await asyncio.sleep(0.05)
-    assert log._connection.client is not client
+    assert log._stream.connection.client is not client
     assert log.counts["reconnects"] == 1
     assert await places(log) == [("post.a", 1), ("post.a", 2)]
     await log.aclose()
@@ -439,10 +439,10 @@ async def test_a_question_that_was_called_off_leaves_no_complaint(
     async def stuck(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(log._connection.client, "publish", stuck)
+    monkeypatch.setattr(log._stream.connection.client, "publish", stuck)
     asking = asyncio.ensure_future(log.head())
     await asyncio.sleep(0)
-    log._connection.fail_pending("the stream has a new leader")
+    log._stream.connection.fail_pending("the stream has a new leader")
     asking.cancel()
     await asyncio.wait([asking])
     del asking

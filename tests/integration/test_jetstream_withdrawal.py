@@ -147,7 +147,7 @@ async def opened_at(cluster: NatsCluster, *, leader: bool) -> tuple[JetStreamEve
         log = await opened(cluster.url("daily"))
         assert isinstance(log, JetStreamEventLog)
         leading = cluster.leader(SubjectNames("daily").stream)
-        url = log._connection.client.connected_url
+        url = log._stream.connection.client.connected_url
         at = next(server for server in cluster.servers if url is not None and server.port == url.port)
         if leading is not None and (at is leading) is leader:
             return log, at
@@ -315,9 +315,9 @@ class Forgetful:
     def __init__(self, log: OpenedLog) -> None:
         assert isinstance(log, JetStreamEventLog)
         self.answers = 0
-        self._leader = log._withdrawals._leader
+        self._leader = log._stream.withdrawals._leader
         self._next_of = self._leader.next_of
-        self._names = log._names
+        self._names = log._stream.names
 
     def begin(self, answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have it say so often that no record of a withdrawal follows."""
@@ -404,7 +404,7 @@ async def test_what_was_left_is_erased_although_the_leader_did_not_find_it(
     async def not_found(sequence: int) -> None:
         return None
 
-    monkeypatch.setattr(log._leader, "at", not_found)
+    monkeypatch.setattr(log._stream.leader, "at", not_found)
     Forgetful(log).begin(2, monkeypatch)
     assert await log.withdraw(1, []) == 2
     assert not holding(server, SECRET)
@@ -418,7 +418,7 @@ async def test_a_leader_that_forgets_a_withdrawal_does_not_damage_the_log(
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     await withdrawn(log, 2)
     assert isinstance(log, JetStreamEventLog)
-    on_record, forgotten, ask = log._names.withdrawals, 2, LeaderRequests.next_of
+    on_record, forgotten, ask = log._stream.names.withdrawals, 2, LeaderRequests.next_of
 
     async def next_of(self: LeaderRequests, subject: str, after: int) -> StoredMessage | None:
         nonlocal forgotten
@@ -440,30 +440,30 @@ async def test_a_search_for_withdrawals_begins_where_nothing_can_be_missed(
 ) -> None:
     log, other = await opened(jetstream_url), await opened(jetstream_url)
     assert isinstance(other, JetStreamEventLog)
-    asked, ask = list[int](), other._leader.next_of
+    asked, ask = list[int](), other._stream.leader.next_of
 
     async def next_of(subject: str, after: int) -> object:
         asked.append(after)
         return await ask(subject, after)
 
-    monkeypatch.setattr(other._leader, "next_of", next_of)
+    monkeypatch.setattr(other._stream.leader, "next_of", next_of)
     forgetful = Forgetful(other)
     for number in range(3):
         await log.append([sample_write(f"post.{number}", NO_STREAM)])
-    await other._withdrawals.refresh()
+    await other._stream.withdrawals.refresh()
     await log.append([sample_write("post.3", NO_STREAM)])
     await withdrawn(log, 2)
     forgetful.begin(1, monkeypatch)
-    await other._withdrawals.refresh()
-    assert other._withdrawals.get(2) is None
-    await other._withdrawals.refresh()
-    assert other._withdrawals.get(2) is not None
+    await other._stream.withdrawals.refresh()
+    assert other._stream.withdrawals.get(2) is None
+    await other._stream.withdrawals.refresh()
+    assert other._stream.withdrawals.get(2) is not None
     monkeypatch.setattr(withdrawal_index, "SETTLE_TIME", 0.0)
     await log.append([sample_write("post.4", NO_STREAM)])
     for _ in range(2):
-        await other._withdrawals.refresh()
+        await other._stream.withdrawals.refresh()
     asked.clear()
-    await other._withdrawals.refresh()
+    await other._stream.withdrawals.refresh()
     assert asked == [6]
     for node in (log, other):
         await node.aclose()

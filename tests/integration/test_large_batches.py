@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
@@ -16,6 +15,7 @@ from ledgerpress.views.files.tables import create_indexes, create_tables
 from ledgerpress.views.projection.projector_interface import Projector, apply_all
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.property.view_rows import Rows, rebuilt, rows_in
+from tests.written_log import write_copy
 
 EVENTS = 3_000
 

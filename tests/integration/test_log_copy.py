@@ -15,7 +15,6 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.cli import app
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
@@ -32,6 +31,7 @@ from tests.contract.sample_events import everything
 from tests.engines.fixtures import ENGINES
 from tests.integration.program_runs import ROOT
 from tests.withdrawn_log import batches_with_withdrawals
+from tests.written_log import write_copy
 
 EVENTS: Final = 100_000
 COURT: Final = "By order of a court."

@@ -11,7 +11,6 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log.copy_target import write_copy
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log
@@ -20,6 +19,7 @@ from ledgerpress.server.log_url import LogUrl
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.contract.sample_events import everything
 from tests.integration.system_call_trace import killed_at, require_strace
+from tests.written_log import write_copy
 
 pytestmark = pytest.mark.serial
 

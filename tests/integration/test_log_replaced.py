@@ -138,7 +138,7 @@ async def test_a_read_returns_no_events_of_two_logs(
 ) -> None:
     log = await open_jetstream(server)
     await log.append([sample_write("post.a", NO_STREAM, events=2)])
-    read = log._reader._reads.read
+    read = log._reader._request_batch
     old_events = (await log.read(0, 10))[:1]
     new_log: list[JetStreamEventLog] = []
 
@@ -151,7 +151,7 @@ async def test_a_read_returns_no_events_of_two_logs(
         await new_log[0].append([sample_write("post.a", NO_STREAM, events=3)])
         return messages[:1], True
 
-    monkeypatch.setattr(log._reader._reads, "read", read_one_and_replace)
+    monkeypatch.setattr(log._reader, "_request_batch", read_one_and_replace)
     events = await (log.read_stream("post.a") if of_stream else log.read(0, 10))
     now = await new_log[0].read(0, 10)
     assert old_events[0] not in now

@@ -12,8 +12,7 @@ import pytest
 
 from ledgerpress.adapters.postgres import append_transaction
 from ledgerpress.adapters.postgres.connection import Connection
-from ledgerpress.adapters.postgres.event_rows import Row
-from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.envelope import Row, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from scripts.engines.postgres import PostgresServer
 from tests.integration.postgres_appends import Book, Follower, command, event, everything, open_at

@@ -3,20 +3,18 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log.backup import backup, restore
+from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.sqlite.atomic_file import unfinished
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
-
-Copy = Callable[[Path, Path], Awaitable[int]]
 
 
 def folder(path: Path) -> Path:
@@ -66,7 +64,7 @@ async def test_a_backup_while_the_log_is_written_to(log: SqliteEventLog, path: P
     target = folder(tmp_path / "copies") / "backup.db"
     steps: list[tuple[int, int]] = []
     before = await log.head()
-    head = await backup(path, target, progress=lambda done, pages: steps.append((done, pages)))
+    head = await copy_log_file(path, target, progress=lambda done, pages: steps.append((done, pages)))
     assert before <= head <= await log.head()
     assert await log.wait_beyond(head, 5)
     assert steps
@@ -75,7 +73,7 @@ async def test_a_backup_while_the_log_is_written_to(log: SqliteEventLog, path: P
     assert names(target.parent) == ["backup.db"]
 
     restored_to = folder(tmp_path / "restored") / "log.db"
-    assert await restore(target, restored_to) == head
+    assert await copy_log_file(target, restored_to) == head
     assert names(restored_to.parent) == ["log.db"]
     again = await SqliteEventLog.open(restored_to, create_as=None)
     assert again.publication == log.publication
@@ -89,7 +87,7 @@ async def copy(log: SqliteEventLog, path: Path, tmp_path: Path) -> Path:
     """A backup of three events."""
     await log.append([sample_write("post.a", NO_STREAM, events=3)])
     copy = tmp_path / "backup.db"
-    assert await backup(path, copy) == 3
+    assert await copy_log_file(path, copy) == 3
     return copy
 
 
@@ -103,22 +101,20 @@ async def test_a_backup_of_a_log_that_nobody_has_open_leaves_no_trace(path: Path
     log = await SqliteEventLog.open(path, create_as=lambda: PUBLICATION)
     await log.append([sample_write("post.a", NO_STREAM)])
     await log.aclose()
-    assert await backup(path, path.with_name("backup.db")) == 1
+    assert await copy_log_file(path, path.with_name("backup.db")) == 1
     assert names(path.parent) == ["backup.db", "log.db"]
 
 
 @pytest.mark.parametrize("taken", ["new.db", "new.db-wal", "new.db-journal"])
-@pytest.mark.parametrize("action", [backup, restore])
-async def test_nothing_is_ever_overwritten(copy: Path, taken: str, action: Copy) -> None:
+async def test_nothing_is_ever_overwritten(copy: Path, taken: str) -> None:
     copy.with_name(taken).symlink_to("nowhere")
     before = names(copy.parent)
     with pytest.raises(LogUnusable, match=f"{taken} exists already"):
-        await action(copy, copy.with_name("new.db"))
+        await copy_log_file(copy, copy.with_name("new.db"))
     assert names(copy.parent) == before
 
 
-@pytest.mark.parametrize("action", [backup, restore])
-async def test_only_a_log_is_copied(tmp_path: Path, action: Copy) -> None:
+async def test_only_a_log_is_copied(tmp_path: Path) -> None:
     foreign(tmp_path / "foreign.db")
     (tmp_path / "text.db").write_text("Dear diary")
     (tmp_path / "empty.db").touch()
@@ -130,7 +126,7 @@ async def test_only_a_log_is_copied(tmp_path: Path, action: Copy) -> None:
         ("missing.db", "there is no log"),
     ]:
         with pytest.raises(LogUnusable, match=why):
-            await action(tmp_path / name, tmp_path / "new.db")
+            await copy_log_file(tmp_path / name, tmp_path / "new.db")
     assert names(tmp_path) == before
 
 
@@ -144,7 +140,7 @@ def test_what_sqlite_leaves_beside_an_unfinished_copy_is_deleted_with_it(tmp_pat
 
 async def test_a_folder_that_is_missing_is_named(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(LogUnusable, match=r"missing/new\.db cannot be written"):
-        await backup(copy, tmp_path / "missing" / "new.db")
+        await copy_log_file(copy, tmp_path / "missing" / "new.db")
 
 
 @pytest.fixture
@@ -162,7 +158,7 @@ async def test_a_backup_with_a_gap_is_not_restored(
 ) -> None:
     tampered.execute("DELETE FROM event WHERE position = ?", (position,))
     with pytest.raises(LogUnusable, match="has a gap"):
-        await restore(copy, tmp_path / "new.db")
+        await copy_log_file(copy, tmp_path / "new.db")
     assert "new.db" not in names(tmp_path)
 
 
@@ -177,7 +173,7 @@ async def test_a_backup_that_is_not_of_its_size_is_not_restored(
     shorten(copy, missing)
     before = names(tmp_path)
     with pytest.raises(LogUnusable, match="is malformed" if missing == 4_096 else "is damaged: it has"):
-        await restore(copy, tmp_path / "new.db")
+        await copy_log_file(copy, tmp_path / "new.db")
     assert names(tmp_path) == before
 
 
@@ -187,7 +183,7 @@ async def test_a_log_behind_a_link_is_backed_up_while_it_is_in_use(
     link = folder(tmp_path / "elsewhere") / "log"
     link.symlink_to(path)
     await log.append([sample_write("post.a", 0, 50)])
-    assert await backup(link, tmp_path / "backup.db") == 50
+    assert await copy_log_file(link, tmp_path / "backup.db") == 50
 
 
 async def test_a_cancelled_backup_leaves_nothing(log: SqliteEventLog, path: Path, tmp_path: Path) -> None:
@@ -195,7 +191,7 @@ async def test_a_cancelled_backup_leaves_nothing(log: SqliteEventLog, path: Path
         await log.append([StreamWrite("post.a", number, (sample_event(plaintext=b"x" * 700_000),))])
     target = tmp_path / "backup.db"
     started = asyncio.Event()
-    copying = asyncio.ensure_future(backup(path, target, progress=lambda done, pages: started.set()))
+    copying = asyncio.ensure_future(copy_log_file(path, target, progress=lambda done, pages: started.set()))
     await started.wait()
     copying.cancel()
     await asyncio.wait([copying])

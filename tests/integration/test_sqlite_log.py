@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log import append_transaction
-from ledgerpress.adapters.sqlite_log.backup import backup
+from ledgerpress.adapters.sqlite_log import event_table
+from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
 from ledgerpress.eventlog import group_commit
@@ -191,7 +191,7 @@ async def test_a_damaged_log_says_so(path: Path) -> None:
         await everything(log)
     await log.aclose()
     with pytest.raises(LogUnusable, match=r"damaged|malformed"):
-        await backup(path, path.with_name("backup.db"))
+        await copy_log_file(path, path.with_name("backup.db"))
     assert list(contents(path.parent)) == ["log.db"]
 
 
@@ -302,7 +302,7 @@ async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.Monk
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(append_transaction, "append_group", counted)
+    monkeypatch.setattr(event_table, "append_group", counted)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

@@ -93,7 +93,7 @@ class View:
                 (at for at in later if is_on(self.messages[at].subject, wanted.next_by_subj)), default=0
             )
         found = self.messages.get(position)
-        return None if found is None else StoredMessage(found.subject, position, "", found.body)
+        return None if found is None else StoredMessage(found.subject, position, found.body)
 
 
 class LeaderPair:

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite_log import event_rows as log_rows
-from ledgerpress.adapters.sqlite_log.copy_target import write_copy
+from ledgerpress.adapters.sqlite_log import event_table as log_rows
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
@@ -16,6 +15,7 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from tests.property.expected_responses import QUESTIONS, Json
 from tests.property.long_scenario import StandingClock
+from tests.written_log import write_copy
 
 
 @asynccontextmanager

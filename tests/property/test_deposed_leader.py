@@ -16,16 +16,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.jetstream import append_resolution, appender, withdrawal_index
+from ledgerpress.adapters.jetstream import append_resolution, appender, stream_leader_api, withdrawal_index
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_of, read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
+from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header, NewEvent
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
@@ -50,15 +50,10 @@ class Node:
 
     def __init__(self, pair: LeaderPair, names: SubjectNames, *, may_be_deposed: bool) -> None:
         connection = PairConnection(pair)
-        leader = LeaderRequests(connection, names.stream, retry_timeout=RETRY_TIMEOUT)
-        withdrawn = WithdrawalIndex(leader, names)
-        self.heads = StreamHeads(leader, names, withdrawn)
+        stream = LogStream(connection, names, PUBLICATION)
+        self.heads = stream.heads
         self.appender = Appender(
-            connection,
-            leader,
-            names,
-            withdrawn,
-            self.heads,
+            stream,
             HeadBroadcast(connection, names.head_broadcast, lambda _: None),
             may_be_deposed=may_be_deposed,
         )
@@ -273,6 +268,7 @@ def world(seed: int, *, may_be_deposed: bool = True) -> tuple[str, Counter[str]]
         patch.setattr(appender, "monotonic", now)
         patch.setattr(withdrawal_index, "monotonic", now)
         patch.setattr(appender, "RETRY_TIMEOUT", RETRY_TIMEOUT)
+        patch.setattr(stream_leader_api, "RETRY_TIMEOUT", RETRY_TIMEOUT)
         return run_skipping(run())
 
 
@@ -307,6 +303,7 @@ def test_a_stream_that_is_only_guarded_is_where_it_was_expected(monkeypatch: pyt
         assert not made.recorded(fenced), "\n".join(made.pair.trace)
 
     monkeypatch.setattr(appender, "RETRY_TIMEOUT", RETRY_TIMEOUT)
+    monkeypatch.setattr(stream_leader_api, "RETRY_TIMEOUT", RETRY_TIMEOUT)
     monkeypatch.setattr(appender, "monotonic", now)
     run_skipping(run())
 

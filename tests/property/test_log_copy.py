@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget, write_copy
+from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -29,6 +29,7 @@ from scripts.workloads.generated_log import PUBLICATION
 from tests.contract.sample_events import everything
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.withdrawn_log import batches_with_withdrawals
+from tests.written_log import write_copy
 
 T = TypeVar("T")
 

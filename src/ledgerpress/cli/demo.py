@@ -2,17 +2,8 @@
 
 from pathlib import Path
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    UNUSABLE,
-    DataOption,
-    LogOption,
-    err,
-    fail,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
+from ledgerpress.cli.terminal import UNUSABLE, err, fail, progress, run
 from ledgerpress.operator.demo import load_demo_into
 from ledgerpress.server.log_url import LogUrl
 

@@ -8,19 +8,8 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MAX_POSITION,
-    REFUSED,
-    DataOption,
-    LogOption,
-    clear_errors,
-    err,
-    fail,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
+from ledgerpress.cli.terminal import REFUSED, clear_errors, err, fail, progress, run
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import catch_up
@@ -29,9 +18,12 @@ from ledgerpress.operator.log_copy import place_of
 from ledgerpress.server.log_factory import existing_log
 from ledgerpress.server.log_url import LogUrl
 
+commands = typer.Typer(help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True)
+
 BATCH: Final = 1_000
 
 
+@commands.command()
 def tail(
     count: Annotated[
         int, typer.Option("--count", "-n", min=0, help="How many of the last events to print.")
@@ -46,6 +38,7 @@ def tail(
     run(_tail(data, log, count, follow=follow))
 
 
+@commands.command()
 def show(
     position: Annotated[int, typer.Argument(min=1, max=MAX_POSITION, help="The position of the event.")],
     data: DataOption = DEFAULT_DATA,
@@ -58,6 +51,7 @@ def show(
     _print([msgspec.json.format(to_line(event), indent=2)])
 
 
+@commands.command("export")
 def export_file(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist. - is standard output.")],
     data: DataOption = DEFAULT_DATA,
@@ -79,6 +73,7 @@ def export_file(
     err.print(f"{file} holds {written:,} events.")
 
 
+@commands.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A file that `ledgerpress events export` wrote.")],
     data: DataOption = DEFAULT_DATA,

@@ -5,21 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.text import Text
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    REFUSED,
-    DataOption,
-    JsonOption,
-    LogOption,
-    fail,
-    out,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import REFUSED, fail, out, print_json, run
 from ledgerpress.features.history.version_diff import unified
 
 
@@ -45,7 +35,7 @@ async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
     async with aclosing(changes_of(data, log, slug)) as changes:
         async for change in changes:
             if json:
-                out.print(msgspec.json.encode(change).decode())
+                print_json(change)
             else:
                 if not is_first:
                     out.print()

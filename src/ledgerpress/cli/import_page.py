@@ -6,29 +6,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MISUSED,
-    DataOption,
-    JsonOption,
-    LogOption,
-    err,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import MISUSED, err, fail, out, print_json, progress, run
 from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.features.page_import.report import ImportReport
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 
+commands = typer.Typer(help="Bring content in.", no_args_is_help=True)
 
+
+@commands.command()
 def page(
     file: Annotated[Path, typer.Argument(help="The page, saved as plain text in UTF-8.")],
     retrieved_at: Annotated[
@@ -53,7 +44,7 @@ def page(
         with progress("Building the views") as reached:
             report = run(_import(place, log, parsed, moment, dry_run=dry_run, reached=reached))
     if json:
-        out.print(msgspec.json.encode(report).decode())
+        print_json(report)
     else:
         _show(report)
 

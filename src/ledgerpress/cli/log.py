@@ -6,24 +6,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    INCOMPLETE,
-    MISUSED,
-    DataOption,
-    JsonOption,
-    LogOption,
-    err,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import INCOMPLETE, MISUSED, err, fail, out, print_json, progress, run
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log, place_of
 from ledgerpress.operator.sqlite_log_backup import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
+
+commands = typer.Typer(help="The log as a whole: its copies, and where it is.", no_args_is_help=True)
 
 
 def _url(text: str) -> str:
@@ -39,6 +29,7 @@ def _url(text: str) -> str:
         fail(str(error), MISUSED)
 
 
+@commands.command()
 def copy(
     source: Annotated[
         str, typer.Argument(metavar="FROM_URL", callback=_url, help="The log to copy; it may be in use.")
@@ -73,7 +64,7 @@ def copy(
     head, old, new = copied.head, place_of(from_url, data), place_of(to_url, data)
     if json:
         result = msgspec.to_builtins(head) | {"missing": copied.missing}
-        out.print(msgspec.json.encode(result).decode())
+        print_json(result)
     elif not copied.finished:
         out.print(f"{new} holds the first {head.size:,} events, root {head.root}.")
     else:
@@ -90,6 +81,7 @@ def copy(
         raise typer.Exit(INCOMPLETE)
 
 
+@commands.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
     data: DataOption = DEFAULT_DATA,
@@ -101,6 +93,7 @@ def backup(
     err.print(f"{file} holds the log up to position {head:,}.")
 
 
+@commands.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that `ledgerpress log backup` wrote.")],
     data: DataOption = DEFAULT_DATA,

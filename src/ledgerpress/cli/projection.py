@@ -4,27 +4,19 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MISUSED,
-    REFUSED,
-    DataOption,
-    LogOption,
-    err,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
+from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, progress, run
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.projections import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
+commands = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)
+
 NameArgument = Annotated[str, typer.Argument(help="The projection's name; see `ledgerpress status`.")]
 
 
+@commands.command()
 def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
     """Let the paused projection NAME try again, once what it failed at is mended."""
     _check_name(name)
@@ -33,6 +25,7 @@ def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption =
     _report(name, point)
 
 
+@commands.command()
 def skip(
     name: NameArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded, and kept.")],

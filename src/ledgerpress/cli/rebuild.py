@@ -4,21 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.table import Table
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    DataOption,
-    JsonOption,
-    LogOption,
-    err,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import err, out, print_json, progress, run
 from ledgerpress.operator.rebuild import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.views_builder import ViewsComparison
@@ -56,7 +46,7 @@ def rebuild(
         )
         compared = run(rebuilding)
     if json:
-        out.print(msgspec.json.encode(_as_data(compared, shown, switched=not check)).decode())
+        print_json({"switched": not check, "compared": compared, "rows": shown})
         return
     if compared is None:
         out.print("There were no views to compare with.")
@@ -70,12 +60,6 @@ def rebuild(
         out.print(
             "The views made anew are in use. `ledgerpress views rollback` goes back, `ledgerpress views drop` deletes the former."
         )
-
-
-def _as_data(
-    compared: ViewsComparison | None, rows: list[RowDifference], *, switched: bool
-) -> dict[str, object]:
-    return {"switched": switched, "compared": compared, "rows": rows}
 
 
 def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import MISUSED, REFUSED, err, fail
+from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.operator import event_schemas
 

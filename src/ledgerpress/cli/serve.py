@@ -11,11 +11,12 @@ import typer
 
 from ledgerpress import __version__
 from ledgerpress.cli import demo as demo_command
-from ledgerpress.cli.settings import ConfigOption, ProfileOption, loaded
-from ledgerpress.cli.shared_options_and_errors import REFUSED, err, fail, out, progress, run, this_program
+from ledgerpress.cli.options import ConfigOption, ProfileOption
+from ledgerpress.cli.settings import loaded
+from ledgerpress.cli.terminal import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
-from ledgerpress.server.tracing import TracingUnavailable
+from ledgerpress.server.tracing.settings import TracingUnavailable
 
 if TYPE_CHECKING:
     from ledgerpress.server.settings.sections import Settings

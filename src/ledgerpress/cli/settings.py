@@ -8,25 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import MISUSED, JsonOption, err, out
+from ledgerpress.cli.options import ConfigOption, JsonOption, ProfileOption
+from ledgerpress.cli.terminal import MISUSED, out, print_error
 from ledgerpress.server.log_url import mask
-from ledgerpress.server.settings import FILE, FILE_VARIABLE, InvalidSettings
+from ledgerpress.server.settings import InvalidSettings
 
 if TYPE_CHECKING:
     from ledgerpress.server.settings.loading import LoadedSettings
 
-ProfileOption = Annotated[
-    str | None,
-    typer.Option("--profile", help="development or production.", show_default="development"),
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help=f"The file with the settings (or {FILE_VARIABLE}).",
-        show_default=f"{FILE}, if it is there",
-    ),
-]
 _HIDDEN: Final = "(set, and not shown)"
 
 
@@ -39,7 +28,7 @@ def loaded(options: Mapping[str, object], config: Path | None) -> "LoadedSetting
         return load(used, os.environ, config)
     except InvalidSettings as error:
         for mistake in error.mistakes:
-            err.print(f"ledgerpress: {mistake}", style="red")
+            print_error(mistake)
         raise typer.Exit(MISUSED) from None
 
 

@@ -3,22 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from rich.table import Table
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    REFUSED,
-    UNUSABLE,
-    DataOption,
-    JsonOption,
-    LogOption,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import REFUSED, UNUSABLE, fail, out, print_json, progress, run
 from ledgerpress.operator.status import read_status
 
 
@@ -27,7 +15,7 @@ def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: 
     with progress("Building the views") as report:
         found = run(read_status(data, log=log, progress=report))
     if json:
-        out.print(msgspec.json.encode(found).decode())
+        print_json(found)
     else:
         _show(data, found)
     if found["log"]["unreachable"]:

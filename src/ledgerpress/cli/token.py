@@ -4,25 +4,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MISUSED,
-    DataOption,
-    JsonOption,
-    LogOption,
-    err,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import MISUSED, err, fail, out, print_json, progress, rfc3339, run
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.features.tokens.read_model import Token
-from ledgerpress.operator.tokens import EPOCH, create_token, list_tokens, revoke_token
+from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
+
+commands = typer.Typer(help="What programs show in order to be let in.", no_args_is_help=True)
 
 _AFTER: Final = re.compile(r"([1-9][0-9]{0,4})([dh])")
 _HOURS: Final = {"d": 24, "h": 1}
@@ -30,6 +20,7 @@ _HOURS: Final = {"d": 24, "h": 1}
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; it is recorded, and kept.")]
 
 
+@commands.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the token is for; people see it in the history.")],
     role: Annotated[Role, typer.Option("--role", help="What it may do.")],
@@ -66,7 +57,7 @@ def create(
         )
         token, secret = run(creation)
     if json:
-        out.print(msgspec.json.encode({**_plain(token), "secret": secret}).decode())
+        print_json({**_plain(token), "secret": secret})
         return
     err.print(
         f"Token {token.id} ({token.role}) acts for actor {token.actor_id}. Its secret is not shown again:"
@@ -74,13 +65,14 @@ def create(
     out.print(secret)
 
 
+@commands.command("list")
 def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """List every token that was ever made, the oldest first."""
     with progress("Building the views") as report:
         tokens, now = run(list_tokens(data, log, report))
     for token in tokens:
         if json:
-            out.print(msgspec.json.encode({**_plain(token), "state": _state(token, now)}).decode())
+            print_json({**_plain(token), "state": _state(token, now)})
         else:
             scopes = "" if token.scopes is None else f"  ({', '.join(token.scopes)})"
             out.print(
@@ -88,6 +80,7 @@ def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: Js
             )
 
 
+@commands.command()
 def revoke(
     token_id: Annotated[
         str, typer.Argument(metavar="ID", help="The token's id; see `ledgerpress token list`.")
@@ -133,13 +126,7 @@ def _plain(token: Token) -> dict[str, Any]:
         "role": token.role,
         "scopes": token.scopes,
         "actorId": token.actor_id,
-        "createdAt": _time(token.created_at),
-        "expiresAt": _time(token.expires_at),
-        "revokedAt": _time(token.revoked_at),
+        "createdAt": rfc3339(token.created_at),
+        "expiresAt": rfc3339(token.expires_at),
+        "revokedAt": rfc3339(token.revoked_at),
     }
-
-
-def _time(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    return (EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

@@ -1,19 +1,28 @@
-"""`ledgerpress views`: list the views files, roll back to the former one, delete those not in use."""
+"""`ledgerpress views`: list the views files, roll back, delete those not in use, start a new node with a copy of them."""
 
-import msgspec
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 from rich.filesize import decimal
 from rich.table import Table
 
-from ledgerpress.cli.shared_options_and_errors import DEFAULT_DATA, DataOption, JsonOption, clear_errors, out
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import MISUSED, clear_errors, err, fail, out, print_json, progress, run
 from ledgerpress.operator.rebuild import drop_views, list_views, roll_back
+from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
+
+commands = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)
 
 
+@commands.command("list")
 def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """List the views files: the one in use, the former one, and what was begun."""
     with clear_errors():
         files = list_views(data)
     if json:
-        out.print(msgspec.json.encode(files).decode())
+        print_json(files)
         return
     table = Table("file", "state", "position", "size", box=None, pad_edge=False, header_style="bold")
     for file in files:
@@ -22,6 +31,7 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     out.print(table)
 
 
+@commands.command()
 def rollback(data: DataOption = DEFAULT_DATA) -> None:
     """Use the former views again, in every process on the data directory."""
     with clear_errors():
@@ -29,8 +39,50 @@ def rollback(data: DataOption = DEFAULT_DATA) -> None:
     out.print(f"{views.name} is in use again; what was in use is kept as the former.")
 
 
+@commands.command()
 def drop(data: DataOption = DEFAULT_DATA) -> None:
     """Delete the former views, and what was begun and never switched to."""
     with clear_errors():
         dropped = drop_views(data)
     out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")
+
+
+@commands.command()
+def snapshot(
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, which must not exist; - is standard output.")
+    ],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Write the views in use, as of one position, to FILE: for a new node to begin with."""
+    if str(file) == PIPE and sys.stdout.isatty():
+        fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
+    with progress("Copying the views") as report:
+        if str(file) == PIPE:
+            manifest = run(copy_views(data, sys.stdout.buffer, report))
+            sys.stdout.buffer.flush()
+        else:
+            manifest = run(copy_views_to_file(data, file, report))
+    err.print(f"The snapshot holds the views as of position {manifest.position:,} ({manifest.size:,} bytes).")
+
+
+@commands.command()
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="A file that `ledgerpress views snapshot` wrote; - is standard input.")
+    ],
+    data: DataOption = DEFAULT_DATA,
+    log: LogOption = DEFAULT_LOG,
+) -> None:
+    """Put the views in FILE to use for a node that has none yet; its server goes on from there."""
+    with progress("Copying the views") as report:
+        if str(file) == PIPE:
+            manifest = run(restore_views(sys.stdin.buffer, "standard input", data, log, report))
+        else:
+            try:
+                source = file.open("rb")
+            except OSError as error:
+                fail(f"{file} cannot be read: {error.strerror}", MISUSED)
+            with source:
+                manifest = run(restore_views(source, str(file), data, log, report))
+    err.print(f"{data} has the views as of position {manifest.position:,}; its server goes on from there.")

@@ -4,16 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MAX_POSITION,
-    DataOption,
-    LogOption,
-    err,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
+from ledgerpress.cli.terminal import err, progress, run
 from ledgerpress.operator.withdraw import withdraw as withdraw_payload
 
 

@@ -44,6 +44,8 @@ ATTRIBUTES: Final = (
     "correlation_id",
     "causation_id",
 )
+Row: TypeAlias = tuple[Any, ...]
+"""An event in a database: position, v, stream, stream version, attributes, commitment in bytes, payload's parts."""
 attributes_of: Final[Callable[[Any], Attributes]] = attrgetter(*ATTRIBUTES)
 """Returns the attributes of a `Header`, a `NewEvent`, or any object with fields of these names."""
 
@@ -163,6 +165,19 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             payload_commitment=self.payload.commitment(),
         )
 
+    def row(self, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
+        """Return the row of the event when it is recorded at `position`."""
+        payload = msgspec.structs.astuple(self.payload)
+        return (
+            position,
+            ENVELOPE_VERSION,
+            stream,
+            stream_version,
+            *attributes_of(self),
+            commitment,
+            *payload,
+        )
+
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as stored in the log. `payload` is `None` once it has been withdrawn."""
@@ -172,7 +187,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of_row(cls, row: Iterable[Any], publication: str) -> Self:
-        """Return the event of a row: position, v, stream, stream version, attributes, commitment in bytes, payload's parts."""
+        """Return the event in a `Row`."""
         position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = row
         header = Header.of(
             tuple(attributes),
@@ -184,6 +199,14 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
             payload_commitment=commitment.hex(),
         )
         return cls(header, None if payload is None else SealedPayload(encoding, payload, salt))
+
+    @property
+    def row(self) -> Row:
+        """The row of the event."""
+        header = self.header
+        start = (header.position, header.v, header.stream, header.stream_version)
+        commitment = bytes.fromhex(header.payload_commitment)
+        return (*start, *attributes_of(header), commitment, *self.payload_parts)
 
     @property
     def payload_parts(self) -> tuple[str, bytes | None, bytes | None]:

@@ -4,13 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from ledgerpress.eventlog.envelope import NewEvent
+from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite
-
-Row = TypeVar("Row")
 
 MAX_COMMANDS: Final = 1_000
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -38,25 +36,22 @@ class AppendRequest:
         return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
 
 
-class AppendGroup(Generic[Row]):
+class AppendGroup:
     """The rows of the commands admitted so far, after the events in the log."""
 
     def __init__(
         self,
         head: int,
-        new_row: Callable[[NewEvent, bytes, int, str, int], Row],
         *,
         version_of: Callable[[str], int],
         is_recorded: Callable[[str], bool] | None,
     ) -> None:
-        """`new_row` takes an event, its commitment, position, stream and stream version.
+        """The results of `version_of` a stream and `is_recorded` for an event id MUST stay true until the transaction ends.
 
-        The results of `version_of` a stream and `is_recorded` for an event id MUST stay true until the transaction ends.
         Without `is_recorded`, the database has to reject a duplicate event.
         """
         self.before = head
         self.rows: list[Row] = []
-        self._new_row = new_row
         self._version_of = version_of
         self._is_recorded = is_recorded
         self._versions: dict[str, int] = {}
@@ -78,7 +73,7 @@ class AppendGroup(Generic[Row]):
             for event in write.events:
                 version += 1
                 position += 1
-                self.rows.append(self._new_row(event, next(commitments), position, stream, version))
+                self.rows.append(event.row(next(commitments), position, stream, version))
             self._versions[stream] = version
         return position
 

@@ -55,7 +55,7 @@ class EventLog(Protocol):
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge` or `LogUnavailable` if nothing was
+        If the call is cancelled, they may or may not be recorded. Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge` or `LogUnavailable` if nothing was
         recorded, and `AppendUnresolved` if that could not be determined.
         """
         ...
@@ -63,7 +63,7 @@ class EventLog(Protocol):
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
 
-        Returns the position of the last recorded event. One of `writes` MUST be `payload.withdrawn` in the stream
+        Returns the position of the last recorded event, or the head if `writes` is empty. One of `writes` MUST be `payload.withdrawn` in the stream
         `withdrawal.<event id>`. If that is recorded already, `writes` may be empty: then only the unfinished part of an
         earlier call is done. Afterwards no reader gets the payload from the log, and its bytes are gone as far as the
         engine can overwrite them: an adapter whose engine leaves copies MUST document where. Backups are not changed.
@@ -77,7 +77,7 @@ class EventLog(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`."""
+        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         ...
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:

@@ -174,13 +174,9 @@ class TreeHead(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     root: str
     recorded_time: int | None
 
-    def to_json(self) -> str:
-        """Return the head as one line of JSON."""
-        return msgspec.json.encode(self).decode()
-
     @classmethod
     def from_json(cls, text: bytes) -> "TreeHead":
-        """Return the head that `to_json` or `log copy --json` wrote. Raises `ValueError` for any other text."""
+        """Return the head that `head --json` or `log copy --json` printed. Raises `ValueError` for any other text."""
         copied = msgspec.json.decode(text, type=_CopiedHead)
         head = cls(copied.v, copied.publication, copied.size, copied.root, copied.recorded_time)
         if head.v != TREE_HEAD_VERSION:

@@ -1,6 +1,7 @@
 """Files of events, one a line (CloudEvents 1.0): export the events of a log, and create a log from an export."""
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +21,6 @@ from ledgerpress.server.log_factory import existing_log, open_copy_target
 from ledgerpress.server.log_url import LOCAL, LogUrl
 
 BATCH: Final = 1_000
-
-
-class EventsUnreadable(EventLogError):
-    """A file of events cannot be imported; the message names the line."""
 
 
 async def export_events(data: Path, log: str, target: BinaryIO, progress: Progress) -> int:
@@ -64,13 +61,10 @@ async def import_events(
 
 async def _create_log(file: Path, place: Path, progress: Progress | None) -> TreeHead:
     publication = _publication_of(file)
-    target = await open_copy_target(LogUrl.parse(LOCAL), place, publication)
-    try:
+    async with aclosing(await open_copy_target(LogUrl.parse(LOCAL), place, publication)) as target:
         for batch in _batches_of(file, publication):
             await target.extend(batch)
         await target.finish()
-    finally:
-        await target.aclose()
     async with existing_log(place) as imported:
         verification = await LogVerifier(imported, event_codec()).run(progress)
     if (finding := verification.finding) is not None:
@@ -79,26 +73,26 @@ async def _create_log(file: Path, place: Path, progress: Progress | None) -> Tre
 
 
 def _publication_of(file: Path) -> str:
-    """Return the publication of the first event of `file`. Raises `EventsUnreadable`, `OSError`."""
+    """Return the publication of the first event of `file`. Raises `EventLogError`, `OSError`."""
     for event in _events(file):
         return event.header.publication
-    raise EventsUnreadable(f"{file} holds no event")
+    raise EventLogError(f"{file} holds no event")
 
 
 def _batches_of(file: Path, publication: str) -> Iterator[list[StoredEvent]]:
     """Yield the events of `file`, which must belong to `publication` and begin at position 1, without a gap.
 
-    Raises `EventsUnreadable`, `OSError`.
+    Raises `EventLogError`, `OSError`.
     """
     events = enumerate(_events(file), start=1)
     while batch := list(islice(events, BATCH)):
         for expected, event in batch:
             if event.position != expected:
-                raise EventsUnreadable(
+                raise EventLogError(
                     f"line {expected}: position {expected} should be here, not {event.position}"
                 )
             if event.header.publication != publication:
-                raise EventsUnreadable(
+                raise EventLogError(
                     f"line {expected}: it belongs to another publication than the lines before"
                 )
         yield [event for _, event in batch]
@@ -110,4 +104,4 @@ def _events(file: Path) -> Iterator[StoredEvent]:
             try:
                 yield from_line(line)
             except NotAnEvent as error:
-                raise EventsUnreadable(f"line {number}: {error}") from error
+                raise EventLogError(f"line {number}: {error}") from error

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ledgerpress.eventlog.envelope import (
+    ATTRIBUTES,
     ENVELOPE_VERSION,
     MAX_INTEGER,
     MAX_PAYLOAD_BYTES,
@@ -46,7 +47,7 @@ def verified_leaf_hash(header: Header, publication: str) -> bytes:
         raise EventInvalid(f"it belongs to another publication, {header.publication}")
     try:
         check_stream_name(header.stream)
-        _without_payload(header).check()
+        NewEvent(**{name: fields[name] for name in ATTRIBUTES}, payload=_PLACEHOLDER).check()
     except (InvalidEnvelope, TypeError) as error:
         raise EventInvalid(f"the header is not one: {error}") from error
     named = {_NAMES[name]: value for name, value in fields.items()}
@@ -68,21 +69,6 @@ def verify_payload(event: StoredEvent) -> None:
     commitment = hmac.new(payload.salt, message, hashlib.sha256).hexdigest()
     if commitment != event.header.payload_commitment:
         raise EventInvalid("its payload is not the one that its header commits to")
-
-
-def _without_payload(header: Header) -> NewEvent:
-    return NewEvent(
-        event_id=header.event_id,
-        type=header.type,
-        schema_version=header.schema_version,
-        recorded_at=header.recorded_at,
-        actor_id=header.actor_id,
-        on_behalf_of_actor_id=header.on_behalf_of_actor_id,
-        command_id=header.command_id,
-        correlation_id=header.correlation_id,
-        causation_id=header.causation_id,
-        payload=_PLACEHOLDER,
-    )
 
 
 def _camel(name: str) -> str:

@@ -62,12 +62,10 @@ async def copy_of(
         copy_target = await open_copy_target(target, data, log.publication)
     except LogExists:
         return LogCopy(await _compare(log, target, data, progress), 0, finished=True)
-    try:
+    async with aclosing(copy_target):
         head = await LogCopier(log, copy_target, event_codec()).run(progress)
         if not keep_open:
             await copy_target.finish()
-    finally:
-        await copy_target.aclose()
     if not keep_open:
         await _check_opens(target, data, head)
     return LogCopy(head, await log.head() - head.size, finished=not keep_open)

@@ -34,6 +34,10 @@ class Finding(NamedTuple):
     position: int | None
     what: str
 
+    def __str__(self) -> str:
+        where = "" if self.position is None else f"position {self.position}: "
+        return where + self.what.removeprefix(where)
+
 
 @dataclass(slots=True)
 class LogVerification:
@@ -100,13 +104,8 @@ class LogVerifier:
                     progress(self._tree.size, end)
         finally:
             self._versions.close()
-        head = TreeHead(
-            TREE_HEAD_VERSION,
-            self._log.publication,
-            self._tree.size,
-            self._tree.root().hex(),
-            self._recorded_time,
-        )
+        size, root = self._tree.size, self._tree.root().hex()
+        head = TreeHead(TREE_HEAD_VERSION, self._log.publication, size, root, self._recorded_time)
         return LogVerification(head, self._withdrawn, finding, self._roots)
 
     async def _read(self, end: int) -> Sequence[StoredEvent] | EventLogError:
@@ -222,7 +221,6 @@ class _StreamVersions:
         return self._batch[stream] + 1
 
     def advance(self, stream: str) -> None:
-        """Count one event of a stream of the batch."""
         self._batch[stream] += 1
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import LOG_FILE, check_data_directory, check_log_location
-from ledgerpress.server.log_factory import backup_file, restore_file
+from ledgerpress.server.log_factory import copy_log_file
 from ledgerpress.server.log_url import LOCAL, LogUrl
 
 _OWN_TOOLS: Final = {
@@ -22,7 +22,7 @@ async def backup_log(data: Path, file: Path, *, log: str = LOCAL, progress: Prog
     )
     if url.is_local:
         check_data_directory(data, create=False)
-    return await backup_file(url, data, file, progress)
+    return await copy_log_file(url.file(data / LOG_FILE), file, progress=progress)
 
 
 async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> int:
@@ -34,7 +34,7 @@ async def restore_log(file: Path, data: Path, *, log: str = LOCAL, progress: Pro
         if target.exists():
             raise LogUnusable(f"{data} holds a store already: restore into an empty directory, or a new one")
         check_data_directory(data, create=True)
-    return await restore_file(url, data, file, progress)
+    return await copy_log_file(file, target, progress=progress)
 
 
 def _file_url(log: str, instead: str) -> LogUrl:

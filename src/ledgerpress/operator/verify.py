@@ -26,8 +26,7 @@ async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
     if ViewsDirectory(data, all_projectors()).current is None:
         verification = await verify_log(data, log=log)
         if (finding := verification.finding) is not None:
-            where = f"position {finding.position}: "
-            raise EventLogError(where + finding.what.removeprefix(where))
+            raise EventLogError(str(finding))
         return verification.head
     async with open_store(data, log=log, create=False) as store:
         with store.snapshot() as snapshot:

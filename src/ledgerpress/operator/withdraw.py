@@ -9,7 +9,7 @@ from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent, StoredEvent
+from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
@@ -91,26 +91,11 @@ async def withdraw_payload(
         raise Rejection(ErrorCode.INVALID_VALUE, message, field=("position",))
     if event.payload is None:
         return await log.withdraw(position, [])
-    record = _record(event, codec, clock.now(), randomness, request, reason)
-    try:
-        return await log.withdraw(position, [record])
-    except WrongExpectedVersion:
-        # Another process has recorded the withdrawal.
-        return await log.withdraw(position, [])
-
-
-def _record(
-    withdrawn: StoredEvent,
-    codec: Codec[Event],
-    now: int,
-    randomness: Randomness,
-    request: CommandRequest,
-    reason: str,
-) -> StreamWrite:
-    fact = PayloadWithdrawn(header=msgspec.to_builtins(withdrawn.header))
+    fact = PayloadWithdrawn(header=msgspec.to_builtins(event.header))
     name, version = codec.name_of(fact)
+    now = clock.now()
     command_id = uuid7(now, randomness.bytes(10))
-    event = NewEvent(
+    withdrawal = NewEvent(
         event_id=uuid8(command_id, 0),
         type=name,
         schema_version=version,
@@ -124,7 +109,12 @@ def _record(
             fact, salt=randomness.bytes(SALT_BYTES), reason=reason, trace_id=request.trace_id
         ),
     )
-    return StreamWrite(withdrawal_stream(withdrawn.header.event_id), NO_STREAM, (event,))
+    record = StreamWrite(withdrawal_stream(event.header.event_id), NO_STREAM, (withdrawal,))
+    try:
+        return await log.withdraw(position, [record])
+    except WrongExpectedVersion:
+        # Another process has recorded the withdrawal.
+        return await log.withdraw(position, [])
 
 
 async def _switched(store: Store, directory: ViewsDirectory) -> bool:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ledgerpress.adapters.oidc.http_fetch import checked_url
-from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys
+from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
@@ -59,8 +58,8 @@ def _verifier(store: Store, settings: AccessSettings) -> JwtVerifier | None:
     if issuer is None or audience is None:
         return None
     return JwtVerifier(
-        _keys(settings),
-        store.clock,
+        keys=_keys(settings),
+        clock=store.clock,
         issuer=issuer,
         audience=audience,
         algorithms=settings.oidc_algorithms,

@@ -1,7 +1,8 @@
 """The data directory: it holds the log and its views, or only the views of a node whose log is elsewhere."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
 
 def check_data_directory(data: Path, *, create: bool) -> None:
     """Check a directory with its own log, and create it with `create`. Raises `LogUnusable` if it is not one."""
-    try:
+    with _usable(data):
         _check_is_directory(data)
         log = data / LOG_FILE
         if (data / NODE_FILE).exists() and not log.exists():
@@ -44,8 +45,6 @@ def check_data_directory(data: Path, *, create: bool) -> None:
                     f"{data} holds other files and no {LOG_FILE}: name an empty directory, or a new one"
                 )
             create_directory(data)
-    except OSError as error:
-        raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
 def check_node_directory(data: Path, *, create: bool = True) -> None:
@@ -53,7 +52,7 @@ def check_node_directory(data: Path, *, create: bool = True) -> None:
 
     Raises `LogUnusable` if it holds a log of its own, or other files.
     """
-    try:
+    with _usable(data):
         _check_is_directory(data)
         if (data / LOG_FILE).exists():
             raise LogUnusable(
@@ -65,8 +64,6 @@ def check_node_directory(data: Path, *, create: bool = True) -> None:
             raise LogUnusable(f"{data} holds other files: name an empty directory, or a new one")
         if create:
             create_directory(data)
-    except OSError as error:
-        raise LogUnusable(f"{data} cannot be used: {error.strerror}") from error
 
 
 def check_views_directory(data: Path) -> None:
@@ -91,21 +88,17 @@ def is_vacant(data: Path) -> bool:
 
 def claim_directory(data: Path, publication: str) -> None:
     """Record whose views the directory holds. Raises `LogUnusable` if they are another publication's."""
-    try:
+    with _usable(data / NODE_FILE):
         if not _is_claimed_by(data, publication):
             temporary = data / f"{NODE_FILE}.{os.getpid()}"
             temporary.write_bytes(msgspec.json.encode(NodeRecord(publication)))
             temporary.replace(data / NODE_FILE)
-    except OSError as error:
-        raise LogUnusable(f"{data / NODE_FILE} cannot be used: {error.strerror}") from error
 
 
 def check_claim(data: Path, publication: str) -> None:
     """Raise `LogUnusable` if the directory holds the views of another publication."""
-    try:
+    with _usable(data / NODE_FILE):
         _is_claimed_by(data, publication)
-    except OSError as error:
-        raise LogUnusable(f"{data / NODE_FILE} cannot be used: {error.strerror}") from error
 
 
 def known_publication(data: Path) -> str | None:
@@ -134,6 +127,15 @@ def replace_directory(vacant: Path, directory: Path) -> None:
     vacant.rmdir()
     directory.rename(vacant)
     _sync(vacant.parent)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """Raise an `OSError` as `LogUnusable`."""
+    try:
+        yield
+    except OSError as error:
+        raise LogUnusable(f"{path} cannot be used: {error.strerror}") from error
 
 
 def _check_is_directory(data: Path) -> None:

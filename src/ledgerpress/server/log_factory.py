@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,8 @@ from ledgerpress.server.log_url import LOCAL, LogUrl
 
 logger = logging.getLogger(__name__)
 
+copy_log_file: Final = backup.copy_log_file
+"""For logs in files alone: other engines have their own tools."""
 _BACKOFF: Final = Backoff(first=0.25, longest=4.0)
 
 
@@ -39,19 +41,15 @@ async def open_log(url: LogUrl, data: Path, *, create_as: Callable[[], str] | No
     """
     match url.engine:
         case "postgresql":
-            try:
+            with _extra("asyncpg", "postgres"):
                 from ledgerpress.adapters.postgres.connection import Server  # noqa: PLC0415
-                from ledgerpress.adapters.postgres.event_log import PostgresEventLog  # noqa: PLC0415 - an extra
-            except ModuleNotFoundError as error:
-                raise _missing(error, "asyncpg", "postgres") from error
-            server = Server(url.without(), str(url))
+                from ledgerpress.adapters.postgres.event_log import PostgresEventLog  # noqa: PLC0415
+            server = Server(url.without_publication(), str(url))
             return await PostgresEventLog.open(server, url.publication, create_as=create_as)
         case "nats":
-            try:
+            with _extra("nats", "jetstream"):
                 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog  # noqa: PLC0415
                 from ledgerpress.adapters.jetstream.url import NatsUrl  # noqa: PLC0415
-            except ModuleNotFoundError as error:
-                raise _missing(error, "nats", "jetstream") from error
             return await JetStreamEventLog.open(NatsUrl.of(url.text), create_as=create_as)
         case _:
             file = url.file(data / LOG_FILE)
@@ -68,20 +66,15 @@ async def open_copy_target(url: LogUrl, data: Path, publication: str) -> CopyTar
     """
     match url.engine:
         case "postgresql":
-            try:
+            with _extra("asyncpg", "postgres"):
                 from ledgerpress.adapters.postgres.connection import Server  # noqa: PLC0415
-                from ledgerpress.adapters.postgres.copy_target import PostgresCopyTarget  # noqa: PLC0415 - an extra
-            except ModuleNotFoundError as error:
-                raise _missing(error, "asyncpg", "postgres") from error
-            return await PostgresCopyTarget.open(
-                Server(url.without(), str(url)), url.publication, publication
-            )
+                from ledgerpress.adapters.postgres.copy_target import PostgresCopyTarget  # noqa: PLC0415
+            server = Server(url.without_publication(), str(url))
+            return await PostgresCopyTarget.open(server, url.publication, publication)
         case "nats":
-            try:
+            with _extra("nats", "jetstream"):
                 from ledgerpress.adapters.jetstream.copy_target import JetStreamCopyTarget  # noqa: PLC0415
                 from ledgerpress.adapters.jetstream.url import NatsUrl  # noqa: PLC0415
-            except ModuleNotFoundError as error:
-                raise _missing(error, "nats", "jetstream") from error
             return await JetStreamCopyTarget.open(NatsUrl.of(url.text), publication)
         case _:
             file = url.file(data / LOG_FILE)
@@ -142,22 +135,14 @@ async def log_of_views(data: Path, log: str = LOCAL, *, create: bool = False) ->
         yield opened
 
 
-async def backup_file(
-    url: LogUrl, data: Path, file: Path, progress: Callable[[int, int], None] | None = None
-) -> int:
-    """Write a checked copy of a log in a file to the new file `file`; return its head. Raises `LogUnusable`."""
-    return await backup.backup(url.file(data / LOG_FILE), file, progress=progress)
-
-
-async def restore_file(
-    url: LogUrl, data: Path, file: Path, progress: Callable[[int, int], None] | None = None
-) -> int:
-    """Create a log in a file from the backup in `file`; return its head. Raises `LogUnusable`."""
-    return await backup.restore(file, url.file(data / LOG_FILE), progress=progress)
-
-
-def _missing(error: ModuleNotFoundError, library: str, extra: str) -> Exception:
-    """Return the error to raise if an adapter cannot be imported: which package to install, if that is the cause."""
-    if (error.name or "").partition(".")[0] != library:
-        return error
-    return LogUnusable(f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'")
+@contextmanager
+def _extra(library: str, extra: str) -> Iterator[None]:
+    """Import an adapter in the context. Raises `LogUnusable`, with the package to install, if its library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != library:
+            raise
+        raise LogUnusable(
+            f"{library} is missing, which that log takes: pip install 'ledgerpress[{extra}]'"
+        ) from error

@@ -109,23 +109,16 @@ class LogUrl:
         """Return the file of a log that is in one, by default `in_directory`."""
         return Path(unquote(self.text.partition(":")[2])) if not self.is_local else in_directory
 
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of the URL but the publication."""
-        return {
-            name: value
-            for name, value in parse_qsl(log_address.split(self.text).query)
-            if name != PUBLICATION
-        }
-
-    def without(self, *parameters: str) -> str:
-        """Return the URL without the publication and without these parameters."""
+    def without_publication(self) -> str:
+        """Return the URL without the name of the publication."""
         url = log_address.split(self.text)
-        kept = [pair for pair in parse_qsl(url.query) if pair[0] not in (PUBLICATION, *parameters)]
-        return url._replace(query=urlencode(kept)).geturl()
+        return url._replace(
+            query=urlencode([pair for pair in parse_qsl(url.query) if pair[0] != PUBLICATION])
+        ).geturl()
 
     def allowing_unsynced(self) -> "LogUrl":
         """Return the URL of the same log, on servers that may acknowledge what is not on their disks."""
-        if self.engine != "nats" or UNSYNCED in self.parameters():
+        if self.engine != "nats" or UNSYNCED in dict(parse_qsl(log_address.split(self.text).query)):
             return self
         return replace(self, text=f"{self.text}&{UNSYNCED}=true")
 

@@ -1,10 +1,10 @@
 """Serve a store over HTTP: build the application from the settings, and run it until a signal."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, closing, contextmanager, suppress
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
@@ -23,7 +23,10 @@ from ledgerpress.server.process.sockets import begin_to_listen
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.tracing.setup import Tracer, tracing
+from ledgerpress.server.tracing.settings import TracingSettings
+
+if TYPE_CHECKING:
+    from ledgerpress.server.tracing.spans import OpenTelemetry
 
 Announce = Callable[[int, str | None], None]
 """Takes the position of the log's head, and the secret of the first admin token if one was created."""
@@ -32,23 +35,17 @@ Announce = Callable[[int, str | None], None]
 class CommandMetrics:
     """Counts recorded events for the metrics, and takes spans of commands if there is a tracer."""
 
-    def __init__(self, tracer: Tracer | None) -> None:
+    def __init__(self, tracer: "OpenTelemetry | None") -> None:
         self._events = 0
-        self._spans = tracer or NO_INSTRUMENTATION
-
-    def span(self, name: str) -> AbstractContextManager[object]:
-        """Take a span of what happens inside the context."""
-        return self._spans.span(name)
+        self.span = (tracer or NO_INSTRUMENTATION).span
 
     def appended(self, events: int) -> None:
-        """Count events that were recorded."""
         self._events += events
 
     def register(self, metrics: Metrics) -> None:
         """Add the count to the metrics."""
-        metrics.watch(
-            "events_appended", "Events recorded by this process.", lambda: self._events, kind="counter"
-        )
+        what = "Events recorded by this process."
+        metrics.watch("events_appended", what, lambda: self._events, kind="counter")
 
 
 async def serve(
@@ -67,7 +64,7 @@ async def serve(
     server = settings.server
     access_log = logging_setup.set_up(settings.logs)
     async with AsyncExitStack() as stack:
-        tracer = stack.enter_context(tracing(settings.tracing))
+        tracer = stack.enter_context(_tracing(settings.tracing))
         command_metrics = CommandMetrics(tracer)
         with progress as report:
             store = await stack.enter_async_context(
@@ -111,6 +108,18 @@ async def serve(
             rebuilding.cancel()
             with suppress(asyncio.CancelledError):
                 await rebuilding
+
+
+@contextmanager
+def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
+    """Yield what records traces, or `None` if none are recorded. Raises `TracingUnavailable`."""
+    if settings.exporter == "none":
+        yield None
+        return
+    from ledgerpress.server.tracing.spans import OpenTelemetry  # noqa: PLC0415 - loaded only if traces are recorded
+
+    with closing(OpenTelemetry(settings)) as tracer:
+        yield tracer
 
 
 def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime: Runtime) -> ASGIApp:

@@ -70,7 +70,6 @@ class Store:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """The checkpoint of each projection, by name."""
         return self.views.checkpoints
 
     @property
@@ -83,17 +82,12 @@ class _CommandViews:
     """The views, as the command handler uses them."""
 
     def __init__(self, views: ActiveViews) -> None:
-        self._views = views
-
-    async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
-        return await self._views.wait_for(position, timeout, names)
+        self.wait_for = views.wait_for
+        self.snapshot = views.snapshot
 
     def previous_result(self, command_id: str) -> PreviousResult | None:
-        with self._views.snapshot() as snapshot:
+        with self.snapshot() as snapshot:
             return previous_results.previous_result(snapshot, command_id)
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        return self._views.snapshot()
 
 
 @asynccontextmanager

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import body_of
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EXPECTED_ON, MESSAGE_ID, Message
-from ledgerpress.adapters.jetstream.stream_heads import EMPTY_STREAM, StreamHead, StreamHeads
-from ledgerpress.adapters.jetstream.subject_names import SubjectNames
+from ledgerpress.adapters.jetstream.stream_heads import EMPTY_STREAM, StreamHead
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, StreamWrite
@@ -21,11 +21,9 @@ class AppendAttempt(NamedTuple):
 
 
 class AppendMessages:
-    """Prepares the appends to one publication's log."""
-
-    def __init__(self, names: SubjectNames, heads: StreamHeads) -> None:
-        self._names = names
-        self._heads = heads
+    def __init__(self, stream: LogStream) -> None:
+        self._names = stream.names
+        self._heads = stream.heads
 
     async def prepare(
         self, writes: Sequence[StreamWrite], withdraws: Header | None, *, use_cache: bool

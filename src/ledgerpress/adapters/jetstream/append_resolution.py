@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from ledgerpress.adapters.jetstream.append_messages import AppendAttempt
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, Message
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StoredMessage
-from ledgerpress.adapters.jetstream.subject_names import SubjectNames
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
+from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage
 from ledgerpress.eventlog.envelope import Header
 
 
@@ -34,10 +33,10 @@ class AppendResolution:
     to one.
     """
 
-    def __init__(self, leader: LeaderRequests, names: SubjectNames, withdrawals: WithdrawalIndex) -> None:
-        self._leader = leader
-        self._names = names
-        self._withdrawals = withdrawals
+    def __init__(self, stream: LogStream) -> None:
+        self._leader = stream.leader
+        self._names = stream.names
+        self._withdrawals = stream.withdrawals
 
     async def of(self, attempt: AppendAttempt) -> int | None:
         """Return the position of the attempt's last event, 0 if it can never be recorded, `None` if it is not known yet."""

@@ -16,8 +16,8 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.append_messages import AppendAttempt, AppendMessages, guards_other_streams
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
-from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.head_broadcast import MAX_PAUSE, HeadBroadcast
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED,
     EXPECTED_HEAD,
@@ -31,11 +31,7 @@ from ledgerpress.adapters.jetstream.publisher import (
     Recorded,
     Unclear,
 )
-from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests
 from ledgerpress.adapters.jetstream.stream_locks import StreamLocks
-from ledgerpress.adapters.jetstream.subject_names import SubjectNames
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,
@@ -66,15 +62,12 @@ class _UnresolvedAttempt:
 
 @dataclass(slots=True)
 class _AppendProgress:
-    """The state of an append between its attempts."""
-
     deadline: float
     failed: int = 0
     unresolved: dict[tuple[str, ...], _UnresolvedAttempt] = field(default_factory=dict)
     """By their guards: two attempts with the same guards are the same attempt."""
 
     def add_unresolved(self, attempt: AppendAttempt, unclear: str) -> None:
-        """Note that the result of an attempt is not known."""
         guards = tuple(
             f"{message.headers[EXPECTED]}/{message.headers.get(EXPECTED_HEAD)}"
             for message in attempt.messages
@@ -94,27 +87,14 @@ class _AppendProgress:
 
 
 class Appender:
-    """Appends commands to the log of one publication."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        leader: LeaderRequests,
-        names: SubjectNames,
-        withdrawals: WithdrawalIndex,
-        heads: StreamHeads,
-        broadcast: HeadBroadcast,
-        *,
-        may_be_deposed: bool,
-    ) -> None:
+    def __init__(self, stream: LogStream, broadcast: HeadBroadcast, *, may_be_deposed: bool) -> None:
         """`may_be_deposed`: whether the server that answers may be a deposed leader."""
         self._broadcast = broadcast
-        self._connection = connection
-        self._leader = leader
+        self._stream = stream
         self._may_be_deposed = may_be_deposed
-        self._resolution = AppendResolution(leader, names, withdrawals)
-        self._messages = AppendMessages(names, heads)
-        self._publisher = Publisher(connection)
+        self._resolution = AppendResolution(stream)
+        self._messages = AppendMessages(stream)
+        self._publisher = Publisher(stream.connection)
         self._locks = StreamLocks()
         self.resolved = 0
         """For how many appends without a clear answer it was determined whether they are recorded."""
@@ -173,8 +153,7 @@ class Appender:
         self, writes: Sequence[StreamWrite], withdraws: Header | None, progress: _AppendProgress
     ) -> tuple[AppendAttempt, Answer]:
         if not guards_other_streams(writes):
-            if self._broadcast.is_paused:
-                await self._broadcast.wait_until_resumed()
+            await self._broadcast.wait_until_resumed()
         elif progress.failed >= PAUSE_OTHERS_AFTER:
             async with self._broadcast.others_paused():
                 await self._wait_until_settled()
@@ -191,7 +170,7 @@ class Appender:
     async def _wait_until_settled(self) -> None:
         """Wait until the appends that were pending are recorded."""
         deadline, previous = monotonic() + MAX_PAUSE / 2, -1
-        while (head := await self._leader.head()) != previous and monotonic() < deadline:
+        while (head := await self._stream.leader.head()) != previous and monotonic() < deadline:
             previous = head
             await asyncio.sleep(SETTLE_INTERVAL)
 
@@ -215,7 +194,7 @@ class Appender:
         return ids[-1]
 
     async def _wait_before_retry(self, progress: _AppendProgress, *, at_once: bool) -> None:
-        await self._connection.wait_connected(RETRY_DELAYS[-1])
+        await self._stream.connection.wait_connected(RETRY_DELAYS[-1])
         await asyncio.sleep(0 if at_once else RETRY_DELAYS[min(progress.failed, len(RETRY_DELAYS) - 1)])
         progress.failed += 1
 

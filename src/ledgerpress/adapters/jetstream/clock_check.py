@@ -45,7 +45,6 @@ class ClockCheck:
             )
 
     async def close(self) -> None:
-        """Stop comparing."""
         if self._comparison is not None:
             self._comparison.cancel()
             await asyncio.wait([self._comparison])

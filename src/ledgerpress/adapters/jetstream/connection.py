@@ -111,7 +111,6 @@ class Connection:
 
     @property
     def client(self) -> Client:
-        """The current nats-py client."""
         return self._client
 
     async def close(self) -> None:
@@ -201,7 +200,6 @@ class Connection:
         await self._client.subscribe(subject, cb=callback)
 
     def fail_pending(self, reason: str) -> None:
-        """Let all pending requests raise `Unanswered`."""
         self._fail_all(Unanswered(reason))
 
     async def send(

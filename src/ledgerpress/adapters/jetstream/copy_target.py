@@ -9,38 +9,17 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.batched_get import BatchedReads
+from ledgerpress.adapters.jetstream import publisher, stream_config
 from ledgerpress.adapters.jetstream.connection import Connection, Denied
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import body_of_stored, withdrawn_from
 from ledgerpress.adapters.jetstream.payload_erasure import erase
-from ledgerpress.adapters.jetstream.publisher import (
-    EXPECTED_HEAD,
-    MESSAGE_ID,
-    Conflict,
-    Duplicate,
-    Message,
-    Publisher,
-    Recorded,
-    Unclear,
-)
 from ledgerpress.adapters.jetstream.reader import Reader
-from ledgerpress.adapters.jetstream.stream_config import (
-    FORMAT,
-    FORMAT_KEY,
-    PUBLICATION,
-    UNFINISHED,
-    check_config,
-    create_stream,
-    find_stream,
-    metadata_of,
-)
-from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, RequestRefused
+from ledgerpress.adapters.jetstream.stream_leader_api import RequestRefused
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.copy_target import check_follows
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
@@ -62,21 +41,11 @@ _RETRY_DELAY: Final = 0.2
 class JetStreamCopyTarget:
     """A `CopyTarget` in one stream."""
 
-    def __init__(self, connection: Connection, names: SubjectNames, publication: str) -> None:
-        self._connection = connection
-        self._names = names
-        self._publication = publication
-        self._leader = LeaderRequests(connection, names.stream)
-        self._publisher = Publisher(connection)
-        self._withdrawals = WithdrawalIndex(self._leader, names)
-        self._reader = Reader(
-            BatchedReads(connection, names),
-            self._leader,
-            names,
-            self._withdrawals,
-            StreamHeads(self._leader, names, self._withdrawals),
-            publication,
-        )
+    def __init__(self, stream: LogStream) -> None:
+        self._stream = stream
+        self._leader = stream.leader
+        self._publisher = publisher.Publisher(stream.connection)
+        self._reader = Reader(stream)
 
     @classmethod
     async def open(cls, url: NatsUrl, publication: str) -> "JetStreamCopyTarget":
@@ -85,45 +54,48 @@ class JetStreamCopyTarget:
         connection = await Connection.open(url, url.login, f"ledgerpress copy {url.publication}")
         try:
             replicas, _ = await check_servers(url, connection)
-            leader = LeaderRequests(connection, names.stream)
-            info = await find_stream(leader)
+            stream = LogStream(connection, names, publication)
+            leader = stream.leader
+            info = await stream_config.find_stream(leader)
             if info is None:
-                metadata = {PUBLICATION: publication, FORMAT_KEY: str(FORMAT), UNFINISHED: "true"}
-                await create_stream(leader, names, replicas, metadata)
+                metadata = {
+                    stream_config.PUBLICATION: publication,
+                    stream_config.FORMAT_KEY: str(stream_config.FORMAT),
+                    stream_config.UNFINISHED: "true",
+                }
+                await stream_config.create_stream(leader, names, replicas, metadata)
                 await JetStreamLeaseRegister(connection, names, replicas).create()
                 info = await leader.info()
-            check_config(info, names)
-            metadata = metadata_of(info)
-            if UNFINISHED not in metadata:
+            stream_config.check_config(info, names)
+            metadata = stream_config.metadata_of(info)
+            if stream_config.UNFINISHED not in metadata:
                 raise LogExists(f"the stream {names.stream} is a log already")
-            if metadata[PUBLICATION] != publication:
+            if metadata[stream_config.PUBLICATION] != publication:
                 raise LogUnusable(
                     f"the stream {names.stream} is an unfinished copy of the log of another publication, "
-                    f"{metadata[PUBLICATION]}"
+                    f"{metadata[stream_config.PUBLICATION]}"
                 )
-            return cls(connection, names, publication)
+            return cls(stream)
         except BaseException:
             await connection.close()
             raise
 
     async def head(self) -> int:
-        """Return the position of the last copied event."""
         return await self._leader.head()
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
         return await self._reader.read(after, limit)
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
         """Add `events`, in batches, each of which is recorded as a whole."""
-        check_follows(events, await self.head(), self._publication)
+        check_follows(events, await self.head(), self._stream.publication)
         for batch in _batches(events):
             await self._add(batch)
 
     async def erase(self, position: int) -> None:
         """Erase the message at `position`, whose withdrawal is recorded."""
-        await self._withdrawals.refresh()
-        if self._withdrawals.get(position) is None:
+        await self._stream.withdrawals.refresh()
+        if self._stream.withdrawals.get(position) is None:
             raise EventLogError(
                 f"position {position} cannot be erased: its withdrawal does not hold its header"
             )
@@ -135,60 +107,57 @@ class JetStreamCopyTarget:
             ) from error
 
     async def save_note(self, text: str) -> None:
-        """Store `text` in the stream's metadata."""
         await self._update_metadata({NOTE: text})
 
     async def load_note(self) -> str:
-        """Return the last note."""
-        return metadata_of(await self._leader.info()).get(NOTE, "")
+        return stream_config.metadata_of(await self._leader.info()).get(NOTE, "")
 
     async def finish(self) -> None:
         """Turn it into a log, with one update of the stream's metadata."""
-        await self._update_metadata({NOTE: None, UNFINISHED: None})
+        await self._update_metadata({NOTE: None, stream_config.UNFINISHED: None})
 
     async def aclose(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
+        await self._stream.connection.close()
 
     async def _update_metadata(self, changes: dict[str, str | None]) -> None:
         info = await self._leader.info()
-        merged: dict[str, str | None] = {**metadata_of(info), **changes}
+        merged: dict[str, str | None] = {**stream_config.metadata_of(info), **changes}
         metadata = {name: value for name, value in merged.items() if value is not None}
         await self._leader.send_request("STREAM.UPDATE", {**info.config, "metadata": metadata})
 
     async def _add(self, batch: Sequence[StoredEvent]) -> None:
         messages = [
-            Message(
-                self._names.subject(event.header.stream, withdrawn_from(event)),
-                {MESSAGE_ID: event.header.event_id},
+            publisher.Message(
+                self._stream.names.subject(event.header.stream, withdrawn_from(event)),
+                {publisher.MESSAGE_ID: event.header.event_id},
                 body_of_stored(event),
             )
             for event in batch
         ]
         before = batch[0].position - 1
-        messages[0].headers[EXPECTED_HEAD] = str(before)
+        messages[0].headers[publisher.EXPECTED_HEAD] = str(before)
         deadline = monotonic() + RETRY_TIMEOUT
         while True:
             answer = await self._publisher.publish(messages)
-            if isinstance(answer, Recorded):
+            if isinstance(answer, publisher.Recorded):
                 return
             # The leader knows whether it is recorded: all of it or nothing.
             head = await self._leader.head()
             if head >= batch[-1].position and await self._is_recorded(batch[-1]):
                 return
-            if head != before or isinstance(answer, Duplicate):
+            if head != before or isinstance(answer, publisher.Duplicate):
                 reason = (
                     "it is there already"
-                    if isinstance(answer, Duplicate)
+                    if isinstance(answer, publisher.Duplicate)
                     else "somebody else writes to the stream"
                 )
                 raise EventLogError(f"position {batch[0].position} could not be added: {reason}")
             if monotonic() > deadline:
-                reason = answer.reason if isinstance(answer, Unclear) else type(answer).__name__
+                reason = answer.reason if isinstance(answer, publisher.Unclear) else type(answer).__name__
                 raise LogUnavailable(
                     f"position {batch[0].position} could not be added to the log in NATS: {reason}"
                 )
-            await asyncio.sleep(0 if isinstance(answer, Conflict) else _RETRY_DELAY)
+            await asyncio.sleep(0 if isinstance(answer, publisher.Conflict) else _RETRY_DELAY)
 
     async def _is_recorded(self, event: StoredEvent) -> bool:
         recorded = await self._reader.read(event.position - 1, 1)

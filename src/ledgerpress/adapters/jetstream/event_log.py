@@ -8,20 +8,18 @@ from typing import Final
 from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.appender import Appender
-from ledgerpress.adapters.jetstream.batched_get import BatchedReads
 from ledgerpress.adapters.jetstream.clock_check import ClockCheck
 from ledgerpress.adapters.jetstream.connection import Connection
 from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser
 from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import check_complete, open_stream, publication_of
-from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, StreamInfo
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.adapters.jetstream.sync_check import check_servers
 from ledgerpress.adapters.jetstream.url import NatsUrl
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogClosed
 from ledgerpress.eventlog.head_notifier import HeadNotifier
@@ -45,44 +43,21 @@ _TOO_FEW_REPLICAS: Final = (
 class JetStreamEventLog:
     """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        names: SubjectNames,
-        info: StreamInfo,
-        publication: str,
-        *,
-        unsynced: bool,
-        replicas: int,
-    ) -> None:
+    def __init__(self, stream: LogStream, info: StreamInfo, *, unsynced: bool, replicas: int) -> None:
         """`unsynced`: whether servers may acknowledge events before they are on disk; `replicas`: how many should hold the stream."""
-        self._connection = connection
-        self._names = names
-        self.publication = publication
-        self._leader = LeaderRequests(connection, names.stream)
-        self._withdrawals = WithdrawalIndex(self._leader, names)
+        self._stream = stream
+        self.publication = stream.publication
         self._head_notifier = HeadNotifier(self.head, POLL_INTERVAL)
-        self._broadcast = HeadBroadcast(connection, names.head_broadcast, self._head_notifier.announce)
-        heads = StreamHeads(self._leader, names, self._withdrawals)
-        self._appender = Appender(
-            connection,
-            self._leader,
-            names,
-            self._withdrawals,
-            heads,
-            self._broadcast,
-            may_be_deposed=info.replicas > 1,
+        self._broadcast = HeadBroadcast(
+            stream.connection, stream.names.head_broadcast, self._head_notifier.announce
         )
-        self._eraser = PayloadEraser(
-            self._leader, names, self._withdrawals, self._appender, publication, self._committed
-        )
-        self._reader = Reader(
-            BatchedReads(connection, names), self._leader, names, self._withdrawals, heads, publication
-        )
+        self._appender = Appender(stream, self._broadcast, may_be_deposed=info.replicas > 1)
+        self._eraser = PayloadEraser(stream, self._appender, self._committed)
+        self._reader = Reader(stream)
         # A deposed leader continues to answer until it knows that it is no longer the leader.
         self.staleness = DEPOSED_LEADER_TIMEOUT if info.replicas > 1 else 0.0
-        self.leases = JetStreamLeaseRegister(connection, names, info.replicas)
-        self._clock = ClockCheck(self._leader)
+        self.leases = JetStreamLeaseRegister(stream.connection, stream.names, info.replicas)
+        self._clock = ClockCheck(stream.leader)
         self._clock.compare(info)
         self._pending_appends = 0
         self._appends_finished = asyncio.Event()
@@ -90,7 +65,7 @@ class JetStreamEventLog:
         self.notices = [_UNSYNCED] if unsynced else []
         if info.replicas < replicas:
             self.notices.append(
-                _TOO_FEW_REPLICAS.format(has=info.replicas, wanted=replicas, stream=names.stream)
+                _TOO_FEW_REPLICAS.format(has=info.replicas, wanted=replicas, stream=stream.names.stream)
             )
 
     @classmethod
@@ -107,8 +82,9 @@ class JetStreamEventLog:
             info, publication, created = await open_stream(
                 LeaderRequests(connection, names.stream), names, replicas, create_as
             )
-            log = cls(connection, names, info, publication, unsynced=unsynced, replicas=replicas)
-            await check_complete(info, log._leader, names, log._withdrawals)
+            stream = LogStream(connection, names, publication)
+            log = cls(stream, info, unsynced=unsynced, replicas=replicas)
+            await check_complete(info, stream.leader, names, stream.withdrawals)
             if created:
                 await log.leases.create()
             await log._broadcast.listen()
@@ -119,7 +95,6 @@ class JetStreamEventLog:
         return log
 
     async def aclose(self) -> None:
-        """Finish accepted appends and close the connection. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
@@ -130,24 +105,19 @@ class JetStreamEventLog:
             await self._broadcast.close()
             await self._clock.close()
         finally:
-            await self._connection.close()
+            await self._stream.connection.close()
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Counters since the log was opened, as in `OpenedLog`."""
-        return {"reconnects": self._connection.reconnects, "resolved": self._appender.resolved}
+        return {"reconnects": self._stream.connection.reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:
         """Return the UUID of the publication whose log is in the stream now, as in `OpenedLog`."""
         self._check_open()
-        return publication_of(await self._leader.info(), self._names)
+        return publication_of(await self._stream.leader.info(), self._stream.names)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """Record all the events of `writes`, in their order, and return the position of the last.
-
-        If the call is cancelled, they may or may not be recorded. Raises as `EventLog.append` does, and `InvalidEnvelope` for
-        more than 1,000 events.
-        """
+        """As `EventLog.append`; also raises `InvalidEnvelope` for more than 1,000 events."""
         self._check_open()
         check_writes(writes)
         with self._pending_append():
@@ -157,11 +127,7 @@ class JetStreamEventLog:
         return position
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Record `writes` and erase the payload and salt of the event at `position`.
-
-        Returns the position of the last recorded event, or the head if `writes` is empty. Raises as `EventLog.withdraw` does,
-        and `EventLogError` if this user may not erase.
-        """
+        """As `EventLog.withdraw`; also raises `EventLogError` if this user may not erase."""
         self._check_open()
         if writes:
             check_writes(writes)
@@ -172,22 +138,18 @@ class JetStreamEventLog:
         return await self.head() if recorded is None else recorded
 
     async def head(self) -> int:
-        """Return the position of the last recorded event, 0 for an empty log."""
         self._check_open()
-        return await self._leader.head()
+        return await self._stream.leader.head()
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         self._check_open()
         return await self._reader.read(after, limit)
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`, in order."""
         self._check_open()
         return await self._reader.read_stream(stream, after)
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
         return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:
@@ -196,7 +158,7 @@ class JetStreamEventLog:
 
     async def _on_new_leader(self, _: Msg) -> None:
         # The former leader will not answer pending requests any more.
-        self._connection.fail_pending("the stream has a new leader")
+        self._stream.connection.fail_pending("the stream has a new leader")
 
     def _committed(self, position: int) -> None:
         self._head_notifier.advance(position)

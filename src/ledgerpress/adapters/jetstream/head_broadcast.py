@@ -45,13 +45,8 @@ class HeadBroadcast:
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send_position())
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether a node has asked the others to pause."""
-        return self._resumed is not None
-
     async def wait_until_resumed(self) -> None:
-        """Wait until appends may continue."""
+        """Wait while a node has asked the others to pause."""
         if self._resumed is not None:
             await self._resumed.wait()
 
@@ -65,7 +60,6 @@ class HeadBroadcast:
             await self._send(_RESUME)
 
     async def close(self) -> None:
-        """Stop announcing."""
         self._resume()
         if self._sending is not None:
             await asyncio.wait([self._sending])

@@ -46,7 +46,6 @@ class JetStreamLeaseRegister:
         self._client = connection.client
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return the content of the register, as the leader has it; `None` if it was never written."""
         last = await self._last_message(name)
         if last is None:
             return None
@@ -54,7 +53,6 @@ class JetStreamLeaseRegister:
         return LeaseRecord(value.revision, value.holder)
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        """Set the register if its revision is `previous`, and return its new content; else `None`."""
         new = _Value(previous + 1, holder, self._client.new_inbox().rpartition(".")[2])
         body = msgspec.json.encode(new)
         deadline = monotonic() + RETRY_TIMEOUT

@@ -8,6 +8,7 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.connection import Denied
+from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.stream_leader_api import (
     NO_MESSAGE,
@@ -15,8 +16,6 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
     RequestRefused,
     StoredMessage,
 )
-from ledgerpress.adapters.jetstream.subject_names import SubjectNames
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, LogUnavailable, WithdrawalUnfinished
 from ledgerpress.eventlog.log import StreamWrite
@@ -27,28 +26,15 @@ _NOT_FOUND: Final = frozenset({10043, NO_MESSAGE, 10057})
 
 
 class PayloadEraser:
-    """Withdraws the payloads of one publication."""
-
-    def __init__(
-        self,
-        leader: LeaderRequests,
-        names: SubjectNames,
-        withdrawals: WithdrawalIndex,
-        appender: Appender,
-        publication: str,
-        recorded: Callable[[int], None],
-    ) -> None:
+    def __init__(self, stream: LogStream, appender: Appender, recorded: Callable[[int], None]) -> None:
         """Call `recorded` with the position of a withdrawal before the message is erased."""
-        self._leader = leader
-        self._names = names
-        self._withdrawals = withdrawals
+        self._stream = stream
         self._appender = appender
-        self._publication = publication
         self._recorded = recorded
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int | None:
         """Record `writes`, which are checked, and erase; return the position of the last, `None` without any."""
-        message = await self._leader.at(position)
+        message = await self._stream.leader.at(position)
         recorded = None
         if writes:
             header = await self._header(position, message)
@@ -56,9 +42,9 @@ class PayloadEraser:
                 raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
             await self._check_permitted()
             recorded = await self._appender.append(writes, header)
-            self._withdrawals.add(header)
+            self._stream.withdrawals.add(header)
             self._recorded(recorded)
-        elif await self._withdrawals.find(position) is None:
+        elif await self._stream.withdrawals.find(position) is None:
             if message is None or payload_of(read_body(position, message.data)) is not None:
                 raise InvalidEnvelope(f"no withdrawal of the event at position {position} is recorded")
             return None
@@ -67,9 +53,9 @@ class PayloadEraser:
 
     async def _header(self, position: int, message: StoredMessage | None) -> Header:
         if message is not None:
-            stream = self._names.stream_of(message.subject)
-            return header_of(read_body(position, message.data), self._publication, position, stream)
-        header = await self._withdrawals.find(position)
+            stream = self._stream.names.stream_of(message.subject)
+            return header_of(read_body(position, message.data), self._stream.publication, position, stream)
+        header = await self._stream.withdrawals.find(position)
         if header is None:
             raise InvalidEnvelope(f"there is no event at position {position}")
         return header
@@ -77,7 +63,7 @@ class PayloadEraser:
     async def _check_permitted(self) -> None:
         """Raise `EventLogError` if this user may not erase, before anything is recorded."""
         try:
-            await erase(self._leader, _IMPOSSIBLE_SEQUENCE)
+            await erase(self._stream.leader, _IMPOSSIBLE_SEQUENCE)
         except Denied as denied:
             raise EventLogError(
                 "this NATS user may not erase messages, and nothing was recorded: withdraw with the operator's user "
@@ -87,7 +73,7 @@ class PayloadEraser:
     async def _erase(self, position: int) -> None:
         # Also if it was not found: the server that answered may not have had it.
         try:
-            await erase(self._leader, position)
+            await erase(self._stream.leader, position)
         except (Denied, RequestRefused, LogUnavailable) as error:
             raise WithdrawalUnfinished(
                 f"the payload at position {position} is withdrawn, and its bytes are not erased yet ({error}): "

@@ -44,8 +44,6 @@ _NO_WAIT: Final = nullcontext()
 
 
 class Message(NamedTuple):
-    """A message to record."""
-
     subject: str
     headers: dict[str, str]
     body: bytes
@@ -90,8 +88,6 @@ _decode: Final = msgspec.json.Decoder(_PublishAnswer).decode
 
 
 class Publisher:
-    """Sends messages to the log's stream."""
-
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._batches = asyncio.Semaphore(MAX_OPEN_BATCHES)

@@ -1,5 +1,8 @@
 """Reads events: batches from any replica, compared with the leader so that none is missed.
 
+A batched direct get is one request for many messages, which any replica may answer (ADR-31 of NATS, and
+https://docs.nats.io/reference/reference-protocols/nats_api_reference).
+
 A replica may lag. A read returns everything that was acknowledged before it began: if the messages end before the leader's last
 one, they are requested again, and finally one by one from the leader. If the leader does not have them either, they were deleted
 from the stream: a gap.
@@ -9,40 +12,50 @@ it never returns the events of two logs.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
-from ledgerpress.adapters.jetstream.batched_get import BatchedReads, ReadMessage
-from ledgerpress.adapters.jetstream.message_codec import header_of, payload_of
-from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads
-from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests, polls
-from ledgerpress.adapters.jetstream.subject_names import SubjectNames
-from ledgerpress.adapters.jetstream.withdrawal_index import WithdrawalIndex
+import msgspec
+
+from ledgerpress.adapters.jetstream import stream_leader_api
+from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.message_codec import Body, header_of, payload_of, read_body
+from ledgerpress.adapters.jetstream.stream_heads import StreamHead
+from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage, polls, retry_request
 from ledgerpress.eventlog.envelope import Header, StoredEvent
-from ledgerpress.eventlog.errors import GapInLog
+from ledgerpress.eventlog.errors import EventLogError, GapInLog
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
 
 _LAG_DELAYS: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Seconds to wait for a lagging replica, before the messages are requested from the leader."""
+MAX_MESSAGES: Final = 1_000
+"""Messages per request."""
+_END: Final = "204"
+_NOTHING: Final = "404"
+_SEQUENCE: Final = "Nats-Sequence"
+_SUBJECT: Final = "Nats-Subject"
+_PENDING: Final = "Nats-Num-Pending"
+
+
+class ReadMessage(NamedTuple):
+    """A message of the log, decoded."""
+
+    position: int
+    stream: str
+    body: Body
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The position of the last message of its command."""
+        return self.position + self.body.more
 
 
 class Reader:
-    """Reads the log of one publication."""
-
-    def __init__(
-        self,
-        reads: BatchedReads,
-        leader: LeaderRequests,
-        names: SubjectNames,
-        withdrawals: WithdrawalIndex,
-        heads: StreamHeads,
-        publication: str,
-    ) -> None:
-        self._reads = reads
-        self._leader = leader
-        self._names = names
-        self._withdrawals = withdrawals
-        self._heads = heads
-        self._publication = publication
+    def __init__(self, stream: LogStream) -> None:
+        self._stream = stream
+        self._leader = stream.leader
+        self._names = stream.names
+        self._withdrawals = stream.withdrawals
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Return up to `limit` events after a position, fewer if they are large. Raises `GapInLog`."""
@@ -61,11 +74,10 @@ class Reader:
             events.append(self._stored_event(message))
         for event in events[:limit]:
             header = event.header
-            self._heads.note(header.stream, StreamHead(header.stream_version, header.position))
+            self._stream.heads.note(header.stream, StreamHead(header.stream_version, header.position))
         return events[:limit]
 
     async def read_stream(self, stream: str, after: int) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`."""
         subjects = self._names.guarded(stream)
         last = await self._leader.last_of(subjects)
         if last is None:
@@ -104,7 +116,7 @@ class Reader:
         delays = iter(_LAG_DELAYS)
         while True:
             last = messages[-1].position if messages else after
-            batch, more = await self._reads.read(last, limit - len(messages), MAX_BATCH_BYTES - size)
+            batch, more = await self._request_batch(last, limit - len(messages), MAX_BATCH_BYTES - size)
             requests += 1
             messages += batch
             size += sum([message.size for message in batch])
@@ -129,7 +141,7 @@ class Reader:
         """Return the leader's next message after a position before the head. Raises `GapInLog`."""
         async for _ in polls():
             if message := await self._leader.next_of(self._names.subjects, last):
-                return self._reads.of_leader(message)
+                return self._of_leader(message)
         raise GapInLog(expected=last + 1, found=None)
 
     async def _begins_with(self, messages: list[ReadMessage]) -> bool:
@@ -137,7 +149,7 @@ class Reader:
         if not messages:
             return True
         message = await self._leader.at(messages[0].position)
-        return message is not None and self._reads.of_leader(message) == messages[0]
+        return message is not None and self._of_leader(message) == messages[0]
 
     async def _read_subject(self, subject: str, last: int) -> list[ReadMessage]:
         """Return the messages on a subject up to the position `last`."""
@@ -146,7 +158,7 @@ class Reader:
         delays = iter(_LAG_DELAYS)
         while not messages or messages[-1].position < last:
             after = messages[-1].position if messages else 0
-            batch, _ = await self._reads.read(after, last - after, MAX_BATCH_BYTES, subject)
+            batch, _ = await self._request_batch(after, last - after, MAX_BATCH_BYTES, subject)
             requests += 1
             messages += batch
             if batch:
@@ -155,7 +167,7 @@ class Reader:
             if delay is not None:
                 await asyncio.sleep(delay)
             elif message := await self._leader.next_of(subject, after):
-                messages.append(self._reads.of_leader(message))
+                messages.append(self._of_leader(message))
             else:
                 break
         if requests > 1 and not await self._begins_with(messages):
@@ -182,7 +194,45 @@ class Reader:
             self._withdrawals.add(message.body.withdraws)
 
     def _stored_event(self, message: ReadMessage) -> StoredEvent:
-        header = header_of(message.body, self._publication, message.position, message.stream)
+        header = header_of(message.body, self._stream.publication, message.position, message.stream)
         if self._withdrawals.get(message.position) is not None:
             return StoredEvent(header, None)
         return StoredEvent(header, payload_of(message.body))
+
+    async def _request_batch(
+        self, after: int, limit: int, max_bytes: int, subject: str | None = None
+    ) -> tuple[list[ReadMessage], bool]:
+        """Return messages after a position, and whether there are more, as far as the answering replica has them.
+
+        Raises `LogUnavailable`.
+        """
+        request: dict[str, object] = {
+            "seq": after + 1,
+            "batch": min(limit, MAX_MESSAGES),
+            "max_bytes": max_bytes,
+        }
+        if subject is not None:
+            request["next_by_subj"] = subject
+        data = msgspec.json.encode(request)
+        answers, end = await retry_request(
+            self._stream.connection,
+            lambda: self._stream.connection.request_batch(
+                f"$JS.API.DIRECT.GET.{self._names.stream}", data, timeout=stream_leader_api.REQUEST_TIMEOUT
+            ),
+            failure="the log in NATS cannot be read",
+        )
+        if end.get("Status") not in (_END, _NOTHING):
+            raise EventLogError(f"the log in NATS cannot be read: {end.get('Description', end)}")
+        messages = [
+            self._read_message(int(headers[_SEQUENCE]), headers[_SUBJECT], answer.data)
+            for answer in answers
+            if (headers := answer.headers) is not None
+        ]
+        return messages, bool(messages) and int(end.get(_PENDING, 0)) > 0
+
+    def _of_leader(self, message: StoredMessage) -> ReadMessage:
+        """Return a message that was requested from the leader."""
+        return self._read_message(message.sequence, message.subject, message.data)
+
+    def _read_message(self, position: int, subject: str, data: bytes) -> ReadMessage:
+        return ReadMessage(position, self._names.stream_of(subject), read_body(position, data), len(data))

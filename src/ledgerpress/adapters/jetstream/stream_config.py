@@ -163,6 +163,5 @@ async def check_complete(
 
 
 def metadata_of(info: StreamInfo) -> dict[str, str]:
-    """Return the metadata of a stream."""
     metadata = info.config.get("metadata")
     return {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}

@@ -43,7 +43,6 @@ class StreamHeads:
         self._cache = BoundedCache[str, StreamHead](max_entries=MAX_CACHED)
 
     def cached(self, stream: str) -> StreamHead | None:
-        """Return the cached head of a stream."""
         return self._cache.get(stream)
 
     async def load(self, stream: str) -> StreamHead:
@@ -104,5 +103,4 @@ class StreamHeads:
         return latest
 
     def forget(self, stream: str) -> None:
-        """Drop the cached head of a stream."""
         self._cache.pop(stream)

@@ -40,12 +40,10 @@ async def polls() -> AsyncIterator[None]:
         yield
 
 
-async def retry_request(
-    connection: Connection, attempt: Callable[[], Awaitable[T]], *, timeout: float, failure: str
-) -> T:
-    """Call `attempt` until it does not raise `NotSent` or `Unanswered`; raise `LogUnavailable` after `timeout` seconds."""
+async def retry_request(connection: Connection, attempt: Callable[[], Awaitable[T]], *, failure: str) -> T:
+    """Call `attempt` until it does not raise `NotSent` or `Unanswered`; raise `LogUnavailable` after `RETRY_TIMEOUT`."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    deadline = loop.time() + RETRY_TIMEOUT
     while True:
         try:
             return await attempt()
@@ -57,9 +55,6 @@ async def retry_request(
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """The error in an answer of a server."""
-
-    code: int
     err_code: int = 0
     description: str = ""
 
@@ -77,7 +72,6 @@ class StoredMessage(msgspec.Struct, frozen=True, rename={"sequence": "seq"}):
 
     subject: str
     sequence: int
-    time: str
     data: bytes = b""
 
 
@@ -95,21 +89,15 @@ class StreamState(msgspec.Struct, frozen=True):
         return sequence < self.first_seq or sequence in self.deleted
 
 
-class Cluster(msgspec.Struct, frozen=True):
-    leader: str = ""
-
-
 class StreamInfo(msgspec.Struct, frozen=True):
     """The leader's information about the stream. `ts` is the server's clock (RFC 3339)."""
 
     config: dict[str, object]
     state: StreamState
     ts: str = ""
-    cluster: Cluster | None = None
 
     @property
     def replicas(self) -> int:
-        """How many servers hold the stream."""
         replicas = self.config.get("num_replicas", 1)
         return replicas if isinstance(replicas, int) else 1
 
@@ -128,12 +116,9 @@ _decode_info: Final = msgspec.json.Decoder(StreamInfo).decode
 
 
 class LeaderRequests:
-    """Requests to the leader of one stream."""
-
-    def __init__(self, connection: Connection, stream: str, *, retry_timeout: float | None = None) -> None:
+    def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
         self._stream = stream
-        self._retry_timeout = retry_timeout
 
     async def info(self) -> StreamInfo:
         """Return the stream's configuration and state. Raises `RequestRefused` (`NO_STREAM`) if there is none."""
@@ -161,7 +146,6 @@ class LeaderRequests:
         return await self._message({"seq": after + 1, "next_by_subj": subject})
 
     async def at(self, sequence: int) -> StoredMessage | None:
-        """Return the message with a sequence."""
         return await self._message({"seq": sequence})
 
     async def send_request(self, kind: str, request: object) -> bytes:
@@ -178,8 +162,7 @@ class LeaderRequests:
                 raise Unanswered(error.description)
             raise RequestRefused(error)
 
-        timeout = RETRY_TIMEOUT if self._retry_timeout is None else self._retry_timeout
-        return await retry_request(self._connection, attempt, timeout=timeout, failure="NATS does not answer")
+        return await retry_request(self._connection, attempt, failure="NATS does not answer")
 
     async def _state(self, request: object) -> StreamState:
         return _decode_info(await self.send_request("STREAM.INFO", request)).state

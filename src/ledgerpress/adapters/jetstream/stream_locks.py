@@ -20,21 +20,12 @@ class StreamLocks:
         previous = [last for stream in streams if (last := self._last.get(stream)) is not None]
         for stream in streams:
             self._last[stream] = released
-        return StreamLock(self, streams, released, previous)
-
-    def remove(self, streams: Sequence[str], released: asyncio.Future[None]) -> None:
-        """Let the next in the queues continue."""
-        released.set_result(None)
-        for stream in streams:
-            if self._last.get(stream) is released:
-                del self._last[stream]
+        return StreamLock(self._last, streams, released, previous)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLock:
-    """A place in the queues of some streams."""
-
-    _locks: StreamLocks
+    _last: dict[str, asyncio.Future[None]]
     _streams: Sequence[str]
     _released: asyncio.Future[None]
     _previous: Sequence[asyncio.Future[None]]
@@ -57,4 +48,7 @@ class StreamLock:
             self._remove()
 
     def _remove(self) -> None:
-        self._locks.remove(self._streams, self._released)
+        self._released.set_result(None)
+        for stream in self._streams:
+            if self._last.get(stream) is self._released:
+                del self._last[stream]

@@ -39,10 +39,6 @@ _HOW: Final = (
 )
 
 
-class NoSystemAnswer(EventLogError):
-    """The system user may not ask the servers for their settings."""
-
-
 class _IncompleteReports(Exception):
     """Not every server has reported. `error` is the class to raise if that does not change."""
 
@@ -140,8 +136,6 @@ async def check_synced(url: NatsUrl) -> ServerReports:
 async def _load_reports(url: NatsUrl) -> ServerReports:
     try:
         reports = await (_reports_of_monitors(url) if url.monitors else _reports_of_system_account(url))
-    except NoSystemAnswer as error:
-        raise _IncompleteReports(str(error), LogUnusable) from error
     except (OSError, http.client.HTTPException, msgspec.MsgspecError, LogUnavailable) as error:
         raise _IncompleteReports(str(error) or type(error).__name__) from error
     if len(reports.servers) >= reports.size and not reports.missing:
@@ -211,7 +205,9 @@ async def _system_answers(
         await asyncio.sleep(_COLLECT_INTERVAL)
     if not answers or not answers[0].data:
         # An answer without data means that there is no receiver.
-        raise NoSystemAnswer("no server answers the system user: is it a user of the system account?")
+        raise _IncompleteReports(
+            "no server answers the system user: is it a user of the system account?", LogUnusable
+        )
     return [msgspec.json.decode(answer.data, type=_SystemAnswer).data for answer in answers]
 
 

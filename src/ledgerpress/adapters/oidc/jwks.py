@@ -1,14 +1,18 @@
 """An issuer's public keys (JWK set, RFC 7517): read from a file, or fetched from a URL and cached."""
 
 import asyncio
+import http.client
 import json
 import logging
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import IO, Any, Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
-from ledgerpress.adapters.oidc.http_fetch import CannotFetch, fetch
+from ledgerpress.eventlog.multi_host_url import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +23,9 @@ Keys: TypeAlias = Mapping[str | None, Key]
 
 STALE_SECONDS: Final = 86_400
 """Seconds for which the last keys are used while newer ones cannot be fetched."""
+MAX_BYTES: Final = 1_000_000
+"""The greatest size of a JWK set."""
+_CHUNK_BYTES: Final = 65_536
 _KEY_TYPES: Final = {"RSA", "EC", "OKP"}
 
 
@@ -27,8 +34,6 @@ class NoKeys(Exception):
 
 
 class KeySource(Protocol):
-    """Where keys are looked up."""
-
     async def key(self, kid: str | None) -> Key | None:
         """Return the key with that id; without an id, the only key. Raises `NoKeys`."""
         ...
@@ -45,7 +50,6 @@ class KeysInFile:
         self._read_if_changed()
 
     async def key(self, kid: str | None) -> Key | None:
-        """Return the key with that id; without an id, the only key."""
         try:
             self._read_if_changed()
         except NoKeys as error:
@@ -85,7 +89,6 @@ class KeysByUrl:
         self._fetch_task: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> Key | None:
-        """Return the key with that id; without an id, the only key. Raises `NoKeys`."""
         age = time.monotonic() - self._fetched_at
         if age < STALE_SECONDS and (key := _find(self._keys, kid)):
             if age < self._lifespan:
@@ -138,3 +141,50 @@ def _find(keys: Keys, kid: str | None) -> Key | None:
     if kid is None and len(keys) == 1:
         return next(iter(keys.values()))
     return keys.get(kid)
+
+
+class CannotFetch(Exception):
+    """The fetch failed; the message contains the reason."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Rejects redirects: another address than the configured one may belong to anybody."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
+        return None
+
+
+def checked_url(url: str) -> str:
+    """Return `url`. Raises `ValueError` unless it is https, or http to a loopback address."""
+    parts = urlsplit(url)
+    if not parts.hostname or not (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    ):
+        raise ValueError(f"{url} is not an https address; http will do on a loopback address only")
+    return url
+
+
+def fetch(url: str, timeout: float) -> bytes:
+    """Return the content at `url`, within `timeout` seconds in total. It blocks. Raises `CannotFetch`."""
+    deadline = time.monotonic() + timeout
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+    if is_loopback(urlsplit(checked_url(url)).hostname or ""):
+        handlers.append(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Accept": "application/jwk-set+json, application/json"})  # noqa: S310 - checked
+    body = bytearray()
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
+            while chunk := response.read1(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise CannotFetch(f"it is larger than {MAX_BYTES:,} bytes")
+                if time.monotonic() > deadline:
+                    raise CannotFetch(f"it took longer than {timeout:g} s")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise CannotFetch(f"status {error.code}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise CannotFetch(str(error)) from error
+    return bytes(body)

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import jwt
@@ -43,34 +44,25 @@ class _CachedToken(NamedTuple):
     verified: VerifiedClaims
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class JwtVerifier:
     """Accepts the JWTs that one issuer signed for one audience.
 
-    Valid signatures are cached under the tokens' hashes; the key and the times are checked for each request.
+    Valid signatures are cached under the tokens' hashes; the key and the times are checked for each request. `leeway` is in
+    seconds.
     """
 
-    def __init__(
-        self,
-        keys: KeySource,
-        clock: Clock,
-        *,
-        issuer: str,
-        audience: str,
-        algorithms: Sequence[str],
-        role_claim: str,
-        scope_claim: str | None = None,
-        leeway: int = 0,
-    ) -> None:
-        """`leeway` is in seconds."""
-        self._keys = keys
-        self._clock = clock
-        self._issuer = issuer
-        self._audience = audience
-        self._algorithms = tuple(algorithms)
-        self._role_claim = role_claim
-        self._scope_claim = scope_claim
-        self._leeway = leeway
-        self._cache = BoundedCache[bytes, _CachedToken](max_entries=_MAX_CACHED_TOKENS)
+    keys: KeySource
+    clock: Clock
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    role_claim: str
+    scope_claim: str | None = None
+    leeway: int = 0
+    _cache: BoundedCache[bytes, _CachedToken] = field(
+        default_factory=lambda: BoundedCache(max_entries=_MAX_CACHED_TOKENS)
+    )
 
     async def verify(self, token: str) -> VerifiedClaims:
         """Return the claims of `token`. Raises `Unauthenticated`."""
@@ -89,7 +81,7 @@ class JwtVerifier:
         except jwt.InvalidTokenError:
             raise Unauthenticated("This token is neither one of this server nor a JWT.") from None
         algorithm = header.get("alg")
-        if algorithm not in self._algorithms:
+        if algorithm not in self.algorithms:
             raise Unauthenticated("The JWT is not signed by an algorithm that is accepted here.")
         kid = header.get("kid")
         key = await self._key(kid)
@@ -100,7 +92,7 @@ class JwtVerifier:
 
     async def _key(self, kid: str | None) -> Key | None:
         try:
-            return await self._keys.key(kid)
+            return await self.keys.key(kid)
         except NoKeys as error:
             logger.warning("JWTs cannot be verified: %s", error)
             raise Unauthenticated("JWTs cannot be verified at present: try again later.") from None
@@ -114,9 +106,9 @@ class JwtVerifier:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 PyJWK(dict(key), algorithm),
-                algorithms=self._algorithms,
-                audience=self._audience,
-                issuer=self._issuer,
+                algorithms=self.algorithms,
+                audience=self.audience,
+                issuer=self.issuer,
                 options=_OPTIONS,
             )
         except jwt.InvalidAudienceError:
@@ -131,7 +123,7 @@ class JwtVerifier:
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         """Raise `Unauthenticated` unless `nbf` <= now < `exp`, within the leeway."""
-        now, leeway = self._clock.now() / _MICROSECONDS, self._leeway
+        now, leeway = self.clock.now() / _MICROSECONDS, self.leeway
         if not _number(claims, "exp") + leeway > now:
             raise Unauthenticated("The JWT has expired.")
         if "nbf" in claims and not _number(claims, "nbf") - leeway <= now:
@@ -142,13 +134,13 @@ class JwtVerifier:
         if not 0 < len(subject) <= _MAX_SUBJECT:
             raise Unauthenticated("The JWT names no subject.")
         scopes = None
-        if self._scope_claim is not None:
-            scopes = _words(_at(claims, self._scope_claim), split=True)
+        if self.scope_claim is not None:
+            scopes = _words(_at(claims, self.scope_claim), split=True)
         return VerifiedClaims(
-            issuer=self._issuer,
+            issuer=self.issuer,
             subject=subject,
             name=_line(claims.get("name")) or _line(subject) or "Somebody",
-            roles=_words(_at(claims, self._role_claim), split=False),
+            roles=_words(_at(claims, self.role_claim), split=False),
             scopes=scopes,
         )
 

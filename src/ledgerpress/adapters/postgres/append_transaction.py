@@ -9,7 +9,7 @@ import asyncpg
 from ledgerpress.adapters.postgres import connection as connections
 from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.connection import Connection
-from ledgerpress.adapters.postgres.event_rows import Row
+from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendGroup, AppendRequest
 
@@ -45,13 +45,12 @@ async def begin(connection: Connection, log: int) -> None:
 
 
 async def lock(connection: Connection, log: int) -> None:
-    """Lock the head of the log in the open transaction."""
     await connection.execute(_LOCK.format(log=int(log)))
 
 
 async def load_group(
     connection: Connection, log: int, commands: Sequence[AppendRequest], clock: Callable[[], float]
-) -> AppendGroup[Row]:
+) -> AppendGroup:
     """Return the group to which `commands` are to be admitted. Raises `ClocksDiffer`."""
     streams = list({write.stream for command in commands for write in command.writes})
     ids = [event.event_id for command in commands for write in command.writes for event in write.events]
@@ -69,7 +68,6 @@ async def load_group(
         )
     return AppendGroup(
         head,
-        event_rows.new_row,
         version_of=dict(zip(streams, versions, strict=True)).__getitem__,
         is_recorded=frozenset(recorded).__contains__,
     )

@@ -10,9 +10,9 @@ from ledgerpress.adapters.postgres import append_transaction, payload_erasure
 from ledgerpress.adapters.postgres import connection as connections
 from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.errors import log_errors
-from ledgerpress.adapters.postgres.event_rows import Row
 from ledgerpress.adapters.postgres.log_registry import LogLocation
-from ledgerpress.adapters.postgres.reconnecting_connection import ReconnectingConnection
+from ledgerpress.adapters.postgres.reconnecting_connections import ReconnectingConnection
+from ledgerpress.eventlog.envelope import Row
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogRefuses, LogUnavailable
 from ledgerpress.eventlog.group_commit import AppendRequest, AppendResult, ReportResults
 
@@ -43,7 +43,6 @@ class Appender:
 
     @property
     def reconnects(self) -> int:
-        """How often the connection was reopened."""
         return self._connection.reconnects
 
     def begin(self, commands: Sequence[AppendRequest], report: ReportResults) -> None:
@@ -111,8 +110,6 @@ class Appender:
 
 @dataclass(slots=True)
 class _GroupAppend:
-    """The append of a group of commands, with all its attempts."""
-
     _connection: ReconnectingConnection
     _log: int
     _commands: Sequence[AppendRequest]

@@ -49,41 +49,31 @@ class PostgresCopyTarget:
         return cls(connection, server, location)
 
     async def head(self) -> int:
-        """Return the position of the last copied event."""
         return await self._run(lambda connection: event_rows.read_head(connection, self._location.log))
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
         return await self._run(
-            lambda connection: event_rows.read_after(
-                connection, self._location.log, self._location.publication, after, limit
-            )
+            lambda connection: event_rows.read_after(connection, self._location, after, limit)
         )
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add all `events` in one durable transaction; none if it raises."""
         if events:
             await self._run(lambda connection: self._extend(connection, events))
 
     async def erase(self, position: int) -> None:
-        """Erase payload and salt of the event at `position`."""
         await self._run(lambda connection: payload_erasure.erase(connection, self._location.log, position))
         await payload_erasure.vacuum(self._server, position)
 
     async def save_note(self, text: str) -> None:
-        """Store `text` in place of the previous note."""
         await self._run(lambda connection: connection.execute(_SAVE_NOTE, self._location.log, text))
 
     async def load_note(self) -> str:
-        """Return the last note."""
         return str(await self._run(lambda connection: connection.fetchval(_LOAD_NOTE, self._location.log)))
 
     async def finish(self) -> None:
-        """Turn it into a log."""
         await self._run(lambda connection: connection.execute(_FINISH, self._location.log))
 
     async def aclose(self) -> None:
-        """Close the connection."""
         await close(self._connection)
 
     async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -96,9 +86,7 @@ class PostgresCopyTarget:
             await append_transaction.lock(connection, log)
             head = await event_rows.read_head(connection, log)
             check_follows(events, head, self._location.publication)
-            await append_transaction.write(
-                connection, log, head, [event_rows.copied_row(event) for event in events]
-            )
+            await append_transaction.write(connection, log, head, [event.row for event in events])
 
 
 async def _open_location(connection: Connection, server: Server, name: str, publication: str) -> LogLocation:

@@ -6,14 +6,13 @@ from typing import Final
 
 from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.appender import Appender
-from ledgerpress.adapters.postgres.connection import Connection, Server, retry_while_unavailable
+from ledgerpress.adapters.postgres.connection import Server, retry_while_unavailable
 from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
 from ledgerpress.adapters.postgres.log_registry import LogLocation, open_location
 from ledgerpress.adapters.postgres.notifications import HeadNotifications
 from ledgerpress.adapters.postgres.payload_erasure import vacuum
-from ledgerpress.adapters.postgres.read_pool import ReadPool
-from ledgerpress.adapters.postgres.reconnecting_connection import OtherLog, ReconnectingConnection
+from ledgerpress.adapters.postgres.reconnecting_connections import OtherLog, ReadPool, ReconnectingConnection
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed
 from ledgerpress.eventlog.group_commit import AppendRequest, GroupCommit
@@ -77,7 +76,6 @@ class PostgresEventLog:
         return await retry_while_unavailable(attempt)
 
     async def aclose(self) -> None:
-        """Finish accepted appends and close the connections. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
@@ -91,40 +89,28 @@ class PostgresEventLog:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Counters since the log was opened, as in `OpenedLog`."""
         reconnects = self._appender.reconnects + self._read_pool.reconnects
         return {"reconnects": reconnects, "resolved": self._appender.resolved}
 
     async def current_publication(self) -> str:
         """Return the UUID of the publication whose log has the name now, as in `OpenedLog`."""
-
-        async def read(connection: Connection) -> str:
-            location = await open_location(connection, self._server, self._location.name, None)
-            return location.publication
-
         try:
-            return await self._read_pool.run(read)
+            location = await self._read_pool.run(
+                lambda connection: open_location(connection, self._server, self._location.name, None)
+            )
+            return location.publication
         except OtherLog as other:
             if other.publication is None:
                 raise
             return other.publication
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """Record all the events of `writes`, in their order, and return the position of the last.
-
-        If the call is cancelled, they may or may not be recorded. Raises as `EventLog.append` does.
-        """
         self._check_open()
         check_writes(writes)
         return await self._commits.record(AppendRequest.of(writes))
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
-
-        Returns the position of the last recorded event, or the head if `writes` is empty. It needs the role that owns the
-        tables. `payload_erasure` documents what may remain outside the tables. Raises as `EventLog.withdraw` does, and
-        `LogUnusable` for a role without permission.
-        """
+        """As `EventLog.withdraw`; needs the role that owns the tables. `payload_erasure` documents what may remain outside of them."""
         self._check_open()
         if writes:
             check_writes(writes)
@@ -139,29 +125,21 @@ class PostgresEventLog:
         return recorded or await self.head()
 
     async def head(self) -> int:
-        """Return the position of the last recorded event, 0 for an empty log."""
         return await self._read_pool.run(
             lambda connection: event_rows.read_head(connection, self._location.log)
         )
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         return await self._read_pool.run(
-            lambda connection: event_rows.read_after(
-                connection, self._location.log, self._location.publication, after, limit
-            )
+            lambda connection: event_rows.read_after(connection, self._location, after, limit)
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`, in order."""
         return await self._read_pool.run(
-            lambda connection: event_rows.read_stream(
-                connection, self._location.log, self._location.publication, stream, after
-            )
+            lambda connection: event_rows.read_stream(connection, self._location, stream, after)
         )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
         return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:

@@ -1,16 +1,12 @@
 """Maps events to rows of the table `ledgerpress.event`, and back."""
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
-
-from msgspec.structs import astuple
+from typing import Any, Final
 
 from ledgerpress.adapters.postgres.connection import Connection
-from ledgerpress.eventlog.envelope import ATTRIBUTES, NewEvent, StoredEvent, attributes_of
+from ledgerpress.adapters.postgres.log_registry import LogLocation
+from ledgerpress.eventlog.envelope import ATTRIBUTES, Row, StoredEvent
 from ledgerpress.eventlog.log import MAX_BATCH_BYTES
-
-Row: TypeAlias = tuple[Any, ...]
-"""The columns of `_COLUMN_TYPES`, in their order."""
 
 _COLUMN_TYPES: Final = {
     "stream": "text",
@@ -33,8 +29,8 @@ _AS_TEXT: Final = ", ".join(
 )
 _ARRAYS: Final = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(_COLUMN_TYPES.values(), 3))
 
-EVENT_ID: Final = list(_COLUMN_TYPES).index("event_id")
-COMMITMENT: Final = list(_COLUMN_TYPES).index("payload_commitment")
+EVENT_ID: Final = _COLUMNS.split(", ").index("event_id")
+COMMITMENT: Final = _COLUMNS.split(", ").index("payload_commitment")
 """The indexes of these columns in a row."""
 
 INSERT: Final = f"""
@@ -63,38 +59,21 @@ SELECT {_AS_TEXT} FROM ledgerpress.event WHERE log = $1 AND stream = $2 AND stre
 
 async def read_head(connection: Connection, log: int) -> int:
     """Return the position of the last event, 0 if there is none."""
-    head: int = await connection.fetchval(SELECT_HEAD, log)
-    return head
+    return int(await connection.fetchval(SELECT_HEAD, log))
 
 
-async def read_after(
-    connection: Connection, log: int, publication: str, after: int, limit: int
-) -> list[StoredEvent]:
+async def read_after(connection: Connection, log: LogLocation, after: int, limit: int) -> list[StoredEvent]:
     """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
-    records = await connection.fetch(SELECT_AFTER, log, after, max(limit, 0), MAX_BATCH_BYTES)
-    return [StoredEvent.of_row(record, publication) for record in records]
+    records = await connection.fetch(SELECT_AFTER, log.log, after, max(limit, 0), MAX_BATCH_BYTES)
+    return [StoredEvent.of_row(record, log.publication) for record in records]
 
 
-async def read_stream(
-    connection: Connection, log: int, publication: str, stream: str, after: int
-) -> list[StoredEvent]:
+async def read_stream(connection: Connection, log: LogLocation, stream: str, after: int) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
-    records = await connection.fetch(SELECT_STREAM, log, stream, after)
-    return [StoredEvent.of_row(record, publication) for record in records]
-
-
-def new_row(event: NewEvent, commitment: bytes, _position: int, stream: str, stream_version: int) -> Row:
-    """Return the row of a new event. The database numbers it."""
-    return (stream, stream_version, *attributes_of(event), commitment, *astuple(event.payload))
-
-
-def copied_row(event: StoredEvent) -> Row:
-    """Return the row of an event of another log."""
-    header = event.header
-    commitment = bytes.fromhex(header.payload_commitment)
-    return (header.stream, header.stream_version, *attributes_of(header), commitment, *event.payload_parts)
+    records = await connection.fetch(SELECT_STREAM, log.log, stream, after)
+    return [StoredEvent.of_row(record, log.publication) for record in records]
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-    """Return the columns of some rows, at least one, for `INSERT`."""
-    return list(zip(*rows, strict=True))
+    """Return the columns of some rows, at least one, for `INSERT`, which numbers the rows itself."""
+    return list(zip(*rows, strict=True))[2:]

@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from ledgerpress.adapters.postgres.connection import Connection
 from ledgerpress.adapters.postgres.log_registry import LogLocation
-from ledgerpress.adapters.postgres.read_pool import ReadPool
+from ledgerpress.adapters.postgres.reconnecting_connections import ReadPool
 from ledgerpress.eventlog.lease_register import LeaseRecord
 
 _SELECT: Final = "SELECT revision, holder FROM ledgerpress.lease WHERE log = $1 AND name = $2"
@@ -25,22 +24,12 @@ class PostgresLeaseRegister:
         self._log = location.log
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return the content of the register, `None` if it was never written."""
-
-        async def select(connection: Connection) -> LeaseRecord | None:
-            row = await connection.fetchrow(_SELECT, self._log, name)
-            return LeaseRecord(*row) if row else None
-
-        return await self._connections.run(select)
+        row = await self._connections.run(lambda connection: connection.fetchrow(_SELECT, self._log, name))
+        return LeaseRecord(*row) if row else None
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        """Set the register if its revision is `previous`, and return its new content; else `None`."""
-
-        async def set_if_unchanged(connection: Connection) -> LeaseRecord | None:
-            if previous:
-                revision = await connection.fetchval(_UPDATE, self._log, name, holder, previous)
-            else:
-                revision = await connection.fetchval(_INSERT, self._log, name, holder)
-            return LeaseRecord(revision, holder) if revision else None
-
-        return await self._connections.run(set_if_unchanged)
+        statement, revisions = (_UPDATE, (previous,)) if previous else (_INSERT, ())
+        revision = await self._connections.run(
+            lambda connection: connection.fetchval(statement, self._log, name, holder, *revisions)
+        )
+        return LeaseRecord(revision, holder) if revision else None

@@ -1,4 +1,4 @@
-"""Copies the file of a log: `backup` of one in use, and `restore` of a backup.
+"""Copies the file of a log, which may be in use: to back it up, and to restore a backup.
 
 SQLite's backup copies page by page. By default it restarts whenever another process writes, and so never ends under constant
 writing. Here the source stays inside one read transaction, a consistent snapshot: writers continue meanwhile, and only the
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ledgerpress.adapters.sqlite_log.event_rows import read_head
+from ledgerpress.adapters.sqlite_log.event_table import read_head
 from ledgerpress.adapters.sqlite_log.log_file import check_format, is_log
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.atomic_file import SIDE_FILES, check_free, give_name, sync, unfinished
@@ -30,22 +30,13 @@ STEP_PAGES: Final = 256
 """Pages copied between two reports of progress."""
 
 
-async def backup(source: Path, target: Path, *, progress: Progress | None = None) -> int:
+async def copy_log_file(source: Path, target: Path, *, progress: Progress | None = None) -> int:
     """Copy the log at `source`, which may be in use, to the new file `target`; return the position it reaches.
 
     Every event acknowledged before the call is in the copy. Raises `LogUnusable` if `source` is not a log or is damaged, if
-    `target` exists, or if it cannot be written; no file is left behind then.
+    there is a log at `target` already, or a part of one, or if it cannot be written; no file is left behind then.
     """
     return await _in_thread(partial(_copy, source, target), progress)
-
-
-async def restore(backup: Path, data_log: Path, *, progress: Progress | None = None) -> int:
-    """Create the log `data_log` from a backup, and return its head.
-
-    Raises `LogUnusable` if `backup` is not a log or is damaged, if there is a log already, or a part of one, or if it cannot
-    be written; no file is left behind then.
-    """
-    return await _in_thread(partial(_copy, backup, data_log), progress)
 
 
 class _Cancelled(Exception):
@@ -146,10 +137,9 @@ def _check(copy: Path, source: Path) -> int:
         findings = [finding for (finding,) in db.execute("PRAGMA integrity_check(3)")]
         if findings != ["ok"]:
             raise LogUnusable(f"{source} is damaged: {'; '.join(findings)}")
-        head: int
         events, first, head = db.execute(
             "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM event"
         ).fetchone()
     if first != 1 or events != head:
         raise LogUnusable(f"{source} has a gap: {events} events from position {first} to {head}")
-    return head
+    return int(head)

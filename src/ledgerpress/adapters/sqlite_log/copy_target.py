@@ -4,13 +4,13 @@ So nothing else can be created at the path meanwhile, such as an empty log by a 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_rows
+from ledgerpress.adapters.sqlite_log import event_table
 from ledgerpress.adapters.sqlite_log.log_file import (
     APPLICATION_ID,
     UNFINISHED_ID,
@@ -61,29 +61,23 @@ class SqliteCopyTarget:
         return cls(db, path, publication)
 
     async def head(self) -> int:
-        """Return the position of the last copied event."""
-        return await self._run(event_rows.read_head)
+        return await self._run(event_table.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
         return await self._run(
-            partial(event_rows.read_batch, publication=self._publication, after=after, limit=limit)
+            partial(event_table.read_batch, publication=self._publication, after=after, limit=limit)
         )
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
-        """Add all `events` in one durable transaction; none if it raises."""
         await self._run(partial(_extend, events=events, publication=self._publication))
 
     async def erase(self, position: int) -> None:
-        """Erase payload and salt of the event at `position`."""
         await self._run(partial(withdraw, position=position, command=None))
 
     async def save_note(self, text: str) -> None:
-        """Store `text` in place of the previous note."""
         await self._run(partial(_save_note, text=text))
 
     async def load_note(self) -> str:
-        """Return the last note."""
         return await self._run(_load_note)
 
     async def finish(self) -> None:
@@ -91,7 +85,6 @@ class SqliteCopyTarget:
         await self._run(_finish)
 
     async def aclose(self) -> None:
-        """Close the file."""
         await self._db.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -129,10 +122,10 @@ def _prepare(db: sqlite3.Connection, path: Path, publication: str) -> None:
 
 def _extend(db: sqlite3.Connection, *, events: Sequence[StoredEvent], publication: str) -> None:
     with transaction(db):
-        check_follows(events, event_rows.read_head(db), publication)
+        check_follows(events, event_table.read_head(db), publication)
         for event in events:
             try:
-                db.execute(event_rows.INSERT, event_rows.copied_row(event))
+                db.execute(event_table.INSERT, event.row)
             except (sqlite3.IntegrityError, OverflowError, ValueError) as error:
                 raise EventLogError(f"position {event.position}: {error}") from error
 
@@ -154,15 +147,3 @@ def _finish(db: sqlite3.Connection) -> None:
         db.execute("DROP TABLE note")
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute("PRAGMA journal_mode = WAL")
-
-
-async def write_copy(path: Path, publication: str, batches: Iterable[Sequence[StoredEvent]]) -> int:
-    """Create a log at `path` from the events of `batches`, in their order, and return its head."""
-    target = await SqliteCopyTarget.open(path, publication)
-    try:
-        for batch in batches:
-            await target.extend(batch)
-        await target.finish()
-        return await target.head()
-    finally:
-        await target.aclose()

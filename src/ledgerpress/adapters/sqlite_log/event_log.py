@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_rows
-from ledgerpress.adapters.sqlite_log.append_transaction import GroupAppender
+from ledgerpress.adapters.sqlite_log import event_table
+from ledgerpress.adapters.sqlite_log.event_table import GroupAppender
 from ledgerpress.adapters.sqlite_log.lease_register import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
@@ -64,7 +64,6 @@ class SqliteEventLog:
         return cls(path, writer, reader, publication)
 
     async def aclose(self) -> None:
-        """Finish accepted appends and close the file. Every later call raises `LogClosed`."""
         if self._closed:
             return
         self._closed = True
@@ -84,21 +83,11 @@ class SqliteEventLog:
         return await self._read(lambda db: str(db.execute("SELECT publication FROM log_meta").fetchone()[0]))
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """Record all the events of `writes`, in their order, and return the position of the last.
-
-        If the call is cancelled, they may or may not be recorded. Raises `WrongExpectedVersion`, `DuplicateEvent`,
-        `InvalidEnvelope`, `PayloadTooLarge`, or `EventLogError` if the disk is full or fails; nothing is recorded then.
-        """
         self._check_open()
         check_writes(writes)
         return await self._commits.record(AppendRequest.of(writes))
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
-
-        Returns the position of the last recorded event, or the head if `writes` is empty. Raises as `EventLog.withdraw`
-        does.
-        """
         self._check_open()
         if writes:
             check_writes(writes)
@@ -113,23 +102,19 @@ class SqliteEventLog:
         return recorded
 
     async def head(self) -> int:
-        """Return the position of the last recorded event, 0 for an empty log."""
-        return await self._read(event_rows.read_head)
+        return await self._read(event_table.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events, in order, with positions greater than `after`; fewer if they are large."""
         return await self._read(
-            partial(event_rows.read_batch, publication=self.publication, after=after, limit=limit)
+            partial(event_table.read_batch, publication=self.publication, after=after, limit=limit)
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        """Return the events of a stream with versions greater than `after`, in order."""
         return await self._read(
-            partial(event_rows.read_stream, publication=self.publication, stream=stream, after=after)
+            partial(event_table.read_stream, publication=self.publication, stream=stream, after=after)
         )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait until the head is beyond `position`; return whether it is. `timeout` is in seconds."""
         return await self._head_notifier.wait_beyond(position, timeout)
 
     def _check_open(self) -> None:
@@ -137,7 +122,8 @@ class SqliteEventLog:
             raise LogClosed("the log was closed")
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self._check_open()
+        if self._closed:
+            raise LogClosed("the log was closed")
         try:
             return await self._reader.run(work)
         except sqlite3.Error as error:

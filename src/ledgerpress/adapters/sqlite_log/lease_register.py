@@ -23,11 +23,9 @@ class SqliteLeaseRegister:
         self._writer = writer
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return the content of the register, `None` if it was never written."""
         return await self._run(partial(_read, name=name))
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        """Set the register if its revision is `previous`, and return its new content; else `None`."""
         return await self._run(partial(_write, name=name, holder=holder, previous=previous))
 
     async def _run(self, work: Callable[[sqlite3.Connection], LeaseRecord | None]) -> LeaseRecord | None:

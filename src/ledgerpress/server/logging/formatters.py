@@ -29,8 +29,6 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats each record as a line of JSON."""
-
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, without the end of line."""
         line: dict[str, Any] = {
@@ -62,7 +60,6 @@ class TextFormatter(logging.Formatter):
     """Formats each record as a plain line; an exception follows, line by line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record, without the end of line."""
         text = _escaped(_cleaned(_message(record), MAX_MESSAGE_LENGTH))
         line = f"{record.levelname.lower()}: {record.name}: {text}"
         if (error_id := getattr(record, "error_id", None)) is not None:
@@ -73,7 +70,6 @@ class TextFormatter(logging.Formatter):
         return line
 
     def access(self, seconds: float, message: str, fields: dict[str, Any]) -> str:
-        """Return the line of a request, without the end of line. `seconds` is the time since 1970, UTC."""
         words = (message, f"{fields['ms']} ms", fields.get("operation"), fields.get("operation_name"))
         return _escaped(_without_credentials(" ".join(str(word) for word in words if word)))
 

@@ -65,7 +65,6 @@ class BufferedHandler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write the buffer."""
         with self.lock or nullcontext():
             timer, self._timer = self._timer, None
             lines, self._buffer = self._buffer, []

@@ -82,7 +82,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.limits.head_seconds, self._check_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
         self._finish()
         self.limits.lingering.discard(self)
         super().connection_lost(exc)
@@ -112,14 +111,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self.loop.call_later(BODY_GRACE, self._check_body, cycle)
 
     def on_headers_complete(self) -> None:
-        """Begin a request."""
         self._idle_bytes = 0
         self._head_since = None
         super().on_headers_complete()
         self._current = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Handle a piece of a body."""
         self._idle_bytes = 0
         super().on_body(body)
 

@@ -36,11 +36,6 @@ class Setting:
         section = "" if self.section in UNPREFIXED else f"{self.section}_"
         return f"{PREFIX}{section}{self.field}".upper()
 
-    @property
-    def allowed(self) -> str:
-        """The allowed values, in words."""
-        return allowed(self.info)
-
 
 def declared() -> dict[str, Setting]:
     """Return all settings by their names, in the order of the sections."""
@@ -52,16 +47,10 @@ def _of(section: str, type_: type[msgspec.Struct]) -> Iterator[Setting]:
     info = inspect.type_info(type_)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - for the type checker
     for field in info.fields:
-        schema = field.type.extra_json_schema or {} if isinstance(field.type, inspect.Metadata) else {}
-        extra = field.type.extra or {} if isinstance(field.type, inspect.Metadata) else {}
-        description = schema.get("description", "")
-        yield Setting(
-            section, field.name, types[field.name], _bare(field.type), description, bool(extra.get("secret"))
-        )
-
-
-def _bare(info: inspect.Type) -> inspect.Type:
-    return info.type if isinstance(info, inspect.Metadata) else info
+        declared = field.type if isinstance(field.type, inspect.Metadata) else inspect.Metadata(field.type)
+        description = (declared.extra_json_schema or {}).get("description", "")
+        is_secret = bool((declared.extra or {}).get("secret"))
+        yield Setting(section, field.name, types[field.name], declared.type, description, is_secret)
 
 
 def allowed(info: inspect.Type) -> str:

@@ -220,8 +220,8 @@ def _profile(value: _Value | None, mistakes: list[str]) -> Profile:
 def _mistake(setting: Setting, value: _Value, error: Exception) -> str:
     """Return what is wrong with a value, without the value or the error if it is secret."""
     if setting.is_secret:
-        return f"{setting.name} from {value.source} cannot be used: it is {setting.allowed}"
-    return f"{setting.name} from {value.source} is {_shown(value.value)}: it is {setting.allowed} ({error})"
+        return f"{setting.name} from {value.source} cannot be used: it is {allowed(setting.info)}"
+    return f"{setting.name} from {value.source} is {_shown(value.value)}: it is {allowed(setting.info)} ({error})"
 
 
 def _shown(value: object) -> str:

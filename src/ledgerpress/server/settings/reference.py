@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PROFILE_VARIABLE
-from ledgerpress.server.settings.introspection import Setting, declared
+from ledgerpress.server.settings.introspection import Setting, allowed, declared
 from ledgerpress.server.settings.sections import Profile, defaults, sections
 
 _HEAD: Final = f"""# Settings
@@ -60,12 +60,11 @@ def _rows(settings: Iterable[Setting]) -> Iterable[str]:
             f"`{shown(getattr(defaults(section, profile), setting.field))}`"
             for profile in (Profile.PRODUCTION, Profile.DEVELOPMENT)
         )
-        cells = (f"`{setting.field}`", f"`{setting.variable}`", setting.description, setting.allowed)
+        cells = (f"`{setting.field}`", f"`{setting.variable}`", setting.description, allowed(setting.info))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (*cells, production, development)) + " |"
 
 
 def shown(value: object) -> str:
-    """Return a value in words."""
     match value:
         case None | "" | () | []:
             return "nothing"

@@ -41,3 +41,7 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
     service_name: Annotated[str, Meta(min_length=1, description="What the service is called in traces.")] = (
         "ledgerpress"
     )
+
+
+class TracingUnavailable(Exception):
+    """Traces cannot be recorded as the settings require. The message says what to do."""

@@ -20,8 +20,7 @@ from starlette.types import Scope
 
 from ledgerpress import __version__
 from ledgerpress.graphql.request_telemetry import RequestContext
-from ledgerpress.server.tracing import TracingUnavailable
-from ledgerpress.server.tracing.settings import TracingSettings
+from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds that a process waits at its end until the last spans are sent."""
@@ -30,8 +29,6 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
-    """Records spans and exports them."""
-
     def __init__(self, settings: TracingSettings) -> None:
         ratio = TraceIdRatioBased(settings.sample_ratio)
         resource = Resource.create({"service.name": settings.service_name, "service.version": __version__})
@@ -91,18 +88,14 @@ class RequestSpans:
 
 
 class RequestSpan:
-    """The span of a request."""
-
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
     @property
     def trace_id(self) -> str:
-        """The trace that it belongs to."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
     def answered(self, exchange: RequestContext, kind: str, status: int) -> None:
-        """Record the result of the request."""
         self._span.set_attribute("ledgerpress.request.id", exchange.id)
         self._span.set_attribute("ledgerpress.request.kind", kind)
         self._span.set_attribute("http.response.status_code", status)

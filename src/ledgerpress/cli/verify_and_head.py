@@ -1,29 +1,28 @@
-"""`ledgerpress verify`: verify the log, and compare the views with rebuilt ones."""
+"""`ledgerpress head` and `verify`: read the head of the log; verify the log, and compare the views with rebuilt ones."""
 
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from ledgerpress.cli.shared_options_and_errors import (
-    DEFAULT_DATA,
-    DEFAULT_LOG,
-    MISUSED,
-    REFUSED,
-    DataOption,
-    JsonOption,
-    LogOption,
-    err,
-    fail,
-    out,
-    progress,
-    run,
-)
+from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
+from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, print_json, progress, rfc3339, run
 from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.operator.log_verifier import LogVerification
-from ledgerpress.operator.verify import verify_log, verify_views
+from ledgerpress.operator.verify import read_head, verify_log, verify_views
 from ledgerpress.views.files.verification import ViewsVerification
+
+
+def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
+    """Print the size of the log and the root of the Merkle tree over it. Keep the JSON for `verify --head`."""
+    tree_head = run(read_head(data, log))
+    if json:
+        print_json(tree_head)
+        return
+    out.print(f"publication    {tree_head.publication}")
+    out.print(f"size           {tree_head.size:,} events")
+    out.print(f"root           {tree_head.root}")
+    out.print(f"recorded time  {rfc3339(tree_head.recorded_time) or '(nothing is recorded)'}")
 
 
 def verify(
@@ -45,7 +44,7 @@ def verify(
             views = run(verify_views(data, log=log, progress=report))
     wrong = _wrong(checked, views)
     if json:
-        out.print(msgspec.json.encode(_as_data(checked, views, wrong, saved)).decode())
+        print_json(_as_data(checked, views, wrong, saved))
     elif wrong is None:
         out.print(_summary(checked, views, saved))
     if wrong is not None:
@@ -64,9 +63,8 @@ def _read(file: Path) -> TreeHead:
 
 
 def _wrong(checked: LogVerification, views: ViewsVerification | None) -> str | None:
-    if (finding := checked.finding) is not None:
-        where = "" if finding.position is None else f"position {finding.position}: "
-        return where + finding.what.removeprefix(where)
+    if checked.finding is not None:
+        return str(checked.finding)
     if views is not None and views.failure is not None:
         return views.failure
     if views is not None and views.differing:

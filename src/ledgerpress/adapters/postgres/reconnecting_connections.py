@@ -1,9 +1,18 @@
-"""One persistent connection, reopened when it is lost."""
+"""Connections to an opened log, which are opened again when they are lost: a single one, and a pool of them for reads."""
 
-from ledgerpress.adapters.postgres.connection import Connection, Server, close
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from ledgerpress.adapters.postgres.connection import Connection, Server, close, retry_while_unavailable
 from ledgerpress.adapters.postgres.errors import log_errors
 from ledgerpress.adapters.postgres.log_registry import LogLocation, find_log
-from ledgerpress.eventlog.errors import LogRefuses, LogUnusable
+from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogRefuses, LogUnusable
+
+T = TypeVar("T")
+
+MAX_CONNECTIONS: Final = 4
 
 
 class OtherLog(LogUnusable):
@@ -51,7 +60,6 @@ class ReconnectingConnection:
             self._connection = None
 
     async def close(self) -> None:
-        """Close the connection."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await close(connection)
@@ -64,3 +72,51 @@ class ReconnectingConnection:
                 location.publication if location and location.complete else None,
                 f"the log {self._location.name!r} at {self.server.shown} is not the one that was opened: restart",
             )
+
+
+class ReadPool:
+    """Runs reads on the next free connection, and repeats them if the server was unavailable."""
+
+    def __init__(self, server: Server, location: LogLocation) -> None:
+        self._connections = [ReconnectingConnection(server, location) for _ in range(MAX_CONNECTIONS)]
+        self._idle = list(self._connections)
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._closed = False
+
+    @property
+    def reconnects(self) -> int:
+        return sum(connection.reconnects for connection in self._connections)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the result of `work` with a connection. Raises `LogUnavailable`, `EventLogError` or `LogClosed`."""
+        return await retry_while_unavailable(partial(self._attempt, work))
+
+    async def close(self) -> None:
+        """Wait for pending reads, and close the connections."""
+        self._closed = True
+        for _ in self._connections:
+            await self._free.acquire()
+        for connection in self._connections:
+            await connection.close()
+        for _ in self._connections:
+            self._free.release()
+
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._free:
+            if self._closed:
+                raise LogClosed("the log was closed")
+            # The one used last, so that the others are only opened when needed.
+            pooled = self._idle.pop()
+            try:
+                with log_errors(pooled.server.shown):
+                    connection = await pooled.get()
+                    try:
+                        return await work(connection)
+                    except EventLogError:
+                        raise
+                    except Exception:
+                        pooled.drop()
+                        raise
+            finally:
+                # asyncpg cancels an abandoned statement on the server, and waits for that before the next one.
+                self._idle.append(pooled)

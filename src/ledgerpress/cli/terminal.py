@@ -1,17 +1,17 @@
-"""The terminal: options that commands share, progress bars, and how errors end the program.
+"""The terminal: what is printed, progress bars, and how errors end the program.
 
 Exit codes: 0 done; 1 refused or failed; 2 called wrongly, or a file that cannot be read; 3 the data directory or
 standard output cannot be used, or the log cannot be reached; 4 a log was copied, and has gone on since.
 """
 
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 import typer
 import uvloop
 from rich.console import Console
@@ -20,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.errors import AppendUnresolved, EventLogError, LogUnavailable, LogUnusable
 from ledgerpress.operator import TaskFailed
-from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.settings import InvalidSettings
 
 T = TypeVar("T")
@@ -30,56 +29,8 @@ MISUSED: Final = 2
 UNUSABLE: Final = 3
 INCOMPLETE: Final = 4
 
-MAX_POSITION: Final = 2**53 - 1
-"""The greatest number that a position may be."""
-
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-
-def _configured_data(context: typer.Context, value: Path) -> Path:
-    """Return the directory in the settings if the command line names none."""
-    from ledgerpress.server.settings.loading import data_directory  # noqa: PLC0415 - imports every section
-
-    with clear_errors():
-        return data_directory(os.environ) if _is_default(context, "data") else value
-
-
-def _configured_log(context: typer.Context, value: str) -> str:
-    """Return the URL in the settings if the command line names none. An invalid URL ends the program."""
-    from ledgerpress.server.settings.loading import log_url  # noqa: PLC0415 - imports every section
-
-    if context.resilient_parsing:
-        return value
-    with clear_errors():
-        return log_url(os.environ, None if _is_default(context, "log") else value)
-
-
-def _is_default(context: typer.Context, option: str) -> bool:
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "DEFAULT" and not context.resilient_parsing
-
-
-DataOption = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        callback=_configured_data,
-        help="The directory that holds the store (server.data, LEDGERPRESS_DATA).",
-    ),
-]
-LogOption = Annotated[
-    str,
-    typer.Option(
-        "--log",
-        metavar="URL",
-        callback=_configured_log,
-        help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log, LEDGERPRESS_LOG).",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-DEFAULT_DATA: Final = Path("ledgerpress-data")
-DEFAULT_LOG: Final = LOCAL
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -95,14 +46,9 @@ def clear_errors() -> Iterator[None]:
         yield
     except InvalidSettings as error:
         fail("; ".join(error.mistakes), MISUSED)
-    except AppendUnresolved as error:
-        fail(str(error), REFUSED)
-    except (LogUnusable, LogUnavailable) as error:
-        fail(str(error), UNUSABLE)
-    except Rejection as rejection:
-        fail(rejection.message, REFUSED)
-    except (EventLogError, TaskFailed, sqlite3.Error) as error:
-        fail(str(error), REFUSED)
+    except (Rejection, EventLogError, TaskFailed, sqlite3.Error) as error:
+        unusable = isinstance(error, LogUnusable | LogUnavailable) and not isinstance(error, AppendUnresolved)
+        fail(str(error), UNUSABLE if unusable else REFUSED)
     except BrokenPipeError:
         # The reader of the output closed it; typer ends the program silently.
         raise
@@ -118,6 +64,18 @@ def this_program() -> list[str]:
     return sys.orig_argv[: len(sys.orig_argv) - arguments]
 
 
+def print_json(value: object) -> None:
+    out.print(msgspec.json.encode(value).decode())
+
+
+def rfc3339(microseconds: int | None) -> str | None:
+    """Return a time in microseconds since 1970, UTC, in the format of RFC 3339; `None` for none."""
+    if microseconds is None:
+        return None
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def fail(message: str, code: int) -> NoReturn:
     """Print an error and end the program."""
     print_error(message)
@@ -125,7 +83,6 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def print_error(message: str) -> None:
-    """Print an error."""
     err.print(f"ledgerpress: {message}", style="red")
 
 

@@ -1,0 +1,71 @@
+"""Options and arguments that several commands have."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ledgerpress.cli.terminal import clear_errors
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.settings import FILE, FILE_VARIABLE
+
+MAX_POSITION: Final = 2**53 - 1
+"""The greatest number that a position may be."""
+DEFAULT_DATA: Final = Path("ledgerpress-data")
+DEFAULT_LOG: Final = LOCAL
+
+
+def _configured_data(context: typer.Context, value: Path) -> Path:
+    """Return the directory in the settings if the command line names none."""
+    from ledgerpress.server.settings.loading import data_directory  # noqa: PLC0415 - imports every section
+
+    with clear_errors():
+        return data_directory(os.environ) if _is_default(context, "data") else value
+
+
+def _configured_log(context: typer.Context, value: str) -> str:
+    """Return the URL in the settings if the command line names none. An invalid URL ends the program."""
+    from ledgerpress.server.settings.loading import log_url  # noqa: PLC0415 - imports every section
+
+    if context.resilient_parsing:
+        return value
+    with clear_errors():
+        return log_url(os.environ, None if _is_default(context, "log") else value)
+
+
+def _is_default(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "DEFAULT" and not context.resilient_parsing
+
+
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        callback=_configured_data,
+        help="The directory that holds the store (server.data, LEDGERPRESS_DATA).",
+    ),
+]
+LogOption = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        metavar="URL",
+        callback=_configured_log,
+        help="Where the log is: sqlite:, or the URL of a log in PostgreSQL or NATS JetStream (server.log, LEDGERPRESS_LOG).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="development or production.", show_default="development"),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help=f"The file with the settings (or {FILE_VARIABLE}).",
+        show_default=f"{FILE}, if it is there",
+    ),
+]
