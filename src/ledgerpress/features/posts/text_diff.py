@@ -72,19 +72,12 @@ def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
     )
-    gap: Replaced | None = None
     compare = Indel.opcodes if len(old) * len(new) <= _SMALL else Levenshtein.opcodes
-    for step in compare(old, new):
-        if step.tag == "equal":
-            continue
-        if gap and (gap.high_before, gap.high_after) == (step.src_start, step.dest_start):
-            gap = gap._replace(high_before=step.src_end, high_after=step.dest_end)
-        else:
-            if gap:
-                yield gap
-            gap = Replaced(step.src_start, step.src_end, step.dest_start, step.dest_end)
-    if gap:
-        yield gap
+    at_before = at_after = 0
+    for block in compare(old, new).as_matching_blocks():
+        if (at_before, at_after) != (block.a, block.b):
+            yield Replaced(at_before, block.a, at_after, block.b)
+        at_before, at_after = block.a + block.size, block.b + block.size
 
 
 def _spans(
