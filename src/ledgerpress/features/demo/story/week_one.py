@@ -3,54 +3,55 @@
 from typing import Final
 
 from ledgerpress.features.demo.story_steps import (
-    OPERATOR_STEPS,
     Step,
     actor,
     archive,
     author,
+    bram,
     category,
     edit,
     file_under,
+    hester,
     name_site,
+    nell,
+    operator,
+    piet,
     publish,
-    step,
     take_out_of,
     write,
+    yusra,
 )
 
 STEPS: Final[tuple[Step, ...]] = (
-    step(0, "00:01", OPERATOR_STEPS, name_site("The Pellwick Tidings")),
-    step(0, "00:02", OPERATOR_STEPS, actor("hester", "Hester Quillan"), "editor"),
-    step(0, "00:03", OPERATOR_STEPS, actor("bram", "Bram Odding"), "news desk"),
-    step(0, "00:04", OPERATOR_STEPS, actor("yusra", "Yusra Feldmar"), "archive and fact checks"),
-    step(0, "00:05", OPERATOR_STEPS, actor("piet", "Piet Lorrimer"), "copy desk"),
-    step(0, "00:06", OPERATOR_STEPS, actor("nell", "Nell Gannick"), "trainee"),
-    step(0, "00:20", "hester", author("tobias", "Tobias Quern")),
-    step(0, "00:21", "hester", author("isbel", "Isbel Tarrow")),
-    step(0, "00:22", "hester", author("corin", "Corin Vasey")),
-    step(0, "00:23", "hester", author("odile", "Odile Marchbank")),
-    step(0, "00:24", "hester", author("wenna", "Wenna Lisk")),
-    step(0, "00:40", "hester", category("news", "News")),
-    step(0, "00:41", "hester", category("harbour", "Harbour", "What floats, and what it floats past.")),
-    step(0, "00:42", "hester", category("arts", "Arts")),
-    step(0, "00:43", "hester", category("food", "Food")),
-    step(0, "00:44", "hester", category("people", "People")),
-    step(0, "00:45", "hester", category("weather", "Weather")),
-    step(0, "00:46", "hester", category("puzzles", "Puzzles", "A crossing of words, once there is one.")),
-    step(
-        0, "01:10", "hester", write("welcome", "A Word Befor the First Tide", by=("tobias",), into=("news",))
-    ),
-    step(0, "01:12", "hester", publish("welcome")),
-    step(0, "01:31", "piet", edit("welcome", title="A Word Before the First Tide"), "typo in the headline"),
-    step(0, "01:33", "piet", edit("welcome", slug="a-word-before-the-first-tide"), "and in the address"),
-    step(0, "01:34", "piet", publish("welcome")),
-    step(0, "02:00", "bram", category("ferries", "Ferries", under="harbour")),
-    step(0, "02:30", "nell", write("ferry", "Winter Ferry Timetable", by=("corin",), into=("ferries",))),
-    step(0, "03:10", "nell", edit("ferry", version=2), "what the skipper said on the telephone"),
-    step(
+    operator(0, "00:01", name_site("The Pellwick Tidings")),
+    operator(0, "00:02", actor("hester", "Hester Quillan"), "editor"),
+    operator(0, "00:03", actor("bram", "Bram Odding"), "news desk"),
+    operator(0, "00:04", actor("yusra", "Yusra Feldmar"), "archive and fact checks"),
+    operator(0, "00:05", actor("piet", "Piet Lorrimer"), "copy desk"),
+    operator(0, "00:06", actor("nell", "Nell Gannick"), "trainee"),
+    hester(0, "00:20", author("tobias", "Tobias Quern")),
+    hester(0, "00:21", author("isbel", "Isbel Tarrow")),
+    hester(0, "00:22", author("corin", "Corin Vasey")),
+    hester(0, "00:23", author("odile", "Odile Marchbank")),
+    hester(0, "00:24", author("wenna", "Wenna Lisk")),
+    hester(0, "00:40", category("news", "News")),
+    hester(0, "00:41", category("harbour", "Harbour", "What floats, and what it floats past.")),
+    hester(0, "00:42", category("arts", "Arts")),
+    hester(0, "00:43", category("food", "Food")),
+    hester(0, "00:44", category("people", "People")),
+    hester(0, "00:45", category("weather", "Weather")),
+    hester(0, "00:46", category("puzzles", "Puzzles", "A crossing of words, once there is one.")),
+    hester(0, "01:10", write("welcome", "A Word Befor the First Tide", by=("tobias",), into=("news",))),
+    hester(0, "01:12", publish("welcome")),
+    piet(0, "01:31", edit("welcome", title="A Word Before the First Tide"), "typo in the headline"),
+    piet(0, "01:33", edit("welcome", slug="a-word-before-the-first-tide"), "and in the address"),
+    piet(0, "01:34", publish("welcome")),
+    bram(0, "02:00", category("ferries", "Ferries", under="harbour")),
+    nell(0, "02:30", write("ferry", "Winter Ferry Timetable", by=("corin",), into=("ferries",))),
+    nell(0, "03:10", edit("ferry", version=2), "what the skipper said on the telephone"),
+    bram(
         0,
         "03:40",
-        "bram",
         edit(
             "ferry",
             title="The Marigold Keeps Her Winter Hours",
@@ -59,39 +60,31 @@ STEPS: Final[tuple[Step, ...]] = (
         ),
         "a headline with a boat in it",
     ),
-    step(0, "04:00", "bram", publish("ferry")),
-    step(
+    bram(0, "04:00", publish("ferry")),
+    yusra(
         0,
         "20:00",
-        "yusra",
         write("regatta", "The Regatta of the Borrowed Boats", by=("tobias",), into=("harbour",)),
         "from bound volume 61 of the old paper",
     ),
-    step(
-        0, "20:25", "yusra", edit("regatta", teaser="Nine crews, four boats, and one cup of tea."), "teaser"
-    ),
-    step(0, "20:30", "yusra", publish("regatta", days_before=163), "dated as it was printed"),
-    step(
+    yusra(0, "20:25", edit("regatta", teaser="Nine crews, four boats, and one cup of tea."), "teaser"),
+    yusra(0, "20:30", publish("regatta", days_before=163), "dated as it was printed"),
+    bram(
         1,
         "01:00",
-        "bram",
         write("lamp", "Light on Gannet Head to Be Switched Off", by=("isbel",), into=("harbour", "news")),
     ),
-    step(
+    bram(
         1,
         "03:00",
-        "bram",
         edit("lamp", version=2, title="Leading Light to Go Dark for Ten Nights"),
         "the foundry has called back",
     ),
-    step(1, "06:15", "yusra", edit("lamp", version=3), "second source: the engineer, in her own words"),
-    step(
-        1, "22:00", "nell", edit("lamp", version=4), "what the boats will steer by, from the harbour office"
-    ),
-    step(
+    yusra(1, "06:15", edit("lamp", version=3), "second source: the engineer, in her own words"),
+    nell(1, "22:00", edit("lamp", version=4), "what the boats will steer by, from the harbour office"),
+    piet(
         2,
         "00:20",
-        "piet",
         edit(
             "lamp",
             slug="leading-light-dark-for-ten-nights",
@@ -99,42 +92,36 @@ STEPS: Final[tuple[Step, ...]] = (
         ),
         "teaser, and an address that says what the headline says",
     ),
-    step(2, "00:30", "hester", publish("lamp")),
-    step(
-        2, "03:00", "bram", write("clock", "Custom House Clock to Be Mended?", by=("corin",), into=("news",))
-    ),
-    step(2, "12:05", "yusra", edit("ferry", version=3), "fact check: the timetable at the kiosk says 16:25"),
-    step(
+    hester(2, "00:30", publish("lamp")),
+    bram(2, "03:00", write("clock", "Custom House Clock to Be Mended?", by=("corin",), into=("news",))),
+    yusra(2, "12:05", edit("ferry", version=3), "fact check: the timetable at the kiosk says 16:25"),
+    hester(
         2,
         "12:10",
-        "hester",
         publish(
             "ferry",
             correction="The last boat leaves Pellwick at 16:25 and Skarra at 17:40. We had put both an hour later.",
         ),
         "three readers and a cello were left on the quay",
     ),
-    step(2, "21:00", "bram", edit("clock", version=2), "from the council's minutes"),
-    step(3, "04:10", "bram", edit("clock", version=3), "Corin has been up the tower with the key"),
-    step(3, "09:55", "bram", edit("lamp", version=5), "the foundry asks for one more night"),
-    step(
+    bram(2, "21:00", edit("clock", version=2), "from the council's minutes"),
+    bram(3, "04:10", edit("clock", version=3), "Corin has been up the tower with the key"),
+    bram(3, "09:55", edit("lamp", version=5), "the foundry asks for one more night"),
+    piet(
         3,
         "10:00",
-        "piet",
         edit("lamp", title="Leading Light to Go Dark for Eleven Nights", slug="leading-light-goes-dark"),
         "headline follows; no number in the address this time",
     ),
-    step(
+    hester(
         3,
         "10:05",
-        "hester",
         publish("lamp", correction="The light will be out for eleven nights. We had first written ten."),
     ),
-    step(3, "23:00", "yusra", edit("clock", version=4), "fact check: the harbour registers, one floor down"),
-    step(
+    yusra(3, "23:00", edit("clock", version=4), "fact check: the harbour registers, one floor down"),
+    piet(
         4,
         "02:00",
-        "piet",
         edit(
             "clock",
             title="Four Minutes Slow, and Nobody Wants It Mended",
@@ -143,53 +130,48 @@ STEPS: Final[tuple[Step, ...]] = (
         ),
         "a headline that does not ask",
     ),
-    step(4, "02:15", "hester", publish("clock")),
-    step(4, "02:20", "hester", file_under("clock", "people"), "it is about the man with the key"),
-    step(
+    hester(4, "02:15", publish("clock")),
+    hester(4, "02:20", file_under("clock", "people"), "it is about the man with the key"),
+    nell(
         4,
         "10:00",
-        "nell",
         write("gale", "Gale Expected Tonight", by=("isbel",), into=("weather", "news"), publish=True),
     ),
-    step(4, "12:00", "nell", edit("gale", version=2, publish=True), "what to tie down"),
-    step(
+    nell(4, "12:00", edit("gale", version=2, publish=True), "what to tie down"),
+    nell(
         4,
         "18:05",
-        "nell",
         edit("gale", version=3, title="Gale Comes Early; Last Boat Stays on Skarra", publish=True),
         "the school has called: there is soup",
     ),
-    step(
+    bram(
         5,
         "07:30",
-        "bram",
         edit("gale", version=4, title="Gale Blows Itself Out: One Chimney, No Hurts", publish=True),
         "the morning after",
     ),
-    step(
+    bram(
         5,
         "09:00",
-        "bram",
         write("bread", "Dulse Bread, From the Bricks Above the Oven", by=("wenna",), into=("food",)),
     ),
-    step(5, "11:00", "piet", edit("bread", teaser="A loaf with the red weed of the mole in it."), "teaser"),
-    step(5, "11:05", "bram", publish("bread")),
-    step(5, "14:30", "yusra", edit("bread", version=2), "320 degrees? Checked with the bakery: 230"),
-    step(
+    piet(5, "11:00", edit("bread", teaser="A loaf with the red weed of the mole in it."), "teaser"),
+    bram(5, "11:05", publish("bread")),
+    yusra(5, "14:30", edit("bread", version=2), "320 degrees? Checked with the bakery: 230"),
+    hester(
         5,
         "14:32",
-        "hester",
         publish(
             "bread",
             correction="The oven should be at 230 degrees. At 320, as we had it, the loaf is a brick.",
         ),
         "digits turned round",
     ),
-    step(5, "22:00", "nell", edit("lamp", version=6, publish=True), "what becomes of the old bearing"),
-    step(6, "02:00", "bram", write("tuba", "A Tuba Is Found", by=("odile",), into=("arts",))),
-    step(6, "04:00", "bram", category("music", "Music", "Rehearsals, mostly.", under="arts")),
-    step(6, "04:05", "bram", file_under("tuba", "music")),
-    step(6, "09:00", "hester", archive("gale"), "the wind has gone, and the warning with it"),
-    step(6, "09:30", "hester", take_out_of("welcome", "news"), "it is about us, which is not news"),
-    step(6, "20:00", "yusra", edit("tuba", version=2), "the second mate's letter, with his leave"),
+    nell(5, "22:00", edit("lamp", version=6, publish=True), "what becomes of the old bearing"),
+    bram(6, "02:00", write("tuba", "A Tuba Is Found", by=("odile",), into=("arts",))),
+    bram(6, "04:00", category("music", "Music", "Rehearsals, mostly.", under="arts")),
+    bram(6, "04:05", file_under("tuba", "music")),
+    hester(6, "09:00", archive("gale"), "the wind has gone, and the warning with it"),
+    hester(6, "09:30", take_out_of("welcome", "news"), "it is about us, which is not news"),
+    yusra(6, "20:00", edit("tuba", version=2), "the second mate's letter, with his leave"),
 )
