@@ -21,8 +21,7 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
-from ledgerpress.features.posts.commands import load_post
-from ledgerpress.features.posts.model import PostCategorized
+from ledgerpress.features.posts.model import POSTS, PostCategorized
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 
@@ -59,7 +58,7 @@ class CategorizeTooLate:
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         """Return the event, without a look at the tree."""
-        post = await load_post(context, self.post_id)
+        post = await context.load_existing(POSTS, self.post_id, "post")
         event = PostCategorized(post_id=post.state.id, category_id=self.category_id)
         return AppendPlan.of(post.state.id, post.write((event,)))
 

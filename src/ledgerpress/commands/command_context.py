@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
+<<<<<<< HEAD
 from ledgerpress.commands.errors import version_conflict
+=======
+from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
+from ledgerpress.commands.previous_results import PreviousResult
+>>>>>>> main
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.commands.stream_states import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration
@@ -133,6 +138,14 @@ class CommandContext:
         loaded = await self.states.load(category, id)
         self.loaded.setdefault(loaded.name, loaded.version)
         return loaded
+
+    async def load_existing(self, category: StreamCategory[S | None], id: str, kind: str) -> LoadedStream[S]:
+        """Return the state of an object that is there, in the version that the client expects. Raises `Rejection`."""
+        loaded = await self.load(category, id)
+        if loaded.state is None:
+            raise Rejection(ErrorCode.NOT_FOUND, f"There is no such {kind}.", field=("id",))
+        self.check_version(loaded.version)
+        return LoadedStream(loaded.name, loaded.version, loaded.state, loaded.created_by)
 
     async def events(self, stream: str) -> list[Event]:
         events = await self.states.events(stream)

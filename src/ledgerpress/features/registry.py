@@ -24,19 +24,8 @@ from ledgerpress.views.projection.projector_interface import Projector
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
 
-FIRST_PARTY: Final[tuple[Feature, ...]] = (
-    slugs.FEATURE,
-    actors.FEATURE,
-    tokens.FEATURE,
-    site.FEATURE,
-    authors.FEATURE,
-    categories.FEATURE,
-    posts.FEATURE,
-    history.FEATURE,
-    integrity.FEATURE,
-    demo.FEATURE,
-    page_import.FEATURE,
-)
+_ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
+FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """Each feature after those that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)
 EVENT_TYPES: Final = FEATURES.events

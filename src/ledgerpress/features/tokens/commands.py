@@ -140,10 +140,7 @@ class RevokeToken:
         return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        token = await context.load(TOKENS, self.token_id)
-        if token.state is None:
-            raise Rejection(ErrorCode.NOT_FOUND, "There is no such token.", field=("id",))
-        context.check_version(token.version)
+        token = await context.load_existing(TOKENS, self.token_id, "token")
         return AppendPlan.of(token.state.id, token.write(self.decide(token.state, Facts())))
 
 

@@ -90,7 +90,7 @@ class ListingChanges:
         self._db = db
         self._memberships: Memberships | None = None
         self._contributions = contributions
-        self._begun: dict[str, ListingWriter[Any]] = {}
+        self._begun: list[ListingWriter[Any] | None] = [None] * len(contributions)
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -119,9 +119,9 @@ class ListingChanges:
         """Apply an event: entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
         type_ = type(recorded.event)
-        for contribution in self._contributions:
+        for number, contribution in enumerate(self._contributions):
             if contribution.events is None or type_ in contribution.events:
-                self._writer(contribution).apply(recorded, self)
+                self._writer(number).apply(recorded, self)
         if not (self._left or self._entered):
             return
         memberships = self._memberships = self._memberships or Memberships(self._db)
@@ -135,22 +135,22 @@ class ListingChanges:
     def flush(self) -> None:
         if self._memberships is not None:
             self._memberships.flush()
-        for writer in self._begun.values():
+        for writer in filter(None, self._begun):
             writer.flush()
 
     @cached_property
     def _writers(self) -> list[ListingWriter[Any]]:
-        return [self._writer(contribution) for contribution in self._contributions]
+        return [self._writer(number) for number in range(len(self._contributions))]
 
     @cached_property
     def _counting(self) -> list[ListingWriter[Any]]:
         return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
 
-    def _writer(self, contribution: ListingContribution) -> ListingWriter[Any]:
+    def _writer(self, number: int) -> ListingWriter[Any]:
         """Return the writer of a contribution, which begins when it is first needed."""
-        writer = self._begun.get(contribution.name)
+        writer = self._begun[number]
         if writer is None:
-            writer = self._begun[contribution.name] = contribution.begin(self._db)
+            writer = self._begun[number] = self._contributions[number].begin(self._db)
         return writer
 
     def _entries(self, item: ListedItem | None) -> set[Entry]:
