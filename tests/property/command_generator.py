@@ -170,7 +170,7 @@ def random_ask(chance: Random) -> Ask:
 
 def command_of(ask: Ask, known: Known) -> Command:
     """Return the use case that `ask` means, now that it is known what there is."""
-    if ask.kind.__module__ == posts.__name__:
+    if ask.kind.__module__ in (posts.__name__, lifecycle_commands.__name__):
         return _on_posts(ask, known)
     if ask.kind is restore_revert_commands.RestorePost:
         return restore_revert_commands.RestorePost(

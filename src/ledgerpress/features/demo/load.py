@@ -27,10 +27,6 @@ class DemoClock:
             raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
         self._now = at
 
-    def advance(self, by: int) -> None:
-        """Let `by` microseconds pass. Raises ValueError for a negative number."""
-        self.set(self._now + by)
-
 
 DEMO_WEEKS: Final = 3
 """The length of the story; its last step is minutes before the end."""
