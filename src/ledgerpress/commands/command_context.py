@@ -6,12 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
-<<<<<<< HEAD
-from ledgerpress.commands.errors import version_conflict
-=======
 from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
-from ledgerpress.commands.previous_results import PreviousResult
->>>>>>> main
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.commands.stream_states import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration
