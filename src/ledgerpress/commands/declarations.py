@@ -72,7 +72,6 @@ class GuardDeclaration:
     events: tuple[type[Event], ...] = ()
 
     def applies(self, command: object, plan: AppendPlan) -> bool:
-        """Return whether the rule applies to a command with this plan."""
         return isinstance(command, self.commands) or any(
             isinstance(event, self.events) for event in plan.events
         )

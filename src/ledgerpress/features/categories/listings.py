@@ -12,8 +12,13 @@ from typing import Final, Protocol
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.categories import model
-from ledgerpress.views.declarations import ListingContribution
-from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
+    ListingContribution,
+    ListingWriter,
+)
 from ledgerpress.views.projection.projector_interface import write_all
 
 DIRECT: Final = 0
