@@ -132,25 +132,22 @@ def _change(deleted: str, inserted: str) -> Iterator[Span]:
 def unified(before: str, after: str) -> str:
     """Return the difference of two texts in the unified format of GNU diff, empty where they are the same."""
     old, new = lines(before), lines(after)
-    hunks = list(_hunks(replaced(old, new)))
-    if not hunks:
-        return ""
-    rows = ["--- before\n", "+++ after\n"]
+    hunks = _hunks(replaced(old, new))
+    rows = ["--- before\n", "+++ after\n"] if hunks else []
     for hunk in hunks:
         rows += _hunk(old, new, hunk)
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
-def _hunks(gaps: Iterable[Replaced]) -> Iterator[list[Replaced]]:
-    """Yield the changes that stand so near to one another that their context meets."""
-    hunk: list[Replaced] = []
+def _hunks(gaps: Iterable[Replaced]) -> list[list[Replaced]]:
+    """Return the changes, those together that stand so near to one another that their context meets."""
+    hunks: list[list[Replaced]] = []
     for gap in gaps:
-        if hunk and gap.low_before - hunk[-1].high_before > 2 * _CONTEXT:
-            yield hunk
-            hunk = []
-        hunk.append(gap)
-    if hunk:
-        yield hunk
+        if hunks and gap.low_before - hunks[-1][-1].high_before <= 2 * _CONTEXT:
+            hunks[-1].append(gap)
+        else:
+            hunks.append([gap])
+    return hunks
 
 
 def _hunk(old: Sequence[str], new: Sequence[str], gaps: Sequence[Replaced]) -> Iterator[str]:
