@@ -56,7 +56,11 @@ class BoundedCache(Generic[K, V]):
             return
         self._entries[key] = value, size
         self.bytes += size
-        while self._is_over() and len(self._entries) > 1:
+        most_entries, most_bytes = self._max_entries, self._max_bytes
+        while len(self._entries) > 1 and (
+            (most_entries is not None and len(self._entries) > most_entries)
+            or (most_bytes is not None and self.bytes > most_bytes)
+        ):
             self.pop(next(iter(self._entries)))
 
     def pop(self, key: K) -> V | None:
@@ -75,8 +79,3 @@ class BoundedCache(Generic[K, V]):
         """Remove everything."""
         self._entries.clear()
         self.bytes = 0
-
-    def _is_over(self) -> bool:
-        if self._max_entries is not None and len(self._entries) > self._max_entries:
-            return True
-        return self._max_bytes is not None and self.bytes > self._max_bytes

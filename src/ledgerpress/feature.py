@@ -26,10 +26,10 @@ from ledgerpress.eventlog.log_events import LOG_EVENTS
 from ledgerpress.views.declarations import (
     DependencyRule,
     HiddenRule,
-    ListingContribution,
     RecentEvents,
     Subject,
 )
+from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface import Projector
 
 if TYPE_CHECKING:

@@ -52,11 +52,3 @@ async def retry(
                 raise
         await asyncio.sleep(delay)
     return await attempt()
-
-
-def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: float) -> T | None:
-    """Do as `poll` does, on a thread without an event loop."""
-    deadline = time.monotonic() + timeout
-    while (result := check()) is None and (left := deadline - time.monotonic()) > 0:
-        time.sleep(min(interval, left))
-    return result

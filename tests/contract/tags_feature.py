@@ -7,8 +7,14 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.feature import Feature
-from ledgerpress.views.declarations import DependencyRule, ListingContribution, RecentEvent
-from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
+from ledgerpress.views.declarations import DependencyRule, RecentEvent
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
+    ListingContribution,
+    ListingWriter,
+)
 from ledgerpress.views.listings.queries import changed_listings
 from ledgerpress.views.snapshot import Snapshot, Topic
 

@@ -6,8 +6,8 @@ carry a note for the desk, which is content, and a signature, which is recorded 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -17,13 +17,12 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
 from ledgerpress.commands.declarations import AddedEvents, GuardDeclaration, InputDeclaration, commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.previous_results import PreviousResult
+from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import (
     Permission,
     PermissionDenied,
@@ -31,7 +30,7 @@ from ledgerpress.commands.roles_and_permissions import (
     Role,
     identity,
 )
-from ledgerpress.commands.stream_states import StreamCategory
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration, ContentField
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
@@ -43,8 +42,8 @@ from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, P
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY
-from ledgerpress.views.projection.projector_interface import apply_all
 from ledgerpress.views.snapshot import Snapshot
+from tests.apply_projector import apply_all
 from tests.fixed_sources import SeededBytes, SetClock
 
 
@@ -164,11 +163,12 @@ class NoViews:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True
 
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        return None
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        raise NotImplementedError
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Lend views without a command that was executed before."""
+        with closing(sqlite3.connect(":memory:")) as db:
+            db.execute(CommandsProjector.schema)
+            yield Snapshot(db, 0)
 
 
 class Desk:

@@ -16,8 +16,8 @@ from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.listings.queries import listing_topic
-from ledgerpress.views.projection.projector_interface import apply_all
 from ledgerpress.views.snapshot import Snapshot, Topic
+from tests.apply_projector import apply_all
 from tests.contract.tagged_posts import TaggedPosts, tagged_posts
 from tests.contract.tags_feature import TAGS, Tagged, tag_topic
 

@@ -40,7 +40,7 @@ from ledgerpress.operator.log_copy import LogComparison
 from ledgerpress.views.files.directory import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface import apply_all
+from tests.apply_projector import apply_all
 from tests.contract.test_event_schemas import stored
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"

@@ -8,11 +8,9 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -61,10 +59,6 @@ class _Views:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         await self._runner.catch_up()
         return await self._runner.wait_for(position, timeout, names)
-
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        with self._views.snapshot() as snapshot:
-            return previous_results.previous_result(snapshot, command_id)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         return self._views.snapshot()

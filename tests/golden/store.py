@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ledgerpress.features.integrity import merkle_tree as integrity
 from ledgerpress.sqlite.connection import open_to_read
-from ledgerpress.views.files.table_digests import table_digests
+from ledgerpress.views.files.comparison import table_digests
 from tests.integration.graphql_client import Client
 
 ARCHIVE: Final = Path(__file__).with_name("store.tar.xz")

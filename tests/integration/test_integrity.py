@@ -9,6 +9,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.integrity import merkle_tree as integrity
 from ledgerpress.server.store import open_store
 from ledgerpress.views.snapshot import Snapshot
+from tests import merkle_proofs
 from tests.integration.graphql_client import client
 
 
@@ -34,11 +35,11 @@ async def test_roots_and_proofs_at_every_size(tmp_path: Path) -> None:
                 assert integrity.root(snapshot, size) == root
                 assert integrity.root(Snapshot(snapshot.db, size)) == root
                 proof = integrity.consistency_proof(snapshot, size)
-                merkle.verify_consistency(size, root, len(events), roots[-1], proof)
+                merkle_proofs.verify_consistency(size, root, len(events), roots[-1], proof)
                 if size:
                     leaf = events[size - 1].header.leaf_hash()
                     proof = integrity.inclusion_proof(snapshot, size)
-                    merkle.verify_inclusion(leaf, size - 1, len(events), proof, roots[-1])
+                    merkle_proofs.verify_inclusion(leaf, size - 1, len(events), proof, roots[-1])
             with pytest.raises(ValueError, match="no tree"):
                 integrity.root(snapshot, len(events) + 1)
             leaves = integrity.leaf_hashes(snapshot, 3, 5)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Final
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.streams import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
@@ -21,8 +21,7 @@ from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
-from ledgerpress.features.posts.commands import load_post
-from ledgerpress.features.posts.model import PostCategorized
+from ledgerpress.features.posts.model import POSTS, PostCategorized
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 
@@ -59,7 +58,7 @@ class CategorizeTooLate:
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         """Return the event, without a look at the tree."""
-        post = await load_post(context, self.post_id)
+        post = await context.load_existing(POSTS, self.post_id, "post")
         event = PostCategorized(post_id=post.state.id, category_id=self.category_id)
         return AppendPlan.of(post.state.id, post.write((event,)))
 
@@ -170,7 +169,7 @@ def random_ask(chance: Random) -> Ask:
 
 def command_of(ask: Ask, known: Known) -> Command:
     """Return the use case that `ask` means, now that it is known what there is."""
-    if ask.kind.__module__ == posts.__name__:
+    if ask.kind.__module__ in (posts.__name__, lifecycle_commands.__name__):
         return _on_posts(ask, known)
     if ask.kind is restore_revert_commands.RestorePost:
         return restore_revert_commands.RestorePost(

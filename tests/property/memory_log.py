@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.previous_results import PreviousResult
+from ledgerpress.commands.previous_results import CommandsProjector
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -95,13 +95,11 @@ class MemoryCommands:
     async def wait_for(self, position: int, timeout: float, names: Sequence[str] = ()) -> bool:
         return True
 
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        return None
-
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Lend views that hold nothing but which categories have posts."""
         with closing(sqlite3.connect(":memory:")) as db:
+            db.execute(CommandsProjector.schema)
             db.execute("CREATE TABLE listed_in (k)")
             db.execute("CREATE TABLE listed_category (k, id)")
             used = sorted({one for post in self.room.posts.values() for one in post.categories})

@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledgerpress.features.history.blame import BlamedBody, Segment, follow
-from ledgerpress.features.history.version_diff import unified
-from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, lines
+from ledgerpress.features.posts.text_diff import Span, SpanKind, difference, lines, unified
 
 PARAGRAPHS = (
     "The tide mill turns again.", "After forty years, the wheel was oiled.", "- one\n- two\n- three", "# Head",

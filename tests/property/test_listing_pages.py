@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.views.listings.btree_balance import PageLimits
+from ledgerpress.views.listings.btree_pages import PageLimits
 from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, members, newest
 from ledgerpress.views.temporal_rows import OPEN
@@ -297,9 +297,8 @@ def test_what_contradicts_the_record_is_refused_and_writes_nothing(
     wrong = Change(position, k, key, opens=key in model.keys([k], OPEN - 1))
     with written(changes, limits) as db:
         before = list(db.iterdump())
-        with pytest.raises(MembershipRefused) as refused:
+        with pytest.raises(MembershipRefused, match=f"^listing {k}, .* position {position}:"):
             write(db, [wrong], limits)
-        assert (refused.value.k, refused.value.position) == (k, position)
         if 0 < position < touched:
             with pytest.raises(MembershipRefused, match=f"last changed at {touched}"):
                 write(db, [Change(position, k, key, opens=not wrong.opens)], limits)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgerpress.eventlog import merkle
-from ledgerpress.eventlog.merkle import EMPTY_ROOT, Frontier, ProofInvalid, Subtree, Subtrees
+from ledgerpress.eventlog.merkle import EMPTY_ROOT, Frontier, Subtree, Subtrees
+from tests import merkle_proofs
+from tests.merkle_proofs import ProofInvalid
 
 SIZES: Final = range(131)
 
@@ -162,12 +164,12 @@ def test_proofs_of_all_sizes(size: int) -> None:
     for leaf in range(size):
         proof = merkle.inclusion_proof(leaf, size, ALL)
         assert proof == path(leaf, data)
-        merkle.verify_inclusion(ALL(0, leaf), leaf, size, proof, root)
+        merkle_proofs.verify_inclusion(ALL(0, leaf), leaf, size, proof, root)
     for old in range(1, size + 1):
         proof = merkle.consistency_proof(old, size, ALL)
         assert proof == subproof(old, data, whole=True)
-        merkle.verify_consistency(old, merkle.root(old, ALL), size, root, proof)
-    merkle.verify_consistency(0, EMPTY_ROOT, size, root, merkle.consistency_proof(0, size, ALL))
+        merkle_proofs.verify_consistency(old, merkle.root(old, ALL), size, root, proof)
+    merkle_proofs.verify_consistency(0, EMPTY_ROOT, size, root, merkle.consistency_proof(0, size, ALL))
 
 
 @pytest.mark.parametrize(("leaf", "size"), [(0, 0), (5, 5), (-1, 3), (131, 130)])
@@ -175,12 +177,12 @@ def test_there_is_no_proof_for_what_is_not_there(leaf: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
         merkle.inclusion_proof(leaf, size, ALL)
     with pytest.raises(ProofInvalid):
-        merkle.verify_inclusion(EMPTY_ROOT, leaf, size, [], EMPTY_ROOT)
+        merkle_proofs.verify_inclusion(EMPTY_ROOT, leaf, size, [], EMPTY_ROOT)
     if leaf > size:
         with pytest.raises(ValueError, match="never had"):
             merkle.consistency_proof(leaf, size, ALL)
         with pytest.raises(ProofInvalid):
-            merkle.verify_consistency(leaf, EMPTY_ROOT, size, EMPTY_ROOT, [])
+            merkle_proofs.verify_consistency(leaf, EMPTY_ROOT, size, EMPTY_ROOT, [])
 
 
 def forgeries(proof: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -201,18 +203,18 @@ def test_a_forged_proof_is_refused(data: st.DataObject) -> None:
     proof = merkle.inclusion_proof(leaf, size, ALL)
     for forged in forgeries(proof):
         with pytest.raises(ProofInvalid):
-            merkle.verify_inclusion(ALL(0, leaf), leaf, size, forged, root)
+            merkle_proofs.verify_inclusion(ALL(0, leaf), leaf, size, forged, root)
     for other in set(range(size)) - {leaf}:
         with pytest.raises(ProofInvalid):
-            merkle.verify_inclusion(ALL(0, leaf), other, size, proof, root)
+            merkle_proofs.verify_inclusion(ALL(0, leaf), other, size, proof, root)
     old = data.draw(st.integers(1, size))
     proof, old_root = merkle.consistency_proof(old, size, ALL), merkle.root(old, ALL)
     for forged in forgeries(proof):
         with pytest.raises(ProofInvalid):
-            merkle.verify_consistency(old, old_root, size, root, forged)
+            merkle_proofs.verify_consistency(old, old_root, size, root, forged)
     for wrong in (merkle.root(old - 1, ALL), EMPTY_ROOT):
         with pytest.raises(ProofInvalid):
-            merkle.verify_consistency(old, wrong, size, root, proof)
+            merkle_proofs.verify_consistency(old, wrong, size, root, proof)
 
 
 def test_each_leaf_completes_the_subtrees_that_end_with_it() -> None:

@@ -1,5 +1,6 @@
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
+from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags
@@ -24,18 +25,18 @@ async def test_a_lag_counts_from_the_first_event_that_is_not_applied_and_is_neve
     log = MemoryLog(uuid8("publication"))
     points = {name: Checkpoint(position, None) for name, position in (("a", 0), ("b", 2), ("c", 3))}
     points["d"] = Checkpoint(1, None, "it failed")
-    assert await lags(log, {"a": Checkpoint(0, None)}, 0) == {"a": Lag(0, 0.0)}
+    assert await lags(log, {"a": Checkpoint(0, None)}, 0, LogHealth()) == {"a": Lag(0, 0.0)}
 
     times = (10_000_000, 12_500_000, 11_000_000)
     await log.append([StreamWrite("site", NO_STREAM, (event(times[0]),))])
     for version, time in enumerate(times[1:], 1):
         await log.append([StreamWrite("site", version, (event(time),))])
-    assert await lags(log, points, 13_000_000) == {
+    assert await lags(log, points, 13_000_000, LogHealth()) == {
         "a": Lag(3, 3.0),
         "b": Lag(1, 2.0),
         "c": Lag(0, 0.0),
         "d": Lag(2, 0.5),
     }
-    assert {lag.seconds for lag in (await lags(log, points, 9_000_000)).values()} == {0.0}
+    assert {lag.seconds for lag in (await lags(log, points, 9_000_000, LogHealth())).values()} == {0.0}
     ahead = {"e": Checkpoint(7, None)}
-    assert await lags(log, ahead, 13_000_000) == {"e": Lag(0, 0.0)}, "another process was faster"
+    assert await lags(log, ahead, 13_000_000, LogHealth()) == {"e": Lag(0, 0.0)}, "another process was faster"

@@ -151,9 +151,8 @@ def test_contradictions_are_refused(db: sqlite3.Connection) -> None:
     with pytest.raises(MembershipRefused, match="not in the listing"):
         close_membership(db, 0, 100, 2, 3)
     open_membership(db, 0, 100, 2, 3)
-    with pytest.raises(MembershipRefused, match="already") as refused:
+    with pytest.raises(MembershipRefused, match=r"^listing 0, post 2 of 100, position 4: .* already"):
         open_membership(db, 0, 100, 2, 4)
-    assert (refused.value.published_at, refused.value.post, refused.value.position) == (100, 2, 4)
     with pytest.raises(MembershipRefused, match="not in the listing"):
         close_membership(db, 0, 101, 2, 4)
     with pytest.raises(MembershipRefused, match="last changed at 3"):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.terminal import REFUSED, fail, out, print_json, run
-from ledgerpress.features.history.version_diff import unified
+from ledgerpress.features.posts.text_diff import unified
 
 
 def history(

@@ -6,9 +6,9 @@ from typing import Final
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES, NewEvent
+from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES
 from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
 
@@ -45,16 +45,7 @@ def _writes(
     opened = LogOpened(format_version=ENVELOPE_VERSION, name_key=randomness.bytes(NAME_KEY_BYTES).hex())
     writes = []
     for index, (stream, event) in enumerate([(LOG_STREAM, opened), *first_events]):
-        name, version = codec.name_of(event)
-        new = NewEvent(
-            event_id=uuid8(command_id, index),
-            type=name,
-            schema_version=version,
-            recorded_at=now,
-            actor_id=SYSTEM_ACTOR_ID,
-            command_id=command_id,
-            correlation_id=command_id,
-            payload=codec.encode(event, salt=randomness.bytes(SALT_BYTES)),
-        )
+        event_id, salt = uuid8(command_id, index), randomness.bytes(SALT_BYTES)
+        new = codec.system_event(event, event_id=event_id, command_id=command_id, now=now, salt=salt)
         writes.append(StreamWrite(stream, NO_STREAM, (new,)))
     return writes

@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.errors import version_conflict
-from ledgerpress.commands.previous_results import PreviousResult
+from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
-from ledgerpress.commands.stream_states import LoadedStream, StateLoader, StreamCategory
+from ledgerpress.commands.streams import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.event import Event
@@ -81,10 +80,6 @@ class CommandViews(Protocol):
         """
         ...
 
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        """Return the result of the command with that id, if it has been executed."""
-        ...
-
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached."""
         ...
@@ -101,6 +96,7 @@ class Facts:
     new_id: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandContext:
     """One attempt at one command. `now` is in microseconds since 1970, UTC.
 
@@ -109,31 +105,19 @@ class CommandContext:
     takes too long.
     """
 
-    def __init__(
-        self,
-        *,
-        states: StateLoader,
-        views: CommandViews,
-        name_key: bytes,
-        command_id: str,
-        request: CommandRequest,
-        now: int,
-        content: Sequence[ContentDeclaration],
-        catch_up: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self.now = now
-        self.request = request
-        self.name_key = name_key
-        self.content = content
-        self.loaded: dict[str, int] = {}
-        self._states = states
-        self._command_id = command_id
-        self._views = views
-        self._catch_up = catch_up
+    states: StateLoader
+    views: CommandViews
+    name_key: bytes
+    command_id: str
+    request: CommandRequest
+    now: int
+    content: Sequence[ContentDeclaration]
+    catch_up: Callable[[str], Awaitable[None]]
+    loaded: dict[str, int] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> str:
         """Return the id of what this command creates: the same whenever the command is repeated."""
-        return uuid8(self._command_id, kind)
+        return uuid8(self.command_id, kind)
 
     def input(self, type_: type[T]) -> T | None:
         """Return the input of that class, if the client gave it."""
@@ -146,19 +130,25 @@ class CommandContext:
             raise version_conflict(expected=expected, current=current)
 
     async def load(self, category: StreamCategory[S], id: str = "") -> LoadedStream[S]:
-        """Return the current state of a stream."""
-        loaded = await self._states.load(category, id)
+        loaded = await self.states.load(category, id)
         self.loaded.setdefault(loaded.name, loaded.version)
         return loaded
 
+    async def load_existing(self, category: StreamCategory[S | None], id: str, kind: str) -> LoadedStream[S]:
+        """Return the state of an object that is there, in the version that the client expects. Raises `Rejection`."""
+        loaded = await self.load(category, id)
+        if loaded.state is None:
+            raise Rejection(ErrorCode.NOT_FOUND, f"There is no such {kind}.", field=("id",))
+        self.check_version(loaded.version)
+        return LoadedStream(loaded.name, loaded.version, loaded.state, loaded.created_by)
+
     async def events(self, stream: str) -> list[Event]:
-        """Return all events of a stream in order: the event of version 1 first."""
-        events = await self._states.events(stream)
+        events = await self.states.events(stream)
         self.loaded.setdefault(stream, len(events))
         return events
 
     async def query(self, projection: str, query: Callable[[Snapshot], T]) -> T:
         """Return the result of `query` on views in which `projection` has caught up. Raises `Rejection`."""
-        await self._catch_up(projection)
-        with self._views.snapshot() as snapshot:
+        await self.catch_up(projection)
+        with self.views.snapshot() as snapshot:
             return query(snapshot)

@@ -41,7 +41,6 @@ class CommandsProjector:
     indexes: Final = ""
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        """Return the batch of the current transaction."""
         return _CommandRows(db)
 
 
@@ -53,7 +52,6 @@ class _CommandRows:
         self._rows: dict[str, list[object]] = {}
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply one event."""
         header = recorded.header
         row = self._rows.get(header.command_id)
         if row is None:

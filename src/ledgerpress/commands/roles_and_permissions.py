@@ -92,7 +92,6 @@ class Identity:
     actor_name: str | None = None
 
     def may(self, permission: Permission) -> bool:
-        """Return whether the client has a permission."""
         return permission in self.permissions
 
     def meets(self, need: RequiredPermission) -> bool:
@@ -158,7 +157,6 @@ class FixedIdentity:
         self._everyone = everyone
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Return the identity."""
         return self._everyone
 
 

@@ -5,8 +5,9 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, SealedPayload, StoredEvent
+from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -53,7 +54,6 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 
     @property
     def position(self) -> int:
-        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 
@@ -110,6 +110,20 @@ class Codec(Generic[E]):
         )
         return SealedPayload(JSON_ENCODING, self._encode(body), salt)
 
+    def system_event(self, event: E, *, event_id: str, command_id: str, now: int, salt: bytes) -> NewEvent:
+        """Return an event that LedgerPress records itself."""
+        name, version = self.name_of(event)
+        return NewEvent(
+            event_id=event_id,
+            type=name,
+            schema_version=version,
+            recorded_at=now,
+            actor_id=SYSTEM_ACTOR_ID,
+            command_id=command_id,
+            correlation_id=command_id,
+            payload=self.encode(event, salt=salt),
+        )
+
     def decode(self, stored: StoredEvent) -> Recorded[E]:
         """Return the event of `stored`, upcast to the newest version of its schema.
 
@@ -135,7 +149,6 @@ class Codec(Generic[E]):
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:
-        """Return all of `stored`, decoded."""
         return [self.decode(event) for event in stored]
 
     def _upcast(self, header: Header, fields: JsonObject, newest: int) -> E:

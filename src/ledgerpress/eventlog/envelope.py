@@ -73,30 +73,6 @@ class Header(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     causation_id: str | None
     payload_commitment: str
 
-    @classmethod
-    def of(
-        cls,
-        attributes: Attributes,
-        *,
-        v: int,
-        publication: str,
-        position: int,
-        stream: str,
-        stream_version: int,
-        payload_commitment: str,
-    ) -> Self:
-        """Return the header of an event with these attributes at a position in the log."""
-        return cls(
-            v,
-            publication,
-            position,
-            attributes[0],
-            stream,
-            stream_version,
-            *attributes[1:],
-            payload_commitment,
-        )
-
     def leaf(self) -> bytes:
         """Return the canonical JSON of the header (RFC 8785).
 
@@ -140,9 +116,8 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def check(self) -> None:
         """Raise `InvalidEnvelope` or `PayloadTooLarge` if the event must not be stored."""
         ids = (self.event_id, self.actor_id, self.command_id, self.correlation_id)
-        optional = (self.on_behalf_of_actor_id, self.causation_id)
-        for uuid in (*ids, *(id_ for id_ in optional if id_ is not None)):
-            if not _UUID.fullmatch(uuid):
+        for uuid in (*ids, self.on_behalf_of_actor_id, self.causation_id):
+            if uuid is not None and not _UUID.fullmatch(uuid):
                 raise InvalidEnvelope(f"{uuid!r} is not a UUID in lower case")
         if not _TYPE.fullmatch(self.type):
             raise InvalidEnvelope(f"{self.type!r} is not the stored name of an event type")
@@ -155,14 +130,9 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def header(self, *, publication: str, position: int, stream: str, stream_version: int) -> Header:
         """Return the header of the event when it is recorded at `position`."""
-        return Header.of(
-            attributes_of(self),
-            v=ENVELOPE_VERSION,
-            publication=publication,
-            position=position,
-            stream=stream,
-            stream_version=stream_version,
-            payload_commitment=self.payload.commitment(),
+        own, commitment = attributes_of(self), self.payload.commitment()
+        return Header(
+            ENVELOPE_VERSION, publication, position, own[0], stream, stream_version, *own[1:], commitment
         )
 
     def row(self, commitment: bytes, position: int, stream: str, stream_version: int) -> Row:
@@ -188,16 +158,9 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of_row(cls, row: Iterable[Any], publication: str) -> Self:
         """Return the event in a `Row`."""
-        position, v, stream, stream_version, *attributes, commitment, encoding, payload, salt = row
-        header = Header.of(
-            tuple(attributes),
-            v=v,
-            publication=publication,
-            position=position,
-            stream=stream,
-            stream_version=stream_version,
-            payload_commitment=commitment.hex(),
-        )
+        position, v, stream, stream_version, event_id, *others, commitment, encoding, payload, salt = row
+        others.append(commitment.hex())
+        header = Header(v, publication, position, event_id, stream, stream_version, *others)
         return cls(header, None if payload is None else SealedPayload(encoding, payload, salt))
 
     @property
@@ -216,7 +179,6 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def position(self) -> int:
-        """The event's position in the log, from 1, without gaps."""
         return self.header.position
 
 

@@ -31,9 +31,12 @@ class AppendRequest:
     @classmethod
     def of(cls, writes: Sequence[StreamWrite]) -> "AppendRequest":
         """Compute everything that does not depend on the state of the log."""
-        payloads = [event.payload for write in writes for event in write.events]
-        commitments = [bytes.fromhex(payload.commitment()) for payload in payloads]
-        return cls(writes, commitments, sum([len(payload.plaintext) for payload in payloads]))
+        commitments, size = [], 0
+        for write in writes:
+            for event in write.events:
+                commitments.append(bytes.fromhex(event.payload.commitment()))
+                size += len(event.payload.plaintext)
+        return cls(writes, commitments, size)
 
 
 class AppendGroup:

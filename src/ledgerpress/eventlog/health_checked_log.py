@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import (
@@ -17,6 +17,7 @@ from ledgerpress.eventlog.errors import (
 )
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
 
+P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -56,17 +57,13 @@ class LogHealth:
         self._counts = counts
         self._monotonic = monotonic
         self._last_contact = monotonic()
-        self._lost = False
+        self.is_lost = False
+        """Whether the last attempt to reach the log failed."""
 
     @property
     def counts(self) -> Mapping[str, int]:
         """The log's own counters by name: see `OpenedLog.counts`."""
         return self._counts()
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the last attempt to reach the log failed."""
-        return self._lost
 
     @property
     def silence(self) -> float:
@@ -78,19 +75,18 @@ class LogHealth:
 
         That does not regain contact: it may be the answer to a request from before contact was lost.
         """
-        if not self._lost:
+        if not self.is_lost:
             self._last_contact = self._monotonic()
         self.head = max(self.head, head)
 
     def regain(self) -> None:
         """Note that the log has answered a health check."""
-        self.regained += self._lost
-        self._lost = False
+        self.regained += self.is_lost
+        self.is_lost = False
         self._last_contact = self._monotonic()
 
     def lose(self) -> None:
-        """Note that the log cannot be reached."""
-        self._lost = True
+        self.is_lost = True
 
 
 class HealthCheckedLog:
@@ -116,12 +112,10 @@ class HealthCheckedLog:
 
     @property
     def publication(self) -> str:
-        """The UUID of the publication whose log this is."""
         return self._log.publication
 
     @property
     def staleness(self) -> float:
-        """For how many seconds the last events may be missing, as in `EventLog`."""
         return self._log.staleness
 
     def verify_applied(self, applied: Callable[[], tuple[int, str | None]]) -> None:
@@ -134,34 +128,29 @@ class HealthCheckedLog:
             raise LogReplaced(self.health.replaced)
 
     async def append(self, writes: Sequence[StreamWrite]) -> int:
-        """Record events, as `EventLog.append` does."""
-        return await self._append(lambda: self._log.append(writes))
+        return await self._append(self._log.append, writes)
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """Withdraw a payload, as `EventLog.withdraw` does."""
-        return await self._append(lambda: self._log.withdraw(position, writes))
+        return await self._append(self._log.withdraw, position, writes)
 
     async def head(self) -> int:
-        """Return the position of the last recorded event."""
         head = await self._read(self._log.head)
         self.health.note_head(head)
         return head
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
-        """Return events in order, as `EventLog.read` does."""
-        events = await self._read(lambda: self._log.read(after, limit))
+        events = await self._read(self._log.read, after, limit)
         self.health.note_head(events[-1].position if events else 0)
         return events
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
-        """Return the events of a stream, as `EventLog.read_stream` does."""
-        events = await self._read(lambda: self._log.read_stream(stream, after))
+        events = await self._read(self._log.read_stream, stream, after)
         self.health.note_head(events[-1].position if events else 0)
         return events
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:
         """Wait until the head is beyond `position`; return whether it is. `False` says nothing about the health."""
-        is_beyond = await self._read(lambda: self._log.wait_beyond(position, timeout))
+        is_beyond = await self._read(self._log.wait_beyond, position, timeout)
         if is_beyond:
             self.health.note_head(position + 1)
         return is_beyond
@@ -228,10 +217,13 @@ class HealthCheckedLog:
                     raise LogReplaced(f"it has another event at position {position}")
         return head
 
-    async def _append(self, append: Callable[[], Awaitable[int]]) -> int:
-        self._check_usable()
+    async def _append(
+        self, append: Callable[P, Awaitable[int]], *arguments: P.args, **options: P.kwargs
+    ) -> int:
+        if self.health.is_lost:
+            raise self._unusable()
         try:
-            position = await append()
+            position = await append(*arguments, **options)
         except LogUnavailable as error:
             # It may reject writes for the moment and still answer reads: check it.
             self._check_requested.set()
@@ -240,20 +232,22 @@ class HealthCheckedLog:
         self.health.note_head(position)
         return position
 
-    def _check_usable(self) -> None:
-        self.check_not_replaced()
-        if self.health.is_lost:
-            silence = self.health.silence
-            raise LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
+    def _unusable(self) -> LogUnavailable:
+        """Return why the log cannot be used while contact is lost, as it is with a log that was replaced."""
+        if self.health.replaced is not None:
+            return LogReplaced(self.health.replaced)
+        silence = self.health.silence
+        return LogUnavailable(f"the log cannot be reached; nothing was heard of it for {silence:.0f} s")
 
-    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        self._check_usable()
+    async def _read(self, read: Callable[P, Awaitable[T]], *arguments: P.args, **options: P.kwargs) -> T:
+        if self.health.is_lost:
+            raise self._unusable()
         limit = asyncio.timeout(None)
         try:
             async with limit:
                 self._reads.add(limit)
                 try:
-                    return await read()
+                    return await read(*arguments, **options)
                 finally:
                     self._reads.discard(limit)
         except LogUnavailable as error:

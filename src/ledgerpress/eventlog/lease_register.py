@@ -52,7 +52,6 @@ class LeaseEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     token: int = 0
 
     def text(self) -> str:
-        """Return the entry as stored in the register."""
         return msgspec.json.encode(self).decode()
 
     @staticmethod

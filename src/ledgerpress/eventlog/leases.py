@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
+from ledgerpress.eventlog.envelope import SALT_BYTES
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event
+from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.lease_register import LeaseEntry, LeaseObservation, LeaseRecord
 from ledgerpress.eventlog.log import EventLog, OpenedLog, StreamWrite
 from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
@@ -196,19 +196,10 @@ class Leases:
 
     def _lease_taken(self, name: str, version: int) -> StreamWrite:
         fact = LeaseTaken(lease=name, node=self._node)
-        type_, schema_version = self._codec.name_of(fact)
         now = self._clock.now()
-        command_id = uuid7(now, self._randomness.bytes(10))
-        event = NewEvent(
-            event_id=uuid8(command_id, 0),
-            type=type_,
-            schema_version=schema_version,
-            recorded_at=now,
-            actor_id=SYSTEM_ACTOR_ID,
-            command_id=command_id,
-            correlation_id=command_id,
-            payload=self._codec.encode(fact, salt=self._randomness.bytes(SALT_BYTES)),
-        )
+        command_id, salt = uuid7(now, self._randomness.bytes(10)), self._randomness.bytes(SALT_BYTES)
+        event_id = uuid8(command_id, 0)
+        event = self._codec.system_event(fact, event_id=event_id, command_id=command_id, now=now, salt=salt)
         return StreamWrite(lease_stream(name), version, (event,))
 
     def _deadline(self, lease: _HeldLease) -> float:

@@ -1,4 +1,4 @@
-"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and their verification, and tree heads.
+"""The Merkle tree over the log's leaves (RFC 9162, section 2.1): roots, proofs and tree heads.
 
 A tree is defined by its complete subtrees: `Subtree(level, number)` has `2**level` leaves, from `number * 2**level` on,
 counted from 0 as in the RFC (the event at position 1 is leaf 0). Once complete, a subtree never
@@ -29,10 +29,6 @@ Subtrees: TypeAlias = Callable[[int, int], bytes]
 """Returns the hash of the complete subtree with a level and a number."""
 
 
-class ProofInvalid(Exception):
-    """A proof is wrong; the message contains the reason."""
-
-
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return SHA-256(0x01 ‖ left ‖ right)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
@@ -58,17 +54,7 @@ def inclusion_proof(leaf: int, size: int, subtrees: Subtrees) -> list[bytes]:
     """
     if not 0 <= leaf < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {leaf}")
-    start, end = 0, size
-    path: list[bytes] = []
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if leaf < middle:
-            path.append(_range_hash(middle, end, subtrees))
-            end = middle
-        else:
-            path.append(_range_hash(start, middle, subtrees))
-            start = middle
-    return path[::-1]
+    return [sibling for _, _, sibling in _descend(leaf, size, subtrees)][::-1]
 
 
 def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
@@ -80,59 +66,14 @@ def consistency_proof(old: int, size: int, subtrees: Subtrees) -> list[bytes]:
         raise ValueError(f"a tree of {size} leaves never had {old}")
     if old in (0, size):
         return []
-    start, end = 0, size
     path: list[bytes] = []
-    while end != old:
-        middle = start + _split(end - start)
-        if old <= middle:
-            path.append(_range_hash(middle, end, subtrees))
-            end = middle
-        else:
-            path.append(_range_hash(start, middle, subtrees))
-            start = middle
-    if start:
-        path.append(_range_hash(start, end, subtrees))
+    for start, end, sibling in _descend(old - 1, size, subtrees):
+        path.append(sibling)
+        if end == old:
+            if start:
+                path.append(_range_hash(start, end, subtrees))
+            break
     return path[::-1]
-
-
-def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Raise `ProofInvalid` unless `proof` shows that a leaf is in the tree with this root (section 2.1.3.2)."""
-    if not 0 <= leaf < size:
-        raise ProofInvalid(f"a tree of {size} leaves has no leaf {leaf}")
-    computed = leaf_hash
-    for sibling, on_the_left in _climb(leaf, size - 1, proof):
-        computed = node_hash(sibling, computed) if on_the_left else node_hash(computed, sibling)
-    if computed != root:
-        raise ProofInvalid("the proof leads to another root")
-
-
-def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
-    """Raise `ProofInvalid` unless `proof` shows that one tree extends the other (section 2.1.4.2).
-
-    Every tree extends the empty one, by an empty proof.
-    """
-    if not 0 <= old <= size:
-        raise ProofInvalid(f"a tree of {size} leaves never had {old}")
-    if old in (0, size):
-        if proof:
-            raise ProofInvalid("the proof is too long")
-        if old_root != (root if old == size else EMPTY_ROOT):
-            raise ProofInvalid("the roots differ")
-        return
-    rest = [old_root, *proof] if not old & (old - 1) else list(proof)
-    if not rest:
-        raise ProofInvalid("the proof is too short")
-    number, last = old - 1, size - 1
-    while number & 1:
-        number, last = number >> 1, last >> 1
-    computed_old = computed = rest[0]
-    for sibling, on_the_left in _climb(number, last, rest[1:]):
-        if on_the_left:
-            computed_old, computed = node_hash(sibling, computed_old), node_hash(sibling, computed)
-        else:
-            computed = node_hash(computed, sibling)
-    if (computed_old, computed) != (old_root, root):
-        raise ProofInvalid("the proof leads to another root")
 
 
 class Frontier:
@@ -147,18 +88,15 @@ class Frontier:
 
     @property
     def peaks(self) -> Sequence[bytes]:
-        """The roots of the subtrees that form it, largest first."""
         return self._peaks
 
     def append(self, leaf_hash: bytes) -> None:
-        """Add a leaf by its hash."""
         for _ in completed_by(self.size):
             leaf_hash = node_hash(self._peaks.pop(), leaf_hash)
         self._peaks.append(leaf_hash)
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the root of the tree."""
         return _fold(self._peaks) if self._peaks else EMPTY_ROOT
 
 
@@ -191,27 +129,18 @@ class _CopiedHead(TreeHead, frozen=True, rename="camel", forbid_unknown_fields=T
     """How many more events the source of the copy had."""
 
 
-def _climb(number: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Yield each hash of a proof, and whether it is on the left, from a subtree up to the root.
-
-    `number` is the subtree's among those of its level, `last` that of the level's last (sections 2.1.3.2 and 2.1.4.2:
-    fn and sn). Raises `ProofInvalid` unless the proof ends at the root.
-    """
-    for sibling in proof:
-        if last == 0:
-            raise ProofInvalid("the proof is too long")
-        on_the_left = bool(number & 1) or number == last
-        yield sibling, on_the_left
-        while on_the_left and not number & 1 and number:
-            number, last = number >> 1, last >> 1
-        number, last = number >> 1, last >> 1
-    if last:
-        raise ProofInvalid("the proof is too short")
-
-
-def _split(size: int) -> int:
-    """Return the largest power of two below `size`."""
-    return 1 << (size - 1).bit_length() - 1
+def _descend(leaf: int, size: int, subtrees: Subtrees) -> Iterator[tuple[int, int, bytes]]:
+    """Yield each range of leaves below the root that contains a leaf, and the hash of the rest of the range above it."""
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + (
+            1 << (end - start - 1).bit_length() - 1
+        )  # by the largest power of two below the length
+        if leaf < middle:
+            sibling, end = _range_hash(middle, end, subtrees), middle
+        else:
+            sibling, start = _range_hash(start, middle, subtrees), middle
+        yield start, end, sibling
 
 
 def _range_hash(start: int, end: int, subtrees: Subtrees) -> bytes:

@@ -4,8 +4,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ledgerpress.commands.previous_results import CommandsProjector
-from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.event import Event
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
@@ -25,29 +23,14 @@ from ledgerpress.views.projection.projector_interface import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
-    from ledgerpress.http.pages.pages import PageContribution
 
-FIRST_PARTY: Final[tuple[Feature, ...]] = (
-    slugs.FEATURE,
-    actors.FEATURE,
-    tokens.FEATURE,
-    site.FEATURE,
-    authors.FEATURE,
-    categories.FEATURE,
-    posts.FEATURE,
-    history.FEATURE,
-    integrity.FEATURE,
-    demo.FEATURE,
-    page_import.FEATURE,
-)
+_ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
+FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """Each feature after those that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)
 EVENT_TYPES: Final = FEATURES.events
-
-
-def event_codec() -> Codec[Event]:
-    """Return the codec that reads every event ever stored, and writes the newest versions."""
-    return FEATURES.codec()
+event_codec: Final = FEATURES.codec
+page_contributions: Final = FEATURES.page_contributions
 
 
 def declared_views(*more: Feature) -> DeclaredViews:
@@ -63,7 +46,3 @@ def all_projectors() -> tuple[Projector, ...]:
 @lru_cache(maxsize=1)
 def graphql_schema() -> "Schema":
     return FEATURES.graphql_schema()
-
-
-def page_contributions() -> "list[PageContribution]":
-    return FEATURES.page_contributions()

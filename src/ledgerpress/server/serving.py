@@ -15,7 +15,7 @@ from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authentication import first_admin_token, make_authenticator
-from ledgerpress.server.logging import setup as logging_setup
+from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.process.server_process import ServerProcess
 from ledgerpress.server.process.sockets import begin_to_listen
@@ -61,7 +61,7 @@ async def serve(
     when clients can connect. Raises `InvalidSettings`, `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
     """
     server = settings.server
-    access_log = logging_setup.set_up(settings.logs)
+    access_log = log_to_standard_error(settings.logs)
     async with AsyncExitStack() as stack:
         tracer = stack.enter_context(_tracing(settings.tracing))
         command_metrics = CommandMetrics(tracer)

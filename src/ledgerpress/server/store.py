@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands import previous_results
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
-from ledgerpress.commands.previous_results import PreviousResult
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
@@ -78,18 +76,6 @@ class Store:
         return min(point.position for point in self.views.checkpoints.values())
 
 
-class _CommandViews:
-    """The views, as the command handler uses them."""
-
-    def __init__(self, views: ActiveViews) -> None:
-        self.wait_for = views.wait_for
-        self.snapshot = views.snapshot
-
-    def previous_result(self, command_id: str) -> PreviousResult | None:
-        with self.snapshot() as snapshot:
-            return previous_results.previous_result(snapshot, command_id)
-
-
 @asynccontextmanager
 async def open_store(
     data: Path,
@@ -148,7 +134,7 @@ async def open_store(
                 log=checked_log,
                 codec=codec,
                 declarations=FEATURES.declarations,
-                views=_CommandViews(views),
+                views=views,
                 clock=clock,
                 randomness=randomness,
                 name_key=name_key,

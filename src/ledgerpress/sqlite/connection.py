@@ -5,16 +5,14 @@ begins and commits it. If the caller is cancelled while it waits, nothing stays 
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, TypeVar
 
 import aiosqlite
-
-from ledgerpress.retry import poll_blocking
 
 T = TypeVar("T")
 
@@ -22,8 +20,6 @@ BUSY_TIMEOUT: Final = 30.0
 """Seconds that a connection waits for a lock before it gives up."""
 BUSY_INTERVAL: Final = 0.001
 """Seconds between two attempts to get a lock."""
-
-_NO_PRAGMAS: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 
 class SerialConnection(aiosqlite.Connection):
@@ -51,7 +47,7 @@ async def open_connection(
     *,
     read_only: bool = False,
     create: bool = False,
-    pragmas: Mapping[str, str | int] = _NO_PRAGMAS,
+    pragmas: Mapping[str, str | int] = {},
 ) -> SerialConnection:
     """Open the database at `path` in autocommit mode and set `pragmas`, in their order.
 
@@ -61,7 +57,7 @@ async def open_connection(
     mode = "ro" if read_only else "rwc" if create else "rw"
     if create:
         create_private(path)
-    connection = SerialConnection(partial(_connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
+    connection = SerialConnection(partial(connect, uri(path, mode=mode), pragmas), iter_chunk_size=64)
     try:
         _ = await connection
     except sqlite3.Error:
@@ -101,21 +97,14 @@ def retry_while_busy(
     Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, after `BUSY_TIMEOUT` also
     for a lock.
     """
-    cursor = poll_blocking(
-        lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
-    )
-    return db.execute(statement, parameters) if cursor is None else cursor
-
-
-def _unless_busy(
-    db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
-) -> sqlite3.Cursor | None:
-    try:
-        return db.execute(statement, parameters)
-    except sqlite3.OperationalError as error:
-        if not is_busy(error):
-            raise
-        return None
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            return db.execute(statement, parameters)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(BUSY_INTERVAL)
 
 
 def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
@@ -123,12 +112,17 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
 
     Waits until no connection reads an older state, at most `BUSY_TIMEOUT` (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
     """
-
-    def truncate() -> bool | None:
-        cursor = _unless_busy(db, "PRAGMA wal_checkpoint(TRUNCATE)")
-        return True if cursor is not None and cursor.fetchone()[0] == 0 else None
-
-    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT))
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return True
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(BUSY_INTERVAL)
 
 
 @contextmanager
@@ -149,15 +143,20 @@ def is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
+def connect(database: str, pragmas: Mapping[str, str | int]) -> sqlite3.Connection:
+    """Open the database with this URI in autocommit mode, on the caller's thread, and set `pragmas`, in their order."""
     db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
     try:
-        for name, value in pragmas.items():
-            db.execute(f"PRAGMA {name} = {value}")
+        set_pragmas(db, pragmas)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def set_pragmas(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
+    for name, value in pragmas.items():
+        db.execute(f"PRAGMA {name} = {value}")
 
 
 def statements(script: str) -> Iterator[str]:

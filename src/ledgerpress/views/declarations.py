@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from ledgerpress.eventlog.event import Event
-from ledgerpress.views.listings.projector import ListingsProjector, ListingWriter
+from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector
 from ledgerpress.views.projection.projector_interface import Projector, compose
 from ledgerpress.views.recorded_time_positions import MomentsProjector
 from ledgerpress.views.snapshot import Snapshot, Topic
@@ -55,23 +54,6 @@ class DependencyRule:
                         yield subject(event.subject_id)
 
         return cls(frozenset(topics), invalidated)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingContribution:
-    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
-
-    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only `events`
-    are applied, or all without them. `listings_of` takes items that were public as of a position, and that position; it returns (listing, item)
-    for each listing of this contribution that held one, so that counts can exclude what is hidden today.
-    """
-
-    name: str
-    version: int = 1
-    schema: str
-    events: frozenset[type[Event]] | None = None
-    begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
-    listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,9 +96,7 @@ def page_of(
     behind = start is not None and bool(
         _keys(snapshot, ks, after=_just_before(start, downwards), limit=1, newest_first=not downwards)
     )
-    if request.backwards:
-        return Page(entries[::-1], has_next=behind, has_previous=more)
-    return Page(entries, has_next=more, has_previous=behind)
+    return _page(entries, request, more=more, behind=behind)
 
 
 def page_by_position(
@@ -127,10 +125,14 @@ def page_by_position(
     if start is not None:
         low, high = (max(low, start), high) if downwards else (low, min(high, start))
         behind = bool(read(low, high, 1, not downwards))
-    keys = [ListingKey(0, position) for position in (entries[::-1] if request.backwards else entries)]
+    return _page([ListingKey(0, position) for position in entries], request, more=more, behind=behind)
+
+
+def _page(entries: list[ListingKey], request: PageRequest, *, more: bool, behind: bool) -> Page[ListingKey]:
+    """Return the page of `entries`, in the order in which they were read, with `more` after them and some `behind` them."""
     if request.backwards:
-        return Page(keys, has_next=behind, has_previous=more)
-    return Page(keys, has_next=more, has_previous=behind)
+        return Page(entries[::-1], has_next=behind, has_previous=more)
+    return Page(entries, has_next=more, has_previous=behind)
 
 
 def _keys(

@@ -63,12 +63,10 @@ class _Moments:
         (self._time,) = db.execute("SELECT coalesce(max(recorded_time), -1) FROM moment").fetchone()
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        """Apply an event."""
         time = recorded.header.recorded_at
         if time > self._time:
             self._time = time
             self._rows.append((time, recorded.header.position))
 
     def flush(self) -> None:
-        """Write the rows."""
         write_all(self._db, "INSERT INTO moment VALUES (?, ?)", self._rows)

@@ -69,7 +69,6 @@ class TemporalRows:
             self._changed[id(row)] = row
 
     def flush(self) -> None:
-        """Write the changed rows."""
         write_all(self._db, self._table.write, self._changed.values())
 
 
@@ -99,5 +98,4 @@ class StepRows:
         self._db.execute(self._delete, (k, position))
 
     def flush(self) -> None:
-        """Write the added steps."""
         write_all(self._db, self._insert, self._steps)

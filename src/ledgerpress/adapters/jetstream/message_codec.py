@@ -128,14 +128,16 @@ def read_body(position: int, data: bytes) -> Body:
 
 def header_of(body: Body, publication: str, position: int, stream: str) -> Header:
     """Return the header of the event in the message at `position`."""
-    return Header.of(
-        attributes_of(body),
-        v=body.v,
-        publication=publication,
-        position=position,
-        stream=stream,
-        stream_version=body.stream_version,
-        payload_commitment=body.payload_commitment,
+    attributes = attributes_of(body)
+    return Header(
+        body.v,
+        publication,
+        position,
+        attributes[0],
+        stream,
+        body.stream_version,
+        *attributes[1:],
+        body.payload_commitment,
     )
 
 

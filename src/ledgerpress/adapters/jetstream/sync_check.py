@@ -59,7 +59,6 @@ class Varz(msgspec.Struct, frozen=True):
     """A server's report about itself."""
 
     server_name: str = ""
-    version: str = ""
     jetstream: _Store | None = None
 
 

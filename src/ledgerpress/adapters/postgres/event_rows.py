@@ -62,16 +62,20 @@ async def read_head(connection: Connection, log: int) -> int:
     return int(await connection.fetchval(SELECT_HEAD, log))
 
 
-async def read_after(connection: Connection, log: LogLocation, after: int, limit: int) -> list[StoredEvent]:
+async def read_after(
+    connection: Connection, location: LogLocation, after: int, limit: int
+) -> list[StoredEvent]:
     """Return up to `limit` events with positions greater than `after`; fewer if they are large."""
-    records = await connection.fetch(SELECT_AFTER, log.log, after, max(limit, 0), MAX_BATCH_BYTES)
-    return [StoredEvent.of_row(record, log.publication) for record in records]
+    records = await connection.fetch(SELECT_AFTER, location.log, after, max(limit, 0), MAX_BATCH_BYTES)
+    return [StoredEvent.of_row(record, location.publication) for record in records]
 
 
-async def read_stream(connection: Connection, log: LogLocation, stream: str, after: int) -> list[StoredEvent]:
+async def read_stream(
+    connection: Connection, location: LogLocation, stream: str, after: int
+) -> list[StoredEvent]:
     """Return the events of a stream with versions greater than `after`."""
-    records = await connection.fetch(SELECT_STREAM, log.log, stream, after)
-    return [StoredEvent.of_row(record, log.publication) for record in records]
+    records = await connection.fetch(SELECT_STREAM, location.log, stream, after)
+    return [StoredEvent.of_row(record, location.publication) for record in records]
 
 
 def columns(rows: Iterable[Row]) -> list[tuple[Any, ...]]:

@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 # An exclusive lock on the file from the first read to the end, without waiting for others; a killed process leaves no lock.
 _EXCLUSIVE: Final = {"busy_timeout": 0, "locking_mode": "EXCLUSIVE", **WRITER}
+_SAVE_NOTE: Final = "INSERT OR REPLACE INTO note VALUES (1, ?)"
 _CREATE_NOTE: Final = "CREATE TABLE note (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL) STRICT"
 
 
@@ -75,10 +76,11 @@ class SqliteCopyTarget:
         await self._run(partial(withdraw, position=position, command=None))
 
     async def save_note(self, text: str) -> None:
-        await self._run(partial(_save_note, text=text))
+        await self._run(lambda db: db.execute(_SAVE_NOTE, (text,)).close())
 
     async def load_note(self) -> str:
-        return await self._run(_load_note)
+        row = await self._run(lambda db: db.execute("SELECT text FROM note").fetchone())
+        return str(row[0]) if row else ""
 
     async def finish(self) -> None:
         """Turn it into a log, in one transaction on a file without side files."""
@@ -128,16 +130,6 @@ def _extend(db: sqlite3.Connection, *, events: Sequence[StoredEvent], publicatio
                 db.execute(event_table.INSERT, event.row)
             except (sqlite3.IntegrityError, OverflowError, ValueError) as error:
                 raise EventLogError(f"position {event.position}: {error}") from error
-
-
-def _save_note(db: sqlite3.Connection, *, text: str) -> None:
-    with transaction(db):
-        db.execute("INSERT OR REPLACE INTO note VALUES (1, ?)", (text,))
-
-
-def _load_note(db: sqlite3.Connection) -> str:
-    row = db.execute("SELECT text FROM note").fetchone()
-    return str(row[0]) if row else ""
 
 
 def _finish(db: sqlite3.Connection) -> None:

@@ -2,8 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.lease_register import LeaseRecord
@@ -23,28 +22,20 @@ class SqliteLeaseRegister:
         self._writer = writer
 
     async def read(self, name: str) -> LeaseRecord | None:
-        return await self._run(partial(_read, name=name))
+        row = await self._run(lambda db: db.execute(_SELECT, (name,)).fetchone())
+        return LeaseRecord(*row) if row else None
 
     async def write(self, name: str, holder: str, *, previous: int) -> LeaseRecord | None:
-        return await self._run(partial(_write, name=name, holder=holder, previous=previous))
+        statement, values = (_UPDATE, (holder, name, previous)) if previous else (_INSERT, (name, holder))
+        changed = await self._run(lambda db: retry_while_busy(db, statement, values).rowcount)
+        return LeaseRecord(previous + 1, holder) if changed else None
 
-    async def _run(self, work: Callable[[sqlite3.Connection], LeaseRecord | None]) -> LeaseRecord | None:
+    async def _run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        def create_and_work(db: sqlite3.Connection) -> Any:
+            retry_while_busy(db, _CREATE)
+            return work(db)
+
         try:
-            return await self._writer.run(work)
+            return await self._writer.run(create_and_work)
         except sqlite3.Error as error:
             raise EventLogError(f"the lease could not be looked up: {error}") from error
-
-
-def _read(db: sqlite3.Connection, *, name: str) -> LeaseRecord | None:
-    retry_while_busy(db, _CREATE)
-    row = db.execute(_SELECT, (name,)).fetchone()
-    return LeaseRecord(*row) if row else None
-
-
-def _write(db: sqlite3.Connection, *, name: str, holder: str, previous: int) -> LeaseRecord | None:
-    retry_while_busy(db, _CREATE)
-    if previous:
-        changed = retry_while_busy(db, _UPDATE, (holder, name, previous)).rowcount
-    else:
-        changed = retry_while_busy(db, _INSERT, (name, holder)).rowcount
-    return LeaseRecord(previous + 1, holder) if changed else None

@@ -7,16 +7,12 @@ from ledgerpress.features.actors import commands, model, read_model
 
 FEATURE: Final = Feature(
     name="actors",
-    requires=(),
-    # --- writing ---
     events=model.EVENTS,
     first_events=model.FIRST_EVENTS,
     commands=commands.COMMANDS,
     adds=commands.ADDS,
-    # --- views ---
     projectors=(read_model.PROJECTOR,),
     dependencies=(read_model.DEPENDENCIES,),
     subjects=(read_model.SUBJECT,),
-    # --- GraphQL, pages ---
     schema="ledgerpress.features.actors.schema:SCHEMA",
 )

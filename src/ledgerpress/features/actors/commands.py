@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import AddedEvents, commands
-from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed
@@ -54,10 +53,7 @@ class RenameActor:
         return (ActorRenamed(actor_id=actor.id, name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        actor = await context.load(ACTORS, self.actor_id)
-        if actor.state is None:
-            raise Rejection(ErrorCode.NOT_FOUND, "There is no such actor.", field=("id",))
-        context.check_version(actor.version)
+        actor = await context.load_existing(ACTORS, self.actor_id, "actor")
         return AppendPlan.of(actor.state.id, actor.write(self.decide(actor.state, Facts())))
 
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
-from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
 
@@ -52,10 +51,7 @@ class RenameAuthor:
         return (AuthorRenamed(author_id=author.id, name=name),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        author = await context.load(AUTHORS, self.author_id)
-        if author.state is None:
-            raise Rejection(ErrorCode.NOT_FOUND, "There is no such author.", field=("id",))
-        context.check_version(author.version)
+        author = await context.load_existing(AUTHORS, self.author_id, "author")
         return AppendPlan.of(author.state.id, author.write(self.decide(author.state, Facts())))
 
 

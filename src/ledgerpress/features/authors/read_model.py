@@ -8,15 +8,14 @@ from typing import Final, Protocol
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
-from ledgerpress.views.declarations import (
-    DependencyRule,
-    FieldValues,
+from ledgerpress.views.declarations import DependencyRule, FieldValues, Reference, Subject, plain
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
     ListingContribution,
-    Reference,
-    Subject,
-    plain,
+    ListingWriter,
 )
-from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
 from ledgerpress.views.projection.projector_interface import ImmediateProjector
 from ledgerpress.views.snapshot import Snapshot, Topic
 

@@ -51,11 +51,7 @@ class AuthorQueries:
     ) -> Connection[Author]:
         moment = moment_of(info.context, as_of)
         return connect_in_order_of_creation(
-            first,
-            after,
-            lambda seq, limit: authors_queries.authors_after(moment.snapshot, seq, limit),
-            lambda record: author_of(record, moment),
-            lambda: authors_queries.count_authors(moment.snapshot),
+            first, after, moment, authors_queries.authors_after, author_of, authors_queries.count_authors
         )
 
 

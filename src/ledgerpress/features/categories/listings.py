@@ -12,8 +12,13 @@ from typing import Final, Protocol
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.categories import model
-from ledgerpress.views.declarations import ListingContribution
-from ledgerpress.views.listings.projector import Entry, ListedItem, ListingChanges, ListingWriter
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
+    ListingContribution,
+    ListingWriter,
+)
 from ledgerpress.views.projection.projector_interface import write_all
 
 DIRECT: Final = 0
@@ -80,7 +85,8 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
             case model.CategoryMerged(category_id=category_id, into_id=into_id):
                 self._merge(category_id, into_id, at)
             case model.CategoryDeleted(category_id=category_id):
-                self._remove(category_id, at)
+                # An item that entered it at that very moment is not counted above it.
+                self._move(category_id, None, at)
             case _:
                 pass
 
@@ -99,7 +105,7 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         self._keys[category_id] = k
 
     def _move(self, category_id: str, parent_id: str | None, at: int) -> None:
-        """Put a category under another, and count again above its old and its new place."""
+        """Put a category under another, or at the top, and count again above its old and its new place."""
         k = self._key(category_id)
         if k is None:
             return
@@ -119,15 +125,6 @@ class _CategoryListings(ListingWriter[CategorizedItem]):
         )
         self._change_tree("UPDATE listed_category SET above = ?, taken_over = 1 WHERE k = ?", (into, k))
         self._recount(affected | self._upwards(k), at)
-
-    def _remove(self, category_id: str, at: int) -> None:
-        """Take a category out of the tree; an item that entered it at that very moment is not counted above it."""
-        k = self._key(category_id)
-        if k is None:
-            return
-        affected = self._upwards(k) - {k}
-        self._change_tree("UPDATE listed_category SET above = NULL WHERE k = ?", (k,))
-        self._recount(affected, at)
 
     def item_changed(self, before: CategorizedItem | None, after: CategorizedItem, position: int) -> None:
         old, new = before.category_ids if before else (), after.category_ids

@@ -16,6 +16,10 @@ ROOT: Final = 0
 CHILD: Final = 0
 TAKEN_OVER: Final = 1
 
+_STATE: Final = ("slug", "name", "description", "parent", "merged_into", "deleted")
+_LAST_STATE: Final = (
+    f"SELECT {', '.join(_STATE)} FROM category_state WHERE seq = ? ORDER BY from_pos DESC LIMIT 1"  # noqa: S608
+)
 _EDGES: Final = TemporalTable("category_edge", "parent, from_pos, category, to_pos, kind", key="category")
 _SLUGS: Final = TemporalTable("category_slug", "slug, from_pos, seq, to_pos", key="slug")
 
@@ -36,22 +40,24 @@ def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:
             changes = {
                 column: value for column, value in (("name", name), ("slug", slug)) if value is not UNSET
             }
-            seq = _change(db, category_id, position, version, **changes)
+            seq = _change(db, _seq(db, category_id), position, version, **changes)
             if seq and slug is not UNSET:
                 _open_slug(db, slug, seq, position)
         case model.CategoryDescribed(category_id=category_id, description=description):
-            _change(db, category_id, position, version, description=description)
+            _change(db, _seq(db, category_id), position, version, description=description)
         case model.CategoryMoved(category_id=category_id, parent_id=parent_id):
             parent = _seq(db, parent_id)
-            if seq := _change(db, category_id, position, version, parent=parent):
+            if seq := _change(db, _seq(db, category_id), position, version, parent=parent):
                 _open_edge(db, parent, seq, position, CHILD)
         case model.CategoryMerged(category_id=category_id, into_id=into_id):
             into = _seq(db, into_id)
-            if seq := _change(db, category_id, position, version, merged_into=into):
+            if seq := _change(db, _seq(db, category_id), position, version, merged_into=into):
                 _merge(db, seq, into, position, version)
         case model.CategoryDeleted(category_id=category_id):
-            if seq := _change(db, category_id, position, version, deleted=1):
-                _close_edge(db, seq, position)
+            if seq := _change(db, _seq(db, category_id), position, version, deleted=1):
+                edges = TemporalRows(db, _EDGES)
+                edges.close(position, seq)
+                edges.flush()
                 _close_slugs(db, seq, position)
         case _:
             pass
@@ -64,39 +70,24 @@ def _seq(db: sqlite3.Connection, category_id: str | None) -> int:
     return int(row[0]) if row else ROOT
 
 
-def _change(
-    db: sqlite3.Connection, category_id: str, position: int, version: int, **changes: object
-) -> int | None:
-    seq = _seq(db, category_id)
-    return _change_state(db, seq, position, version, **changes) if seq else None
-
-
-def _change_state(
-    db: sqlite3.Connection, seq: int, position: int, version: int, **changes: object
-) -> int | None:
-    names = ("slug", "name", "description", "parent", "merged_into", "deleted")
-    row = db.execute(
-        "SELECT slug, name, description, parent, merged_into, deleted FROM category_state"
-        " WHERE seq = ? ORDER BY from_pos DESC LIMIT 1",
-        (seq,),
-    ).fetchone()
-    state = dict(zip(names, row, strict=True)) | changes
-    db.execute(
-        "INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (seq, position, version, *(state[name] for name in names)),
-    )
+def _change(db: sqlite3.Connection, seq: int, position: int, version: int, **changes: object) -> int:
+    """Add a state of a category, unless it is not known. Returns its `seq`."""
+    if seq:
+        row = db.execute(_LAST_STATE, (seq,)).fetchone()
+        state = dict(zip(_STATE, row, strict=True)) | changes
+        values = (seq, position, version, *(state[name] for name in _STATE))
+        db.execute("INSERT INTO category_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     return seq
 
 
 def _merge(db: sqlite3.Connection, seq: int, into: int, position: int, version: int) -> None:
     _open_edge(db, into, seq, position, TAKEN_OVER)
-    if into:
-        _change_state(db, into, position, version)
+    _change(db, into, position, version)
     children = db.execute(
         "SELECT category FROM category_edge WHERE parent = ? AND to_pos = ? AND kind = ?", (seq, OPEN, CHILD)
     ).fetchall()
     for (child,) in children:
-        _change_state(db, child, position, version, parent=into)
+        _change(db, child, position, version, parent=into)
         _open_edge(db, into, child, position, CHILD)
 
 
@@ -105,12 +96,6 @@ def _open_edge(db: sqlite3.Connection, parent: int, category: int, position: int
     edges = TemporalRows(db, _EDGES)
     edges.close(position, category)
     edges.put([parent, position, category, OPEN, kind])
-    edges.flush()
-
-
-def _close_edge(db: sqlite3.Connection, category: int, position: int) -> None:
-    edges = TemporalRows(db, _EDGES)
-    edges.close(position, category)
     edges.flush()
 
 

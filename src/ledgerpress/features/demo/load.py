@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.streams import AppendPlan
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.story_steps import Stage
@@ -26,10 +26,6 @@ class DemoClock:
         if at < self._now:
             raise ValueError(f"the clock shows {self._now} and does not go back to {at}")
         self._now = at
-
-    def advance(self, by: int) -> None:
-        """Let `by` microseconds pass. Raises ValueError for a negative number."""
-        self.set(self._now + by)
 
 
 DEMO_WEEKS: Final = 3

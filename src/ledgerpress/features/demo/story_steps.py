@@ -67,11 +67,23 @@ class Step:
     reason: str | None
 
 
-def step(day: int, time: str, by: str, act: Act, reason: str | None = None) -> Step:
-    """Return the step at `time` (HH:MM) after the beginning of a day, counted from 0."""
-    hours, minutes = time.split(":")
-    after = timedelta(days=day, hours=int(hours), minutes=int(minutes))
-    return Step(after // _MICROSECOND, by, act, reason)
+def _steps_of(actor: str) -> Callable[..., Step]:
+    """Return the function that makes the steps of an actor, each at a time (HH:MM) after a day begins, counted from 0."""
+
+    def step(day: int, time: str, act: Act, reason: str | None = None) -> Step:
+        hours, minutes = time.split(":")
+        after = timedelta(days=day, hours=int(hours), minutes=int(minutes))
+        return Step(after // _MICROSECOND, actor, act, reason)
+
+    return step
+
+
+operator: Final = _steps_of(OPERATOR_STEPS)
+hester: Final = _steps_of("hester")
+bram: Final = _steps_of("bram")
+yusra: Final = _steps_of("yusra")
+piet: Final = _steps_of("piet")
+nell: Final = _steps_of("nell")
 
 
 def name_site(name: str) -> Act:

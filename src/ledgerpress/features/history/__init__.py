@@ -9,9 +9,7 @@ from ledgerpress.features.history import projector
 FEATURE: Final = Feature(
     name="history",
     requires=("site", "actors", "authors", "categories", "posts"),
-    # --- views ---
     projectors=(projector.ChangesProjector(),),
     recent_events=queries.recent_events,
-    # --- GraphQL, pages ---
     schema="ledgerpress.features.history.schema:SCHEMA",
 )

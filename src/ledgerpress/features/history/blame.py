@@ -154,14 +154,12 @@ def _cut(pieces: Sequence[Segment], starts: Sequence[int], low: int, high: int) 
         number += 1
 
 
-def _joined(pieces: Iterable[Segment]) -> Iterator[Segment]:
-    last: Segment | None = None
+def _joined(pieces: Iterable[Segment]) -> list[Segment]:
+    joined: list[Segment] = []
     for piece in pieces:
+        last = joined[-1] if joined else None
         if last and piece.version == last.version and piece.start == last.start + last.length:
-            last = last._replace(length=last.length + piece.length)
+            joined[-1] = last._replace(length=last.length + piece.length)
         else:
-            if last:
-                yield last
-            last = piece
-    if last:
-        yield last
+            joined.append(piece)
+    return joined

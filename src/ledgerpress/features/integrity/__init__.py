@@ -7,7 +7,5 @@ from ledgerpress.features.integrity import merkle_tree
 
 FEATURE: Final = Feature(
     name="integrity",
-    requires=(),
-    # --- views ---
     projectors=(merkle_tree.IntegrityProjector(),),
 )

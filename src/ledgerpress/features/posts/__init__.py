@@ -17,17 +17,14 @@ from ledgerpress.features.posts import (
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
-    # --- writing ---
     events=model.EVENTS,
     commands=(*commands.COMMANDS, *lifecycle_commands.COMMANDS, *restore_revert_commands.COMMANDS),
     error_codes=model.ERROR_CODES,
-    # --- views ---
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),
     dependencies=(cache_invalidation.DEPENDENCIES,),
     hidden=(listings.HIDDEN,),
     subjects=(post_queries.SUBJECT,),
-    # --- GraphQL, pages ---
     schema="ledgerpress.features.posts.schema:SCHEMA",
     pages="ledgerpress.features.posts.html_pages:PAGES",
 )

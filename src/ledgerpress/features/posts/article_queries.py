@@ -1,12 +1,10 @@
 """Articles as readers see them, as of a snapshot: posts as last published."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ledgerpress.features.authors import read_model as authors_queries
-from ledgerpress.features.authors.read_model import Author
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.listings.queries import count, listing_topic
@@ -128,11 +126,6 @@ def _article_of(row: tuple[Any, ...]) -> Article:
     seq, post_id, published_at, updated_at, *content = row
     values = values_of_row(content)
     return Article(seq=seq, id=post_id, published_at=published_at, updated_at=updated_at, **values)
-
-
-def authors_of(snapshot: Snapshot, articles: Iterable[Article]) -> dict[str, Author]:
-    ids = dict.fromkeys(author_id for article in articles for author_id in article.author_ids)
-    return {known.id: known for known in authors_queries.authors(snapshot, list(ids))}
 
 
 # An article changes where a row of it begins or ends: that of the slug, of the text, or of a category it is in.

@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.stream_states import LoadedStream, StateLoader
+from ledgerpress.commands.streams import AppendPlan, LoadedStream, PlannedWrite, StateLoader
 from ledgerpress.commands.versioned_content import checked, differing, values_of
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM
@@ -56,7 +55,7 @@ class PostCommand(ABC, Generic[F]):
         """Load the facts that `decide` needs. Raises `Rejection`."""
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        post = await load_post(context, self.post_id)
+        post = await context.load_existing(POSTS, self.post_id, "post")
         facts = await self.facts(context, post)
         events = self.decide(post.state, facts)
         slug = next((event.slug for event in events if isinstance(event, model.ContentChanged)), UNSET)
@@ -120,15 +119,6 @@ def publication(
     return (published,)
 
 
-async def load_post(context: CommandContext, post_id: str) -> LoadedStream[Post]:
-    """Return a post. Raises `Rejection` if there is none, or if the client expects another version."""
-    post = await context.load(POSTS, post_id)
-    if post.state is None:
-        raise _not_found()
-    context.check_version(post.version)
-    return LoadedStream(post.name, post.version, post.state, post.created_by)
-
-
 async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequence[PlannedWrite]:
     """Return the writes that give a post another slug. Raises `Rejection` if it is taken.
 
@@ -146,11 +136,7 @@ async def slug_change(context: CommandContext, post: Post, slug: str) -> Sequenc
 async def check_own_post(command: Any, states: StateLoader, actor_id: str) -> None:
     """Raise `Rejection` if another actor created the post, as if it did not exist."""
     if (await states.load(POSTS, command.post_id)).created_by != actor_id:
-        raise _not_found()
-
-
-def _not_found() -> Rejection:
-    return Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+        raise Rejection(ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.posts import model
-from ledgerpress.views.declarations import HiddenRule, ListingContribution
-from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingWriter
+from ledgerpress.views.declarations import HiddenRule
+from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter
 from ledgerpress.views.listings.queries import members
 from ledgerpress.views.projection.projector_interface import write_all
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -97,9 +98,7 @@ class _Posts:
         self._db = db
         self._states: dict[str, _State] = {}
         self._contents: dict[int, _ContentValues] = {}
-        self._articles = TemporalRows(db, _ARTICLES)
-        self._slugs = TemporalRows(db, _SLUGS)
-        self._categories = TemporalRows(db, _CATEGORIES)
+        self._temporal_rows: list[TemporalRows] = []
         self._rows = defaultdict[str, list[tuple[object, ...]]](list)
 
     def apply(self, recorded: Recorded[Event]) -> None:
@@ -121,8 +120,26 @@ class _Posts:
     def flush(self) -> None:
         for table, rows in self._rows.items():
             write_all(self._db, _INSERTS[table], rows)
-        for table_rows in (self._articles, self._slugs, self._categories):
-            table_rows.flush()
+        for temporal_rows in self._temporal_rows:
+            temporal_rows.flush()
+
+    # Most events change none of these tables.
+    @cached_property
+    def _articles(self) -> TemporalRows:
+        return self._rows_of(_ARTICLES)
+
+    @cached_property
+    def _slugs(self) -> TemporalRows:
+        return self._rows_of(_SLUGS)
+
+    @cached_property
+    def _categories(self) -> TemporalRows:
+        return self._rows_of(_CATEGORIES)
+
+    def _rows_of(self, table: TemporalTable) -> TemporalRows:
+        rows = TemporalRows(self._db, table)
+        self._temporal_rows.append(rows)
+        return rows
 
     def _created(self, recorded: Recorded[Event], event: model.PostCreated) -> None:
         at, header = recorded.position, recorded.header

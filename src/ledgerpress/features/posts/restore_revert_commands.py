@@ -6,11 +6,10 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.stream_states import LoadedStream
+from ledgerpress.commands.streams import LoadedStream, PlannedWrite
 from ledgerpress.commands.versioned_content import (
     ContentField,
     ContentHistory,
@@ -21,23 +20,14 @@ from ledgerpress.commands.versioned_content import (
 )
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
+from ledgerpress.features.posts import commands as post_commands
 from ledgerpress.features.posts import model
-from ledgerpress.features.posts.commands import (
-    WRITE_POSTS,
-    ContentFacts,
-    PostCommand,
-    categorize,
-    changed,
-    check_own_post,
-    slug_change,
-    uncategorize,
-)
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs.model import SLUG_TAKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreFacts(ContentFacts):
+class RestoreFacts(post_commands.ContentFacts):
     """The values of the post's content at the version to restore, and the writes that give it its slug."""
 
     values: Values
@@ -45,7 +35,7 @@ class RestoreFacts(ContentFacts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePost(PostCommand[RestoreFacts]):
+class RestorePost(post_commands.PostCommand[RestoreFacts]):
     """Restore the content that the post had at a version. Status, categories and later history stay.
 
     A slug that belongs to another post by now stays there; the post keeps its own.
@@ -59,7 +49,7 @@ class RestorePost(PostCommand[RestoreFacts]):
     def change(self, post: Post, facts: RestoreFacts) -> tuple[Event, ...]:
         """Return the restoration, if it changes anything, and the publication of the result. Raises `Rejection`."""
         values = differing(facts.values, values_of(CONTENT, post.content))
-        return changed(
+        return post_commands.changed(
             model.PostRestored, post, values, facts, publish=self.publish, to_version=self.to_version
         )
 
@@ -70,7 +60,7 @@ class RestorePost(PostCommand[RestoreFacts]):
         past = events[: self.to_version]
         values = _known(CONTENT, _history(post.state.id, past), self.to_version, field="toVersion")
         try:
-            slug_writes = await slug_change(context, post.state, values["slug"])
+            slug_writes = await post_commands.slug_change(context, post.state, values["slug"])
         except Rejection as rejection:
             if rejection.code != SLUG_TAKEN:
                 raise
@@ -90,7 +80,7 @@ class RestorePost(PostCommand[RestoreFacts]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RevertFacts(ContentFacts):
+class RevertFacts(post_commands.ContentFacts):
     """The change to revert, the content before it, and the category that it names.
 
     `category_ids` are all ids of that category, the one to use first.
@@ -102,7 +92,7 @@ class RevertFacts(ContentFacts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RevertPost(PostCommand[RevertFacts]):
+class RevertPost(post_commands.PostCommand[RevertFacts]):
     """Revert what one version changed of the content or the categories, and keep all later changes."""
 
     fingerprint_name: ClassVar[str] = "RevertPost"
@@ -114,9 +104,9 @@ class RevertPost(PostCommand[RevertFacts]):
         """Return the events that undo the change. Raises `Rejection` where it no longer applies."""
         match facts.change:
             case model.PostCategorized():
-                return uncategorize(post, frozenset(facts.category_ids))
+                return post_commands.uncategorize(post, frozenset(facts.category_ids))
             case model.PostUncategorized():
-                return categorize(post, facts.category_ids[0], frozenset(facts.category_ids))
+                return post_commands.categorize(post, facts.category_ids[0], frozenset(facts.category_ids))
             case model.ContentChanged():
                 change = values_of(CONTENT, facts.change)
                 current = values_of(CONTENT, post.content)
@@ -125,7 +115,7 @@ class RevertPost(PostCommand[RevertFacts]):
                     raise _conflict(self.version, conflicts)
             case _:
                 values = {}
-        return changed(
+        return post_commands.changed(
             model.PostReverted, post, values, facts, publish=self.publish, reverted_version=self.version
         )
 
@@ -180,7 +170,7 @@ class RevertPost(PostCommand[RevertFacts]):
     ) -> Sequence[PlannedWrite]:
         """Return the writes that give the post its old slug again. Raises `Rejection` if it is taken."""
         try:
-            return await slug_change(context, post, slug)
+            return await post_commands.slug_change(context, post, slug)
         except Rejection as rejection:
             if rejection.code != SLUG_TAKEN:
                 raise
@@ -223,4 +213,6 @@ def _conflict(version: int, conflicts: dict[str, str]) -> Rejection:
     )
 
 
-COMMANDS: Final = commands(WRITE_POSTS, RestorePost, RevertPost, check_own=check_own_post)
+COMMANDS: Final = commands(
+    post_commands.WRITE_POSTS, RestorePost, RevertPost, check_own=post_commands.check_own_post
+)

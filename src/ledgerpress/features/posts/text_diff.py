@@ -1,4 +1,4 @@
-"""What differs between two texts, word by word.
+"""What differs between two texts: word by word, and line by line in the unified format.
 
 Lines that are the same are found first, then the words that are the same within the lines that are not. The comparing
 is rapidfuzz's.
@@ -42,6 +42,9 @@ _UNSPACED: Final = r"぀-ヿ㐀-䶿一-鿿豈-﫿"
 _WORD: Final = re.compile(rf"\s+|[{_MARKS}]|[{_UNSPACED}]|[^\s{_MARKS}{_UNSPACED}]+")
 """White space, a punctuation mark, a character of a script that has no spaces, or a word."""
 
+_CONTEXT: Final = 3
+"""How many equal lines stand around each change of a unified difference."""
+
 _SMALL: Final = 2**28
 """The product of two lengths up to which as much as can be is kept, in an eighth of as many bytes.
 
@@ -72,19 +75,12 @@ def replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Replaced]:
     old, new = (
         "".join(chr(numbers.setdefault(item, len(numbers))) for item in items) for items in (before, after)
     )
-    gap: Replaced | None = None
     compare = Indel.opcodes if len(old) * len(new) <= _SMALL else Levenshtein.opcodes
-    for step in compare(old, new):
-        if step.tag == "equal":
-            continue
-        if gap and (gap.high_before, gap.high_after) == (step.src_start, step.dest_start):
-            gap = gap._replace(high_before=step.src_end, high_after=step.dest_end)
-        else:
-            if gap:
-                yield gap
-            gap = Replaced(step.src_start, step.src_end, step.dest_start, step.dest_end)
-    if gap:
-        yield gap
+    at_before = at_after = 0
+    for block in compare(old, new).as_matching_blocks():
+        if (at_before, at_after) != (block.a, block.b):
+            yield Replaced(at_before, block.a, at_after, block.b)
+        at_before, at_after = block.a + block.size, block.b + block.size
 
 
 def _spans(
@@ -131,3 +127,46 @@ def _change(deleted: str, inserted: str) -> Iterator[Span]:
         yield Span(SpanKind.DELETE, deleted)
     if inserted:
         yield Span(SpanKind.INSERT, inserted)
+
+
+def unified(before: str, after: str) -> str:
+    """Return the difference of two texts in the unified format of GNU diff, empty where they are the same."""
+    old, new = lines(before), lines(after)
+    hunks = _hunks(replaced(old, new))
+    rows = ["--- before\n", "+++ after\n"] if hunks else []
+    for hunk in hunks:
+        rows += _hunk(old, new, hunk)
+    return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
+
+
+def _hunks(gaps: Iterable[Replaced]) -> list[list[Replaced]]:
+    """Return the changes, those together that stand so near to one another that their context meets."""
+    hunks: list[list[Replaced]] = []
+    for gap in gaps:
+        if hunks and gap.low_before - hunks[-1][-1].high_before <= 2 * _CONTEXT:
+            hunks[-1].append(gap)
+        else:
+            hunks.append([gap])
+    return hunks
+
+
+def _hunk(old: Sequence[str], new: Sequence[str], gaps: Sequence[Replaced]) -> Iterator[str]:
+    before = min(_CONTEXT, gaps[0].low_before)
+    behind = min(_CONTEXT, len(old) - gaps[-1].high_before)
+    at, end = gaps[0].low_before - before, gaps[-1].high_before + behind
+    start = gaps[0].low_after - before
+    yield f"@@ -{_range(at, end)} +{_range(start, gaps[-1].high_after + behind)} @@\n"
+    for gap in gaps:
+        yield from (f" {line}" for line in old[at : gap.low_before])
+        yield from (f"-{line}" for line in old[gap.low_before : gap.high_before])
+        yield from (f"+{line}" for line in new[gap.low_after : gap.high_after])
+        at = gap.high_before
+    yield from (f" {line}" for line in old[at:end])
+
+
+def _range(low: int, high: int) -> str:
+    """Return a range of lines as the format has it: from 1, without the number of lines where that is 1."""
+    length = high - low
+    if length == 1:
+        return str(low + 1)
+    return f"{low + 1 if length else low},{length}"

@@ -8,14 +8,11 @@ from ledgerpress.features.site import commands, model, read_model
 FEATURE: Final = Feature(
     name="site",
     requires=("actors",),
-    # --- writing ---
     events=model.EVENTS,
     commands=commands.COMMANDS,
-    # --- views ---
     projectors=(read_model.PROJECTOR,),
     dependencies=(read_model.DEPENDENCIES,),
     subjects=(read_model.SUBJECT,),
-    # --- GraphQL, pages ---
     schema="ledgerpress.features.site.schema:SCHEMA",
     pages="ledgerpress.features.site.html_site_name:PAGES",
 )

@@ -8,10 +8,7 @@ from ledgerpress.views.declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="slugs",
-    requires=(),
-    # --- writing ---
     events=model.EVENTS,
     error_codes=model.ERROR_CODES,
-    # --- views ---
     dependencies=(DependencyRule.by_type({"slug.claimed": [], "slug.released": []}),),
 )

@@ -9,12 +9,9 @@ from ledgerpress.views.declarations import DependencyRule
 FEATURE: Final = Feature(
     name="tokens",
     requires=("actors",),
-    # --- writing ---
     events=model.EVENTS,
     commands=commands.COMMANDS,
-    # --- views ---
     projectors=(read_model.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
-    # --- GraphQL, pages ---
     schema="ledgerpress.features.tokens.schema:SCHEMA",
 )

@@ -9,18 +9,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from ledgerpress.commands.roles_and_permissions import (
-    ANONYMOUS,
-    GRANTED,
-    LOCAL_OPERATOR,
-    Identity,
-    Permission,
-    Role,
-    Unauthenticated,
-    VerifiedClaims,
-    Verifier,
-    identity,
-)
+from ledgerpress.commands import roles_and_permissions
+from ledgerpress.commands.roles_and_permissions import Identity, Permission, Role, Unauthenticated
 from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.eventlog.multi_host_url import is_loopback
 from ledgerpress.features.actors.model import OPERATOR
@@ -119,11 +109,11 @@ def anonymous(role: Role) -> Identity:
     """Return who comes without a token, where they are to have `role`. What they write bears the operator's name."""
     match role:
         case Role.READER:
-            return ANONYMOUS
+            return roles_and_permissions.ANONYMOUS
         case Role.ADMIN:
-            return LOCAL_OPERATOR
+            return roles_and_permissions.LOCAL_OPERATOR
         case _:
-            return identity(role, OPERATOR.id)
+            return roles_and_permissions.identity(role, OPERATOR.id)
 
 
 class TokenAuthenticator:
@@ -139,8 +129,8 @@ class TokenAuthenticator:
         clock: Clock,
         publication: str,
         *,
-        anonymous: Identity = ANONYMOUS,
-        verifier: Verifier | None = None,
+        anonymous: Identity = roles_and_permissions.ANONYMOUS,
+        verifier: roles_and_permissions.Verifier | None = None,
         is_paused: Callable[[], bool] = lambda: False,
         is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,
     ) -> None:
@@ -180,12 +170,14 @@ class TokenAuthenticator:
         if found.role not in set(Role):
             raise Unauthenticated("This token is for a newer version of this server.")
         scopes = None if found.scopes is None else _permissions(found.scopes)
-        return identity(Role(found.role), found.actor_id, scopes=scopes, token_id=found.id)
+        return roles_and_permissions.identity(
+            Role(found.role), found.actor_id, scopes=scopes, token_id=found.id
+        )
 
-    def _by_claims(self, claimed: VerifiedClaims) -> Identity:
+    def _by_claims(self, claimed: roles_and_permissions.VerifiedClaims) -> Identity:
         """Return the identity of a subject. It has what any of its roles comes with; of roles unknown here, nothing."""
         roles = [role for role in _LEAST_FIRST if role.value in claimed.roles] or [Role.READER]
-        granted = frozenset[Permission]().union(*(GRANTED[role] for role in roles))
+        granted = frozenset[Permission]().union(*(roles_and_permissions.GRANTED[role] for role in roles))
         return Identity(
             roles[-1],
             granted if claimed.scopes is None else granted & _permissions(claimed.scopes),

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
@@ -140,10 +140,7 @@ class RevokeToken:
         return () if token is None or token.is_revoked else (TokenRevoked(token_id=token.id),)
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        token = await context.load(TOKENS, self.token_id)
-        if token.state is None:
-            raise Rejection(ErrorCode.NOT_FOUND, "There is no such token.", field=("id",))
-        context.check_version(token.version)
+        token = await context.load_existing(TOKENS, self.token_id, "token")
         return AppendPlan.of(token.state.id, token.write(self.decide(token.state, Facts())))
 
 

@@ -80,11 +80,7 @@ class TokenQueries:
     ) -> Connection[ApiToken]:
         moment = info.context.today
         return connect_in_order_of_creation(
-            first,
-            after,
-            lambda seq, limit: queries.tokens_after(moment.snapshot, seq, limit),
-            lambda record: token_of(record, moment),
-            lambda: queries.count_tokens(moment.snapshot),
+            first, after, moment, queries.tokens_after, token_of, queries.count_tokens
         )
 
 

@@ -1,10 +1,12 @@
 """Relay's cursor connections over keysets: a cursor names a key, so that nothing shifts between two pages."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import strawberry
 
+from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import (
@@ -110,9 +112,10 @@ def connect(page: Page[ListingKey], nodes: Sequence[T | None], count: Callable[[
 def connect_in_order_of_creation(
     first: int | None,
     after: str | None,
-    read: Callable[[int, int], Sequence[R]],
-    make: Callable[[R], T],
-    count: Callable[[], int],
+    moment: PointInTime,
+    read: Callable[[Snapshot, int, int], Sequence[R]],
+    make: Callable[[R, PointInTime], T],
+    count: Callable[[Snapshot], int],
 ) -> Connection[T]:
     """Return a page of the records that `read` returns after a position, up to a limit. Raises `BadRequest`."""
     try:
@@ -120,7 +123,7 @@ def connect_in_order_of_creation(
         start = decode_cursor(after, name="after").post if after is not None else 0
     except BadPageRequest as error:
         raise BadRequest(str(error)) from None
-    records = read(start, size + 1)
+    records = read(moment.snapshot, start, size + 1)
     keys = [ListingKey(0, record.seq) for record in records[:size]]
     page = Page(keys, has_next=len(records) > size, has_previous=after is not None)
-    return connect(page, [make(record) for record in records[:size]], count)
+    return connect(page, [make(record, moment) for record in records[:size]], partial(count, moment.snapshot))

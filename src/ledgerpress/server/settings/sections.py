@@ -14,7 +14,7 @@ from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.middleware.cors import CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.server.logging.setup import LogSettings
+from ledgerpress.server.logging import LogSettings
 from ledgerpress.server.settings.server_section import EVERY_ADDRESS, LOOPBACK, ServerSettings
 from ledgerpress.server.tracing.settings import TracingSettings
 

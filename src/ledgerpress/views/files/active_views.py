@@ -94,7 +94,6 @@ class ActiveViews:
                 raise LogUnusable(f"the views in {self._directory.data} cannot be made: {error}") from error
 
     def follow(self) -> None:
-        """Follow the log from now on."""
         self._live.follow()
 
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
@@ -104,7 +103,6 @@ class ActiveViews:
 
     @property
     def path(self) -> Path:
-        """The file in use."""
         return self._live.views.path
 
     @property
@@ -114,7 +112,6 @@ class ActiveViews:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """The checkpoint of each projection, by name."""
         return self._live.runner.checkpoints
 
     @property
@@ -124,7 +121,6 @@ class ActiveViews:
         return last.position, last.leaf_hash
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Lend the views as of the position that every projection has reached."""
         return self._live.views.snapshot()
 
     def views_version(self) -> ViewsVersion:
@@ -144,11 +140,9 @@ class ActiveViews:
                 return reached
 
     async def resume(self, name: str) -> None:
-        """Let a paused projection try again."""
         await self._live.runner.resume(name)
 
     async def sweep(self) -> bool:
-        """Overwrite what a withdrawal deleted; return whether that is done."""
         return await self._live.views.sweep()
 
     async def watch(self) -> None:
@@ -175,7 +169,6 @@ class ActiveViews:
                 failed, retry_at = wanted, time.monotonic() + RETRY_INTERVAL
 
     async def aclose(self) -> None:
-        """Stop following, and close the file."""
         for live in (*self._closing, self._live):
             await live.aclose()
 

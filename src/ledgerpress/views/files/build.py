@@ -15,8 +15,8 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
-from ledgerpress.sqlite.connection import BUSY_TIMEOUT, create_private, transaction, uri
-from ledgerpress.views.files.table_digests import TableDigest
+from ledgerpress.sqlite.connection import connect, create_private, set_pragmas, transaction, uri
+from ledgerpress.views.files.comparison import TableDigest
 from ledgerpress.views.files.tables import (
     INDEXING_PRAGMAS,
     check_tables,
@@ -54,9 +54,8 @@ class ViewsBuild:
         Raises `sqlite3.Error`, `ViewsOfOtherVersions`.
         """
         create_private(path)
-        db = sqlite3.connect(uri(path, mode="rwc"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)
+        db = connect(uri(path, mode="rwc"), WRITER_PRAGMAS)
         try:
-            _set(db, WRITER_PRAGMAS)
             with transaction(db):
                 create_tables(db, projectors, began_at=began_at, indexes=False)
                 check_tables(db, projectors, indexes=False)
@@ -67,7 +66,6 @@ class ViewsBuild:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come."""
         return checkpoints.read(self.db)
 
     @property
@@ -79,7 +77,6 @@ class ViewsBuild:
 
     @property
     def taken_over(self) -> frozenset[str]:
-        """The projections whose rows were copied."""
         (names,) = self.db.execute("SELECT taken_over FROM views").fetchone()
         return frozenset(msgspec.json.decode(names, type=list[str]))
 
@@ -106,7 +103,9 @@ class ViewsBuild:
 
         `progress` takes the position reached and `until`. Raises `PayloadWithdrawnDuringBuild`, `GapInLog`, `sqlite3.Error`.
         """
-        while (after := self.position) < until and not self._all_paused:
+        while (after := self.position) < until and not all(
+            point.is_paused for point in self.checkpoints.values()
+        ):
             stored = await log.read(after, min(batch, until - after))
             if not stored:
                 raise EventLogError(f"the log ends at position {after:,}, and {until:,} was expected")
@@ -119,11 +118,10 @@ class ViewsBuild:
                 progress(self.position, until)
 
     def finish(self) -> None:
-        """Create the indexes that only readers use."""
-        _set(self.db, INDEXING_PRAGMAS)
+        set_pragmas(self.db, INDEXING_PRAGMAS)
         with transaction(self.db):
             create_indexes(self.db, self._projectors)
-        _set(self.db, WRITER_PRAGMAS)
+        set_pragmas(self.db, WRITER_PRAGMAS)
 
     def keep_digests(self, digests: Mapping[str, TableDigest]) -> None:
         """Write down the digest of the rows of each projection of whose tables there are digests, as of now."""
@@ -136,12 +134,7 @@ class ViewsBuild:
         checkpoints.keep_digests(self.db, self.position, digests_by_name)
 
     def close(self) -> None:
-        """Give the file back."""
         self.db.close()
-
-    @property
-    def _all_paused(self) -> bool:
-        return all(point.is_paused for point in self.checkpoints.values())
 
     def _copy(self, names: Collection[str]) -> None:
         self.db.execute("UPDATE views SET taken_over = ?", (msgspec.json.encode(sorted(names)).decode(),))
@@ -171,8 +164,3 @@ class ViewsBuild:
                 for gone, by in withdrawn
             ):
                 raise PayloadWithdrawnDuringBuild("a payload was withdrawn that these views were made of")
-
-
-def _set(db: sqlite3.Connection, pragmas: Mapping[str, str | int]) -> None:
-    for name, value in pragmas.items():
-        db.execute(f"PRAGMA {name} = {value}")

@@ -1,16 +1,31 @@
-"""What differs between two views files, table by table and row by row."""
+"""A digest of each table of the views, and what differs between two views files, table by table and row by row."""
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from ledgerpress.views.files import table_digests as tables
-from ledgerpress.views.files.table_digests import KeyColumn, TableDigest
+import msgspec
+
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 
 _Row: TypeAlias = tuple[Any, ...]
+
+
+class TableDigest(NamedTuple):
+    """How many rows a table has, and the SHA-256 (in hex) of all of them, in the order of its key."""
+
+    rows: int
+    sha256: str
+
+
+class KeyColumn(NamedTuple):
+    """A column of a table's primary key, and whether the key has its greatest value first."""
+
+    name: str
+    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,59 @@ class TableDifference:
     changed: int = 0
 
 
+def table_digests(db: sqlite3.Connection, but: Collection[str] = ()) -> dict[str, TableDigest]:
+    """Return the digest of each table by its name, but for SQLite's own tables and those named.
+
+    Memory does not grow with the tables: rows come in the order of the primary key, which is an index.
+    """
+    tables = db.execute(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+        " AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    )
+    return {name: _digest(db, name) for (name,) in tables.fetchall() if name not in but}
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """Return the names of a table's columns, in their order; none where there is no such table."""
+    return [name for (name,) in db.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,))]
+
+
+def _key(db: sqlite3.Connection, table: str) -> list[KeyColumn]:
+    """Return the columns that identify and order a table's rows; all, where it has no primary key."""
+    columns_of_key = db.execute(
+        'SELECT x.name, x."desc" FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS x'
+        " WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno",
+        (table,),
+    ).fetchall()
+    columns_of_key = (
+        columns_of_key or db.execute("SELECT name, 0 FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
+    )
+    return [KeyColumn(name, bool(desc)) for name, desc in columns_of_key] or [
+        KeyColumn(name, descending=False) for name in _columns(db, table)
+    ]
+
+
+def _rows(
+    db: sqlite3.Connection, table: str, wanted: Collection[str], order: Collection[KeyColumn]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table with the columns `wanted`; none where there is no such table, and no columns."""
+    if not wanted:
+        return
+    by = ", ".join(f'"{name}"{" DESC" if desc else ""}' for name, desc in order)
+    names = ", ".join(f'"{name}"' for name in wanted)
+    yield from db.execute(f'SELECT {names} FROM "{table}" ORDER BY {by}')  # noqa: S608
+
+
+def _digest(db: sqlite3.Connection, table: str) -> TableDigest:
+    encode = msgspec.msgpack.Encoder().encode
+    digest = hashlib.sha256()
+    count = 0
+    for row in _rows(db, table, _columns(db, table), _key(db, table)):
+        digest.update(encode(row))
+        count += 1
+    return TableDigest(count, digest.hexdigest())
+
+
 def compare(
     before: sqlite3.Connection,
     after: sqlite3.Connection,
@@ -56,12 +124,11 @@ def compare(
     Tables in `but` are left out. Memory does not grow with the tables.
     """
     left_out = BOOKKEEPING | set(but)
-    old, new = tables.table_digests(before, left_out), tables.table_digests(after, left_out)
+    old, new = table_digests(before, left_out), table_digests(after, left_out)
     differing = [
         _differences(before, after, TableDifference(name, old.get(name), new.get(name)), report)
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-        or set(tables.columns(before, name)) != set(tables.columns(after, name))
+        if old.get(name) != new.get(name) or set(_columns(before, name)) != set(_columns(after, name))
     ]
     return differing, new
 
@@ -73,25 +140,25 @@ def _differences(
     report: Callable[[RowDifference], None],
 ) -> TableDifference:
     table = difference.table
-    old, new = tables.columns(before, table), tables.columns(after, table)
+    old, new = _columns(before, table), _columns(after, table)
     if difference.before and difference.after:
         difference.columns_before = [name for name in old if name not in new]
         difference.columns_after = [name for name in new if name not in old]
     common = [name for name in old if name in new]
     if not common:
         # No row of one side is one of the other: each stands alone, with all its columns.
-        for row in tables.rows(before, table, old, tables.key(before, table)):
+        for row in _rows(before, table, old, _key(before, table)):
             difference.removed += 1
-            report(_difference(table, old, tables.key(before, table), row, None))
-        for row in tables.rows(after, table, new, tables.key(after, table)):
+            report(_difference(table, old, _key(before, table), row, None))
+        for row in _rows(after, table, new, _key(after, table)):
             difference.added += 1
-            report(_difference(table, new, tables.key(after, table), None, row))
+            report(_difference(table, new, _key(after, table), None, row))
         return difference
-    keys = tables.key(after, table)
-    if {column.name for column in keys} != {column.name for column in tables.key(before, table)}:
+    keys = _key(after, table)
+    if {column.name for column in keys} != {column.name for column in _key(before, table)}:
         keys = [KeyColumn(name, descending=False) for name in common]
-    rows_before = tables.rows(before, table, common, keys)
-    rows_after = tables.rows(after, table, common, keys)
+    rows_before = _rows(before, table, common, keys)
+    rows_after = _rows(after, table, common, keys)
     for row_before, row_after in _merged(rows_before, rows_after, common, keys):
         if row_before == row_after:
             continue

@@ -22,8 +22,8 @@ from ledgerpress.views.files.copy_format import (
     VERSION,
     Manifest,
     Progress,
+    RowsDigest,
     ViewsCopyInvalid,
-    rows_digests,
     write,
 )
 from ledgerpress.views.files.directory import ViewsDirectory
@@ -122,5 +122,5 @@ def _manifest(db: sqlite3.Connection, made_by: str, publication: str, taken_at: 
         projectors=checkpoints.versions(db),
         size=size,
         taken_at=taken_at,
-        digests=rows_digests(checkpoints.digests(db)),
+        digests={name: RowsDigest(*digest) for name, digest in checkpoints.digests(db).items()},
     )

@@ -6,7 +6,7 @@ checksum comes last so that a snapshot is written in one go, to a pipe too. `hea
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final, TypeAlias
 
@@ -58,7 +58,6 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", tag_field="format", 
     digests: dict[str, RowsDigest] = {}
 
     def line(self) -> bytes:
-        """Return the first line of the file."""
         return msgspec.json.encode(self) + b"\n"
 
 
@@ -157,8 +156,3 @@ def _manifest(line: bytes, name: str) -> Manifest:
     if manifest.size < 0 or manifest.position < 1 or not _HASH.fullmatch(manifest.leaf_hash):
         raise ViewsCopyInvalid(f"{name} is damaged: its first line makes no sense")
     return manifest
-
-
-def rows_digests(digests: Mapping[str, tuple[int, str]]) -> dict[str, RowsDigest]:
-    """Return digests as a manifest holds them."""
-    return {name: RowsDigest(position, sha256) for name, (position, sha256) in digests.items()}

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -68,7 +68,6 @@ class ViewsDirectory:
 
     @property
     def current(self) -> Path | None:
-        """The views in use."""
         name = self.in_use().current
         return self.data / name if name else None
 
@@ -107,7 +106,6 @@ class ViewsDirectory:
         return next((file for file in self.unfinished() if _digest(file.name) == self.digest), None)
 
     def vacant(self) -> Path:
-        """Return the path of a new file."""
         # A name that is still given out for a file that has gone is not given to another one.
         named = self._named()
         names = [
@@ -117,11 +115,9 @@ class ViewsDirectory:
         ]
         return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
 
-    @contextmanager
-    def building(self) -> Iterator[None]:
+    def building(self) -> AbstractContextManager[None]:
         """Be the one process that makes views here. Raises `ViewsBusy` where another one is."""
-        with _locked(self.data / "views.build.lock", wait=False):
-            yield
+        return _locked(self.data / "views.build.lock", wait=False)
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
         """Make every process use the file `to`; the one in use until now is then the former.
@@ -159,10 +155,8 @@ class ViewsDirectory:
                 delete(file)
             return dropped
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with _locked(self.data / "views.lock", wait=True):
-            yield
+    def _changing(self) -> AbstractContextManager[None]:
+        return _locked(self.data / "views.lock", wait=True)
 
     def _named(self) -> ViewsPointer:
         try:

@@ -12,7 +12,7 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import open_to_read
-from ledgerpress.views.files.table_digests import TableDigest, table_digests
+from ledgerpress.views.files.comparison import TableDigest, table_digests
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode, recorded_skips

@@ -12,9 +12,8 @@ from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import BATCH, PayloadWithdrawnDuringBuild, ViewsBuild
-from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare
+from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare, table_digests
 from ledgerpress.views.files.directory import ViewsDirectory, ViewsGone, delete
-from ledgerpress.views.files.table_digests import table_digests
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage, tables_of
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection import checkpoints

@@ -63,7 +63,7 @@ class ViewsFile:
         writer = await open_connection(path, create=create, pragmas=WRITER_PRAGMAS)
         views = cls(path, writer, projectors)
         try:
-            await views.write(views._create)
+            await views.write(partial(create_tables, projectors=projectors))
             await views.write(partial(check_tables, projectors=projectors))
         except BaseException:
             await views.aclose()
@@ -72,7 +72,6 @@ class ViewsFile:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
         return self._path
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -86,20 +85,25 @@ class ViewsFile:
             return await self._writer.run(write)
 
     @asynccontextmanager
-    async def renewal(self) -> AsyncIterator["ResetTransaction"]:
-        """Lend one long transaction, committed at the end, rolled back on an error.
+    async def renewal(self) -> AsyncIterator[SerialConnection]:
+        """Lend one long transaction, in which the views are emptied and rebuilt: committed at the end, rolled back on an error.
 
         Readers see the views as they were until it is committed, and other writers wait. What it deletes is overwritten,
         once `sweep` has returned.
         """
         async with self._turn:
-            await self._writer.run(_begin_renewal)
+            await self._writer.run(partial(retry_while_busy, statement="BEGIN IMMEDIATE"))
             try:
-                yield ResetTransaction(self._writer, self._projectors)
+                yield self._writer
                 await self._writer.run(partial(_end, statement="COMMIT"))
             except BaseException:
                 await self._writer.run(partial(_end, statement="ROLLBACK"))
                 raise
+
+    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
+        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
+        recreate(db, self._projectors, began_at=began_at)
+        db.execute(f"PRAGMA user_version = {UNSWEPT}")
 
     async def sweep(self) -> bool:
         """Overwrite what the last renewal deleted; return whether that is done, which it is not while there are readers.
@@ -129,7 +133,6 @@ class ViewsFile:
                 self._idle.append(db)
 
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """Return how far each projection has come."""
         with self.snapshot() as snapshot:
             return checkpoints.read(snapshot.db)
 
@@ -146,44 +149,15 @@ class ViewsFile:
         self._watch.close()
         await self._writer.close()
 
-    def _create(self, db: sqlite3.Connection) -> None:
-        if not db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            create_tables(db, self._projectors)
-
     def _connect(self) -> sqlite3.Connection:
         db = open_to_read(self._path)
         db.execute("PRAGMA query_only = 1")
         return db
 
 
-class ResetTransaction:
-    """One transaction in which the views are emptied and rebuilt."""
-
-    def __init__(self, writer: SerialConnection, projectors: Sequence[Projector]) -> None:
-        self._writer = writer
-        self._projectors = projectors
-
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns."""
-        return await self._writer.run(work)
-
-    async def empty(self, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
-        await self._writer.run(partial(_empty, projectors=self._projectors, began_at=began_at))
-
-
-def _begin_renewal(db: sqlite3.Connection) -> None:
-    retry_while_busy(db, "BEGIN IMMEDIATE")
-
-
 def _end(db: sqlite3.Connection, statement: str) -> None:
     if db.in_transaction:
         db.execute(statement)
-
-
-def _empty(db: sqlite3.Connection, projectors: Sequence[Projector], began_at: int) -> None:
-    recreate(db, projectors, began_at=began_at)
-    db.execute(f"PRAGMA user_version = {UNSWEPT}")
 
 
 def _sweep(db: sqlite3.Connection) -> bool:
@@ -203,7 +177,6 @@ class ChangeDetector:
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Take what opens a connection that only reads."""
         self._connect = connect
         self._db: sqlite3.Connection | None = None
         self._ask: Callable[[str], sqlite3.Cursor]

@@ -1,13 +1,18 @@
-"""The tree of pages in one transaction: pages read once and changed in memory, written in `flush`.
+"""The tree of pages in one transaction: pages read once and changed in memory, split and joined, written in `flush`.
 
 Only the directory is always read and written in its table: a listing has one row of it for some two thousand posts.
+
+A page that is full, or has hardly a live row left, is closed at that position, so that readers as of earlier ones still find
+it, and its live rows are copied to one new page or two. A page that came into use at the very same position is deleted
+instead, since no reader can see it. A new page is neither nearly full nor nearly empty, unless it is the only one under its
+parent, so that many changes pay for each copy.
 """
 
 import sqlite3
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import OPEN
@@ -19,6 +24,8 @@ Row: TypeAlias = tuple[int, int, int, int | None]
 
 _RowKey: TypeAlias = tuple[int, int, int, int]
 """page, published_at, post, from_pos."""
+
+P_contra = TypeVar("P_contra", contravariant=True)
 
 END: Final = (2**63, 0)
 """Beyond every key: a date is an integer of 64 bits."""
@@ -51,13 +58,11 @@ class Page:
     __slots__ = ("ends", "id", "live")
 
     def __init__(self, id: int) -> None:
-        """Begin without a row."""
         self.id = id
         self.ends: dict[tuple[int, int, int], int] = {}
         self.live: list[Row] = []
 
     def find(self, key: Key) -> Row | None:
-        """Return the open row of the key."""
         place = bisect_left(self.live, key)
         return self.live[place] if place < len(self.live) and self.live[place][:2] == key else None
 
@@ -67,13 +72,6 @@ class Page:
             if end == position and row[:2] == key:
                 return (*row, None)
         return None
-
-    def neighbour(self, key: Key) -> Entry | None:
-        """Return the page below this branch that comes before the one with the key, else the one after it."""
-        number = bisect_left(self.live, key)
-        if number:
-            return _entry(self.live[number - 1])
-        return _entry(self.live[1]) if len(self.live) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +86,46 @@ class Leaf:
     branch_entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """How many rows a page may hold, at least 4, and what follows from that number."""
+
+    rows: int = 64
+
+    @property
+    def rewrite_below(self) -> int:
+        """With fewer live rows, a page that has a neighbour is rewritten."""
+        return self.rows // 8
+
+    @property
+    def join_below(self) -> int:
+        """With fewer live rows, a page that is rewritten joins a neighbour."""
+        return self.rows // 4
+
+    @property
+    def split_above(self) -> int:
+        """With more live rows, a page that is rewritten becomes two."""
+        return self.rows * 3 // 4
+
+
+class _Parents(Protocol[P_contra]):
+    """What pages are entries of: branches, which are pages, or the directory's part for a listing, by its key."""
+
+    def neighbour(self, parent: P_contra, key: Key, /) -> "Entry | None":
+        """Return the entry that comes before the one with the key, else the one after it."""
+        ...
+
+    def add(self, parent: P_contra, row: Row, /) -> None: ...
+    def close(self, parent: P_contra, entry: Entry, position: int, /) -> None: ...
+    def remove(self, parent: P_contra, entry: Entry, /) -> None: ...
+
+
 class Pages:
     """The pages of all listings, by their ids."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, limits: PageLimits) -> None:
         self._db = db
+        self._limits = limits
         self._pages: dict[int, Page] = {}
         self._written: dict[_RowKey, tuple[int | None, ...] | None] = {}
         self._last: int | None = None
@@ -128,20 +161,24 @@ class Pages:
         entry = _entry(branch.live[number - 1])
         return Leaf(self.get(entry.page), entry.key, end, entry, branch, place.entry)
 
+    def neighbour(self, page: Page, key: Key) -> Entry | None:
+        """Return the page below this branch that comes before the one with the key, else the one after it."""
+        number = bisect_left(page.live, key)
+        if number:
+            return _entry(page.live[number - 1])
+        return _entry(page.live[1]) if len(page.live) > 1 else None
+
     def add(self, page: Page, row: Row) -> None:
-        """Add an open row."""
         page.ends[row[:3]] = OPEN
         insort(page.live, row)
         self._write(page, row, OPEN)
 
     def close(self, page: Page, row: Row, position: int) -> None:
-        """End an open row at `position`."""
         page.ends[row[:3]] = position
         del page.live[bisect_left(page.live, row)]
         self._write(page, row, position)
 
     def remove(self, page: Page, row: Row) -> None:
-        """Delete an open row."""
         del page.ends[row[:3]]
         del page.live[bisect_left(page.live, row)]
         self._written[page.id, *row[:3]] = None
@@ -152,6 +189,43 @@ class Pages:
             del page.ends[row]
             self._written[page.id, *row] = None
         page.live = []
+
+    def balance(self, directory: "Directory", k: int, leaf: Leaf, position: int) -> None:
+        """Rewrite the leaf, and the branch above it, where they need it."""
+        branch = leaf.branch_entry
+        if self._rewrite(self, leaf.branch, branch.from_pos, leaf.entry, position):
+            self._rewrite(directory, k, None, branch, position)
+
+    def _rewrite(
+        self, parents: _Parents[P_contra], parent: P_contra, since: int | None, entry: Entry, position: int
+    ) -> bool:
+        """Rewrite the page if need be. Return whether it was, and so whether the parent has changed.
+
+        `since` is the position from which the parent is in use; the directory always is.
+        """
+        page = self.get(entry.page)
+        live = page.live
+        neighbour = parents.neighbour(parent, entry.key) if len(live) < self._limits.join_below else None
+        if len(page.ends) <= self._limits.rows and (
+            neighbour is None or len(live) >= self._limits.rewrite_below
+        ):
+            return False
+        entries = [entry]
+        if neighbour is not None:
+            entries = sorted([entry, neighbour])
+            live = sorted([*live, *self.get(neighbour.page).live])
+        parts = _parts(live, position, self._limits, joined=neighbour is not None)
+        for retired in entries:
+            # Rows and pages that are not older than `position` are deleted: no reader can see them.
+            if position in (retired.from_pos, since):
+                parents.remove(parent, retired)
+            else:
+                parents.close(parent, retired, position)
+            self.forget(self.get(retired.page), None if retired.from_pos == position else position)
+        keys = [entries[0].key, *(part[0][:2] for part in parts[1:])]
+        for key, part in zip(keys, parts, strict=True):
+            parents.add(parent, (*key, position, self.make(part).id))
+        return True
 
     def flush(self) -> None:
         """Write what has changed, in the order in which the rows lie."""
@@ -191,21 +265,30 @@ class Directory:
         row = self._db.execute(_BELOW, (k, *key)).fetchone() or self._db.execute(_ABOVE, (k, *key)).fetchone()
         return None if row is None else Entry(*row)
 
-    def add(self, k: int, key: Key, position: int, page: int) -> None:
-        """Let `page` be a branch from `position` on."""
-        self._change(k, _ADD, (k, *key, position, page))
+    def add(self, k: int, row: Row) -> None:
+        """Add a branch: its least key, the position from which it is in use, and its page."""
+        self._change(k, _ADD, (k, *row))
 
     def close(self, k: int, entry: Entry, position: int) -> None:
-        """Let the branch be in use no more, from `position` on."""
         self._change(k, _CLOSE, (position, k, *entry.key, entry.from_pos))
 
     def remove(self, k: int, entry: Entry) -> None:
-        """Delete the branch, as if it had never been in use."""
         self._change(k, _DELETE, (k, *entry.key, entry.from_pos))
 
-    def _change(self, k: int, statement: str, parameters: tuple[int, ...]) -> None:
+    def _change(self, k: int, statement: str, parameters: tuple[int | None, ...]) -> None:
         self._db.execute(statement, parameters)
         self._known.pop(k, None)
+
+
+def _parts(live: list[Row], position: int, limits: PageLimits, *, joined: bool) -> list[list[Row]]:
+    if len(live) <= limits.split_above:
+        return [live]
+    cut = len(live) // 2
+    if not joined and live[-1][2] == position:  # growing upwards, as news does: leave room there
+        cut = len(live) * 3 // 4
+    elif not joined and live[0][2] == position:
+        cut = len(live) // 4
+    return [live[:cut], live[cut:]]
 
 
 def _entry(row: Row) -> Entry:

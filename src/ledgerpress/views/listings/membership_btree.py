@@ -3,18 +3,18 @@
 A membership is the range of positions in which an item (`post`) was in a listing. Memberships are the rows of leaf
 pages, leaves are the rows of branch pages, and branches are in a directory: a multiversion B-tree of three levels. The
 pages in use at a position divide all keys among them without gap or overlap, so a reader as of that position walks as
-if there had never been any other page. `ledgerpress.views.listings.queries` has the queries, `page_splits` decides when
-new pages replace a page, and `btree_pages` holds the pages of a transaction.
+if there had never been any other page. `ledgerpress.views.listings.queries` has the queries, `btree_pages` holds the
+pages of a transaction, and decides when new pages replace a page.
 
 Nothing is held beyond a transaction, which the caller owns: the rows depend on the order of the changes alone, not on
 how they were batched.
 """
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.views.listings.btree_balance import PageLimits, balance
-from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, Pages
+from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, PageLimits, Pages
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector_interface import write_all
 from ledgerpress.views.temporal_rows import StepRows
@@ -59,12 +59,8 @@ LIMITS: Final = PageLimits()
 class MembershipRefused(ValueError):
     """A change that does not follow from what is recorded. Nothing was written."""
 
-    def __init__(self, why: str, *, k: int, published_at: int, post: int, position: int) -> None:
-        super().__init__(f"listing {k}, post {post} of {published_at}, position {position}: {why}")
-        self.k = k
-        self.published_at = published_at
-        self.post = post
-        self.position = position
+    def __init__(self, why: str, k: int, key: Key, position: int) -> None:
+        super().__init__(f"listing {k}, post {key[1]} of {key[0]}, position {position}: {why}")
 
 
 _NEWEST: Final = """
@@ -81,13 +77,28 @@ _NEWEST: Final = """
 """
 
 
+@dataclass(slots=True)
+class _ListingState:
+    """The state of a listing, whether that is still to be written, and the state before the last position.
+
+    `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
+    """
+
+    k: int
+    changed_at: int
+    n: int
+    newest: int | None
+    before: tuple[int | None, int | None] | None = None
+    changed: bool = False
+
+
 class Memberships:
     """All listings in one transaction. Only the directory is written before `flush`."""
 
     def __init__(self, db: sqlite3.Connection, limits: PageLimits = LIMITS) -> None:
         self._db = db
         self._limits = limits
-        self._pages = Pages(db)
+        self._pages = Pages(db, limits)
         self._directory = Directory(db)
         self._states: dict[int, _ListingState] = {}
         self._leaves: dict[int, Leaf] = {}
@@ -102,12 +113,11 @@ class Memberships:
         key = (published_at, post)
         listing = self._state(k) or self._begin(k, position)
         if listing.changed_at > position:
-            raise _late(listing, key, position)
+            raise MembershipRefused(f"the listing was last changed at {listing.changed_at}", k, key, position)
         leaf = self._leaf(k, key)
         page = leaf.page
         if page.find(key):
-            why = "the post is in the listing already"
-            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+            raise MembershipRefused("the post is in the listing already", k, key, position)
         just_left = page.ended_at(key, position) if listing.changed_at == position else None
         rows = len(page.ends)
         self._pages.add(page, just_left or (published_at, post, position, None))
@@ -126,12 +136,11 @@ class Memberships:
         key = (published_at, post)
         listing = self._state(k)
         if listing is not None and listing.changed_at > position:
-            raise _late(listing, key, position)
+            raise MembershipRefused(f"the listing was last changed at {listing.changed_at}", k, key, position)
         leaf = self._leaf(k, key) if listing is not None else None
         row = leaf.page.find(key) if leaf is not None else None
         if listing is None or leaf is None or row is None:
-            why = "the post is not in the listing"
-            raise MembershipRefused(why, k=k, published_at=published_at, post=post, position=position)
+            raise MembershipRefused("the post is not in the listing", k, key, position)
         rows = len(leaf.page.live)
         if position in (row[2], leaf.entry.from_pos):
             self._pages.remove(leaf.page, row)
@@ -145,7 +154,6 @@ class Memberships:
         self._record(listing, position, listing.n - 1, newest)
 
     def flush(self) -> None:
-        """Write what has changed."""
         changed = [listing for listing in self._states.values() if listing.changed]
         for listing in changed:
             self._end_steps(listing)
@@ -158,7 +166,7 @@ class Memberships:
             [(listing.k, listing.changed_at, listing.n, listing.newest) for listing in changed],
         )
 
-    def _state(self, k: int) -> "_ListingState | None":
+    def _state(self, k: int) -> _ListingState | None:
         state = self._states.get(k)
         if state is None:
             row = self._db.execute("SELECT * FROM listing WHERE k = ?", (k,)).fetchone()
@@ -166,9 +174,9 @@ class Memberships:
                 state = self._states[k] = _ListingState(*row)
         return state
 
-    def _begin(self, k: int, position: int) -> "_ListingState":
+    def _begin(self, k: int, position: int) -> _ListingState:
         branch, leaf = self._pages.make(), self._pages.make()
-        self._directory.add(k, (LOWEST, LOWEST), position, branch.id)
+        self._directory.add(k, (LOWEST, LOWEST, position, branch.id))
         self._pages.add(branch, (LOWEST, LOWEST, position, leaf.id))
         self._states[k] = state = _ListingState(k, position, 0, None)
         return state
@@ -182,9 +190,9 @@ class Memberships:
 
     def _balance(self, k: int, leaf: Leaf, position: int) -> None:
         del self._leaves[k]
-        balance(self._pages, self._directory, k, leaf, position, self._limits)
+        self._pages.balance(self._directory, k, leaf, position)
 
-    def _newest(self, listing: "_ListingState", left: int, leaf: Leaf) -> int | None:
+    def _newest(self, listing: _ListingState, left: int, leaf: Leaf) -> int | None:
         """Return the date of the newest post, after one with the greatest date has left its leaf.
 
         No post is later than `left`, so every post to the right of the leaf has this date, too.
@@ -197,14 +205,14 @@ class Memberships:
         row = self._db.execute(_NEWEST, (listing.k, left)).fetchone()
         return None if row is None else int(row[0])
 
-    def _record(self, listing: "_ListingState", position: int, n: int, newest: int | None) -> None:
+    def _record(self, listing: _ListingState, position: int, n: int, newest: int | None) -> None:
         if listing.changed_at < position:
             if listing.changed:
                 self._end_steps(listing)
             listing.changed_at, listing.before = position, (listing.n, listing.newest)
         listing.n, listing.newest, listing.changed = n, newest, True
 
-    def _end_steps(self, listing: "_ListingState") -> None:
+    def _end_steps(self, listing: _ListingState) -> None:
         """Buffer the steps at the position of the last change: there will be no more changes there."""
         k, position = listing.k, listing.changed_at
         if listing.before is None:
@@ -216,25 +224,3 @@ class Memberships:
             self._counts.add(k, position, listing.n)
         if listing.newest != newest:
             self._newest_times.add(k, position, listing.newest)
-
-
-class _ListingState:
-    """The state of a listing, whether that is still to be written, and the state before the last position.
-
-    `before` is unknown until the listing is changed at a later position than an earlier transaction left it at.
-    """
-
-    __slots__ = ("before", "changed", "changed_at", "k", "n", "newest")
-
-    def __init__(self, k: int, changed_at: int, n: int, newest: int | None) -> None:
-        self.k = k
-        self.changed_at = changed_at
-        self.n = n
-        self.newest = newest
-        self.before: tuple[int | None, int | None] | None = None
-        self.changed = False
-
-
-def _late(listing: _ListingState, key: Key, position: int) -> MembershipRefused:
-    why = f"the listing was last changed at {listing.changed_at}"
-    return MembershipRefused(why, k=listing.k, published_at=key[0], post=key[1], position=position)

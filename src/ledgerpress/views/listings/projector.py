@@ -6,7 +6,8 @@ are not public. Items are named by the position of their creation, and sorted by
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -64,20 +65,37 @@ class ListingWriter(Generic[I]):
         """Write the rows that were buffered."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingContribution:
+    """What a feature adds to the listings projector: its tables, and what writes in one transaction.
+
+    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only `events`
+    are applied, or all without them. `listings_of` takes items that were public as of a position, and that position; it
+    returns (listing, item) for each listing of this contribution that held one, so that counts can exclude what is hidden
+    today.
+    """
+
+    name: str
+    version: int = 1
+    schema: str
+    events: frozenset[type[Event]] | None = None
+    begin: Callable[[sqlite3.Connection], ListingWriter[Any]]
+    listings_of: Callable[[sqlite3.Connection, Sequence[int], int], Iterable[tuple[int, int]]] | None = None
+
+
 class ListingChanges:
     """The listings in one transaction: what the contributions of features change, applied event by event."""
 
-    def __init__(self, db: sqlite3.Connection, contributions: "Sequence[Contribution]") -> None:
+    def __init__(self, db: sqlite3.Connection, contributions: Sequence[ListingContribution]) -> None:
         self._db = db
         self._memberships: Memberships | None = None
         self._contributions = contributions
-        self._begun: dict[str, ListingWriter[Any]] = {}
+        self._begun: list[ListingWriter[Any] | None] = [None] * len(contributions)
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
 
     def find(self, item_id: str) -> Any | None:
-        """Return an item by its id."""
         return next((item for writer in self._writers if (item := writer.find(item_id)) is not None), None)
 
     def replace(self, before: ListedItem | None, after: ListedItem) -> None:
@@ -101,9 +119,9 @@ class ListingChanges:
         """Apply an event: entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
         type_ = type(recorded.event)
-        for contribution in self._contributions:
+        for number, contribution in enumerate(self._contributions):
             if contribution.events is None or type_ in contribution.events:
-                self._writer(contribution).apply(recorded, self)
+                self._writer(number).apply(recorded, self)
         if not (self._left or self._entered):
             return
         memberships = self._memberships = self._memberships or Memberships(self._db)
@@ -115,25 +133,24 @@ class ListingChanges:
         self._entered.clear()
 
     def flush(self) -> None:
-        """Write buffered rows."""
         if self._memberships is not None:
             self._memberships.flush()
-        for writer in self._begun.values():
+        for writer in filter(None, self._begun):
             writer.flush()
 
     @cached_property
     def _writers(self) -> list[ListingWriter[Any]]:
-        return [self._writer(contribution) for contribution in self._contributions]
+        return [self._writer(number) for number in range(len(self._contributions))]
 
     @cached_property
     def _counting(self) -> list[ListingWriter[Any]]:
         return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
 
-    def _writer(self, contribution: "Contribution") -> ListingWriter[Any]:
+    def _writer(self, number: int) -> ListingWriter[Any]:
         """Return the writer of a contribution, which begins when it is first needed."""
-        writer = self._begun.get(contribution.name)
+        writer = self._begun[number]
         if writer is None:
-            writer = self._begun[contribution.name] = contribution.begin(self._db)
+            writer = self._begun[number] = self._contributions[number].begin(self._db)
         return writer
 
     def _entries(self, item: ListedItem | None) -> set[Entry]:
@@ -142,31 +159,17 @@ class ListingChanges:
         return {entry for writer in self._writers for entry in writer.entries(item)}
 
 
-class Contribution(Protocol):
-    """What a feature adds to the listings projector."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def schema(self) -> str: ...
-    @property
-    def events(self) -> frozenset[type[Event]] | None: ...
-    def begin(self, db: sqlite3.Connection) -> ListingWriter[Any]: ...
-
-
 class ListingsProjector:
     """Keeps the pages and counts of every listing."""
 
     name: Final = "listings"
     indexes: Final = ""
 
-    def __init__(self, contributions: Sequence[Contribution]) -> None:
+    def __init__(self, contributions: Sequence[ListingContribution]) -> None:
         """Raises `ValueError` for a contribution without a table: tables distinguish files of other features."""
         if bare := [contribution.name for contribution in contributions if not contribution.schema.strip()]:
             raise ValueError(f"listings without a table of their own: {', '.join(bare)}")
-        self.version = composed_version(contributions)
+        self.version = composed_version(contribution.version for contribution in contributions)
         self.schema = membership_btree.SCHEMA + "".join(contribution.schema for contribution in contributions)
         self._contributions = tuple(contributions)
 

@@ -5,9 +5,10 @@ The result depends on the events, on the rows that are there, and on what is ski
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeAlias
 
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -23,9 +24,8 @@ from ledgerpress.eventlog.log_events import (
 )
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface import Projector, apply_all
+from ledgerpress.views.projection.projector_interface import ImmediateProjector, Projector
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _PASSING_FAULTS: Final = (
@@ -54,7 +54,10 @@ def decode(
 
 def withdrawn_by(codec: Codec[Event], batch: Sequence[StoredEvent]) -> list[tuple[int, int]]:
     """Return the positions of the payloads that `batch` withdraws, each with that of its withdrawal."""
-    events, _ = decode(codec, [event for event in batch if event.header.type == WITHDRAWAL])
+    withdrawals = [event for event in batch if event.header.type == WITHDRAWAL]
+    if not withdrawals:
+        return []
+    events, _ = decode(codec, withdrawals)
     return [
         (position, recorded.position)
         for recorded in events
@@ -89,7 +92,12 @@ def apply_batch(
             missing = batches[point.position] = _missing_after(point.position, events)
         if point.error is not None or missing.has_gap:
             continue
-        passed, error = _project(db, projector, missing.events, skipped)
+        passed, error = len(missing.events), None
+        is_for_others = isinstance(projector, ImmediateProjector) and projector.events.isdisjoint(
+            missing.types
+        )
+        if not is_for_others and _attempt(db, projector, missing.events) is not None:
+            passed, error = _apply_one_by_one(db, projector, missing.events, skipped)
         reached = point
         if passed and passed == len(missing.events) and missing.end:
             reached = missing.end
@@ -102,7 +110,7 @@ def apply_batch(
             else:
                 error = undecodable
         if error is not None:
-            reached = checkpoints.paused(reached, error)
+            reached = replace(reached, error=f"{type(error).__name__}: {error}")
         if reached != point:
             moved[name] = reached
     checkpoints.save(db, moved)
@@ -113,27 +121,29 @@ class _Missing(NamedTuple):
     """The events that projections at one position lack, and the checkpoint after the last of them."""
 
     events: Sequence[Recorded[Event]]
+    types: frozenset[type[Event]]
     has_gap: bool
     end: Checkpoint | None
 
 
 def _missing_after(position: int, events: Sequence[Recorded[Event]]) -> _Missing:
     missing = [event for event in events if event.header.position > position]
+    types = frozenset([type(event.event) for event in missing])
     if not missing:
-        return _Missing(missing, has_gap=False, end=None)
-    return _Missing(missing, missing[0].position != position + 1, checkpoints.at(missing[-1]))
+        return _Missing(missing, types, has_gap=False, end=None)
+    return _Missing(missing, types, missing[0].position != position + 1, checkpoints.at(missing[-1]))
 
 
-def _project(
+def _apply_one_by_one(
     db: sqlite3.Connection,
     projector: Projector,
     events: Sequence[Recorded[Event]],
     skipped: Collection[tuple[str, int]],
 ) -> tuple[int, Exception | None]:
-    """Apply `events`, without those that fail and are skipped; return how many it got past, and what stopped it."""
-    if _attempt(db, projector, events) is None:
-        return len(events), None
-    # Rows kept back may fail when they are written: applied one at a time, the event at fault shows.
+    """Apply `events`, without those that fail and are skipped; return how many it got past, and what stopped it.
+
+    Rows kept back may fail when they are written: applied one at a time, the event at fault shows.
+    """
     for passed, event in enumerate(events):
         error = _attempt(db, projector, [event])
         if error is None:
@@ -153,7 +163,10 @@ def _attempt(
     """Apply `events`, all or none; return what went wrong. Raises failures of the machine."""
     db.execute("SAVEPOINT projection")
     try:
-        apply_all(projector, events, db)
+        batch = projector.begin(db)
+        for event in events:
+            batch.apply(event)
+        batch.flush()
     except Exception as error:
         if _is_passing(error):
             raise
@@ -169,12 +182,10 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)
 
 
-class Write(Protocol):
-    """Runs a function on views that may be written: a transaction of its own, or a part of one."""
-
-    async def __call__(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns."""
-        ...
+Write: TypeAlias = Callable[
+    [Callable[[sqlite3.Connection], dict[str, Checkpoint]]], Awaitable[dict[str, Checkpoint]]
+]
+"""Runs a function on views that may be written, in a transaction of its own or a part of one, and returns its result."""
 
 
 async def recorded_skips(log: EventLog, codec: Codec[Event], names: Iterable[str]) -> set[tuple[str, int]]:
@@ -209,7 +220,8 @@ class BatchApplier:
         events, undecodable = decode(self._codec, batch)
 
         def work(db: sqlite3.Connection, going: Sequence[str] = ()) -> dict[str, Checkpoint]:
-            checkpoints.resume(db, going)
+            if going:
+                checkpoints.resume(db, going)
             return apply_batch(db, self._projectors, events, undecodable, self._skipped)
 
         points = await write(work)
@@ -227,6 +239,8 @@ class BatchApplier:
     async def _skipping(self, points: Mapping[str, Checkpoint]) -> list[str]:
         """Return the names of the projections that are paused at an event that they may do without."""
         paused = {name: point.position + 1 for name, point in points.items() if point.error is not None}
+        if not paused:
+            return []
         self._skipped |= await self._recorded(
             name for name, position in paused.items() if (name, position) not in self._skipped
         )

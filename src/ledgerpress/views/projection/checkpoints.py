@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ledgerpress.eventlog.codec import Recorded
@@ -114,11 +114,6 @@ def save(db: sqlite3.Connection, points: Mapping[str, Checkpoint]) -> None:
         "UPDATE projection SET position = ?, leaf_hash = ?, error = ? WHERE name = ?",
         [(point.position, point.leaf_hash, point.error, name) for name, point in points.items()],
     )
-
-
-def paused(reached: Checkpoint, error: Exception) -> Checkpoint:
-    """Return the checkpoint of a projection that `error` keeps from the next event."""
-    return replace(reached, error=f"{type(error).__name__}: {error}")
 
 
 async def belong_to_log(log: EventLog, points: Iterable[Checkpoint]) -> bool:

@@ -26,23 +26,29 @@ class Lag(NamedTuple):
 
 
 async def lags(
-    log: EventLog, points: Mapping[str, Checkpoint], now: int, contact: LogHealth | None = None
+    log: EventLog, points: Mapping[str, Checkpoint], now: int, contact: LogHealth
 ) -> dict[str, Lag]:
     """Return how far each projection is behind at `now`, in microseconds since 1970, UTC. No lag is negative.
 
-    With a `contact`, a log that cannot be reached is none to wait for. Without one, raises `LogUnavailable`.
+    A log that cannot be reached is not waited for.
     """
-    if contact is None:
-        return await _known(log, points, now)
     try:
         async with asyncio.timeout(TIMEOUT):
-            return await _known(log, points, now)
+            head = await log.head()
+            waiting = dict[int, float]()
+            for position in {point.position for point in points.values() if point.position < head}:
+                for first in await log.read(position, 1):
+                    waiting[position] = max(0, now - first.header.recorded_at) / 1_000_000
     except (LogUnavailable, TimeoutError):
         seconds = contact.silence
         return {
             name: Lag(max(0, contact.head - point.position), seconds, is_known=False)
             for name, point in points.items()
         }
+    return {
+        name: Lag(max(0, head - point.position), waiting.get(point.position, 0.0))
+        for name, point in points.items()
+    }
 
 
 def node_lag(lag: Mapping[str, Lag]) -> Lag:
@@ -52,15 +58,3 @@ def node_lag(lag: Mapping[str, Lag]) -> Lag:
         max((projection_lag.seconds for projection_lag in lag.values()), default=0.0),
         all(projection_lag.is_known for projection_lag in lag.values()),
     )
-
-
-async def _known(log: EventLog, points: Mapping[str, Checkpoint], now: int) -> dict[str, Lag]:
-    head = await log.head()
-    waiting = dict[int, float]()
-    for position in {point.position for point in points.values() if point.position < head}:
-        for first in await log.read(position, 1):
-            waiting[position] = max(0, now - first.header.recorded_at) / 1_000_000
-    return {
-        name: Lag(max(0, head - point.position), waiting.get(point.position, 0.0))
-        for name, point in points.items()
-    }

@@ -71,18 +71,17 @@ class ImmediateProjector:
     apply: Apply
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _ImmediateBatch(db, self.events, self.apply)
+        return _ImmediateBatch(db, self)
 
 
+@dataclass(frozen=True, slots=True)
 class _ImmediateBatch:
-    def __init__(self, db: sqlite3.Connection, events: frozenset[type[Event]], apply: Apply) -> None:
-        self._db = db
-        self._events = events
-        self._apply = apply
+    db: sqlite3.Connection
+    projector: ImmediateProjector
 
     def apply(self, recorded: Recorded[Event]) -> None:
-        if type(recorded.event) in self._events:
-            self._apply(recorded, self._db)
+        if type(recorded.event) in self.projector.events:
+            self.projector.apply(recorded, self.db)
 
     def flush(self) -> None:
         pass
@@ -95,7 +94,7 @@ class ComposedProjector:
     """
 
     def __init__(self, parts: Sequence[Projector]) -> None:
-        self.name, self.version = parts[0].name, composed_version(parts)
+        self.name, self.version = parts[0].name, composed_version(part.version for part in parts)
         self.schema = "\n".join(part.schema for part in parts)
         self.indexes = "\n".join(part.indexes for part in parts)
         self._parts = tuple(parts)
@@ -104,16 +103,9 @@ class ComposedProjector:
         return _ComposedBatch([part.begin(db) for part in self._parts])
 
 
-class Versioned(Protocol):
-    """What has a version, from 1."""
-
-    @property
-    def version(self) -> int: ...
-
-
-def composed_version(parts: Iterable[Versioned]) -> int:
-    """Return a version that is 1 where that of each part is, and goes up with each of them."""
-    return 1 + sum(part.version - 1 for part in parts)
+def composed_version(versions: Iterable[int]) -> int:
+    """Return a version that is 1 where each of `versions` is, and goes up with each of them."""
+    return 1 + sum(version - 1 for version in versions)
 
 
 class _ComposedBatch:
@@ -137,14 +129,6 @@ def compose(projectors: Iterable[Projector]) -> tuple[Projector, ...]:
     return tuple(
         parts[name][0] if len(parts[name]) == 1 else ComposedProjector(parts[name]) for name in sorted(parts)
     )
-
-
-def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:
-    """Write what `events` change. Where that fails, the caller MUST roll back."""
-    writer = projector.begin(db)
-    for event in events:
-        writer.apply(event)
-    writer.flush()
 
 
 def write_all(db: sqlite3.Connection, statement: str, rows: Collection[Any]) -> None:

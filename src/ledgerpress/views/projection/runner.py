@@ -19,6 +19,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, L
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
+from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -45,24 +46,16 @@ class ViewsWriter(Protocol):
         """Return what `work` returns."""
         ...
 
-    def renewal(self) -> AbstractAsyncContextManager["Renewal"]:
+    def renewal(self) -> AbstractAsyncContextManager[SerialConnection]:
         """Lend one long transaction, in which the views are emptied and rebuilt."""
+        ...
+
+    def empty(self, db: sqlite3.Connection, began_at: int) -> None:
+        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         ...
 
     async def sweep(self) -> bool:
         """Overwrite what the last renewal deleted; return whether that is done."""
-        ...
-
-
-class Renewal(Protocol):
-    """One transaction on the views file, in which they are emptied and rebuilt."""
-
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns."""
-        ...
-
-    async def empty(self, began_at: int) -> None:
-        """Delete all rows and checkpoints permanently. `began_at` is the head of the log now."""
         ...
 
 
@@ -92,7 +85,7 @@ class ProjectionRunner:
         self._applier = BatchApplier(log, codec, projectors)
         self._checkpoints: dict[str, Checkpoint] = {}
         self._reached = 0
-        self._all_paused = True
+        self._all_paused = self._any_paused = True
         self._read_to = 0
         self._turn = asyncio.Lock()
         self._moved = asyncio.Condition()
@@ -100,7 +93,6 @@ class ProjectionRunner:
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each projection has come, by its name."""
         return dict(self._checkpoints)
 
     async def start(self, *, resume: bool = True) -> None:
@@ -111,14 +103,12 @@ class ProjectionRunner:
         self._read_to = self._reached
 
     async def run(self) -> None:
-        """Follow the log until cancelled."""
-        backoff, last = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), ""
-        delays = backoff.delays()
+        backoff, delays, last = Backoff(FIRST_RETRY_DELAY, MAX_RETRY_DELAY), None, ""
         while True:
             try:
                 if not await self.step():
                     await self._wait()
-                delays, last = backoff.delays(), ""
+                delays, last = None, ""
             except LogClosed:
                 return
             except LogUnavailable:
@@ -127,7 +117,7 @@ class ProjectionRunner:
             except (EventLogError, sqlite3.Error, OSError) as fault:
                 if str(fault) != last:
                     logger.warning("the views cannot follow the log, trying again: %s", fault)
-                last = str(fault)
+                delays, last = delays or backoff.delays(), str(fault)
                 await asyncio.sleep(next(delays))
 
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
@@ -139,53 +129,50 @@ class ProjectionRunner:
     async def step(self) -> bool:
         """Apply one batch; return whether there was anything to apply. Raises `GapInLog`."""
         async with self._turn:
-            return await self._step()
+            if not self._swept:
+                self._swept = await self._views.sweep()
+            if self._all_paused or not (batch := await self._next_batch()):
+                return False
+            if withdrawn := withdrawn_by(self._codec, batch):
+                points = await self._renew(batch, withdrawn)
+                self._forget()
+                self._swept = await self._views.sweep()
+                # A read that began before may have cached something since.
+                self._forget()
+            else:
+                points = await self._applier.apply(self._views.write, batch)
+            self._read_to = max(self._read_to, batch[-1].position)
+            await self._note(points)
+            return True
 
     async def resume(self, name: str) -> None:
         """Let a paused projection try again, here and in every process on the same views."""
         async with self._turn:
             self._set(await self._views.write(partial(checkpoints.resume, names=[name])))
 
-    async def _step(self) -> bool:
-        if not self._swept:
-            self._swept = await self._views.sweep()
-        if self._all_paused:
-            return False
-        after = self._next_after()
-        batch = await self._next_batch(after)
-        if not batch:
-            return False
-        if withdrawn := withdrawn_by(self._codec, batch):
-            points = await self._renew(batch, withdrawn)
-            self._forget()
-            self._swept = await self._views.sweep()
-            # A read that began before may have cached something since.
-            self._forget()
-        else:
-            points = await self._applier.apply(self._views.write, batch)
-        self._read_to = max(self._read_to, batch[-1].position)
-        await self._note(points)
-        return True
-
-    async def _next_batch(self, after: int) -> Sequence[StoredEvent]:
+    async def _next_batch(self) -> Sequence[StoredEvent]:
         """Return the events that follow. Raises `LogReplaced` where they follow another event than was applied.
 
         So nothing of a log that was restored from a backup, and went another way, is ever applied to these views.
         """
-        known = (point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0)
-        if (applied := next(known, None)) is None:
-            batch = await self._log.read(after, self._batch_size)
-            check_gapless(batch, after)
+        after = self._next_after
+        known = [point.leaf_hash for point in self._checkpoints.values() if point.position == after > 0]
+        start = after - 1 if known else after
+        batch = await self._log.read(start, self._batch_size + after - start)
+        check_gapless(batch, start)
+        if not known:
             return batch
-        batch = await self._log.read(after - 1, self._batch_size + 1)
-        check_gapless(batch, after - 1)
-        if batch and batch[0].header.leaf_hash().hex() != applied:
+        if batch and batch[0].header.leaf_hash().hex() != known[0]:
             raise LogReplaced(f"the log has another event at position {after} than was applied to the views")
         return batch[1:]
 
     def _set(self, points: dict[str, Checkpoint]) -> None:
+        running = _running(points)
         self._checkpoints = points
-        self._reached, self._all_paused = _reached(points), _all_paused(points)
+        self._reached = (
+            min(running) if running else max([point.position for point in points.values()], default=0)
+        )
+        self._all_paused, self._any_paused = not running, len(running) < len(points)
 
     async def _note(self, points: dict[str, Checkpoint]) -> None:
         self._set(points)
@@ -205,33 +192,33 @@ class ProjectionRunner:
         """
 
         def settled() -> bool:
-            return self._released or not self._behind(position, names, paused=False)
+            return self._released or not self._is_behind(position, names, paused=False)
 
         async with self._moved:
             try:
                 await asyncio.wait_for(self._moved.wait_for(settled), timeout)
             except TimeoutError:
                 return False
-        return not self._behind(position, names, paused=True)
+        return not self._is_behind(position, names, paused=True)
 
-    def _behind(self, position: int, names: Collection[str], *, paused: bool) -> list[str]:
-        """Return the names of the projections that have not reached `position`, with those that are `paused` or without."""
-        return [
-            name
-            for name, point in self._checkpoints.items()
-            if point.position < position and (not names or name in names) and (paused or point.error is None)
-        ]
+    def _is_behind(self, position: int, names: Collection[str], *, paused: bool) -> bool:
+        """Return whether one of the projections has not reached `position`, with those that are `paused` or without."""
+        for name, point in self._checkpoints.items():
+            if point.position < position and (not names or name in names) and (paused or point.error is None):
+                return True
+        return False
 
     async def _wait(self) -> None:
         """Wait for new events; where anything is paused, for another process to have let it try again or skip."""
         if self._all_paused:
             await asyncio.sleep(_POLL_INTERVAL)
         else:
-            await self._log.wait_beyond(self._next_after(), timeout=_POLL_INTERVAL)
-        if [point for point in self._checkpoints.values() if point.error is not None]:
+            await self._log.wait_beyond(self._next_after, timeout=_POLL_INTERVAL)
+        if self._any_paused:
             async with self._turn:
                 await self._note(await self._applier.read(self._views.write))
 
+    @property
     def _next_after(self) -> int:
         """Return where to read on: where another process was faster, too, so that no withdrawal is overlooked."""
         return min(self._read_to, self._reached)
@@ -252,20 +239,15 @@ class ProjectionRunner:
             if not any(gone <= position < by > began for gone, by in withdrawn for position in positions):
                 return await self._applier.apply(views.run, batch)
             end = await self._log.head()
-            await views.empty(end)
+            await views.run(partial(self._views.empty, began_at=end))
             points = await views.run(checkpoints.read)
-            while not _all_paused(points) and (after := _reached(points)) < end:
+            while (running := _running(points)) and (after := min(running)) < end:
                 events = await self._log.read(after, min(self._batch_size, end - after))
                 check_gapless(events, after)
                 points = await self._applier.apply(views.run, events)
             return points
 
 
-def _all_paused(points: Mapping[str, Checkpoint]) -> bool:
-    return not [point for point in points.values() if point.error is None]
-
-
-def _reached(points: Mapping[str, Checkpoint]) -> int:
-    """Return how far the slowest projection that is not paused has come."""
-    running = [point.position for point in points.values() if point.error is None]
-    return min(running) if running else max([point.position for point in points.values()], default=0)
+def _running(points: Mapping[str, Checkpoint]) -> list[int]:
+    """Return how far each projection has come that is not paused."""
+    return [point.position for point in points.values() if point.error is None]

@@ -83,9 +83,5 @@ class CategoryQueries:
     ) -> Connection[Category]:
         moment = moment_of(info.context, as_of)
         return connect_in_order_of_creation(
-            first,
-            after,
-            lambda seq, limit: queries.categories_after(moment.snapshot, seq, limit),
-            lambda record: category_of(record, moment),
-            lambda: queries.count_categories(moment.snapshot),
+            first, after, moment, queries.categories_after, category_of, queries.count_categories
         )

@@ -1,7 +1,7 @@
 """The GraphQL types of differences between two versions of a post, and of blame."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
@@ -14,14 +14,44 @@ from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
-from ledgerpress.features.history.version_diff import PostVersion, unified, version_of
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.model import CONTENT
-from ledgerpress.features.posts.text_diff import SpanKind, difference
+from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader import plaintext
 from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.views.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PostVersion:
+    """What a version of a post holds, as of the position that brought it. Version 0 holds nothing: `post` is `None`."""
+
+    number: int
+    position: int
+    post: post_queries.Post | None
+    body: str
+    category_ids: tuple[str, ...]
+
+    @property
+    def author_ids(self) -> tuple[str, ...]:
+        """The authors' ids, in the order of the by-line."""
+        return self.post.author_ids if self.post else ()
+
+
+def version_of(snapshot: Snapshot, post: post_queries.Post, number: int) -> PostVersion | None:
+    """Return a version of a post, `None` where it has no such one as of the snapshot."""
+    if number == 0:
+        return PostVersion(0, post.seq - 1, None, "", ())
+    position = post_queries.position_of(snapshot, post.seq, number)
+    if position is None:
+        return None
+    then = snapshot.at(position)
+    held = post_queries.by_seq(then, post.seq)
+    body = post_queries.markdown(then, held.body) if held else ""
+    return PostVersion(number, position, held, body, post_queries.category_ids(then, post.seq))
+
 
 SpanKindEnum = strawberry.enum(
     SpanKind,

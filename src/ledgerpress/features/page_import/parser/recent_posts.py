@@ -29,12 +29,6 @@ class ParsedTeaser:
     age_text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    title: str
-    teaser: str | None = None
-
-
 def split_recent(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Return the lines above the heading of the recent-posts list, and those below; all and none without one.
 
@@ -70,8 +64,8 @@ def parse_recent(
         if when and when.guess:
             guesses.append(when.guess)
         for entry in others:
-            posts[_post(entry, None, PageDate(retrieved_at))] = None
-        posts[_post(last, age_text, when or PageDate(retrieved_at))] = None
+            posts[_post(*entry, None, PageDate(retrieved_at))] = None
+        posts[_post(*last, age_text, when or PageDate(retrieved_at))] = None
     for post in posts:
         if len(post.title) > MAX_TITLE:
             guesses.append(f'the line "{post.title[:40]}…" is too long for a headline: left out')
@@ -101,25 +95,19 @@ def _teasers_are_usual(groups: Sequence[Sequence[str]]) -> bool:
     return with_teaser >= sum(len(group) == 1 for group in groups)
 
 
-def _entries(group: Sequence[str], *, teasers_are_usual: bool) -> list[_Entry]:
+def _entries(group: Sequence[str], *, teasers_are_usual: bool) -> list[tuple[str, str | None]]:
     """Split the lines above one date: a headline, its teaser; and before them headlines that have no date."""
     if len(group) == 2 and teasers_are_usual:
-        return [_Entry(*group)]
-    entries: list[_Entry] = []
+        return [(group[0], group[1])]
+    entries: list[tuple[str, str | None]] = []
     for line in group:
-        if entries and entries[-1].teaser is None and is_sentence(line):
-            entries[-1] = _Entry(entries[-1].title, line)
+        if entries and entries[-1][1] is None and is_sentence(line):
+            entries[-1] = (entries[-1][0], line)
         else:
-            entries.append(_Entry(line))
+            entries.append((line, None))
     return entries
 
 
-def _post(entry: _Entry, age_text: str | None, when: PageDate) -> ParsedTeaser:
-    teaser = derived_teaser(entry.teaser, MAX_TEASER) if entry.teaser else None
-    return ParsedTeaser(
-        title=entry.title,
-        teaser=teaser,
-        teaser_is_cut=teaser is not None and is_cut(teaser),
-        published_at=when.at,
-        age_text=age_text,
-    )
+def _post(title: str, text: str | None, age_text: str | None, when: PageDate) -> ParsedTeaser:
+    teaser = derived_teaser(text, MAX_TEASER) if text else None
+    return ParsedTeaser(title, teaser, teaser is not None and is_cut(teaser), when.at, age_text)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
@@ -33,20 +34,14 @@ class ArticlePage:
 
     @cached_property
     def _categories(self) -> dict[int, list[Category]]:
-        moment, categories = self._moment, dict[int, Category]()
-        seqs = [record.seq for record in self._records]
-        records_by_article = post_queries.categories_of_each(moment.snapshot, seqs)
-        for records in records_by_article.values():
-            for record in records:
-                if record.seq not in categories:
-                    categories[record.seq] = category_of(record, moment.for_related)
-        return {
-            seq: [categories[record.seq] for record in records] for seq, records in records_by_article.items()
-        }
+        moment, seqs = self._moment, [record.seq for record in self._records]
+        by_article = post_queries.categories_of_each(moment.snapshot, seqs)
+        unique = {record.seq: record for records in by_article.values() for record in records}
+        categories = {seq: category_of(record, moment.for_related) for seq, record in unique.items()}
+        return {seq: [categories[record.seq] for record in records] for seq, records in by_article.items()}
 
     @cached_property
     def _authors(self) -> dict[str, Author]:
-        records = article_queries.authors_of(self._moment.snapshot, self._records)
-        return {
-            author_id: author_of(record, self._moment.for_related) for author_id, record in records.items()
-        }
+        ids = dict.fromkeys(author_id for record in self._records for author_id in record.author_ids)
+        records = authors_queries.authors(self._moment.snapshot, list(ids))
+        return {record.id: author_of(record, self._moment.for_related) for record in records}

@@ -10,16 +10,7 @@ from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
-from ledgerpress.features.posts.schema.types import (
-    Article,
-    Post,
-    PostStatusEnum,
-    article_of,
-    listed_articles,
-    listed_posts,
-    moment_of_posts,
-    post_of,
-)
+from ledgerpress.features.posts.schema import types
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
@@ -46,7 +37,7 @@ class ArticleFilter:
 
 @strawberry.input(description="Which posts.")
 class PostFilter:
-    status: PostStatusEnum | None = None  # type: ignore[valid-type]
+    status: types.PostStatusEnum | None = None  # type: ignore[valid-type]
 
 
 @strawberry.type
@@ -58,12 +49,12 @@ class PostQueries:
         id: strawberry.ID | None = None,
         slug: str | None = None,
         as_of: AsOf | None = None,
-    ) -> Article | None:
+    ) -> types.Article | None:
         moment = moment_of(info.context, as_of)
         record = global_ids.by_id_or_slug(
             id, slug, "Article", moment.snapshot, article_queries.by_id, article_queries.by_slug
         )
-        return article_of(record, moment) if record else None
+        return types.article_of(record, moment) if record else None
 
     @strawberry.field(description="The articles, the newest first unless another order is asked for.")
     def articles(
@@ -76,7 +67,7 @@ class PostQueries:
         filter: ArticleFilter | None = None,
         order_by: ArticleOrder | None = None,
         as_of: AsOf | None = None,
-    ) -> Connection[Article]:
+    ) -> Connection[types.Article]:
         request = PageRequest(first, after, last, before)
         newest_first = order_by is not ArticleOrder.PUBLISHED_AT_ASC
         return _filtered_articles(
@@ -86,9 +77,9 @@ class PostQueries:
     @strawberry.field(description="The articles published last.")
     def recent_posts(
         self, info: RequestInfo, first: int | None = 6, after: str | None = None, as_of: AsOf | None = None
-    ) -> Connection[Article]:
+    ) -> Connection[types.Article]:
         request = PageRequest(6 if first is None else first, after)
-        return listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
+        return types.listed_articles(moment_of(info.context, as_of), [EVERY_ARTICLE], request)
 
     @strawberry.field(description="A post by its id, or by any slug that it holds.")
     def post(
@@ -97,12 +88,12 @@ class PostQueries:
         id: strawberry.ID | None = None,
         slug: str | None = None,
         as_of: AsOf | None = None,
-    ) -> Post | None:
-        moment = moment_of_posts(info.context, as_of)
+    ) -> types.Post | None:
+        moment = types.moment_of_posts(info.context, as_of)
         record = global_ids.by_id_or_slug(
             id, slug, "Post", moment.snapshot, post_queries.by_id, post_queries.by_slug
         )
-        return post_of(record, moment) if record else None
+        return types.post_of(record, moment) if record else None
 
     @strawberry.field(description="The posts, published or not, the newest first.")
     def posts(
@@ -114,15 +105,15 @@ class PostQueries:
         before: str | None = None,
         filter: PostFilter | None = None,
         as_of: AsOf | None = None,
-    ) -> Connection[Post]:
+    ) -> Connection[types.Post]:
         status = filter.status if filter else None
-        moment = moment_of_posts(info.context, as_of)
-        return listed_posts(moment, status, PageRequest(first, after, last, before))
+        moment = types.moment_of_posts(info.context, as_of)
+        return types.listed_posts(moment, status, PageRequest(first, after, last, before))
 
 
 def _filtered_articles(
     moment: PointInTime, filter: ArticleFilter, request: PageRequest, *, newest_first: bool
-) -> Connection[Article]:
+) -> Connection[types.Article]:
     """Return a page of the articles that a filter names. Raises `BadRequest` if it has more than one condition."""
     conditions = (filter.category, filter.category_slug, filter.author)
     if conditions.count(None) < 2:
@@ -137,6 +128,6 @@ def _filtered_articles(
         keys = category_queries.listing_keys(snapshot, category, descend=descend) if category else []
         if category:
             count = partial(category_queries.count_articles, snapshot, category, descend=descend)
-    return listed_articles(
+    return types.listed_articles(
         moment, keys, request, newest_first=newest_first, count=count if keys else lambda: 0
     )

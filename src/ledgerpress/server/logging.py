@@ -1,20 +1,28 @@
-"""The format of log lines: JSON for programs, plain text for people.
+"""Logging to standard error, in JSON for programs or in plain text for people; for uvicorn's messages too.
 
 Every line that belongs to a request has its id and its trace. Lengths are limited, control characters are escaped, and
 anything like a credential is removed, whichever code logged it.
 """
 
+import asyncio
 import logging
 import re
+import sys
+import time
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TextIO
 
 import msgspec
+from msgspec import Meta
 
 from ledgerpress.graphql.request_telemetry import CURRENT
-from ledgerpress.http.middleware.access_log import LOGGER
+from ledgerpress.http.middleware.access_log import LOGGER, AccessLog
 
+FLUSH_INTERVAL: Final = 0.1
+"""Seconds that a line of the access log is buffered at most."""
+MAX_BUFFERED_LINES: Final = 1_000
 MAX_MESSAGE_LENGTH: Final = 4_000
 """Characters of a message."""
 MAX_EXCEPTION_LENGTH: Final = 20_000
@@ -26,6 +34,23 @@ _CREDENTIAL: Final = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+|\blp_[\w-]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
 )
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged, and how."""
+
+    format: Annotated[
+        Literal["json", "plain"], Meta(description="A line of JSON for each event, or plain lines.")
+    ] = "json"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")
+    ] = "info"
+    access: Annotated[bool, Meta(description="A line for each request.")] = True
+
+    @classmethod
+    def development(cls) -> "LogSettings":
+        """Return the settings for a person at a terminal: nothing is logged if all is well."""
+        return cls(format="plain", level="warning", access=False)
 
 
 class JsonFormatter(logging.Formatter):
@@ -126,3 +151,56 @@ def _time(seconds: float) -> str:
 @lru_cache(maxsize=4)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+class BufferedHandler(logging.StreamHandler[TextIO]):
+    """Writes lines at once, except those of the access log, which are buffered: a write costs more than many a response.
+
+    The buffer is written with any other line, and when the program ends, unless it is killed.
+    """
+
+    def __init__(self, stream: TextIO, formatter: JsonFormatter | TextFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._formatter = formatter
+        self._buffer: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def access(self, message: str, fields: dict[str, Any]) -> None:
+        """Buffer a line of the access log. MUST be called in the thread of the event loop."""
+        self._buffer.append(self._formatter.access(time.time(), message, fields))  # noqa: TID251 - logging uses the real time
+        if len(self._buffer) >= MAX_BUFFERED_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's line, after those in the buffer."""
+        try:
+            self._buffer.append(self.format(record))
+            self.flush()
+        except Exception:  # noqa: BLE001 - as every handler does: logging never fails its caller
+            self.handleError(record)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            timer, self._timer = self._timer, None
+            lines, self._buffer = self._buffer, []
+        if timer is not None:
+            timer.cancel()
+        with suppress(OSError, ValueError):  # the reader of standard error is gone; requests go on
+            if lines:
+                self.stream.write("\n".join(lines) + "\n")
+            self.stream.flush()
+
+
+def log_to_standard_error(settings: LogSettings) -> AccessLog | None:
+    """Log to standard error from now on; return the access log, if it is enabled."""
+    handler = BufferedHandler(sys.stderr, JsonFormatter() if settings.format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    logging.captureWarnings(True)
+    # We log ourselves that the server starts and stops.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
+    return AccessLog(handler.access) if settings.access else None

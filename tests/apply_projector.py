@@ -1,0 +1,16 @@
+"""Applies events with one projector, without checkpoints."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.event import Event
+from ledgerpress.views.projection.projector_interface import Projector
+
+
+def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:
+    """Write what `events` change."""
+    batch = projector.begin(db)
+    for event in events:
+        batch.apply(event)
+    batch.flush()
