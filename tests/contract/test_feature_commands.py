@@ -17,7 +17,6 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
@@ -31,7 +30,7 @@ from ledgerpress.commands.roles_and_permissions import (
     Role,
     identity,
 )
-from ledgerpress.commands.stream_states import StreamCategory
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite, StreamCategory
 from ledgerpress.commands.versioned_content import ContentDeclaration, ContentField
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded

@@ -14,13 +14,12 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult, CommandViews
 from ledgerpress.commands.declarations import Command, CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.previous_results import previous_result
 from ledgerpress.commands.roles_and_permissions import Identity, PermissionDenied, RequiredPermission
-from ledgerpress.commands.stream_states import StateLoader
+from ledgerpress.commands.streams import AppendPlan, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent

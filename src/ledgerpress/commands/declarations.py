@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
-from ledgerpress.commands.stream_states import StateLoader
+from ledgerpress.commands.streams import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.event import Event
 

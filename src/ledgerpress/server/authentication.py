@@ -6,7 +6,7 @@ from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoK
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
-from ledgerpress.commands.stream_states import StateLoader
+from ledgerpress.commands.streams import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import read_model as tokens
 from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous

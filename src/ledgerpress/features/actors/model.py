@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID
-from ledgerpress.commands.stream_states import StreamCategory
+from ledgerpress.commands.streams import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.append_plan import AppendPlan
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.streams import AppendPlan
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.story_steps import Stage

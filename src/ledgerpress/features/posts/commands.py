@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.append_plan import AppendPlan, PlannedWrite
 from ledgerpress.commands.command_context import CommandContext, Facts
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.stream_states import LoadedStream, StateLoader
+from ledgerpress.commands.streams import AppendPlan, LoadedStream, PlannedWrite, StateLoader
 from ledgerpress.commands.versioned_content import checked, differing, values_of
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import NO_STREAM

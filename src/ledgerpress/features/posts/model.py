@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.stream_states import StreamCategory
+from ledgerpress.commands.streams import StreamCategory
 from ledgerpress.commands.versioned_content import ContentField, Merge, values_of
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn

@@ -6,11 +6,10 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from ledgerpress.commands.append_plan import PlannedWrite
 from ledgerpress.commands.command_context import CommandContext
 from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.stream_states import LoadedStream
+from ledgerpress.commands.streams import LoadedStream, PlannedWrite
 from ledgerpress.commands.versioned_content import (
     ContentField,
     ContentHistory,
