@@ -83,9 +83,7 @@ class ProjectionRunner:
         self._views = views
         self._batch_size = batch_size
         self._applier = BatchApplier(log, codec, projectors)
-        self._checkpoints: dict[str, Checkpoint] = {}
-        self._reached = 0
-        self._all_paused = self._any_paused = True
+        self._set({})
         self._read_to = 0
         self._turn = asyncio.Lock()
         self._moved = asyncio.Condition()
@@ -169,9 +167,7 @@ class ProjectionRunner:
     def _set(self, points: dict[str, Checkpoint]) -> None:
         running = _running(points)
         self._checkpoints = points
-        self._reached = (
-            min(running) if running else max([point.position for point in points.values()], default=0)
-        )
+        self._reached = min(running or [max([point.position for point in points.values()], default=0)])
         self._all_paused, self._any_paused = not running, len(running) < len(points)
 
     async def _note(self, points: dict[str, Checkpoint]) -> None:
