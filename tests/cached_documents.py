@@ -8,8 +8,8 @@ from graphql import OperationType
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import RequestError
+from ledgerpress.graphql.executor import EncodedResult, encoded
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.results import EncodedResult, encoded
 
 
 async def execute_cached(
@@ -24,7 +24,7 @@ async def execute_cached(
 ) -> EncodedResult:
     """Return the result of a request; queries are executed through the cache."""
     try:
-        operation = await cached_executor.documents.resolve(query, operation_name)
+        operation = await cached_executor.executor.documents.resolve(query, operation_name)
     except RequestError as error:
         cached_executor.counts.executed += 1
         return encoded(cached_executor.executor.reject(store, error))

@@ -51,7 +51,7 @@ async def measure(store: Store) -> dict[str, float]:
     )
 
     async def ask(answers: CachedExecutor, query: str, **variables: Any) -> None:
-        operation = await answers.documents.resolve(query)
+        operation = await answers.executor.documents.resolve(query)
         await answers.execute(store, operation, variables=variables, identity=ANONYMOUS)
 
     await ask(kept, LIST, first=20)

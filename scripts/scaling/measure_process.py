@@ -108,11 +108,11 @@ async def commands(folder: Path) -> dict[str, float]:
 
 async def _memory(store: Store) -> dict[str, float]:
     kept = CachedExecutor(Executor(graphql_schema()))
-    front_page = await kept.documents.resolve(FRONT_PAGE)
+    front_page = await kept.executor.documents.resolve(FRONT_PAGE)
     for first in range(1, 41):
         await kept.execute(store, front_page, variables={"first": first}, identity=ANONYMOUS)
     before = kept.bytes
-    again = await kept.documents.resolve(FRONT_PAGE.replace("FrontPage", "Again"))
+    again = await kept.executor.documents.resolve(FRONT_PAGE.replace("FrontPage", "Again"))
     await kept.execute(store, again, variables={"first": 20}, identity=ANONYMOUS)
     with store.snapshot() as snapshot:
         started = time.process_time()

@@ -25,7 +25,7 @@ from ledgerpress.features.page_import.report import Action, Kind
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.middleware.access_log import LOGGER
-from ledgerpress.http.middleware.trace_context import correlation_id
+from ledgerpress.http.middleware.telemetry import correlation_id
 from ledgerpress.server.data_directory import LOG_FILE, NODE_FILE, TEMPORARY, NodeRecord
 from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.store import open_store

@@ -17,10 +17,9 @@ from ledgerpress.commands.roles_and_permissions import (
     identity,
 )
 from ledgerpress.features.registry import graphql_schema, page_contributions
-from ledgerpress.http.app import make_app
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
-from ledgerpress.http.middleware_and_health_routes import Runtime
 from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
 

@@ -190,7 +190,7 @@ async def test_a_query_that_waits_too_long_is_cut_short(
         await asyncio.sleep(60)
         return {}
 
-    monkeypatch.setattr("ledgerpress.graphql.projection_status.lags", waits)
+    monkeypatch.setattr("ledgerpress.graphql.kernel_queries.lags", waits)
     engine = Executor(graphql_schema(), limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
         body = (await engine.execute_document(store, "{ projections { name } }")).body

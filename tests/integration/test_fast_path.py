@@ -246,7 +246,7 @@ async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest
                 )
         kept = made[0]._known.values()
         assert 1 < sum(len(one.by_body) for one in kept) < 40
-        assert sum(one.bytes for one in kept) < 130_000
+        assert sum(one.size for one in kept) < 130_000
 
 
 def test_uvicorn_is_of_the_version_that_is_known() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.http.documents.trusted_documents import BadManifest
+from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.http.settings import HttpSettings
 from tests.integration.graphql_client import Client, client
 

@@ -4,13 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx2
+from starlette.types import Message, Receive, Scope, Send
 
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, Unauthenticated, identity
 from ledgerpress.features.registry import graphql_schema
+from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
-from ledgerpress.http.limits.token_bucket import client_address
+from ledgerpress.http.limits import client_address
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
 from tests.integration.graphql_client import Client, client
@@ -144,17 +148,22 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
 
 
 async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
-    from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
+    from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots
+    from ledgerpress.http.streaming.sse import EventStream
 
     seen: list[int] = []
 
-    async def stream(scope: object, receive: object, send: object) -> None:
-        assert callable(send)
+    async def stream(_: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            seen.append(places.taken)
+            await send(message)
+
         seen.append(places.taken)
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        seen.append(places.taken)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        hub: Any = SimpleNamespace(settings=SubscriptionSettings())
+        requests: Any = SimpleNamespace(hub=hub, slots=places)
+        events = EventStream(requests, of_many=False)
+        events.end()
+        await events.run(receive, sending)
 
     places = ConcurrencySlots(1)
     bounded = ConcurrencyLimit(stream, slots=places)
@@ -162,4 +171,5 @@ async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
         transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
     ) as http:
         assert (await http.get("/graphql/stream")).status_code == 200
-    assert [*seen, places.taken] == [1, 0, 0]
+    assert [*seen, places.taken] == [1, *[0] * (len(seen) - 1), 0]
+    assert len(seen) > 2

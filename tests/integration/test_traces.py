@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
-from ledgerpress.http.middleware.trace_context import trace_id_of
+from ledgerpress.http.middleware.telemetry import trace_id_of
 from tests.integration.log_history import recorded
 from tests.integration.production_application import OPERATOR, operated
 from tests.integration.server_process import Server, Servers

@@ -18,8 +18,7 @@ from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Authentic
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.http.app import make_app
-from ledgerpress.http.middleware_and_health_routes import Runtime
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 from ledgerpress.server.process.sockets import set_send_timeout

@@ -24,8 +24,7 @@ from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.executor import Executor
-from ledgerpress.graphql.results import encode
+from ledgerpress.graphql.executor import Executor, encoded
 from ledgerpress.operator.rebuild import rebuild
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
@@ -124,7 +123,7 @@ class Reader:
             assert found.position >= reached
             if found.position == anew.position:  # else somebody has written meanwhile
                 break
-        assert found.body == encode(anew.body), question
+        assert found.body == encoded(anew).body, question
         assert found.executed or question.name == "nonsense", found.body
         if found.expires_at is not None:
             self.turns.append(found.expires_at)

@@ -10,9 +10,8 @@ import pytest
 
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.executor import Executor, encoded
 from ledgerpress.graphql.response_cache import Invalidation
-from ledgerpress.graphql.results import encode
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
@@ -92,7 +91,7 @@ async def _compare(
     question: Question,
     given_away: dict[str, Question],
 ) -> None:
-    anew = encode((await engine.execute_document(store, **question.asked)).body)
+    anew = encoded(await engine.execute_document(store, **question.asked)).body
     assert (await execute_cached(sound, store, **question.asked)).body == anew
     for name in [*flawed]:
         if (await execute_cached(flawed[name], store, **question.asked)).body != anew:

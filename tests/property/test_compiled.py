@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.compiled.compiled_executor import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.relay import global_ids
@@ -82,7 +82,6 @@ def _compare(
     except RequestError:
         seen["invalid"] += 1
         return
-    compiler = Compiler(schema)
 
     def run(how: Callable[[Context], T]) -> T:
         session.clock.time = now
@@ -98,7 +97,7 @@ def _compare(
     # The second time, the plan is there, or has to be another.
     for variables in (request.variables, request.variables, _turned(request.variables)):
         expected = run(partial(_by_graphql_core, schema, operation, variables))
-        compiled = run(partial(compiler.execute, operation, variables))
+        compiled = run(partial(execute_compiled, operation, variables))
         if compiled is None or not isinstance(expected, ExecutionResult):
             seen["left to graphql-core"] += 1
             return

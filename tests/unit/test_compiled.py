@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from ledgerpress.graphql.compiled import query_compiler as plans
-from ledgerpress.graphql.compiled.compiled_executor import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.documents import MAX_PLANS, Documents, Operation
 
 SCHEMA = """
@@ -93,9 +93,8 @@ def both(
     operation = operation_of(schema, text)
     expected = execute(schema, operation.document, root, {}, dict(variables or {}))
     assert isinstance(expected, ExecutionResult)
-    compiler = Compiler(schema)
     for _ in range(2):
-        found = compiler.execute(operation, variables, {}, root)
+        found = execute_compiled(operation, variables, {}, root)
         assert found is not None
         assert found.formatted == expected.formatted
         assert str(found.data) == str(expected.data)  # with the keys in their order
@@ -201,10 +200,9 @@ def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(sch
     declared = " ".join(f"${name}: Boolean!" for name in names)
     fields = " ".join(f"{name}: names @skip(if: ${name})" for name in names)
     operation = operation_of(schema, f"query ({declared} $n: Int) {{ {fields} ships(first: $n) {{ name }} }}")
-    compiler = Compiler(schema)
     for number in range(64):
         given: dict[str, Any] = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
-        result = compiler.execute(operation, {**given, "n": 1}, {}, ROOT)
+        result = execute_compiled(operation, {**given, "n": 1}, {}, ROOT)
         assert result is not None
         assert set(result.data or ()) == {name for name in names if not given[name]} | {"ships"}
     assert len(operation.plans.by_values) == MAX_PLANS
@@ -218,21 +216,20 @@ def test_plans_for_conditions_are_bounded_and_hold_nothing_else_of_a_request(sch
     ["{ __schema { types { name } } }", "mutation { nothing }", '{ a: __type(name: "Ship") { name } }'],
 )
 def test_what_only_graphql_core_does_is_left_to_it(schema: GraphQLSchema, text: str) -> None:
-    operation, compiler = operation_of(schema, text), Compiler(schema)
-    assert compiler.execute(operation, None, {}, ROOT) is None
-    assert compiler.execute(operation, None, {}, ROOT) is None
+    operation = operation_of(schema, text)
+    assert execute_compiled(operation, None, {}, ROOT) is None
+    assert execute_compiled(operation, None, {}, ROOT) is None
 
 
 def test_an_operation_that_has_to_wait_is_left_to_graphql_core(schema: GraphQLSchema) -> None:
     async def later(_info: GraphQLResolveInfo[Any]) -> Any:
         return True
 
-    compiler = Compiler(schema)
     for names, yes in ((["a"], later), ([asyncio.sleep(0)], True)):
         operation = operation_of(schema, "{ names yes }")
-        assert compiler.execute(operation, None, {}, {"names": ["a"], "yes": True}) is not None
-        assert compiler.execute(operation, None, {}, {"names": names, "yes": yes}) is None
-        assert compiler.execute(operation, None, {}, {"names": ["a"], "yes": True}) is None
+        assert execute_compiled(operation, None, {}, {"names": ["a"], "yes": True}) is not None
+        assert execute_compiled(operation, None, {}, {"names": names, "yes": yes}) is None
+        assert execute_compiled(operation, None, {}, {"names": ["a"], "yes": True}) is None
 
 
 def test_a_document_that_unfolds_to_very_many_fields_is_left_to_graphql_core(
@@ -246,24 +243,24 @@ def test_a_document_that_unfolds_to_very_many_fields_is_left_to_graphql_core(
         for n in range(5)
     )
     text = f"{{ ship {{ captain {{ ...F0 }} }} }} {fragments} fragment F5 on Person {{ name }}"
-    operation, compiler = operation_of(schema, text), Compiler(schema)
-    assert compiler.execute(operation, None, {}, {"ship": {"captain": ada}}) is None
+    operation = operation_of(schema, text)
+    assert execute_compiled(operation, None, {}, {"ship": {"captain": ada}}) is None
     # What is not there is not compiled.
-    assert compiler.execute(operation_of(schema, text), None, {}, {"ship": None}) is not None
+    assert execute_compiled(operation_of(schema, text), None, {}, {"ship": None}) is not None
 
 
 def test_a_request_whose_time_is_up_stops_within_a_list(schema: GraphQLSchema) -> None:
-    operation, compiler = operation_of(schema, "{ yes ships { name } }"), Compiler(schema)
+    operation = operation_of(schema, "{ yes ships { name } }")
     late, early = (
         SimpleNamespace(deadline=time.monotonic() - 1),
         SimpleNamespace(deadline=time.monotonic() + 60),
     )
-    result = compiler.execute(operation, None, late, ROOT)
+    result = execute_compiled(operation, None, late, ROOT)
     assert result is not None
     assert result.data is None
     assert result.errors is not None
     assert [error.extensions for error in result.errors] == [{"code": "TIMEOUT"}]
-    in_time = compiler.execute(operation, None, early, ROOT)
+    in_time = execute_compiled(operation, None, early, ROOT)
     assert in_time is not None
     assert in_time.errors is None
 
@@ -304,9 +301,9 @@ BOATS = (
 
 def test_strawberry_resolvers_are_told_what_strawberry_tells_them() -> None:
     schema = strawberry.Schema(BoatQuery)._schema
-    operation, compiler = operation_of(schema, BOATS), Compiler(schema)
+    operation = operation_of(schema, BOATS)
     for size in (1, 5):
-        found = compiler.execute(operation, {"size": size}, {"who": "me"})
+        found = execute_compiled(operation, {"size": size}, {"who": "me"})
         assert found is not None
         assert found.errors is None
         assert found.data is not None
@@ -342,7 +339,7 @@ def test_a_resolver_that_was_put_before_strawberrys_is_always_called(is_marked: 
     if is_marked:
         guarded.extensions = {**guarded.extensions, "ledgerpress-guarded": True}
     operation = operation_of(schema, "{ boats { name secret } }")
-    found = Compiler(schema).execute(operation, None, {"who": "me"})
+    found = execute_compiled(operation, None, {"who": "me"})
     assert found is not None
     assert found.data is None
     assert [error.message for error in found.errors or ()] == ["secret is not for you"]

@@ -2,10 +2,9 @@
 
 import pytest
 
-from ledgerpress.graphql.results import Result, ResultKind, encoded, error_result
+from ledgerpress.graphql.executor import Result, ResultKind, encoded, error_result
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.graphql.graphql_responses import GraphQLResponses
-from ledgerpress.http.responses import Response
+from ledgerpress.http.responses import GraphQLResponses, Response
 from ledgerpress.http.settings import HttpSettings
 
 

@@ -9,13 +9,12 @@ import pytest
 from graphql import parse
 
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.documents import Documents, RequestError
+from ledgerpress.graphql.documents import Documents, RequestError, check_variables
 from ledgerpress.graphql.errors import LONGEST_MESSAGE, client_error
 from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source
-from ledgerpress.graphql.limits.variables import check_variables
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMY = Limits.development()

@@ -3,7 +3,7 @@
 import pytest
 
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.limits.token_bucket import TokenBuckets
+from ledgerpress.http.limits import TokenBuckets
 
 
 class Clock:

@@ -23,7 +23,8 @@ from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.declarations import SchemaContribution, SchemaError
 from ledgerpress.graphql.mutations import AddedInput
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.request_telemetry import NO_TRACE
 from ledgerpress.graphql.schema import Schema, build_schema
 
 COMMANDS: Final = FEATURES.declarations.commands
@@ -166,7 +167,7 @@ async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
     context = SimpleNamespace(
         store=SimpleNamespace(commands=SimpleNamespace(handle=handle)),
         identity=LOCAL_OPERATOR,
-        complete=lambda request: request,
+        trace=NO_TRACE,
     )
     variable = "($tags: [String!])" if "$" in given else ""
     mutation = (

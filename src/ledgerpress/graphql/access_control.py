@@ -19,7 +19,6 @@ from graphql import (
 )
 
 from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
-from ledgerpress.graphql.context import Context
 
 GUARDED: Final = "ledgerpress-guarded"
 """The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""
@@ -71,29 +70,20 @@ def _guard(field: GraphQLField, need: RequiredPermission) -> None:
 
 
 def _checking(resolve: Callable[..., Any], need: RequiredPermission) -> Callable[..., Any]:
-    """Return a resolver of the same kind, which checks the permission first."""
-    if iscoroutinefunction(resolve):
-
-        @wraps(resolve)
-        async def checking_async(source: Any, info: Any, **arguments: Any) -> Any:
-            require(info.context, need, source)
-            return await resolve(source, info, **arguments)
-
-        return checking_async
+    """Return a resolver of the same kind that first raises `AccessDenied` unless the viewer has what the field requires."""
 
     @wraps(resolve)
     def checking(source: Any, info: Any, **arguments: Any) -> Any:
-        require(info.context, need, source)
-        return resolve(source, info, **arguments)
+        identity: Identity = info.context.identity
+        if identity.meets(need) or (identity.meets_with_own(need) and (source is None or source.is_own)):
+            return resolve(source, info, **arguments)
+        raise AccessDenied(identity, need.permission)
 
-    return checking
+    if not iscoroutinefunction(resolve):
+        return checking
 
+    @wraps(resolve)
+    async def checking_async(source: Any, info: Any, **arguments: Any) -> Any:
+        return await checking(source, info, **arguments)
 
-def require(context: Context, need: RequiredPermission, source: Any = None) -> None:
-    """Raise `AccessDenied` unless the viewer has what a field of `source` requires; `source` is `None` at the roots."""
-    identity = context.identity
-    if identity.meets(need):
-        return
-    if identity.meets_with_own(need) and (source is None or source.is_own):
-        return
-    raise AccessDenied(identity, need.permission)
+    return checking_async

@@ -78,7 +78,6 @@ def rows(schema: Schema) -> Iterator[Row]:
 
 
 def page(schema: Schema) -> str:
-    """Return the page, in Markdown."""
     lines = [
         f"| {row.field} | {_takes(row.need)} | {' | '.join(level.name.lower() for level in row.roles)} |"
         for row in rows(schema)

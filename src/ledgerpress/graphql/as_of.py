@@ -17,8 +17,6 @@ from ledgerpress.views import recorded_time_positions as recorded_time
     description="A past moment. The whole answer is of that one moment, categories' names, tree and slugs included.",
 )
 class AsOf:
-    """A past moment."""
-
     position: Position | None = strawberry.field(
         default=strawberry.UNSET, description="A position of the log."
     )
@@ -30,8 +28,6 @@ class AsOf:
 
 @strawberry.type(name="Moment", description="A moment of the log.")
 class MomentType:
-    """A moment of the log."""
-
     position: Position = strawberry.field(
         description="What a client should keep: it names this moment for ever."
     )

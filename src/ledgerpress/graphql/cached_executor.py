@@ -14,10 +14,9 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity, Permission
-from ledgerpress.graphql.documents import Documents, Operation
-from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.executor import EncodedResult, Executor, ResponseMap, Result, encoded
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
-from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot import FOREVER, CacheDependencies
 
@@ -75,11 +74,6 @@ class CachedExecutor:
         self._shared: dict[Hashable, _SharedExecution] = {}
         self._store: CacheableStore | None = None
         self.counts = CacheCounts()
-
-    @property
-    def documents(self) -> Documents:
-        """The documents of the schema."""
-        return self.executor.documents
 
     @property
     def bytes(self) -> int:

@@ -8,7 +8,6 @@ from typing import Protocol
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
-from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
@@ -16,6 +15,7 @@ from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.event_loader import event_loader
+from ledgerpress.graphql.request_telemetry import NO_TRACE, Trace
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.public_today_filter import PublicFilter
@@ -29,16 +29,13 @@ class ViewsInfo(Protocol):
     @property
     def path(self) -> Path:
         """The file in use."""
-        ...
 
     @property
     def since(self) -> int:
         """The time since which this process has used that file, in microseconds since 1970, UTC."""
-        ...
 
     async def wait_for(self, position: int, timeout: float) -> bool:
         """Wait for at most `timeout` seconds until every projection has reached `position`; return whether they have."""
-        ...
 
 
 class Store(Protocol):
@@ -47,51 +44,41 @@ class Store(Protocol):
     @property
     def commands(self) -> CommandHandler:
         """The command handler."""
-        ...
 
     @property
     def log(self) -> EventLog:
         """The event log."""
-        ...
 
     @property
     def log_health(self) -> LogHealth:
         """What is known of the event log without asking it."""
-        ...
 
     @property
     def clock(self) -> Clock:
         """The clock from which ages are counted."""
-        ...
 
     @property
     def declared(self) -> DeclaredViews:
         """What the features declare for the views."""
-        ...
 
     @property
     def views(self) -> ViewsInfo:
         """The views in use."""
-        ...
 
     @property
     def randomness(self) -> Randomness:
         """The source of secrets."""
-        ...
 
     @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         """The checkpoint of each projection, by name."""
-        ...
 
     @property
     def position(self) -> int:
         """The position that every projection has reached, as far as this process knows."""
-        ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Return the views as of one position; they are released on exit."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +115,6 @@ class PointInTime:
         return relative_time(then, self.time)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The trace that a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
-
-    trace_id: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-
-
 class Context:
     """The context of one request. Close it when the answer is ready.
 
@@ -149,20 +127,20 @@ class Context:
         identity: Identity = LOCAL_OPERATOR,
         *,
         open_past: bool = False,
-        trace: Trace | None = None,
+        trace: Trace = NO_TRACE,
         reads: CacheDependencies | None = None,
     ) -> None:
         self._store = store
         self.reads = reads or CacheDependencies()
         self.identity = identity
-        self._trace = trace
+        self.trace = trace
         self.open_past = open_past
         self.deadline: float | None = None
         """The deadline of the answer, by `time.monotonic`; the execution checks it."""
         self._stack = ExitStack()
         self._today: PointInTime | None = None
         self._public_today: PublicFilter | None = None
-        self._events: DataLoader[int, StoredEvent] = event_loader(store.log)
+        self._events: DataLoader[int, StoredEvent] | None = None
 
     @property
     def store(self) -> Store:
@@ -172,13 +150,13 @@ class Context:
 
     @property
     def declared(self) -> DeclaredViews:
-        """What the features declare for the views."""
         return self._store.declared
 
     @property
     def events(self) -> DataLoader[int, StoredEvent]:
         """The loader of recorded events. Views learn late that a payload was withdrawn, so the answer is not cached."""
         self.reads.never_cache()
+        self._events = self._events or event_loader(self._store.log)
         return self._events
 
     @property
@@ -197,19 +175,6 @@ class Context:
             snapshot = self.today.snapshot
             self._public_today = PublicFilter(snapshot, self.declared)
         return self._public_today
-
-    def complete(self, request: CommandRequest) -> CommandRequest:
-        """Return what accompanies a command, with the identity of its sender and the trace that it is part of."""
-        trace = self._trace
-        return replace(
-            request,
-            actor_id=self.identity.actor_id or request.actor_id,
-            identity=self.identity,
-            actor_name=self.identity.actor_name,
-            correlation_id=trace.correlation_id if trace else None,
-            causation_id=trace.causation_id if trace else None,
-            trace_id=trace.trace_id if trace else None,
-        )
 
     def refresh(self) -> PointInTime:
         """Take a new snapshot, which shows what a command has just done."""

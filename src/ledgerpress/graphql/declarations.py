@@ -1,5 +1,6 @@
 """What a feature contributes to the GraphQL schema, and how the contributions are merged."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -11,7 +12,7 @@ from ledgerpress.commands.declarations import CommandDeclaration
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.event_loader import EventAccess
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
 """Returns the object with an id as of a moment, `None` if there is none or the viewer must not see it."""
@@ -75,7 +76,10 @@ class SchemaDeclarations:
         self.mutations: Final = [part.mutation for part in parts if part.mutation]
         self.subscriptions: Final = [part.subscription for part in parts if part.subscription]
         self.types: Final = [type_ for part in parts for type_ in part.types]
-        self.extends: Final = [extension for part in parts for extension in part.extends.items()]
+        self.extends: Final = defaultdict[type, list[type]](list)
+        for part in parts:
+            for type_, added in part.extends.items():
+                self.extends[type_].append(added)
         of_commands = _command_permissions(self.mutations, commands)
         self.permissions: Final = _merged("permission", (*(part.permissions for part in parts), of_commands))
         self.objects: Final = _merged("object permission", (part.objects for part in parts))

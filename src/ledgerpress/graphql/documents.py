@@ -14,7 +14,6 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
-    OperationType,
     parse,
     validate,
 )
@@ -22,10 +21,10 @@ from graphql import (
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.document_shape import check_shape
-from ledgerpress.graphql.limits.exceeded import LimitExceeded
+from ledgerpress.graphql.limits.exceeded import LimitExceeded, require
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
-from ledgerpress.graphql.limits.variables import check_variables
+from ledgerpress.graphql.request_telemetry import OperationInfo
 
 MAX_VALID_DOCUMENTS: Final = 256
 MAX_INVALID_DOCUMENTS: Final = 64
@@ -37,6 +36,7 @@ MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Up to so many characters a document is checked in a few milliseconds, on the event loop."""
 SWITCH_SECONDS: Final = 0.0001
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 class RequestError(Exception):
@@ -66,7 +66,7 @@ class OperationPlans:
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class Operation(OperationInfo):
     """An operation of a valid document; `text` is the document. Compared by identity."""
 
     text: str = field(repr=False)
@@ -76,16 +76,6 @@ class Operation:
     limits: Limits = field(repr=False)
     plans: OperationPlans = field(default_factory=OperationPlans, repr=False)
 
-    @cached_property
-    def name(self) -> str | None:
-        """The operation's name, if it has one."""
-        return self.node.name.value if self.node.name else None
-
-    @cached_property
-    def type(self) -> OperationType:
-        """Whether it is a query, a mutation or a subscription."""
-        return self.node.operation
-
     def admit(self, variables: Mapping[str, Any] | None) -> Cost:
         """Return what the operation costs with these variables. Raises `RequestError` where that exceeds a limit.
 
@@ -94,8 +84,11 @@ class Operation:
         variables = variables or {}
         try:
             check_variables(variables, self.limits)
-            cost = self._cost(variables)
-            cost.require(self.limits)
+            cost = self._cost
+            if not isinstance(cost, Cost):
+                cost = cost(variables)
+            if cost.field > self.limits.field_cost or cost.type > self.limits.type_cost:
+                cost.require(self.limits)
         except LimitExceeded as error:
             raise RequestError(error) from None
         except RecursionError:
@@ -104,8 +97,34 @@ class Operation:
         return cost
 
     @cached_property
-    def _cost(self) -> CostFunction:
+    def _cost(self) -> Cost | CostFunction:
         return compile_cost(self.schema, self.document, self.node, self.limits)
+
+
+def check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
+    """Raise `LimitExceeded` for variables that exceed a limit, in time linear in the limits."""
+    level: list[Any] = [variables]
+    values = depth = 0
+    while level:
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, Mapping):
+                below.extend(value.values())
+            elif isinstance(value, list | tuple):
+                if len(value) > limits.list_length:
+                    what = "A list in the variables is too long"
+                    require(len(value), limits.list_length, "LIST_TOO_LONG", what)
+                below.extend(value)
+            elif isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER:
+                raise LimitExceeded("NUMBER_TOO_LONG", "An integer in the variables has more than 64 bits.")
+        values += len(level)
+        found = values - 1 + len(below)
+        if found > limits.variables_values:
+            require(found, limits.variables_values, "TOO_MANY_VALUES", "The variables hold too much")
+        if depth > limits.variables_depth:
+            what = "The variables are nested too deep, in levels"
+            require(depth, limits.variables_depth, "VARIABLES_TOO_DEEP", what)
+        level, depth = below, depth + 1
 
 
 Outcome: TypeAlias = tuple[Operation, ...] | RequestError
@@ -187,7 +206,18 @@ class Documents:
         )
         if errors:
             return RequestError(*errors)
-        return tuple(Operation(text, document, node, self._schema, self._limits) for node in nodes)
+        return tuple(
+            Operation(
+                node.operation,
+                node.name.value if node.name else None,
+                text,
+                document,
+                node,
+                self._schema,
+                self._limits,
+            )
+            for node in nodes
+        )
 
     def _parse(self, text: str) -> DocumentNode:
         if not text.strip():

@@ -1,11 +1,14 @@
-"""Execute an operation on one snapshot of the views, and return its response with presentable errors."""
+"""Execute an operation on one snapshot of the views, and return its result: a response with presentable errors."""
 
 import asyncio
+import json
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, cast
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
+import msgspec
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql import execute as execute_document
@@ -13,27 +16,102 @@ from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
 from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
-from ledgerpress.graphql.compiled.compiled_executor import Compiler
+from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
-from ledgerpress.graphql.errors import LogUnavailableError, client_errors, is_unavailable, masked_error
-from ledgerpress.graphql.limits.cost import Cost
-from ledgerpress.graphql.limits.deadline import DeadlineSignal, TimeLimitExceeded
+from ledgerpress.graphql.errors import (
+    INTERNAL_SERVER_ERROR,
+    LOG_UNAVAILABLE,
+    LogUnavailableError,
+    client_errors,
+    is_unavailable,
+    masked_error,
+)
+from ledgerpress.graphql.limits.cost import Cost, cost_extension
+from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.request_telemetry import current_trace, note_cost
-from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
+from ledgerpress.graphql.request_telemetry import CURRENT, NO_TRACE
 from ledgerpress.views.snapshot import CacheDependencies
+
+Body = TypeVar("Body")
+ResponseMap: TypeAlias = dict[str, Any]
+"""A response in the shape of the GraphQL specification, section 7."""
+
+
+class ResultKind(Enum):
+    """The outcome of a request. Transports choose their status by it."""
+
+    COMPLETE = auto()
+    """Executed, without errors."""
+    PARTIAL = auto()
+    """Executed, with errors."""
+    SYNTAX_ERROR = auto()
+    """Not executed: the document cannot be parsed."""
+    REQUEST_ERROR = auto()
+    """Not executed: the request is not valid (specification, section 7.1.2)."""
+    INTERNAL_ERROR = auto()
+    """Not executed: the server failed."""
+    LOG_UNAVAILABLE = auto()
+    """Not executed: it needs the log, which cannot be reached."""
+
+
+EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[Body]):
+    """A response, true at `position` of the log; 0 where the views were not read.
+
+    Without an event it stays true until `expires_at`, in microseconds since 1970, UTC; `None` where it does not depend
+    on the clock. `etag` is an entity tag (RFC 9110, 8.8.3); only cacheable results have one.
+    """
+
+    kind: ResultKind
+    body: Body
+    position: int
+    etag: str | None = None
+    expires_at: int | None = None
+
+    @property
+    def executed(self) -> bool:
+        """Whether the operation was executed, perhaps with errors."""
+        return self.kind in EXECUTED
+
+
+EncodedResult: TypeAlias = Result[bytes]
+
+
+def error_result(
+    errors: Sequence[ResponseMap],
+    position: int,
+    *,
+    kind: ResultKind = ResultKind.REQUEST_ERROR,
+    **members: Any,
+) -> Result[ResponseMap]:
+    """Return the result of a request that was not executed. Errors of the server overrule `kind`."""
+    codes = {(error.get("extensions") or {}).get("code") for error in errors}
+    if INTERNAL_SERVER_ERROR in codes:
+        kind = ResultKind.INTERNAL_ERROR
+    elif LOG_UNAVAILABLE in codes:
+        kind = ResultKind.LOG_UNAVAILABLE
+    return Result(kind, {"errors": errors, **members}, position)
+
+
+def encoded(result: Result[ResponseMap]) -> EncodedResult:
+    """Return a result with its response as JSON."""
+    try:
+        body = msgspec.json.encode(result.body, enc_hook=str)
+    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
+        body = json.dumps(result.body, default=str).encode("ascii")
+    return Result(result.kind, body, result.position)
 
 
 class Executor:
-    """Executes operations against stores."""
-
     def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
         """Execute within `limits`; the default is the development profile's."""
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits)
-        self._compiler = Compiler(self.schema._schema, hide_suggestions=not self.limits.suggestions)
 
     async def execute(
         self,
@@ -50,18 +128,27 @@ class Executor:
         With `open_past`, everyone may see the past of what is public today. What the response depends on is added to
         `reads`.
         """
-        context = Context(store, identity, open_past=open_past, trace=current_trace(), reads=reads)
+        request = CURRENT.get()
+        trace = (request and request.trace) or NO_TRACE
+        context = Context(store, identity, open_past=open_past, trace=trace, reads=reads)
         try:
             try:
                 cost = operation.admit(variables)
-                note_cost(cost.field)
+                if request is not None:
+                    request.cost = cost.field
                 is_mutation = operation.type is OperationType.MUTATION
                 if is_mutation and store.log_health.is_lost:
                     raise RequestError(LogUnavailableError())
-                async with self._time_limit(operation, context):
-                    result = await self._run(operation, variables, context)
-                if is_mutation and _was_not_begun(result):
-                    raise RequestError(LogUnavailableError(result.errors or ()))
+                # A mutation is not interrupted: its waits are bounded.
+                seconds = None if is_mutation else self.limits.seconds
+                if seconds is not None:
+                    context.deadline = time.monotonic() + seconds
+                async with asyncio.timeout(seconds):
+                    result = self._run(operation, variables, context)
+                    if not isinstance(result, ExecutionResult):
+                        result = await result
+                if is_mutation and result.errors and _was_not_begun(result, result.errors):
+                    raise RequestError(LogUnavailableError(result.errors))
                 return self._result(result, context, cost)
             except RequestError as error:
                 return self._request_error(error, context.today.snapshot.position)
@@ -97,13 +184,6 @@ class Executor:
         with store.snapshot() as snapshot:
             return self._request_error(error, snapshot.position)
 
-    def _time_limit(self, operation: Operation, context: Context) -> AbstractAsyncContextManager[object]:
-        """Bound the time of a query. A mutation is not interrupted: its waits are bounded."""
-        if self.limits.seconds is None or operation.type is not OperationType.QUERY:
-            return nullcontext()
-        context.deadline = time.monotonic() + self.limits.seconds
-        return asyncio.timeout(self.limits.seconds)
-
     async def step(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult:
@@ -111,18 +191,21 @@ class Executor:
         if self.limits.seconds is not None:
             context.deadline = time.monotonic() + self.limits.seconds
         try:
-            return await self._run(operation, variables, context)
+            result = self._run(operation, variables, context)
+            return result if isinstance(result, ExecutionResult) else await result
         except (TimeLimitExceeded, AbortedGraphQLExecutionError):
             return ExecutionResult(None, [TimeLimitExceeded()])
 
-    async def _run(
+    def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
-    ) -> ExecutionResult:
-        compiled = self._compiler.execute(operation, variables, context)
-        if compiled is not None:
-            return compiled
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """Execute a query by a compiled plan where that is possible, and everything else by graphql-core."""
+        if operation.type is OperationType.QUERY:
+            compiled = execute_compiled(operation, variables, context)
+            if compiled is not None:
+                return compiled
         signal = None if context.deadline is None else DeadlineSignal(context.deadline)
-        result = execute_document(
+        return execute_document(
             self.schema._schema,
             operation.document,
             context_value=context,
@@ -131,22 +214,18 @@ class Executor:
             hide_suggestions=not self.limits.suggestions,
             abort_signal=cast("AbortSignal | None", signal),
         )
-        if not isinstance(result, ExecutionResult):
-            result = await result
-        assert isinstance(result, ExecutionResult)  # noqa: S101 - incremental delivery has its own function
-        return result
 
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
         position = context.today.snapshot.position
         extensions: ResponseMap = (
-            {"extensions": {"cost": cost.for_response()}} if self.limits.tell_cost else {}
+            {"extensions": {"cost": cost_extension(cost)}} if self.limits.tell_cost else {}
         )
-        errors = self._presentable(result.errors or ())
-        if result.data is None and not any(error.path for error in result.errors or ()):
+        if not result.errors:
+            return Result(ResultKind.COMPLETE, {"data": result.data, **extensions}, position)
+        errors = self._presentable(result.errors)
+        if result.data is None and not any(error.path for error in result.errors):
             return error_result(errors, position, **extensions)
-        if errors:
-            return Result(ResultKind.PARTIAL, {"errors": errors, "data": result.data, **extensions}, position)
-        return Result(ResultKind.COMPLETE, {"data": result.data, **extensions}, position)
+        return Result(ResultKind.PARTIAL, {"errors": errors, "data": result.data, **extensions}, position)
 
     def _request_error(self, error: RequestError, position: int) -> Result[ResponseMap]:
         kind = ResultKind.SYNTAX_ERROR if error.is_syntax_error else ResultKind.REQUEST_ERROR
@@ -156,11 +235,32 @@ class Executor:
         return client_errors(errors, suggestions=self.limits.suggestions)
 
 
-def _was_not_begun(result: ExecutionResult) -> bool:
+def _was_not_begun(result: ExecutionResult, errors: Sequence[GraphQLError]) -> bool:
     """Return whether a mutation had no effect because the log could not be reached.
 
     A document with several root fields may have had an effect; so may a mutation whose payload needs the log.
     """
-    if not result.errors or len(result.data or ()) != 1:
-        return False
-    return all(len(error.path or ()) == 1 and is_unavailable(error) for error in result.errors)
+    is_single = len(result.data or ()) == 1
+    return is_single and all(len(error.path or ()) == 1 and is_unavailable(error) for error in errors)
+
+
+class DeadlineSignal:
+    """A deadline as an abort signal for graphql-core's executor, which checks `aborted` at every field.
+
+    A timer alone fires too late: a query usually runs on the event loop without a pause.
+    """
+
+    reason: Final = TimeLimitExceeded()
+
+    def __init__(self, deadline: float) -> None:
+        """Abort at `deadline`, by `time.monotonic`."""
+        self._deadline = deadline
+
+    @property
+    def aborted(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    async def wait(self) -> object:
+        """Wait until the time is up, and return the reason."""
+        await asyncio.sleep(max(self._deadline - time.monotonic(), 0) + 0.001)
+        return self.reason

@@ -1,8 +1,8 @@
 """The common part of mutations: inputs that build commands, and payloads with the result or with user errors."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, TypeVar, cast
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar, cast
 
 import strawberry
 from graphql.execution.values import get_argument_values
@@ -13,10 +13,10 @@ from strawberry.types.arguments import convert_argument
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.declarations import Command, CommandInput
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import PermissionDenied
+from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID, PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import declarations_of, runs
+from ledgerpress.graphql.declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")
@@ -38,20 +38,16 @@ class MutationInput:
         " Where it is no longer the current one, nothing is changed.",
     )
 
-    def command(self) -> Command:
-        raise NotImplementedError
 
-    def request(self) -> CommandRequest:
-        """Return what accompanies the command."""
-        return CommandRequest(
-            idempotency_key=self.idempotency_key, reason=self.reason, expected_version=self.expected_version
-        )
+class BuildsCommand(Protocol):
+    """The input of a mutation that runs one command."""
+
+    def command(self) -> Command:
+        """Return the command. Raises `Rejection`."""
 
 
 @strawberry.type(description="Why a command was refused: an answer, not a failure.")
 class UserError:
-    """Why a command was rejected."""
-
     code: ErrorCodeEnum  # type: ignore[valid-type]
     field: list[str] | None = strawberry.field(description="The path of the input that is at fault.")
     message: str
@@ -63,8 +59,6 @@ class UserError:
 
 @strawberry.interface(description="What comes of a command.")
 class Payload:
-    """The result of a command."""
-
     position: Position | None = strawberry.field(
         description="The position of the command's last event; that of the log's head where there was nothing to do."
     )
@@ -78,17 +72,17 @@ class Payload:
 
 
 @strawberry.input
-class AddedInput:
+class AddedInput(ABC):
     """The base of inputs that features add to the inputs of features below."""
 
+    @abstractmethod
     def command_input(self) -> CommandInput | None:
         """Return what the command gets in `CommandRequest.inputs`, `None` if the client gave nothing. Raises `Rejection`."""
-        raise NotImplementedError
 
 
 def command_mutation(
     command: type,
-    input_type: type[MutationInput],
+    input_type: type[BuildsCommand],
     description: str,
     *,
     payload: type[P],
@@ -97,8 +91,8 @@ def command_mutation(
 ) -> Any:
     """Return a mutation that runs a command, with the permission of that command: see `run_command`."""
 
-    async def resolve(info: RequestInfo, input: MutationInput) -> P:
-        return await run_command(info, input, payload, field, load)
+    def resolve(info: RequestInfo, input: Any) -> Awaitable[P]:
+        return run_command(info, input, input.command, payload, field, load)
 
     resolve.__annotations__ = {"info": RequestInfo, "input": input_type, "return": payload}
     return strawberry.mutation(resolver=resolve, description=description, metadata=runs(command))
@@ -107,23 +101,36 @@ def command_mutation(
 async def run_command(
     info: RequestInfo,
     input: MutationInput,
+    build: Callable[[], Command],
     payload: Callable[..., P],
     field: str,
     load: Callable[[PointInTime, str], object | None],
-    *,
-    build: Callable[[], Command] | None = None,
 ) -> P:
-    """Run the command that `input` (or `build`) builds, and return a payload.
+    """Run the command that `build` returns, and return a payload.
 
     Its `field` is the object of the command, which `load` reads as the command left it.
     """
     context = info.context
+    identity, trace = context.identity, context.trace
+    declared: SchemaDeclarations = info.schema.declarations  # type: ignore[attr-defined]
     try:
-        command = (build or input.command)()
-        request = replace(context.complete(input.request()), inputs=_added_inputs(info, type(input)))
+        command = build()
+        added = declared.extends.get(type(input))
+        request = CommandRequest(
+            actor_id=identity.actor_id or OPERATOR_ACTOR_ID,
+            identity=identity,
+            actor_name=identity.actor_name,
+            idempotency_key=input.idempotency_key,
+            reason=input.reason,
+            expected_version=input.expected_version,
+            correlation_id=trace.correlation_id,
+            causation_id=trace.causation_id,
+            trace_id=trace.trace_id,
+            inputs=_added_inputs(info, added) if added else (),
+        )
         result = await context.store.commands.handle(command, request)
     except PermissionDenied as denial:
-        raise AccessDenied(context.identity, denial.permission) from None
+        raise AccessDenied(identity, denial.permission) from None
     except Rejection as rejection:
         error = UserError(
             code=rejection.code,
@@ -145,11 +152,8 @@ async def run_command(
     )
 
 
-def _added_inputs(info: RequestInfo, input_type: type) -> tuple[CommandInput, ...]:
-    """Return the values of the fields that features add to an input."""
-    added = [class_ for type_, class_ in declarations_of(info).extends if type_ is input_type]
-    if not added:
-        return ()
+def _added_inputs(info: RequestInfo, added: Iterable[type]) -> tuple[CommandInput, ...]:
+    """Return the values of the fields that features add to an input by the classes `added`."""
     resolve_info = info._raw_info
     definition = resolve_info.parent_type.fields[resolve_info.field_name]
     node, variables = resolve_info.field_nodes[0], resolve_info.variable_values

@@ -2,34 +2,31 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 from graphql import OperationType
 
-if TYPE_CHECKING:  # it imports this module
-    from ledgerpress.graphql.context import Trace
 
-
-class SelectedOperation(Protocol):
-    """An operation, as far as logs and metrics need it."""
-
-    @property
-    def type(self) -> OperationType:
-        """Whether it is a query, a mutation or a subscription."""
-        ...
-
-    @property
-    def name(self) -> str | None:
-        """Its name, if it has one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class OperationInfo:
-    """The type and the name of an operation, without its document."""
+    """The type and the name of an operation, as far as logs and metrics need it."""
 
     type: OperationType
     name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The trace that a request is part of: `trace_id` is that of W3C Trace Context; the others are ids (UUIDs) or `None`."""
+
+    trace_id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+
+NO_TRACE: Final = Trace()
+ABORTED: Final = 499
+"""The status of a request whose client disconnected, or that was cancelled, before the response."""
 
 
 @dataclass(slots=True)
@@ -37,9 +34,10 @@ class RequestContext:
     """A request, or a WebSocket, from its beginning to its end. `id` names it in the logs."""
 
     id: str
-    trace: "Trace | None" = None
-    operation: SelectedOperation | None = None
+    trace: Trace | None = None
+    operation: OperationInfo | None = None
     cost: float | None = None
+    status: int = ABORTED
     error_ids: list[str] = field(default_factory=list)
 
     @property
@@ -49,26 +47,6 @@ class RequestContext:
 
 
 CURRENT: Final = ContextVar[RequestContext | None]("ledgerpress request context", default=None)
-
-
-def current_trace() -> "Trace | None":
-    """Return the trace that the current request is part of."""
-    context = CURRENT.get()
-    return context.trace if context else None
-
-
-def note_operation(operation: SelectedOperation) -> None:
-    """Note which operation the current request selects."""
-    context = CURRENT.get()
-    if context is not None:
-        context.operation = operation
-
-
-def note_cost(cost: float) -> None:
-    """Note the field cost of the current request."""
-    context = CURRENT.get()
-    if context is not None:
-        context.cost = cost
 
 
 def note_error(error_id: str) -> None:

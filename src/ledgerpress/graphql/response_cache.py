@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.results import EncodedResult
+from ledgerpress.graphql.executor import EncodedResult
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.declarations import DeclaredViews
 from ledgerpress.views.snapshot import FOREVER, CacheDependencies, Snapshot, Topic, ViewsVersion
@@ -27,20 +27,15 @@ _TOPIC_BYTES: Final = 200
 
 
 class CacheableStore(Store, Protocol):
-    """A store whose results can be cached."""
-
     @property
     def caches(self) -> list[Callable[[], None]]:
         """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
-        ...
 
     def last_withdrawal(self, snapshot: Snapshot) -> int:
         """Return the position of the last withdrawal of a payload: older responses may contain it."""
-        ...
 
     def views_version(self) -> ViewsVersion:
         """Return the version of the views: the same object until some process changes anything."""
-        ...
 
 
 @dataclass(slots=True)
@@ -90,24 +85,16 @@ class ResponseCache:
             max_bytes=max_bytes, size_of=lambda _, entry: entry.bytes
         )
         self._version: ViewsVersion | None = None
-        self._position = 0
+        self.position = 0
+        """The position at which cached results are known to be true."""
         self._changes = _TopicChanges()
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     @property
     def bytes(self) -> int:
         """The size of all entries, roughly."""
         return self._entries.bytes
 
-    @property
-    def position(self) -> int:
-        """The position at which cached results are known to be true."""
-        return self._position
-
     def clear(self) -> None:
-        """Remove everything."""
         self.epoch += 1
         self._entries.clear()
         self._changes = _TopicChanges()
@@ -128,7 +115,7 @@ class ResponseCache:
                 break
             if before.position < version.position:
                 with store.snapshot() as snapshot:
-                    topics = self._invalidation(snapshot, self._position, store.declared)
+                    topics = self._invalidation(snapshot, self.position, store.declared)
                     # The file in use may have been lost, and another one opened.
                     is_other = snapshot.position != version.position
                 latest = store.views_version()
@@ -137,11 +124,11 @@ class ResponseCache:
                     continue
                 if topics is None or is_other:
                     break
-                self._changes.add(topics, after=self._position, up_to=version.position)
-            self._version, self._position = version, version.position
+                self._changes.add(topics, after=self.position, up_to=version.position)
+            self._version, self.position = version, version.position
             return True
         self.clear()
-        self._version, self._position = version, version.position
+        self._version, self.position = version, version.position
         return version.is_settled
 
     def get(self, key: Hashable, clock: Clock) -> EncodedResult | None:
@@ -149,12 +136,12 @@ class ResponseCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry.checked != self._position:
+        if entry.checked != self.position:
             if entry.topics is None or not self._changes.none_of(entry.topics, since=entry.checked):
                 self._entries.pop(key)
                 return None
-            entry.checked = self._position
-            entry.result = replace(entry.result, position=self._position)
+            entry.checked = self.position
+            entry.result = replace(entry.result, position=self.position)
         if (
             entry.until != FOREVER or entry.since != -FOREVER
         ) and not entry.since <= clock.now() < entry.until:
@@ -164,7 +151,7 @@ class ResponseCache:
 
     def put(self, key: Hashable, result: EncodedResult, reads: CacheDependencies, key_bytes: int) -> None:
         """Cache a result that was read at `result.position`, if it is not too large."""
-        if result.position > self._position:
+        if result.position > self.position:
             return
         topics = None if reads.everything else frozenset(reads.topics)
         size = len(result.body) + key_bytes + _ENTRY_BYTES + _TOPIC_BYTES * len(topics or ())

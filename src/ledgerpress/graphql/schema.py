@@ -55,9 +55,9 @@ class Schema(strawberry.Schema):
             Mutation: self.declarations.mutations,
             Subscription: self.declarations.subscriptions,
         }
-        additions = [(root, added) for root, classes in roots.items() for added in classes]
-        for type_, added in (*additions, *self.declarations.extends):
-            self._added[type_] += _definition(added).fields
+        for type_, classes in (*roots.items(), *self.declarations.extends.items()):
+            for added in classes:
+                self._added[type_] += _definition(added).fields
         super().__init__(
             query=Query,
             mutation=Mutation if self.declarations.mutations else None,

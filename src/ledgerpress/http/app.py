@@ -1,34 +1,111 @@
-"""The application on an open store: GraphQL with its own dispatch, everything else by Starlette's routes."""
+"""The application on an open store, its middleware, and its routes for operators."""
 
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass, field
 
+import msgspec
 import strawberry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.roles_and_permissions import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
+from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments
+from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
-from ledgerpress.http.graphql.endpoint import GraphQLEndpoint
-from ledgerpress.http.limits.concurrency_limit import ConcurrencyLimit, ConcurrencySlots
-from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.middleware_and_health_routes import Runtime
+from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
+from ledgerpress.http.health.metrics import Metrics, MetricsSettings
+from ledgerpress.http.health.probes import Health, HealthSettings, may_see_operations
+from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots, RateLimiter
+from ledgerpress.http.middleware.access_log import AccessLog
+from ledgerpress.http.middleware.cors import Cors, CorsSettings
+from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
+from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
+from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 from ledgerpress.http.pages.pages import PageContribution, Pages
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.endpoint import StreamingEndpoint
+from ledgerpress.http.streaming.stream_requests import StreamRequests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """How the application runs. `stopping` is set when the process is about to stop.
+
+    Connections that stay open (subscriptions) wait for `stopping` and close cleanly; otherwise the server would cut them
+    off. Other modules add their figures to `metrics` (`Metrics.watch`).
+    """
+
+    health: HealthSettings = field(default_factory=HealthSettings.development)
+    exposure: MetricsSettings = field(default_factory=MetricsSettings.development)
+    cors: CorsSettings = field(default_factory=CorsSettings)
+    headers: HeaderSettings = field(default_factory=HeaderSettings)
+    access_log: AccessLog | None = None
+    spans: RequestSpans | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def middleware(self, store: Store, allowed_hosts: Sequence[str]) -> list[Middleware]:
+        """Return the middleware, the outermost first."""
+        layers = [
+            Middleware(
+                Telemetry,
+                store=store,
+                headers=SecurityHeaders(self.headers, varies_by_origin=bool(self.cors.origins)),
+                metrics=self.metrics if self.exposure.enabled else None,
+                access_log=self.access_log,
+                spans=self.spans,
+            )
+        ]
+        if self.cors.origins:
+            layers.append(Middleware(Cors, settings=self.cors))
+        if ANY not in allowed_hosts:
+            layers.append(Middleware(TrustedHosts, allowed=allowed_hosts))
+        return layers
+
+    def routes(self, store: Store, authenticator: Authenticator) -> list[BaseRoute]:
+        """Return the routes for operators."""
+        routes = self._health(store, authenticator, self.health)
+        if self.exposure.enabled and self.exposure.port is None:
+            routes.append(self._metrics(store, None if self.exposure.public else authenticator))
+        return routes
+
+    def operations_app(self, store: Store, authenticator: Authenticator) -> Starlette:
+        """Return the application for a separate port, to which only operators have access."""
+        details = msgspec.structs.replace(self.health, details=True)
+        return Starlette(routes=[*self._health(store, authenticator, details), self._metrics(store, None)])
+
+    def _health(
+        self, store: Store, authenticator: Authenticator, settings: HealthSettings
+    ) -> list[BaseRoute]:
+        health = Health(store, authenticator, settings, self.stopping)
+        return [Route("/health/live", health.live), Route("/health/ready", health.ready)]
+
+    def _metrics(self, store: Store, authenticator: Authenticator | None) -> BaseRoute:
+        """Return the route of the metrics; with an authenticator, for operators only."""
+
+        async def metrics(request: Request) -> Response:
+            if authenticator is not None and not await may_see_operations(authenticator, request):
+                message = "Metrics take a bearer token with the permission operations:read."
+                headers = {"WWW-Authenticate": "Bearer"}
+                return JSONResponse({"errors": [{"message": message}]}, status_code=401, headers=headers)
+            text, media_type = await self.metrics.text(store, request.headers.get("accept", ""))
+            return Response(text, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+
+        return Route("/metrics", metrics)
 
 
 def make_app(
@@ -71,16 +148,9 @@ def make_app(
         page=page if settings.graphiql else None,
         open_past=open_past,
     )
+    hub = SubscriptionHub(executor, store, subscriptions or SubscriptionSettings(), open_past=open_past)
     streaming = StreamingEndpoint(
-        executor,
-        store,
-        authenticator,
-        rates,
-        settings,
-        persisted,
-        subscriptions,
-        stopping=runtime.stopping,
-        open_past=open_past,
+        StreamRequests(hub, authenticator, rates, settings, persisted, slots), runtime.stopping
     )
     fast_path = Middleware(
         FastPath,
@@ -92,18 +162,21 @@ def make_app(
         slots=slots,
         metrics=runtime.metrics if runtime.exposure.enabled else None,
         access_log=runtime.access_log,
-        prefix=f"{secrets.token_hex(4)}-",
     )
-    app = _Application(
-        {"/graphql": endpoint},
+    layers = [
+        *([fast_path] if runtime.spans is None else []),  # a span covers all layers
+        *runtime.middleware(store, allowed_hosts),
+        Middleware(ConcurrencyLimit, slots=slots),
+    ]
+    app = Starlette(
         routes=[*runtime.routes(store, authenticator), *site.routes()],
-        middleware=[
-            *([fast_path] if runtime.spans is None else []),  # a span covers all layers
-            *runtime.middleware(store, allowed_hosts),
-            Middleware(ConcurrencyLimit, slots=slots),
-            Middleware(streaming.around),
-        ],
+        exception_handlers={LogReplaced: _log_replaced},
     )
+    # Other exceptions are handled by the middleware around all requests.
+    stack = _dispatch(endpoint, streaming, ExceptionMiddleware(app.router, handlers=app.exception_handlers))
+    for layer in reversed(layers):
+        stack = layer.cls(stack, *layer.args, **layer.kwargs)
+    app.middleware_stack = stack
     app.state.runtime = runtime
     app.state.streaming = streaming
     runtime.metrics.watch(
@@ -122,6 +195,25 @@ def make_app(
     return app
 
 
+def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
+    """Return the application that passes each request to one of three.
+
+    Starlette's routing, for pages, costs about as much for each request as sending a cached response.
+    """
+
+    def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        app = pages
+        match scope["type"], scope.get("path"):
+            case "http", "/graphql":
+                streams = scope["method"] in {"GET", "POST"} and prefers_event_stream(scope["headers"])
+                app = streaming if streams else endpoint
+            case ("websocket", "/graphql") | ("http", "/graphql/stream"):
+                app = streaming
+        return app(scope, receive, send)
+
+    return dispatch
+
+
 async def _log_replaced(_: Request, __: Exception) -> Response:
     """Return the response for a page: the views may show events that are in no log."""
     return PlainTextResponse(
@@ -129,32 +221,3 @@ async def _log_replaced(_: Request, __: Exception) -> Response:
         503,
         {"Cache-Control": "no-store", "Retry-After": "60"},
     )
-
-
-class _Application(Starlette):
-    """Starlette, with HTTP requests for a few paths sent to applications of their own.
-
-    Starlette's routing costs about as much for each request as sending a cached response. The middleware is plain ASGI,
-    and around both.
-    """
-
-    def __init__(
-        self, by_path: Mapping[str, ASGIApp], *, routes: Sequence[BaseRoute], middleware: Sequence[Middleware]
-    ) -> None:
-        super().__init__(routes=routes, exception_handlers={LogReplaced: _log_replaced})
-        self._by_path = by_path
-        self._outermost: ASGIApp = self._dispatch
-        for layer in reversed(middleware):
-            self._outermost = layer.cls(self._outermost, *layer.args, **layer.kwargs)
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Return the application for routes. Other exceptions are handled by the middleware around all requests."""
-        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        await self._outermost(scope, receive, send)
-
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._by_path.get(scope["path"]) if scope["type"] == "http" else None
-        await (app(scope, receive, send) if app else super().__call__(scope, receive, send))

@@ -1,7 +1,7 @@
 """The media type of a response (RFC 9110, 12.5.1), and of a request (RFC 9110, 8.3)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -16,8 +16,6 @@ MAX_HEADER: Final = 4_096
 
 
 class MediaRange(NamedTuple):
-    """A media range that a client accepts."""
-
     name: str
     charset: str | None
     has_other_parameters: bool
@@ -69,8 +67,12 @@ def _names_html(accept: bytes) -> bool:
     )
 
 
-def prefers_event_stream(accept: bytes) -> bool:
+def prefers_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether a client prefers an event stream to JSON. Of equal qualities, the first one counts."""
+    accept = b""
+    for name, value in headers:
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
     is_named = b"text/event-stream" in accept.lower()
     return is_named and len(accept) <= MAX_HEADER and _prefers_event_stream(accept)
 

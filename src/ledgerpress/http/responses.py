@@ -1,11 +1,17 @@
-"""Whole responses as ASGI messages."""
+"""Whole responses as ASGI messages; the status and the headers of a response to a GraphQL request."""
 
+import hashlib
+import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from starlette.types import Send
 
-from ledgerpress.http.content_negotiation import JSON
-from ledgerpress.http.errors import Header, HttpError
+from ledgerpress.eventlog.clock_randomness_ids import Clock
+from ledgerpress.graphql.executor import EXECUTED, EncodedResult, ResultKind
+from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
+from ledgerpress.http.errors import Header, HttpError, retry_after
+from ledgerpress.http.settings import HttpSettings
 
 NOT_MODIFIED: Final = 304
 POSITION_HEADER: Final = "LedgerPress-Position"
@@ -35,3 +41,101 @@ async def send_error(send: Send, error: HttpError) -> None:
     """Send an error as JSON, not to be cached."""
     headers = [(b"content-type", JSON.encode("ascii")), (b"cache-control", b"no-store"), *error.headers]
     await send_response(send, Response(error.status, headers, error.body))
+
+
+VARY: Final = (b"vary", b"Accept, Authorization, LedgerPress-Min-Position")
+_CONTENT_TYPES: Final = {
+    name: (b"content-type", f"{name}; charset=utf-8".encode("ascii")) for name in (GRAPHQL_RESPONSE, JSON)
+}
+_NO_STORE: Final = (b"cache-control", b"no-store")
+# An entity tag stands for the media type as well (RFC 9110, 8.8.3).
+_TAG_PREFIXES: Final = {GRAPHQL_RESPONSE: "g", JSON: "j"}
+_MAX_CONDITION: Final = 4_096
+"""The rest of a longer If-None-Match is ignored."""
+_TAG: Final = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+class GraphQLResponses:
+    """Makes responses from results and errors, under the rules of the settings."""
+
+    def __init__(self, settings: HttpSettings, clock: Clock) -> None:
+        self._legacy_json = settings.legacy_json
+        self._public_max_age = settings.public_max_age
+        self._clock = clock
+        self._statuses = {
+            ResultKind.COMPLETE: 200,
+            ResultKind.PARTIAL: settings.partial_status,
+            ResultKind.SYNTAX_ERROR: 400,
+            ResultKind.REQUEST_ERROR: settings.unprocessable_status,
+            ResultKind.INTERNAL_ERROR: 500,
+            ResultKind.LOG_UNAVAILABLE: 503,
+        }
+        self._json_statuses = self._statuses | {ResultKind.PARTIAL: 200}
+        if settings.legacy_json:
+            self._json_statuses |= {ResultKind.SYNTAX_ERROR: 200, ResultKind.REQUEST_ERROR: 200}
+
+    def error(self, error: HttpError, media_type: str | None) -> Response:
+        """Return the response to a request that is not executed. `media_type` is `None` where none is acceptable."""
+        headers = [self._error_type(media_type), _NO_STORE, VARY, *error.headers]
+        return Response(error.status, headers, error.body)
+
+    def uncacheable(self, result: EncodedResult, media_type: str) -> Response:
+        """Return the response with a result that no HTTP cache may store: to a POST, or with errors."""
+        kind = result.kind
+        status = (self._json_statuses if media_type == JSON else self._statuses)[kind]
+        content_type = _CONTENT_TYPES[media_type] if kind in EXECUTED else self._error_type(media_type)
+        headers = [content_type, _NO_STORE, VARY]
+        if kind is ResultKind.LOG_UNAVAILABLE:
+            headers.append(retry_after(1))
+        if (
+            result.position
+        ):  # without one nothing was read, and the response reports the position of the views
+            headers.insert(0, (POSITION, b"%d" % result.position))
+        return Response(status, headers, result.body)
+
+    def cacheable(
+        self, result: EncodedResult, media_type: str, if_none_match: bytes | None, *, public: bool
+    ) -> Response:
+        """Return the response to a GET with a complete result: the result, or 304 if the client has it."""
+        tag = _entity_tag(result.etag or hashlib.blake2b(result.body, digest_size=16).hexdigest(), media_type)
+        max_age = self._max_age(result) if public else 0
+        headers = [
+            (POSITION, b"%d" % result.position),
+            (b"etag", tag),
+            (
+                b"cache-control",
+                (b"public, " if public else b"private, ")
+                + (b"max-age=%d" % max_age if max_age else b"no-cache"),
+            ),
+            VARY,
+        ]
+        if if_none_match is not None and _matches(if_none_match, tag):
+            return Response(NOT_MODIFIED, headers, b"")
+        headers.append(_CONTENT_TYPES[media_type])
+        return Response(200, headers, result.body)
+
+    def _max_age(self, result: EncodedResult) -> int:
+        if not self._public_max_age or result.expires_at is None:
+            return self._public_max_age
+        return max(0, min(self._public_max_age, (result.expires_at - self._clock.now()) // 1_000_000))
+
+    def _error_type(self, media_type: str | None) -> Header:
+        """Return the content type of an error. Plain JSON could also come from an intermediary."""
+        return _CONTENT_TYPES[media_type or JSON if self._legacy_json else GRAPHQL_RESPONSE]
+
+
+def _entity_tag(digest: str, media_type: str) -> bytes:
+    """Return the entity tag of a result in one media type. The digest may be quoted."""
+    return f'"{_TAG_PREFIXES[media_type]}{digest.strip(chr(34))}"'.encode("ascii")
+
+
+def _matches(if_none_match: bytes, tag: bytes) -> bool:
+    """Return whether the client has the response already (RFC 9110, 13.1.2). Tags are compared weakly."""
+    return (
+        if_none_match == tag or tag in _tags(if_none_match[:_MAX_CONDITION]) or if_none_match.strip() == b"*"
+    )
+
+
+@lru_cache(maxsize=256)
+def _tags(if_none_match: bytes) -> frozenset[bytes]:
+    return frozenset(_TAG.findall(if_none_match))

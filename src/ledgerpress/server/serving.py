@@ -11,10 +11,9 @@ from starlette.types import ASGIApp
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Authenticator, Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
-from ledgerpress.http.app import make_app
-from ledgerpress.http.documents.trusted_documents import BadManifest
+from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.metrics import Metrics
-from ledgerpress.http.middleware_and_health_routes import Runtime
+from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authentication import first_admin_token, make_authenticator
 from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background

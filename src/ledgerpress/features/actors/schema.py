@@ -9,9 +9,9 @@ from ledgerpress.features.actors import read_model as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.kernel_queries import Viewer
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.relay.node import Node
-from ledgerpress.graphql.viewer import Viewer
+from ledgerpress.graphql.relay.global_ids import Node
 
 ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
 

@@ -13,7 +13,7 @@ from ledgerpress.graphql.declarations import SchemaContribution
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 
 
 @strawberry.type(description="Whose name stands above an article.")

@@ -12,12 +12,12 @@ from ledgerpress.features.tokens import read_model as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import SchemaContribution, runs
 from ledgerpress.graphql.event_loader import EventAccess
+from ledgerpress.graphql.kernel_queries import PermissionEnum, RoleEnum
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
-from ledgerpress.graphql.viewer import PermissionEnum, RoleEnum
 
 _READ: Final = RequiredPermission(Permission.READ_TOKENS)
 
@@ -142,7 +142,7 @@ class TokenMutations:
         secret = commands.new_secret(context.store.randomness)
         build = partial(input.command_with, commands.secret_hash(secret), context.identity.permissions)
         payload = partial(TokenCreatePayload, secret=None)
-        result = await run_command(info, input, payload, "token", _token, build=build)
+        result = await run_command(info, input, build, payload, "token", _token)
         if not result.replayed and not result.user_errors:
             result.secret = secret
         return result

@@ -7,7 +7,6 @@ from graphql import (
     DirectiveNode,
     ExecutionResult,
     GraphQLIncludeDirective,
-    GraphQLSchema,
     GraphQLSkipDirective,
     VariableNode,
     Visitor,
@@ -23,58 +22,50 @@ MOST_COERCION_ERRORS: Final = 50
 """As many as graphql-core reports by default."""
 
 
-class Compiler:
-    """Executes operations on a schema by plans."""
+def execute_compiled(
+    operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
+) -> ExecutionResult | None:
+    """Execute an operation as graphql-core would; return `None` where only graphql-core can, with nothing done yet.
 
-    def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
-        self._schema = schema
-        self._hide_suggestions = hide_suggestions
-
-    def execute(
-        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any, root: Any = None
-    ) -> ExecutionResult | None:
-        """Execute an operation as graphql-core would; return `None` where only graphql-core can, with nothing done yet.
-
-        After the context's `deadline`, the result is an error with the code TIMEOUT.
-        """
-        plans = operation.plans
-        if plans.conditions is None:
-            plans.conditions = _conditions(operation)
-        coerced = get_variable_values(
-            self._schema,
-            operation.node.variable_definitions or (),
-            dict(variables or {}),
-            MOST_COERCION_ERRORS,
-            self._hide_suggestions,
-        )
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
-        plan: Plan | None = plans.by_values.get(values)
+    After the context's `deadline`, the result is an error with the code TIMEOUT.
+    """
+    plans = operation.plans
+    if plans.conditions is None:
+        plans.conditions = _conditions(operation)
+    coerced = get_variable_values(
+        operation.schema,
+        operation.node.variable_definitions or (),
+        dict(variables or {}),
+        MOST_COERCION_ERRORS,
+        not operation.limits.suggestions,
+    )
+    if isinstance(coerced, list):
+        return ExecutionResult(None, coerced)
+    values = tuple(coerced.coerced.get(name, _ABSENT) for name in plans.conditions)
+    plan: Plan | None = plans.by_values.get(values)
+    if plan is None:
+        if values not in plans.by_values:
+            plan = _compile(operation, plans.conditions, coerced)
+            plans.by_values.put(values, plan)
         if plan is None:
-            if values not in plans.by_values:
-                plan = self._compile(operation, plans.conditions, coerced)
-                plans.by_values.put(values, plan)
-            if plan is None:
-                return None
-        try:
-            return plan.execute(coerced, context, root, getattr(context, "deadline", None))
-        except Unsupported:
-            plans.by_values.put(values, None)
             return None
+    try:
+        return plan.execute(coerced, context, root)
+    except Unsupported:
+        plans.by_values.put(values, None)
+        return None
 
-    def _compile(
-        self, operation: Operation, conditions: tuple[str, ...], coerced: VariableValues
-    ) -> Plan | None:
-        # A plan holds nothing of a request but the conditions that it was compiled for.
-        chosen = VariableValues(
-            {name: coerced.sources[name] for name in conditions if name in coerced.sources},
-            {name: coerced.coerced[name] for name in conditions if name in coerced.coerced},
-        )
-        try:
-            return Plan(self._schema, operation, chosen, hide_suggestions=self._hide_suggestions)
-        except Unsupported:
-            return None
+
+def _compile(operation: Operation, conditions: tuple[str, ...], coerced: VariableValues) -> Plan | None:
+    # A plan holds nothing of a request but the conditions that it was compiled for.
+    chosen = VariableValues(
+        {name: coerced.sources[name] for name in conditions if name in coerced.sources},
+        {name: coerced.coerced[name] for name in conditions if name in coerced.coerced},
+    )
+    try:
+        return Plan(operation, chosen)
+    except Unsupported:
+        return None
 
 
 _ABSENT: Final = object()

@@ -1,25 +1,80 @@
-"""How values are completed: lists, objects and abstract types (specification, section 6.4.3)."""
+"""How values are completed: scalars, enums, lists, objects and abstract types (specification, section 6.4.3)."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from enum import Enum
+from typing import Any, Final, TypeAlias
 
 from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
     GraphQLError,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLString,
     Undefined,
     is_abstract_type,
     is_leaf_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList
-from graphql.execution.executor import default_type_resolver, invalid_return_type_error
+from graphql.execution.executor import Executor, default_type_resolver, invalid_return_type_error
 from graphql.pyutils import is_async_iterable, is_iterable
+from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from ledgerpress.graphql.compiled.execution import Execution, Field, PathNode, Unsupported, check_value
 from ledgerpress.graphql.compiled.field_resolvers import RequestedField
-from ledgerpress.graphql.compiled.leaf_serializers import leaf_serializer
+
+LeafSerializer: TypeAlias = Callable[[Any], Any]
+"""Serializes a value; `None` for null."""
+
+_IDENTITY_CLASSES: Final[dict[object, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+def identity_class(type_: GraphQLLeafType) -> type | None:
+    """Return the class whose values a leaf type serializes to themselves, if there is one."""
+    return _IDENTITY_CLASSES.get(type_)
+
+
+def leaf_serializer(type_: GraphQLLeafType) -> LeafSerializer:
+    def any_value(value: Any) -> Any:
+        if value is None or value is Undefined:
+            return None
+        check_value(value)
+        return Executor.complete_leaf_value(type_, value)
+
+    if (kind := identity_class(type_)) is not None:
+        return lambda value: value if type(value) is kind else any_value(value)
+    if type_ is GraphQLInt:
+        return lambda value: (
+            value if type(value) is int and GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT else any_value(value)
+        )
+    if isinstance(type_, GraphQLEnumType):
+        return _enum(type_, any_value)
+    return any_value
+
+
+def _enum(type_: GraphQLEnumType, any_value: LeafSerializer) -> LeafSerializer:
+    """Serialize an enum by a table of its members' names: strawberry searches for each value."""
+    members = type_.wrapped_cls if isinstance(type_, CustomGraphQLEnumType) else None
+    if members is None or not issubclass(members, Enum):
+        return any_value
+    names: dict[Any, str] = {}
+
+    def member(value: Any) -> Any:
+        if type(value) is not members:
+            return any_value(value)
+        name = names.get(value)
+        if name is None:
+            name = names[value] = any_value(value)
+        return name
+
+    return member
+
 
 Completer: TypeAlias = Callable[[Any, PathNode, Execution, Any], Any]
 """Completes a value at a path, `None` for null; the last argument is the resolvers' info, if `needs_info`."""
@@ -51,7 +106,6 @@ def needs_info(type_: GraphQLOutputType) -> bool:
 
 
 def null_error(requested: RequestedField) -> TypeError:
-    """Return the error of null for a non-nullable field."""
     name = requested.nodes[0].name.value
     return TypeError(f"Cannot return null for non-nullable field {requested.parent}.{name}.")
 

@@ -25,11 +25,6 @@ class Unsupported(BaseException):
 class DeadlineExceeded(BaseException):
     """The request's deadline has passed. Handlers of fields' errors must not catch this."""
 
-    def __init__(self) -> None:
-        message = "The request took longer than it may. Ask for less at a time."
-        self.error = GraphQLError(message, extensions={"code": "TIMEOUT"})
-        super().__init__(message)
-
 
 class Execution:
     """One execution. `deadline` is by `time.monotonic`."""

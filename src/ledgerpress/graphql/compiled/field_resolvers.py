@@ -69,7 +69,6 @@ def attribute_of(requested: RequestedField) -> str | None:
 
 
 def resolver_of(requested: RequestedField) -> Resolver:
-    """Return the resolver of a field."""
     field = _strawberry_field(requested, _RESOLVER)
     if field is not None and field.base_resolver and not field.extensions and not field.is_async:
         return _called_directly(requested, field)

@@ -8,7 +8,6 @@ from graphql import (
     GraphQLError,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLSchema,
     OperationType,
     is_leaf_type,
 )
@@ -21,11 +20,18 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from ledgerpress.graphql.compiled.completion import completer, needs_info, null_error
+from ledgerpress.graphql.compiled.completion import (
+    LeafSerializer,
+    completer,
+    identity_class,
+    leaf_serializer,
+    needs_info,
+    null_error,
+)
 from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, PathNode, Unsupported
 from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
-from ledgerpress.graphql.compiled.leaf_serializers import LeafSerializer, identity_class, leaf_serializer
 from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 
 MAX_FIELDS: Final = 4_000
 """An operation with more fields is executed by graphql-core."""
@@ -34,37 +40,31 @@ MAX_FIELDS: Final = 4_000
 class Plan:
     """An operation as functions. Fields are compiled for the first object that has them."""
 
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        operation: Operation,
-        conditions: VariableValues,
-        *,
-        hide_suggestions: bool = False,
-    ) -> None:
+    def __init__(self, operation: Operation, conditions: VariableValues) -> None:
         """`conditions` are the variables that @skip and @include name. Raises `Unsupported`."""
         if operation.type is not OperationType.QUERY or operation.node.directives:
             raise Unsupported("an operation that is more than a query")
         fragments = [
             node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode)
         ]
-        if any(fragment.variable_definitions for fragment in fragments) or schema.query_type is None:
+        if (
+            any(fragment.variable_definitions for fragment in fragments)
+            or operation.schema.query_type is None
+        ):
             raise Unsupported("fragments with variables")
-        self._schema = schema
+        self._schema = operation.schema
         self._operation = operation.node
         self._fragments = {fragment.name.value: FragmentDetails(fragment) for fragment in fragments}
         self._conditions = conditions
-        self._hide_suggestions = hide_suggestions
-        self._query: GraphQLObjectType = schema.query_type
+        self._hide_suggestions = not operation.limits.suggestions
+        self._query: GraphQLObjectType = operation.schema.query_type
         self._fields: tuple[tuple[str, Field], ...] | None = None
         self._count = 0
 
-    def execute(
-        self, variables: VariableValues, context: Any, root: Any = None, deadline: float | None = None
-    ) -> ExecutionResult:
+    def execute(self, variables: VariableValues, context: Any, root: Any) -> ExecutionResult:
         """Execute the operation. Raises `Unsupported`, before anything is done that cannot be repeated."""
         parts = (self._schema, self._fragments, self._operation, self._hide_suggestions)
-        execution = Execution(parts, variables, context, deadline)
+        execution = Execution(parts, variables, context, getattr(context, "deadline", None))
         data: dict[str, Any] | None = None
         try:
             if self._fields is None:
@@ -72,8 +72,8 @@ class Plan:
             data = {key: field(root, None, execution) for key, field in self._fields}
         except GraphQLError as error:
             execution.errors.append(error)
-        except DeadlineExceeded as late:
-            return ExecutionResult(None, [late.error])
+        except DeadlineExceeded:
+            return ExecutionResult(None, [TimeLimitExceeded()])
         return ExecutionResult(data, execution.errors or None)
 
     def _root_fields(self) -> tuple[tuple[str, Field], ...]:

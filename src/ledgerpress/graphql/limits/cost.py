@@ -5,7 +5,7 @@ An operation is compiled once to a function of the variables. What does not depe
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
@@ -40,28 +40,19 @@ class Cost(NamedTuple):
     field: float
     type: float
 
-    def for_response(self) -> dict[str, float]:
-        """Return the costs for a response, by the names of the specification's section 6.1.2."""
-        return {"fieldCost": _tidy(self.field), "typeCost": _tidy(self.type)}
-
     def require(self, limits: Limits) -> None:
-        """Raise `LimitExceeded` if it exceeds the limits."""
-        if self.field <= limits.field_cost and self.type <= limits.type_cost:
-            return
-        require(
-            self.field,
-            limits.field_cost,
-            "COST_EXCEEDED",
-            "The field cost is too high",
-            cost=self.for_response(),
-        )
-        require(
-            self.type,
-            limits.type_cost,
-            "COST_EXCEEDED",
-            "The type cost is too high",
-            cost=self.for_response(),
-        )
+        cost = cost_extension(self)
+        require(self.field, limits.field_cost, "COST_EXCEEDED", "The field cost is too high", cost=cost)
+        require(self.type, limits.type_cost, "COST_EXCEEDED", "The type cost is too high", cost=cost)
+
+
+@lru_cache(maxsize=1_024)
+def cost_extension(cost: Cost) -> dict[str, float]:
+    """Return a cost for a response, by the names of the specification's section 6.1.2."""
+    return {
+        name: int(value) if value == int(value) else value
+        for name, value in zip(("fieldCost", "typeCost"), cost, strict=True)
+    }
 
 
 class Amount(NamedTuple):
@@ -87,15 +78,14 @@ Part: TypeAlias = Amount | Callable[[Variables], Amount]
 
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, limits: Limits
-) -> CostFunction:
-    """Return the cost function of a valid operation. It may raise `LimitExceeded` for the size of a page."""
+) -> Cost | CostFunction:
+    """Return the cost of a valid operation, a function where it depends on the variables. It may raise `LimitExceeded` for the size of a page."""
     root = schema.get_root_type(operation.operation)
     if root is None:  # validation rejects it
-        return lambda _: Cost(0, 0)
+        return Cost(0, 0)
     part = _Analysis(schema, document, operation, limits).selections(operation.selection_set, root)
     if isinstance(part, Amount):
-        fixed = Cost(part.field, 1 + part.type)
-        return lambda _: fixed
+        return Cost(part.field, 1 + part.type)
 
     def cost(variables: Variables) -> Cost:
         amount = part(variables)
@@ -246,7 +236,3 @@ def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
         field: GraphQLField = parent.fields[name]
         return field
     return _INTROSPECTION.get(name)
-
-
-def _tidy(value: float) -> float:
-    return int(value) if value == int(value) else value

@@ -1,4 +1,4 @@
-"""The error for a request that exceeds a limit."""
+"""Errors of requests that exceed a limit."""
 
 from typing import Any
 
@@ -34,3 +34,10 @@ def require(
 
 def _number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
+
+
+class TimeLimitExceeded(LimitExceeded):
+    """The request takes longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("TIMEOUT", "The request took longer than it may. Ask for less at a time.")

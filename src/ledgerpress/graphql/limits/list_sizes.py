@@ -51,7 +51,7 @@ def list_size(
                 sizes.append(_checked(name, int(value), limits, arguments.get(name)))
         return max(sizes, default=assumed)
 
-    if not any(_has_variable(value) for value in arguments.values()):
+    if not any(isinstance(value, VariableNode) for value in arguments.values()):
         try:
             return size({})
         except LimitExceeded:
@@ -72,10 +72,6 @@ def value_of(node: ValueNode, variables: Variables) -> Any:
             return [None] * len(node.values)
         case _:
             return None
-
-
-def _has_variable(node: ValueNode) -> bool:
-    return isinstance(node, VariableNode)
 
 
 def _checked(name: str, size: int, limits: Limits, node: ValueNode | None) -> int:

@@ -29,7 +29,6 @@ class HasPosition(Protocol):
     @property
     def seq(self) -> int:
         """The position."""
-        ...
 
 
 R = TypeVar("R", bound=HasPosition)
@@ -37,8 +36,6 @@ R = TypeVar("R", bound=HasPosition)
 
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
-    """The place of a page in its list."""
-
     has_next_page: bool
     has_previous_page: bool
     start_cursor: str | None
@@ -47,8 +44,6 @@ class PageInfo:
 
 @strawberry.type(description="An entry of a list, with the cursor that names its place.")
 class Edge(Generic[T]):
-    """An entry of a list."""
-
     node: T
     cursor: str
 

@@ -1,4 +1,4 @@
-"""Global ids by Relay's object identification: opaque to clients, made of a type name and an id."""
+"""Relay's object identification: nodes, and their global ids, opaque to clients, made of a type name and an id."""
 
 import base64
 import binascii
@@ -13,14 +13,18 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.views.snapshot import Snapshot
 
+
+@strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")
+class Node:
+    id: strawberry.ID
+
+
 T = TypeVar("T")
 
 _PLAIN: Final = re.compile(r"([A-Z][A-Za-z]*):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class GlobalId(NamedTuple):
-    """The parts of a global id."""
-
     type: str
     id: str
 

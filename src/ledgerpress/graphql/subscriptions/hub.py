@@ -4,20 +4,21 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.subscriptions.event_cache import event_cache
-from ledgerpress.graphql.subscriptions.result_messages import SubscriptionEnded
+from ledgerpress.graphql.subscriptions.result_messages import rejected
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.shared_subscription import SharedSubscription
+from ledgerpress.graphql.subscriptions.shared_subscription import EventCache, SharedSubscription, size_of_step
 from ledgerpress.graphql.subscriptions.subscriber import Sink, Subscriber
 
 logger = logging.getLogger(__name__)
@@ -29,29 +30,26 @@ _WAIT_SECONDS: Final = 5.0
 _PAUSED_SECONDS: Final = 0.1
 
 
+@dataclass(eq=False)
 class SubscriptionHub:
     """The subscriptions of one process on one store."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        store: CacheableStore,
-        settings: SubscriptionSettings,
-        *,
-        open_past: bool = False,
-    ) -> None:
-        self.executor = executor
-        self.store = store
-        self.settings = settings
-        self.open_past = open_past
-        self._cache = event_cache(settings.kept_bytes)
+    executor: Executor
+    store: CacheableStore
+    settings: SubscriptionSettings
+    open_past: bool = False
+    executing: int = 0
+    """How many queries and mutations of streaming connections are being executed."""
+
+    def __post_init__(self) -> None:
+        self._cache: EventCache = BoundedCache(
+            max_bytes=self.settings.kept_bytes, max_entry_bytes=self.settings.kept_bytes, size_of=size_of_step
+        )
         self._shared: dict[tuple[object, ...], SharedSubscription] = {}
         self._tasks: dict[tuple[object, ...], asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._count = 0
         self._step_lock = asyncio.Lock()
-        self.executing = 0
-        """How many queries and mutations of streaming connections are being executed."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -77,7 +75,8 @@ class SubscriptionHub:
         `after` is where to resume, for subscriptions that can be resumed; it overrules the position in the operation.
         """
         if self._count >= self.settings.max_subscriptions:
-            raise _too_many()
+            message = "The server carries as many subscriptions as it can: try again later."
+            raise rejected(message, "TOO_MANY_SUBSCRIPTIONS")
         variables = variables or {}
         key = (operation.text, operation.name, _distinguishing(operation, variables), identity.scope)
         shared = self._shared.get(key)
@@ -91,7 +90,7 @@ class SubscriptionHub:
                 operation,
                 variables,
                 identity,
-                open_past=self.open_past,
+                self.open_past,
             )
         begins_at = await shared.beginning(variables)
         if after is not None and shared.is_resumable:
@@ -99,7 +98,7 @@ class SubscriptionHub:
         # Meanwhile another client may have begun the same, or all others may have left.
         shared = self._shared.setdefault(key, shared)
         if key not in self._tasks:
-            shared.open()
+            shared.is_closed = False
             self._tasks[key] = asyncio.create_task(shared.run(), name="subscribers")
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="subscriptions")
@@ -111,8 +110,7 @@ class SubscriptionHub:
             return after
         head = await self.store.log.head()
         if after > head:
-            message = f"Position {after} lies in the future: the log is at {head}."
-            raise SubscriptionEnded([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+            raise rejected(f"Position {after} lies in the future: the log is at {head}.", "BAD_USER_INPUT")
         return after
 
     def _left(self, key: tuple[object, ...]) -> None:
@@ -120,7 +118,7 @@ class SubscriptionHub:
         shared = self._shared.get(key)
         if shared is not None and shared.is_empty:
             del self._shared[key]
-            shared.close()
+            shared.is_closed = True
             self._tasks.pop(key).cancel()
         if not self._shared and self._watching is not None:
             self._watching.cancel()
@@ -176,21 +174,8 @@ class _VariableUses(Visitor):
         self.as_start: set[str] = set()
 
     def enter_variable(self, node: VariableNode, *_: object) -> None:
-        """Count a variable."""
         self.counts[node.name.value] += 1
 
     def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-        """Note the variable that is an argument."""
         if node.name.value == _START_ARGUMENT and isinstance(node.value, VariableNode):
             self.as_start.add(node.value.name.value)
-
-
-def _too_many() -> SubscriptionEnded:
-    return SubscriptionEnded(
-        [
-            {
-                "message": "The server carries as many subscriptions as it can: try again later.",
-                "extensions": {"code": "TOO_MANY_SUBSCRIPTIONS"},
-            }
-        ]
-    )

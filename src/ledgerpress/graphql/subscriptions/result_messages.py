@@ -53,6 +53,11 @@ def failed(result: ExecutionResult) -> SubscriptionEnded:
     return SubscriptionEnded(client_errors(result.errors or (), suggestions=False))
 
 
+def rejected(message: str, code: str) -> SubscriptionEnded:
+    """Return the end of a subscription that may not begin."""
+    return SubscriptionEnded([{"message": message, "extensions": {"code": code}}])
+
+
 def interrupted(message: str, code: str, position: int) -> SubscriptionEnded:
     """Return the end of a subscription that can be resumed."""
     error = GraphQLError(message, extensions={"code": code, "position": position})

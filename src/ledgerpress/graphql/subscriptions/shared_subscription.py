@@ -1,18 +1,22 @@
-"""A subscription shared by all equal subscribers: each event is executed once for them."""
+"""A subscription shared by all equal subscribers: each event is executed once for them.
+
+Executed steps are cached for subscribers at different positions.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.subscriptions.event_cache import CachedStep, EventCache
 from ledgerpress.graphql.subscriptions.result_messages import (
     ResultMessage,
     SubscriptionEnded,
@@ -23,6 +27,39 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.graphql.subscriptions.subscription_step import Kind, Step, SubscriptionContext
 from ledgerpress.views.snapshot import FOREVER
 
+_COPIES: Final = 3
+"""An event takes so many times its text: as its payload, as the frame of a transport, and while that is being sent."""
+_ENTRY_BYTES: Final = 500
+"""What each entry takes in addition to its text, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedStep:
+    """The result of a step on the views at `position`, when `withdrawn` was the position of the last withdrawal."""
+
+    message: ResultMessage | None
+    kind: Kind
+    position: int
+    withdrawn: int
+    until: int = FOREVER
+    """When an age in it changes, in microseconds since 1970, UTC."""
+
+    def holds(self, position: int, withdrawn: int, now: int) -> bool:
+        """Return whether the step has the same result on the views at `position`."""
+        if self.withdrawn != withdrawn or now >= self.until:
+            return False
+        return position == self.position or (self.kind is Kind.LOG and self.message is not None)
+
+
+EventCache: TypeAlias = BoundedCache[tuple[int, int], CachedStep]
+"""Steps by the number of the shared subscription and the position. It MUST be cleared after a withdrawal."""
+
+
+def size_of_step(_: tuple[int, int], step: CachedStep) -> int:
+    """Return how many bytes a cached step takes, roughly."""
+    return _ENTRY_BYTES + (0 if step.message is None else _COPIES * len(step.message.payload))
+
+
 MIN_POLL_SECONDS: Final = 1.0
 """Between two polls of the current state without an event, at least."""
 LOG_RETRY_SECONDS: Final = 0.5
@@ -31,7 +68,6 @@ _SENDS_PER_TURN: Final = 64
 """So many subscribers get an event before other tasks run."""
 _STATE: Final = -1
 """The key of the current state in the event cache."""
-_numbers: Final = count()
 
 
 class Receiver(Protocol):
@@ -41,78 +77,54 @@ class Receiver(Protocol):
 
     def check_lag(self, head: int) -> None:
         """End it if it has fallen too far behind."""
-        ...
 
     def lacks(self, event: ResultMessage) -> bool:
         """Return whether it has not been sent an event."""
-        ...
 
     def offer(self, event: ResultMessage) -> None:
         """Send an event."""
-        ...
 
     def end(self, end: SubscriptionEnded) -> None:
         """End it, and send why."""
-        ...
 
 
+@dataclass(slots=True, eq=False)
 class SharedSubscription:
     """Equal subscribers. Those at the front wait for the next event; those behind are catching up."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        store: CacheableStore,
-        settings: SubscriptionSettings,
-        cache: EventCache,
-        step_lock: asyncio.Lock,
-        operation: Operation,
-        variables: Mapping[str, Any],
-        identity: Identity,
-        *,
-        open_past: bool,
-    ) -> None:
-        self._executor = executor
-        self._store = store
-        self.settings = settings
-        self._operation = operation
-        self._variables = variables
-        self._identity = identity
-        self._open_past = open_past
-        self._step_lock = step_lock
-        self._cache = cache
-        self._number = next(_numbers)
-        self._kind: Kind | None = None
-        self._front = 0
-        self._front_state: str | None = None
-        self.at_front: set[Receiver] = set()
-        self.behind: set[Receiver] = set()
-        self._closed = False
-        self._changed = asyncio.Event()
-        self._head = 0
-        self._until = FOREVER
+    executor: Executor
+    store: CacheableStore
+    settings: SubscriptionSettings
+    cache: EventCache
+    step_lock: asyncio.Lock
+    operation: Operation
+    variables: Mapping[str, Any]
+    identity: Identity
+    open_past: bool
+    is_closed: bool = False
+    """Whether the last subscriber has left."""
+    at_front: set[Receiver] = field(default_factory=set)
+    behind: set[Receiver] = field(default_factory=set)
+    _number: int = field(default_factory=count().__next__)
+    _kind: Kind | None = None
+    _front: int = 0
+    _front_state: str | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _head: int = 0
+    _until: int = FOREVER
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has no subscribers."""
         return not self.at_front and not self.behind
-
-    def open(self) -> None:
-        """Prepare for the first subscriber."""
-        self._closed = False
-
-    def close(self) -> None:
-        """Stop: the last subscriber has left."""
-        self._closed = True
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
         """Return the position after which a subscription with `variables` begins. Raises `SubscriptionEnded` where it cannot."""
         step = Step(None)
-        async with self._step_lock:
+        async with self.step_lock:
             context = self._context(step)
             try:
                 position = context.today.snapshot.position
-                result = await self._executor.step(self._operation, variables, context)
+                result = await self.executor.step(self.operation, variables, context)
             finally:
                 context.close()
         if not step.nothing:
@@ -132,21 +144,21 @@ class SharedSubscription:
         `LogUnavailable` where the event needs the log; the caller retries.
         """
         # One step at a time in the whole process: other requests go on in between.
-        async with self._step_lock:
+        async with self.step_lock:
             context = self._context(step := Step(after))
             try:
                 snapshot = context.today.snapshot
                 key = self._number, _STATE if self._kind is Kind.STATE else after
-                cached = self._cache.get(key)
-                withdrawn = self._store.last_withdrawal(snapshot)
-                if cached is None or not cached.holds(snapshot.position, withdrawn, self._store.clock.now()):
+                cached = self.cache.get(key)
+                withdrawn = self.store.last_withdrawal(snapshot)
+                if cached is None or not cached.holds(snapshot.position, withdrawn, self.store.clock.now()):
                     if cached is not None and cached.withdrawn != withdrawn:
-                        self._cache.clear()
+                        self.cache.clear()
                     message = await self._execute(context, step)
                     await asyncio.sleep(0)
                     self._until = context.reads.until if step.kind is Kind.STATE else FOREVER
                     cached = CachedStep(message, step.kind, snapshot.position, withdrawn, self._until)
-                    self._cache.put(key, cached)
+                    self.cache.put(key, cached)
                 message = cached.message
                 if message is not None and self._kind is Kind.STATE and message.state == state:
                     message = None
@@ -158,7 +170,7 @@ class SharedSubscription:
         """Return when to poll again without an event: the current state may show an age."""
         if self._until == FOREVER:
             return self.settings.clock_seconds
-        left = (self._until - self._store.clock.now()) / 1_000_000
+        left = (self._until - self.store.clock.now()) / 1_000_000
         return min(max(left, MIN_POLL_SECONDS), self.settings.clock_seconds)
 
     def admit(self, subscriber: Receiver, reached: int) -> bool:
@@ -182,7 +194,7 @@ class SharedSubscription:
 
     async def run(self) -> None:
         """Send events to the subscribers at the front, until it is closed."""
-        while not self._closed:
+        while not self.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds()):
                     await self._changed.wait()
@@ -215,7 +227,7 @@ class SharedSubscription:
                     await asyncio.sleep(0)
 
     async def _execute(self, context: SubscriptionContext, step: Step) -> ResultMessage | None:
-        result = await self._executor.step(self._operation, self._variables, context)
+        result = await self.executor.step(self.operation, self.variables, context)
         if step.nothing:
             return None
         if step.finished:
@@ -233,7 +245,7 @@ class SharedSubscription:
             subscriber.end(end)
 
     def _context(self, step: Step) -> SubscriptionContext:
-        return SubscriptionContext(self._store, self._identity, step, open_past=self._open_past)
+        return SubscriptionContext(self.store, self.identity, step, open_past=self.open_past)
 
 
 def internal_error(failure: Exception, position: int) -> SubscriptionEnded:

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, interrupted
@@ -14,6 +13,7 @@ from ledgerpress.graphql.subscriptions.shared_subscription import (
     internal_error,
     log_replaced,
 )
+from ledgerpress.started_coroutine import StartedCoroutine
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +23,12 @@ class Sink(Protocol):
 
     def send(self, event: ResultMessage) -> Coroutine[Any, Any, None]:
         """Send an event; return when the connection has taken all of it. Raises `OSError` where the connection is lost."""
-        ...
 
     async def end(self, end: SubscriptionEnded) -> None:
         """Send that the subscription has ended, and why."""
-        ...
 
     def abandon(self) -> None:
         """End the connection, which takes nothing more."""
-        ...
 
 
 class Subscriber:
@@ -96,7 +93,7 @@ class Subscriber:
             logger.exception("an event could not be sent")
             self._remove()
         else:
-            self._continue(_rest(sending, waits_for), event)
+            self._continue(StartedCoroutine(sending, waits_for), event)
 
     def _continue(self, pending: Awaitable[None] | None, event: ResultMessage | None = None) -> None:
         self._shared.at_front.discard(self)
@@ -109,7 +106,7 @@ class Subscriber:
                 await self._send(pending, event)
             while True:
                 reached, event = await self._next()
-                if self._has_ended():  # a cancellation may get lost
+                if self._leave is None:  # it has ended: a cancellation may get lost
                     return
                 if event is not None:
                     await self._send(self._sink.send(event), event)
@@ -121,7 +118,8 @@ class Subscriber:
         except asyncio.CancelledError:
             if not self._lagging:
                 raise
-            _uncancel()
+            if task := asyncio.current_task():
+                task.uncancel()
             await self._finish(self._too_slow())
         except SubscriptionEnded as end:
             await self._finish(end)
@@ -168,43 +166,9 @@ class Subscriber:
         except OSError:  # a time-out is one, too
             self._sink.abandon()
 
-    def _has_ended(self) -> bool:
-        return self._leave is None
-
     def _remove(self) -> None:
         self._shared.at_front.discard(self)
         self._shared.behind.discard(self)
         leave, self._leave = self._leave, None
         if leave is not None:
             leave(self)
-
-
-@coroutine
-def _rest(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Continue a coroutine that was started elsewhere, and waits for `waits_for`."""
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - the coroutine handles it
-            step = _step(started.throw, error)
-        else:
-            step = _step(started.send, value)
-        if step is _ENDED:
-            return
-        waits_for = step
-
-
-_ENDED: Final = object()
-
-
-def _step(advance: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return advance(value)
-    except StopIteration:
-        return _ENDED
-
-
-def _uncancel() -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()

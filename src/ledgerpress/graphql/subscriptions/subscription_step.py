@@ -65,8 +65,6 @@ class Step:
 
 
 class SubscriptionContext(Context):
-    """The context of one step."""
-
     def __init__(self, store: Store, identity: Identity, step: Step, *, open_past: bool) -> None:
         super().__init__(store, identity, open_past=open_past)
         self.step = step

@@ -1,27 +1,46 @@
 """The middleware of the fast path; see the package for its contract."""
 
+import secrets
 import time
-from collections.abc import Hashable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Hashable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.roles_and_permissions import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.request_telemetry import OperationInfo, RequestContext
+from ledgerpress.graphql.documents import Operation
+from ledgerpress.graphql.executor import EncodedResult
+from ledgerpress.graphql.request_telemetry import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.results import EncodedResult
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import Header, HttpError
-from ledgerpress.http.fast_path.repeatable_request import NOTE, RepeatableRequest
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
 from ledgerpress.http.health.metrics import Metrics
-from ledgerpress.http.limits.concurrency_limit import ConcurrencySlots
-from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
-from ledgerpress.http.requests.body import BufferedReceive
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
+from ledgerpress.http.requests.headers_and_body import BufferedReceive
+
+NOTE: Final = "ledgerpress.repeatable"
+"""The key of the mark in the ASGI scope."""
+
+
+class RepeatableRequest(NamedTuple):
+    """A request that was answered by the cached result of `key`.
+
+    `named` is the request if it names its document by a hash, which may become unknown.
+    """
+
+    body: bytes
+    key: Hashable
+    result: EncodedResult
+    identity: Identity
+    operation: Operation
+    named: GraphQLRequest | None
+
 
 PATH: Final = "/graphql"
 MAX_BYTES: Final = 4 * 2**20
@@ -34,7 +53,10 @@ _IGNORED: Final = frozenset(
     {b"forwarded", b"user-agent", b"via", b"x-forwarded-for", b"x-real-ip", b"x-request-id"}
 )
 """Headers that nothing here reads: the address of a client is taken from the scope."""
-_ABORTED: Final = 499
+
+
+Head: TypeAlias = tuple[object, ...]
+"""The method, the query string and the headers of a request, without those that are ignored."""
 
 
 class _KnownRequest(NamedTuple):
@@ -50,55 +72,37 @@ class _KnownRequest(NamedTuple):
     head: EncodedHead
 
 
+@dataclass(slots=True, eq=False)
 class _KnownBodies:
     """Known requests that differ in their bodies only."""
 
-    __slots__ = ("by_body", "bytes")
-
-    def __init__(self, size: int) -> None:
-        self.by_body: dict[bytes, _KnownRequest] = {}
-        self.bytes = size
+    size: int
+    by_body: dict[bytes, _KnownRequest] = field(default_factory=dict)
 
 
+@dataclass(slots=True, eq=False)
 class FastPath:
     """ASGI middleware, the outermost. It answers no request with a token or with rate limit headers."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        cached_executor: CachedExecutor,
-        store: CacheableStore,
-        persisted: PersistedDocuments,
-        rates: RateLimiter,
-        authenticator: Authenticator,
-        slots: ConcurrencySlots,
-        metrics: Metrics | None,
-        access_log: AccessLog | None,
-        prefix: str,
-    ) -> None:
-        """`prefix` begins the id of each request that is answered here."""
-        self._app = app
-        self._cached_executor = cached_executor
-        self._store = store
-        self._persisted = persisted
-        self._rates = rates
-        self._authenticator = authenticator
-        self._slots = slots
-        self._metrics = metrics
-        self._access_log = access_log
-        self._prefix = prefix
-        self._number = 0
-        self._known = BoundedCache[Hashable, _KnownBodies](
-            max_bytes=MAX_BYTES, size_of=lambda _, known: known.bytes
-        )
+    app: ASGIApp
+    cached_executor: CachedExecutor
+    store: CacheableStore
+    persisted: PersistedDocuments
+    rates: RateLimiter
+    authenticator: Authenticator
+    slots: ConcurrencySlots
+    metrics: Metrics | None
+    access_log: AccessLog | None
+    _prefix: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")
+    _number: int = 0
+    _known: BoundedCache[Hashable, _KnownBodies] = field(
+        default_factory=lambda: BoundedCache(max_bytes=MAX_BYTES, size_of=lambda _, known: known.size)
+    )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request, or pass it on."""
         if scope["type"] != "http" or scope["path"] != PATH:
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
+            return self.app(scope, receive, send)
         head = (
             scope["method"],
             scope["query_string"],
@@ -107,27 +111,44 @@ class FastPath:
         try:
             bodies = self._known.get(head)
         except TypeError:  # ASGI allows headers that are lists
-            await self._app(scope, receive, send)
-            return
-        if bodies is not None:
-            body: bytes | None = b""
-            if head[0] == "POST":
-                buffered = BufferedReceive(receive)
-                receive = buffered
-                body = buffered.whole
-            known = None if body is None else bodies.by_body.get(body)
-            if known is not None:
-                result = await self._current_result(known, scope)
-                if result is not None:
-                    await self._send(known, result, scope, send, started)
-                    return
-        await self._app(scope, receive, _Recorder(self, head, scope, send))
+            return self.app(scope, receive, send)
+        if bodies is None:
+            return self.app(scope, receive, self._recording(head, scope, send))
+        return self._answer(head, bodies, scope, receive, send)
+
+    async def _answer(
+        self, head: Head, bodies: _KnownBodies, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a request with a known head, or pass it on."""
+        started = time.perf_counter()
+        body: bytes | None = b""
+        if scope["method"] == "POST":
+            buffered = BufferedReceive(receive)
+            receive = buffered
+            body = buffered.whole
+        known = None if body is None else bodies.by_body.get(body)
+        if known is not None:
+            result = await self._current_result(known, scope)
+            if result is not None:
+                await self._send(known, result, scope, send, started)
+                return
+        await self.app(scope, receive, self._recording(head, scope, send))
+
+    def _recording(self, head: Head, scope: Scope, send: Send) -> Send:
+        """Return a `send` that sees the head of the response as all layers below made it."""
+
+        def recording(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and NOTE in scope:
+                self.learn(head, scope, message["status"], list(message["headers"]))
+            return send(message)
+
+        return recording
 
     async def _current_result(self, known: _KnownRequest, scope: Scope) -> EncodedResult | None:
         """Return the result if all checks pass. The request has been counted then, and only then."""
         try:
-            identity = await self._authenticator.identify(None)
-            result = self._cached_executor.get(self._store, known.key)
+            identity = await self.authenticator.identify(None)
+            result = self.cached_executor.get(self.store, known.key)
         except Exception:  # noqa: BLE001 - it fails on the normal path as well, and is reported there
             return None
         if (
@@ -135,24 +156,24 @@ class FastPath:
             or result.position != known.position
             or result.etag != known.etag
             or identity != known.identity
-            or self._slots.taken >= self._slots.at_most
+            or self.slots.taken >= self.slots.at_most
         ):
             return None
         try:
             if known.named is not None:
-                document = self._persisted.find(known.named)
+                document = self.persisted.find(known.named)
                 if document.register_as or document.text != known.text:
                     return None
-            self._rates.take(scope, known.identity)
+            self.rates.take(scope, known.identity)
         except HttpError:
             return None
-        self._cached_executor.counts.hits += 1
+        self.cached_executor.counts.hits += 1
         return result
 
     async def _send(
         self, known: _KnownRequest, result: EncodedResult, scope: Scope, send: Send, started: float
     ) -> None:
-        slots, status = self._slots, _ABORTED
+        slots, status = self.slots, ABORTED
         slots.taken += 1
         try:
             await send_encoded(send, known.head, result.body)
@@ -160,14 +181,14 @@ class FastPath:
         finally:
             slots.taken -= 1
             seconds = time.perf_counter() - started
-            if self._metrics:
-                self._metrics.request(known.operation.type.value, status, seconds)
-            if self._access_log:
+            if self.metrics:
+                self.metrics.request(known.operation.type.value, status, seconds)
+            if self.access_log:
                 self._number += 1
                 context = RequestContext(f"{self._prefix}{self._number:x}", operation=known.operation)
-                self._access_log.note(context, scope, status, seconds)
+                self.access_log.note(context, scope, status, seconds)
 
-    def learn(self, head: tuple[object, ...], scope: Scope, status: int, headers: list[Header]) -> None:
+    def learn(self, head: Head, scope: Scope, status: int, headers: list[Header]) -> None:
         """Store the head of the response to a request that is marked as repeatable."""
         request: RepeatableRequest = scope[NOTE]
         bodies = self._known.get(head)
@@ -179,10 +200,10 @@ class FastPath:
         size += len(scope["query_string"])
         if size > _MAX_REQUEST_BYTES:
             return
-        if bodies is None or (known is None and bodies.bytes > MAX_BYTES // 8):
+        if bodies is None or (known is None and bodies.size > MAX_BYTES // 8):
             bodies = _KnownBodies(size)
         if known is None:
-            bodies.bytes += _ENTRY_BYTES + 2 * len(request.body)
+            bodies.size += _ENTRY_BYTES + 2 * len(request.body)
         bodies.by_body[request.body] = _KnownRequest(
             request.key,
             result.etag,
@@ -190,24 +211,7 @@ class FastPath:
             request.identity,
             request.operation.text,
             request.named,
-            OperationInfo(request.operation.type, request.operation.name),
+            OperationInfo(request.operation.type, request.operation.name),  # without its document
             EncodedHead(status, headers),
         )
         self._known.put(head, bodies)
-
-
-class _Recorder:
-    """A `send` that sees the head of the response as all layers below made it."""
-
-    __slots__ = ("_fast_path", "_head", "_scope", "_send")
-
-    def __init__(self, fast_path: FastPath, head: tuple[object, ...], scope: Scope, send: Send) -> None:
-        self._fast_path = fast_path
-        self._head = head
-        self._scope = scope
-        self._send = send
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and NOTE in self._scope:
-            self._fast_path.learn(self._head, self._scope, message["status"], list(message["headers"]))
-        await self._send(message)

@@ -53,7 +53,6 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def development(cls) -> "MetricsSettings":
-        """Return the settings for development."""
         return cls(public=True)
 
     def __post_init__(self) -> None:
@@ -77,7 +76,7 @@ class Metrics(Collector):
         self._durations: dict[str, list[float]] = {}
         self._statuses: dict[tuple[str, int], int] = {}
         self._gauges: list[_Gauge] = []
-        self._store: _StoreMetrics | None = None
+        self._of_store: list[Metric] = []
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -111,8 +110,7 @@ class Metrics(Collector):
         """Return the metrics in the format that the value of an Accept header asks for, and its media type."""
         points = store.checkpoints
         lag = await lags(store.log, points, store.clock.now(), store.log_health)
-        views = store.views
-        self._store = _StoreMetrics(store.log_health, points, lag, views.path.name, views.since)
+        self._of_store = [*_log(store.log_health, node_lag(lag)), *_views(store, points, lag)]
         try:
             encode, media_type = choose_encoder(accept)
             return encode(self._registry), media_type
@@ -121,13 +119,11 @@ class Metrics(Collector):
             return encode(self._registry), media_type
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics, for the registry."""
         yield InfoMetricFamily("ledgerpress", "The program.", {"version": __version__})
         yield from self._requests()
         for gauge in self._gauges:
             yield _family(gauge)
-        if self._store:
-            yield from self._store.families()
+        yield from self._of_store
 
     def _requests(self) -> Iterator[Metric]:
         counts = CounterMetricFamily(
@@ -150,77 +146,53 @@ class Metrics(Collector):
         yield times
 
 
-@dataclass(frozen=True, slots=True)
-class _StoreMetrics:
-    """The state of a store at the time of a request."""
-
-    contact: LogHealth
-    points: Mapping[str, Checkpoint]
-    lag: Mapping[str, Lag]
-    file: str
-    since: int
-
-    def families(self) -> Iterator[Metric]:
-        yield from self._log()
-        yield _by_projection(
-            "checkpoint", "The position reached.", {n: p.position for n, p in self.points.items()}
-        )
-        yield _by_projection(
-            "paused", "1 while it is paused.", {n: p.is_paused for n, p in self.points.items()}
-        )
-        yield _by_projection(
-            "lag_events",
+def _views(store: Store, points: Mapping[str, Checkpoint], lag: Mapping[str, Lag]) -> Iterator[Metric]:
+    by_projection: dict[str, tuple[str, dict[str, float]]] = {
+        "checkpoint": ("The position reached.", {name: point.position for name, point in points.items()}),
+        "paused": ("1 while it is paused.", {name: point.is_paused for name, point in points.items()}),
+        "lag_events": (
             "Events still to be applied.",
-            {name: lag.events for name, lag in self.lag.items() if lag.is_known},
-        )
-        yield _by_projection(
-            "lag_seconds",
+            {name: behind.events for name, behind in lag.items() if behind.is_known},
+        ),
+        "lag_seconds": (
             "For how long the first event still to be applied has been recorded, or nothing was heard of the log.",
-            {name: lag.seconds for name, lag in self.lag.items()},
-        )
-        yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", {"file": self.file})
-        yield GaugeMetricFamily(
-            "ledgerpress_views_since_seconds",
-            "Since when, in seconds since 1970, UTC.",
-            self.since / 1_000_000,
-        )
-
-    def _log(self) -> Iterator[Metric]:
-        contact, node = self.contact, node_lag(self.lag)
-        gauges = {
-            "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
-            "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
-            "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
-            "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
-        }
-        if node.is_known:
-            gauges["lag_events"] = (
-                "Events that the last of the projections has still to apply.",
-                node.events,
-            )
-        for name, (documentation, value) in gauges.items():
-            yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
-        counters = {
-            "log_regained": ("How often the log could be reached again.", contact.regained),
-            "log_reconnects": (
-                "Connections to the log that were made anew.",
-                contact.counts.get("reconnects", 0),
-            ),
-            "log_appends_resolved": (
-                "Appends without an answer of which it was found out whether they are recorded.",
-                contact.counts.get("resolved", 0),
-            ),
-            "log_appends_unresolved": ("Those of which it was not.", contact.unresolved),
-        }
-        for name, (documentation, value) in counters.items():
-            yield CounterMetricFamily(f"ledgerpress_{name}", documentation, value)
+            {name: behind.seconds for name, behind in lag.items()},
+        ),
+    }
+    for name, (documentation, values) in by_projection.items():
+        family = GaugeMetricFamily(f"ledgerpress_projection_{name}", documentation, labels=["projection"])
+        for projection, value in values.items():
+            family.add_metric([projection], float(value))
+        yield family
+    file = {"file": store.views.path.name}
+    yield InfoMetricFamily("ledgerpress_views", "The file that is answered from.", file)
+    since = "Since when, in seconds since 1970, UTC."
+    yield GaugeMetricFamily("ledgerpress_views_since_seconds", since, store.views.since / 1_000_000)
 
 
-def _by_projection(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"ledgerpress_projection_{name}", documentation, labels=["projection"])
-    for projection, value in values.items():
-        family.add_metric([projection], float(value))
-    return family
+def _log(contact: LogHealth, node: Lag) -> Iterator[Metric]:
+    gauges = {
+        "log_reachable": ("1 while the log can be reached.", float(node.is_known)),
+        "log_head": ("The position of the last event recorded, as far as was heard.", contact.head),
+        "log_silence_seconds": ("For how long nothing was heard of the log.", contact.silence),
+        "lag_seconds": ("For how long this node may be behind the log.", node.seconds),
+    }
+    if node.is_known:
+        gauges["lag_events"] = ("Events that the last of the projections has still to apply.", node.events)
+    for name, (documentation, value) in gauges.items():
+        yield GaugeMetricFamily(f"ledgerpress_{name}", documentation, value)
+    reconnects, resolved = (contact.counts.get(name, 0) for name in ("reconnects", "resolved"))
+    counters = {
+        "log_regained": ("How often the log could be reached again.", contact.regained),
+        "log_reconnects": ("Connections to the log that were made anew.", reconnects),
+        "log_appends_resolved": (
+            "Appends without an answer of which it was found out whether they are recorded.",
+            resolved,
+        ),
+        "log_appends_unresolved": ("Those of which it was not.", contact.unresolved),
+    }
+    for name, (documentation, value) in counters.items():
+        yield CounterMetricFamily(f"ledgerpress_{name}", documentation, value)
 
 
 def _family(gauge: _Gauge) -> Metric:

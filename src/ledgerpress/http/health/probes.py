@@ -1,6 +1,7 @@
 """Liveness and readiness: a server is ready if every projection runs and is nearly up to date."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -50,17 +51,14 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
         return lag.events > self.lag_events or (may_be and lag.seconds > self.lag_seconds)
 
 
+@dataclass(frozen=True, slots=True)
 class Health:
-    """The liveness and readiness probes."""
+    """The liveness and readiness probes. `stopping` is set when the process is about to stop: it is not ready then."""
 
-    def __init__(
-        self, store: Store, authenticator: Authenticator, settings: HealthSettings, stopping: asyncio.Event
-    ) -> None:
-        """`stopping` is set when the process is about to stop: it is not ready then."""
-        self._store = store
-        self._authenticator = authenticator
-        self._settings = settings
-        self._stopping = stopping
+    store: Store
+    authenticator: Authenticator
+    settings: HealthSettings
+    stopping: asyncio.Event
 
     async def live(self, _: Request) -> Response:
         """Answer 200 as long as the process answers at all."""
@@ -68,7 +66,7 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """Answer 200, or 503 with the projections that are paused or behind. It does not wait for the log."""
-        store, settings = self._store, self._settings
+        store, settings = self.store, self.settings
         points, contact = store.checkpoints, store.log_health
         lag = await lags(store.log, points, store.clock.now(), contact)
         node = node_lag(lag)
@@ -79,7 +77,7 @@ class Health:
             if settings.is_behind(behind)
         }
         status = "replaced" if contact.replaced else "paused" if paused else "behind" if behind else "ready"
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             status = "stopping"
         body: dict[str, Any] = {
             "status": status,
@@ -103,7 +101,7 @@ class Health:
 
     async def _may_see_operations(self, request: Request) -> bool:
         try:
-            return await may_see_operations(self._authenticator, request)
+            return await may_see_operations(self.authenticator, request)
         except LogUnavailable:  # a token cannot be checked while its views are paused
             return False
 

@@ -1,124 +1,158 @@
-"""Telemetry of every request: its context, a line in the access log, metrics, and a span where tracing is on.
+"""Telemetry of every request: its trace, a line in the access log, metrics, and a span where tracing is on.
 
 It also adds the security headers and the position, so that responses are wrapped once.
+
+`traceparent` (W3C Trace Context, section 3.2) names the trace; an invalid one is ignored, as the specification requires.
+`LedgerPress-Correlation-Id` and `LedgerPress-Causation-Id` are UUIDs that are recorded in events. Without the former, the
+events of a trace have a correlation id that is derived from the trace id.
 """
 
 import logging
+import re
+import secrets
 import time
+from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledgerpress.graphql.context import Store, Trace
-from ledgerpress.graphql.request_telemetry import CURRENT, RequestContext
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
+from ledgerpress.graphql.context import Store
+from ledgerpress.graphql.request_telemetry import ABORTED, CURRENT, RequestContext, Trace
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
-from ledgerpress.http.middleware.trace_context import BadTraceHeader, correlation_id, trace_of
 from ledgerpress.http.responses import NOT_MODIFIED, POSITION, send_error
+
+TRACEPARENT: Final = b"traceparent"
+CORRELATION: Final = b"ledgerpress-correlation-id"
+CAUSATION: Final = b"ledgerpress-causation-id"
+_HEADERS: Final = frozenset({TRACEPARENT, CORRELATION, CAUSATION})
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
+)
+_UUID: Final = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace | None:
+    """Return the trace that the headers of a request name. Raises `HttpError`."""
+    values: dict[bytes, bytes] | None = None
+    for name, value in headers:
+        if name in _HEADERS:
+            values = values or {}
+            values[name] = value
+    if values is None:
+        return None
+    trace_id = trace_id_of(values.get(TRACEPARENT, b""))
+    correlation, causation = _uuid(values, CORRELATION), _uuid(values, CAUSATION)
+    if not (trace_id or correlation or causation):
+        return None
+    return Trace(trace_id, correlation or correlation_id(trace_id), causation)
+
+
+def trace_id_of(traceparent: bytes) -> str | None:
+    """Return the trace id in the value of a header `traceparent`, if it is valid."""
+    match = _TRACEPARENT.fullmatch(traceparent.strip())
+    if match is None or (match["version"] == b"00" and match["more"]):
+        return None
+    return match["trace"].decode("ascii")
+
+
+def correlation_id(trace_id: str | None) -> str | None:
+    """Return the correlation id of the events of a trace: the same one for the same trace."""
+    return uuid8("trace", trace_id) if trace_id else None
+
+
+def _uuid(values: dict[bytes, bytes], name: bytes) -> str | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    if not _UUID.fullmatch(value):
+        raise HttpError(400, "BAD_REQUEST", f"The header {name.decode('ascii')} must hold a UUID.")
+    return value.decode("ascii").lower()
+
 
 logger = logging.getLogger(__name__)
 
-ABORTED: Final = 499
-"""The status of a request whose client disconnected, or that was cancelled, before the response."""
-
 
 class RequestSpan(Protocol):
-    """The span of a request."""
-
     @property
     def trace_id(self) -> str:
         """The trace that it belongs to."""
-        ...
 
     def answered(self, context: RequestContext, kind: str, status: int) -> None:
         """Record the outcome of the request."""
-        ...
 
 
 class RequestSpans(Protocol):
-    """Starts a span for each request."""
-
     def request(self, scope: Scope) -> AbstractContextManager[RequestSpan]:
         """Start the span of a request, as part of the trace that its headers name; it ends with the context."""
-        ...
 
 
+@dataclass(slots=True, eq=False)
 class Telemetry:
     """ASGI middleware, around everything but the fast path."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        store: Store,
-        headers: SecurityHeaders,
-        metrics: Metrics | None,
-        access_log: AccessLog | None,
-        spans: RequestSpans | None,
-        prefix: str,
-    ) -> None:
-        """`prefix` begins the id of each request, so that ids of two processes differ."""
-        self._app = app
-        self._store = store
-        self._headers = headers
-        self._metrics = metrics
-        self._access_log = access_log
-        self._spans = spans
-        self._prefix = prefix
-        self._number = 0
+    app: ASGIApp
+    store: Store
+    headers: SecurityHeaders
+    metrics: Metrics | None
+    access_log: AccessLog | None
+    spans: RequestSpans | None
+    _prefix: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-")
+    """Begins the id of each request: ids of two processes differ."""
+    _number: int = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         self._number += 1
         context = RequestContext(f"{self._prefix}{self._number:x}")
-        if self._spans is None:
-            await self._handle(context, scope, receive, send)
-            return
-        with self._spans.request(scope) as span:
-            context.trace = Trace(span.trace_id, correlation_id(span.trace_id))
-            kind, status = await self._handle(context, scope, receive, send)
-            span.answered(context, kind, status)
+        if self.spans is None:
+            return self._handle(context, scope, receive, send)
+        return self._handle_in_span(self.spans, context, scope, receive, send)
 
-    async def _handle(
-        self, context: RequestContext, scope: Scope, receive: Receive, send: Send
-    ) -> tuple[str, int]:
+    async def _handle_in_span(
+        self, spans: RequestSpans, context: RequestContext, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        with spans.request(scope) as span:
+            context.trace = Trace(span.trace_id, correlation_id(span.trace_id))
+            await self._handle(context, scope, receive, send)
+            span.answered(context, _kind(context, scope), context.status)
+
+    async def _handle(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        status = ABORTED
-        headers = self._headers
+        headers = self.headers
 
         async def sending(message: Message) -> None:
-            nonlocal status
             kind = message["type"]
             if kind == "http.response.start":
-                status = message["status"]
+                status = context.status = message["status"]
                 add = headers.added_to_not_modified if status == NOT_MODIFIED else headers.added
                 sent = message["headers"] = add(list(message.get("headers", ())))
                 for name, _ in sent:
                     if name == POSITION:
                         break
                 else:
-                    message["headers"] = [*sent, (POSITION, b"%d" % self._store.position)]
+                    message["headers"] = [*sent, (POSITION, b"%d" % self.store.position)]
             elif kind == "websocket.accept":
-                status = 101
+                context.status = 101
             await send(message)
 
         token = CURRENT.set(context)
         try:
             try:
                 trace = trace_of(scope["headers"])
-            except BadTraceHeader as error:
-                await _reject(scope, sending, str(error))
+            except HttpError as error:
+                await _reject(scope, sending, error)
             else:
                 context.trace = _joined(trace, context.trace) if context.trace else trace
-                await self._app(scope, receive, sending)
+                await self.app(scope, receive, sending)
         except Exception:
-            if status != ABORTED or scope["type"] != "http":
+            if context.status != ABORTED or scope["type"] != "http":
                 raise  # Too late for another response: the server closes the connection and logs the error.
             context.error_ids.append(context.id)
             logger.exception("the request could not be answered", extra={"error_id": context.id})
@@ -126,13 +160,11 @@ class Telemetry:
             await send_error(sending, HttpError(500, "INTERNAL_SERVER_ERROR", failure, error_id=context.id))
         finally:
             seconds = time.perf_counter() - started
-            kind = _kind(context, scope)
-            if self._metrics:
-                self._metrics.request(kind, status, seconds)
-            if self._access_log:
-                self._access_log.note(context, scope, status, seconds)
+            if self.metrics:
+                self.metrics.request(_kind(context, scope), context.status, seconds)
+            if self.access_log:
+                self.access_log.note(context, scope, context.status, seconds)
             CURRENT.reset(token)
-        return kind, status
 
 
 def _joined(trace: Trace | None, span: Trace) -> Trace:
@@ -158,8 +190,8 @@ def _kind(context: RequestContext, scope: Scope) -> str:
     return "page"
 
 
-async def _reject(scope: Scope, send: Send, message: str) -> None:
+async def _reject(scope: Scope, send: Send, error: HttpError) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 4400, "reason": message})
+        await send({"type": "websocket.close", "code": 4400, "reason": str(error)})
     else:
-        await send_error(send, HttpError(400, "BAD_REQUEST", message))
+        await send_error(send, error)

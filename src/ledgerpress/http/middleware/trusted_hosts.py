@@ -29,7 +29,6 @@ class TrustedHosts:
         self._allowed = BoundedCache[bytes, bool](max_entries=MAX_VALUES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
         if self._is_allowed(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

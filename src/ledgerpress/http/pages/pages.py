@@ -12,8 +12,34 @@ from starlette.routing import BaseRoute, Route
 
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
-from ledgerpress.http.pages.page_headers import GRAPHIQL_POLICY, SITE_POLICY, page_headers
+from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.views.snapshot import Snapshot
+
+# Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
+SITE_POLICY: Final = (
+    "default-src 'self'; script-src 'none'; connect-src 'none'; img-src 'self' https: http:; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# GraphiQL's style sheet holds its fonts and small pictures. Its dialogs would also write a style element, to keep
+# the page behind them from scrolling; that page does not scroll, so the element is left blocked.
+GRAPHIQL_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
+    """Return the headers of a page that was read at `position` of the log."""
+    return {
+        POSITION_HEADER: str(position),
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _DEFAULT_NAME: Final = "LedgerPress"
@@ -25,8 +51,6 @@ PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link with its text."""
-
     name: str
     href: str
 
@@ -82,7 +106,6 @@ class Pages:
         return self._store.clock.now()
 
     async def graphiql(self, _: Request) -> Response:
-        """Return the page with GraphiQL."""
         with self._store.snapshot() as snapshot:
             examples: dict[str, str] = {}
             for part in self._contributions:

@@ -16,8 +16,7 @@ MAX_PARAMETERS: Final = 64
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
-_SPACE: Final = re.compile(rb"[ \t\r\n]*")
-_NAME: Final = re.compile(rb'[ \t\r\n]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*:[ \t\r\n]*')
+_NAME: Final = re.compile(rb'[ \t\r\n]*,?[ \t\r\n]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*:[ \t\r\n]*')
 _CONTAINERS: Final = frozenset({dict, list})
 
 
@@ -157,21 +156,14 @@ def _check_members(body: bytes) -> None:
     Of a duplicate member, the decoder keeps the place of the first and the value of the last, so that the decoded
     members differ from `body`, which is known to be an object.
     """
-    members = _members_decoder.decode(body)
-    at = _skip(body, 0) + 1
-    for value in members.values():
+    at = body.index(b"{") + 1
+    for value in _members_decoder.decode(body).values():
         name = _NAME.match(body, at)
         if name is None or not body.startswith(value, name.end()):
             raise _duplicate()
-        at = _skip(body, name.end() + memoryview(value).nbytes)
-        at += body[at : at + 1] == b","
-    if body[_skip(body, at) :].strip() != b"}":
+        at = name.end() + memoryview(value).nbytes
+    if body[at:].strip() != b"}":
         raise _duplicate()
-
-
-def _skip(body: bytes, at: int) -> int:
-    space = _SPACE.match(body, at)
-    return space.end() if space else at
 
 
 def _not_a_request(error: msgspec.ValidationError, ill_formed: int) -> HttpError:

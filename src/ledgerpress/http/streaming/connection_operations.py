@@ -1,7 +1,8 @@
 """The operations in progress on one connection, for all protocols."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from graphql import OperationType
@@ -9,12 +10,12 @@ from graphql import OperationType
 from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
-from ledgerpress.graphql.request_telemetry import note_operation
+from ledgerpress.graphql.request_telemetry import CURRENT
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.errors import HttpError
+from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 from ledgerpress.http.settings import HttpSettings
@@ -28,19 +29,15 @@ class Channel(Protocol):
 
     async def next(self, id_: str, event: ResultMessage) -> None:
         """Send a result; return when the connection has taken it. Raises `OSError` where the connection is lost."""
-        ...
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         """Send that an operation has ended with errors."""
-        ...
 
     async def complete(self, id_: str) -> None:
         """Send that an operation has ended."""
-        ...
 
     def abandon(self) -> None:
         """End the connection, which takes nothing more."""
-        ...
 
 
 class ResolvedRequest(NamedTuple):
@@ -58,25 +55,19 @@ async def resolve(
     return ResolvedRequest(document, await documents.resolve(document.text, request.operation_name))
 
 
+@dataclass(slots=True, eq=False)
 class ConnectionOperations:
-    """The operations in progress on one connection, by their ids."""
+    """The operations in progress on one connection, by their ids.
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        channel: Channel,
-        persisted: PersistedDocuments,
-        settings: HttpSettings,
-        *,
-        admit: Callable[[GraphQLRequest, Identity], object] | None = None,
-    ) -> None:
-        """`admit` raises `HttpError` for an operation that may not begin now."""
-        self.hub = hub
-        self.channel = channel
-        self.persisted = persisted
-        self.settings = settings
-        self._admit = admit
-        self._operations: dict[str, _Operation] = {}
+    `admit` raises `HttpError` for an operation that may not begin now.
+    """
+
+    hub: SubscriptionHub
+    channel: Channel
+    persisted: PersistedDocuments
+    settings: HttpSettings
+    admit: Callable[[GraphQLRequest, Identity], object] | None = None
+    _operations: "dict[str, _Operation]" = field(default_factory=dict)
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._operations
@@ -100,13 +91,17 @@ class ConnectionOperations:
         self._operations[id_] = operation
         rejection = None
         try:
-            if self._admit is not None:
-                self._admit(request, identity)
-            if len(self._operations) > self.hub.settings.max_operations:
-                raise _too_many(self.hub.settings.max_operations)
+            if self.admit is not None:
+                self.admit(request, identity)
+            if len(self._operations) > (most := self.hub.settings.max_operations):
+                message = (
+                    f"At most {most} operations may be under way on one connection: end one, or open another."
+                )
+                raise HttpError(503, "TOO_MANY_OPERATIONS", message)
         except HttpError as error:
             rejection = error
-        operation.begin(operation.run(after, headers or {}, resolved, rejection))
+        work = operation.run(after, headers or {}, resolved, rejection)
+        operation.task = asyncio.create_task(work, name="operation")
 
     def stop(self, id_: str) -> None:
         """End an operation without a message, if it is in progress. A mutation is completed all the same."""
@@ -115,7 +110,6 @@ class ConnectionOperations:
             operation.stop()
 
     def stop_all(self) -> None:
-        """End all operations without a message."""
         for id_ in list(self._operations):
             self.stop(id_)
 
@@ -127,32 +121,25 @@ class ConnectionOperations:
         return True
 
 
+@dataclass(slots=True, eq=False)
 class _Operation:
     """One operation; it is the sink of a subscription."""
 
-    def __init__(
-        self, operations: ConnectionOperations, id_: str, request: GraphQLRequest, identity: Identity
-    ) -> None:
-        self._operations = operations
-        self._channel = operations.channel
-        self._hub = operations.hub
-        self._id = id_
-        self._request = request
-        self._identity = identity
-        self._task: asyncio.Task[None] | None = None
-        self._subscriber: Subscriber | None = None
-        self._stopped = False
-        self._is_mutation: bool | None = None
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.create_task(work, name="operation")
+    operations: ConnectionOperations
+    id: str
+    request: GraphQLRequest
+    identity: Identity
+    task: asyncio.Task[None] | None = None
+    subscriber: Subscriber | None = None
+    stopped: bool = False
+    is_mutation: bool | None = None
 
     def stop(self) -> None:
-        self._stopped = True
-        if self._subscriber is not None:
-            self._subscriber.cancel()
-        if self._task is not None and self._is_mutation is False:
-            self._task.cancel()
+        self.stopped = True
+        if self.subscriber is not None:
+            self.subscriber.cancel()
+        if self.task is not None and self.is_mutation is False:
+            self.task.cancel()
 
     async def run(
         self,
@@ -172,16 +159,16 @@ class _Operation:
             except HttpError as error:
                 await self._errors([{"message": str(error), "extensions": {"code": error.code}}])
                 return
-            self._is_mutation = operation.type is OperationType.MUTATION
-            if self._stopped and not self._is_mutation:
+            self.is_mutation = operation.type is OperationType.MUTATION
+            if self.stopped and not self.is_mutation:
                 return
             if operation.type is OperationType.SUBSCRIPTION:
                 await self._subscribe(operation, after)
             else:
                 await self._execute(operation)
-            self._operations.persisted.register(document)
+            self.operations.persisted.register(document)
         except OSError:  # the connection is lost, or takes nothing any more
-            self._channel.abandon()
+            self.operations.channel.abandon()
         except Exception as failure:  # noqa: BLE001 - whatever fails, clients get no details
             await self._errors([masked_error(failure)])
 
@@ -189,33 +176,36 @@ class _Operation:
         self, headers: Mapping[bytes, bytes], resolved: ResolvedRequest | None
     ) -> ResolvedRequest:
         """Return the document and the operation, once it may begin. Raises `RequestError` and `HttpError`."""
-        settings, request = self._operations.settings, self._request
+        settings, request = self.operations.settings, self.request
         if position := minimum_position(headers, request.extensions):
-            await wait_for_position(self._hub.store, position, settings.min_position_seconds)
+            await wait_for_position(self.operations.hub.store, position, settings.min_position_seconds)
         if resolved is None:
-            resolved = await resolve(request, self._operations.persisted, self._hub.executor.documents)
+            resolved = await resolve(
+                request, self.operations.persisted, self.operations.hub.executor.documents
+            )
         operation = resolved.operation
         operation.admit(request.variables)
         is_subscription = operation.type is OperationType.SUBSCRIPTION
-        if not is_subscription and self._hub.executing >= settings.max_concurrent_requests:
+        if not is_subscription and self.operations.hub.executing >= settings.max_concurrent_requests:
             raise HttpError(503, "TOO_BUSY", "As many requests are under way as can be: try again later.")
         return resolved
 
     async def _execute(self, operation: Operation) -> None:
-        hub = self._hub
-        note_operation(operation)
+        hub = self.operations.hub
+        if request := CURRENT.get():
+            request.operation = operation
         hub.executing += 1
         try:
             result = await hub.executor.execute(
                 hub.store,
                 operation,
-                variables=self._request.variables,
-                identity=self._identity,
+                variables=self.request.variables,
+                identity=self.identity,
                 open_past=hub.open_past,
             )
         finally:
             hub.executing -= 1
-        if self._stopped:
+        if self.stopped:
             return
         if not result.executed:
             await self._errors(result.body["errors"])
@@ -223,41 +213,33 @@ class _Operation:
         extensions = {**result.body.get("extensions", {}), "position": result.position}
         payload = to_json({**result.body, "extensions": extensions})
         async with asyncio.timeout(hub.settings.send_seconds):
-            await self._channel.next(self._id, ResultMessage(result.position, payload))
+            await self.operations.channel.next(self.id, ResultMessage(result.position, payload))
         await self._complete()
 
     async def _subscribe(self, operation: Operation, after: int | None) -> None:
         try:
-            self._subscriber = await self._hub.subscribe(
-                operation, self._request.variables, self._identity, self, after=after
+            self.subscriber = await self.operations.hub.subscribe(
+                operation, self.request.variables, self.identity, self, after=after
             )
         except SubscriptionEnded as end:
             await self.end(end)
 
     async def send(self, event: ResultMessage) -> None:
-        """Send an event of the subscription."""
-        await self._channel.next(self._id, event)
+        await self.operations.channel.next(self.id, event)
 
     async def end(self, end: SubscriptionEnded) -> None:
-        """Send that the subscription has ended."""
         if end.errors:
             await self._errors(end.errors)
         else:
             await self._complete()
 
     def abandon(self) -> None:
-        """End the connection."""
-        self._channel.abandon()
+        self.operations.channel.abandon()
 
     async def _errors(self, errors: list[dict[str, Any]]) -> None:
-        if self._operations.release(self._id, self):
-            await self._channel.errors(self._id, errors)
+        if self.operations.release(self.id, self):
+            await self.operations.channel.errors(self.id, errors)
 
     async def _complete(self) -> None:
-        if self._operations.release(self._id, self):
-            await self._channel.complete(self._id)
-
-
-def _too_many(most: int) -> HttpError:
-    message = f"At most {most} operations may be under way on one connection: end one, or open another."
-    return HttpError(503, "TOO_MANY_OPERATIONS", message)
+        if self.operations.release(self.id, self):
+            await self.operations.channel.complete(self.id)

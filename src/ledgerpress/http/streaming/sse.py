@@ -1,30 +1,149 @@
-"""GraphQL over server-sent events, distinct connections mode (PROTOCOL.md of npm's graphql-sse): one stream for each operation."""
+"""GraphQL over server-sent events (HTML, 9.2): an event stream that carries operations, and distinct connections mode.
 
+That mode has one stream for each operation (PROTOCOL.md of npm's graphql-sse).
+"""
+
+import asyncio
+from typing import Any, Final
+
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator
-from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
+from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, to_json
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.requests.body import ClientDisconnected
+from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
-from ledgerpress.http.streaming.event_stream import EventStream
-from ledgerpress.http.streaming.reauthentication import end_when_invalid
 from ledgerpress.http.streaming.stream_requests import StreamRequests
+
+HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+_KEEP_ALIVE: Final = b":\n\n"
+
+
+class EventStream:
+    """A response that stays open. With `of_many`, its events name their operation; else it ends with its only one.
+
+    Events wait until the stream has been opened.
+    """
+
+    def __init__(self, requests: StreamRequests, *, of_many: bool) -> None:
+        self._requests = requests
+        self._settings = requests.hub.settings
+        self._of_many = of_many
+        self._opened = asyncio.Event()
+        self._send: Send
+        self._ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been opened; that happens once."""
+        return self._opened.is_set()
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Send the response, until the client disconnects or the stream ends."""
+        with self._requests.slots.released():
+            await self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
+        self._send = send
+        self._opened.set()
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        disconnected = asyncio.create_task(_disconnect(receive), name="event stream")
+        try:
+            await self._write(_KEEP_ALIVE)  # some browsers wait for the first bytes
+            while not disconnected.done() and not self._ended.done():
+                waited: set[asyncio.Future[Any]] = {disconnected, self._ended}
+                done, _ = await asyncio.wait(
+                    waited,
+                    timeout=self._settings.keep_alive_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not done:
+                    await self._write(_KEEP_ALIVE)
+            if not disconnected.done():
+                await self._write(b"", more=False)
+        except OSError:
+            return
+        finally:
+            disconnected.cancel()
+
+    def watch(self, scope: Scope, identity: Identity) -> "asyncio.Task[None]":
+        """Start to watch the token of a stream. The caller cancels the task when the stream has ended."""
+
+        async def watch() -> None:
+            authorization = Headers(scope=scope).get("authorization")
+            if authorization is not None:
+                reason = await self._requests.invalidation(authorization, identity)
+                try:
+                    await self.errors("", [{"message": reason, "extensions": {"code": "UNAUTHENTICATED"}}])
+                finally:  # also where the client does not take the message
+                    self.end()
+
+        return asyncio.create_task(watch(), name="token of an event stream")
+
+    def end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(True)
+
+    async def next(self, id_: str, event: ResultMessage) -> None:
+        key = ("many", id_) if self._of_many else ("one", "")
+        if event.frame is None or event.frame[0] != key:
+            event.frame = (
+                key,
+                {"type": "http.response.body", "body": self._next(id_, event), "more_body": True},
+            )
+        if not self._opened.is_set():
+            await self._opened.wait()
+        await self._send(event.frame[1])
+
+    async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
+        """Send that an operation has ended with errors: as a result, since the protocol has no errors."""
+        await self._opened.wait()
+        payload = to_json({"errors": errors})
+        data = f'{{"id":{to_json(id_)},"payload":{payload}}}' if self._of_many else payload
+        await self._write(f"event: next\ndata: {data}\n\n".encode())
+        await self.complete(id_)
+
+    async def complete(self, id_: str) -> None:
+        await self._opened.wait()
+        data = f'{{"id":{to_json(id_)}}}' if self._of_many else ""
+        await self._write(f"event: complete\ndata: {data}\n\n".encode())
+        if not self._of_many:
+            self.end()
+
+    def abandon(self) -> None:
+        """End it: the client takes nothing more."""
+        self.end()
+
+    def _next(self, id_: str, event: ResultMessage) -> bytes:
+        if self._of_many:
+            return f'event: next\ndata: {{"id":{to_json(id_)},"payload":{event.payload}}}\n\n'.encode()
+        return f"event: next\nid: {event.position}\ndata: {event.payload}\n\n".encode()
+
+    async def _write(self, body: bytes, *, more: bool = True) -> None:
+        async with asyncio.timeout(self._settings.send_seconds):
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class EventStreams:
     """An ASGI application for requests that accept an event stream: each stream carries one operation."""
 
-    def __init__(self, hub: SubscriptionHub, authenticator: Authenticator, requests: StreamRequests) -> None:
-        self._hub = hub
-        self._authenticator = authenticator
+    def __init__(self, requests: StreamRequests) -> None:
         self._requests = requests
         self._open: set[EventStream] = set()
 
     @property
     def count(self) -> int:
-        """How many streams are open."""
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,10 +156,10 @@ class EventStreams:
             return
         except ClientDisconnected:
             return
-        stream = EventStream(self._hub.settings, of_many=False)
+        stream = EventStream(self._requests, of_many=False)
         operations = self._requests.operations(stream)
         self._open.add(stream)
-        watching = end_when_invalid(stream, self._authenticator, scope, identity, self._hub.settings)
+        watching = stream.watch(scope, identity)
         try:
             after, headers = stream_requests.last_event_id(scope), self._requests.headers(scope)
             operations.start("", request, identity, after=after, headers=headers, resolved=resolved)

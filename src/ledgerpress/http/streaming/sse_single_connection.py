@@ -14,17 +14,14 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Identity
-from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.http import content_negotiation
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.requests.body import ClientDisconnected
+from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
 from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS, ConnectionOperations
-from ledgerpress.http.streaming.event_stream import EventStream
-from ledgerpress.http.streaming.reauthentication import end_when_invalid
-from ledgerpress.http.streaming.sse import EventStreams
+from ledgerpress.http.streaming.sse import EventStream, EventStreams
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 
 TOKEN_HEADER: Final = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
@@ -46,16 +43,9 @@ class _Reservation:
 class Reservations:
     """An ASGI application. Keeps the streams that are reserved or open by reservation."""
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        authenticator: Authenticator,
-        requests: StreamRequests,
-        distinct: EventStreams,
-    ) -> None:
-        self._hub = hub
-        self._authenticator = authenticator
+    def __init__(self, requests: StreamRequests, distinct: EventStreams) -> None:
         self._requests = requests
+        self._settings = requests.hub.settings
         self._distinct = distinct
         self._reserved: dict[str, _Reservation] = {}
 
@@ -65,7 +55,6 @@ class Reservations:
         return len(self._reserved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         by_method: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
             "PUT": self._reserve,
             "GET": self._open_or_start,
@@ -98,20 +87,20 @@ class Reservations:
             raise HttpError(
                 409, "CONFLICT", "Stream already registered: it has been reserved with this token."
             )
-        if len(self._reserved) >= self._hub.settings.max_reservations:
+        if len(self._reserved) >= self._settings.max_reservations:
             raise HttpError(503, "TOO_BUSY", "As many event streams are reserved as can be: try again later.")
         identity = await self._requests.identify(scope)
         token = secrets.token_urlsafe(32)
-        stream = EventStream(self._hub.settings, of_many=True)
-        seconds = self._hub.settings.reservation_seconds
+        stream = EventStream(self._requests, of_many=True)
+        seconds = self._settings.reservation_seconds
         expiry = asyncio.get_running_loop().call_later(seconds, self._drop, token)
-        watching = end_when_invalid(stream, self._authenticator, scope, identity, self._hub.settings)
+        watching = stream.watch(scope, identity)
         operations = self._requests.operations(stream)
         self._reserved[token] = _Reservation(stream, operations, identity, expiry, watching)
         await stream_requests.send_text(send, 201, token.encode(), b"text/plain")
 
     async def _open_or_start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not stream_requests.prefers_event_stream(scope):
+        if not content_negotiation.prefers_event_stream(scope["headers"]):
             await self._start(scope, receive, send)
         elif _token(scope) is None:
             await self._distinct(scope, receive, send)
@@ -130,7 +119,6 @@ class Reservations:
             self._drop(token)
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Begin an operation, whose results are sent in the stream."""
         _, reserved = self._find(scope)
         identity = await self._requests.identify(scope)
         if identity.scope != reserved.identity.scope or identity.actor_id != reserved.identity.actor_id:

@@ -1,6 +1,8 @@
-"""Requests for event streams: GraphQL requests by GET and POST (GraphQL over HTTP), and errors of bad ones."""
+"""Requests on connections that stay open: read, checked, identified repeatedly, and resolved."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,18 +10,21 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.errors import client_errors
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
-from ledgerpress.http import content_negotiation
-from ledgerpress.http.documents.persisted_documents import PersistedDocuments
 from ledgerpress.http.errors import HttpError
-from ledgerpress.http.limits.rate_limit import RateLimiter
-from ledgerpress.http.requests.body import read_body
-from ledgerpress.http.requests.csrf import require_preflight
+from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
+from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, check, from_json, from_query_string
-from ledgerpress.http.requests.headers import check_post, check_query_string, request_headers
+from ledgerpress.http.requests.headers_and_body import (
+    check_post,
+    check_query_string,
+    read_body,
+    request_headers,
+    require_preflight,
+)
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.connection_operations import (
     Channel,
@@ -29,21 +34,36 @@ from ledgerpress.http.streaming.connection_operations import (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class StreamRequests:
     """Accepts requests on connections that stay open, within the limits for other requests."""
 
-    def __init__(
-        self, hub: SubscriptionHub, rates: RateLimiter, settings: HttpSettings, persisted: PersistedDocuments
-    ) -> None:
-        self._hub = hub
-        self._rates = rates
-        self._settings = settings
-        self._persisted = persisted
+    hub: SubscriptionHub
+    authenticator: Authenticator
+    rates: RateLimiter
+    settings: HttpSettings
+    persisted: PersistedDocuments
+    slots: ConcurrencySlots
 
     async def identify(self, scope: Scope) -> Identity:
-        """Return who sends a request. Raises `HttpError`."""
-        identity, _ = await self._rates.admit(scope, self.headers(scope).get(b"authorization"))
+        """Return who sends a request, and count it. Raises `HttpError`."""
+        authorization = self.headers(scope).get(b"authorization")
+        identity = await self.rates.identify(
+            scope, None if authorization is None else authorization.decode("latin-1")
+        )
+        self.rates.take(scope, identity)
         return identity
+
+    async def invalidation(self, authorization: str, identity: Identity) -> str:
+        """Return why the credentials of an open connection are not valid any more, as soon as that is known."""
+        while True:
+            await asyncio.sleep(self.hub.settings.recheck_seconds)
+            try:
+                now = await self.authenticator.identify(authorization)
+            except Unauthenticated as error:
+                return str(error)
+            if now.scope != identity.scope:
+                return "Your permissions have changed: connect again."
 
     @staticmethod
     def headers(scope: Scope) -> dict[bytes, bytes]:
@@ -52,17 +72,16 @@ class StreamRequests:
 
     def check(self, request: GraphQLRequest) -> None:
         """Raise `HttpError` for a request from a message that is nested too deep, or has hidden characters."""
-        check(request, max_depth=self._settings.max_json_depth)
+        check(request, max_depth=self.settings.max_json_depth)
 
     def operations(
         self, channel: Channel, admit: Callable[[GraphQLRequest, Identity], object] | None = None
     ) -> ConnectionOperations:
-        """Return the operations of a new connection."""
-        return ConnectionOperations(self._hub, channel, self._persisted, self._settings, admit=admit)
+        return ConnectionOperations(self.hub, channel, self.persisted, self.settings, admit=admit)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[GraphQLRequest, ResolvedRequest | None]:
         """Return a request. A valid GET is resolved, to reject mutations. Raises `HttpError`, `ClientDisconnected`."""
-        settings = self._settings
+        settings = self.settings
         limits = {"max_depth": settings.max_json_depth, "ill_formed": 400}
         if scope["method"] == "GET":
             check_query_string(scope["query_string"], settings)
@@ -77,7 +96,7 @@ class StreamRequests:
     async def resolve(self, request: GraphQLRequest) -> ResolvedRequest:
         """Return the document and the operation of a request. Raises `HttpError` for an invalid document."""
         try:
-            return await resolve(request, self._persisted, self._hub.executor.documents)
+            return await resolve(request, self.persisted, self.hub.executor.documents)
         except RequestError as error:
             raise BadDocument(client_errors(error.errors)) from None
 
@@ -101,14 +120,12 @@ class BadDocument(HttpError):
 
     @property
     def body(self) -> bytes:
-        """A well-formed GraphQL response."""
         return msgspec.json.encode({"errors": self.errors}, enc_hook=str)
 
 
 async def send_text(
     send: Send, status: int, body: bytes = b"", media_type: bytes = b"", *headers: Any
 ) -> None:
-    """Send a whole response."""
     head = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
     if media_type:
         head.append((b"content-type", media_type + b"; charset=utf-8"))
@@ -120,12 +137,3 @@ def last_event_id(scope: Scope) -> int | None:
     """Return the position in Last-Event-ID, which browsers send when they reconnect (HTML, 9.2.4)."""
     value = Headers(scope=scope).get("last-event-id", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 16 else None
-
-
-def prefers_event_stream(scope: Scope) -> bool:
-    """Return whether a request prefers an event stream to JSON: clients may accept both."""
-    accept = b""
-    for name, value in scope["headers"]:
-        if name == b"accept":
-            accept = accept + b"," + value if accept else value
-    return b"event-stream" in accept.lower() and content_negotiation.prefers_event_stream(accept)

@@ -7,14 +7,11 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
-from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
+from ledgerpress.commands.roles_and_permissions import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
-from ledgerpress.http.errors import HttpError
-from ledgerpress.http.limits.rate_limit import RateLimiter
+from ledgerpress.http.errors import UNAUTHENTICATED, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
-from ledgerpress.http.streaming.reauthentication import reauthenticate
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_messages import SUBPROTOCOL, Closing
 
@@ -26,28 +23,18 @@ _DISCONNECT: Final = "websocket.disconnect"
 class Sockets:
     """An ASGI application for WebSockets. Keeps the open sockets of the process."""
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        authenticator: Authenticator,
-        rates: RateLimiter,
-        requests: StreamRequests,
-    ) -> None:
-        self._hub = hub
-        self._rates = rates
-        self._authenticator = authenticator
+    def __init__(self, requests: StreamRequests) -> None:
         self._requests = requests
         self._open: set[_Socket] = set()
 
     @property
     def count(self) -> int:
-        """How many sockets are open."""
         return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one socket, from its handshake to its end."""
         await receive()
-        if not _is_allowed_origin(scope, self._hub.settings.allowed_origins):
+        if not _is_allowed_origin(scope, self._requests.hub.settings.allowed_origins):
             await _reject(scope, send)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
@@ -55,7 +42,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = _Socket(self._hub, self._authenticator, self._rates, self._requests, scope, receive, send)
+        socket = _Socket(self._requests, scope, receive, send)
         self._open.add(socket)
         try:
             await socket.run()
@@ -71,24 +58,13 @@ class Sockets:
 class _Socket:
     """One socket; it is the channel of its operations."""
 
-    def __init__(
-        self,
-        hub: SubscriptionHub,
-        authenticator: Authenticator,
-        rates: RateLimiter,
-        requests: StreamRequests,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self._hub = hub
-        self._authenticator = authenticator
-        self._headers = dict(scope["headers"])
+    def __init__(self, requests: StreamRequests, scope: Scope, receive: Receive, send: Send) -> None:
+        self._requests = requests
+        self._rates = requests.rates
+        self._settings = requests.hub.settings
+        self._scope = scope
         self._receive = receive
         self._send = send
-        self._rates = rates
-        self._scope = scope
-        self._requests = requests
         self._authorization: str | None = None
         self._operations = requests.operations(self, self._admit)
         self._identity: Identity | None = None
@@ -123,18 +99,15 @@ class _Socket:
             self._task.cancel()
 
     async def next(self, id_: str, event: ResultMessage) -> None:
-        """Send a result."""
         if event.frame is None or event.frame[0] != ("websocket", id_):
             text = messages.next_message(id_, event.payload)
             event.frame = ("websocket", id_), {"type": "websocket.send", "text": text}
         await self._send(event.frame[1])
 
     async def errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
-        """Send that an operation has ended with errors."""
         await self._send_text(messages.error(id_, errors))
 
     async def complete(self, id_: str) -> None:
-        """Send that an operation has ended."""
         await self._send_text(messages.complete(id_))
 
     def abandon(self) -> None:
@@ -144,14 +117,14 @@ class _Socket:
     async def _initialise(self) -> None:
         """Wait for the connection_init, and acknowledge it. Raises `Closing`."""
         try:
-            async with asyncio.timeout(self._hub.settings.init_seconds):
+            async with asyncio.timeout(self._settings.init_seconds):
                 while (message := await self._receive_message()).type != "connection_init":
                     await self._handle(message)
         except TimeoutError:
             raise Closing(4408, "Connection initialisation timeout") from None
         authorization = (message.payload or {}).get("authorization")
         if authorization is None:
-            header = self._headers.get(b"authorization")
+            header = dict(self._scope["headers"]).get(b"authorization")
             authorization = None if header is None else header.decode("latin-1")
         if authorization is not None and not isinstance(authorization, str):
             raise Closing(
@@ -161,16 +134,16 @@ class _Socket:
         self._identity = await self._identify()
         await self._send_text('{"type":"connection_ack"}')
         if authorization is not None:
-            reason = reauthenticate(self._authenticator, authorization, self._identity, self._hub.settings)
+            reason = self._requests.invalidation(authorization, self._identity)
             self._watching = asyncio.create_task(self._close_when_invalid(reason), name="token of a socket")
 
     async def _identify(self) -> Identity:
         """Return the current identity of the client: its token may have become invalid. Raises `Closing`."""
         try:
             return await self._rates.identify(self._scope, self._authorization)
-        except Unauthenticated as error:
-            raise Closing(4403, f"Forbidden: {error}") from None
         except HttpError as error:
+            if error.status == UNAUTHENTICATED:
+                raise Closing(4403, f"Forbidden: {error}") from None
             raise Closing(1013, str(error)) from None
 
     def _admit(self, request: GraphQLRequest, identity: Identity) -> None:
@@ -204,20 +177,20 @@ class _Socket:
         text: str | None = received.get("text")
         if text is None:
             raise Closing(4400, "A message is sent as text.")
-        if len(text) > self._hub.settings.max_message_bytes:
+        if len(text) > self._settings.max_message_bytes:
             raise Closing(1009, "The message is too large.")
         return messages.read(text)
 
     async def _send_text(self, text: str) -> None:
         """Send a message. Raises `OSError` where the client has disconnected, or takes nothing."""
-        async with asyncio.timeout(self._hub.settings.send_seconds):
+        async with asyncio.timeout(self._settings.send_seconds):
             await self._send({"type": "websocket.send", "text": text})
 
     async def _send_close(self, closing: Closing | None) -> None:
         if closing is None:
             return
         try:
-            async with asyncio.timeout(self._hub.settings.send_seconds):
+            async with asyncio.timeout(self._settings.send_seconds):
                 await self._send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
         except OSError:
             return

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from ledgerpress.http.limits.token_bucket import client_address
+from ledgerpress.http.limits import client_address
 
 LINGER: Final = 1.0
 """Seconds that data of a rejected client is discarded: if it were disconnected at once, it would rarely see the reason."""

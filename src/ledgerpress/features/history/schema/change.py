@@ -13,7 +13,7 @@ from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.event_loader import EVERYONE, plaintext, visible_event
 from ledgerpress.graphql.relay import global_ids
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
 from ledgerpress.views.declarations import FieldValue, FieldValues, Reference, Subject
 from ledgerpress.views.snapshot import Snapshot

@@ -217,7 +217,7 @@ class PostMutations:
     )
     async def post_restore(self, info: RequestInfo, input: PostRestoreInput) -> PostRestorePayload:
         payload = partial(PostRestorePayload, to_version=input.to_version)
-        return await run_command(info, input, payload, "post", load_post)
+        return await run_command(info, input, input.command, payload, "post", load_post)
 
 
 def _author_ids(authors: list[strawberry.ID]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ledgerpress.graphql.as_of import AsOf, is_past, named_moment
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
-from ledgerpress.graphql.relay.node import Node
+from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.views.paging import PageRequest
 from ledgerpress.views.snapshot import Snapshot

@@ -1,18 +1,82 @@
 """The document of a request: its text, or a trusted or registered document by its identifier.
 
+Trusted documents are those of a manifest, made when the clients were built. Three shapes are read: Apollo's (`{"format":
+"apollo-persisted-query-manifest", "operations": [{"id", "body"}]}`), Relay's (`{"<hash>": "<text>"}`, with any hash), and
+the same with `sha256:` before the hash, as in GraphQL over HTTP (Persisted Documents, section 1).
+
 Clients register documents by automatic persisted queries (Apollo's protocol): a client sends the SHA-256 of a document,
 and the text as well where the hash is not known. A text is registered only if it has that hash and was executed, so
 that no entry can stand for another document.
 """
 
+import hashlib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.http.documents.trusted_documents import BadManifest, TrustedDocuments, is_sha256, sha256
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.settings import HttpSettings
+
+_APOLLO: Final = "apollo-persisted-query-manifest"
+
+
+class BadManifest(Exception):
+    """A manifest that cannot be used. The message is for the operator."""
+
+
+class _Operation(msgspec.Struct):
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    body: str
+
+
+class _ApolloManifest(msgspec.Struct):
+    format: str
+    version: int
+    operations: list[_Operation]
+
+
+def sha256(text: str) -> str:
+    """Return the SHA-256 of a document, as 64 hexadecimal digits in lower case."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def is_sha256(identifier: str) -> bool:
+    """Whether an identifier has the form of a SHA-256: 64 hexadecimal digits in lower case."""
+    return len(identifier) == 64 and not identifier.strip("0123456789abcdef")
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """Return the documents of a manifest, each by its identifier and by its SHA-256. Raises `BadManifest`."""
+    try:
+        documents = _read(path.read_bytes())
+    except OSError as error:
+        raise BadManifest(
+            f"the manifest of trusted documents {path} cannot be read: {error.strerror}"
+        ) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadManifest(f"{path} is no manifest of trusted documents: {error}") from error
+    by_id: dict[str, str] = {}
+    for identifier, text in documents.items():
+        given, digest = identifier.removeprefix(_PREFIX), sha256(text)
+        if (identifier != given or is_sha256(given)) and given != digest:
+            raise BadManifest(f"{path}: the document {identifier} has another SHA-256 than its name says")
+        by_id[given] = by_id[digest] = text
+    return by_id
+
+
+def _read(content: bytes) -> dict[str, str]:
+    if "format" not in msgspec.json.decode(content, type=dict[str, msgspec.Raw]):
+        return msgspec.json.decode(content, type=dict[str, str])
+    manifest = msgspec.json.decode(content, type=_ApolloManifest)
+    if manifest.format != _APOLLO or manifest.version != 1:
+        raise msgspec.ValidationError(
+            f"the format is {manifest.format!r}, version {manifest.version}, not {_APOLLO!r}, version 1"
+        )
+    return {one.id: one.body for one in manifest.operations}
+
 
 _PREFIX: Final = "sha256:"
 _ENTRY_BYTES: Final = 200
@@ -35,7 +99,8 @@ class PersistedDocuments:
         path = settings.trusted_documents
         if settings.only_trusted_documents and not path:
             raise BadManifest("only_trusted_documents needs trusted_documents: say where the manifest is")
-        self._trusted = TrustedDocuments.load(Path(path)) if path else TrustedDocuments()
+        self._trusted = read_manifest(Path(path)) if path else {}
+        self._trusted_texts = frozenset(self._trusted.values())
         self._only_trusted = settings.only_trusted_documents
         self._registers = settings.automatic_persisted_documents and not self._only_trusted
         self._registered = BoundedCache[str, str](
@@ -75,7 +140,7 @@ class PersistedDocuments:
             self._registered.put(document.register_as, document.text)
 
     def _allowed(self, text: str) -> str:
-        if self._only_trusted and text not in self._trusted:
+        if self._only_trusted and text not in self._trusted_texts:
             raise HttpError(
                 403,
                 "DOCUMENT_NOT_TRUSTED",

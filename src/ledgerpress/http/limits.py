@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket for each client, which fills at a constant rate.
+"""Limits on requests: the rate of each client, by a token bucket that fills at a constant rate, and concurrent requests.
 
 A full bucket equals a new one, so it may be removed. When the maximum number of buckets is in use, new clients share one:
 an attacker with very many addresses gains nothing.
@@ -6,11 +6,18 @@ an attacker with very many addresses gains nothing.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import Final
 
-from ledgerpress.http.errors import Header, HttpError, retry_after
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
+from ledgerpress.http.errors import Header, HttpError, invalid_token, retry_after
+from ledgerpress.http.responses import send_error
+from ledgerpress.http.settings import HttpSettings
 
 
 @dataclass(slots=True)
@@ -103,3 +110,82 @@ def client_address(client: tuple[str, int] | None) -> str:
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
     return str(IPv6Address(int(address) >> 64 << 64)) + "/64"
+
+
+class RateLimiter:
+    """Admits requests of each client at the rate of the settings."""
+
+    def __init__(self, authenticator: Authenticator, settings: HttpSettings) -> None:
+        self._authenticator = authenticator
+        self._tokens, self._addresses = (
+            TokenBuckets(
+                per_second=rate,
+                burst_seconds=settings.burst_seconds,
+                max_clients=settings.max_rate_limited_clients,
+            )
+            for rate in (settings.requests_per_second, settings.anonymous_requests_per_second)
+        )
+
+    async def identify(self, scope: Scope, authorization: str | None) -> Identity:
+        """Return the identity of an Authorization header. Raises `HttpError`.
+
+        Invalid credentials count as requests of their address: nobody can try them faster than they can send requests.
+        """
+        try:
+            return await self._authenticator.identify(authorization)
+        except Unauthenticated as error:
+            self._addresses.take(client_address(scope.get("client")))
+            raise invalid_token(error) from None
+
+    def take(self, scope: Scope, identity: Identity) -> tuple[Header, ...]:
+        """Count a request, and return the headers that tell a token how many more it may send. Raises `HttpError`."""
+        client = identity.token_id or identity.actor_id
+        if client:
+            return self._tokens.headers(self._tokens.take(client)) if self._tokens.is_on else ()
+        if self._addresses.is_on:
+            self._addresses.take(client_address(scope.get("client")))
+        return ()
+
+
+_EXEMPT: Final = ("/health/", "/metrics")
+"""Operators need these most when the server is busy."""
+
+
+@dataclass(slots=True)
+class ConcurrencySlots:
+    """How many requests may be in progress at a time, and how many are."""
+
+    at_most: int
+    taken: int = 0
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Release the slot of a request while it is an event stream: streams have limits of their own."""
+        self.taken -= 1
+        try:
+            yield
+        finally:
+            self.taken += 1
+
+
+class ConcurrencyLimit:
+    """ASGI middleware: beyond the limit, requests get 503 at once (RFC 9110, 15.6.4)."""
+
+    def __init__(self, app: ASGIApp, *, slots: ConcurrencySlots) -> None:
+        self._app = app
+        self._slots = slots
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
+            await self._app(scope, receive, send)
+            return
+        slots = self._slots
+        if slots.taken >= slots.at_most:
+            message = "The server has too many requests to answer. Try again."
+            await send_error(send, HttpError(503, "TOO_BUSY", message, retry_after(1)))
+            return
+        slots.taken += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            slots.taken -= 1

@@ -1,1 +1,0 @@
-"""Persisted, trusted and registered documents."""

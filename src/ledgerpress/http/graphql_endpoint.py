@@ -1,0 +1,267 @@
+"""GraphQL over HTTP, edition of September 2026: POST of JSON, GET for queries, responses as JSON.
+
+A request is parsed, its operation is resolved once, and the operation's type decides: a query is executed through the
+response cache, a mutation directly, and a subscription is for the streaming endpoint.
+"""
+
+import logging
+import secrets
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from graphql import OperationType
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledgerpress.bounded_cache import BoundedCache
+from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.eventlog.errors import LogUnavailable
+from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.documents import Operation, RequestError
+from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
+from ledgerpress.graphql.executor import EncodedResult, ResultKind, encoded
+from ledgerpress.graphql.request_telemetry import CURRENT, note_error
+from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.http.content_negotiation import names_html, response_media_type
+from ledgerpress.http.errors import UNAUTHENTICATED, Header, HttpError, retry_after
+from ledgerpress.http.fast_path.fast_path import NOTE, RepeatableRequest
+from ledgerpress.http.limits import RateLimiter
+from ledgerpress.http.middleware.telemetry import CAUSATION, CORRELATION, TRACEPARENT
+from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
+from ledgerpress.http.requests.graphql_request import GraphQLRequest, from_json, from_query_string
+from ledgerpress.http.requests.headers_and_body import (
+    ClientDisconnected,
+    check_post,
+    check_query_string,
+    read_body,
+    request_headers,
+    require_preflight,
+)
+from ledgerpress.http.requests.minimum_position import HEADER as MIN_POSITION
+from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
+from ledgerpress.http.responses import GraphQLResponses, Response, send_response
+from ledgerpress.http.settings import HttpSettings
+
+logger = logging.getLogger(__name__)
+
+Headers = dict[bytes, bytes]
+
+_ALLOW: Final = (b"allow", b"GET, HEAD, POST, OPTIONS")
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_PARAMETERS: Final = (b"query=", b"documentId=", b"extensions=")
+_NOT_REPEATABLE: Final = frozenset({b"authorization", b"expect", TRACEPARENT, CORRELATION, CAUSATION})
+"""Headers whose meaning changes between requests: a token may be revoked, and ids of traces are recorded."""
+_MAX_PARSED: Final = 1_024
+_MAX_PARSED_BYTES: Final = 4_096
+"""Larger requests are parsed each time, so that the cache holds at most 4 MB of request texts."""
+
+
+class _AdmittedRequest(NamedTuple):
+    """A request that may be executed. `position` is the one that the response must show, at least."""
+
+    request: GraphQLRequest
+    document: RequestedDocument
+    body: bytes
+    identity: Identity
+    position: int
+    rate_headers: tuple[Header, ...]
+
+
+class _ExecutedRequest(NamedTuple):
+    """A result, its operation where that is valid, and its key where the result was cached before."""
+
+    result: EncodedResult
+    operation: Operation | None = None
+    key: Hashable | None = None
+
+
+@dataclass(eq=False)
+class GraphQLEndpoint:
+    """An ASGI application that answers GraphQL requests on one store. `page` is for browsers that send none."""
+
+    cached_executor: CachedExecutor
+    store: CacheableStore
+    rates: RateLimiter
+    settings: HttpSettings
+    persisted: PersistedDocuments
+    page: ASGIApp | None = None
+    open_past: bool = False
+
+    def __post_init__(self) -> None:
+        self._responses = GraphQLResponses(self.settings, self.store.clock)
+        self._parsed = BoundedCache[tuple[bool, bytes], GraphQLRequest](
+            max_entries=_MAX_PARSED, max_entry_bytes=_MAX_PARSED_BYTES, size_of=lambda key, _: len(key[1])
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        media_type: str | None = None
+        try:
+            headers = request_headers(scope["headers"])
+            accept = headers.get(b"accept", b"")
+            if self.page and method in _SAFE and _wants_page(accept, scope["query_string"]):
+                await self.page(scope, receive, send)
+                return
+            media_type = response_media_type(accept)
+            if method == "OPTIONS":
+                response = Response(204, [_ALLOW], b"")
+            elif media_type is None:
+                raise HttpError(
+                    406,
+                    "NOT_ACCEPTABLE",
+                    "Accept application/graphql-response+json or application/json, in UTF-8: there are no other answers.",
+                )
+            else:
+                admitted = await self._read(scope, receive, headers)
+                executed = await self._execute(admitted, is_safe=method in _SAFE)
+                response = self._response(scope, headers, media_type, admitted, executed)
+        except HttpError as error:
+            response = self._responses.error(error, media_type)
+        except LogUnavailable:  # the sender cannot be identified without the log
+            message = "The log cannot be reached for the moment: try again."
+            unavailable = HttpError(503, LOG_UNAVAILABLE, message, retry_after(1))
+            response = self._responses.error(unavailable, media_type)
+        except ClientDisconnected:
+            return
+        except Exception:
+            error_id = secrets.token_hex(8)
+            note_error(error_id)
+            logger.exception("a request failed: error %s", error_id, extra={"error_id": error_id})
+            message = "Something went wrong on the server."
+            failure = HttpError(500, INTERNAL_SERVER_ERROR, message, error_id=error_id)
+            response = self._responses.error(failure, media_type)
+        await send_response(send, response, head=method == "HEAD")
+
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> _AdmittedRequest:
+        """Return the request, once it may be executed. Raises `HttpError` and `ClientDisconnected`."""
+        settings, is_safe = self.settings, scope["method"] in _SAFE
+        if is_safe:
+            if settings.require_preflight:
+                require_preflight(headers)
+            check_query_string(scope["query_string"], settings)
+        elif scope["method"] == "POST":
+            check_post(headers, settings)
+        else:
+            raise HttpError(
+                405, "METHOD_NOT_ALLOWED", "Send GraphQL requests by POST, queries by GET.", _ALLOW
+            )
+        header = headers.get(b"authorization")
+        authorization = None if header is None else header.decode("latin-1")
+        try:
+            identity = await self.rates.identify(scope, authorization)
+        except HttpError as error:
+            # The demanded position may be that of a new token, still unknown to these views.
+            position = minimum_position(headers, None)
+            if error.status != UNAUTHENTICATED or position <= self.store.position:
+                raise
+            await wait_for_position(self.store, position, settings.min_position_seconds)
+            identity = await self.rates.identify(scope, authorization)
+        rate_headers = self.rates.take(scope, identity)
+        body = b""
+        if not is_safe:
+            body = await read_body(receive, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+        request = self._parse(scope["query_string"] if is_safe else body, is_safe)
+        position = 0
+        if request.extensions or MIN_POSITION in headers:
+            position = minimum_position(headers, request.extensions)
+            if position > self.store.position:
+                await wait_for_position(self.store, position, settings.min_position_seconds)
+                if authorization:  # these views may know that the token was revoked by then
+                    identity = await self.rates.identify(scope, authorization)
+        if request.document_id is not None or request.extensions or settings.only_trusted_documents:
+            document = self.persisted.find(request)
+        else:
+            document = RequestedDocument(request.query or "")
+        return _AdmittedRequest(request, document, body, identity, position, rate_headers)
+
+    def _response(
+        self,
+        scope: Scope,
+        headers: Headers,
+        media_type: str,
+        admitted: _AdmittedRequest,
+        executed: _ExecutedRequest,
+    ) -> Response:
+        """Return the response. Marks the request as repeatable where that is so, and registers its document."""
+        request, document, body, identity, position, rate_headers = admitted
+        result, operation, key = executed
+        if document.register_as and result.executed:
+            self.persisted.register(document)
+            key = None
+        if scope["method"] in _SAFE and result.kind is ResultKind.COMPLETE:
+            public = not identity.permissions and b"authorization" not in headers
+            response = self._responses.cacheable(
+                result, media_type, headers.get(b"if-none-match"), public=public
+            )
+        else:
+            response = self._responses.uncacheable(result, media_type)
+        response.headers.extend(rate_headers)
+        if (
+            key is not None
+            and operation is not None
+            and not (position or rate_headers)
+            and scope["method"] != "HEAD"
+            and headers.keys().isdisjoint(_NOT_REPEATABLE)
+            and not (self.settings.public_max_age and result.expires_at is not None)  # changes `max-age`
+        ):
+            named = request if document.is_named else None
+            scope[NOTE] = RepeatableRequest(body, key, result, identity, operation, named)
+        return response
+
+    async def _execute(self, admitted: _AdmittedRequest, *, is_safe: bool) -> _ExecutedRequest:
+        """Execute a request. Raises `HttpError` for an operation that needs another method or protocol."""
+        cached, store = self.cached_executor, self.store
+        identity, variables = admitted.identity, admitted.request.variables
+        try:
+            operation = await cached.executor.documents.resolve(
+                admitted.document.text, admitted.request.operation_name
+            )
+        except RequestError as error:
+            cached.counts.executed += 1
+            return _ExecutedRequest(encoded(cached.executor.reject(store, error)))
+        if context := CURRENT.get():
+            context.operation = operation
+        if operation.type is OperationType.QUERY:
+            key = cached.key_of(operation, variables, identity, open_past=self.open_past)
+            if key is not None and (hit := cached.get(store, key)):
+                cached.counts.hits += 1
+                return _ExecutedRequest(hit, operation, key)
+            result = await cached.execute(
+                store, operation, variables=variables, identity=identity, open_past=self.open_past
+            )
+            return _ExecutedRequest(result, operation)
+        if operation.type is OperationType.SUBSCRIPTION:
+            raise HttpError(
+                self.settings.unprocessable_status,
+                "SUBSCRIPTION_OVER_HTTP",
+                "Subscriptions are served over WebSocket (graphql-transport-ws), and as text/event-stream.",
+            )
+        if is_safe:
+            raise HttpError(
+                405,
+                "METHOD_NOT_ALLOWED",
+                "GET is for queries alone: send a mutation by POST.",
+                (b"allow", b"POST"),
+            )
+        cached.counts.executed += 1
+        executed = await cached.executor.execute(
+            store, operation, variables=variables, identity=identity, open_past=self.open_past
+        )
+        return _ExecutedRequest(encoded(executed), operation)
+
+    def _parse(self, text: bytes, is_query_string: bool) -> GraphQLRequest:
+        key = is_query_string, text
+        request = self._parsed.get(key)
+        if request is None:
+            parse = from_query_string if is_query_string else from_json
+            request = parse(
+                text,
+                max_depth=self.settings.max_json_depth,
+                ill_formed=self.settings.unprocessable_status,
+            )
+            self._parsed.put(key, request)
+        return request
+
+
+def _wants_page(accept: bytes, query_string: bytes) -> bool:
+    return names_html(accept) and not any(name in query_string for name in _PARAMETERS)

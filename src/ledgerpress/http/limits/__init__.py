@@ -1,1 +1,0 @@
-"""Request rates and concurrent requests."""
