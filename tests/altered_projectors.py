@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 
 Apply: TypeAlias = Callable[[ProjectorBatch, Recorded[Event]], None]
 

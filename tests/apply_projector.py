@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 
 def apply_all(projector: Projector, events: Iterable[Recorded[Event]], db: sqlite3.Connection) -> None:

@@ -28,7 +28,7 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app

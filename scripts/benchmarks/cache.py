@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS
+from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.features.posts.listings import EVERY_ARTICLE

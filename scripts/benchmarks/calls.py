@@ -21,7 +21,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message
 
 import ledgerpress
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings

@@ -31,7 +31,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app

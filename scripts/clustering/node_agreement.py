@@ -13,7 +13,7 @@ from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.views.files.comparison import table_digests
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from ledgerpress.views.files.verification import reading
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.clustering.node import Node

@@ -11,12 +11,12 @@ from typing import Any, Final
 import uvloop
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS
+from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.registry import all_projectors, event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
 from scripts.benchmarks.subscribers import resident

@@ -10,27 +10,22 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.declarations import (
+from ledgerpress.commands.content_fields import ContentDeclaration
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.commands.feature_declarations import (
     AddedEvents,
     CommandDeclaration,
     CommandDeclarations,
     GuardDeclaration,
     InputDeclaration,
 )
-from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.skip_event import LOG_COMMANDS
-from ledgerpress.commands.versioned_content import ContentDeclaration
 from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log_events import LOG_EVENTS
-from ledgerpress.views.declarations import (
-    DependencyRule,
-    HiddenRule,
-    RecentEvents,
-    Subject,
-)
+from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvents, Subject
 from ledgerpress.views.listings.projector import ListingContribution
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
@@ -46,7 +41,7 @@ class Feature:
     name: str
     requires: tuple[str, ...] = ()
 
-    # --- writing: ledgerpress.commands.declarations ---
+    # --- writing: ledgerpress.commands.feature_declarations ---
 
     events: tuple[EventType[Event], ...] = ()
     """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
@@ -61,7 +56,7 @@ class Feature:
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
 
-    # --- views: ledgerpress.views.declarations ---
+    # --- views: ledgerpress.views.feature_declarations ---
 
     projectors: tuple[Projector, ...] = ()
     """Those of several features that share a name are parts of one projection."""
@@ -74,7 +69,7 @@ class Feature:
 
     # --- GraphQL, pages: lazy references, "module:attribute" ---
     schema: str | None = None
-    """A `ledgerpress.graphql.declarations.SchemaContribution`, loaded when a schema is built."""
+    """A `ledgerpress.graphql.feature_declarations.SchemaContribution`, loaded when a schema is built."""
     pages: str | None = None
     """A `ledgerpress.http.pages.pages.PageContribution`, loaded when an application is made."""
 

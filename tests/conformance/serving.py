@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app

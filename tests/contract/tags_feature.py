@@ -7,7 +7,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.feature import Feature
-from ledgerpress.views.declarations import DependencyRule, RecentEvent
+from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.projector import (
     Entry,
     ListedItem,

@@ -20,18 +20,18 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler, fingerprint
-from ledgerpress.commands.declarations import AddedEvents, GuardDeclaration, InputDeclaration, commands
+from ledgerpress.commands.content_fields import ContentDeclaration, ContentField
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.previous_results import CommandsProjector
-from ledgerpress.commands.roles_and_permissions import (
-    Permission,
-    PermissionDenied,
-    RequiredPermission,
-    Role,
-    identity,
+from ledgerpress.commands.executed_commands_view import CommandsProjector
+from ledgerpress.commands.feature_declarations import (
+    AddedEvents,
+    GuardDeclaration,
+    InputDeclaration,
+    commands,
 )
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite, StreamCategory
-from ledgerpress.commands.versioned_content import ContentDeclaration, ContentField
+from ledgerpress.commands.identity import identity
+from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission, Role
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event import Event

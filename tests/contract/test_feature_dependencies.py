@@ -13,7 +13,7 @@ from ledgerpress.features.posts.model import PostPublished, PostUnpublished
 from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.features.registry import declared_views
 from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.listings.queries import listing_topic
 from ledgerpress.views.snapshot import Snapshot, Topic

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import fingerprint
-from ledgerpress.commands.declarations import Command
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor

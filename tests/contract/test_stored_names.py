@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from ledgerpress.commands.previous_results import CommandsProjector
+from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.lease_register import LeaseEntry
@@ -37,7 +37,7 @@ from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
 from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.operator.log_copy import LogComparison
-from ledgerpress.views.files.directory import ViewsDirectory, digest_of
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
 from ledgerpress.views.projection import checkpoints
 from tests.apply_projector import apply_all

@@ -7,14 +7,15 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Role
+from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
-from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.features.tokens.access_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
 from ledgerpress.http.app import make_app
-from ledgerpress.server.authentication import make_authenticator
+from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client
 

@@ -12,7 +12,7 @@ from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.site.model import SiteNamed
-from ledgerpress.views.projection.projector_interface import ComposedProjector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 
 CURSED: Final = "Cursed"

@@ -14,7 +14,7 @@ from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.views_file import ViewsFile
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock

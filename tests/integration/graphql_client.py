@@ -9,13 +9,13 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock
 
 ROOMY: Final = msgspec.structs.replace(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
 from tests.fixed_sources import SetClock

@@ -17,7 +17,7 @@ from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.views.files import views_builder
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 
 FAILS_AT: Final = 9

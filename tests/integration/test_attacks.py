@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.http.fast_path import fast_path, uvicorn_fast_send
 from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.http.settings import HttpSettings
 from tests.integration.graphql_client import Client, client
 

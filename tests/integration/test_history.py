@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.roles_and_permissions import Role, identity
+from ledgerpress.commands.identity import identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.model import IMPORTER
 from tests.integration.graphql_client import Client
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.adapters.jetstream import appender, connection
+from ledgerpress.adapters.jetstream import appender, connection_and_request_reply
 from ledgerpress.adapters.jetstream import stream_leader_api as leader
 from ledgerpress.adapters.jetstream.event_log import JetStreamEventLog
 from ledgerpress.adapters.jetstream.publisher import Answer, Conflict, Message, Recorded
@@ -405,7 +405,7 @@ async def test_a_client_that_has_given_up_reconnecting_without_a_word_is_replace
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nats-py does not foresee, such as an answer cut short, ends its reconnecting, and it tells nobody."""
-    monkeypatch.setattr(connection, "STUCK_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection_and_request_reply, "STUCK_TIMEOUT", 0.5)
     log = await opened(server.url("daily"))
     assert isinstance(log, JetStreamEventLog)
     await log.append([sample_write("post.a", NO_STREAM)])

@@ -13,10 +13,10 @@ import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from scripts.workloads.generated_posts import Generator, make_categories
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.other_version_program import SMALL_BATCH

@@ -12,7 +12,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.views.files.tables import create_indexes, create_tables
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.apply_projector import apply_all
 from tests.property.view_rows import Rows, rebuilt, rows_in

@@ -9,13 +9,8 @@ import httpx2
 import pytest
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import (
-    ANONYMOUS,
-    LOCAL_OPERATOR,
-    FixedIdentity,
-    Role,
-    identity,
-)
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings

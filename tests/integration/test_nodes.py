@@ -14,7 +14,7 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.body import rendering
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
-from ledgerpress.operator.rebuild import list_views, rebuild
+from ledgerpress.operator.rebuild_and_switch_views import list_views, rebuild
 from ledgerpress.operator.withdraw import withdraw_payload
 from tests.integration.in_process_nodes import Node, node
 from tests.integration.keep_alive_client import Client as WireClient

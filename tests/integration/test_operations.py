@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.views.projection.lag import Lag
-from ledgerpress.views.projection.projector_interface import ComposedProjector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 from tests.integration.production_application import EDITOR, OPERATOR, Operated, operated
 

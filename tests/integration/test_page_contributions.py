@@ -6,7 +6,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.app import make_app

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
 from ledgerpress.eventlog.event import Event, withdrawn
@@ -23,7 +23,7 @@ from ledgerpress.features.registry import EVENT_TYPES, all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing
 from tests.property.altered_logs import AlteredLog, without

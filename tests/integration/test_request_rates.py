@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, Unauthenticated, identity
+from ledgerpress.commands.identity import ANONYMOUS, Identity, Unauthenticated, identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app

@@ -7,14 +7,8 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import (
-    ANONYMOUS,
-    Identity,
-    Permission,
-    PermissionDenied,
-    Role,
-    identity,
-)
+from ledgerpress.commands.identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, Role
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client

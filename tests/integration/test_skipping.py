@@ -26,7 +26,7 @@ from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.verification import check_views
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot import Snapshot
 from tests.altered_projectors import Altered

@@ -11,15 +11,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from ledgerpress.commands.roles_and_permissions import (
+from ledgerpress.commands.identity import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     FixedIdentity,
     Identity,
-    Role,
     Unauthenticated,
     identity,
 )
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost

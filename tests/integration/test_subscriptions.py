@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef
@@ -19,7 +19,7 @@ from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock

@@ -13,18 +13,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, GRANTED, LOCAL_OPERATOR, Permission, Role
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.features.tokens.access_settings import AccessSettings
 from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.settings.loading import load
 from ledgerpress.server.store import open_store
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.log_history import recorded

@@ -10,12 +10,12 @@ import pytest
 
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.build import ViewsBuild
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from tests.integration.failing_projectors import with_failing
 from tests.integration.program_runs import done
 from tests.integration.test_cli import run
@@ -104,7 +104,7 @@ async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
     await make(data)
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
-    for module in ("operator.rebuild", "server.store", "operator.withdraw"):
+    for module in ("operator.rebuild_and_switch_views", "server.store", "operator.withdraw"):
         monkeypatch.setattr(f"ledgerpress.{module}.all_projectors", lambda: tuple(broken))
     async with open_store(data) as store:
         for number in range(4):

@@ -3,7 +3,8 @@
 from typing import Final
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, Identity, Role, identity
+from ledgerpress.commands.identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store
 

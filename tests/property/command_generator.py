@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.declarations import Command
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.commands.streams import AppendPlan
+from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind

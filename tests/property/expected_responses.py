@@ -12,7 +12,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
-from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.relative_time_text import relative_time
 from tests.newsroom_model import Article, Author, Category, Newsroom, Post
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection import Connection, Unanswered
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, Unanswered
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage
 

@@ -11,10 +11,10 @@ from random import Random
 from typing import Any, ClassVar, Final
 
 from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.commands.skip_event import SkipEvent
-from ledgerpress.commands.streams import AppendPlan
+from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import SealedPayload
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion

@@ -8,8 +8,8 @@ from random import Random
 from typing import Final
 
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.previous_results import CommandsProjector
+from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent

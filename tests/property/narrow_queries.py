@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeVar
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR, Identity, Role, identity
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.actors.model import OPERATOR

@@ -11,8 +11,8 @@ from typing import Self, TypeAlias
 from hypothesis import strategies as st
 
 from ledgerpress.commands.command_context import CommandRequest, CommandResult
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.event import Event
@@ -25,7 +25,7 @@ from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.newsroom_model import Newsroom

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from ledgerpress.adapters.sqlite_log import event_table as log_rows
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
 from ledgerpress.graphql.executor import Executor

@@ -14,7 +14,7 @@ from ledgerpress.graphql.executor import Executor, encoded
 from ledgerpress.graphql.response_cache import Invalidation
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_invalidation import invalidated_topics
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot, Topic
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock

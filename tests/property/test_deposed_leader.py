@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ledgerpress.adapters.jetstream import append_resolution, appender, stream_leader_api, withdrawal_index
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.appender import Appender
-from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
+from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcast
 from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_of, read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message

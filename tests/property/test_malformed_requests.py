@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings

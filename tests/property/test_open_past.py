@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.registry import graphql_schema

@@ -19,7 +19,7 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.operator.rebuild import rebuild
+from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store

@@ -10,7 +10,7 @@ import pytest
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.views.projection.projector_interface import Projector, ProjectorBatch
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from ledgerpress.views.snapshot import Snapshot
 from tests.altered_projectors import Altered
 from tests.newsroom_model import Newsroom

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.errors import WrongExpectedVersion
 from ledgerpress.eventlog.event import Event
 

@@ -9,14 +9,8 @@ from typing import Final
 import pytest
 
 from ledgerpress import commands, features
-from ledgerpress.commands.roles_and_permissions import (
-    ANONYMOUS,
-    GRANTED,
-    Permission,
-    RequiredPermission,
-    Role,
-    identity,
-)
+from ledgerpress.commands.identity import ANONYMOUS, identity
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.features.registry import FEATURES
 
 COMMANDS: Final = {command: declared.required for command, declared in FEATURES.declarations.commands.items()}

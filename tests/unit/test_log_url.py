@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.jetstream.url import NatsUrl
-from ledgerpress.adapters.postgres.url import split_hosts
+from ledgerpress.adapters.postgres.url_checks_and_hosts import split_hosts
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl, mask
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerpress.views.relative_time import parse_relative_time, relative_time, relative_time_changes_at
+from ledgerpress.views.relative_time_text import parse_relative_time, relative_time, relative_time_changes_at
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 LONGEST = 200 * 365 * 86_400_000_000

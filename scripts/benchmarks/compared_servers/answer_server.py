@@ -8,7 +8,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.settings import HttpSettings

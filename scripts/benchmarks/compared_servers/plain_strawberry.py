@@ -12,7 +12,7 @@ import strawberry
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
-from ledgerpress.commands.roles_and_permissions import ANONYMOUS
+from ledgerpress.commands.identity import ANONYMOUS
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
@@ -25,7 +25,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.server.store import Store
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
-from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot import Snapshot
 
 

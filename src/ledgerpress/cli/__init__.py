@@ -23,8 +23,8 @@ from ledgerpress.cli import (
     views,
     withdraw_payload,
 )
-from ledgerpress.cli.standard_output import OutputUnwritable, check_standard_output
-from ledgerpress.cli.terminal import UNUSABLE, out, print_error
+from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, out, print_error
+from ledgerpress.cli.stdout_write_errors import OutputUnwritable, check_standard_output
 
 app = typer.Typer(
     name="ledgerpress",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
-from ledgerpress.cli.terminal import UNUSABLE, err, fail, progress, run
+from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, err, fail, progress, run
 from ledgerpress.operator.demo import load_demo_into
 from ledgerpress.server.log_url import LogUrl
 

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
-from ledgerpress.cli.terminal import REFUSED, clear_errors, err, fail, progress, run
+from ledgerpress.cli.printing_and_exit_codes import REFUSED, clear_errors, err, fail, progress, run
 from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import catch_up

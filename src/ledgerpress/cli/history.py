@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import REFUSED, fail, out, print_json, run
+from ledgerpress.cli.printing_and_exit_codes import REFUSED, fail, out, print_json, run
 from ledgerpress.features.posts.text_diff import unified
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import MISUSED, err, fail, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import MISUSED, err, fail, out, print_json, progress, run
 from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.features.page_import.report import ImportReport

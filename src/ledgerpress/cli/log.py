@@ -7,10 +7,19 @@ import msgspec
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import INCOMPLETE, MISUSED, err, fail, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    INCOMPLETE,
+    MISUSED,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    run,
+)
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.operator.log_copy import copy_log, place_of
-from ledgerpress.operator.sqlite_log_backup import backup_log, restore_log
+from ledgerpress.operator.sqlite_log_backup_and_restore import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
 
 commands = typer.Typer(help="The log as a whole: its copies, and where it is.", no_args_is_help=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.cli.terminal import clear_errors
+from ledgerpress.cli.printing_and_exit_codes import clear_errors
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.settings import FILE, FILE_VARIABLE
 

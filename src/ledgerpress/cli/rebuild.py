@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import err, out, print_json, progress, run
-from ledgerpress.operator.rebuild import rebuild as rebuild_views
+from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
+from ledgerpress.operator.rebuild_and_switch_views import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.views_builder import ViewsComparison
 

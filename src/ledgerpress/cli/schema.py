@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail
+from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, err, fail
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.operator import event_schemas
 

@@ -12,8 +12,8 @@ import typer
 from ledgerpress import __version__
 from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.options import ConfigOption, ProfileOption
+from ledgerpress.cli.printing_and_exit_codes import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.cli.settings import loaded
-from ledgerpress.cli.terminal import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
 from ledgerpress.server.tracing.settings import TracingUnavailable

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ledgerpress.cli.options import ConfigOption, JsonOption, ProfileOption
-from ledgerpress.cli.terminal import MISUSED, out, print_error
+from ledgerpress.cli.printing_and_exit_codes import MISUSED, out, print_error
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import InvalidSettings
 

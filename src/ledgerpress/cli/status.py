@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import REFUSED, UNUSABLE, fail, out, print_json, progress, run
+from ledgerpress.cli.printing_and_exit_codes import REFUSED, UNUSABLE, fail, out, print_json, progress, run
 from ledgerpress.operator.status import read_status
 
 

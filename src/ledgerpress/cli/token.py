@@ -7,7 +7,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import MISUSED, err, fail, out, print_json, progress, rfc3339, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    MISUSED,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    rfc3339,
+    run,
+)
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.features.tokens.read_model import Token
 from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token

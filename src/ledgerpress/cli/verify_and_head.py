@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import MISUSED, REFUSED, err, fail, out, print_json, progress, rfc3339, run
+from ledgerpress.cli.printing_and_exit_codes import (
+    MISUSED,
+    REFUSED,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    rfc3339,
+    run,
+)
 from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views

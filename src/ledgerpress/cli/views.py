@@ -9,8 +9,17 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
-from ledgerpress.cli.terminal import MISUSED, clear_errors, err, fail, out, print_json, progress, run
-from ledgerpress.operator.rebuild import drop_views, list_views, roll_back
+from ledgerpress.cli.printing_and_exit_codes import (
+    MISUSED,
+    clear_errors,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    run,
+)
+from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
 
 commands = typer.Typer(help="The files that hold the read models.", no_args_is_help=True)

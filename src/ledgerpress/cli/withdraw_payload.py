@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
-from ledgerpress.cli.terminal import err, progress, run
+from ledgerpress.cli.printing_and_exit_codes import err, progress, run
 from ledgerpress.operator.withdraw import withdraw as withdraw_payload
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
+from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
-from ledgerpress.commands.streams import LoadedStream, StateLoader, StreamCategory
-from ledgerpress.commands.versioned_content import ContentDeclaration
+from ledgerpress.commands.identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
+from ledgerpress.commands.streams_and_append_plan import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.leases import Fence

@@ -15,11 +15,12 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult, CommandViews
-from ledgerpress.commands.declarations import Command, CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.previous_results import previous_result
-from ledgerpress.commands.roles_and_permissions import Identity, PermissionDenied, RequiredPermission
-from ledgerpress.commands.streams import AppendPlan, StateLoader
+from ledgerpress.commands.executed_commands_view import previous_result
+from ledgerpress.commands.feature_declarations import Command, CommandDeclarations
+from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.declarations import commands
+from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.streams import AppendPlan, StreamCategory
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, StreamCategory
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from ledgerpress.commands.previous_results import CommandsProjector
+from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
@@ -18,8 +18,8 @@ from ledgerpress.features import (
     slugs,
     tokens,
 )
-from ledgerpress.views.declarations import DeclaredViews
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.feature_declarations import DeclaredViews
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema

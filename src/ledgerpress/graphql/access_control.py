@@ -18,7 +18,8 @@ from graphql import (
     default_field_resolver,
 )
 
-from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
+from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 
 GUARDED: Final = "ledgerpress-guarded"
 """The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity, Permission
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import EncodedResult, Executor, ResponseMap, Result, encoded
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache

@@ -21,7 +21,7 @@ from graphql import (
 from graphql import get_named_type as named_type
 from strawberry.schema_directive import Location
 
-from ledgerpress.graphql.declarations import SchemaDeclarations
+from ledgerpress.graphql.feature_declarations import SchemaDeclarations
 from ledgerpress.views.paging import DEFAULT_PAGE
 
 ASSUMED_SIZE: Final = 10

@@ -15,9 +15,10 @@ from graphql import execute as execute_document
 from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
-from ledgerpress.commands.roles_and_permissions import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context, Store
+from ledgerpress.graphql.current_request import CURRENT, NO_TRACE
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
     INTERNAL_SERVER_ERROR,
@@ -30,7 +31,6 @@ from ledgerpress.graphql.errors import (
 from ledgerpress.graphql.limits.cost import Cost, cost_extension
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.graphql.request_telemetry import CURRENT, NO_TRACE
 from ledgerpress.views.snapshot import CacheDependencies
 
 Body = TypeVar("Body")

@@ -8,8 +8,8 @@ import strawberry
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, declarations_of
 from ledgerpress.graphql.mutations import UserError
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import PageInfo

@@ -11,12 +11,13 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.declarations import Command, CommandInput
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID, PermissionDenied
+from ledgerpress.commands.feature_declarations import Command, CommandInput
+from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import SchemaDeclarations, runs
+from ledgerpress.graphql.feature_declarations import SchemaDeclarations, runs
 from ledgerpress.graphql.scalars import Position
 
 ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why a command was refused.")

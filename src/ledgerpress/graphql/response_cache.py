@@ -13,7 +13,7 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import EncodedResult
 from ledgerpress.views.cache_invalidation import invalidated_topics
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot import FOREVER, CacheDependencies, Snapshot, Topic, ViewsVersion
 
 MAX_TOPICS: Final = 50_000

@@ -22,10 +22,10 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from ledgerpress.commands.declarations import CommandDeclaration
+from ledgerpress.commands.feature_declarations import CommandDeclaration
 from ledgerpress.graphql import cost_directives, kernel_queries
 from ledgerpress.graphql.access_control import guard_fields
-from ledgerpress.graphql.declarations import SchemaContribution, SchemaDeclarations, SchemaError
+from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator
+from ledgerpress.commands.identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.context import Store
@@ -37,8 +37,8 @@ from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 from ledgerpress.http.pages.pages import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.streaming.endpoint import StreamingEndpoint
 from ledgerpress.http.streaming.stream_requests import StreamRequests
+from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.commands.roles_and_permissions import Unauthenticated
+from ledgerpress.commands.identity import Unauthenticated
 
 Header = tuple[bytes, bytes]
 

@@ -14,13 +14,13 @@ from graphql import OperationType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.current_request import CURRENT, note_error
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
 from ledgerpress.graphql.executor import EncodedResult, ResultKind, encoded
-from ledgerpress.graphql.request_telemetry import CURRENT, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.content_negotiation import names_html, response_media_type
 from ledgerpress.http.errors import UNAUTHENTICATED, Header, HttpError, retry_after

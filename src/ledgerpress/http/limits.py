@@ -14,7 +14,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.http.errors import Header, HttpError, invalid_token, retry_after
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.settings import HttpSettings

@@ -12,7 +12,7 @@ from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from ledgerpress.views.files.verification import reading
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint

@@ -12,7 +12,7 @@ from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
 from ledgerpress.server.log_factory import log_of_views
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from ledgerpress.views.files.verification import ViewsVerification, check_views, reading
 from ledgerpress.views.snapshot import Snapshot
 

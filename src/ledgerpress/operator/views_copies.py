@@ -25,8 +25,8 @@ from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unf
 from ledgerpress.views.files.copy_export import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
 from ledgerpress.views.files.copy_restore import Copied, check_kind
-from ledgerpress.views.files.directory import ViewsDirectory
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 PIPE: Final = "-"
 """Instead of a file: standard output, or standard input."""

@@ -16,12 +16,12 @@ from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
-from ledgerpress.operator.rebuild import rebuild_now
+from ledgerpress.operator.rebuild_and_switch_views import rebuild_now
 from ledgerpress.retry import poll
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.active_views import POLL_INTERVAL
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 
 SWITCH_TIMEOUT: Final = 30.0
 """Seconds until the store must use the views that were rebuilt."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp
 
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
-from ledgerpress.commands.roles_and_permissions import Authenticator, Role
+from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.persisted_documents import BadManifest
-from ledgerpress.server.authentication import first_admin_token, make_authenticator
+from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
 from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.process.server_process import ServerProcess

@@ -20,12 +20,12 @@ from ledgerpress.features.registry import FEATURES, all_projectors, declared_vie
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
-from ledgerpress.views.files.directory import ViewsDirectory
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory
 from ledgerpress.views.files.views_builder import ViewsBuilder
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.snapshot import Snapshot, ViewsVersion
 
 FOLLOW_BATCH_SIZE: Final = 500

@@ -7,7 +7,7 @@ projection may have skipped, and very many events at once.
 from typing import Final
 
 from ledgerpress.eventlog.log_events import LEASE_TAKEN
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot, Topic
 
 MAX_EVENTS: Final = 250

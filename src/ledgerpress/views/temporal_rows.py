@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any, Final
 
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 OPEN: Final = 2**53 - 1
 """The `to_pos` of a row that is still true. A row is true at P when `from_pos <= P < to_pos`."""

@@ -14,9 +14,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from ledgerpress.adapters.jetstream.append_messages import AppendAttempt, AppendMessages, guards_other_streams
+from ledgerpress.adapters.jetstream.append_preparation import (
+    AppendAttempt,
+    AppendMessages,
+    guards_other_streams,
+)
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
-from ledgerpress.adapters.jetstream.head_broadcast import MAX_PAUSE, HeadBroadcast
+from ledgerpress.adapters.jetstream.head_and_pause_broadcast import MAX_PAUSE, HeadBroadcast
 from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED,

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final
 
 from ledgerpress.adapters.jetstream import publisher, stream_config
-from ledgerpress.adapters.jetstream.connection import Connection, Denied
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, Denied
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.message_codec import body_of_stored, withdrawn_from

@@ -9,8 +9,8 @@ from nats.aio.msg import Msg
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.clock_check import ClockCheck
-from ledgerpress.adapters.jetstream.connection import Connection
-from ledgerpress.adapters.jetstream.head_broadcast import HeadBroadcast
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
+from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcast
 from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
 from ledgerpress.adapters.jetstream.log_stream import LogStream
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser

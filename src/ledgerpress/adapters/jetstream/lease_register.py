@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, Message, Publisher, Recorded, Unclear
 from ledgerpress.adapters.jetstream.stream_leader_api import (
     NAME_IN_USE,

@@ -1,6 +1,6 @@
 """The stream that is a publication's log: its names and leader, and what this process knows of it."""
 
-from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.stream_heads import StreamHeads
 from ledgerpress.adapters.jetstream.stream_leader_api import LeaderRequests
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unanswered
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent, Unanswered
 from ledgerpress.adapters.jetstream.stream_leader_api import ApiError
 
 REQUEST_TIMEOUT: Final = 2.0

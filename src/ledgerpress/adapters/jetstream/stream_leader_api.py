@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from ledgerpress.adapters.jetstream.connection import Connection, NotSent, Unanswered
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent, Unanswered
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection import Connection
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.url import NatsUrl
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, LogUnusable
 from ledgerpress.retry import retry

@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.declarations import AddedEvents, commands
+from ledgerpress.commands.feature_declarations import AddedEvents, commands
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed

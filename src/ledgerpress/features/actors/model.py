@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.roles_and_permissions import OPERATOR_ACTOR_ID
-from ledgerpress.commands.streams import StreamCategory
+from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
 

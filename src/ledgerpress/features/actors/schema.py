@@ -4,11 +4,12 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Identity, Permission, RequiredPermission
+from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.actors import read_model as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.kernel_queries import Viewer
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node

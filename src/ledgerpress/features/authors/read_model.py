@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
-from ledgerpress.views.declarations import DependencyRule, FieldValues, Reference, Subject, plain
+from ledgerpress.views.feature_declarations import DependencyRule, FieldValues, Reference, Subject, plain
 from ledgerpress.views.listings.projector import (
     Entry,
     ListedItem,
@@ -16,7 +16,7 @@ from ledgerpress.views.listings.projector import (
     ListingContribution,
     ListingWriter,
 )
-from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.snapshot import Snapshot, Topic
 
 

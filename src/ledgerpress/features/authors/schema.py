@@ -9,7 +9,7 @@ from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation

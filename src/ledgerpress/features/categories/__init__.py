@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.categories import commands, listings, model, projector, queries
+from ledgerpress.features.categories import article_counts_and_listings, commands, model, projector, queries
 
 FEATURE: Final = Feature(
     name="categories",
@@ -12,7 +12,7 @@ FEATURE: Final = Feature(
     commands=commands.COMMANDS,
     error_codes=model.ERROR_CODES,
     projectors=(projector.PROJECTOR,),
-    listings=(listings.LISTINGS,),
+    listings=(article_counts_and_listings.LISTINGS,),
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     schema="ledgerpress.features.categories.schema:SCHEMA",

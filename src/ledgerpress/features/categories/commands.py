@@ -10,10 +10,10 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import Rejection, version_conflict
+from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.categories import model, queries
 from ledgerpress.features.categories.model import TAXONOMY, Category, CategoryRef, Taxonomy, TaxonomyEvent

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.streams import StreamCategory
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 

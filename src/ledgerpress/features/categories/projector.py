@@ -8,7 +8,7 @@ from msgspec import UNSET
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.features.categories import model
-from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
 
 ROOT: Final = 0

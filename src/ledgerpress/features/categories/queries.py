@@ -5,8 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledgerpress.features.categories.listings import DIRECT, WITH_DESCENDANTS
-from ledgerpress.views.declarations import DependencyRule, FieldValue, FieldValues, Reference, Subject, plain
+from ledgerpress.features.categories.article_counts_and_listings import DIRECT, WITH_DESCENDANTS
+from ledgerpress.views.feature_declarations import (
+    DependencyRule,
+    FieldValue,
+    FieldValues,
+    Reference,
+    Subject,
+    plain,
+)
 from ledgerpress.views.snapshot import Snapshot, Topic
 
 TAXONOMY: Final = Topic("taxonomy", 0)

@@ -14,7 +14,7 @@ from ledgerpress.features.actors.read_model import actor_topic
 from ledgerpress.features.authors.read_model import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.post_queries import post_topic
-from ledgerpress.views.declarations import RecentEvent
+from ledgerpress.views.feature_declarations import RecentEvent
 from ledgerpress.views.snapshot import Snapshot
 from ledgerpress.views.temporal_rows import OPEN
 

@@ -11,7 +11,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log_events import PayloadWithdrawn
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 _INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
 _INSERT_IN_CATEGORY: Final = "INSERT INTO change_in_category VALUES (?, ?, ?, ?)"

@@ -14,7 +14,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 from ledgerpress.views.snapshot import Snapshot
 
 

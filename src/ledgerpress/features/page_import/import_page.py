@@ -13,8 +13,8 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef

@@ -12,8 +12,8 @@ import msgspec
 
 from ledgerpress.commands.command_context import CommandRequest, CommandResult
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event import Event

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from ledgerpress.commands import previous_results
+from ledgerpress.commands import executed_commands_view
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
@@ -75,7 +75,7 @@ class ImportedPosts:
         """Return the id of the post that an import created with an idempotency key, if it did."""
         command_id = uuid8(self._store.log.publication, IMPORTER.id, key)
         with self._store.snapshot() as snapshot:
-            found = previous_results.previous_result(snapshot, command_id)
+            found = executed_commands_view.previous_result(snapshot, command_id)
         return found.subject_id if found else None
 
     async def load(self, post_id: str) -> ImportedPost:

@@ -12,7 +12,7 @@ from ledgerpress.features.posts.article_queries import article_topic, public_slu
 from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
 from ledgerpress.features.posts.model import EVENTS
 from ledgerpress.features.posts.post_queries import categories_topic, post_slug_topic, post_topic
-from ledgerpress.views.declarations import DependencyRule, RecentEvent
+from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
 from ledgerpress.views.snapshot import Snapshot, Topic
 

@@ -21,7 +21,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.pages import Link, PageContribution, Pages
 from ledgerpress.views.paging import BadPageRequest, PageRequest, encode_cursor, page_of
-from ledgerpress.views.relative_time import relative_time
+from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot import Snapshot
 
 PAGE_SIZE: Final = 10

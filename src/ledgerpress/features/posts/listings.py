@@ -11,10 +11,10 @@ from msgspec import UNSET
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.posts import model
-from ledgerpress.views.declarations import HiddenRule
+from ledgerpress.views.feature_declarations import HiddenRule
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter
 from ledgerpress.views.listings.queries import members
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 EVERY_ARTICLE: Final = 0
 """The key of the listing of all articles."""

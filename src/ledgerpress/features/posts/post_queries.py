@@ -11,7 +11,7 @@ from ledgerpress.features.categories.queries import Category
 from ledgerpress.features.posts.listings import EVERY_POST, STATUS_KEYS
 from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
-from ledgerpress.views.declarations import FieldValue, FieldValues, Subject, plain
+from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
 

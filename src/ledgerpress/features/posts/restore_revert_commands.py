@@ -7,10 +7,7 @@ from typing import ClassVar, Final
 from msgspec import UNSET
 
 from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.declarations import commands
-from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.streams import LoadedStream, PlannedWrite
-from ledgerpress.commands.versioned_content import (
+from ledgerpress.commands.content_fields import (
     ContentField,
     ContentHistory,
     Values,
@@ -18,6 +15,9 @@ from ledgerpress.commands.versioned_content import (
     reverted,
     values_of,
 )
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import commands
+from ledgerpress.commands.streams_and_append_plan import LoadedStream, PlannedWrite
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
 from ledgerpress.features.posts import commands as post_commands

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.commands.streams import StreamCategory
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.site.model import SiteNamed
-from ledgerpress.views.declarations import DependencyRule, FieldValues, Subject, plain
-from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.feature_declarations import DependencyRule, FieldValues, Subject, plain
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.snapshot import Snapshot, Topic
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.slugs import model
-from ledgerpress.views.declarations import DependencyRule
+from ledgerpress.views.feature_declarations import DependencyRule
 
 FEATURE: Final = Feature(
     name="slugs",

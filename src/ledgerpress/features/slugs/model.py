@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.streams import StreamCategory
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event import Event, Withdrawn
 

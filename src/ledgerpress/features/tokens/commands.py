@@ -7,10 +7,10 @@ from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.declarations import commands
 from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors

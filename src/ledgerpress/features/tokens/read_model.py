@@ -10,7 +10,7 @@ import msgspec
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event, Withdrawn
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
-from ledgerpress.views.projection.projector_interface import ImmediateProjector
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.snapshot import Snapshot
 
 

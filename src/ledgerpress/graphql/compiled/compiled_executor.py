@@ -14,7 +14,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from ledgerpress.graphql.compiled.execution import Unsupported
+from ledgerpress.graphql.compiled.execution_state import Unsupported
 from ledgerpress.graphql.compiled.query_compiler import Plan
 from ledgerpress.graphql.documents import Operation
 

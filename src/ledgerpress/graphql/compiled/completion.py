@@ -26,7 +26,7 @@ from graphql.pyutils import is_async_iterable, is_iterable
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from ledgerpress.graphql.compiled.execution import Execution, Field, PathNode, Unsupported, check_value
+from ledgerpress.graphql.compiled.execution_state import Execution, Field, PathNode, Unsupported, check_value
 from ledgerpress.graphql.compiled.field_resolvers import RequestedField
 
 LeafSerializer: TypeAlias = Callable[[Any], Any]

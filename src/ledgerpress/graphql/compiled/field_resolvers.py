@@ -28,7 +28,13 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.graphql.access_control import GUARDED
-from ledgerpress.graphql.compiled.execution import Execution, PathNode, Unsupported, check_value, path_of
+from ledgerpress.graphql.compiled.execution_state import (
+    Execution,
+    PathNode,
+    Unsupported,
+    check_value,
+    path_of,
+)
 
 Resolver: TypeAlias = Callable[[Any, PathNode, Execution], Any]
 

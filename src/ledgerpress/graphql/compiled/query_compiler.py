@@ -28,7 +28,13 @@ from ledgerpress.graphql.compiled.completion import (
     needs_info,
     null_error,
 )
-from ledgerpress.graphql.compiled.execution import DeadlineExceeded, Execution, Field, PathNode, Unsupported
+from ledgerpress.graphql.compiled.execution_state import (
+    DeadlineExceeded,
+    Execution,
+    Field,
+    PathNode,
+    Unsupported,
+)
 from ledgerpress.graphql.compiled.field_resolvers import RequestedField, Resolver, attribute_of, resolver_of
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded

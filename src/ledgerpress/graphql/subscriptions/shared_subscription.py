@@ -11,12 +11,13 @@ from itertools import count
 from typing import Any, Final, Protocol, TypeAlias
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.subscriptions.resolver_step import Kind, Step, SubscriptionContext
 from ledgerpress.graphql.subscriptions.result_messages import (
     ResultMessage,
     SubscriptionEnded,
@@ -24,7 +25,6 @@ from ledgerpress.graphql.subscriptions.result_messages import (
     message_of,
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.graphql.subscriptions.subscription_step import Kind, Step, SubscriptionContext
 from ledgerpress.views.snapshot import FOREVER
 
 _COPIES: Final = 3

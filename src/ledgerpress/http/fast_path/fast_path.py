@@ -9,11 +9,11 @@ from typing import Final, NamedTuple, TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.roles_and_permissions import Authenticator, Identity
+from ledgerpress.commands.identity import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
+from ledgerpress.graphql.current_request import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import EncodedResult
-from ledgerpress.graphql.request_telemetry import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.errors import Header, HttpError
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded

@@ -9,7 +9,8 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Permission, Unauthenticated
+from ledgerpress.commands.identity import Authenticator, Unauthenticated
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.request_telemetry import ABORTED, CURRENT, RequestContext, Trace
+from ledgerpress.graphql.current_request import ABORTED, CURRENT, RequestContext, Trace
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog

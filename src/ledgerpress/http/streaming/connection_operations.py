@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from graphql import OperationType
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
+from ledgerpress.graphql.current_request import CURRENT
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
-from ledgerpress.graphql.request_telemetry import CURRENT
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber

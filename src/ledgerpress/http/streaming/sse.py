@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, to_json
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.http import content_negotiation
 from ledgerpress.http.errors import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected

@@ -10,7 +10,7 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.errors import client_errors
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
 from ledgerpress.http.errors import UNAUTHENTICATED, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from ledgerpress.features.tokens.authentication import AccessSettings
+from ledgerpress.features.tokens.access_settings import AccessSettings
 from ledgerpress.graphql.cached_executor import CacheSettings
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings

@@ -14,11 +14,11 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.views.files.directory import ViewsBusy, ViewsDirectory, delete
+from ledgerpress.views.files.current_views_pointer import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsDamaged, ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_file import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 from ledgerpress.views.snapshot import Snapshot, ViewsVersion
 

@@ -28,7 +28,7 @@ from ledgerpress.views.files.views_file import WRITER_PRAGMAS
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 BATCH: Final = 10_000
 """Events that are read, and written in one transaction."""

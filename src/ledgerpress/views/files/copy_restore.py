@@ -10,10 +10,10 @@ from typing import Final
 from ledgerpress.sqlite.atomic_file import sync, sync_open
 from ledgerpress.sqlite.connection import uri
 from ledgerpress.views.files.copy_format import Manifest, Progress, ViewsCopy, ViewsCopyInvalid
-from ledgerpress.views.files.directory import ViewsDirectory, delete
+from ledgerpress.views.files.current_views_pointer import ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 ASIDE: Final = ".aside-views-"
 """How the names of files begin that are being copied; those of a process that was killed are deleted by the next."""

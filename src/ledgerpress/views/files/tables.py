@@ -8,7 +8,7 @@ from typing import Final
 
 from ledgerpress.sqlite.connection import statements
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 APPLICATION_ID: Final = 0x4C507677
 """Marks the file as LedgerPress views (https://sqlite.org/pragma.html#pragma_application_id): "LPvw"."""

@@ -17,7 +17,7 @@ from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode, recorded_skips
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING, Checkpoint
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.snapshot import Snapshot
 
 BATCH: Final = 1_000

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 from ledgerpress.views.temporal_rows import OPEN
 
 Key: TypeAlias = tuple[int, int]

@@ -16,7 +16,7 @@ from typing import Final
 
 from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, PageLimits, Pages
 from ledgerpress.views.listings.queries import LOWEST
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 from ledgerpress.views.temporal_rows import StepRows
 
 SCHEMA: Final = """

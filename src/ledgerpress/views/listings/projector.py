@@ -15,7 +15,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
 from ledgerpress.views.listings import membership_btree
 from ledgerpress.views.listings.membership_btree import Memberships
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, composed_version
+from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, composed_version
 
 Entry: TypeAlias = tuple[int, int]
 """A listing's key, and the date of an item in it."""

@@ -24,7 +24,7 @@ from ledgerpress.eventlog.log_events import (
 )
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface import ImmediateProjector, Projector
+from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector, Projector
 
 logger = logging.getLogger(__name__)
 

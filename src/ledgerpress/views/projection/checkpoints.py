@@ -9,7 +9,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.retry import poll
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 SCHEMA: Final = """
     CREATE TABLE projection (

@@ -23,7 +23,7 @@ from ledgerpress.sqlite.connection import SerialConnection
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import BatchApplier, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.features.categories.schema.category import Category, CategoryQueries, load_category
 from ledgerpress.features.categories.schema.mutations import CategoryMutations
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 
 SCHEMA: Final = SchemaContribution(
     query=CategoryQueries,

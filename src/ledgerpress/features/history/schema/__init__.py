@@ -8,7 +8,7 @@ from ledgerpress.features.history.schema.added_fields import CategoryFields, Pos
 from ledgerpress.features.history.schema.queries import ChangeQueries
 from ledgerpress.features.history.schema.subscriptions import ChangeSubscriptions
 from ledgerpress.features.posts.schema.types import Post
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 
 _OF_POSTS: Final = RequiredPermission(Permission.READ_HISTORY, own=Permission.READ_OWN_POSTS)
 

@@ -19,8 +19,8 @@ from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.graphql.event_loader import plaintext
 from ledgerpress.graphql.scalars import DateTime
+from ledgerpress.graphql.visible_event_loader import plaintext
 from ledgerpress.views.snapshot import Snapshot
 
 

@@ -15,8 +15,8 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.schema.types import own_actor_id, owns_post
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
-from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page_by_position
 from ledgerpress.graphql.scalars import DateTime, Position

@@ -10,10 +10,10 @@ from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.history.schema.queries import ChangeFilter, require_change_access
 from ledgerpress.graphql.context import Context, PointInTime
-from ledgerpress.graphql.declarations import declarations_of
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions import subscription_step as steps
+from ledgerpress.graphql.subscriptions import resolver_step as steps
 
 BATCH: Final = 64
 """How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""

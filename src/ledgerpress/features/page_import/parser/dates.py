@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-from ledgerpress.views.relative_time import parse_relative_time
+from ledgerpress.views.relative_time_text import parse_relative_time
 
 _LABEL: Final = re.compile(r"(?:posted|published|updated|date)\b\s*(?:on\b|:)?\s*", re.IGNORECASE)
 _WEEKDAY: Final = re.compile(

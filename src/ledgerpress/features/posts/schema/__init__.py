@@ -10,7 +10,7 @@ from ledgerpress.features.posts.schema.mutations import PostMutations
 from ledgerpress.features.posts.schema.queries import PostQueries
 from ledgerpress.features.posts.schema.subscriptions import ArticleSubscriptions
 from ledgerpress.features.posts.schema.types import Article, Post, load_article, load_post
-from ledgerpress.graphql.declarations import SchemaContribution
+from ledgerpress.graphql.feature_declarations import SchemaContribution
 
 _READ: Final = RequiredPermission(Permission.READ_POSTS, own=Permission.READ_OWN_POSTS)
 

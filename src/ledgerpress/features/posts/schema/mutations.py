@@ -9,7 +9,7 @@ from ledgerpress.features.categories.schema.mutations import CategoryBy
 from ledgerpress.features.posts import commands, lifecycle_commands, restore_revert_commands
 from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
-from ledgerpress.graphql.declarations import runs
+from ledgerpress.graphql.feature_declarations import runs
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import DateTime

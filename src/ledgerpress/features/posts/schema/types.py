@@ -7,7 +7,8 @@ from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Identity, Permission
+from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category import Category, category_of

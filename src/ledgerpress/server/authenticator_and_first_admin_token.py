@@ -5,14 +5,16 @@ from pathlib import Path
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
 from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import Authenticator, Role
-from ledgerpress.commands.streams import StateLoader
+from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.commands.streams_and_append_plan import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import read_model as tokens
-from ledgerpress.features.tokens.authentication import AccessSettings, TokenAuthenticator, anonymous
+from ledgerpress.features.tokens.access_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.features.tokens.read_model import PROJECTOR
+from ledgerpress.features.tokens.token_or_jwt_authenticator import TokenAuthenticator, anonymous
 from ledgerpress.server.store import Store
 
 _FIRST_TOKEN = "First admin token"  # noqa: S105 - a name, not a secret

@@ -20,7 +20,7 @@ from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.sqlite.connection import statements
 from ledgerpress.views.files.tables import normalized
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 _NAMED_BEFORE: Final = {"eaca085b": "34636194"}
 """The digest in use for files that were named when comments and the order of the SQL were still part of the digest.

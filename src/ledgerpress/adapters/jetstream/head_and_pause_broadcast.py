@@ -13,7 +13,7 @@ from typing import Final
 
 from nats.aio.msg import Msg
 
-from ledgerpress.adapters.jetstream.connection import Connection, NotSent
+from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, NotSent
 
 BATCH_DELAY: Final = 0.002
 """Seconds within which appends are announced by one message."""

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event import Event
-from ledgerpress.views.projection.projector_interface import ProjectorBatch, write_all
+from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
 from ledgerpress.views.snapshot import Snapshot
 
 

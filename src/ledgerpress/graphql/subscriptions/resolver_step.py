@@ -12,10 +12,10 @@ from typing import NoReturn
 from graphql import GraphQLError
 from strawberry.types import Info
 
-from ledgerpress.commands.roles_and_permissions import Identity
+from ledgerpress.commands.identity import Identity
 from ledgerpress.graphql.context import Context, PointInTime, Store
 from ledgerpress.views import recorded_time_positions as recorded_time
-from ledgerpress.views.public_today_filter import PublicFilter
+from ledgerpress.views.past_items_public_today import PublicFilter
 
 
 class Kind(Enum):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TypeAlias
 
-from ledgerpress.views.declarations import DeclaredViews
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot import Snapshot
 
 _Hidden: TypeAlias = dict[int, set[int]]

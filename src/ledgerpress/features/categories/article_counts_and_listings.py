@@ -19,7 +19,7 @@ from ledgerpress.views.listings.projector import (
     ListingContribution,
     ListingWriter,
 )
-from ledgerpress.views.projection.projector_interface import write_all
+from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 DIRECT: Final = 0
 """Count what is in the category itself, and in those merged into it."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.content_fields import ContentDeclaration
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
-from ledgerpress.commands.streams import AppendPlan, PlannedWrite, StateLoader
-from ledgerpress.commands.versioned_content import ContentDeclaration
+from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event import Event
 
 OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]

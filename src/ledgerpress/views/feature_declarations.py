@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector
-from ledgerpress.views.projection.projector_interface import Projector, compose
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, compose
 from ledgerpress.views.recorded_time_positions import MomentsProjector
 from ledgerpress.views.snapshot import Snapshot, Topic
 

@@ -1,0 +1,102 @@
+"""The identity of a client, and the ports that authenticate requests and verify JWTs."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+
+OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
+"""Records what is done on the data directory itself, such as through the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The client of a request. `actor_id` is `None` for anonymous clients, who cannot change anything.
+
+    An actor with `actor_name` who is not registered yet is registered with the first command.
+    """
+
+    role: Role
+    permissions: frozenset[Permission]
+    actor_id: str | None = None
+    token_id: str | None = None
+    actor_name: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def meets(self, need: RequiredPermission) -> bool:
+        """Return whether the client has what is required for any post."""
+        if need.permission is None:
+            return self.permissions >= frozenset(Permission)
+        return need.permission in self.permissions
+
+    def meets_with_own(self, need: RequiredPermission) -> bool:
+        """Return whether the client has what is required for posts of its own."""
+        return need.own is not None and self.actor_id is not None and need.own in self.permissions
+
+    @property
+    def scope(self) -> tuple[object, ...]:
+        """The key of cached responses: two clients with the same scope get the same response.
+
+        It includes the actor, since `viewer` shows who the client is.
+        """
+        return (self.role, tuple(sorted(self.permissions)), self.actor_id)
+
+
+ANONYMOUS: Final = Identity(Role.READER, frozenset())
+LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR_ACTOR_ID)
+"""The user of the command line, who has the data directory."""
+
+
+def identity(
+    role: Role,
+    actor_id: str | None,
+    *,
+    scopes: frozenset[Permission] | None = None,
+    token_id: str | None = None,
+) -> Identity:
+    """Return the identity of a client with `role`, restricted to `scopes` if they are given."""
+    granted = GRANTED[role]
+    return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
+
+
+class Unauthenticated(Exception):
+    """The credentials of a request are not valid. The message is for the client, and contains no secret."""
+
+
+class Authenticator(Protocol):
+    """Authenticates requests."""
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return the identity for an Authorization header (RFC 9110, section 11.6.2). Raises `Unauthenticated`."""
+        ...
+
+
+class FixedIdentity:
+    """Gives every request the same identity."""
+
+    def __init__(self, everyone: Identity) -> None:
+        self._everyone = everyone
+
+    async def identify(self, authorization: str | None) -> Identity:
+        return self._everyone
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """The claims of a verified JWT. `scopes` is `None` if they are not used."""
+
+    issuer: str
+    subject: str
+    name: str
+    roles: frozenset[str]
+    scopes: frozenset[str] | None
+
+
+class Verifier(Protocol):
+    """Verifies JWTs (RFC 7519)."""
+
+    async def verify(self, token: str) -> VerifiedClaims:
+        """Return the claims of `token`. Raises `Unauthenticated`."""
+        ...
