@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 import uvloop
 
-from ledgerpress.adapters.sqlite_log import event_table as log_rows
+from ledgerpress.adapters.sqlite_log import event_table
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import PayloadBody
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
@@ -234,9 +234,9 @@ def compare_decoding(log: Path, events: int) -> Measured:
     """Read and decode the log through its port, and by a bare SELECT, in turn."""
     decoders = {
         name: msgspec.json.Decoder(PayloadBody[type_]).decode  # type: ignore[valid-type]
-        for name, _, type_ in EVENT_TYPES
+        for name, _, type_, _ in EVENT_TYPES
     }
-    type_at, payload_at = (log_rows.COLUMNS.split(", ").index(name) for name in ("type", "payload"))
+    type_at, payload_at = (event_table.COLUMNS.split(", ").index(name) for name in ("type", "payload"))
 
     async def run() -> Measured:
         codec, source = event_codec(), await SqliteEventLog.open(log, create_as=None)
@@ -249,7 +249,7 @@ def compare_decoding(log: Path, events: int) -> Measured:
                         codec.decode_all(await source.read(after, BATCH))
                         spent += time.perf_counter() - started
                     else:
-                        rows = db.execute(log_rows.SELECT_AFTER, (after, BATCH)).fetchall()
+                        rows = db.execute(event_table.SELECT_AFTER, (after, BATCH)).fetchall()
                         _ = [decoders[row[type_at]](row[payload_at]) for row in rows]
                         bare += time.perf_counter() - started
         await source.aclose()

@@ -5,8 +5,8 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,7 @@ from ledgerpress.commands.feature_declarations import (
     InputDeclaration,
 )
 from ledgerpress.commands.skip_event import LOG_COMMANDS
-from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
+from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.event import Event, withdrawn
 from ledgerpress.eventlog.log_events import LOG_EVENTS
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvents, Subject
@@ -45,8 +45,6 @@ class Feature:
 
     events: tuple[EventType[Event], ...] = ()
     """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
-    upcasters: Mapping[tuple[str, int], Upcaster] = field(default_factory=dict)
-    """(name, version) to the step from data of that version to the next."""
     first_events: tuple[tuple[str, Event], ...] = ()
     """What a new log begins with, by stream."""
     commands: tuple[CommandDeclaration, ...] = ()
@@ -110,8 +108,7 @@ class FeatureSet:
 
     def codec(self) -> Codec[Event]:
         """Return a codec that reads every version of the events, and writes the newest."""
-        upcasters = {key: step for feature in self.features for key, step in feature.upcasters.items()}
-        return Codec(self.events, upcasters, withdrawn)
+        return Codec(self.events, withdrawn)
 
     def graphql_schema(self) -> "Schema":
         """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""

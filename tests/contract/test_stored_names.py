@@ -63,7 +63,7 @@ SUBJECT_FIELDS: Final = {
 """By the name of an event, the field of its data that is the subject of its command; else the id in its stream."""
 
 
-@pytest.mark.parametrize("event_type", [name for name, _, _ in EVENT_TYPES])
+@pytest.mark.parametrize("event_type", [name for name, *_ in EVENT_TYPES])
 def test_subject_of_a_command(event_type: str) -> None:
     event = stored(event_type, 1)
     assert event.payload
@@ -83,7 +83,7 @@ def subject_of(recorded: Recorded[Any]) -> str:
 
 
 def test_names_and_values_in_events() -> None:
-    assert {name for name, _, _ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
+    assert {name for name, *_ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
     assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
     assert [kind.value for kind in SlugKind] == ["post", "category"]
     assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]

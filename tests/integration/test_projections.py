@@ -184,7 +184,6 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
         log = store.log
         newer = Codec(
             [*(EventType(*entry) for entry in EVENT_TYPES), EventType("post.sparkled", 1, PostSparkled)],
-            {},
             withdrawn,
         )
         async with running(log, views_in_use(data), codec=newer) as upgraded:

@@ -63,7 +63,7 @@ def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsro
 
     holds()
     assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {name for name, _, _ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
+    assert {name for name, *_ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
     assert {"replayed", "nothing to do", "failed to open", *REFUSALS} <= seen.keys()
 
 
