@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.content_fields import ContentDeclaration
-from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.commands.feature_declarations import (
+from ledgerpress.commands.command_and_guard_declarations import (
     AddedEvents,
     CommandDeclaration,
     CommandDeclarations,
     GuardDeclaration,
     InputDeclaration,
 )
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
+from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.skip_event import LOG_COMMANDS
 from ledgerpress.eventlog.codec import Codec, EventType
-from ledgerpress.eventlog.event import Event, withdrawn
-from ledgerpress.eventlog.log_events import LOG_EVENTS
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
+from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvents, Subject
 from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -41,7 +41,7 @@ class Feature:
     name: str
     requires: tuple[str, ...] = ()
 
-    # --- writing: ledgerpress.commands.feature_declarations ---
+    # --- writing: ledgerpress.commands.command_and_guard_declarations ---
 
     events: tuple[EventType[Event], ...] = ()
     """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""

@@ -18,7 +18,7 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event import Event, withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.features.registry import EVENT_TYPES, event_codec
 from ledgerpress.operator import event_schemas
 

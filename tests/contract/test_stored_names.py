@@ -17,8 +17,8 @@ import pytest
 from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.lease_register import LeaseEntry
-from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
+from ledgerpress.eventlog.kernel_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
+from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
@@ -37,8 +37,8 @@ from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
 from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.operator.log_copy import LogComparison
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
+from ledgerpress.views.files.views_directory import ViewsDirectory, digest_of
 from ledgerpress.views.projection import checkpoints
 from tests.apply_projector import apply_all
 from tests.contract.test_event_schemas import stored

@@ -27,7 +27,7 @@ from ledgerpress.features.posts.model import (
 )
 from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 from tests.property.command_generator import KINDS, NOW
 from tests.property.day_scenario import WHOLE_DAY

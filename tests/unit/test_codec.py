@@ -9,7 +9,7 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, EventType, JsonObject, Upcaster
 from ledgerpress.eventlog.envelope import Header, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event import Event, Withdrawn, withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn, withdrawn
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.registry import EVENT_TYPES, event_codec
 

@@ -7,7 +7,7 @@ import msgspec
 
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID
 
 E = TypeVar("E")
 D = TypeVar("D")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import EVENT_TYPES
 
 SUFFIX: Final = ".schema.json"
