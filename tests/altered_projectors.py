@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 
 Apply: TypeAlias = Callable[[ProjectorBatch, Recorded[Event]], None]

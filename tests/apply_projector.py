@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 

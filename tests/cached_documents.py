@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import OperationType
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.executor import EncodedResult, encoded

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 from ledgerpress.eventlog.leases import Leases
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 from ledgerpress.features.registry import event_codec

@@ -9,7 +9,7 @@ import msgspec
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.envelope import Header, NewEvent, StoredEvent
-from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
+from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN

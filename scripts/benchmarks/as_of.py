@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from ledgerpress.adapters.sqlite_log.event_table import append_group
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import append_group
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.group_commit import AppendRequest

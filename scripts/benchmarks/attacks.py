@@ -28,11 +28,11 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import open_store
 from scripts.workloads.generated_posts import HOUR, START, Generator, make_categories, record
 from tests.integration.attacks import EVERY, Attack

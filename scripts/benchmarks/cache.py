@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.features.posts.listings import EVERY_ARTICLE

@@ -21,10 +21,10 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message
 
 import ledgerpress
-from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import open_store
 
 SOURCE: Final = f"{Path(ledgerpress.__file__).parent}/"

@@ -27,7 +27,7 @@ from ledgerpress.server.log_factory import open_copy_target
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.comparison import TableDigest, table_digests
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.engines.nats import temporary_server
 from scripts.engines.postgres import PostgresServer

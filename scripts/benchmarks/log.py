@@ -25,7 +25,7 @@ from typing import Final
 
 import uvloop
 
-from ledgerpress.adapters.sqlite_log import event_table as log_rows
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import DURABLE
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -87,7 +87,7 @@ class BareLoop:
         start = time.perf_counter()
         for row in rows:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(log_rows.INSERT, row)
+            self._db.execute(event_reads_and_group_append.INSERT, row)
             self._db.execute("COMMIT")
         return appends / (time.perf_counter() - start)
 

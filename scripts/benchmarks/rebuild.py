@@ -31,13 +31,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 import uvloop
 
-from ledgerpress.adapters.sqlite_log import event_table as log_rows
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import PayloadBody
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.tables import INDEXING_PRAGMAS, create_indexes, create_tables
-from ledgerpress.views.files.views_file import WRITER_PRAGMAS
+from ledgerpress.views.files.views_file_connections import WRITER_PRAGMAS
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.workloads.generated_log import PUBLICATION, GeneratedLog
 from tests.written_log import write_copy
@@ -234,9 +234,11 @@ def compare_decoding(log: Path, events: int) -> Measured:
     """Read and decode the log through its port, and by a bare SELECT, in turn."""
     decoders = {
         name: msgspec.json.Decoder(PayloadBody[type_]).decode  # type: ignore[valid-type]
-        for name, _, type_ in EVENT_TYPES
+        for name, _, type_, _ in EVENT_TYPES
     }
-    type_at, payload_at = (log_rows.COLUMNS.split(", ").index(name) for name in ("type", "payload"))
+    type_at, payload_at = (
+        event_reads_and_group_append.COLUMNS.split(", ").index(name) for name in ("type", "payload")
+    )
 
     async def run() -> Measured:
         codec, source = event_codec(), await SqliteEventLog.open(log, create_as=None)
@@ -249,7 +251,9 @@ def compare_decoding(log: Path, events: int) -> Measured:
                         codec.decode_all(await source.read(after, BATCH))
                         spent += time.perf_counter() - started
                     else:
-                        rows = db.execute(log_rows.SELECT_AFTER, (after, BATCH)).fetchall()
+                        rows = db.execute(
+                            event_reads_and_group_append.SELECT_AFTER, (after, BATCH)
+                        ).fetchall()
                         _ = [decoders[row[type_at]](row[payload_at]) for row in rows]
                         bare += time.perf_counter() - started
         await source.aclose()

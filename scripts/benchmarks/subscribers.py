@@ -31,11 +31,11 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from scripts.workloads.generated_posts import START, Generator, make_categories, record
 

@@ -13,8 +13,8 @@ from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.views.files.comparison import table_digests
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.verification import reading
+from ledgerpress.views.files.verification_by_rebuild import reading
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.clustering.node import Node
 from scripts.clustering.traffic import Written

@@ -24,7 +24,7 @@ from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.comparison import table_digests
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING
 from scripts.benchmarks.log import CLIENTS, STREAMS, Clients
 from scripts.benchmarks.rebuild import peak_memory

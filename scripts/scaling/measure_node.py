@@ -11,13 +11,13 @@ from typing import Any, Final
 import uvloop
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.registry import all_projectors, event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
 from scripts.benchmarks.subscribers import resident
 from scripts.scaling.measure_log import drop_cache, read_bytes

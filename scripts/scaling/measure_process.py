@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import uvloop
 
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import declared_views, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Final
 
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor

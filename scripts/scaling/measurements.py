@@ -16,7 +16,7 @@ import msgspec
 
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from scripts.benchmarks.rebuild import in_fresh_process, make_log
 from scripts.scaling import measure_engines, measure_log, measure_node, measure_process
 from scripts.scaling.constants import Constants, Machine, OfSize

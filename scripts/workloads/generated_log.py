@@ -11,8 +11,8 @@ from typing import Final
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import LOG_STREAM, LogOpened
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.authors.model import AUTHORS, AuthorRegistered
 from ledgerpress.features.categories.model import TAXONOMY, CategoryCreated

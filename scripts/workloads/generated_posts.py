@@ -6,7 +6,7 @@ from itertools import islice
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid7, uuid8
 from ledgerpress.eventlog.envelope import NewEvent
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.categories.commands import CreateCategory

@@ -5,24 +5,24 @@ kernel knows no feature: it works with what the manifests declare, first-party a
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.content_fields import ContentDeclaration
-from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.commands.feature_declarations import (
+from ledgerpress.commands.command_and_guard_declarations import (
     AddedEvents,
     CommandDeclaration,
     CommandDeclarations,
     GuardDeclaration,
     InputDeclaration,
 )
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
+from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.skip_event import LOG_COMMANDS
-from ledgerpress.eventlog.codec import Codec, EventType, Upcaster
-from ledgerpress.eventlog.event import Event, withdrawn
-from ledgerpress.eventlog.log_events import LOG_EVENTS
+from ledgerpress.eventlog.codec import Codec, EventType
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
+from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvents, Subject
 from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -41,12 +41,10 @@ class Feature:
     name: str
     requires: tuple[str, ...] = ()
 
-    # --- writing: ledgerpress.commands.feature_declarations ---
+    # --- writing: ledgerpress.commands.command_and_guard_declarations ---
 
     events: tuple[EventType[Event], ...] = ()
     """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
-    upcasters: Mapping[tuple[str, int], Upcaster] = field(default_factory=dict)
-    """(name, version) to the step from data of that version to the next."""
     first_events: tuple[tuple[str, Event], ...] = ()
     """What a new log begins with, by stream."""
     commands: tuple[CommandDeclaration, ...] = ()
@@ -110,8 +108,7 @@ class FeatureSet:
 
     def codec(self) -> Codec[Event]:
         """Return a codec that reads every version of the events, and writes the newest."""
-        upcasters = {key: step for feature in self.features for key, step in feature.upcasters.items()}
-        return Codec(self.events, upcasters, withdrawn)
+        return Codec(self.events, withdrawn)
 
     def graphql_schema(self) -> "Schema":
         """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity, Unauthenticated
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity, Unauthenticated
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store

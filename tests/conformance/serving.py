@@ -8,11 +8,11 @@ from pathlib import Path
 
 import uvicorn
 
-from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import open_store
 
 

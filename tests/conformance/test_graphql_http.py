@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.conformance import node
 from tests.conformance.serving import serving
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import Header
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts.model import PostArchived, PostCreated, PostPublished, PostUnpublished
 from tests.contract.tags_feature import TAGGED, UNTAGGED, Tagged, Untagged
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.feature import Feature
 from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.projector import (
@@ -16,7 +16,7 @@ from ledgerpress.views.listings.projector import (
     ListingWriter,
 )
 from ledgerpress.views.listings.queries import changed_listings
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 TAGGED: Final = "x.tags.tagged"
 UNTAGGED: Final = "x.tags.untagged"

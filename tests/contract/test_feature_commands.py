@@ -17,32 +17,32 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import CommandContext, CommandRequest
-from ledgerpress.commands.command_handler import CommandHandler, fingerprint
-from ledgerpress.commands.content_fields import ContentDeclaration, ContentField
-from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.executed_commands_view import CommandsProjector
-from ledgerpress.commands.feature_declarations import (
+from ledgerpress.commands.client_identity import identity
+from ledgerpress.commands.command_and_guard_declarations import (
     AddedEvents,
     GuardDeclaration,
     InputDeclaration,
     commands,
 )
-from ledgerpress.commands.identity import identity
+from ledgerpress.commands.command_handler import CommandHandler, fingerprint
+from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration, ContentField
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.executed_commands_view import CommandsProjector
+from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted
 from ledgerpress.features.posts.projector import PostsProjector
-from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.apply_projector import apply_all
 from tests.fixed_sources import SeededBytes, SetClock
 

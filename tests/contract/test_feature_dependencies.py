@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts.article_queries import article_topic
 from ledgerpress.features.posts.model import PostPublished, PostUnpublished
 from ledgerpress.features.posts.post_queries import post_topic
@@ -16,7 +16,7 @@ from ledgerpress.views.cache_invalidation import MAX_EVENTS, invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.tables import create_tables
 from ledgerpress.views.listings.queries import listing_topic
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 from tests.apply_projector import apply_all
 from tests.contract.tagged_posts import TaggedPosts, tagged_posts
 from tests.contract.tags_feature import TAGS, Tagged, tag_topic

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ledgerpress.features.registry import all_projectors, declared_views
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.contract.tags_feature import TAGS
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 from tests.engines.log_locations import LogPlace as Logs
 
 

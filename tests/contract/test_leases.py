@@ -7,7 +7,7 @@ import pytest
 
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
 from ledgerpress.eventlog.errors import LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.lease_register import LeaseRecord, LeaseRegister
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord, LeaseRegister
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import ANY_VERSION, NO_STREAM, OpenedLog
 from ledgerpress.features.registry import event_codec

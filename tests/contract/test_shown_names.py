@@ -30,7 +30,7 @@ from ledgerpress.server.data_directory import LOG_FILE, NODE_FILE, TEMPORARY, No
 from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.copy_format import Manifest, RowsDigest
-from ledgerpress.views.files.current_views_pointer import ViewsPointer
+from ledgerpress.views.files.views_directory import ViewsPointer
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from tests.contract.sample_events import sample_event

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 from msgspec import UNSET
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import fingerprint
-from ledgerpress.commands.feature_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
@@ -27,7 +27,7 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.page_import.import_session import category_key, content_key
+from ledgerpress.features.page_import.idempotent_import_commands import category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
 from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
 from ledgerpress.features.posts.lifecycle_commands import (
@@ -36,7 +36,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
     UnarchivePost,
     UnpublishPost,
 )
-from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken

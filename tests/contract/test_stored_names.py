@@ -17,8 +17,8 @@ import pytest
 from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.lease_register import LeaseEntry
-from ledgerpress.eventlog.log_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
+from ledgerpress.eventlog.kernel_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
+from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
@@ -37,8 +37,8 @@ from ledgerpress.features.slugs.model import SlugKind
 from ledgerpress.features.tokens.commands import first_token_id
 from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.operator.log_copy import LogComparison
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory, digest_of
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables, normalized
+from ledgerpress.views.files.views_directory import ViewsDirectory, digest_of
 from ledgerpress.views.projection import checkpoints
 from tests.apply_projector import apply_all
 from tests.contract.test_event_schemas import stored
@@ -63,7 +63,7 @@ SUBJECT_FIELDS: Final = {
 """By the name of an event, the field of its data that is the subject of its command; else the id in its stream."""
 
 
-@pytest.mark.parametrize("event_type", [name for name, _, _ in EVENT_TYPES])
+@pytest.mark.parametrize("event_type", [name for name, *_ in EVENT_TYPES])
 def test_subject_of_a_command(event_type: str) -> None:
     event = stored(event_type, 1)
     assert event.payload
@@ -83,7 +83,7 @@ def subject_of(recorded: Recorded[Any]) -> str:
 
 
 def test_names_and_values_in_events() -> None:
-    assert {name for name, _, _ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
+    assert {name for name, *_ in EVENT_TYPES} == SUBJECT_FIELDS.keys()
     assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
     assert [kind.value for kind in SlugKind] == ["post", "category"]
     assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands.bootstrap import open_publication
-from ledgerpress.commands.command_context import CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -35,13 +35,13 @@ from ledgerpress.features.posts.lifecycle_commands import (
     UnarchivePost,
     UnpublishPost,
 )
-from ledgerpress.features.posts.restore_revert_commands import RestorePost, RevertPost
+from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, secret_hash
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.fixed_sources import SeededBytes, SetClock
 
 PUBLICATION: Final = uuid8("golden", "publication")

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
-from ledgerpress.features.tokens.access_settings import AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, new_secret, secret_hash
 from ledgerpress.http.app import make_app
 from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator

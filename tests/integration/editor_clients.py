@@ -17,7 +17,7 @@ from tests.integration.server_process import Server
 Fact: TypeAlias = tuple[str, dict[str, Any]]
 """The type of an event, and some of what it says."""
 
-TYPE_NAMES = {event_type: name for name, _, event_type in EVENT_TYPES}
+TYPE_NAMES = {event_type: name for name, _, event_type, _ in EVENT_TYPES}
 
 
 @dataclass(frozen=True, slots=True)

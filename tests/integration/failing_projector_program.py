@@ -10,7 +10,7 @@ from typing import Final
 
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.site.model import SiteNamed
 from ledgerpress.views.projection.projector_interface_and_composition import ComposedProjector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting

@@ -8,12 +8,12 @@ from pathlib import Path
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import NewEvent, SealedPayload
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.altered_projectors import Altered

@@ -9,11 +9,11 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.fixed_sources import SeededBytes, SetClock

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.graphql.relay import global_ids
 from tests.fixed_sources import SetClock

@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx2
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR
 from ledgerpress.features.registry import all_projectors, graphql_schema, page_contributions
-from ledgerpress.features.tokens.access_settings import AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.authenticator_and_first_admin_token import make_authenticator
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes
 from tests.integration.graphql_client import ROOMY, ChosenDoor, Client
 

@@ -11,12 +11,12 @@ import msgspec
 
 from ledgerpress.cli import main
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features import registry as every
 from ledgerpress.features.posts.model import PostCreated, PostEdited
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.views.files import views_builder
+from ledgerpress.views.files import rebuild_compare_and_switch
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import AlteredWriting
 
@@ -85,7 +85,7 @@ def changed_main() -> None:
         for feature in every.FIRST_PARTY
     ]
     if change == "small-batches":
-        vars(views_builder)["BATCH"] = SMALL_BATCH
+        vars(rebuild_compare_and_switch)["BATCH"] = SMALL_BATCH
     main()
 
 

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 import httpx2
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, Unauthenticated, identity
+from ledgerpress.commands.client_identity import (
+    ANONYMOUS,
+    LOCAL_OPERATOR,
+    Identity,
+    Unauthenticated,
+    identity,
+)
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app

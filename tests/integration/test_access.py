@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 from graphql import is_non_null_type
 
-from ledgerpress.commands.identity import FixedIdentity, Identity
+from ledgerpress.commands.client_identity import FixedIdentity, Identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql import access_reference
 from ledgerpress.graphql.access_control import GUARDED

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits
@@ -190,7 +190,7 @@ async def test_a_query_that_waits_too_long_is_cut_short(
         await asyncio.sleep(60)
         return {}
 
-    monkeypatch.setattr("ledgerpress.graphql.kernel_queries.lags", waits)
+    monkeypatch.setattr("ledgerpress.graphql.viewer_node_and_projection_queries.lags", waits)
     engine = Executor(graphql_schema(), limits=Limits(seconds=0.05))
     async with asyncio.timeout(20):
         body = (await engine.execute_document(store, "{ projections { name } }")).body

@@ -21,7 +21,7 @@ from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, StoreNotEmpty,
 from ledgerpress.features.demo.story import STORY
 from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.body.rendering import render
+from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.server.store import Store, open_store

@@ -54,7 +54,7 @@ def assert_much_happened(told: Told) -> None:
     assert len(told.outcomes) >= COMMANDS
     assert told.roots[0] == told.roots[1] == (len(told.events), told.roots[0][1])
     assert {kind.__name__ for kind in KINDS} <= told.seen
-    assert {name for name, _, _ in EVENT_TYPES} <= told.seen
+    assert {name for name, *_ in EVENT_TYPES} <= told.seen
     assert told.seen >= REFUSED
     for word in MET:
         assert any(word in outcome for outcome in told.outcomes), word

@@ -11,11 +11,11 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.http.fast_path import fast_path, uvicorn_fast_send
 from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.conformance.serving import serving
 from tests.integration.graphql_client import Client, client
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.integration.graphql_client import Client, client
 
 GRAPHQL = "application/graphql-response+json"

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.conformance.serving import serving
 from tests.integration.graphql_client import Client, client
 

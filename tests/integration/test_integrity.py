@@ -8,7 +8,7 @@ from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.integrity import merkle_tree as integrity
 from ledgerpress.server.store import open_store
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests import merkle_proofs
 from tests.integration.graphql_client import client
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from graphql import Undefined, get_named_type, is_non_null_type
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR
 from ledgerpress.features.posts import article_queries
 from ledgerpress.features.posts import post_queries as posts
 from ledgerpress.features.posts.model import PostStatus

@@ -16,11 +16,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledgerpress.adapters.oidc import jwks
-from ledgerpress.commands.identity import Unauthenticated
+from ledgerpress.commands.client_identity import Unauthenticated
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
-from ledgerpress.features.tokens.access_settings import ALGORITHMS, AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import ALGORITHMS, AccessSettings
 from tests.fixed_sources import SetClock
 from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.jwt_issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing

@@ -15,7 +15,7 @@ from ledgerpress.features.posts.model import PostCreated
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.integration.log_history import assert_gapless, by_command, recorded
 from tests.integration.system_call_trace import killed_at, require_strace
 from tests.property.view_rows import rebuilt, rows_of, views_in_use

@@ -16,7 +16,7 @@ from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from scripts.workloads.generated_posts import Generator, make_categories
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.other_version_program import SMALL_BATCH

@@ -9,7 +9,7 @@ import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.views.files.tables import create_indexes, create_tables
 from ledgerpress.views.projection.projector_interface_and_composition import Projector

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases

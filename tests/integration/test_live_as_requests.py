@@ -8,13 +8,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, identity
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.sse_client import opened

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.registry import event_codec

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from tests.integration.failing_projectors import with_failing
 from tests.integration.graphql_client import Client, client
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator.rebuild_and_switch_views import list_views, rebuild
@@ -243,7 +243,7 @@ async def test_what_is_withdrawn_at_one_node_is_gone_from_all(
     )
     for one in (a, b):
         await one.level()
-    assert len(rendering._bodies) == 0
+    assert len(html_rendering_and_sections._bodies) == 0
     for one in (a, b):
         answer = await one.as_of(gone, BODY, **past)
         assert answer.json()["data"]["post"]["title"] == "Birds of the marsh"

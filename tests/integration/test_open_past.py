@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.limits.settings import Limits

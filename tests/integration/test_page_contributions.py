@@ -6,13 +6,13 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.app import make_app
 from ledgerpress.http.pages.pages import Link, PageContribution, Pages
 from ledgerpress.server.store import open_store
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 def hello(pages: Pages, snapshot: Snapshot, request: Request) -> Response:

@@ -23,7 +23,7 @@ from ledgerpress.features.page_import.parser.page import parse_page
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
-from ledgerpress.features.posts.body.rendering import render
+from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
 from ledgerpress.features.posts.lifecycle_commands import ArchivePost, PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE

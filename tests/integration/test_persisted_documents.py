@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.persisted_documents import BadManifest
-from ledgerpress.http.settings import HttpSettings
 from tests.integration.graphql_client import Client, client
 
 HEADERS = {"Accept": "application/graphql-response+json", "GraphQL-Require-Preflight": "1"}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from ledgerpress.adapters.postgres import connection, host_addresses
+from ledgerpress.adapters.postgres import connection, host_resolution_and_single_address_connect
 from ledgerpress.adapters.postgres.connection import Server
 from ledgerpress.eventlog.errors import LogUnavailable, LogUnusable
 from scripts.engines.postgres import PostgresServer
@@ -215,7 +215,7 @@ async def test_a_name_without_an_answer_keeps_nobody_waiting(
     began = time.monotonic()
     await (await open_at(url(server, "unnamed", host=f"slow.example:{server.port},127.0.0.1"))).aclose()
     assert time.monotonic() - began < 4
-    monkeypatch.setattr(host_addresses, "RESOLVE_TIMEOUT", 0.1)
+    monkeypatch.setattr(host_resolution_and_single_address_connect, "RESOLVE_TIMEOUT", 0.1)
     with pytest.raises(LogUnavailable, match=r"nobody says which address slow\.example has"):
         await open_at(url(server, "unnamed", host="slow.example"))
     with pytest.raises(LogUnavailable, match="cannot be reached"):
@@ -229,6 +229,6 @@ async def test_a_name_without_an_answer_keeps_nobody_waiting(
 async def test_an_untested_version_of_asyncpg_chooses_the_address_itself(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(host_addresses, "TESTED_ASYNCPG", "none")
+    monkeypatch.setattr(host_resolution_and_single_address_connect, "TESTED_ASYNCPG", "none")
     await (await open_at(url(server, "untested", host="localhost"))).aclose()
     assert "was not tested to connect to each address of a host" in caplog.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.eventlog.errors import LogExists, LogUnusable
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.server.log_factory import open_copy_target, open_log
 from ledgerpress.server.log_url import LogUrl

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_and_guard_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.codec import Codec, EventType, Recorded
 from ledgerpress.eventlog.errors import GapInLog
-from ledgerpress.eventlog.event import Event, withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts import post_queries
@@ -184,7 +184,6 @@ async def test_an_event_of_unknown_type_pauses_everything_and_is_not_skipped(tmp
         log = store.log
         newer = Codec(
             [*(EventType(*entry) for entry in EVENT_TYPES), EventType("post.sparkled", 1, PostSparkled)],
-            {},
             withdrawn,
         )
         async with running(log, views_in_use(data), codec=newer) as upgraded:

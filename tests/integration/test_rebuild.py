@@ -15,7 +15,7 @@ from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.failing_projectors import with_failing
 from tests.integration.other_version_program import FAILS_AT, changed_projectors

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult
+from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest, CommandResult
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.features.posts import commands as posts

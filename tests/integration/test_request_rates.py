@@ -10,13 +10,13 @@ from typing import Any
 import httpx2
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.identity import ANONYMOUS, Identity, Unauthenticated, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, Identity, Unauthenticated, identity
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import client_address
-from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.store import open_store
 from tests.integration.graphql_client import Client, client
 

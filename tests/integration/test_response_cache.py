@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, Role
 from ledgerpress.features.posts.commands import EditPost
 from ledgerpress.graphql.relay import global_ids

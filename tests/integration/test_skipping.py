@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import NewEvent
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.integrity.merkle_tree import TreeIncomplete, root
@@ -25,10 +25,10 @@ from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
-from ledgerpress.views.files.verification import check_views
+from ledgerpress.views.files.verification_by_rebuild import check_views
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from ledgerpress.views.projection.runner import ProjectionRunner
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.altered_projectors import Altered
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.failing_projectors import running, sparkled, store_in, tables_of, with_failing

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from ledgerpress.adapters.sqlite_log import event_table
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.backup import copy_log_file
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.adapters.sqlite_log.log_file import APPLICATION_ID
@@ -302,7 +302,7 @@ async def test_a_group_has_a_bound(log: SqliteEventLog, monkeypatch: pytest.Monk
         groups.append(len(commands))
         return list(range(len(commands)))
 
-    monkeypatch.setattr(event_table, "append_group", counted)
+    monkeypatch.setattr(event_reads_and_group_append, "append_group", counted)
     small = [sample_write(f"post.a{n}", NO_STREAM) for n in range(25)]
     large = [
         StreamWrite(f"post.b{n}", NO_STREAM, (sample_event(plaintext=b"x" * size),))

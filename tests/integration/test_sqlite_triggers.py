@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.adapters.sqlite_log.event_table import COLUMNS as COLUMN_LIST
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import COLUMNS as COLUMN_LIST
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from tests.contract.sample_events import PUBLICATION, sample_event, sample_write
 

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from ledgerpress.commands.identity import (
+from ledgerpress.commands.client_identity import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     FixedIdentity,
@@ -24,7 +24,7 @@ from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts.commands import CreatePost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.sse_client import opened

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef

@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.features.tokens.access_settings import AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.graphql.relay import global_ids

@@ -15,7 +15,7 @@ from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.build import ViewsBuild
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.integration.failing_projectors import with_failing
 from tests.integration.program_runs import done
 from tests.integration.test_cli import run

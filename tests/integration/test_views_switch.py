@@ -16,7 +16,7 @@ from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, rebuild, roll_back
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.active_views import POLL_INTERVAL
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.other_version_program import changed_projectors
 from tests.integration.program_runs import done

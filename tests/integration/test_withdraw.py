@@ -14,15 +14,15 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.cli import app
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.errors import InvalidEnvelope
-from ledgerpress.eventlog.event import Withdrawn
-from ledgerpress.eventlog.log_events import PayloadWithdrawn
-from ledgerpress.features.posts.body import rendering
+from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
+from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
+from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.runner import ProjectionRunner
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.graphql_client import Client, client
@@ -96,7 +96,7 @@ async def test_the_text_is_gone_everywhere_while_another_process_serves(tmp_path
         assert holding(data, SECRET) == []
 
         await followed(one)
-        assert len(rendering._bodies) == 0
+        assert len(html_rendering_and_sections._bodies) == 0
         for moment in range(1, await one.store.log.head() + 1):
             assert SECRET not in await article(one, slug, asOf={"position": moment})
         assert "Herons nest somewhere" in await article(one, slug)

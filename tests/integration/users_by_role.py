@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store

@@ -14,12 +14,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Authenticator, FixedIdentity
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import Runtime, make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 from ledgerpress.server.process.sockets import set_send_timeout
 from ledgerpress.server.store import Store

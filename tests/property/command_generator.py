@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.feature_declarations import Command
+from ledgerpress.commands.command_and_guard_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
@@ -20,7 +20,7 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import POSTS, PostCategorized
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
@@ -65,8 +65,8 @@ class CategorizeTooLate:
 
 KINDS: Final = (
     posts.CreatePost, posts.EditPost, posts.CategorizePost, posts.UncategorizePost, lifecycle_commands.PublishPost,
-    lifecycle_commands.UnpublishPost, lifecycle_commands.ArchivePost, lifecycle_commands.UnarchivePost, restore_revert_commands.RestorePost,
-    restore_revert_commands.RevertPost, categories.CreateCategory,
+    lifecycle_commands.UnpublishPost, lifecycle_commands.ArchivePost, lifecycle_commands.UnarchivePost, restore_version_and_revert_change_commands.RestorePost,
+    restore_version_and_revert_change_commands.RevertPost, categories.CreateCategory,
     categories.RenameCategory, categories.DescribeCategory, categories.MoveCategory, categories.MergeCategory,
     categories.DeleteCategory, RegisterAuthor, RenameAuthor, RegisterActor,
     RenameActor, NameSite, tokens.CreateToken, tokens.RevokeToken, CategorizeTooLate,
@@ -171,12 +171,12 @@ def command_of(ask: Ask, known: Known) -> Command:
     """Return the use case that `ask` means, now that it is known what there is."""
     if ask.kind.__module__ in (posts.__name__, lifecycle_commands.__name__):
         return _on_posts(ask, known)
-    if ask.kind is restore_revert_commands.RestorePost:
-        return restore_revert_commands.RestorePost(
+    if ask.kind is restore_version_and_revert_change_commands.RestorePost:
+        return restore_version_and_revert_change_commands.RestorePost(
             post_id=_pick(known.posts, ask.post), to_version=ask.other % 12, publish=ask.flag
         )
-    if ask.kind is restore_revert_commands.RevertPost:
-        return restore_revert_commands.RevertPost(
+    if ask.kind is restore_version_and_revert_change_commands.RevertPost:
+        return restore_version_and_revert_change_commands.RevertPost(
             post_id=_pick(known.posts, ask.post), version=ask.other % 12, publish=ask.flag
         )
     if ask.kind.__module__ == categories.__name__:

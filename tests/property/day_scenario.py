@@ -6,7 +6,7 @@ from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 from tests.property.command_generator import DATES, Ask, CategorizeTooLate, Expecting
@@ -96,10 +96,10 @@ WHOLE_DAY: Final[list[Action]] = [
     Ask(posts.CreatePost, title="Locks", text="Two.", slug="locks"),
     Ask(posts.EditPost, post=PAST, title="Sluices", slug="sluices", text="Three.", by_slug=True),
     Ask(posts.EditPost, post=PAST, title="Weirs", category=1),
-    Ask(restore_revert_commands.RevertPost, post=PAST, other=2),
-    Ask(restore_revert_commands.RevertPost, post=PAST, other=3, flag=True),
-    Ask(restore_revert_commands.RevertPost, post=PAST, other=2),
-    Ask(restore_revert_commands.RestorePost, post=PAST, other=3, flag=True),
-    Ask(restore_revert_commands.RestorePost, post=PAST, other=1, twice=True),
-    Ask(restore_revert_commands.RestorePost, post=PAST, other=11),
+    Ask(restore_version_and_revert_change_commands.RevertPost, post=PAST, other=2),
+    Ask(restore_version_and_revert_change_commands.RevertPost, post=PAST, other=3, flag=True),
+    Ask(restore_version_and_revert_change_commands.RevertPost, post=PAST, other=2),
+    Ask(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=3, flag=True),
+    Ask(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=1, twice=True),
+    Ask(restore_version_and_revert_change_commands.RestorePost, post=PAST, other=11),
 ]

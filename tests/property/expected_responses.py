@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time

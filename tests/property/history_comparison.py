@@ -6,11 +6,11 @@ from copy import copy
 from typing import TypeAlias
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.categories.model import CategoryDeleted
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import MEMBERSHIP, ChangeQuery
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 
 History: TypeAlias = Sequence[Recorded[Event]]

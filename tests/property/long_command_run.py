@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Final
 
-from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult
+from ledgerpress.commands.command_and_guard_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest, CommandResult
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8

@@ -7,15 +7,15 @@ from collections import Counter
 from random import Random
 from typing import Final
 
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import commands as posts
-from ledgerpress.features.posts import lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.site.commands import NameSite
 from tests.fixed_sources import SeededBytes
@@ -182,7 +182,7 @@ class BusyYear:
         if post is None:
             return None
         version = self._chance.randint(1, post.version)
-        return restore_revert_commands.RestorePost(
+        return restore_version_and_revert_change_commands.RestorePost(
             post_id=post.id, to_version=version, publish=version % 2 == 0
         )
 
@@ -191,7 +191,9 @@ class BusyYear:
         if post is None:
             return None
         version = self._chance.randint(1, post.version)
-        return restore_revert_commands.RevertPost(post_id=post.id, version=version, publish=version % 2 == 0)
+        return restore_version_and_revert_change_commands.RevertPost(
+            post_id=post.id, version=version, publish=version % 2 == 0
+        )
 
     def _categorize_too_late(self) -> Command | None:
         post, known = self._post(), list(self.desk.room.categories)

@@ -4,17 +4,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.executed_commands_view import CommandsProjector
+from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import ANY_VERSION, StreamWrite, check_writes
 from ledgerpress.features.registry import FEATURES, event_codec
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 
 

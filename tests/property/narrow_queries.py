@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeVar
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.graphql.relay import global_ids

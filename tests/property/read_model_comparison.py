@@ -11,7 +11,7 @@ from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Author, Category, Newsroom, Post
 
 

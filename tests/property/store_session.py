@@ -10,12 +10,12 @@ from typing import Self, TypeAlias
 
 from hypothesis import strategies as st
 
-from ledgerpress.commands.command_context import CommandRequest, CommandResult
+from ledgerpress.commands.command_and_guard_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import ActorRegistered
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories import commands as categories

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from ledgerpress.adapters.sqlite_log import event_table as log_rows
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.graphql.context import Store as AskedStore
 from ledgerpress.graphql.executor import Executor
@@ -39,7 +39,7 @@ def copying(source: Path, to: Path) -> Iterator[sqlite3.Connection]:
 async def give(store: Store, logs: sqlite3.Connection, position: int) -> None:
     """Copy the events up to `position` forward, as they are, and let the views of `store` follow."""
     logs.execute(
-        f"INSERT INTO main.event ({log_rows.COLUMNS}) SELECT {log_rows.COLUMNS} FROM source.event "
+        f"INSERT INTO main.event ({event_reads_and_group_append.COLUMNS}) SELECT {event_reads_and_group_append.COLUMNS} FROM source.event "
         "WHERE position > ? AND position <= ? ORDER BY position",
         (await store.log.head(), position),
     )

@@ -44,7 +44,7 @@ async def test_any_answer_as_of_a_position_is_that_of_a_store_and_of_a_newsroom_
     assert len(events) >= EVENTS
     assert len(known.posts) >= POSTS
     recorded = Counter(one.header.type for one in history)
-    assert {name for name, _, _ in EVENT_TYPES} - recorded.keys() == NOT_RECORDED
+    assert {name for name, *_ in EVENT_TYPES} - recorded.keys() == NOT_RECORDED
 
     clock = StandingClock(known.times[-1])
     async with (

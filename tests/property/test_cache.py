@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
@@ -241,5 +241,5 @@ def test_a_kept_answer_is_the_one_that_is_true_whatever_is_written_and_asked() -
     print({name: seen[name] for name in ("hits", "not hits", *DOCUMENTS)})  # noqa: T201
     assert {kind.__name__ for kind in KINDS} <= seen.keys()
     assert {*DOCUMENTS, *VIEWERS} <= seen.keys()
-    assert {name for name, _, _ in EVENT_TYPES} <= seen.keys()
+    assert {name for name, *_ in EVENT_TYPES} <= seen.keys()
     assert seen["hits"] >= seen["not hits"]

@@ -15,7 +15,7 @@ from ledgerpress.graphql.response_cache import Invalidation
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
 from tests.property.day_scenario import WHOLE_DAY

@@ -16,7 +16,7 @@ from graphql import ExecutionResult, GraphQLObjectType, GraphQLSchema, execute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context

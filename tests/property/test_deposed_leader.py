@@ -20,7 +20,7 @@ from ledgerpress.adapters.jetstream import append_resolution, appender, stream_l
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcast
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.message_codec import Body, body_of, header_of, read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_ON, MESSAGE_ID, Message
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead, StreamHeads

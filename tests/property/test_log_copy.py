@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite_log.copy_target import SqliteCopyTarget
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import LogExists

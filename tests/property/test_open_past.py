@@ -13,14 +13,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.store import Store
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom, Post
 from tests.property.argument_choice import Chooser, Moment, moments
 from tests.property.expected_responses import Asked, Json, Then, VersionedNewsroom

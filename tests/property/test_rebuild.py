@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.posts.commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.views_builder import ViewsComparison
+from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.store_session import Action, Session, actions

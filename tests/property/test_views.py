@@ -27,7 +27,7 @@ from ledgerpress.features.posts.model import (
 )
 from ledgerpress.features.registry import EVENT_TYPES
 from ledgerpress.features.slugs.model import SLUG_MALFORMED, SLUG_TAKEN
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.newsroom_model import Newsroom
 from tests.property.command_generator import KINDS, NOW
 from tests.property.day_scenario import WHOLE_DAY
@@ -63,7 +63,7 @@ def test_views_are_the_same_rows_however_they_were_built_and_agree_with_a_newsro
 
     holds()
     assert {kind.__name__ for kind in KINDS} <= seen.keys()
-    assert {name for name, _, _ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
+    assert {name for name, *_ in EVENT_TYPES} - seen.keys() == NOT_COMMANDED
     assert {"replayed", "nothing to do", "failed to open", *REFUSALS} <= seen.keys()
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.altered_projectors import Altered
 from tests.newsroom_model import Newsroom
 from tests.property.day_scenario import WHOLE_DAY

@@ -29,7 +29,7 @@ from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.registry import event_codec
 from ledgerpress.views.listings.queries import list_keys
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.property.altered_logs import KeptLog
 from tests.property.day_scenario import WHOLE_DAY
 from tests.property.store_session import Session

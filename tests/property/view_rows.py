@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
 

@@ -4,7 +4,7 @@ import pytest
 
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
 EVENT = Event()
 PLAN = AppendPlan.of("subject", PlannedWrite("post.a", 2, [EVENT]))

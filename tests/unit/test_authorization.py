@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from ledgerpress import commands, features
-from ledgerpress.commands.identity import ANONYMOUS, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, identity
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.features.registry import FEATURES
 

@@ -11,9 +11,9 @@ from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-from ledgerpress.features.posts.body.markdown_syntax import MOST_STEPS
+from ledgerpress.features.posts.body.bounded_markdown_parsing import MOST_STEPS
+from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, Section, forget, render
 from ledgerpress.features.posts.body.plain_text import derived_teaser, reading_minutes, word_count
-from ledgerpress.features.posts.body.rendering import RenderedBody, Section, forget, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 ALLOWED = {

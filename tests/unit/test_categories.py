@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.features.categories import model as categories
 from ledgerpress.features.categories.commands import (
     CategoryCommand,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, parse, subscribe
 
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.graphql.access_control import GUARDED, guard_fields
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
 from ledgerpress.features.page_import.parser.category_line import split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
-from ledgerpress.features.page_import.parser.line_classification import (
+from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     is_lost_link,
     is_question_title,
     is_short_title,
     tidy_lines,
 )
 from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
-from ledgerpress.features.posts.body.rendering import render
+from ledgerpress.features.posts.body.html_rendering_and_sections import render
 
 PAGES = Path(__file__).parent.parent / "pages"
 A_DATE = datetime(2025, 3, 4, tzinfo=UTC)

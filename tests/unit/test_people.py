@@ -6,9 +6,9 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import Facts
+from ledgerpress.commands.command_request_and_context import Facts
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import RESERVED, Actor, ActorKind, ActorRegistered, ActorRenamed

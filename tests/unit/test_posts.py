@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import Facts
+from ledgerpress.commands.command_request_and_context import Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.commands import (

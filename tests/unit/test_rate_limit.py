@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledgerpress.http.errors import HttpError
 from ledgerpress.http.limits import TokenBuckets
+from ledgerpress.http.request_rejection_error import HttpError
 
 
 class Clock:

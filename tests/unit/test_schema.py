@@ -9,9 +9,9 @@ import strawberry
 from graphql import GraphQLInputObjectType, GraphQLObjectType, graphql
 from strawberry.types.field import StrawberryField
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.identity import LOCAL_OPERATOR
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
@@ -22,10 +22,10 @@ from ledgerpress.features.site.schema import Site
 from ledgerpress.graphql import cost_directives
 from ledgerpress.graphql.access_control import GUARDED
 from ledgerpress.graphql.context import PointInTime
-from ledgerpress.graphql.current_request import NO_TRACE
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
 from ledgerpress.graphql.mutations import AddedInput
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.request_telemetry_record import NO_TRACE
 from ledgerpress.graphql.schema import Schema, build_schema
 
 COMMANDS: Final = FEATURES.declarations.commands

@@ -9,7 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.eventlog.event import Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Withdrawn
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import (
     SLUG_MALFORMED,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledgerpress.commands.command_context import Facts
+from ledgerpress.commands.command_request_and_context import Facts
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.tokens import model as tokens
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts
 from ledgerpress.features.tokens.model import Token, TokenCreated, TokenRevoked

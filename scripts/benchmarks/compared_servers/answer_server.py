@@ -8,10 +8,10 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.identity import ANONYMOUS, FixedIdentity
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from scripts.benchmarks.compared_servers.plain_strawberry import our_schema, plain_strawberry
 

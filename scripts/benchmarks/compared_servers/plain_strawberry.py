@@ -12,12 +12,12 @@ import strawberry
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
-from ledgerpress.commands.identity import ANONYMOUS
+from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
+from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.body.plain_text import derived_teaser
-from ledgerpress.features.posts.body.rendering import render
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context
@@ -26,7 +26,7 @@ from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.server.store import Store
 from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import typer
 from ledgerpress import __version__
 from ledgerpress.cli import (
     demo,
-    events,
+    events_tail_export_import,
+    graphql_and_event_schemas,
     history,
     import_page,
     log,
-    projection,
-    rebuild,
-    schema,
+    rebuild_and_compare,
+    resume_and_skip_projection,
     serve,
     settings,
     status,
@@ -36,14 +36,19 @@ app = typer.Typer(
 )
 for _command in (
     *(serve.serve, settings.settings, demo.demo, status.status, history.history, verify_and_head.head),
-    *(verify_and_head.verify, withdraw_payload.withdraw, rebuild.rebuild, schema.schema),
+    *(
+        verify_and_head.verify,
+        withdraw_payload.withdraw,
+        rebuild_and_compare.rebuild,
+        graphql_and_event_schemas.schema,
+    ),
 ):
     app.command()(_command)
 app.add_typer(import_page.commands, name="import")
-app.add_typer(events.commands, name="events")
+app.add_typer(events_tail_export_import.commands, name="events")
 app.add_typer(log.commands, name="log")
 app.add_typer(views.commands, name="views")
-app.add_typer(projection.commands, name="projection")
+app.add_typer(resume_and_skip_projection.commands, name="projection")
 app.add_typer(token.commands, name="token")
 
 

@@ -20,7 +20,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
 from ledgerpress.eventlog.merkle import TreeHead
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
-from ledgerpress.views.files.verification import ViewsVerification
+from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:

@@ -14,18 +14,23 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ledgerpress.commands.command_context import CommandContext, CommandRequest, CommandResult, CommandViews
+from ledgerpress.commands.client_identity import Identity
+from ledgerpress.commands.command_and_guard_declarations import Command, CommandDeclarations
+from ledgerpress.commands.command_request_and_context import (
+    CommandContext,
+    CommandRequest,
+    CommandResult,
+    CommandViews,
+)
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.executed_commands_view import previous_result
-from ledgerpress.commands.feature_declarations import Command, CommandDeclarations
-from ledgerpress.commands.identity import Identity
 from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import DuplicateEvent, PayloadTooLarge, WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
 

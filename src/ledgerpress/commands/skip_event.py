@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.feature_declarations import commands
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, StreamCategory
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log_events import ProjectionSkipped, projection_stream
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import ProjectionSkipped, projection_stream
 
 
 def _evolve(skipped: frozenset[int], event: Event) -> frozenset[int]:

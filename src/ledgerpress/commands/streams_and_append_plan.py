@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 
 S = TypeVar("S")

@@ -1,13 +1,13 @@
 """The codec between events and stored bytes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -35,11 +35,15 @@ class PayloadBody(
 
 
 class EventType(NamedTuple, Generic[E]):
-    """One entry of the catalogue: a stored name, its newest schema version, and the class."""
+    """One entry of the catalogue: a stored name, its newest schema version, and the class.
+
+    The first upcaster is the step from version 1 to version 2, and so on.
+    """
 
     name: str
     version: int
     type: type[E]
+    upcasters: tuple[Upcaster, ...] = ()
 
 
 class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
@@ -66,13 +70,9 @@ class Codec(Generic[E]):
     def __init__(
         self,
         catalogue: Iterable[EventType[E]],
-        upcasters: Mapping[tuple[str, int], Upcaster],
         withdrawn: Callable[[str, str, int], E],
     ) -> None:
-        """Take a catalogue with one entry per event: its newest version.
-
-        `upcasters` maps (name, version) to the step from that version to the next.
-        """
+        """Take a catalogue with one entry per event."""
         entries = list(catalogue)
         self._names = {entry.type: (entry.name, entry.version) for entry in entries}
         self._versions = {entry.name: entry.version for entry in entries}
@@ -81,7 +81,11 @@ class Codec(Generic[E]):
             for entry in entries
         }
         self._types = {entry.name: entry.type for entry in entries}
-        self._upcasters = dict(upcasters)
+        self._upcasters = {
+            (entry.name, version): step
+            for entry in entries
+            for version, step in enumerate(entry.upcasters, start=1)
+        }
         self._withdrawn = withdrawn
         self._older = msgspec.json.Decoder(PayloadBody[JsonObject])
         self._encode = msgspec.json.Encoder().encode

@@ -17,10 +17,10 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, 
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable, WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.lease_register import LeaseEntry, LeaseObservation, LeaseRecord
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import LeaseTaken, lease_stream
+from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry, LeaseObservation, LeaseRecord
 from ledgerpress.eventlog.log import EventLog, OpenedLog, StreamWrite
-from ledgerpress.eventlog.log_events import LeaseTaken, lease_stream
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from ledgerpress.eventlog.envelope import NewEvent, StoredEvent, check_stream_name
 from ledgerpress.eventlog.errors import GapInLog, InvalidEnvelope
-from ledgerpress.eventlog.lease_register import LeaseRegister
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRegister
 
 NO_STREAM: Final = 0
 """Expected version: the stream does not exist yet."""

@@ -18,7 +18,7 @@ from graphql import (
     default_field_resolver,
 )
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 
 GUARDED: Final = "ledgerpress-guarded"

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import EncodedResult, Executor, ResponseMap, Result, encoded
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
 from ledgerpress.views.cache_invalidation import invalidated_topics
-from ledgerpress.views.snapshot import FOREVER, CacheDependencies
+from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER, CacheDependencies
 
 _CLIENT_ERRORS: Final = frozenset({"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"})
 """Codes of errors that follow from the request and from what was read. Results with other errors are not cached."""

@@ -8,19 +8,19 @@ from typing import Protocol
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.command_handler import CommandHandler
-from ledgerpress.commands.identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.health_checked_log import LogHealth
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.graphql.current_request import NO_TRACE, Trace
-from ledgerpress.graphql.visible_event_loader import event_loader
+from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
+from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.past_items_public_today import PublicFilter
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.relative_time_text import relative_time, relative_time_changes_at
-from ledgerpress.views.snapshot import CacheDependencies, Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies, Snapshot
 
 
 class ViewsInfo(Protocol):

@@ -19,12 +19,12 @@ from graphql import (
 )
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.graphql.current_request import OperationInfo
 from ledgerpress.graphql.limits.cost import Cost, CostFunction, compile_cost
 from ledgerpress.graphql.limits.document_shape import check_shape
 from ledgerpress.graphql.limits.exceeded import LimitExceeded, require
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.limits.source import check_source, too_many_tokens
+from ledgerpress.graphql.request_telemetry_record import OperationInfo
 
 MAX_VALID_DOCUMENTS: Final = 256
 MAX_INVALID_DOCUMENTS: Final = 64

@@ -9,7 +9,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from ledgerpress.eventlog.errors import AppendUnresolved, LogRefuses, LogReplaced, LogUnavailable
-from ledgerpress.graphql.current_request import note_error
+from ledgerpress.graphql.request_telemetry_record import note_error
 
 logger = logging.getLogger(__name__)
 

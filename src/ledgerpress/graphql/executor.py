@@ -15,10 +15,9 @@ from graphql import execute as execute_document
 from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
 
-from ledgerpress.commands.identity import LOCAL_OPERATOR, Identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context, Store
-from ledgerpress.graphql.current_request import CURRENT, NO_TRACE
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
     INTERNAL_SERVER_ERROR,
@@ -31,7 +30,8 @@ from ledgerpress.graphql.errors import (
 from ledgerpress.graphql.limits.cost import Cost, cost_extension
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
-from ledgerpress.views.snapshot import CacheDependencies
+from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
+from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
 
 Body = TypeVar("Body")
 ResponseMap: TypeAlias = dict[str, Any]

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import Info
 
-from ledgerpress.commands.feature_declarations import CommandDeclaration
+from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.graphql.context import PointInTime
+from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.relay.global_ids import Node
-from ledgerpress.graphql.visible_event_loader import EventAccess
 
 NodeLoader: TypeAlias = Callable[[PointInTime, str], Node | None]
 """Returns the object with an id as of a moment, `None` if there is none or the viewer must not see it."""

@@ -10,10 +10,10 @@ from msgspec import UNSET, UnsetType
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.client_identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.command_and_guard_declarations import Command, CommandInput
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import Command, CommandInput
-from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
 from ledgerpress.commands.roles_and_permissions import PermissionDenied
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import PointInTime, RequestInfo

@@ -14,7 +14,13 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.executor import EncodedResult
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews
-from ledgerpress.views.snapshot import FOREVER, CacheDependencies, Snapshot, Topic, ViewsVersion
+from ledgerpress.views.snapshot_and_cache_dependencies import (
+    FOREVER,
+    CacheDependencies,
+    Snapshot,
+    Topic,
+    ViewsVersion,
+)
 
 MAX_TOPICS: Final = 50_000
 """After so many topics, results that were not requested since count as changed."""

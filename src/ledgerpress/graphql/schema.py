@@ -22,8 +22,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from ledgerpress.commands.feature_declarations import CommandDeclaration
-from ledgerpress.graphql import cost_directives, kernel_queries
+from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
+from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
@@ -135,7 +135,7 @@ def build_schema(
     event_types: Iterable[str] = (),
 ) -> Schema:
     """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
-    parts = (kernel_queries.KERNEL, *contributions)
+    parts = (viewer_node_and_projection_queries.KERNEL, *contributions)
     return Schema(
         SchemaDeclarations(parts, commands=commands or {}, error_codes=error_codes, event_types=event_types)
     )

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.context import Store
@@ -26,6 +26,7 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.content_negotiation import prefers_event_stream
 from ledgerpress.http.fast_path.fast_path import FastPath
 from ledgerpress.http.graphql_endpoint import GraphQLEndpoint
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.health.metrics import Metrics, MetricsSettings
 from ledgerpress.http.health.probes import Health, HealthSettings, may_see_operations
 from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots, RateLimiter
@@ -36,7 +37,6 @@ from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 from ledgerpress.http.pages.pages import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
-from ledgerpress.http.settings import HttpSettings
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 

@@ -14,20 +14,21 @@ from graphql import OperationType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.current_request import CURRENT, note_error
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
 from ledgerpress.graphql.executor import EncodedResult, ResultKind, encoded
+from ledgerpress.graphql.request_telemetry_record import CURRENT, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
 from ledgerpress.http.content_negotiation import names_html, response_media_type
-from ledgerpress.http.errors import UNAUTHENTICATED, Header, HttpError, retry_after
 from ledgerpress.http.fast_path.fast_path import NOTE, RepeatableRequest
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import RateLimiter
 from ledgerpress.http.middleware.telemetry import CAUSATION, CORRELATION, TRACEPARENT
 from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
+from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, Header, HttpError, retry_after
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, from_json, from_query_string
 from ledgerpress.http.requests.headers_and_body import (
     ClientDisconnected,
@@ -40,7 +41,6 @@ from ledgerpress.http.requests.headers_and_body import (
 from ledgerpress.http.requests.minimum_position import HEADER as MIN_POSITION
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
 from ledgerpress.http.responses import GraphQLResponses, Response, send_response
-from ledgerpress.http.settings import HttpSettings
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
-from ledgerpress.http.errors import Header, HttpError, invalid_token, retry_after
+from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.request_rejection_error import Header, HttpError, invalid_token, retry_after
 from ledgerpress.http.responses import send_error
-from ledgerpress.http.settings import HttpSettings
 
 
 @dataclass(slots=True)

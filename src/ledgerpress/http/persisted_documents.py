@@ -16,9 +16,9 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
-from ledgerpress.http.settings import HttpSettings
 
 _APOLLO: Final = "apollo-persisted-query-manifest"
 

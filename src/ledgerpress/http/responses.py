@@ -10,8 +10,8 @@ from starlette.types import Send
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.executor import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
-from ledgerpress.http.errors import Header, HttpError, retry_after
-from ledgerpress.http.settings import HttpSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.request_rejection_error import Header, HttpError, retry_after
 
 NOT_MODIFIED: Final = 304
 POSITION_HEADER: Final = "LedgerPress-Position"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import EVENT_TYPES
 
 SUFFIX: Final = ".schema.json"
@@ -14,7 +14,9 @@ SUFFIX: Final = ".schema.json"
 
 def schemas() -> dict[str, str]:
     """Return the text of each schema by the name of its file."""
-    return {f"{name}.v{version}{SUFFIX}": _text(name, version, type_) for name, version, type_ in EVENT_TYPES}
+    return {
+        f"{name}.v{version}{SUFFIX}": _text(name, version, type_) for name, version, type_, _ in EVENT_TYPES
+    }
 
 
 def write(directory: Path) -> None:
@@ -33,7 +35,7 @@ def check(directory: Path) -> list[str]:
             differences.append(f"{path} is missing")
         elif path.read_text(encoding="utf-8") != text:
             differences.append(f"{path} differs from the event in the code")
-    newest = {name: version for name, version, _ in EVENT_TYPES}
+    newest = {name: version for name, version, *_ in EVENT_TYPES}
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         event, _, version = path.name.removesuffix(SUFFIX).rpartition(".v")
         if not version.isdigit() or not 1 <= int(version) <= newest.get(event, 0):

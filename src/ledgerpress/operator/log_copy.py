@@ -15,9 +15,9 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.copy_target import CopyTarget
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogExists, LogUnusable
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.log_events import WITHDRAWAL, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, Frontier, TreeHead
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import Progress

@@ -15,9 +15,9 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import LogOpened, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.log_events import LogOpened, PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, Frontier, TreeHead
 from ledgerpress.operator import Progress
 from ledgerpress.operator.event_verification import EventInvalid, verified_leaf_hash, verify_payload

@@ -17,9 +17,9 @@ from ledgerpress.server.log_url import LOCAL
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
 from ledgerpress.views.files.comparison import RowDifference
-from ledgerpress.views.files.current_views_pointer import ViewsBusy, ViewsDirectory, ViewsGone
+from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
-from ledgerpress.views.files.views_builder import RebuildFailed, ViewsBuilder, ViewsComparison
+from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 

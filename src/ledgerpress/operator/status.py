@@ -12,12 +12,12 @@ from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.verification import reading
+from ledgerpress.views.files.verification_by_rebuild import reading
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> dict[str, Any]:

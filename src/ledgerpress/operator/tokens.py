@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.features.tokens import read_model as queries
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash

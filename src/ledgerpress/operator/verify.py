@@ -12,9 +12,9 @@ from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
 from ledgerpress.server.log_factory import log_of_views
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import open_store
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.verification import ViewsVerification, check_views, reading
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.files.verification_by_rebuild import ViewsVerification, check_views, reading
+from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 async def read_head(data: Path, log: str = LOCAL) -> TreeHead:

@@ -25,7 +25,7 @@ from ledgerpress.sqlite.atomic_file import check_free, give_name, sync_open, unf
 from ledgerpress.views.files.copy_export import create_copy
 from ledgerpress.views.files.copy_format import Manifest, ViewsCopy, ViewsCopyInvalid
 from ledgerpress.views.files.copy_restore import Copied, check_kind
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 PIPE: Final = "-"

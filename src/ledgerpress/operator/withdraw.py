@@ -5,15 +5,15 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemRandomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import SALT_BYTES, NewEvent
 from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.eventlog.log_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.rebuild_and_switch_views import rebuild_now
@@ -21,7 +21,7 @@ from ledgerpress.retry import poll
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.active_views import POLL_INTERVAL
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 
 SWITCH_TIMEOUT: Final = 30.0
 """Seconds until the store must use the views that were rebuilt."""

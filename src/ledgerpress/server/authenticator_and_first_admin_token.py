@@ -4,13 +4,13 @@ from pathlib import Path
 
 from ledgerpress.adapters.oidc.jwks import KeysByUrl, KeysInFile, KeySource, NoKeys, checked_url
 from ledgerpress.adapters.oidc.jwt_verifier import JwtVerifier
-from ledgerpress.commands.command_context import CommandRequest
-from ledgerpress.commands.identity import Authenticator
+from ledgerpress.commands.client_identity import Authenticator
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.streams_and_append_plan import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
 from ledgerpress.features.tokens import read_model as tokens
-from ledgerpress.features.tokens.access_settings import AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS
 from ledgerpress.features.tokens.read_model import PROJECTOR

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal, TextIO
 import msgspec
 from msgspec import Meta
 
-from ledgerpress.graphql.current_request import CURRENT
+from ledgerpress.graphql.request_telemetry_record import CURRENT
 from ledgerpress.http.middleware.access_log import LOGGER, AccessLog
 
 FLUSH_INTERVAL: Final = 0.1

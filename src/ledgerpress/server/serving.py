@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
+from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
-from ledgerpress.commands.identity import Authenticator
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
 from ledgerpress.http.app import Runtime, make_app

@@ -8,25 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands.bootstrap import open_publication
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION, CommandHandler, Instrumentation
+from ledgerpress.commands.first_events_of_publication import open_publication
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemClock, SystemRandomness, uuid7
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
 from ledgerpress.features.history import change_queries as changes
-from ledgerpress.features.posts.body import rendering
+from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
-from ledgerpress.views.files.views_builder import ViewsBuilder
+from ledgerpress.views.files.rebuild_compare_and_switch import ViewsBuilder
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
-from ledgerpress.views.snapshot import Snapshot, ViewsVersion
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
 
 FOLLOW_BATCH_SIZE: Final = 500
 """Events that are applied in one transaction while requests are served."""
@@ -115,7 +115,7 @@ async def open_store(
         checked_log = HealthCheckedLog(opened)
         name_key = await open_publication(checked_log, codec, clock, randomness, FEATURES.first_events)
         directory = ViewsDirectory(data, projectors)
-        caches = [rendering.forget]
+        caches = [html_rendering_and_sections.forget]
         views = ActiveViews(
             checked_log,
             codec,

@@ -6,9 +6,9 @@ projection may have skipped, and very many events at once.
 
 from typing import Final
 
-from ledgerpress.eventlog.log_events import LEASE_TAKEN
+from ledgerpress.eventlog.kernel_events import LEASE_TAKEN
 from ledgerpress.views.feature_declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 MAX_EVENTS: Final = 250
 """The most events for which topics are computed, which takes some 25 milliseconds; more invalidate everything."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, compose
 from ledgerpress.views.recorded_time_positions import MomentsProjector
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 
 class RecentEvent(NamedTuple):

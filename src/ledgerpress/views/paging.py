@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from ledgerpress.views.listings.queries import ListingKey, list_keys, listing_topic
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from ledgerpress.views.feature_declarations import DeclaredViews
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _Hidden: TypeAlias = dict[int, set[int]]
 

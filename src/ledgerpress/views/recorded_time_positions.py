@@ -8,9 +8,9 @@ import sqlite3
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 def position_at(snapshot: Snapshot, time: int) -> int:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ledgerpress.adapters.jetstream.append_preparation import AppendAttempt
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.message_codec import read_body
 from ledgerpress.adapters.jetstream.publisher import EXPECTED, EXPECTED_HEAD, Message
 from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage

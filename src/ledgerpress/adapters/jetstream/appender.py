@@ -21,7 +21,7 @@ from ledgerpress.adapters.jetstream.append_preparation import (
 )
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.head_and_pause_broadcast import MAX_PAUSE, HeadBroadcast
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.publisher import (
     EXPECTED,
     EXPECTED_HEAD,

@@ -11,8 +11,8 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream import publisher, stream_config
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection, Denied
-from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.lease_compare_and_set import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.message_codec import body_of_stored, withdrawn_from
 from ledgerpress.adapters.jetstream.payload_erasure import erase
 from ledgerpress.adapters.jetstream.reader import Reader

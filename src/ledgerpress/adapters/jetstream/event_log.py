@@ -11,8 +11,8 @@ from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.clock_check import ClockCheck
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Connection
 from ledgerpress.adapters.jetstream.head_and_pause_broadcast import HeadBroadcast
-from ledgerpress.adapters.jetstream.lease_register import JetStreamLeaseRegister
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.lease_compare_and_set import JetStreamLeaseRegister
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.payload_erasure import PayloadEraser
 from ledgerpress.adapters.jetstream.reader import Reader
 from ledgerpress.adapters.jetstream.stream_config import check_complete, open_stream, publication_of

@@ -8,7 +8,7 @@ from typing import Final
 
 from ledgerpress.adapters.jetstream.appender import Appender
 from ledgerpress.adapters.jetstream.connection_and_request_reply import Denied
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.message_codec import WITHDRAWAL, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.stream_leader_api import (
     NO_MESSAGE,

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ledgerpress.adapters.jetstream import stream_leader_api
-from ledgerpress.adapters.jetstream.log_stream import LogStream
+from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
 from ledgerpress.adapters.jetstream.message_codec import Body, header_of, payload_of, read_body
 from ledgerpress.adapters.jetstream.stream_heads import StreamHead
 from ledgerpress.adapters.jetstream.stream_leader_api import StoredMessage, polls, retry_request

@@ -14,7 +14,7 @@ from jwt.types import Options
 from ledgerpress.adapters.oidc.jwks import Key, KeySource, NoKeys
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import Unauthenticated, VerifiedClaims
+from ledgerpress.commands.client_identity import Unauthenticated, VerifiedClaims
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 
 logger = logging.getLogger(__name__)

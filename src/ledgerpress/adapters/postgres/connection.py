@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import asyncpg
 
 from ledgerpress.adapters.postgres.errors import PERMANENT, log_error
-from ledgerpress.adapters.postgres.host_addresses import addresses_of, loop_connecting_to
+from ledgerpress.adapters.postgres.host_resolution_and_single_address_connect import (
+    addresses_of,
+    loop_connecting_to,
+)
 from ledgerpress.adapters.postgres.url_checks_and_hosts import check_parameters, host_name, split_hosts
 from ledgerpress.eventlog.errors import EventLogError, LogRefuses, LogUnavailable, LogUnusable
 from ledgerpress.retry import Backoff, retry

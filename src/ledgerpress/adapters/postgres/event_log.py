@@ -8,7 +8,7 @@ from ledgerpress.adapters.postgres import event_rows
 from ledgerpress.adapters.postgres.appender import Appender
 from ledgerpress.adapters.postgres.connection import Server, retry_while_unavailable
 from ledgerpress.adapters.postgres.errors import log_errors
-from ledgerpress.adapters.postgres.lease_register import PostgresLeaseRegister
+from ledgerpress.adapters.postgres.lease_compare_and_set import PostgresLeaseRegister
 from ledgerpress.adapters.postgres.log_registry import LogLocation, open_location
 from ledgerpress.adapters.postgres.notifications import HeadNotifications
 from ledgerpress.adapters.postgres.payload_erasure import vacuum

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ledgerpress.adapters.sqlite_log.event_table import read_head
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import read_head
 from ledgerpress.adapters.sqlite_log.log_file import check_format, is_log
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.sqlite.atomic_file import SIDE_FILES, check_free, give_name, sync, unfinished

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_table
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
 from ledgerpress.adapters.sqlite_log.log_file import (
     APPLICATION_ID,
     UNFINISHED_ID,
@@ -62,11 +62,16 @@ class SqliteCopyTarget:
         return cls(db, path, publication)
 
     async def head(self) -> int:
-        return await self._run(event_table.read_head)
+        return await self._run(event_reads_and_group_append.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         return await self._run(
-            partial(event_table.read_batch, publication=self._publication, after=after, limit=limit)
+            partial(
+                event_reads_and_group_append.read_batch,
+                publication=self._publication,
+                after=after,
+                limit=limit,
+            )
         )
 
     async def extend(self, events: Sequence[StoredEvent]) -> None:
@@ -124,10 +129,10 @@ def _prepare(db: sqlite3.Connection, path: Path, publication: str) -> None:
 
 def _extend(db: sqlite3.Connection, *, events: Sequence[StoredEvent], publication: str) -> None:
     with transaction(db):
-        check_follows(events, event_table.read_head(db), publication)
+        check_follows(events, event_reads_and_group_append.read_head(db), publication)
         for event in events:
             try:
-                db.execute(event_table.INSERT, event.row)
+                db.execute(event_reads_and_group_append.INSERT, event.row)
             except (sqlite3.IntegrityError, OverflowError, ValueError) as error:
                 raise EventLogError(f"position {event.position}: {error}") from error
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ledgerpress.adapters.sqlite_log import event_table
-from ledgerpress.adapters.sqlite_log.event_table import GroupAppender
-from ledgerpress.adapters.sqlite_log.lease_register import SqliteLeaseRegister
+from ledgerpress.adapters.sqlite_log import event_reads_and_group_append
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import GroupAppender
+from ledgerpress.adapters.sqlite_log.lease_compare_and_set import SqliteLeaseRegister
 from ledgerpress.adapters.sqlite_log.log_file import open_log_file
 from ledgerpress.adapters.sqlite_log.payload_erasure import withdraw
 from ledgerpress.eventlog.envelope import StoredEvent
@@ -102,16 +102,26 @@ class SqliteEventLog:
         return recorded
 
     async def head(self) -> int:
-        return await self._read(event_table.read_head)
+        return await self._read(event_reads_and_group_append.read_head)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         return await self._read(
-            partial(event_table.read_batch, publication=self.publication, after=after, limit=limit)
+            partial(
+                event_reads_and_group_append.read_batch,
+                publication=self.publication,
+                after=after,
+                limit=limit,
+            )
         )
 
     async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
         return await self._read(
-            partial(event_table.read_stream, publication=self.publication, stream=stream, after=after)
+            partial(
+                event_reads_and_group_append.read_stream,
+                publication=self.publication,
+                stream=stream,
+                after=after,
+            )
         )
 
     async def wait_beyond(self, position: int, timeout: float) -> bool:

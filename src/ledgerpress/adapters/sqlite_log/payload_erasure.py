@@ -8,7 +8,7 @@ first row on, it overwrites it with zeros, also when it moves rows between pages
 import sqlite3
 from typing import Final
 
-from ledgerpress.adapters.sqlite_log.event_table import insert
+from ledgerpress.adapters.sqlite_log.event_reads_and_group_append import insert
 from ledgerpress.eventlog.errors import EventLogError, InvalidEnvelope, WithdrawalUnfinished
 from ledgerpress.eventlog.group_commit import AppendRequest
 from ledgerpress.sqlite.connection import BUSY_TIMEOUT, empty_write_ahead_log, transaction

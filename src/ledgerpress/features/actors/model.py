@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.identity import OPERATOR_ACTOR_ID
+from ledgerpress.commands.client_identity import OPERATOR_ACTOR_ID
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import SYSTEM_ACTOR_ID, Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID, Event, Withdrawn
 
 
 class ActorKind(StrEnum):

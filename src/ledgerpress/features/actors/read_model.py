@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.actors.model import ActorRegistered, ActorRenamed
 from ledgerpress.views.feature_declarations import DependencyRule, FieldValues, Subject, plain
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -4,15 +4,15 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.actors import read_model as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaContribution
-from ledgerpress.graphql.kernel_queries import Viewer
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 
 ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
 

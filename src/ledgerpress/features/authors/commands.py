@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.feature_declarations import commands
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
 from ledgerpress.views.feature_declarations import DependencyRule, FieldValues, Reference, Subject, plain
 from ledgerpress.views.listings.projector import (
@@ -17,7 +17,7 @@ from ledgerpress.views.listings.projector import (
     ListingWriter,
 )
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -16,5 +16,5 @@ FEATURE: Final = Feature(
     dependencies=(queries.DEPENDENCIES,),
     subjects=(queries.SUBJECT,),
     schema="ledgerpress.features.categories.schema:SCHEMA",
-    pages="ledgerpress.features.categories.html_navigation:PAGES",
+    pages="ledgerpress.features.categories.category_links_on_pages:PAGES",
 )

@@ -9,9 +9,9 @@ from typing import ClassVar, Final, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import Rejection, version_conflict
-from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 MAX_DEPTH: Final = 20
 """The greatest depth of the tree."""

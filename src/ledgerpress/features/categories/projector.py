@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.categories import model
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable

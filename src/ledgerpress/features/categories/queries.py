@@ -14,7 +14,7 @@ from ledgerpress.views.feature_declarations import (
     Subject,
     plain,
 )
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 TAXONOMY: Final = Topic("taxonomy", 0)
 """All categories: their names, slugs and places in the tree."""

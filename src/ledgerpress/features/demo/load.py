@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.command_context import CommandContext, CommandRequest
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
 from ledgerpress.features.demo.story import STORY
-from ledgerpress.features.demo.story_steps import Stage
+from ledgerpress.features.demo.story_step_builders import Stage
 
 
 class DemoClock:

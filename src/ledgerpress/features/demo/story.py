@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.features.demo.story_steps import (
+from ledgerpress.features.demo.story_step_builders import (
     Step,
     actor,
     archive,

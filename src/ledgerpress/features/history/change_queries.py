@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ledgerpress.eventlog.log_events import SKIP
+from ledgerpress.eventlog.kernel_events import SKIP
 from ledgerpress.features.actors.read_model import actor_topic
 from ledgerpress.features.authors.read_model import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.views.feature_declarations import RecentEvent
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from ledgerpress.views.temporal_rows import OPEN
 
 MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")

@@ -9,8 +9,8 @@ from collections import defaultdict
 from typing import Final
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log_events import PayloadWithdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 _INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"

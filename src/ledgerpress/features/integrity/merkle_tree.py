@@ -11,11 +11,11 @@ from typing import Final
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.merkle import TREE_HEAD_VERSION, TreeHead
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 class TreeIncomplete(EventLogError):

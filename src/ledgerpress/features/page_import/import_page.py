@@ -13,12 +13,12 @@ from typing import Final
 from msgspec import UNSET
 
 from ledgerpress.commands import text_rules
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.page_import.import_session import IMPORTED, ImportSession, OpenStore
+from ledgerpress.features.page_import.idempotent_import_commands import IMPORTED, ImportSession, OpenStore
 from ledgerpress.features.page_import.imported_post_lookup import (
     DATE_GUESSED,
     ImportedPost,

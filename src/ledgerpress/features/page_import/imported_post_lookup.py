@@ -17,9 +17,9 @@ from msgspec import UNSET
 from ledgerpress.commands import executed_commands_view
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.actors.model import IMPORTER
-from ledgerpress.features.page_import.import_session import OpenStore
+from ledgerpress.features.page_import.idempotent_import_commands import OpenStore
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts.model import POSTS, Post, PostCreated, PostEdited, PostPublished
 

@@ -11,14 +11,18 @@ from ledgerpress.features.posts import (
     model,
     post_queries,
     projector,
-    restore_revert_commands,
+    restore_version_and_revert_change_commands,
 )
 
 FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
     events=model.EVENTS,
-    commands=(*commands.COMMANDS, *lifecycle_commands.COMMANDS, *restore_revert_commands.COMMANDS),
+    commands=(
+        *commands.COMMANDS,
+        *lifecycle_commands.COMMANDS,
+        *restore_version_and_revert_change_commands.COMMANDS,
+    ),
     error_codes=model.ERROR_CODES,
     projectors=(projector.PostsProjector(),),
     listings=(listings.LISTINGS,),

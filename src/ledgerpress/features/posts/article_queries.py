@@ -8,7 +8,7 @@ from typing import Any, Final
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
 _COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
 _ARTICLE: Final = """

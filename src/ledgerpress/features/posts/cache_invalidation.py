@@ -14,7 +14,7 @@ from ledgerpress.features.posts.model import EVENTS
 from ledgerpress.features.posts.post_queries import categories_topic, post_slug_topic, post_topic
 from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
-from ledgerpress.views.snapshot import Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 _EVENTS: Final = frozenset(event.name for event in EVENTS)
 _SEQS: Final = "SELECT seq FROM post WHERE id IN (SELECT value FROM json_each(?))"

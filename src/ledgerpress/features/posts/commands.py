@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import CommandContext, Facts
-from ledgerpress.commands.content_fields import checked, differing, values_of
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext, Facts
+from ledgerpress.commands.content_field_declarations_and_revert import checked, differing, values_of
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, LoadedStream, PlannedWrite, StateLoader
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY, CategoryRef

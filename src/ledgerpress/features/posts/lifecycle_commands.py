@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import Rejection
-from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.streams_and_append_plan import LoadedStream
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts import model
 from ledgerpress.features.posts.commands import WRITE_POSTS, PostCommand, check_own_post, publication
 from ledgerpress.features.posts.model import Post

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts import model
 from ledgerpress.views.feature_declarations import HiddenRule
 from ledgerpress.views.listings.projector import Entry, ListingChanges, ListingContribution, ListingWriter

@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.content_fields import ContentField, Merge, values_of
+from ledgerpress.commands.content_field_declarations_and_revert import ContentField, Merge, values_of
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts.three_way_merge import merge
 
 POST_ARCHIVED: Final = "POST_ARCHIVED"

@@ -13,7 +13,7 @@ from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subject, plain
 from ledgerpress.views.listings.queries import count, listing_topic
-from ledgerpress.views.snapshot import NO_POSITION, Snapshot, Topic
+from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
 _POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,

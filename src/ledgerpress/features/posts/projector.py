@@ -14,9 +14,9 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from ledgerpress.commands.content_fields import Values
+from ledgerpress.commands.content_field_declarations_and_revert import Values
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts import model
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable

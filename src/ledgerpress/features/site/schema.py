@@ -9,10 +9,10 @@ from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.visible_event_loader import EventAccess
 
 
 @strawberry.type(description="The site that is being published.")

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from ledgerpress.commands.command_context import CommandContext
+from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.streams_and_append_plan import PlannedWrite
 from ledgerpress.features.slugs import model as slugs

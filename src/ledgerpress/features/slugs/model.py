@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 SLUG_MALFORMED: Final = "SLUG_MALFORMED"
 SLUG_TAKEN: Final = "SLUG_TAKEN"

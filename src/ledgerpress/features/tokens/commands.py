@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.command_context import CommandContext, Facts
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 def _apply(recorded: Recorded[Event], db: sqlite3.Connection) -> None:

@@ -10,14 +10,14 @@ from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands
 from ledgerpress.features.tokens import read_model as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import SchemaContribution, runs
-from ledgerpress.graphql.kernel_queries import PermissionEnum, RoleEnum
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
-from ledgerpress.graphql.visible_event_loader import EventAccess
+from ledgerpress.graphql.viewer_node_and_projection_queries import PermissionEnum, RoleEnum
 
 _READ: Final = RequiredPermission(Permission.READ_TOKENS)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
-from ledgerpress.commands.identity import (
+from ledgerpress.commands.client_identity import (
     ANONYMOUS,
     LOCAL_OPERATOR,
     Identity,
@@ -20,7 +20,7 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import read_model as tokens
 from ledgerpress.features.tokens.commands import PREFIX, secret_hash
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _CREDENTIALS: Final = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?: +([A-Za-z0-9._~+/-]+=*))? *")
 _LONGEST: Final = 16_384

@@ -18,7 +18,7 @@ from ledgerpress.views.paging import (
     page_by_position,
     page_of,
 )
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 T = TypeVar("T")
 

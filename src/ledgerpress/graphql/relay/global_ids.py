@@ -11,7 +11,7 @@ import strawberry
 
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.graphql.errors import BadRequest
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 @strawberry.interface(description="An object with an id that names it for ever, in the whole publication.")

@@ -11,7 +11,7 @@ import msgspec
 from graphql import ArgumentNode, VariableNode, Visitor, visit
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor

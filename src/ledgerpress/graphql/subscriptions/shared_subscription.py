@@ -11,13 +11,12 @@ from itertools import count
 from typing import Any, Final, Protocol, TypeAlias
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.eventlog.errors import LogReplaced, LogUnavailable
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.errors import is_unavailable, masked_error
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.graphql.subscriptions.resolver_step import Kind, Step, SubscriptionContext
 from ledgerpress.graphql.subscriptions.result_messages import (
     ResultMessage,
     SubscriptionEnded,
@@ -25,7 +24,8 @@ from ledgerpress.graphql.subscriptions.result_messages import (
     message_of,
 )
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.views.snapshot import FOREVER
+from ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers import Kind, Step, SubscriptionContext
+from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER
 
 _COPIES: Final = 3
 """An event takes so many times its text: as its payload, as the frame of a transport, and while that is being sent."""

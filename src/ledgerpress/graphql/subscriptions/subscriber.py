@@ -13,7 +13,7 @@ from ledgerpress.graphql.subscriptions.shared_subscription import (
     internal_error,
     log_replaced,
 )
-from ledgerpress.started_coroutine import StartedCoroutine
+from ledgerpress.rest_of_started_coroutine import StartedCoroutine
 
 logger = logging.getLogger(__name__)
 

@@ -9,18 +9,18 @@ from typing import Final, NamedTuple, TypeAlias
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.commands.identity import Authenticator, Identity
+from ledgerpress.commands.client_identity import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.current_request import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import EncodedResult
+from ledgerpress.graphql.request_telemetry_record import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
-from ledgerpress.http.errors import Header, HttpError
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.request_rejection_error import Header, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.headers_and_body import BufferedReceive
 

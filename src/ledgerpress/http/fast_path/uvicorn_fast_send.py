@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import Send
 
-from ledgerpress.http.errors import Header
+from ledgerpress.http.request_rejection_error import Header
 from ledgerpress.http.responses import NOT_MODIFIED
 
 _VERSION: Final = "0.54."

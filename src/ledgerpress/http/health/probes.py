@@ -9,7 +9,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledgerpress.commands.identity import Authenticator, Unauthenticated
+from ledgerpress.commands.client_identity import Authenticator, Unauthenticated
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from ledgerpress.graphql.current_request import RequestContext
+from ledgerpress.graphql.request_telemetry_record import RequestContext
 
 LOGGER: Final = "ledgerpress.access"
 MAX_CHARACTERS: Final = 200

@@ -20,11 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.current_request import ABORTED, CURRENT, RequestContext, Trace
-from ledgerpress.http.errors import HttpError
+from ledgerpress.graphql.request_telemetry_record import ABORTED, CURRENT, RequestContext, Trace
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.responses import NOT_MODIFIED, POSITION, send_error
 
 TRACEPARENT: Final = b"traceparent"

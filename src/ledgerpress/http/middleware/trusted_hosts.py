@@ -10,7 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.bounded_cache import BoundedCache
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.responses import send_error
 
 ANY: Final = "*"

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
 from ledgerpress.http.responses import POSITION_HEADER
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 # Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
 SITE_POLICY: Final = (

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.request_rejection_error import HttpError
 
 MAX_PARAMETERS: Final = 64
 """How many parameters a query string may have; unknown ones are ignored."""

@@ -14,9 +14,9 @@ from typing import Final
 from starlette.types import Message, Receive
 
 from ledgerpress.http.content_negotiation import is_json
-from ledgerpress.http.errors import HttpError
-from ledgerpress.http.settings import HttpSettings
-from ledgerpress.started_coroutine import StartedCoroutine
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.request_rejection_error import HttpError
+from ledgerpress.rest_of_started_coroutine import StartedCoroutine
 
 # Lists may be sent in several lines, which mean one (RFC 9110, 5.3). Of these, two would be ambiguous.
 _SINGLE: Final = frozenset(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
-from ledgerpress.http.errors import HttpError, retry_after
+from ledgerpress.http.request_rejection_error import HttpError, retry_after
 
 HEADER: Final = b"ledgerpress-min-position"
 _LARGEST: Final = 2**53 - 1

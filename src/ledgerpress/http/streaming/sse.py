@@ -9,9 +9,9 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, to_json
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests

@@ -14,13 +14,13 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.http import content_negotiation
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.headers_and_body import ClientDisconnected
 from ledgerpress.http.responses import send_error
 from ledgerpress.http.streaming import stream_requests
-from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS, ConnectionOperations
+from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS, ConnectionOperations
 from ledgerpress.http.streaming.sse import EventStream, EventStreams
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 

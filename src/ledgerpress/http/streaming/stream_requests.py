@@ -10,13 +10,14 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from ledgerpress.commands.identity import Authenticator, Identity, Unauthenticated
+from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.graphql.documents import RequestError
 from ledgerpress.graphql.errors import client_errors
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import ConcurrencySlots, RateLimiter
 from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest, check, from_json, from_query_string
 from ledgerpress.http.requests.headers_and_body import (
     check_post,
@@ -25,8 +26,7 @@ from ledgerpress.http.requests.headers_and_body import (
     request_headers,
     require_preflight,
 )
-from ledgerpress.http.settings import HttpSettings
-from ledgerpress.http.streaming.connection_operations import (
+from ledgerpress.http.streaming.connection_operation_runner import (
     Channel,
     ConnectionOperations,
     ResolvedRequest,

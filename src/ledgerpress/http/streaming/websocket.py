@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage
-from ledgerpress.http.errors import UNAUTHENTICATED, HttpError
+from ledgerpress.http.request_rejection_error import UNAUTHENTICATED, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.streaming import websocket_messages as messages
 from ledgerpress.http.streaming.stream_requests import StreamRequests

@@ -6,7 +6,7 @@ import msgspec
 
 from ledgerpress.graphql.subscriptions.result_messages import to_json
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
-from ledgerpress.http.streaming.connection_operations import MAX_ID_CHARACTERS
+from ledgerpress.http.streaming.connection_operation_runner import MAX_ID_CHARACTERS
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 MAX_REASON_BYTES: Final = 123

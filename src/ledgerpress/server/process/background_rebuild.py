@@ -10,7 +10,7 @@ from typing import Final
 
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.server.settings import LOG_VARIABLE
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 
 logger = logging.getLogger(__name__)
 

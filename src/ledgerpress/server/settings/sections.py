@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from ledgerpress.features.tokens.access_settings import AccessSettings
+from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.graphql.cached_executor import CacheSettings
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.http.middleware.cors import CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings
-from ledgerpress.http.settings import HttpSettings
 from ledgerpress.server.logging import LogSettings
 from ledgerpress.server.settings.server_section import EVERY_ADDRESS, LOOPBACK, ServerSettings
 from ledgerpress.server.tracing.settings import TracingSettings

@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import Scope
 
 from ledgerpress import __version__
-from ledgerpress.graphql.current_request import RequestContext
+from ledgerpress.graphql.request_telemetry_record import RequestContext
 from ledgerpress.server.tracing.settings import TracingSettings, TracingUnavailable
 
 CLOSE_TIMEOUT: Final = 2.0

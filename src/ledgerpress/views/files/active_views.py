@@ -12,15 +12,15 @@ from typing import Final
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.views.files.current_views_pointer import ViewsBusy, ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsDamaged, ViewsOfOtherVersions, is_damage
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, delete
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
-from ledgerpress.views.snapshot import Snapshot, ViewsVersion
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
 
 logger = logging.getLogger(__name__)
 

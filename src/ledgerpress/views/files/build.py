@@ -13,7 +13,7 @@ import msgspec
 
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import connect, create_private, set_pragmas, transaction, uri
 from ledgerpress.views.files.comparison import TableDigest
@@ -24,7 +24,7 @@ from ledgerpress.views.files.tables import (
     create_tables,
     tables_of,
 )
-from ledgerpress.views.files.views_file import WRITER_PRAGMAS
+from ledgerpress.views.files.views_file_connections import WRITER_PRAGMAS
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode, withdrawn_by
 from ledgerpress.views.projection.checkpoints import Checkpoint

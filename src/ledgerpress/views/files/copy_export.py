@@ -26,7 +26,7 @@ from ledgerpress.views.files.copy_format import (
     ViewsCopyInvalid,
     write,
 )
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection import checkpoints
 
 _POLL_INTERVAL = 0.005

@@ -10,8 +10,8 @@ from typing import Final
 from ledgerpress.sqlite.atomic_file import sync, sync_open
 from ledgerpress.sqlite.connection import uri
 from ledgerpress.views.files.copy_format import Manifest, Progress, ViewsCopy, ViewsCopyInvalid
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory, delete
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
+from ledgerpress.views.files.views_directory import ViewsDirectory, delete
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 

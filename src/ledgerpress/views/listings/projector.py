@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.eventlog.codec import Recorded
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.views.listings import membership_btree
 from ledgerpress.views.listings.membership_btree import Memberships
 from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, composed_version

@@ -13,15 +13,15 @@ from typing import Final, NamedTuple, TypeAlias
 from ledgerpress.eventlog.codec import Codec, Recorded
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
-from ledgerpress.eventlog.event import Event
-from ledgerpress.eventlog.log import EventLog
-from ledgerpress.eventlog.log_events import (
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import (
     SKIP,
     WITHDRAWAL,
     PayloadWithdrawn,
     ProjectionSkipped,
     projection_stream,
 )
+from ledgerpress.eventlog.log import EventLog
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector, Projector

@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.errors import EventLogError, LogClosed, LogReplaced, LogUnavailable
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.retry import Backoff
 from ledgerpress.sqlite.connection import SerialConnection

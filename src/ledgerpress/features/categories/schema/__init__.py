@@ -2,7 +2,11 @@
 
 from typing import Final
 
-from ledgerpress.features.categories.schema.category import Category, CategoryQueries, load_category
+from ledgerpress.features.categories.schema.category_type_and_queries import (
+    Category,
+    CategoryQueries,
+    load_category,
+)
 from ledgerpress.features.categories.schema.mutations import CategoryMutations
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 

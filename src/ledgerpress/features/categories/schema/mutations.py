@@ -7,7 +7,7 @@ import strawberry
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories import commands
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.categories.schema.category import Category, load_category
+from ledgerpress.features.categories.schema.category_type_and_queries import Category, load_category
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, given_value
 from ledgerpress.graphql.relay import global_ids
 

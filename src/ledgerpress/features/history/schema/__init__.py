@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.categories.schema.category_type_and_queries import Category
 from ledgerpress.features.history.schema.added_fields import CategoryFields, PostFields
 from ledgerpress.features.history.schema.queries import ChangeQueries
 from ledgerpress.features.history.schema.subscriptions import ChangeSubscriptions

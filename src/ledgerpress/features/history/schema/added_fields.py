@@ -4,10 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.categories.schema.category_type_and_queries import Category
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change
-from ledgerpress.features.history.schema.diff import BlameSpan, PostDiff, blame_of, diff_of
+from ledgerpress.features.history.schema.diff_and_blame import BlameSpan, PostDiff, blame_of, diff_of
 from ledgerpress.features.history.schema.queries import ChangeOrder, listed_changes
 from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.graphql.context import RequestInfo

@@ -10,13 +10,13 @@ from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts import post_queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.event_loader_and_payload_redaction import EVERYONE, plaintext, visible_event
 from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.graphql.visible_event_loader import EVERYONE, plaintext, visible_event
 from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Reference, Subject
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _NONE: Final = FieldValue(None, lambda: None)
 

@@ -13,7 +13,7 @@ from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions import resolver_step as steps
+from ledgerpress.graphql.subscriptions import step_and_signals_for_resolvers as steps
 
 BATCH: Final = 64
 """How many changes of a category are read at a time: some of them may not have been changes of it at their moment."""

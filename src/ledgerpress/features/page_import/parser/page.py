@@ -12,8 +12,8 @@ from typing import Final
 
 from ledgerpress.features.page_import.parser.category_line import category_names, split_categories
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
-from ledgerpress.features.page_import.parser.headline import Head, read_head
-from ledgerpress.features.page_import.parser.line_classification import (
+from ledgerpress.features.page_import.parser.headline_and_site_name import Head, read_head
+from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
     ends_sentence,
     is_byline,
     is_lost_link,

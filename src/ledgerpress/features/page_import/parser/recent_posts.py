@@ -8,7 +8,11 @@ from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TEASER, MAX_TITLE
 from ledgerpress.features.page_import.parser.dates import PageDate, read_date
-from ledgerpress.features.page_import.parser.line_classification import is_cut, is_footer, is_sentence
+from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
+    is_cut,
+    is_footer,
+    is_sentence,
+)
 from ledgerpress.features.posts.body.plain_text import derived_teaser
 
 _HEADING: Final = re.compile(r"(?:recent|latest) (?:posts|articles|stories)\s*:?", re.IGNORECASE)

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
 from ledgerpress.features.authors.schema import Author
-from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.categories.schema.category_type_and_queries import Category
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
 from ledgerpress.features.posts.schema.mutations import PostMutations
 from ledgerpress.features.posts.schema.queries import PostQueries

@@ -6,7 +6,7 @@ import strawberry
 
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories import queries as category_queries
-from ledgerpress.features.categories.schema.category import Category
+from ledgerpress.features.categories.schema.category_type_and_queries import Category
 from ledgerpress.features.posts.schema.types import Article, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.views.paging import PageRequest

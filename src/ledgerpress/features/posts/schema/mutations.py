@@ -6,7 +6,11 @@ import strawberry
 from msgspec import UNSET
 
 from ledgerpress.features.categories.schema.mutations import CategoryBy
-from ledgerpress.features.posts import commands, lifecycle_commands, restore_revert_commands
+from ledgerpress.features.posts import (
+    commands,
+    lifecycle_commands,
+    restore_version_and_revert_change_commands,
+)
 from ledgerpress.features.posts.schema.types import Post, load_post, slug_differs
 from ledgerpress.graphql.context import RequestInfo
 from ledgerpress.graphql.feature_declarations import runs
@@ -135,8 +139,8 @@ class PostRestoreInput(_PostInput):
         default=False, description="Publish the outcome in the same step."
     )
 
-    def command(self) -> restore_revert_commands.RestorePost:
-        return restore_revert_commands.RestorePost(
+    def command(self) -> restore_version_and_revert_change_commands.RestorePost:
+        return restore_version_and_revert_change_commands.RestorePost(
             post_id=self.post_id, to_version=self.to_version, publish=bool(self.publish)
         )
 
@@ -150,8 +154,8 @@ class PostRevertInput(_PostInput):
         default=False, description="Publish the outcome in the same step, where the content changes."
     )
 
-    def command(self) -> restore_revert_commands.RevertPost:
-        return restore_revert_commands.RevertPost(
+    def command(self) -> restore_version_and_revert_change_commands.RevertPost:
+        return restore_version_and_revert_change_commands.RevertPost(
             post_id=self.post_id, version=self.version, publish=bool(self.publish)
         )
 
@@ -205,7 +209,7 @@ class PostMutations:
         lifecycle_commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
     )
     post_revert = _mutation(
-        restore_revert_commands.RevertPost,
+        restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
         "Take back what one version changed, as a new version that keeps what came since; refused with "
         "REVERT_CONFLICT where that no longer applies.",
@@ -213,7 +217,7 @@ class PostMutations:
 
     @strawberry.mutation(
         description="Give a post the content that it had at a version, as a new version. Status and categories stay.",
-        metadata=runs(restore_revert_commands.RestorePost),
+        metadata=runs(restore_version_and_revert_change_commands.RestorePost),
     )
     async def post_restore(self, info: RequestInfo, input: PostRestoreInput) -> PostRestorePayload:
         payload = partial(PostRestorePayload, to_version=input.to_version)

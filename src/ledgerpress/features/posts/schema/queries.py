@@ -7,7 +7,7 @@ import strawberry
 
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.categories import queries as category_queries
-from ledgerpress.features.categories.schema.category import named_category
+from ledgerpress.features.categories.schema.category_type_and_queries import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema import types

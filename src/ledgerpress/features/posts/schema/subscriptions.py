@@ -1,4 +1,4 @@
-"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.resolver_step`."""
+"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers`."""
 
 import strawberry
 
@@ -7,7 +7,7 @@ from ledgerpress.features.posts.listings import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.types import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position
-from ledgerpress.graphql.subscriptions import resolver_step as steps
+from ledgerpress.graphql.subscriptions import step_and_signals_for_resolvers as steps
 from ledgerpress.views.paging import PageRequest
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
-from ledgerpress.features.categories.schema.category import Category, category_of
+from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.body.rendering import RenderedBody, render, teaser_of
+from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import ContentRow
-from ledgerpress.features.posts.schema.article_batch_loading import ArticlePage
+from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.as_of import AsOf, is_past, named_moment
 from ledgerpress.graphql.context import Context, PointInTime
@@ -25,7 +25,7 @@ from ledgerpress.graphql.relay.connection import Connection, connect, read_page,
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.views.paging import PageRequest
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 @strawberry.type(description="A heading within a body.")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import BATCH, PayloadWithdrawnDuringBuild, ViewsBuild
 from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare, table_digests
-from ledgerpress.views.files.current_views_pointer import ViewsDirectory, ViewsGone, delete
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage, tables_of
-from ledgerpress.views.files.views_file import ViewsFile
+from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone, delete
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import recorded_skips
 from ledgerpress.views.projection.projector_interface_and_composition import Projector

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 
 Values: TypeAlias = dict[str, Any]
 """The values of some content fields by name."""

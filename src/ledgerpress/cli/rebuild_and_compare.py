@@ -11,7 +11,7 @@ from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonO
 from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
 from ledgerpress.operator.rebuild_and_switch_views import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
-from ledgerpress.views.files.views_builder import ViewsComparison
+from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 
 NICE: Final = 10
 """Lowers the priority of a rebuild below that of the processes that serve (nice(2))."""

@@ -10,13 +10,13 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ledgerpress.commands.command_context import CommandRequest, CommandResult
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import CommandHandler
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import Command
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM, EventLog
 from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
@@ -25,7 +25,7 @@ from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
 from ledgerpress.features.site import read_model as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 IMPORTED: Final = "imported from a saved page"
 

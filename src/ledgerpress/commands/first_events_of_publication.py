@@ -8,9 +8,9 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, 
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.envelope import ENVELOPE_VERSION, SALT_BYTES
 from ledgerpress.eventlog.errors import LogUnusable, WrongExpectedVersion
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.kernel_events import LOG_STREAM, LogOpened
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.eventlog.log_events import LOG_STREAM, LogOpened
 
 NAME_KEY_BYTES: Final = 32
 

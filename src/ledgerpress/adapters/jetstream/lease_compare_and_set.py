@@ -17,7 +17,7 @@ from ledgerpress.adapters.jetstream.stream_leader_api import (
 )
 from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.errors import EventLogError, LogUnavailable
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 
 RETRY_TIMEOUT: Final = 8.0
 """Seconds of retries of a write."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header

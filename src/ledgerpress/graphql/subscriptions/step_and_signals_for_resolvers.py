@@ -12,7 +12,7 @@ from typing import NoReturn
 from graphql import GraphQLError
 from strawberry.types import Info
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.context import Context, PointInTime, Store
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.past_items_public_today import PublicFilter

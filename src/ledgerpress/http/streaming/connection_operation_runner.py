@@ -7,18 +7,18 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from graphql import OperationType
 
-from ledgerpress.commands.identity import Identity
-from ledgerpress.graphql.current_request import CURRENT
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import client_errors, masked_error
+from ledgerpress.graphql.request_telemetry_record import CURRENT
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub
 from ledgerpress.graphql.subscriptions.result_messages import ResultMessage, SubscriptionEnded, to_json
 from ledgerpress.graphql.subscriptions.subscriber import Subscriber
-from ledgerpress.http.errors import HttpError
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.persisted_documents import PersistedDocuments, RequestedDocument
+from ledgerpress.http.request_rejection_error import HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.minimum_position import minimum_position, wait_for_position
-from ledgerpress.http.settings import HttpSettings
 
 MAX_ID_CHARACTERS: Final = 255
 """An operation's id is part of every message to the client."""

@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 from typing import Final
 
 from ledgerpress.eventlog.codec import Codec
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog, check_gapless
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.comparison import TableDigest, table_digests
@@ -18,7 +18,7 @@ from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import apply_batch, decode, recorded_skips
 from ledgerpress.views.projection.checkpoints import BOOKKEEPING, Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 BATCH: Final = 1_000
 

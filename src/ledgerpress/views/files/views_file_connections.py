@@ -20,7 +20,7 @@ from ledgerpress.views.files.tables import check_tables, create_tables, recreate
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
-from ledgerpress.views.snapshot import Snapshot, ViewsVersion
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, ViewsVersion
 
 T = TypeVar("T")
 

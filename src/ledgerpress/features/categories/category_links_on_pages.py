@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ledgerpress.features.categories import queries
 from ledgerpress.http.pages.pages import Link, PageContribution
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 ROOT: Final = 0
 _MAX_MAIN_CATEGORIES: Final = 8

@@ -7,7 +7,11 @@ from itertools import pairwise
 from typing import Final
 
 from ledgerpress.commands.text_rules import MAX_TITLE
-from ledgerpress.features.page_import.parser.line_classification import is_cut, is_short_title, same
+from ledgerpress.features.page_import.parser.line_cleaning_and_classification import (
+    is_cut,
+    is_short_title,
+    same,
+)
 
 _DEPTH: Final = 8
 _SITE_SEPARATOR: Final = re.compile(r"\s+(?:[-–—|·•»]|::)\s+")

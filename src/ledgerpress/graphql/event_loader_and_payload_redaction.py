@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from strawberry.dataloader import DataLoader
 
-from ledgerpress.commands.identity import Identity
+from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledgerpress.adapters.postgres.log_registry import LogLocation
 from ledgerpress.adapters.postgres.reconnecting_connections import ReadPool
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 
 _SELECT: Final = "SELECT revision, holder FROM ledgerpress.lease WHERE log = $1 AND name = $2"
 _INSERT: Final = (

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ledgerpress.commands.identity import Unauthenticated
+from ledgerpress.commands.client_identity import Unauthenticated
 
 Header = tuple[bytes, bytes]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.eventlog.lease_register import LeaseRecord
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRecord
 from ledgerpress.sqlite.connection import SerialConnection, retry_while_busy
 
 # Not part of the log's format: it contains nothing that is recorded, and a log without it is complete.

@@ -11,7 +11,7 @@ from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import read_model as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
-from ledgerpress.features.categories.schema.category import Category, category_of
+from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.blame import BlamedBody, follow
 from ledgerpress.features.posts import post_queries
@@ -19,9 +19,9 @@ from ledgerpress.features.posts.model import CONTENT
 from ledgerpress.features.posts.text_diff import SpanKind, difference, unified
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
+from ledgerpress.graphql.event_loader_and_payload_redaction import plaintext
 from ledgerpress.graphql.scalars import DateTime
-from ledgerpress.graphql.visible_event_loader import plaintext
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

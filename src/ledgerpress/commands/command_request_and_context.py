@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.content_fields import ContentDeclaration
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
 from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
-from ledgerpress.commands.identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.commands.streams_and_append_plan import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.leases import Fence
-from ledgerpress.views.snapshot import Snapshot
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 S = TypeVar("S")
 T = TypeVar("T")

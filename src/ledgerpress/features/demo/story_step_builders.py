@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from ledgerpress.commands.feature_declarations import Command
+from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content_fields import ContentDeclaration
+from ledgerpress.commands.command_request_and_context import CommandContext
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
 OwnershipCheck: TypeAlias = Callable[[Any, StateLoader, str], Awaitable[None]]
 """Takes a command, the states and an actor's id. Raises `Rejection` if what the command is about is not the actor's."""

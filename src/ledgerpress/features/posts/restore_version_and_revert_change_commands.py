@@ -6,8 +6,9 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from ledgerpress.commands.command_context import CommandContext
-from ledgerpress.commands.content_fields import (
+from ledgerpress.commands.command_and_guard_declarations import commands
+from ledgerpress.commands.command_request_and_context import CommandContext
+from ledgerpress.commands.content_field_declarations_and_revert import (
     ContentField,
     ContentHistory,
     Values,
@@ -16,9 +17,8 @@ from ledgerpress.commands.content_fields import (
     values_of,
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.feature_declarations import commands
 from ledgerpress.commands.streams_and_append_plan import LoadedStream, PlannedWrite
-from ledgerpress.eventlog.event import Event, Withdrawn
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
 from ledgerpress.features.posts import commands as post_commands
 from ledgerpress.features.posts import model

@@ -6,9 +6,9 @@ import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, err, fail, out, progress, run
-from ledgerpress.commands.command_context import CommandRequest
+from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.operator.paused_projection import resume_projection, skip_event
+from ledgerpress.operator.resume_projection_or_skip_event import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
 commands = typer.Typer(help="What to do about a projection that is paused.", no_args_is_help=True)

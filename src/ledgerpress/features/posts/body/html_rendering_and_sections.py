@@ -14,7 +14,7 @@ import nh3
 
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.features.posts.body import plain_text
-from ledgerpress.features.posts.body.markdown_syntax import Parsed, parse
+from ledgerpress.features.posts.body.bounded_markdown_parsing import Parsed, parse
 from ledgerpress.features.slugs import model as slugs
 
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from ledgerpress.eventlog.codec import EventType
-from ledgerpress.eventlog.event import Event
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
 LOG_STREAM: Final = "log"
 WITHDRAWAL: Final = "payload.withdrawn"
