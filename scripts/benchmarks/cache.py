@@ -17,8 +17,8 @@ import uvloop
 
 from ledgerpress.commands.client_identity import ANONYMOUS
 from ledgerpress.features.posts import article_queries
-from ledgerpress.features.posts.commands import EditPost
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.registry import declared_views, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings
 from ledgerpress.graphql.executor import Executor

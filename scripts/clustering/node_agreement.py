@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.integrity.merkle_tree import root
+from ledgerpress.features.integrity.merkle_tree_projection import root
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LogUrl

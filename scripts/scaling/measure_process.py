@@ -15,7 +15,7 @@ import msgspec
 import uvloop
 
 from ledgerpress.commands.client_identity import ANONYMOUS
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import declared_views, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from ledgerpress.commands.client_identity import ANONYMOUS
-from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.subscriptions.hub import SubscriptionHub

@@ -5,7 +5,7 @@ from typing import Final
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.server.store import Store
 
 ARTICLES: Final = 60

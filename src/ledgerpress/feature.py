@@ -29,7 +29,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
-    from ledgerpress.http.pages.pages import PageContribution
+    from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Feature:
     schema: str | None = None
     """A `ledgerpress.graphql.feature_declarations.SchemaContribution`, loaded when a schema is built."""
     pages: str | None = None
-    """A `ledgerpress.http.pages.pages.PageContribution`, loaded when an application is made."""
+    """A `ledgerpress.http.pages.page_contributions_and_rendering.PageContribution`, loaded when an application is made."""
 
 
 def load(reference: str) -> Any:

@@ -36,7 +36,7 @@ from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.feature import Feature, FeatureSet
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted
 from ledgerpress.features.posts.projector import PostsProjector

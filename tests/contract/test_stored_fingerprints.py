@@ -29,7 +29,12 @@ from ledgerpress.features.categories.commands import (
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.page_import.idempotent_import_commands import category_key, content_key
 from ledgerpress.features.page_import.imported_post_lookup import DATE_GUESSED, post_key
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+)
 from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
     PublishPost,

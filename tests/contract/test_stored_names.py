@@ -22,7 +22,7 @@ from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry
 from ledgerpress.features.actors.model import ACTORS, RESERVED, ActorKind
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY
-from ledgerpress.features.posts.listings import (
+from ledgerpress.features.posts.listings_projection import (
     EVERY_ARTICLE,
     EVERY_POST,
     NO_LONGER_PUBLIC,

@@ -28,7 +28,12 @@ from ledgerpress.features.categories.commands import (
     RenameCategory,
 )
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+)
 from ledgerpress.features.posts.lifecycle_commands import (
     ArchivePost,
     PublishPost,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.features.integrity import merkle_tree as integrity
+from ledgerpress.features.integrity import merkle_tree_projection as integrity
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.comparison import table_digests
 from tests.integration.graphql_client import Client

@@ -161,9 +161,9 @@ async def test_a_script_in_a_body_is_never_html(ask: Ask) -> None:
 
 async def test_a_failure_tells_nothing_of_the_inside(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("no such table: posts, in ledgerpress.features.site.read_model")
+        raise RuntimeError("no such table: posts, in ledgerpress.features.site.projector_and_queries")
 
-    monkeypatch.setattr("ledgerpress.features.site.read_model.site_name", broken)
+    monkeypatch.setattr("ledgerpress.features.site.projector_and_queries.site_name", broken)
     body = await ask("{ site { name } }", {})
     assert not TELLS.search(json.dumps(body))
     assert body["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"

@@ -13,7 +13,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.features.categories.commands import CreateCategory, RenameCategory
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.server.store import open_store
 from tests.fixed_sources import SeededBytes, SetClock

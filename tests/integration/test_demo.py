@@ -14,7 +14,7 @@ import pytest
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, SystemClock
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.actors.model import FIRST_EVENT_COUNT
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, StoreNotEmpty, load_demo
@@ -23,7 +23,7 @@ from ledgerpress.features.demo.texts import text
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings
 from ledgerpress.views.paging import PageRequest, page_of

@@ -6,7 +6,7 @@ import pytest
 
 from ledgerpress.eventlog import merkle
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.features.integrity import merkle_tree as integrity
+from ledgerpress.features.integrity import merkle_tree_projection as integrity
 from ledgerpress.server.store import open_store
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests import merkle_proofs

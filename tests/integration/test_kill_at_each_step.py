@@ -25,7 +25,7 @@ pytestmark = pytest.mark.serial
 LIFE: Final = """
 import asyncio, sys
 from pathlib import Path
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.server.store import open_store
 
 async def live(data):

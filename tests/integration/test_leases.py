@@ -16,7 +16,7 @@ from ledgerpress.commands.errors import Rejection
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock, SystemRandomness
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.slugs.model import SLUG_TAKEN
 from ledgerpress.server.store import open_store

@@ -11,7 +11,7 @@ import pytest
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, identity
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.tokens.commands import CreateToken
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from ledgerpress.features.authors.commands import RegisterAuthor
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock

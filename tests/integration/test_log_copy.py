@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from ledgerpress.cli import app
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import event_codec
 from ledgerpress.operator import log_copy
 from ledgerpress.operator.log_copy import LogCopy, copy_log

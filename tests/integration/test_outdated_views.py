@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.server.store import open_store
 from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.integration.test_cli import run

@@ -24,10 +24,15 @@ from ledgerpress.features.page_import.report import Action, ImportReport, Kind, 
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.article_queries import Article
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+)
 from ledgerpress.features.posts.lifecycle_commands import ArchivePost, PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.listings import queries as listings

@@ -18,7 +18,7 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import EVENT_TYPES, all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE

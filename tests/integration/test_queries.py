@@ -204,7 +204,7 @@ async def test_a_failure_of_ours_tells_nothing_but_an_id_that_the_log_has(
     def broken(*_: object) -> None:
         raise RuntimeError("the password is 1234")
 
-    monkeypatch.setattr("ledgerpress.features.site.read_model.site_name", broken)
+    monkeypatch.setattr("ledgerpress.features.site.projector_and_queries.site_name", broken)
     (error,) = await door.errors("{ site { name } }")
     assert error["message"] == "Something went wrong on the server."
     error_id = error["extensions"].pop("errorId")

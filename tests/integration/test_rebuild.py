@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.server.data_directory import LOG_FILE

@@ -7,7 +7,7 @@ import pytest
 from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest, CommandResult
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
-from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
 

@@ -10,7 +10,7 @@ import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor, CacheSettings

@@ -9,7 +9,7 @@ import pytest
 from ledgerpress.commands.client_identity import ANONYMOUS, Identity, identity
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, Role
-from ledgerpress.features.posts.commands import EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
 from ledgerpress.graphql.relay import global_ids
 from tests.integration.graphql_client import Client, client
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR, people

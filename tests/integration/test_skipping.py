@@ -20,7 +20,7 @@ from ledgerpress.eventlog.kernel_events import ProjectionSkipped, projection_str
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
 from ledgerpress.eventlog.merkle import Frontier
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.integrity.merkle_tree import TreeIncomplete, root
+from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete, root
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.withdraw import withdraw_payload

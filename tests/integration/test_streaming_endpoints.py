@@ -21,7 +21,7 @@ from ledgerpress.commands.client_identity import (
 )
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.authors.commands import RegisterAuthor
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings

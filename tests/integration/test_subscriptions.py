@@ -13,7 +13,12 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories.commands import CreateCategory, MergeCategory
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost, UncategorizePost
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+)
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor

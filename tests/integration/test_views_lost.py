@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerpress.features.posts.commands import CreatePost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw

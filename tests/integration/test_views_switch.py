@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, rebuild, roll_back

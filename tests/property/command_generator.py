@@ -19,7 +19,7 @@ from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import POSTS, PostCategorized
 from ledgerpress.features.site.commands import NameSite

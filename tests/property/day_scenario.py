@@ -5,7 +5,7 @@ from typing import Final
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as categories
-from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens

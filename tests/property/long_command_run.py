@@ -20,8 +20,8 @@ from ledgerpress.eventlog.envelope import SealedPayload
 from ledgerpress.eventlog.errors import DuplicateEvent, EventLogError, WrongExpectedVersion
 from ledgerpress.eventlog.leases import Fence, LeaseLost, Leases
 from ledgerpress.eventlog.log import OpenedLog, StreamWrite
-from ledgerpress.features.integrity.merkle_tree import tree_head
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.integrity.merkle_tree_projection import tree_head
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import event_codec, graphql_schema
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.operator.verify import verify_log

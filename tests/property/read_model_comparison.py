@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.views import recorded_time_positions as recorded_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import Page, PageRequest, encode_cursor, page_of

@@ -20,7 +20,7 @@ from ledgerpress.features.actors.model import ActorRegistered
 from ledgerpress.features.authors.commands import RegisterAuthor
 from ledgerpress.features.categories import commands as categories
 from ledgerpress.features.categories.model import CategoryRef
-from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.features.tokens.model import TokenCreated
 from ledgerpress.server.log_url import LOCAL

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledgerpress.views.listings.btree_pages import PageLimits
 from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, members, newest
-from ledgerpress.views.temporal_rows import OPEN
+from ledgerpress.views.temporal_and_step_rows import OPEN
 
 LISTINGS = range(-2, 11)
 KEYS = [ListingKey(published_at, post) for published_at in range(-32, 32) for post in (2, 3, 5, 9)]

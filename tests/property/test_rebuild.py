@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.features.posts.commands import CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw, withdraw_payload

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.features.categories.model import CATEGORY_CYCLE, CATEGORY_NOT_EMPTY, CategoryRef
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
 from ledgerpress.features.posts.model import (
     POST_ARCHIVED,

@@ -18,14 +18,14 @@ from msgspec.structs import replace
 
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.features.authors import model as authors
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.model import Taxonomy
 from ledgerpress.features.categories.model import evolve as evolve_taxonomy
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts import model as posts
 from ledgerpress.features.posts import post_queries as post_views
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.registry import event_codec
 from ledgerpress.views.listings.queries import list_keys

@@ -8,7 +8,7 @@ import pytest
 
 from ledgerpress.views.listings.membership_btree import SCHEMA, MembershipRefused, Memberships
 from ledgerpress.views.listings.queries import LOWEST, ListingKey, count, list_keys, newest
-from ledgerpress.views.temporal_rows import OPEN
+from ledgerpress.views.temporal_and_step_rows import OPEN
 
 NOW = OPEN - 1
 

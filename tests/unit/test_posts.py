@@ -14,7 +14,7 @@ from ledgerpress.eventlog.envelope import MAX_PAYLOAD_BYTES
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import model as posts
-from ledgerpress.features.posts.commands import (
+from ledgerpress.features.posts.create_edit_categorize_commands import (
     CategorizePost,
     CategoryFacts,
     ContentFacts,

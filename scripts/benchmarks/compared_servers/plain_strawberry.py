@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
 from ledgerpress.commands.client_identity import ANONYMOUS
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.posts import article_queries as articles
 from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import render
 from ledgerpress.features.posts.body.plain_text import derived_teaser
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.context import Context
 from ledgerpress.graphql.relay import global_ids

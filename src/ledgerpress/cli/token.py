@@ -18,7 +18,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     run,
 )
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.features.tokens.read_model import Token
+from ledgerpress.features.tokens.projector_and_queries import Token
 from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
 
 commands = typer.Typer(help="What programs show in order to be let in.", no_args_is_help=True)

@@ -35,7 +35,7 @@ from ledgerpress.http.middleware.cors import Cors, CorsSettings
 from ledgerpress.http.middleware.security_headers import HeaderSettings, SecurityHeaders
 from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
-from ledgerpress.http.pages.pages import PageContribution, Pages
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
 from ledgerpress.server.log_url import LOCAL, LogUrl

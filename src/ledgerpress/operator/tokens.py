@@ -6,7 +6,7 @@ from typing import Final
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Permission, Role
-from ledgerpress.features.tokens import read_model as queries
+from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator import Progress, TaskFailed
 from ledgerpress.server.store import open_store

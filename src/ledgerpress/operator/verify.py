@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.merkle import TreeHead
-from ledgerpress.features.integrity import merkle_tree as integrity
-from ledgerpress.features.integrity.merkle_tree import TreeIncomplete, tree_head
+from ledgerpress.features.integrity import merkle_tree_projection as integrity
+from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete, tree_head
 from ledgerpress.features.registry import all_projectors, event_codec
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_verifier import LogVerification, LogVerifier

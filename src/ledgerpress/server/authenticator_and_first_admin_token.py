@@ -9,11 +9,11 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.streams_and_append_plan import StateLoader
 from ledgerpress.features.actors.model import SYSTEM
-from ledgerpress.features.tokens import read_model as tokens
+from ledgerpress.features.tokens import projector_and_queries as tokens
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
 from ledgerpress.features.tokens.commands import CreateToken, first_token_id, new_secret, secret_hash
 from ledgerpress.features.tokens.model import TOKENS
-from ledgerpress.features.tokens.read_model import PROJECTOR
+from ledgerpress.features.tokens.projector_and_queries import PROJECTOR
 from ledgerpress.features.tokens.token_or_jwt_authenticator import TokenAuthenticator, anonymous
 from ledgerpress.server.store import Store
 

@@ -19,6 +19,7 @@ from ledgerpress.adapters.jetstream.append_preparation import (
     AppendMessages,
     guards_other_streams,
 )
+from ledgerpress.adapters.jetstream.append_queue_per_stream import StreamLocks
 from ledgerpress.adapters.jetstream.append_resolution import AppendResolution
 from ledgerpress.adapters.jetstream.head_and_pause_broadcast import MAX_PAUSE, HeadBroadcast
 from ledgerpress.adapters.jetstream.log_stream_shared_objects import LogStream
@@ -35,7 +36,6 @@ from ledgerpress.adapters.jetstream.publisher import (
     Recorded,
     Unclear,
 )
-from ledgerpress.adapters.jetstream.stream_locks import StreamLocks
 from ledgerpress.eventlog.envelope import Header
 from ledgerpress.eventlog.errors import (
     AppendUnresolved,

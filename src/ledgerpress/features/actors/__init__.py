@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors import commands, model, read_model
+from ledgerpress.features.actors import commands, model, projector_and_queries
 
 FEATURE: Final = Feature(
     name="actors",
@@ -11,8 +11,8 @@ FEATURE: Final = Feature(
     first_events=model.FIRST_EVENTS,
     commands=commands.COMMANDS,
     adds=commands.ADDS,
-    projectors=(read_model.PROJECTOR,),
-    dependencies=(read_model.DEPENDENCIES,),
-    subjects=(read_model.SUBJECT,),
+    projectors=(projector_and_queries.PROJECTOR,),
+    dependencies=(projector_and_queries.DEPENDENCIES,),
+    subjects=(projector_and_queries.SUBJECT,),
     schema="ledgerpress.features.actors.schema:SCHEMA",
 )

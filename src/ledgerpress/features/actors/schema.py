@@ -6,7 +6,7 @@ import strawberry
 
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
-from ledgerpress.features.actors import read_model as actors_queries
+from ledgerpress.features.actors import projector_and_queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaContribution

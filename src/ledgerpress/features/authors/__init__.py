@@ -3,15 +3,15 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.authors import commands, model, read_model
+from ledgerpress.features.authors import commands, model, projector_and_queries
 
 FEATURE: Final = Feature(
     name="authors",
     events=model.EVENTS,
     commands=commands.COMMANDS,
-    projectors=(read_model.PROJECTOR,),
-    listings=(read_model.LISTINGS,),
-    dependencies=(read_model.DEPENDENCIES,),
-    subjects=(read_model.SUBJECT,),
+    projectors=(projector_and_queries.PROJECTOR,),
+    listings=(projector_and_queries.LISTINGS,),
+    dependencies=(projector_and_queries.DEPENDENCIES,),
+    subjects=(projector_and_queries.SUBJECT,),
     schema="ledgerpress.features.authors.schema:SCHEMA",
 )

@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo

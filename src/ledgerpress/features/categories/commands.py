@@ -17,7 +17,7 @@ from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrit
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.categories import model, queries
 from ledgerpress.features.categories.model import TAXONOMY, Category, CategoryRef, Taxonomy, TaxonomyEvent
-from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
+from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
 TaxonomyEvents: TypeAlias = tuple[TaxonomyEvent, ...]

@@ -9,7 +9,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.categories import model
 from ledgerpress.views.projection.projector_interface_and_composition import ImmediateProjector
-from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
+from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 ROOT: Final = 0
 """The parent of the categories at the top."""

@@ -14,7 +14,7 @@ from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories import commands as tree
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.demo.texts import text
-from ledgerpress.features.posts import commands as posts
+from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands
 from ledgerpress.features.site.commands import NameSite
 

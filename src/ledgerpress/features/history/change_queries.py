@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.kernel_events import SKIP
-from ledgerpress.features.actors.read_model import actor_topic
-from ledgerpress.features.authors.read_model import author_topic
+from ledgerpress.features.actors.projector_and_queries import actor_topic
+from ledgerpress.features.authors.projector_and_queries import author_topic
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.posts.post_queries import post_topic
 from ledgerpress.views.feature_declarations import RecentEvent
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
-from ledgerpress.views.temporal_rows import OPEN
+from ledgerpress.views.temporal_and_step_rows import OPEN
 
 MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")
 """The events by which a post enters or leaves a category."""

@@ -3,9 +3,9 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.integrity import merkle_tree
+from ledgerpress.features.integrity import merkle_tree_projection
 
 FEATURE: Final = Feature(
     name="integrity",
-    projectors=(merkle_tree.IntegrityProjector(),),
+    projectors=(merkle_tree_projection.IntegrityProjector(),),
 )

@@ -22,7 +22,7 @@ from ledgerpress.features.actors.model import IMPORTER
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.commands import CreateCategory
 from ledgerpress.features.page_import.report import Action, Kind, ReportEntry
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot

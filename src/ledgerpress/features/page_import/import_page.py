@@ -28,7 +28,7 @@ from ledgerpress.features.page_import.imported_post_lookup import (
 from ledgerpress.features.page_import.parser.page import ParsedArticle, ParsedPage
 from ledgerpress.features.page_import.parser.recent_posts import ParsedTeaser
 from ledgerpress.features.page_import.report import Action, ImportReport, Kind, ReportEntry
-from ledgerpress.features.posts.commands import CategorizePost, CreatePost, EditPost
+from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import PUBLISHED_AT_IN_FUTURE
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic

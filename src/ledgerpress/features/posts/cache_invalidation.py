@@ -9,7 +9,7 @@ from typing import Final
 
 from ledgerpress.features.categories.queries import changed_counts
 from ledgerpress.features.posts.article_queries import article_topic, public_slug_topic
-from ledgerpress.features.posts.listings import EVERY_ARTICLE, EVERY_POST
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE, EVERY_POST
 from ledgerpress.features.posts.model import EVENTS
 from ledgerpress.features.posts.post_queries import categories_topic, post_slug_topic, post_topic
 from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.category_links_on_pages import (
     category_href,
@@ -20,10 +20,10 @@ from ledgerpress.features.categories.category_links_on_pages import (
 )
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import Section, render, teaser_of
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
-from ledgerpress.http.pages.pages import Link, PageContribution, Pages
+from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
 from ledgerpress.views.paging import BadPageRequest, PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot

@@ -9,7 +9,12 @@ from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.streams_and_append_plan import LoadedStream
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts import model
-from ledgerpress.features.posts.commands import WRITE_POSTS, PostCommand, check_own_post, publication
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    WRITE_POSTS,
+    PostCommand,
+    check_own_post,
+    publication,
+)
 from ledgerpress.features.posts.model import Post
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledgerpress.features.authors import read_model as authors
+from ledgerpress.features.authors import projector_and_queries as authors
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.queries import Category
-from ledgerpress.features.posts.listings import EVERY_POST, STATUS_KEYS
+from ledgerpress.features.posts.listings_projection import EVERY_POST, STATUS_KEYS
 from ledgerpress.features.posts.model import CONTENT, PostStatus
 from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_row
 from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subject, plain

@@ -19,7 +19,7 @@ from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.posts import model
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
-from ledgerpress.views.temporal_rows import OPEN, TemporalRows, TemporalTable
+from ledgerpress.views.temporal_and_step_rows import OPEN, TemporalRows, TemporalTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.streams_and_append_plan import LoadedStream, PlannedWrite
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
 from ledgerpress.features.categories.model import TAXONOMY
-from ledgerpress.features.posts import commands as post_commands
+from ledgerpress.features.posts import create_edit_categorize_commands as post_commands
 from ledgerpress.features.posts import model
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs.model import SLUG_TAKEN

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledgerpress.features.site import read_model as site_queries
-from ledgerpress.http.pages.pages import PageContribution
+from ledgerpress.features.site import projector_and_queries as site_queries
+from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 PAGES: Final = PageContribution(site_name=site_queries.site_name)

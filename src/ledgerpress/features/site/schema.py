@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.features.site import read_model as site_queries
+from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo

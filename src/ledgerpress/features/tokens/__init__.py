@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.tokens import commands, model, read_model
+from ledgerpress.features.tokens import commands, model, projector_and_queries
 from ledgerpress.views.feature_declarations import DependencyRule
 
 FEATURE: Final = Feature(
@@ -11,7 +11,7 @@ FEATURE: Final = Feature(
     requires=("actors",),
     events=model.EVENTS,
     commands=commands.COMMANDS,
-    projectors=(read_model.PROJECTOR,),
+    projectors=(projector_and_queries.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),
     schema="ledgerpress.features.tokens.schema:SCHEMA",
 )

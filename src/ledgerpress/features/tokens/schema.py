@@ -8,7 +8,7 @@ import strawberry
 from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands
-from ledgerpress.features.tokens import read_model as queries
+from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import SchemaContribution, runs

@@ -18,7 +18,7 @@ from ledgerpress.commands.client_identity import (
 from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
 from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.features.actors.model import OPERATOR
-from ledgerpress.features.tokens import read_model as tokens
+from ledgerpress.features.tokens import projector_and_queries as tokens
 from ledgerpress.features.tokens.commands import PREFIX, secret_hash
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 

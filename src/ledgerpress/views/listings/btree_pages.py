@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
-from ledgerpress.views.temporal_rows import OPEN
+from ledgerpress.views.temporal_and_step_rows import OPEN
 
 Key: TypeAlias = tuple[int, int]
 """A place in a listing: published_at, post."""

@@ -17,7 +17,7 @@ from typing import Final
 from ledgerpress.views.listings.btree_pages import Directory, Key, Leaf, PageLimits, Pages
 from ledgerpress.views.listings.queries import LOWEST
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
-from ledgerpress.views.temporal_rows import StepRows
+from ledgerpress.views.temporal_and_step_rows import StepRows
 
 SCHEMA: Final = """
 -- The current state of a listing. `touched` is the position of its last change.

@@ -4,7 +4,7 @@ The tables are written, and described, by `ledgerpress.views.listings.membership
 same for every position, however much has happened before or since: it visits the pages that were in use at
 that position, and the rows that were in them.
 
-`k` is the key of a listing, as in `ledgerpress.features.posts.listings`. `position` is a position of the log,
+`k` is the key of a listing, as in `ledgerpress.features.posts.listings_projection`. `position` is a position of the log,
 and an answer includes what the event at that position did.
 """
 

@@ -8,7 +8,7 @@ import strawberry
 
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.actors.schema import Actor, actor_of
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories import queries as categories
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of

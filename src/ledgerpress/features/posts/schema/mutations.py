@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from ledgerpress.features.categories.schema.mutations import CategoryBy
 from ledgerpress.features.posts import (
-    commands,
+    create_edit_categorize_commands,
     lifecycle_commands,
     restore_version_and_revert_change_commands,
 )
@@ -32,8 +32,8 @@ class PostCreateInput(MutationInput):
         default=None, description="A date in the past that the article is to bear; only with publish."
     )
 
-    def command(self) -> commands.CreatePost:
-        return commands.CreatePost(
+    def command(self) -> create_edit_categorize_commands.CreatePost:
+        return create_edit_categorize_commands.CreatePost(
             title=self.title,
             body=self.body,
             teaser=self.teaser,
@@ -68,9 +68,9 @@ class PostEditInput(_PostInput):
         default=False, description="Publish the outcome in the same step."
     )
 
-    def command(self) -> commands.EditPost:
+    def command(self) -> create_edit_categorize_commands.EditPost:
         authors = self.authors
-        return commands.EditPost(
+        return create_edit_categorize_commands.EditPost(
             post_id=self.post_id,
             title=given_value(self.title, "title"),
             teaser=UNSET if self.teaser is strawberry.UNSET else self.teaser,
@@ -85,16 +85,20 @@ class PostEditInput(_PostInput):
 class PostCategorizeInput(_PostInput):
     category: CategoryBy
 
-    def command(self) -> commands.CategorizePost:
-        return commands.CategorizePost(post_id=self.post_id, category=self.category.ref("category"))
+    def command(self) -> create_edit_categorize_commands.CategorizePost:
+        return create_edit_categorize_commands.CategorizePost(
+            post_id=self.post_id, category=self.category.ref("category")
+        )
 
 
 @strawberry.input
 class PostUncategorizeInput(_PostInput):
     category: CategoryBy
 
-    def command(self) -> commands.UncategorizePost:
-        return commands.UncategorizePost(post_id=self.post_id, category=self.category.ref("category"))
+    def command(self) -> create_edit_categorize_commands.UncategorizePost:
+        return create_edit_categorize_commands.UncategorizePost(
+            post_id=self.post_id, category=self.category.ref("category")
+        )
 
 
 @strawberry.input
@@ -185,16 +189,24 @@ _mutation = partial(command_mutation, payload=PostPayload, field="post", load=lo
 @strawberry.type
 class PostMutations:
     post_create = _mutation(
-        commands.CreatePost, PostCreateInput, "Write a post; with publish, publish it in the same step."
+        create_edit_categorize_commands.CreatePost,
+        PostCreateInput,
+        "Write a post; with publish, publish it in the same step.",
     )
-    post_edit = _mutation(commands.EditPost, PostEditInput, "Change a post; only what differs is recorded.")
+    post_edit = _mutation(
+        create_edit_categorize_commands.EditPost,
+        PostEditInput,
+        "Change a post; only what differs is recorded.",
+    )
     post_categorize = _mutation(
-        commands.CategorizePost,
+        create_edit_categorize_commands.CategorizePost,
         PostCategorizeInput,
         "Put a post into a category; the listings show it at once.",
     )
     post_uncategorize = _mutation(
-        commands.UncategorizePost, PostUncategorizeInput, "Take a post out of a category."
+        create_edit_categorize_commands.UncategorizePost,
+        PostUncategorizeInput,
+        "Take a post out of a category.",
     )
     post_publish = _mutation(
         lifecycle_commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."

@@ -5,11 +5,11 @@ from functools import partial
 
 import strawberry
 
-from ledgerpress.features.authors import read_model as authors_queries
+from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category_type_and_queries import named_category
 from ledgerpress.features.posts import article_queries, post_queries
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.schema import types
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo

@@ -3,7 +3,7 @@
 import strawberry
 
 from ledgerpress.features.posts import article_queries
-from ledgerpress.features.posts.listings import EVERY_ARTICLE
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.features.posts.schema.types import Article, article_of, listed_articles
 from ledgerpress.graphql.relay.connection import Connection
 from ledgerpress.graphql.scalars import Position

@@ -21,7 +21,7 @@ from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
 from ledgerpress.features.posts import model
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs import model as slugs
-from ledgerpress.features.slugs.claims import claim_derived_slug, claim_slug, release_slug
+from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
 WRITE_POSTS: Final = RequiredPermission(Permission.WRITE_POSTS, own=Permission.WRITE_OWN_POSTS)
