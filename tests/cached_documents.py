@@ -8,8 +8,8 @@ from graphql import OperationType
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import RequestError
-from ledgerpress.graphql.executor import EncodedResult, encoded
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.results import EncodedResult, encoded
 
 
 async def execute_cached(

@@ -39,6 +39,14 @@ async def poll(check: Callable[[], Awaitable[T | None]], *, interval: float, tim
     return result
 
 
+def poll_blocking(check: Callable[[], T | None], *, interval: float, timeout: float) -> T | None:
+    """Do as `poll` does, on a thread without an event loop."""
+    deadline = time.monotonic() + timeout
+    while (result := check()) is None and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(interval, left))
+    return result
+
+
 async def retry(
     attempt: Callable[[], Awaitable[T]], *, on: type[Exception], delays: Iterable[float], timeout: float
 ) -> T:

@@ -11,9 +11,9 @@ from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.registry import all_projectors, declared_views
 from ledgerpress.views.files.tables import ViewsDamaged, check_tables, create_tables
 from ledgerpress.views.files.views_directory import digest_of
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector, ListingWriter
 from ledgerpress.views.listings.queries import count, list_keys
-from ledgerpress.views.past_items_public_today import PublicFilter
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.apply_projector import apply_all
 from tests.contract.tagged_posts import TAGS, tagged_posts

@@ -4,16 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import httpx2
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
-from ledgerpress.commands.client_identity import ANONYMOUS, Identity, Unauthenticated, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity, Identity, Unauthenticated, identity
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema
-from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.app import make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import client_address
@@ -148,29 +145,49 @@ async def test_a_place_is_given_back_however_a_request_ends(tmp_path: Path) -> N
             assert "ConnectionError" not in failed.text
 
 
-async def test_a_stream_of_events_takes_no_place(tmp_path: Path) -> None:
-    from ledgerpress.http.limits import ConcurrencyLimit, ConcurrencySlots
-    from ledgerpress.http.streaming.sse import EventStream
+async def test_an_event_stream_takes_no_slot(tmp_path: Path) -> None:
+    settings = HttpSettings(max_concurrent_requests=1)
+    body = json.dumps({"query": "subscription { recentPosts(first: 1) { totalCount } }"}).encode()
+    async with open_store(tmp_path / "store") as store:
+        app = make_app(store, graphql_schema(), authenticator=FixedIdentity(ANONYMOUS), settings=settings)
+        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
+        gone, opened = asyncio.Event(), asyncio.Event()
+        requests = iter([{"type": "http.request", "body": body}])
 
-    seen: list[int] = []
+        async def receive() -> Message:
+            if (request := next(requests, None)) is not None:
+                return request
+            await gone.wait()
+            return {"type": "http.disconnect"}
 
-    async def stream(_: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            seen.append(places.taken)
-            await send(message)
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
+                opened.set()
 
-        seen.append(places.taken)
-        hub: Any = SimpleNamespace(settings=SubscriptionSettings())
-        requests: Any = SimpleNamespace(hub=hub, slots=places)
-        events = EventStream(requests, of_many=False)
-        events.end()
-        await events.run(receive, sending)
+        stream = asyncio.create_task(app(stream_scope(), receive, send))
+        await asyncio.wait_for(opened.wait(), 10)
+        assert [
+            (await http.post("/graphql", content=REQUEST, headers=HEADERS)).status_code for _ in range(2)
+        ] == [200, 200]
+        assert not stream.done()
+        gone.set()
+        await asyncio.wait_for(stream, 10)
+        assert (await http.post("/graphql", content=REQUEST, headers=HEADERS)).status_code == 200
 
-    places = ConcurrencySlots(1)
-    bounded = ConcurrencyLimit(stream, slots=places)
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=bounded), base_url="http://test"
-    ) as http:
-        assert (await http.get("/graphql/stream")).status_code == 200
-    assert [*seen, places.taken] == [1, *[0] * (len(seen) - 1), 0]
-    assert len(seen) > 2
+
+def stream_scope() -> Scope:
+    headers = {"host": "test", "content-type": "application/json", "accept": "text/event-stream"}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("test", 80),
+    }

@@ -24,7 +24,8 @@ from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.leases import Leases
 from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.executor import Executor, encoded
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.results import encoded
 from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log

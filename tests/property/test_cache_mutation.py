@@ -10,8 +10,9 @@ import pytest
 
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.executor import Executor, encoded
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import Invalidation
+from ledgerpress.graphql.results import encoded
 from ledgerpress.server.store import Store
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledgerpress.graphql.executor import Result, ResultKind, encoded, error_result
+from ledgerpress.graphql.results import Result, ResultKind, encoded, error_result
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.responses import GraphQLResponses, Response

@@ -4,7 +4,7 @@ from itertools import islice, repeat
 
 import pytest
 
-from ledgerpress.retry import Backoff, poll, retry
+from ledgerpress.retry import Backoff, poll, poll_blocking, retry
 
 
 def test_delays_double_up_to_the_longest() -> None:
@@ -26,9 +26,12 @@ class Attempts:
             raise self.error
         return self.made
 
-    async def check(self) -> int | None:
+    def check_blocking(self) -> int | None:
         self.made += 1
         return self.made if self.made > self.failures else None
+
+    async def check(self) -> int | None:
+        return self.check_blocking()
 
 
 async def test_an_attempt_is_repeated_on_the_expected_error_alone() -> None:
@@ -50,3 +53,8 @@ async def test_no_attempt_begins_after_the_timeout() -> None:
 async def test_polling_ends_with_a_result_or_the_timeout() -> None:
     assert await poll(Attempts(2, ValueError()).check, interval=0.001, timeout=5) == 3
     assert await poll(Attempts(2, ValueError()).check, interval=1.0, timeout=0.01) is None
+
+
+def test_polling_without_an_event_loop() -> None:
+    assert poll_blocking(Attempts(2, ValueError()).check_blocking, interval=0.001, timeout=5) == 3
+    assert poll_blocking(Attempts(2, ValueError()).check_blocking, interval=1.0, timeout=0.01) is None

@@ -134,11 +134,14 @@ class CommandContext:
         self.loaded.setdefault(loaded.name, loaded.version)
         return loaded
 
-    async def load_existing(self, category: StreamCategory[S | None], id: str, kind: str) -> LoadedStream[S]:
-        """Return the state of an object that is there, in the version that the client expects. Raises `Rejection`."""
+    async def load_existing(self, category: StreamCategory[S | None], id: str, noun: str) -> LoadedStream[S]:
+        """Return the state of an object that is there, in the version that the client expects.
+
+        Raises `Rejection`, in which `noun` names the object.
+        """
         loaded = await self.load(category, id)
         if loaded.state is None:
-            raise Rejection(ErrorCode.NOT_FOUND, f"There is no such {kind}.", field=("id",))
+            raise Rejection(ErrorCode.NOT_FOUND, f"There is no such {noun}.", field=("id",))
         self.check_version(loaded.version)
         return LoadedStream(loaded.name, loaded.version, loaded.state, loaded.created_by)
 

@@ -1,8 +1,8 @@
 """Events as lines of JSON: CloudEvents 1.0 in its JSON format, with the complete envelope.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and formats/json-format.md. Fields without a
-CloudEvents attribute are extension attributes, whose names are lower-case letters. CloudEvents integers end at 2^31-1, so ours
-are strings of digits. An attribute that does not apply is omitted.
+CloudEvents attribute are extension attributes, whose names are lower-case letters. CloudEvents integers end at 2^31-1,
+so ours are strings of digits. An attribute that does not apply is omitted.
 
 `data` is the payload's own JSON, byte for byte: a reformatted line does not match its commitment.
 """

@@ -1,8 +1,8 @@
 """The envelope of an event, whose bytes never change once stored: a header and a payload.
 
-The header contains only ids that LedgerPress created, numbers and type names. Its canonical JSON (RFC 8785) is the leaf of the
-Merkle tree. The payload contains everything that a person wrote. A payload can be withdrawn (legal erasure); the header stays,
-and commits to the payload without revealing it.
+The header contains only ids that LedgerPress created, numbers and type names. Its canonical JSON (RFC 8785) is the leaf
+of the Merkle tree. The payload contains everything that a person wrote. A payload can be withdrawn (legal erasure); the
+header stays, and commits to the payload without revealing it.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
 """The port to the registers next to the log that hold the current holder of each lease, and what they contain.
 
-A register is changed by compare-and-set; what a lease is and how long it lasts is unknown to the engine. The fencing token is
-not in the register but in the log, so that the log can reject a node that has lost the lease.
+A register is changed by compare-and-set; what a lease is and how long it lasts is unknown to the engine. The fencing
+token is not in the register but in the log, so that the log can reject a node that has lost the lease.
 
-Clocks of two machines are never compared. The holder counts its time from before it wrote; a waiting node counts the same time
-from after it first saw what was written, which is later.
+Clocks of two machines are never compared. The holder counts its time from before it wrote; a waiting node counts the
+same time from after it first saw what was written, which is later.
 """
 
 from typing import NamedTuple, Protocol

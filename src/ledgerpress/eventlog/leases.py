@@ -1,9 +1,9 @@
 """Work that must be done once in the whole publication, by any one node: it runs under a lease.
 
-A lease has two parts. The register shows which node is alive: the holder renews it regularly, and another node takes over by
-compare-and-set when it was not renewed for the holder's duration. The log decides who may write: each taking is an event, its
-version is the holder's token, and every append under the lease carries that version as a guard. So a slow former holder may
-continue to work for a while, but the log rejects its appends.
+A lease has two parts. The register shows which node is alive: the holder renews it regularly, and another node takes
+over by compare-and-set when it was not renewed for the holder's duration. The log decides who may write: each taking is
+an event, its version is the holder's token, and every append under the lease carries that version as a guard. So a slow
+former holder may continue to work for a while, but the log rejects its appends.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ DURATION: Final = 15.0
 MAX_POLL_INTERVAL: Final = 1.0
 """Seconds at most between two polls of a node that waits for a lease."""
 _WORKING_SHARE: Final = 0.8
-"""The share of the duration after which a holder stops its work: the rest is for stopping, and for clocks of different speed."""
+"""The share of the duration after which a holder stops its work: the rest is for stopping, and for clocks of different
+speed."""
 
 
 class LeaseLost(Exception):

@@ -55,20 +55,21 @@ class EventLog(Protocol):
     async def append(self, writes: Sequence[StreamWrite]) -> int:
         """Record all the events of `writes`, in their order, and return the position of the last.
 
-        If the call is cancelled, they may or may not be recorded. Raises `WrongExpectedVersion`, `DuplicateEvent`, `InvalidEnvelope`, `PayloadTooLarge` or `LogUnavailable` if nothing was
-        recorded, and `AppendUnresolved` if that could not be determined.
+        If the call is cancelled, they may or may not be recorded. Raises `WrongExpectedVersion`, `DuplicateEvent`,
+        `InvalidEnvelope`, `PayloadTooLarge` or `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if that
+        could not be determined.
         """
         ...
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
         """Record `writes` and erase the payload and salt of the event at `position`, both or neither.
 
-        Returns the position of the last recorded event, or the head if `writes` is empty. One of `writes` MUST be `payload.withdrawn` in the stream
-        `withdrawal.<event id>`. If that is recorded already, `writes` may be empty: then only the unfinished part of an
-        earlier call is done. Afterwards no reader gets the payload from the log, and its bytes are gone as far as the
-        engine can overwrite them: an adapter whose engine leaves copies MUST document where. Backups are not changed.
-        Raises what `append` raises if nothing was recorded, and `WithdrawalUnfinished` if all is recorded but a copy may be
-        left.
+        Returns the position of the last recorded event, or the head if `writes` is empty. One of `writes` MUST be
+        `payload.withdrawn` in the stream `withdrawal.<event id>`. If that is recorded already, `writes` may be empty:
+        then only the unfinished part of an earlier call is done. Afterwards no reader gets the payload from the log,
+        and its bytes are gone as far as the engine can overwrite them: an adapter whose engine leaves copies MUST
+        document where. Backups are not changed. Raises what `append` raises if nothing was recorded, and
+        `WithdrawalUnfinished` if all is recorded but a copy may be left.
         """
         ...
 

@@ -16,8 +16,9 @@ import msgspec
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql.documents import Operation
-from ledgerpress.graphql.executor import EncodedResult, Executor, ResponseMap, Result, encoded
+from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
+from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER, CacheDependencies
 

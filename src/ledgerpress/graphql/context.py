@@ -17,7 +17,7 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.graphql.event_loader_and_payload_redaction import event_loader
 from ledgerpress.graphql.request_telemetry_record import NO_TRACE, Trace
 from ledgerpress.views.feature_declarations import DeclaredViews
-from ledgerpress.views.past_items_public_today import PublicFilter
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.relative_time_text import relative_time, relative_time_changes_at
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies, Snapshot

@@ -1,14 +1,10 @@
 """Execute an operation on one snapshot of the views, and return its result: a response with presentable errors."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Final, cast
 
-import msgspec
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql import execute as execute_document
@@ -20,8 +16,6 @@ from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
 from ledgerpress.graphql.context import Context, Store
 from ledgerpress.graphql.documents import Documents, Operation, RequestError
 from ledgerpress.graphql.errors import (
-    INTERNAL_SERVER_ERROR,
-    LOG_UNAVAILABLE,
     LogUnavailableError,
     client_errors,
     is_unavailable,
@@ -31,79 +25,8 @@ from ledgerpress.graphql.limits.cost import Cost, cost_extension
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
+from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
-
-Body = TypeVar("Body")
-ResponseMap: TypeAlias = dict[str, Any]
-"""A response in the shape of the GraphQL specification, section 7."""
-
-
-class ResultKind(Enum):
-    """The outcome of a request. Transports choose their status by it."""
-
-    COMPLETE = auto()
-    """Executed, without errors."""
-    PARTIAL = auto()
-    """Executed, with errors."""
-    SYNTAX_ERROR = auto()
-    """Not executed: the document cannot be parsed."""
-    REQUEST_ERROR = auto()
-    """Not executed: the request is not valid (specification, section 7.1.2)."""
-    INTERNAL_ERROR = auto()
-    """Not executed: the server failed."""
-    LOG_UNAVAILABLE = auto()
-    """Not executed: it needs the log, which cannot be reached."""
-
-
-EXECUTED: Final = frozenset({ResultKind.COMPLETE, ResultKind.PARTIAL})
-
-
-@dataclass(frozen=True, slots=True)
-class Result(Generic[Body]):
-    """A response, true at `position` of the log; 0 where the views were not read.
-
-    Without an event it stays true until `expires_at`, in microseconds since 1970, UTC; `None` where it does not depend
-    on the clock. `etag` is an entity tag (RFC 9110, 8.8.3); only cacheable results have one.
-    """
-
-    kind: ResultKind
-    body: Body
-    position: int
-    etag: str | None = None
-    expires_at: int | None = None
-
-    @property
-    def executed(self) -> bool:
-        """Whether the operation was executed, perhaps with errors."""
-        return self.kind in EXECUTED
-
-
-EncodedResult: TypeAlias = Result[bytes]
-
-
-def error_result(
-    errors: Sequence[ResponseMap],
-    position: int,
-    *,
-    kind: ResultKind = ResultKind.REQUEST_ERROR,
-    **members: Any,
-) -> Result[ResponseMap]:
-    """Return the result of a request that was not executed. Errors of the server overrule `kind`."""
-    codes = {(error.get("extensions") or {}).get("code") for error in errors}
-    if INTERNAL_SERVER_ERROR in codes:
-        kind = ResultKind.INTERNAL_ERROR
-    elif LOG_UNAVAILABLE in codes:
-        kind = ResultKind.LOG_UNAVAILABLE
-    return Result(kind, {"errors": errors, **members}, position)
-
-
-def encoded(result: Result[ResponseMap]) -> EncodedResult:
-    """Return a result with its response as JSON."""
-    try:
-        body = msgspec.json.encode(result.body, enc_hook=str)
-    except UnicodeEncodeError:  # an error message may quote what a client sent, and that need not be Unicode
-        body = json.dumps(result.body, default=str).encode("ascii")
-    return Result(result.kind, body, result.position)
 
 
 class Executor:

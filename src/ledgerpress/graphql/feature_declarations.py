@@ -31,8 +31,8 @@ class SchemaContribution:
 
     `query`, `mutation` and `subscription` are classes whose fields become root fields. `extends` adds the fields of a
     class to an object type or an input of a feature below; a resolver of such a field takes the object as its
-    `strawberry.Parent`; added inputs are subclasses of `ledgerpress.graphql.mutations.AddedInput`. `types` are object types that no
-    field names, such as implementations of `Node`.
+    `strawberry.Parent`; added inputs are subclasses of `ledgerpress.graphql.mutations.AddedInput`. `types` are object
+    types that no field names, such as implementations of `Node`.
 
     Access is denied by default: `permissions` must name every root field and every field in `extends`, `objects` every
     object type (apart from connections, edges and payloads); `None` grants access to everyone. `nodes` has a loader for

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.eventlog.clock_randomness_ids import Clock
 from ledgerpress.graphql.context import Store
-from ledgerpress.graphql.executor import EncodedResult
+from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.snapshot_and_cache_dependencies import (

@@ -19,9 +19,9 @@ from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation, RequestError
 from ledgerpress.graphql.errors import INTERNAL_SERVER_ERROR, LOG_UNAVAILABLE
-from ledgerpress.graphql.executor import EncodedResult, ResultKind, encoded
 from ledgerpress.graphql.request_telemetry_record import CURRENT, note_error
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.results import EncodedResult, ResultKind, encoded
 from ledgerpress.http.content_negotiation import names_html, response_media_type
 from ledgerpress.http.fast_path.fast_path import NOTE, RepeatableRequest
 from ledgerpress.http.graphql_over_http_settings import HttpSettings

@@ -159,8 +159,11 @@ class ConcurrencySlots:
     taken: int = 0
 
     @contextmanager
-    def released(self) -> Iterator[None]:
-        """Release the slot of a request while it is an event stream: streams have limits of their own."""
+    def without_slot(self) -> Iterator[None]:
+        """Give up the slot of a request while it is an event stream: streams have limits of their own.
+
+        It is taken back at the end, even if others have taken all slots.
+        """
         self.taken -= 1
         try:
             yield

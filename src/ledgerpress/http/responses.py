@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from starlette.types import Send
 
 from ledgerpress.eventlog.clock_randomness_ids import Clock
-from ledgerpress.graphql.executor import EXECUTED, EncodedResult, ResultKind
+from ledgerpress.graphql.results import EXECUTED, EncodedResult, ResultKind
 from ledgerpress.http.content_negotiation import GRAPHQL_RESPONSE, JSON
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.request_rejection_error import Header, HttpError, retry_after

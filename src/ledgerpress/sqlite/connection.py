@@ -5,7 +5,6 @@ begins and commits it. If the caller is cancelled while it waits, nothing stays 
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import aiosqlite
+
+from ledgerpress.retry import poll_blocking
 
 T = TypeVar("T")
 
@@ -97,14 +98,21 @@ def retry_while_busy(
     Equal, short sleeps give several writing processes equal shares. Raises `sqlite3.Error`, after `BUSY_TIMEOUT` also
     for a lock.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            return db.execute(statement, parameters)
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(BUSY_INTERVAL)
+    cursor = poll_blocking(
+        lambda: _unless_busy(db, statement, parameters), interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT
+    )
+    return db.execute(statement, parameters) if cursor is None else cursor
+
+
+def _unless_busy(
+    db: sqlite3.Connection, statement: str, parameters: Sequence[object] = ()
+) -> sqlite3.Cursor | None:
+    try:
+        return db.execute(statement, parameters)
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        return None
 
 
 def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
@@ -112,17 +120,12 @@ def empty_write_ahead_log(db: sqlite3.Connection) -> bool:
 
     Waits until no connection reads an older state, at most `BUSY_TIMEOUT` (https://sqlite.org/c3ref/wal_checkpoint_v2.html).
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
-                return True
-        except sqlite3.OperationalError as error:
-            if not is_busy(error):
-                raise
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(BUSY_INTERVAL)
+
+    def truncate() -> bool | None:
+        cursor = _unless_busy(db, "PRAGMA wal_checkpoint(TRUNCATE)")
+        return True if cursor is not None and cursor.fetchone()[0] == 0 else None
+
+    return bool(poll_blocking(truncate, interval=BUSY_INTERVAL, timeout=BUSY_TIMEOUT))
 
 
 @contextmanager

@@ -44,7 +44,10 @@ class DependencyRule:
     def by_type(
         cls, topics: Mapping[str, Collection[Topic]], *, subject: Callable[[str], Topic] | None = None
     ) -> "DependencyRule":
-        """Return a rule by which events of a type invalidate fixed topics and, with `subject`, that of their subject's id."""
+        """Return a rule by which events of a type invalidate fixed topics.
+
+        With `subject`, they also invalidate the topic of their subject's id.
+        """
 
         def invalidated(_: Snapshot, __: int, events: Sequence[RecentEvent]) -> Iterable[Topic]:
             for event in events:

@@ -1,4 +1,7 @@
-"""Creates the messages of an append, each with its guard: the sequence that the last message on its stream's subjects must have."""
+"""Creates the messages of an append.
+
+The guard of each is the sequence that the last message on its stream's subjects must have.
+"""
 
 import asyncio
 from collections.abc import Sequence

@@ -3,8 +3,8 @@
 The guard of a write is the sequence of the last message on its stream's subjects (see `SubjectNames.subject`). An attempt
 without a clear answer is sent again with the same guards and ids, and `AppendResolution` determines its result.
 
-If several servers hold the log, a failed guard is not a clear answer either. While a server does not know yet that another one
-is the leader, both have received the message, and the first may reject it before the second records it.
+If several servers hold the log, a failed guard is not a clear answer either. While a server does not know yet that
+another one is the leader, both have received the message, and the first may reject it before the second records it.
 """
 
 import asyncio

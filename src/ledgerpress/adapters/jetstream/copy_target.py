@@ -1,7 +1,7 @@
 """A log that is created as a copy of another one, in its final stream, whose metadata mark it as unfinished.
 
-Every event must get the sequence that is its position: the first message of each batch carries the sequence that must be the last
-before it. An event that was withdrawn already becomes a message with its header alone.
+Every event must get the sequence that is its position: the first message of each batch carries the sequence that must
+be the last before it. An event that was withdrawn already becomes a message with its header alone.
 """
 
 import asyncio

@@ -44,7 +44,10 @@ class JetStreamEventLog:
     """An `EventLog` whose order is that of one stream's sequence. It belongs to the event loop in which it was opened."""
 
     def __init__(self, stream: LogStream, info: StreamInfo, *, unsynced: bool, replicas: int) -> None:
-        """`unsynced`: whether servers may acknowledge events before they are on disk; `replicas`: how many should hold the stream."""
+        """Open the log in a stream that `replicas` servers should hold.
+
+        With `unsynced`, servers may acknowledge events before they are on disk.
+        """
         self._stream = stream
         self.publication = stream.publication
         self._head_notifier = HeadNotifier(self.head, POLL_INTERVAL)
@@ -72,8 +75,9 @@ class JetStreamEventLog:
     async def open(cls, url: NatsUrl, *, create_as: Callable[[], str] | None) -> "JetStreamEventLog":
         """Open the log; if there is none, create one for the publication that `create_as` returns.
 
-        Raises `LogUnusable` for a missing log without `create_as`, for a stream that is not a log or has missing messages, and
-        for servers that are too old or acknowledge events before they are on disk; `LogUnavailable` if no server answers.
+        Raises `LogUnusable` for a missing log without `create_as`, for a stream that is not a log or has missing
+        messages, and for servers that are too old or acknowledge events before they are on disk; `LogUnavailable` if no
+        server answers.
         """
         names = SubjectNames(url.publication)
         connection = await Connection.open(url, url.login, f"ledgerpress {url.publication}")

@@ -1,9 +1,9 @@
 """Nodes announce to each other how far the log has grown, so that they need not poll it; and ask each other to pause.
 
-These are plain messages that are not stored: a node that misses one polls a moment later, and a node that receives one verifies
-it, since any user who may publish here can announce. An append that guards a stream without writing to it can only be recorded
-while nothing else is (see `append_messages`). So if others write constantly, it asks them to pause for a moment. No guarantee
-depends on whether they do.
+These are plain messages that are not stored: a node that misses one polls a moment later, and a node that receives one
+verifies it, since any user who may publish here can announce. An append that guards a stream without writing to it can
+only be recorded while nothing else is (see `append_preparation`). So if others write constantly, it asks them to pause
+for a moment. No guarantee depends on whether they do.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Encodes an event as a message: a msgpack array with fixed places, which any msgpack reader can decode.
 
-The position is the message's sequence, and the stream its subject; the rest of the header is in the body, since the writer knows
-it beforehand. The first place is the version of this encoding.
+The position is the message's sequence, and the stream its subject; the rest of the header is in the body, since the
+writer knows it beforehand. The first place is the version of this encoding.
 """
 
 from typing import Final

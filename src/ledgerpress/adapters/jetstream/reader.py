@@ -3,12 +3,12 @@
 A batched direct get is one request for many messages, which any replica may answer (ADR-31 of NATS, and
 https://docs.nats.io/reference/reference-protocols/nats_api_reference).
 
-A replica may lag. A read returns everything that was acknowledged before it began: if the messages end before the leader's last
-one, they are requested again, and finally one by one from the leader. If the leader does not have them either, they were deleted
-from the stream: a gap.
+A replica may lag. A read returns everything that was acknowledged before it began: if the messages end before the
+leader's last one, they are requested again, and finally one by one from the leader. If the leader does not have them
+either, they were deleted from the stream: a gap.
 
-A backup may be restored between two requests. A read of several requests therefore begins again if its first message has changed:
-it never returns the events of two logs.
+A backup may be restored between two requests. A read of several requests therefore begins again if its first message
+has changed: it never returns the events of two logs.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The head of each stream of events: its version, and the sequence after which the next message on its subjects must come.
 
-A cached head saves a request to the leader before an append. However old it is, it does no harm: the last sequence on a stream's
-subjects never returns to an earlier value (see `SubjectNames.subject`), so the server rejects an outdated one.
+A cached head saves a request to the leader before an append. However old it is, it does no harm: the last sequence on a
+stream's subjects never returns to an earlier value (see `SubjectNames.subject`), so the server rejects an outdated one.
 """
 
 import asyncio

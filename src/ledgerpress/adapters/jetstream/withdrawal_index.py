@@ -1,7 +1,7 @@
 """An index of withdrawn events: their headers, as contained in the recorded withdrawals.
 
-An erased message leaves no trace. So a reader that meets a missing sequence finds its header here, and a writer the version of a
-stream whose last event is erased.
+An erased message leaves no trace. So a reader that meets a missing sequence finds its header here, and a writer the
+version of a stream whose last event is erased.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from ledgerpress.adapters.jetstream.subject_names import SubjectNames
 from ledgerpress.eventlog.envelope import Header
 
 SETTLE_TIME: Final = 120.0
-"""Seconds after which every server that still answers as the leader has a recorded message: longer than a deposed one answers."""
+"""Seconds after which every server that still answers as the leader has a recorded message: longer than a deposed one
+answers."""
 
 
 class WithdrawalIndex:

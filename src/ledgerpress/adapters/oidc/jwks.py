@@ -73,9 +73,9 @@ class KeysInFile:
 class KeysByUrl:
     """The keys at a URL, fetched on another thread when they are first needed, and again from time to time.
 
-    Keys older than `lifespan` are fetched again while they stay in use; those of twice that age are used only if the fetch
-    failed, for up to `STALE_SECONDS`. An unknown key id causes a fetch at once, but no sooner than `min_interval` seconds after
-    the last attempt: so no client can make this server send many requests to the issuer.
+    Keys older than `lifespan` are fetched again while they stay in use; those of twice that age are used only if the
+    fetch failed, for up to `STALE_SECONDS`. An unknown key id causes a fetch at once, but no sooner than `min_interval`
+    seconds after the last attempt: so no client can make this server send many requests to the issuer.
     """
 
     def __init__(self, url: str, *, lifespan: float, min_interval: float, timeout: float) -> None:

@@ -66,9 +66,10 @@ class Appender:
     ) -> Sequence[AppendResult]:
         """Record `commands` in one durable transaction, and return the result of each, in order.
 
-        With `erase`, the payload at that position is erased in the same transaction, and one rejected command rolls back all.
-        After a commit without an answer, its rows are looked up before anything is written again. Raises `LogUnavailable` if
-        nothing was recorded, `AppendUnresolved` if that could not be determined, `LogUnusable`, and `EventLogError`.
+        With `erase`, the payload at that position is erased in the same transaction, and one rejected command rolls
+        back all. After a commit without an answer, its rows are looked up before anything is written again. Raises
+        `LogUnavailable` if nothing was recorded, `AppendUnresolved` if that could not be determined, `LogUnusable`, and
+        `EventLogError`.
         """
         async with self._lock:
             append = _GroupAppend(self._connection, self._log, commands, erase, self._clock)

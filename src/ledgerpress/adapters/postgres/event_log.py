@@ -110,7 +110,10 @@ class PostgresEventLog:
         return await self._commits.record(AppendRequest.of(writes))
 
     async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
-        """As `EventLog.withdraw`; needs the role that owns the tables. `payload_erasure` documents what may remain outside of them."""
+        """As `EventLog.withdraw`; needs the role that owns the tables.
+
+        `payload_erasure` documents what may remain outside of them.
+        """
         self._check_open()
         if writes:
             check_writes(writes)

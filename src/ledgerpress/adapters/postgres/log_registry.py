@@ -80,7 +80,10 @@ async def find_log(connection: Connection, server: Server, name: str) -> LogLoca
 async def create_log(
     connection: Connection, server: Server, name: str, create_as: Callable[[], str], *, complete: bool
 ) -> LogLocation:
-    """Create the log `name`, and the tables if they are missing, unless another node has just done so; return its location."""
+    """Create the log `name` unless another node has just done so; return its location.
+
+    It creates the tables too, if they are missing.
+    """
     tables = resources.files(__package__).joinpath("log_schema.sql").read_text("utf-8")
     try:
         async with connection.transaction():

@@ -1,8 +1,8 @@
 """Notifies other nodes that the head has moved, and receives their notifications (LISTEN, NOTIFY).
 
-A notification is sent after the append's transaction, not in it: a transaction with NOTIFY blocks every other one with NOTIFY
-in the whole server until it is flushed, so publications could not append in parallel. Notifications may be lost; waiting nodes
-poll the log as well.
+A notification is sent after the append's transaction, not in it: a transaction with NOTIFY blocks every other one with
+NOTIFY in the whole server until it is flushed, so publications could not append in parallel. Notifications may be lost;
+waiting nodes poll the log as well.
 """
 
 import asyncio

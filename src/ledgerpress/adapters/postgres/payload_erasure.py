@@ -1,9 +1,9 @@
 """Erases a payload from the tables.
 
-What remains: PostgreSQL never overwrites a row. The update that erases writes a version of the row without the payload; the old
-version is dead until VACUUM frees its space. Its bytes stay there, unreachable for any statement, until other data overwrites
-them; likewise in the write-ahead log until its files are reused, on replicas, and in backups. docs/how-to/postgresql.md describes
-how to remove those too.
+What remains: PostgreSQL never overwrites a row. The update that erases writes a version of the row without the payload;
+the old version is dead until VACUUM frees its space. Its bytes stay there, unreachable for any statement, until other
+data overwrites them; likewise in the write-ahead log until its files are reused, on replicas, and in backups.
+docs/how-to/postgresql.md describes how to remove those too.
 """
 
 from typing import Final

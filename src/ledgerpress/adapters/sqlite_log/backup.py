@@ -1,11 +1,12 @@
 """Copies the file of a log, which may be in use: to back it up, and to restore a backup.
 
-SQLite's backup copies page by page. By default it restarts whenever another process writes, and so never ends under constant
-writing. Here the source stays inside one read transaction, a consistent snapshot: writers continue meanwhile, and only the
-write-ahead log cannot be emptied before the copy is finished. (VACUUM INTO would end too, but rebuilds every index, and reports
-no progress.)
+SQLite's backup copies page by page. By default it restarts whenever another process writes, and so never ends under
+constant writing. Here the source stays inside one read transaction, a consistent snapshot: writers continue meanwhile,
+and only the write-ahead log cannot be emptied before the copy is finished. (VACUUM INTO would end too, but rebuilds
+every index, and reports no progress.)
 
-The copy is written under another name in the target's folder, synced and checked. Only then it gets its name (`atomic_file`).
+The copy is written under another name in the target's folder, synced and checked. Only then it gets its name
+(`atomic_file`).
 """
 
 import asyncio

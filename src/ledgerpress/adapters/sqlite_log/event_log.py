@@ -25,8 +25,8 @@ T = TypeVar("T")
 class SqliteEventLog:
     """An `EventLog` whose order is that of SQLite's one writer at a time (https://sqlite.org/wal.html).
 
-    It belongs to the event loop in which it was opened. Reads have a connection of their own, and never wait for a commit. They
-    never miss an acknowledged event.
+    It belongs to the event loop in which it was opened. Reads have a connection of their own, and never wait for a
+    commit. They never miss an acknowledged event.
     """
 
     notices = ()

@@ -1,4 +1,4 @@
-"""Authors as of every position: the tables, their part of the projection `people`, the authors' listings, and the queries."""
+"""Authors as of every position: tables, their part of the projection `people`, listings, and queries."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence

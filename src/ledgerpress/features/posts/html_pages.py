@@ -1,4 +1,4 @@
-"""The pages of articles: the front page, an article, and the articles of a category; and what they show, read from one snapshot."""
+"""The front page, and the pages of an article and of a category, with what they read from one snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

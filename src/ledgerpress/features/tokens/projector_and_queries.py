@@ -1,4 +1,4 @@
-"""API tokens, found by their secret as they are now, and listed as of a snapshot: the table, its projector, and the queries."""
+"""API tokens, found by their secret now and listed as of a snapshot: table, projector and queries."""
 
 import sqlite3
 from collections.abc import Sequence

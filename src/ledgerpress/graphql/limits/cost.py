@@ -5,7 +5,7 @@ An operation is compiled once to a function of the variables. What does not depe
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
@@ -46,7 +46,6 @@ class Cost(NamedTuple):
         require(self.type, limits.type_cost, "COST_EXCEEDED", "The type cost is too high", cost=cost)
 
 
-@lru_cache(maxsize=1_024)
 def cost_extension(cost: Cost) -> dict[str, float]:
     """Return a cost for a response, by the names of the specification's section 6.1.2."""
     return {
@@ -79,7 +78,10 @@ Part: TypeAlias = Amount | Callable[[Variables], Amount]
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, limits: Limits
 ) -> Cost | CostFunction:
-    """Return the cost of a valid operation, a function where it depends on the variables. It may raise `LimitExceeded` for the size of a page."""
+    """Return the cost of a valid operation, as a function where it depends on the variables.
+
+    The function may raise `LimitExceeded` for the size of a page.
+    """
     root = schema.get_root_type(operation.operation)
     if root is None:  # validation rejects it
         return Cost(0, 0)

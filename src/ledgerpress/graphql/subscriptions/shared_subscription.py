@@ -118,7 +118,10 @@ class SharedSubscription:
         return not self.at_front and not self.behind
 
     async def beginning(self, variables: Mapping[str, Any]) -> int:
-        """Return the position after which a subscription with `variables` begins. Raises `SubscriptionEnded` where it cannot."""
+        """Return the position after which a subscription with `variables` begins.
+
+        Raises `SubscriptionEnded` where it cannot.
+        """
         step = Step(None)
         async with self.step_lock:
             context = self._context(step)

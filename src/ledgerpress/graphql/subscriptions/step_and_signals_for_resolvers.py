@@ -15,7 +15,7 @@ from strawberry.types import Info
 from ledgerpress.commands.client_identity import Identity
 from ledgerpress.graphql.context import Context, PointInTime, Store
 from ledgerpress.views import recorded_time_positions as recorded_time
-from ledgerpress.views.past_items_public_today import PublicFilter
+from ledgerpress.views.filter_past_items_public_today import PublicFilter
 
 
 class Kind(Enum):

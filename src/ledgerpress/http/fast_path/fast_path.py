@@ -12,9 +12,9 @@ from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.commands.client_identity import Authenticator, Identity
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.documents import Operation
-from ledgerpress.graphql.executor import EncodedResult
 from ledgerpress.graphql.request_telemetry_record import ABORTED, OperationInfo, RequestContext
 from ledgerpress.graphql.response_cache import CacheableStore
+from ledgerpress.graphql.results import EncodedResult
 from ledgerpress.http.fast_path.uvicorn_fast_send import EncodedHead, send_encoded
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.limits import ConcurrencySlots, RateLimiter

@@ -46,7 +46,7 @@ class EventStream:
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Send the response, until the client disconnects or the stream ends."""
-        with self._requests.slots.released():
+        with self._requests.slots.without_slot():
             await self._run(receive, send)
 
     async def _run(self, receive: Receive, send: Send) -> None:

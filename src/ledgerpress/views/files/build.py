@@ -150,7 +150,9 @@ class ViewsBuild:
             )
 
     def _check_withdrawn(self, withdrawn: Sequence[tuple[int, int]]) -> None:
-        """Raise `PayloadWithdrawnDuringBuild` where rows may hold what was withdrawn: of each, its position and its withdrawal's.
+        """Raise `PayloadWithdrawnDuringBuild` where rows may contain withdrawn payloads.
+
+        `withdrawn` contains the position of each and that of its withdrawal.
 
         Rows that were made here hold nothing that had gone when the file was begun. Rows that were taken over are as
         the log was at their checkpoint.

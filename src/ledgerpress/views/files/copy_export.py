@@ -2,9 +2,9 @@
 
 SQLite writes to the database file only in checkpoints; commits go to the write-ahead log beside it. A read transaction
 that begins when that log is empty reads the file alone, and as long as it lasts no checkpoint may write there
-(https://sqlite.org/walformat.html, section 2.3.1: it holds WAL_READ_LOCK(0)). So the bytes of the file stand still, are the views as of the
-transaction's position, and can be copied as they are, straight into a pipe if need be: twice as fast as SQLite's
-backup, which needs a file of its own first. Commits go on meanwhile, and lengthen the write-ahead log.
+(https://sqlite.org/walformat.html, section 2.3.1: it holds WAL_READ_LOCK(0)). So the bytes of the file stand still, are
+the views as of the transaction's position, and can be copied as they are, straight into a pipe if need be: twice as
+fast as SQLite's backup, which needs a file of its own first. Commits go on meanwhile, and lengthen the write-ahead log.
 
 An empty write-ahead log also means that nothing is left of what was deleted: it has been overwritten (`secure_delete`).
 """

@@ -86,7 +86,9 @@ class ViewsFile:
 
     @asynccontextmanager
     async def renewal(self) -> AsyncIterator[SerialConnection]:
-        """Lend one long transaction, in which the views are emptied and rebuilt: committed at the end, rolled back on an error.
+        """Lend one long transaction in which the views are emptied and rebuilt.
+
+        It is committed at the end, and rolled back on an error.
 
         Readers see the views as they were until it is committed, and other writers wait. What it deletes is overwritten,
         once `sweep` has returned.

@@ -69,10 +69,10 @@ class ListingWriter(Generic[I]):
 class ListingContribution:
     """What a feature adds to the listings projector: its tables, and what writes in one transaction.
 
-    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only `events`
-    are applied, or all without them. `listings_of` takes items that were public as of a position, and that position; it
-    returns (listing, item) for each listing of this contribution that held one, so that counts can exclude what is hidden
-    today.
+    `schema` creates at least one table. `version` MUST be raised with every change to the tables or their rows. Only
+    `events` are applied, or all without them. `listings_of` takes items that were public as of a position, and that
+    position; it returns (listing, item) for each listing of this contribution that held one, so that counts can exclude
+    what is hidden today.
     """
 
     name: str

@@ -12,7 +12,7 @@ from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
 from ledgerpress.features.posts import post_queries
-from ledgerpress.features.posts.schema.types import own_actor_id, owns_post
+from ledgerpress.features.posts.schema.visibility import own_actor_id, owns_post
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest

@@ -10,7 +10,7 @@ from ledgerpress.features.categories import queries as category_queries
 from ledgerpress.features.categories.schema.category_type_and_queries import named_category
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
-from ledgerpress.features.posts.schema import types
+from ledgerpress.features.posts.schema import types, visibility
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
@@ -89,7 +89,7 @@ class PostQueries:
         slug: str | None = None,
         as_of: AsOf | None = None,
     ) -> types.Post | None:
-        moment = types.moment_of_posts(info.context, as_of)
+        moment = visibility.moment_of_posts(info.context, as_of)
         record = global_ids.by_id_or_slug(
             id, slug, "Post", moment.snapshot, post_queries.by_id, post_queries.by_slug
         )
@@ -107,7 +107,7 @@ class PostQueries:
         as_of: AsOf | None = None,
     ) -> Connection[types.Post]:
         status = filter.status if filter else None
-        moment = types.moment_of_posts(info.context, as_of)
+        moment = visibility.moment_of_posts(info.context, as_of)
         return types.listed_posts(moment, status, PageRequest(first, after, last, before))
 
 

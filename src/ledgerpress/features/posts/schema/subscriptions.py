@@ -1,4 +1,7 @@
-"""The GraphQL subscriptions to articles. Each resolver is one step: see `ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers`."""
+"""The GraphQL subscriptions to articles.
+
+Each resolver is one step: see `ledgerpress.graphql.subscriptions.step_and_signals_for_resolvers`.
+"""
 
 import strawberry
 

@@ -1,13 +1,11 @@
-"""The GraphQL types of posts and articles, and which of them a viewer sees."""
+"""The GraphQL types of posts and articles."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.client_identity import Identity
 from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
@@ -17,9 +15,13 @@ from ledgerpress.features.posts.body.html_rendering_and_sections import Rendered
 from ledgerpress.features.posts.model import PostStatus
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
-from ledgerpress.graphql.access_control import AccessDenied
-from ledgerpress.graphql.as_of import AsOf, is_past, named_moment
-from ledgerpress.graphql.context import Context, PointInTime
+from ledgerpress.features.posts.schema.visibility import (
+    own_actor_id,
+    owns_post,
+    sees_post,
+    sees_posts,
+)
+from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect, read_page, read_page_by_position
 from ledgerpress.graphql.relay.global_ids import Node
@@ -66,45 +68,6 @@ class Body:
     @property
     def _rendered(self) -> RenderedBody:
         return render(self.markdown)
-
-
-def own_actor_id(viewer: Identity) -> str | None:
-    """Return the actor whose posts the viewer sees as their own, if any."""
-    return viewer.actor_id if viewer.may(Permission.READ_OWN_POSTS) else None
-
-
-def owns_post(moment: PointInTime, seq: int) -> bool:
-    """Return whether a post, given by the position of its creation, is the viewer's own."""
-    actor_id = own_actor_id(moment.viewer)
-    return actor_id is not None and post_queries.created_by(moment.snapshot, seq) == actor_id
-
-
-def sees_post(moment: PointInTime, seq: int) -> bool:
-    """Return whether the viewer sees a post, given by the position of its creation."""
-    return moment.viewer.may(Permission.READ_POSTS) or owns_post(moment, seq)
-
-
-def sees_posts(viewer: Identity) -> bool:
-    """Return whether there may be posts that the viewer sees."""
-    return viewer.may(Permission.READ_POSTS) or own_actor_id(viewer) is not None
-
-
-def moment_of_posts(context: Context, as_of: AsOf | None) -> PointInTime:
-    """Return the moment that an argument names, or today's, for an answer about posts.
-
-    The past of posts is part of the history. A viewer who may see it of their own posts alone sees no other posts of that
-    moment; categories and authors are then shown as they are today. Raises `BadRequest` and `AccessDenied`.
-    """
-    moment, viewer = named_moment(context, as_of), context.identity
-    if viewer.may(Permission.READ_HISTORY) or not is_past(context, moment):
-        return moment
-    if own_actor_id(viewer) is None:
-        raise AccessDenied(viewer, Permission.READ_HISTORY)
-    own_posts_only = replace(viewer, permissions=viewer.permissions - {Permission.READ_POSTS})
-    if not context.open_past:
-        return replace(moment, viewer=own_posts_only, related=context.today)
-    public = replace(moment.snapshot, only=context.public_today)
-    return replace(moment, viewer=own_posts_only, snapshot=public)
 
 
 @strawberry.type(description="A public note on what was corrected in an article.")
