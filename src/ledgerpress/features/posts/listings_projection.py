@@ -79,7 +79,7 @@ class _PostListings(ListingWriter[ListedPost]):
             post_id = event.subject_id if event.type.startswith("post.") else None
         if not isinstance(post_id, str):
             return
-        old = self.find(post_id)
+        old = None if isinstance(event, model.PostCreated) else self.find(post_id)
         if isinstance(event, Withdrawn):
             event = model.known_event(event, _lifecycle(old) if old else None)
         if old is not None:

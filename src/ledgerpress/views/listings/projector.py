@@ -91,6 +91,7 @@ class ListingChanges:
         self._memberships: Memberships | None = None
         self._contributions = contributions
         self._begun: list[ListingWriter[Any] | None] = [None] * len(contributions)
+        self._by_event_type = dict[type[Event], list[ListingWriter[Any]]]()
         self._position = 0
         self._left = set[tuple[int, int, int]]()
         self._entered = set[tuple[int, int, int]]()
@@ -118,10 +119,8 @@ class ListingChanges:
     def apply(self, recorded: Recorded[Event]) -> None:
         """Apply an event: entries end before others begin, both in the order of the listings' keys."""
         self._position = recorded.position
-        type_ = type(recorded.event)
-        for number, contribution in enumerate(self._contributions):
-            if contribution.events is None or type_ in contribution.events:
-                self._writer(number).apply(recorded, self)
+        for writer in self._writers_of(type(recorded.event)):
+            writer.apply(recorded, self)
         if not (self._left or self._entered):
             return
         memberships = self._memberships = self._memberships or Memberships(self._db)
@@ -145,6 +144,17 @@ class ListingChanges:
     @cached_property
     def _counting(self) -> list[ListingWriter[Any]]:
         return [one for one in self._writers if type(one).item_changed is not ListingWriter.item_changed]
+
+    def _writers_of(self, event_type: type[Event]) -> list[ListingWriter[Any]]:
+        """Return the writers of the contributions that apply events of a type."""
+        writers = self._by_event_type.get(event_type)
+        if writers is None:
+            writers = self._by_event_type[event_type] = [
+                self._writer(number)
+                for number, contribution in enumerate(self._contributions)
+                if contribution.events is None or event_type in contribution.events
+            ]
+        return writers
 
     def _writer(self, number: int) -> ListingWriter[Any]:
         """Return the writer of a contribution, which begins when it is first needed."""
