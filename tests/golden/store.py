@@ -71,7 +71,9 @@ REPEATED: Final[dict[str, dict[str, Any]]] = {
 def unpack(target: Path) -> tuple[Path, dict[str, Any]]:
     """Unpack the store; return its data directory and the answers of the version that wrote it."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(target, filter="data")
+        if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(target)
     return target / "data", json.loads((target / "answers.json").read_bytes())
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -33,7 +34,7 @@ from tests.integration.program_runs import ROOT
 from tests.withdrawn_log import batches_with_withdrawals
 from tests.written_log import write_copy
 
-EVENTS: Final = 100_000
+EVENTS: Final = int(os.environ.get("LEDGERPRESS_TEST_EVENTS", "30000"))
 COURT: Final = "By order of a court."
 
 
