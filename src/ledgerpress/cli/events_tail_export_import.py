@@ -14,9 +14,8 @@ from ledgerpress.eventlog.cloud_events import to_line
 from ledgerpress.eventlog.envelope import StoredEvent
 from ledgerpress.eventlog.log import catch_up
 from ledgerpress.operator.event_files import export_events, import_events
-from ledgerpress.operator.log_copy import place_of
+from ledgerpress.operator.log_copy import place_of_store
 from ledgerpress.server.log_factory import existing_log
-from ledgerpress.server.log_url import LogUrl
 
 commands = typer.Typer(help="The recorded events, as lines of JSON (CloudEvents 1.0).", no_args_is_help=True)
 
@@ -82,10 +81,8 @@ def import_file(
     """Make a log of the events in FILE, in an empty or new directory or at a URL, once each of them is checked."""
     with progress("Checking the events") as report:
         head = run(import_events(file, data, log=log, progress=report))
-    url = LogUrl.parse(log)
-    err.print(
-        f"{data if url.is_local else place_of(url, data)} holds {head.size:,} events, root {head.root}; the views are built when it is opened."
-    )
+    place = place_of_store(log, data)
+    err.print(f"{place} holds {head.size:,} events, root {head.root}; the views are built when it is opened.")
 
 
 async def _tail(data: Path, url: str, count: int, *, follow: bool) -> None:

@@ -18,7 +18,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     run,
 )
 from ledgerpress.eventlog.errors import LogUnusable
-from ledgerpress.operator.log_copy import copy_log, place_of
+from ledgerpress.operator.log_copy import copy_log, place_of, place_of_store
 from ledgerpress.operator.sqlite_log_backup_and_restore import backup_log, restore_log
 from ledgerpress.server.log_url import LogUrl, mask
 
@@ -111,6 +111,5 @@ def restore(
     """Make a store of the copy in FILE, in a directory that is empty or new."""
     with progress("Copying the log") as report:
         head = run(restore_log(file, data, log=log, progress=report))
-    url = LogUrl.parse(log)
-    place = data if url.is_local else place_of(url, data)
+    place = place_of_store(log, data)
     err.print(f"{place} holds the log up to position {head:,}; the views are built when it is opened.")

@@ -76,6 +76,12 @@ def place_of(url: LogUrl, data: Path) -> str:
     return str(url.file(data / LOG_FILE)) if url.engine == "sqlite" else str(url)
 
 
+def place_of_store(log: str, data: Path) -> str:
+    """Return the place of a store for messages: its directory, or the place of its log at the URL `log`."""
+    url = LogUrl.parse(log)
+    return str(data) if url.is_local else place_of(url, data)
+
+
 async def _check_opens(target: LogUrl, data: Path, head: TreeHead) -> None:
     """Raise `EventLogError` unless the finished copy opens as the log that was copied."""
     async with aclosing(await open_log(target, data, create_as=None)) as copy:
