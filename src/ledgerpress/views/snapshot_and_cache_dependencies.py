@@ -1,4 +1,4 @@
-"""A consistent read of the views, as of one position, and what a response that is made of it depends on.
+"""A consistent read of the views as of one position, and what a response that uses it depends on.
 
 A query of the views names its topics with `Snapshot.about`. A query that uses `Snapshot.db` depends on every event: a topic
 that was forgotten makes a response expire too early, never too late. Features declare the topics that events invalidate: see
