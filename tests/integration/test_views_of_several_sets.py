@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
@@ -21,11 +22,12 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files import active_views
 from ledgerpress.views.files.build import ViewsBuild
-from ledgerpress.views.files.views_directory import UNUSED_SET_LIFETIME, NoPreviousViews
+from ledgerpress.views.files.views_directory import UNUSED_SET_LIFETIME, NoPreviousViews, ViewsDirectory
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.contract.tags_feature import TAGS
 from tests.integration.other_version_program import changed_projectors
 from tests.integration.program_runs import done
+from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.property.view_rows import rebuilt, rows_of
 
 SECRET: Final = "what nobody may read any more"
@@ -51,6 +53,12 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ViewsBuild, "follow", counted)
     return names
+
+
+@pytest.fixture(autouse=True)
+def hourly_is_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes record the use of their views, and drop unused sets, several times in a test."""
+    monkeypatch.setattr(active_views, "USE_INTERVAL", 0.1)
 
 
 @pytest.fixture
@@ -101,6 +109,13 @@ def last_post(data: Path) -> int:
 def files_called(data: Path, name: str) -> list[Path]:
     """A views file, and SQLite's files alongside it."""
     return list(data.glob(f"{name}*"))
+
+
+async def gone(path: Path) -> None:
+    """Wait until a file is deleted."""
+    async with asyncio.timeout(20):
+        while path.exists():  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.05)
 
 
 def files_with(data: Path, text: str) -> list[Path]:
@@ -156,7 +171,7 @@ async def test_an_operators_work_on_one_set_leaves_the_files_of_others(data: Pat
 async def test_the_files_of_all_sets_are_listed(data: Path) -> None:
     paths = await build_all(data)
     await rebuild(data, projectors=CHANGED)
-    listed = {file.name: (file.state, file.is_own) for file in list_views(data)}
+    listed = {file.name: (file.state, file.own) for file in list_views(data)}
     assert listed.pop(paths["first-party"].name) == ("in use", True)
     assert listed.pop(paths["changed rules"].name) == ("former", False)
     assert set(listed.values()) == {("in use", False)}
@@ -240,9 +255,9 @@ async def test_a_set_that_no_process_has_used_for_some_days_is_dropped(data: Pat
     age(paths["changed tables"], UNUSED_SET_LIFETIME + 60)
     age(paths["changed rules"], UNUSED_SET_LIFETIME - 60)
     age(paths["first-party"], UNUSED_SET_LIFETIME * 9)
-    async with open_store(data):
-        await asyncio.sleep(active_views.POLL_INTERVAL * 3)
     dropped = paths.pop("changed tables")
+    async with open_store(data):
+        await gone(dropped)
     assert set(views_files(data)) == {path.name for path in paths.values()}
     assert not files_called(data, dropped.name)
     assert dropped.name not in (data / "views.json").read_text()
@@ -257,8 +272,7 @@ async def test_opening_the_views_counts_as_use(data: Path) -> None:
     assert path.exists()
 
 
-async def test_a_process_that_runs_on_keeps_its_set(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_views, "USE_INTERVAL", 0.2)
+async def test_a_process_that_runs_on_keeps_its_set(data: Path) -> None:
     async with open_store(data, projectors=CHANGED) as store, open_store(data) as other:
         age(store.views.path, UNUSED_SET_LIFETIME - 1)
         await asyncio.sleep(1.5)
@@ -267,13 +281,31 @@ async def test_a_process_that_runs_on_keeps_its_set(data: Path, monkeypatch: pyt
         assert other.views.path.exists()
 
 
+async def test_after_a_long_break_all_processes_have_time_to_record_their_use(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was off, or asleep, for longer than unused sets live: the first process drops nothing of the second."""
+    monkeypatch.setattr(active_views, "USE_INTERVAL", 1.5)
+    paths = await build_all(data)
+    for path in paths.values():
+        age(path, UNUSED_SET_LIFETIME * 2)
+    async with open_store(data) as first:
+        await asyncio.sleep(0.5)
+        async with open_store(data, projectors=CHANGED) as second:
+            for store in (first, second):
+                age(store.views.path, UNUSED_SET_LIFETIME * 2)
+            await asyncio.sleep(4)
+            assert first.views.path.exists()
+            assert second.views.path.exists()
+            await gone(paths["changed tables"])
+
+
 async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list[str]) -> None:
     paths = await build_all(data)
     age(paths["first-party"], UNUSED_SET_LIFETIME + 60)
     builds.clear()
     async with open_store(data, projectors=CHANGED):
-        await asyncio.sleep(active_views.POLL_INTERVAL * 3)
-    assert not paths["first-party"].exists()
+        await gone(paths["first-party"])
     assert "current" not in json.loads((data / "views.json").read_bytes())
     async with open_store(data, projectors=CHANGED) as store:
         assert store.views.path == paths["changed rules"]
@@ -318,9 +350,7 @@ async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     async with open_store(node, log=log):
         assert path.exists()
         await withdraw(data, last_post(data), "by law")
-        async with asyncio.timeout(20):
-            while path.exists():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await gone(path)
 
 
 # --- the program --------------------------------------------------------------------------------------
@@ -346,3 +376,45 @@ async def test_a_directory_that_was_copied_while_in_use_needs_no_rebuild(
         name: path.name for name, path in paths.items()
     }
     assert builds == []
+
+
+def program_with(change: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "tests.integration.other_version_program", change)
+
+
+async def test_servers_of_several_versions_run_side_by_side(data: Path, tmp_path: Path) -> None:
+    """Each rebuilds at most once, answers by its own rules, and goes on when another one stops."""
+    programs = {
+        None: PROGRAM,
+        "capitals": program_with("capitals"),
+        "more-tables": program_with("more-tables"),
+    }
+    async with Servers(tmp_path) as servers:
+        running = [await servers.start(data, program=program) for program in programs.values()]
+        directory = ViewsDirectory(data, CHANGED)
+        async with asyncio.timeout(60):
+            while directory.current is None or directory.is_outdated:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        files = views_files(data)
+        for number in range(12):
+            for server in running:
+                async with await server.connect() as client:
+                    await client.mutate("postCreate", title=f"Post {number}", teaser="small", publish=True)
+        await asyncio.sleep(2.5)
+        assert views_files(data) == files
+        while running:
+            answers = [await teasers(server) for server in running]
+            assert [any(teaser.isupper() for teaser in answer) for answer in answers] == [
+                change is not None for change in programs
+            ]
+            for change in programs:
+                await done("verify", "--data", data, change=change)
+            await running.pop().stop()
+            programs.popitem()
+        assert views_files(data) == files
+
+
+async def teasers(server: Server) -> list[str]:
+    async with await server.connect() as client:
+        data, _ = await client.execute("{ recentPosts { nodes { teaser } } }")
+    return [node["teaser"] for node in data["recentPosts"]["nodes"] if node["teaser"]]

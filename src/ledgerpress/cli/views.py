@@ -38,7 +38,7 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     )
     for file in files:
         position = "unknown" if file.position is None else f"{file.position:,}"
-        made_by = "this version" if file.is_own else "another version or other features"
+        made_by = "this version" if file.own else "another version or other features"
         table.add_row(file.name, file.state, position, decimal(file.size), made_by)
     out.print(table)
 

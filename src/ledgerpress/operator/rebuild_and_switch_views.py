@@ -33,14 +33,14 @@ BUSY_RETRY_INTERVAL: Final = 1.0
 class ViewsFileInfo:
     """A views file of a data directory. `state` is `in use`, `former` or `unfinished` in its set; `size` is in bytes.
 
-    `is_own` says whether it is of the set of features of this program, and not of another one.
+    `own` says whether it is of the set of features of this program, and not of another one.
     """
 
     name: str
     state: str
     position: int | None
     size: int
-    is_own: bool
+    own: bool
 
 
 async def rebuild(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -33,6 +32,8 @@ RETRY_INTERVAL: Final = 5.0
 """Seconds until views that could not be used are tried again."""
 USE_INTERVAL: Final = 3_600.0
 """Seconds between two records that this process uses its views, and checks for sets that no process uses."""
+MAX_UNRECORDED_USE_INTERVALS: Final = 3.0
+"""Intervals since the last record after which no unused sets are dropped until the next one."""
 OTHER_SETS_TIMEOUT: Final = 10.0
 """Seconds until the processes of other sets must have applied a withdrawal to their views."""
 
@@ -75,7 +76,7 @@ class ActiveViews:
         self._inode = 0
         self._since = 0
         self._closing: list[_FollowedViews] = []
-        self._use_noted_at = -math.inf
+        self._use_noted_at = 0.0
         self._own_files_hold_text = False
         self._withdrawal: _Withdrawal | None = None
 
@@ -87,6 +88,7 @@ class ActiveViews:
         while True:
             # Before they are opened: from here on, no process drops them as unused.
             self._directory.note_use()
+            self._use_noted_at = time.monotonic()
             path = self._directory.current
             is_unusable = False
             if path is not None:
@@ -279,7 +281,9 @@ class ActiveViews:
         if time.monotonic() < self._use_noted_at + USE_INTERVAL:
             return
         self._use_noted_at = time.monotonic()
-        self._directory.note_use()
+        # If the machine was off or asleep, other processes have not recorded their use yet either.
+        if self._directory.note_use() > MAX_UNRECORDED_USE_INTERVALS * USE_INTERVAL:
+            return
         for file in self._directory.drop_unused_sets():
             logger.info("%s was deleted: no process has used the views of its set for some days", file.name)
 

@@ -142,14 +142,17 @@ class ViewsDirectory:
                 delete(file)
             return dropped
 
-    def note_use(self) -> None:
+    def note_use(self) -> float:
         """Record that a process uses the views of this set now, so that none drops them as unused.
 
-        Without the permission to write to them, nothing is recorded.
+        Returns the seconds since the last use. Without the permission to write to them, nothing is recorded.
         """
         with suppress(OSError), self._changing():
             if current := self.current:
+                before = _last_use(current)
                 os.utime(current)
+                return _last_use(current) - before
+        return 0.0
 
     def of_other_sets(self) -> list[Path]:
         """Return the files in use of other sets of features, those that were used last first. They MUST only be read."""
@@ -158,7 +161,7 @@ class ViewsDirectory:
         return sorted(filter(None, map(self._existing, names)), key=_last_use, reverse=True)
 
     def files_of_other_sets(self) -> list[Path]:
-        """Return all views files of other sets of features, by their names."""
+        """Return all views files that are not of this set of features, by their names; also those without a digest."""
         return sorted(file for file in self._files() if not self.is_ours(file))
 
     def states(self) -> dict[Path, str]:
@@ -166,7 +169,7 @@ class ViewsDirectory:
 
         That is `in use`, `former`, or `unfinished`.
         """
-        states = {}
+        states: dict[Path, str] = {}
         pointers = self._pointers()
         for digest in (self.digest, *sorted(pointers.digests)):
             pointer = pointers.of(digest)
@@ -200,7 +203,7 @@ class ViewsDirectory:
         since = _last_use(current) - UNUSED_SET_LIFETIME
         files = self.files_of_other_sets()
         used = {digest_in(file.name) for file in files if _last_use(file) > since}
-        return [file for file in files if digest_in(file.name) not in used]
+        return [file for file in files if digest_in(file.name) not in {*used, None}]
 
     def _drop_others(self, files: Collection[Path]) -> None:
         if files:
@@ -221,7 +224,7 @@ class ViewsDirectory:
         self._pointers().replaced(self.digest, pointer).write(self._file)
 
     def _files(self) -> list[Path]:
-        return [file for file in self.data.glob("views-*.sqlite") if digest_in(file.name)]
+        return list(self.data.glob("views-*.sqlite"))
 
     def _existing(self, name: str | None) -> Path | None:
         return file if name and (file := self.data / name).exists() else None
