@@ -25,8 +25,7 @@ async def copy_from_another_set(
 ) -> bool:
     """Use a copy of the views of another set whose tables are the same; return whether there was one.
 
-    The copy keeps the versions of the projectors that made its rows, so `ViewsDirectory.is_outdated` reports that it is to
-    be rebuilt. The caller MUST hold the directory's `building` lock. Raises `sqlite3.Error`, `OSError`.
+    The copy says that it is of version 0, so `ViewsDirectory.is_outdated` reports that it is to be rebuilt. The caller MUST hold the directory's `building` lock. Raises `sqlite3.Error`, `OSError`.
     """
     for source in directory.of_other_sets():
         if not await _is_usable(log, source, projectors):
@@ -62,4 +61,5 @@ def _copy(source: Path, target: Path) -> None:
     ):
         db.backup(copy)
         with copy:
+            copy.execute("UPDATE projection SET version = 0")
             copy.execute("DELETE FROM projection_digest")

@@ -19,7 +19,7 @@ from ledgerpress.sqlite.connection import open_to_read, statements
 from ledgerpress.views.files.tables import normalized
 from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
 
 UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
 """Seconds after its last use until the files of a set of features are dropped."""
@@ -70,7 +70,7 @@ class ViewsDirectory:
         return current is not None and self._pointer().declined is None and self.is_of_other_versions(current)
 
     def is_of_other_versions(self, views: Path) -> bool:
-        """Return whether projectors of other versions made the rows of a file: it was copied from another set."""
+        """Return whether projectors of other versions made the rows of a file: it is a copy of another set's."""
         try:
             with closing(open_to_read(views)) as db:
                 return checkpoints.versions(db) != self._versions
@@ -231,17 +231,27 @@ class ViewsDirectory:
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:
-    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone.
+    """Return the digest in the names of files that `projectors` made: of their names, versions, parts and SQL alone.
 
     So it identifies a set of features by what they write. The order of features does not matter.
     """
     made_by = sorted(
-        f"{projector.name} {projector.version} {' '.join(sorted(map(normalized, statements(projector.schema + projector.indexes))))}"
+        f"{projector.name} {projector.version} {_sql(projector.schema + projector.indexes)}{_newer_parts(projector)}"
         for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return _NAMED_BEFORE.get(digest, digest)
+
+
+def _sql(script: str) -> str:
+    return " ".join(sorted(map(normalized, statements(script))))
+
+
+def _newer_parts(projector: Projector) -> str:
+    """Return the parts whose version is not the first: two sets may have the same version of a projection by others."""
+    parts = projector.parts if isinstance(projector, ProjectorOfParts) else ()
+    return "".join(sorted(f"\n{part.version} {_sql(part.schema)}" for part in parts if part.version > 1))
 
 
 def delete(views: Path) -> None:
