@@ -353,6 +353,21 @@ async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
         await gone(path)
 
 
+async def test_a_process_that_ends_early_leaves_no_withdrawn_text(data: Path, tmp_path: Path) -> None:
+    log = f"sqlite:{data / LOG_FILE}"
+    async with open_store(data) as store:
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
+    node = tmp_path / "node"
+    for projectors in (CHANGED, FIRST_PARTY):
+        async with open_store(node, log=log, projectors=projectors):
+            pass
+    assert files_with(node, SECRET)
+    await withdraw(data, last_post(data), "by law")
+    async with open_store(node, log=log):
+        pass
+    assert files_with(node, SECRET) == []
+
+
 # --- the program --------------------------------------------------------------------------------------
 
 

@@ -197,6 +197,9 @@ class ActiveViews:
     async def aclose(self) -> None:
         for live in (*self._closing, self._live):
             await live.aclose()
+        if self._withdrawal:
+            # Nothing else remembers it. A process of another set that has not come to it yet rebuilds its views.
+            self._drop_others_behind(self._withdrawal.position)
 
     async def _switch(self, path: Path, inode: int) -> None:
         """Use the views at `path`, once they have caught up with those in use."""
@@ -269,12 +272,16 @@ class ActiveViews:
         if self._own_files_hold_text and self._directory.current == self.path:
             self._directory.drop()
             self._own_files_hold_text = False
-        if self._withdrawal:
-            files = behind_withdrawal(self._directory.files_of_other_sets(), self._withdrawal.position)
-            if files and time.monotonic() < self._withdrawal.deadline:
-                return
-            self._directory.drop_of_other_sets(files)
+        if self._withdrawal and (
+            time.monotonic() > self._withdrawal.deadline
+            or not behind_withdrawal(self._directory.files_of_other_sets(), self._withdrawal.position)
+        ):
+            self._drop_others_behind(self._withdrawal.position)
             self._withdrawal = None
+
+    def _drop_others_behind(self, position: int) -> None:
+        files = behind_withdrawal(self._directory.files_of_other_sets(), position)
+        self._directory.drop_of_other_sets(files)
 
     def _note_use(self) -> None:
         """Record the use of the views from time to time, and drop the sets that no process uses."""

@@ -193,8 +193,9 @@ class ViewsDirectory:
 
     def drop_of_other_sets(self, files: Collection[Path]) -> None:
         """Delete `files` of other sets: they contain what was withdrawn. A process of their set rebuilds them."""
-        with self._changing():
-            self._drop_others([file for file in files if not self.is_ours(file)])
+        if others := [file for file in files if not self.is_ours(file)]:
+            with self._changing():
+                self._drop_others(others)
 
     def _unused(self) -> list[Path]:
         """Return the files of unused sets. The last use of the own views says what the time is: it is recorded hourly."""
