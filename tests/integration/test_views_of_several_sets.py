@@ -147,7 +147,7 @@ async def test_sets_side_by_side_apply_their_own_rules_and_never_switch(
         assert store.views.path == paths[name]
         anew = await rebuilt(store.log, tmp_path / f"{name}.sqlite", batch_size=500, projectors=SETS[name])
         assert rows_of(store.views.path) == anew, name
-    assert (views_files(data), len(builds)) == (files, len(SETS) - 1)
+    assert (views_files(data), builds) == (files, [])
 
 
 async def test_an_operators_work_on_one_set_leaves_the_files_of_others(data: Path, builds: list[str]) -> None:
