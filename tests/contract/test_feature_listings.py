@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -80,5 +81,17 @@ def test_a_contribution_identifies_other_views_and_has_a_table_of_its_own() -> N
         name="tags", version=2, schema="CREATE TABLE x_t (k INTEGER);", begin=lambda _: ListingWriter()
     )
     assert ListingsProjector([newer]).version == 2
+
+    def digest(tags: int, series: int) -> str:
+        """The digest of a set with two contributions in these versions."""
+        versions = {"tags": tags, "series": series}
+        return digest_of([
+            ListingsProjector([
+                replace(newer, name=name, version=version, schema=f"CREATE TABLE x_{name} (k INTEGER);")
+                for name, version in versions.items()
+            ])
+        ])  # fmt: skip
+
+    assert len({digest(1, 1), digest(1, 2), digest(2, 1), digest(2, 2)}) == 4
     with pytest.raises(ValueError, match="without a table of their own: bare"):
         ListingsProjector([ListingContribution(name="bare", schema="", begin=lambda _: ListingWriter())])

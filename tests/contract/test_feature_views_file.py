@@ -18,4 +18,4 @@ async def test_views_of_another_set_of_features_are_neither_written_nor_deleted(
         assert store.views.path != first_party
         assert ViewsDirectory(data, with_tags).is_ours(store.views.path)
     assert first_party.read_bytes() == before
-    assert ViewsDirectory(data, all_projectors()).former == first_party
+    assert ViewsDirectory(data, all_projectors()).current == first_party

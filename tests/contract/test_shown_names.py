@@ -30,7 +30,7 @@ from ledgerpress.server.data_directory import LOG_FILE, NODE_FILE, TEMPORARY, No
 from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.copy_format import Manifest, RowsDigest
-from ledgerpress.views.files.views_directory import ViewsPointer
+from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
 from tests.contract.sample_events import sample_event
@@ -175,6 +175,10 @@ async def test_files_in_a_data_directory(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "views.json").read_bytes() == f'{{"current":"{views}"}}'.encode()
     in_use = ViewsPointer("a", "b", "c")
     assert msgspec.json.encode(in_use) == b'{"current":"a","former":"b","declined":"c"}'
+    sets = ViewsPointers(None, {}).replaced("01234567", in_use).replaced("89abcdef", in_use)
+    sets.write(tmp_path / "views.json")
+    pointer = '"current":"a","former":"b","declined":"c"'
+    assert (tmp_path / "views.json").read_text() == f'{{{pointer},"sets":{{"89abcdef":{{{pointer}}}}}}}'
     assert msgspec.json.encode(NodeRecord(ID)) == f'{{"publication":"{ID}"}}'.encode()
 
 

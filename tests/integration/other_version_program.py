@@ -42,6 +42,14 @@ class CapitalTeasers:
         writing.apply(msgspec.structs.replace(recorded, event=event))
 
 
+class UnversionedCapitalTeasers(CapitalTeasers):
+    """Posts of a version that writes otherwise and is said to be the same: its views are of the same set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version -= 1
+
+
 class MoreTables(CapitalTeasers):
     """Posts of a version after that, which has one more table."""
 
@@ -66,6 +74,7 @@ class Failing(CapitalTeasers):
 
 CHANGES: Final[dict[str, Callable[[], Projector]]] = {
     "capitals": CapitalTeasers,
+    "unversioned": UnversionedCapitalTeasers,
     "more-tables": MoreTables,
     "failing": Failing,
     "small-batches": PostsProjector,

@@ -16,9 +16,9 @@ from ledgerpress.views.projection.runner import ProjectionRunner
 Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 
 
-def views_in_use(data: Path) -> Path:
-    """Return the views file that a data directory's processes use."""
-    path = ViewsDirectory(data, all_projectors()).current
+def views_in_use(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
+    """Return the views file that a data directory's processes use, those with `projectors` or the first-party ones."""
+    path = ViewsDirectory(data, all_projectors() if projectors is None else projectors).current
     assert path
     return path
 

@@ -33,16 +33,19 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     if json:
         print_json(files)
         return
-    table = Table("file", "state", "position", "size", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        "file", "state", "position", "size", "made by", box=None, pad_edge=False, header_style="bold"
+    )
     for file in files:
         position = "unknown" if file.position is None else f"{file.position:,}"
-        table.add_row(file.name, file.state, position, decimal(file.size))
+        made_by = "this version" if file.own else "another version or other features"
+        table.add_row(file.name, file.state, position, decimal(file.size), made_by)
     out.print(table)
 
 
 @commands.command()
 def rollback(data: DataOption = DEFAULT_DATA) -> None:
-    """Use the former views again, in every process on the data directory."""
+    """Use the former views again, in every process of this version on the data directory."""
     with clear_errors():
         views = roll_back(data)
     out.print(f"{views.name} is in use again; what was in use is kept as the former.")
@@ -50,7 +53,7 @@ def rollback(data: DataOption = DEFAULT_DATA) -> None:
 
 @commands.command()
 def drop(data: DataOption = DEFAULT_DATA) -> None:
-    """Delete the former views, and what was begun and never switched to."""
+    """Delete the former views, and what was begun and never switched to; views of other versions stay."""
     with clear_errors():
         dropped = drop_views(data)
     out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")

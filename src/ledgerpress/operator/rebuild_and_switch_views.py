@@ -31,12 +31,16 @@ BUSY_RETRY_INTERVAL: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ViewsFileInfo:
-    """A views file of a data directory. `state` is `in use`, `former` or `unfinished`; `size` is in bytes."""
+    """A views file of a data directory. `state` is `in use`, `former` or `unfinished` in its set; `size` is in bytes.
+
+    `own` says whether it is of the set of features of this program, and not of another one.
+    """
 
     name: str
     state: str
     position: int | None
     size: int
+    own: bool
 
 
 async def rebuild(
@@ -84,7 +88,7 @@ async def rebuild_now(log: EventLog, data: Path) -> None:
 
 
 def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
-    """Switch every process on `data` back to the former views; return their path.
+    """Switch every process of this set of features on `data` back to its former views; return their path.
 
     Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` if this version cannot read them.
     """
@@ -101,19 +105,19 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
 
 
 def drop_views(data: Path) -> list[Path]:
-    """Delete the views in `data` that are not in use, and return them. Raises `LogUnusable`."""
+    """Delete the views in `data` that are not in use, and return them; those of other sets stay. Raises `LogUnusable`."""
     check_views_directory(data)
     return ViewsDirectory(data, all_projectors()).drop()
 
 
 def list_views(data: Path) -> list[ViewsFileInfo]:
-    """Return the views files in `data`, those in use first. Raises `LogUnusable`."""
+    """Return the views files in `data`, those in use first, and those of other sets last. Raises `LogUnusable`."""
     check_views_directory(data)
     directory = ViewsDirectory(data, all_projectors())
-    kept = [(directory.current, "in use"), (directory.former, "former")]
-    files = [(path, state) for path, state in kept if path]
-    files += [(path, "unfinished") for path in directory.unfinished()]
-    return [ViewsFileInfo(path.name, state, _position(path), path.stat().st_size) for path, state in files]
+    return [
+        ViewsFileInfo(path.name, state, _position(path), path.stat().st_size, directory.is_ours(path))
+        for path, state in directory.states().items()
+    ]
 
 
 def _position(views: Path) -> int | None:

@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
+from ledgerpress.server.log_factory import log_of_views
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import open_store
 from ledgerpress.views.files.verification_by_rebuild import reading
@@ -19,15 +20,24 @@ from ledgerpress.views.projection.checkpoints import Checkpoint
 from ledgerpress.views.projection.lag import Lag, lags
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
+NO_VIEWS: Final = (
+    "there are no views of this version here, only those of other versions or features: ledgerpress serve builds them, or "
+    "ledgerpress rebuild"
+)
+
 
 async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data.
 
-    If the log cannot be reached, it is what the node's views contain: the head and the lags are `None`, and
+    If only other versions or features have views there, none are built for it: there are no projections then, and a
+    notice. If the log cannot be reached, it is what the node's views contain: the head and the lags are `None`, and
     `log.unreachable` says why. Raises `LogUnusable`, and `LogUnavailable` if there are no views either.
     """
     url = LogUrl.parse(log)
+    directory = ViewsDirectory(data, all_projectors())
     try:
+        if directory.current is None and directory.of_other_sets():
+            return await _status_of_log(data, url, log)
         async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
             head, points = await store.log.head(), store.checkpoints
             behind = await lags(store.log, points, store.clock.now(), store.log_health)
@@ -42,6 +52,17 @@ async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None
         if status := _status_of_views(data, url, str(error)):
             return status
         raise
+
+
+async def _status_of_log(data: Path, url: LogUrl, log: str) -> dict[str, Any]:
+    async with log_of_views(data, log) as opened:
+        return {
+            "publication": opened.publication,
+            "log": _log(url, notices=(NO_VIEWS,)),
+            "head": await opened.head(),
+            "site": None,
+            "projections": [],
+        }
 
 
 def _status_of_views(data: Path, url: LogUrl, unreachable: str) -> dict[str, Any] | None:

@@ -20,8 +20,9 @@ from ledgerpress.operator.rebuild_and_switch_views import rebuild_now
 from ledgerpress.retry import poll
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.views.files.active_views import POLL_INTERVAL
+from ledgerpress.views.files.active_views import OTHER_SETS_TIMEOUT, POLL_INTERVAL
 from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.files.views_file_connections import behind_withdrawal
 
 SWITCH_TIMEOUT: Final = 30.0
 """Seconds until the store must use the views that were rebuilt."""
@@ -51,6 +52,7 @@ async def withdraw(
             directory.drop()
             reached = await store.views.wait_for(record, 1.0) and await store.views.sweep()
             if reached and directory.current == store.views.path and directory.former is None:
+                await _reach_other_sets(directory, record)
                 return record
             if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
                 # This projection will not reach the withdrawal. Rebuilt views never contain the text.
@@ -61,6 +63,7 @@ async def withdraw(
                         "stop the servers and withdraw it again"
                     )
                 directory.drop()
+                await _reach_other_sets(directory, record)
                 return record
 
 
@@ -115,6 +118,16 @@ async def withdraw_payload(
     except WrongExpectedVersion:
         # Another process has recorded the withdrawal.
         return await log.withdraw(position, [])
+
+
+async def _reach_other_sets(directory: ViewsDirectory, record: int) -> None:
+    """Wait until the processes of other sets of features have applied the withdrawal; delete files that have none."""
+
+    async def is_everywhere() -> bool | None:
+        return not behind_withdrawal(directory.files_of_other_sets(), record) or None
+
+    await poll(is_everywhere, interval=POLL_INTERVAL, timeout=OTHER_SETS_TIMEOUT)
+    directory.drop_of_other_sets(behind_withdrawal(directory.files_of_other_sets(), record))
 
 
 async def _switched(store: Store, directory: ViewsDirectory) -> bool:

@@ -74,6 +74,7 @@ async def serve(
                     progress=report,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
+                    serve_while_rebuilding=True,
                 )
             )
         runtime = Runtime(

@@ -22,6 +22,7 @@ from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.files.active_views import ActiveViews
+from ledgerpress.views.files.copy_of_another_set import copy_from_another_set
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsBuilder
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -90,13 +91,16 @@ async def open_store(
     resume: bool = True,
     instrumentation: Instrumentation = NO_INSTRUMENTATION,
     log_timeout: float = 0.0,
+    serve_while_rebuilding: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
     With `create`, a missing or empty directory becomes a new store, and a missing log is created. `progress` is called
     with the position reached and the head while the views are built or catch up, at most `batch_size` events at a time.
-    With `resume`, paused projections are tried again. Raises `LogUnusable` for a directory that holds something else, and
-    `LogUnavailable` if the log's server cannot be reached for `log_timeout` seconds.
+    With `resume`, paused projections are tried again. With `serve_while_rebuilding`, a copy of views that other versions of
+    the projectors made is used if there are no others; the caller MUST have them rebuilt. Raises `LogUnusable` for a
+    directory that holds something else, and `LogUnavailable` if the log's server cannot be reached for `log_timeout`
+    seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
     projectors = all_projectors() if projectors is None else projectors
@@ -126,7 +130,13 @@ async def open_store(
             clear_caches=partial(_clear, caches),
         )
         builder = ViewsBuilder(checked_log, codec, directory, projectors, batch_size=batch_size)
-        await views.start(partial(builder.build, progress), resume=resume)
+
+        async def build() -> None:
+            if serve_while_rebuilding and await copy_from_another_set(checked_log, directory, projectors):
+                return
+            await builder.build(progress)
+
+        await views.start(build, resume=resume)
         try:
             head = await checked_log.head()
             await views.catch_up(partial(_report, progress, head))

@@ -6,6 +6,8 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +16,9 @@ from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.views.files.tables import ViewsDamaged, ViewsOfOtherVersions, is_damage
+from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
 from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, delete
-from ledgerpress.views.files.views_file_connections import ViewsFile
+from ledgerpress.views.files.views_file_connections import ViewsFile, behind_withdrawal
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
@@ -28,10 +30,24 @@ POLL_INTERVAL: Final = 0.1
 """Seconds between two checks of which views are to be used."""
 RETRY_INTERVAL: Final = 5.0
 """Seconds until views that could not be used are tried again."""
+USE_INTERVAL: Final = 3_600.0
+"""Seconds between two records that this process uses its views, and checks for sets that no process uses."""
+MAX_UNRECORDED_USE_INTERVALS: Final = 3.0
+"""Intervals since the last record after which no unused sets are dropped until the next one."""
+OTHER_SETS_TIMEOUT: Final = 10.0
+"""Seconds until the processes of other sets must have applied a withdrawal to their views."""
 
 
 class _UnusableViews(Exception):
     """The views are damaged, or belong to another log, such as one that was restored from a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Withdrawal:
+    """Views files of other sets that have not reached `position` by the monotonic time `deadline` are deleted."""
+
+    position: int
+    deadline: float
 
 
 class ActiveViews:
@@ -60,7 +76,9 @@ class ActiveViews:
         self._inode = 0
         self._since = 0
         self._closing: list[_FollowedViews] = []
-        self._others_hold_text = False
+        self._use_noted_at = 0.0
+        self._own_files_hold_text = False
+        self._withdrawal: _Withdrawal | None = None
 
     async def start(self, build: Callable[[], Awaitable[None]], *, resume: bool) -> None:
         """Open the views in use; `build` them first if there are none that this program can use.
@@ -68,13 +86,14 @@ class ActiveViews:
         With `resume`, paused projections are tried again. Raises `LogUnusable` if the views cannot be built.
         """
         while True:
+            # Before they are opened: from here on, no process drops them as unused.
+            self._directory.note_use()
+            self._use_noted_at = time.monotonic()
             path = self._directory.current
             is_unusable = False
             if path is not None:
                 try:
                     await self._try(path, resume=resume)
-                except ViewsOfOtherVersions as error:
-                    logger.warning("%s is not for this version (%s): views are made beside it", path, error)
                 except _UnusableViews as error:
                     is_unusable = True
                     logger.warning(
@@ -87,6 +106,12 @@ class ActiveViews:
                     if self._directory.current in (path, None):
                         if path and is_unusable:
                             delete(path)
+                        elif self._directory.of_other_sets():
+                            logger.warning(
+                                "%s has views of other versions or features alone: those of this version are "
+                                "made beside",
+                                self._directory.data,
+                            )
                         await build()
             except ViewsBusy:
                 await asyncio.sleep(POLL_INTERVAL)
@@ -99,7 +124,7 @@ class ActiveViews:
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
         """Apply all events up to the head. `progress` is called with each position reached."""
         await self._live.runner.catch_up(progress)
-        self._drop_others()
+        self._drop_withdrawn()
 
     @property
     def path(self) -> Path:
@@ -158,7 +183,8 @@ class ActiveViews:
                 wanted = path, self._directory.identity(path)
                 if wanted == (self.path, self._inode):
                     failed = None
-                    self._drop_others()
+                    self._drop_withdrawn()
+                    self._note_use()
                 elif wanted != failed or time.monotonic() > retry_at:
                     await self._switch(*wanted)
             except Exception as error:  # noqa: BLE001  # the views in use are followed whatever happens here
@@ -171,6 +197,9 @@ class ActiveViews:
     async def aclose(self) -> None:
         for live in (*self._closing, self._live):
             await live.aclose()
+        if self._withdrawal:
+            # Nothing else remembers it. A process of another set that has not come to it yet rebuilds its views.
+            self._drop_others_behind(self._withdrawal.position)
 
     async def _switch(self, path: Path, inode: int) -> None:
         """Use the views at `path`, once they have caught up with those in use."""
@@ -192,13 +221,13 @@ class ActiveViews:
         self._closing.remove(former)
 
     async def _try(self, path: Path, *, resume: bool) -> None:
-        """Open the views at `path`. Raises `ViewsOfOtherVersions`, `_UnusableViews`, `LogUnusable`."""
+        """Open the views at `path`. Raises `_UnusableViews`, `LogUnusable`."""
         try:
             self._live = await self._open(path, resume=resume)
             self._inode, self._since = self._directory.identity(path), self._clock.now()
+        except ViewsOfOtherVersions as error:
+            raise _UnusableViews(error) from error
         except (sqlite3.Error, OSError) as error:
-            if isinstance(error, ViewsDamaged) and not self._directory.is_ours(path):
-                raise ViewsOfOtherVersions("its tables are those of other features") from error
             if is_damage(error):
                 raise _UnusableViews(error) from error
             if self._directory.current == path:
@@ -216,7 +245,7 @@ class ActiveViews:
                 views,
                 self._projectors,
                 batch_size=self._batch_size,
-                forget=self._withdrawn,
+                forget=partial(self._withdrawn, views),
             )
             await runner.start(resume=resume)
         except BaseException:
@@ -224,19 +253,46 @@ class ActiveViews:
             raise
         return _FollowedViews(views, runner)
 
-    def _withdrawn(self) -> None:
+    def _withdrawn(self, views: ViewsFile) -> None:
         """Clear the caches, and soon delete the other views files: they may hold what was withdrawn.
 
         The withdrawal may come from another node, which cannot know the files here.
         """
         self._clear_caches()
-        self._others_hold_text = True
+        self._own_files_hold_text = True
+        # The runner has committed the withdrawal to this file already.
+        reached = max(point.position for point in views.checkpoints().values())
+        self._withdrawal = _Withdrawal(reached, time.monotonic() + OTHER_SETS_TIMEOUT)
 
-    def _drop_others(self) -> None:
-        """Delete the other files if they may hold what was withdrawn, once this process uses the current one."""
-        if self._others_hold_text and self._directory.current == self.path:
+    def _drop_withdrawn(self) -> None:
+        """Delete other files that may hold what was withdrawn, once this process uses the current one.
+
+        The processes of other sets apply the withdrawal to their files themselves; only files without one are deleted.
+        """
+        if self._own_files_hold_text and self._directory.current == self.path:
             self._directory.drop()
-            self._others_hold_text = False
+            self._own_files_hold_text = False
+        if self._withdrawal and (
+            time.monotonic() > self._withdrawal.deadline
+            or not behind_withdrawal(self._directory.files_of_other_sets(), self._withdrawal.position)
+        ):
+            self._drop_others_behind(self._withdrawal.position)
+            self._withdrawal = None
+
+    def _drop_others_behind(self, position: int) -> None:
+        files = behind_withdrawal(self._directory.files_of_other_sets(), position)
+        self._directory.drop_of_other_sets(files)
+
+    def _note_use(self) -> None:
+        """Record the use of the views from time to time, and drop the sets that no process uses."""
+        if time.monotonic() < self._use_noted_at + USE_INTERVAL:
+            return
+        self._use_noted_at = time.monotonic()
+        # If the machine was off or asleep, other processes have not recorded their use yet either.
+        if self._directory.note_use() > MAX_UNRECORDED_USE_INTERVALS * USE_INTERVAL:
+            return
+        for file in self._directory.drop_unused_sets():
+            logger.info("%s was deleted: no process has used the views of its set for some days", file.name)
 
 
 class _FollowedViews:

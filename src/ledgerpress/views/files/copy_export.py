@@ -43,11 +43,11 @@ def create_copy(
     no views in use that this program made, or where they are not at one position; `sqlite3.Error`, `OSError`.
     """
     views = directory.current
-    if views is None:
-        raise ViewsCopyInvalid(f"there are no views in {directory.data}: start a server on it first")
-    if not directory.is_ours(views):
+    if views is None or directory.is_of_other_versions(views):
+        if not (others := [views] if views else directory.of_other_sets()):
+            raise ViewsCopyInvalid(f"there are no views in {directory.data}: start a server on it first")
         raise ViewsCopyInvalid(
-            f"the views in use ({views.name}) were made by another version of LedgerPress: take the snapshot with that "
+            f"the views in use ({others[0].name}) were made by another version of LedgerPress: take the snapshot with that "
             "version, or make them anew first (ledgerpress rebuild)"
         )
     with _unchanging_file(views) as (db, file):

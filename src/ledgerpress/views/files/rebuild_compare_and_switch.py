@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class RebuildFailed(EventLogError):
 class ViewsComparison:
     """How rebuilt views differ from those in use, at one position.
 
-    `before` and `after` are the names of their files. `paused` holds, by its name, why a projection is paused in the
+    Where the own set of features has none, those in use are of another set. `before` and `after` are the names of their files. `paused` holds, by its name, why a projection is paused in the
     views in use: its tables are not compared.
     """
 
@@ -65,7 +65,7 @@ class ViewsBuilder:
     async def build(self, progress: Progress | None = None) -> None:
         """Build views of the whole log, and use them; a projection that fails is paused in them."""
         while True:
-            build = await self._begin(())
+            build = await self._begin((), None)
             try:
                 await self._follow(build, await self._log.head(), progress)
                 build.finish()
@@ -98,7 +98,7 @@ class ViewsBuilder:
         current = await self._current_views()
         if current is None and names:
             raise RebuildFailed("there are no views from which the other projections could be taken over")
-        build = await self._begin(names)
+        build = await self._begin(names, current)
         try:
             compared = await self._compare(build, current, report, progress) if current else None
             if not check:
@@ -115,20 +115,18 @@ class ViewsBuilder:
             build.close()
 
     async def _current_views(self) -> Path | None:
-        """Return the views in use, caught up with the log if this program can write them.
+        """Return the views in use, caught up with the log; those of another set, as they are, if this set has none.
 
         Returns `None` if there are none, or if they are damaged or belong to another log: to compare with those would
         hide that.
         """
         current = self._directory.current
         if current is None:
-            return None
+            return await self._views_of_another_set()
         try:
             views = await ViewsFile.open(current, self._projectors)
         except ViewsOfOtherVersions:
-            with closing(open_to_read(current)) as db:
-                points = checkpoints.read(db).values()
-            return current if await checkpoints.belong_to_log(self._log, points) else None
+            return None
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
@@ -143,8 +141,19 @@ class ViewsBuilder:
             await views.aclose()
         return current
 
-    async def _begin(self, names: Collection[str]) -> ViewsBuild:
-        """Continue the unfinished file of the same kind, or begin one; delete other unfinished files."""
+    async def _views_of_another_set(self) -> Path | None:
+        for views in self._directory.of_other_sets():
+            with suppress(sqlite3.Error), closing(open_to_read(views)) as db:
+                points = checkpoints.read(db).values()
+                if await checkpoints.belong_to_log(self._log, points):
+                    return views
+        return None
+
+    async def _begin(self, names: Collection[str], current: Path | None) -> ViewsBuild:
+        """Continue the unfinished file of the same kind, or begin one; delete other unfinished files of this set.
+
+        With `names`, the rows of the other projections are copied from `current`.
+        """
         # A projector that was corrected must apply what was skipped: its rows are never copied.
         skipping = {name for name, _ in await self._skipped()}
         copied = {one.name for one in self._projectors} - set(names) - skipping if names else set()
@@ -156,7 +165,6 @@ class ViewsBuilder:
             delete(path)
         path = self._directory.vacant()
         build = ViewsBuild.open(path, self._projectors, began_at=head)
-        current = self._directory.current
         if copied and current:
             try:
                 self._check_versions(current, copied)

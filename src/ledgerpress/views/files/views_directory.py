@@ -1,33 +1,33 @@
-"""Which views file of a data directory is in use, which is the former one, and which is being built.
+"""Which views files of a data directory a set of features uses, and which other sets have files there.
 
-A small file, `views.json`, names the one in use and the former one. It is replaced in one step, and every process on
-the directory looks at it. Views files are called `views-<digest>-<number>.sqlite`: the digest is of the versions and
-tables of the projectors that made them.
+Views files are called `views-<digest>-<number>.sqlite`: the digest is of the versions and tables of the projectors that
+made them, and identifies the set. A small file, `views.json`, names the file in use and the former one of each set. It is
+replaced in one step, and every process on the directory looks at it. A process MUST NOT write to the file of another set.
 """
 
 import fcntl
 import hashlib
 import os
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from ledgerpress.eventlog.errors import EventLogError
-from ledgerpress.sqlite.connection import statements
+from ledgerpress.sqlite.connection import open_to_read, statements
 from ledgerpress.views.files.tables import normalized
+from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
-from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
 
+UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
+"""Seconds after its last use until the files of a set of features are dropped."""
 _NAMED_BEFORE: Final = {"eaca085b": "34636194"}
 """The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
 
 It is the digest of the same tables, so existing files stay in use. It has no effect once a projector's version changes.
 """
-_NAME: Final = re.compile(r"views-(?P<digest>[0-9a-f]{8})-(?P<number>[0-9]{1,9})\.sqlite")
 
 
 class ViewsBusy(EventLogError):
@@ -42,50 +42,44 @@ class NoPreviousViews(EventLogError):
     """There are no former views to go back to."""
 
 
-class ViewsPointer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The names of the file in use and of the former one.
-
-    `declined` is the digest of the views that an operator went back from: they are not made again by themselves.
-    """
-
-    current: str | None = None
-    former: str | None = None
-    declined: str | None = None
-
-
 class ViewsDirectory:
-    """The views files in the data directory `data`, as a program with `projectors` sees them."""
+    """The views files in the data directory `data`, as a program with `projectors` sees them.
+
+    What is not said to be of other sets is of the set of `projectors` alone.
+    """
 
     def __init__(self, data: Path, projectors: Sequence[Projector]) -> None:
         self.data = data
         self.digest: Final = digest_of(projectors)
-        self._pointer = data / "views.json"
-
-    def in_use(self) -> ViewsPointer:
-        """Return which files are in use; names whose file is missing are left out."""
-        named = self._named()
-        return ViewsPointer(self._existing(named.current), self._existing(named.former), named.declined)
+        self._versions = {projector.name: projector.version for projector in projectors}
+        self._file = data / "views.json"
 
     @property
     def current(self) -> Path | None:
-        name = self.in_use().current
-        return self.data / name if name else None
+        return self._existing(self._pointer().current)
 
     @property
     def former(self) -> Path | None:
         """The views that were in use before, for a roll-back."""
-        name = self.in_use().former
-        return self.data / name if name else None
+        return self._existing(self._pointer().former)
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the views in use are another version's, and no operator chose them over this one's."""
-        in_use = self.in_use()
-        return in_use.current is not None and self.digest not in (_digest(in_use.current), in_use.declined)
+        """Whether projectors of other versions made the rows of the views in use, and no operator went back to them."""
+        current = self.current
+        return current is not None and self._pointer().declined is None and self.is_of_other_versions(current)
+
+    def is_of_other_versions(self, views: Path) -> bool:
+        """Return whether projectors of other versions made the rows of a file: it is a copy of another set's."""
+        try:
+            with closing(open_to_read(views)) as db:
+                return checkpoints.versions(db) != self._versions
+        except sqlite3.Error:
+            return False
 
     def is_ours(self, views: Path) -> bool:
-        """Whether projectors like these made a file, by its name."""
-        return _digest(views.name) == self.digest
+        """Return whether a file is of this set of features, by its name."""
+        return digest_in(views.name) == self.digest
 
     def identity(self, views: Path) -> int:
         """Return what distinguishes a file from another one of the same name. Raises `OSError` where there is none."""
@@ -93,101 +87,172 @@ class ViewsDirectory:
 
     def unfinished(self) -> list[Path]:
         """Return the files that are neither in use nor the former one, newest first: begun, or left behind."""
-        in_use = self.in_use()
-        files = [
-            file
-            for file in self.data.glob("views-*.sqlite")
-            if file.name not in (in_use.current, in_use.former)
-        ]
-        return sorted(files, key=lambda file: _number(file.name), reverse=True)
+        named = {self.current, self.former}
+        files = [file for file in self._files() if self.is_ours(file) and file not in named]
+        return sorted(files, key=lambda file: number_in(file.name), reverse=True)
 
     def resumable(self) -> Path | None:
-        """Return the file that these projectors had begun, if there is one."""
-        return next((file for file in self.unfinished() if _digest(file.name) == self.digest), None)
+        """Return the file that was begun last, if there is one."""
+        return next((file for file in self.unfinished() if not self.is_of_other_versions(file)), None)
 
     def vacant(self) -> Path:
         # A name that is still given out for a file that has gone is not given to another one.
-        named = self._named()
-        names = [
-            named.current or "",
-            named.former or "",
-            *(file.name for file in self.data.glob("views-*.sqlite")),
-        ]
-        return self.data / f"views-{self.digest}-{max(_number(name) for name in names) + 1}.sqlite"
+        names = {*self._pointers().names(), *(file.name for file in self._files())}
+        return self.data / f"views-{self.digest}-{max(map(number_in, names), default=0) + 1}.sqlite"
 
     def building(self) -> AbstractContextManager[None]:
-        """Be the one process that makes views here. Raises `ViewsBusy` where another one is."""
+        """Be the one process that builds views here, of whichever set. Raises `ViewsBusy` if another one does."""
         return _locked(self.data / "views.build.lock", wait=False)
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
-        """Make every process use the file `to`; the one in use until now is then the former.
+        """Make every process of this set use the file `to`; the one in use until now is then the former.
 
         Without `keep_former` that is deleted. Raises `ViewsGone` where the file `to` is missing.
         """
         with self._changing():
-            before = self.in_use()
             if not to.exists():
                 raise ViewsGone(f"{to.name} was deleted while it was being made")
-            former = before.current if before.current != to.name else before.former
-            former = former if keep_former else None
-            self._write(ViewsPointer(to.name, former))
-            for name in {before.current, before.former} - {to.name, former, None}:
-                delete(self.data / str(name))
+            before, before_that = self.current, self.former
+            former = before if before and before.name != to.name else before_that
+            if not keep_former:
+                former = None
+            self._point(ViewsPointer(to.name, former.name if former else None))
+            for file in (before, before_that):
+                if file and file.name != to.name and file != former:
+                    delete(file)
 
     def roll_back(self) -> Path:
-        """Have every process use the former views again; return where they are. Raises `NoPreviousViews`."""
+        """Make every process of this set use the former views again; return their path. Raises `NoPreviousViews`."""
         with self._changing():
-            before = self.in_use()
-            if before.former is None or before.current is None:
+            current, former = self.current, self.former
+            if former is None or current is None:
                 raise NoPreviousViews("there are no former views to go back to")
-            declined = _digest(before.current) if _digest(before.former) != _digest(before.current) else None
-            self._write(ViewsPointer(before.former, before.current, declined))
-            return self.data / before.former
+            declined = self.digest if self.is_of_other_versions(former) else None
+            self._point(ViewsPointer(former.name, current.name, declined))
+            return former
 
     def drop(self) -> list[Path]:
-        """Delete every views file but the one in use, and return them."""
+        """Delete every views file of this set but the one in use, and return them."""
         with self._changing():
-            in_use = self.in_use()
-            dropped = [file for file in self.data.glob("views-*.sqlite") if file.name != in_use.current]
-            if in_use.former:
-                self._write(ViewsPointer(in_use.current, None, in_use.declined))
+            pointer, current = self._pointer(), self.current
+            dropped = [file for file in self._files() if self.is_ours(file) and file != current]
+            if pointer.former:
+                self._point(ViewsPointer(pointer.current, None, pointer.declined))
             for file in dropped:
                 delete(file)
             return dropped
 
+    def note_use(self) -> float:
+        """Record that a process uses the views of this set now, so that none drops them as unused.
+
+        Returns the seconds since the last use. Without the permission to write to them, nothing is recorded.
+        """
+        with suppress(OSError), self._changing():
+            if current := self.current:
+                before = _last_use(current)
+                os.utime(current)
+                return _last_use(current) - before
+        return 0.0
+
+    def of_other_sets(self) -> list[Path]:
+        """Return the files in use of other sets of features, those that were used last first. They MUST only be read."""
+        pointers = self._pointers()
+        names = (pointers.of(digest).current for digest in pointers.digests if digest != self.digest)
+        return sorted(filter(None, map(self._existing, names)), key=_last_use, reverse=True)
+
+    def files_of_other_sets(self) -> list[Path]:
+        """Return all views files that are not of this set of features, by their names; also those without a digest."""
+        return sorted(file for file in self._files() if not self.is_ours(file))
+
+    def states(self) -> dict[Path, str]:
+        """Return all views files, those of this set first, and what each is in its set.
+
+        That is `in use`, `former`, or `unfinished`.
+        """
+        states: dict[Path, str] = {}
+        pointers = self._pointers()
+        for digest in (self.digest, *sorted(pointers.digests)):
+            pointer = pointers.of(digest)
+            for name, state in ((pointer.current, "in use"), (pointer.former, "former")):
+                if file := self._existing(name):
+                    states.setdefault(file, state)
+            if digest == self.digest:
+                states.update(dict.fromkeys(self.unfinished(), "unfinished"))
+        for file in self.files_of_other_sets():
+            states.setdefault(file, "unfinished")
+        return states
+
+    def drop_unused_sets(self) -> list[Path]:
+        """Delete the files of other sets that no process has used for `UNUSED_SET_LIFETIME`, and return them."""
+        if not self._unused():
+            return []
+        with self._changing():
+            unused = self._unused()
+            self._drop_others(unused)
+            return unused
+
+    def drop_of_other_sets(self, files: Collection[Path]) -> None:
+        """Delete `files` of other sets: they contain what was withdrawn. A process of their set rebuilds them."""
+        if others := [file for file in files if not self.is_ours(file)]:
+            with self._changing():
+                self._drop_others(others)
+
+    def _unused(self) -> list[Path]:
+        """Return the files of unused sets. The last use of the own views says what the time is: it is recorded hourly."""
+        if (current := self.current) is None:
+            return []
+        since = _last_use(current) - UNUSED_SET_LIFETIME
+        files = self.files_of_other_sets()
+        used = {digest_in(file.name) for file in files if _last_use(file) > since}
+        return [file for file in files if digest_in(file.name) not in {*used, None}]
+
+    def _drop_others(self, files: Collection[Path]) -> None:
+        if files:
+            self._pointers().without({file.name for file in files}).write(self._file)
+        for file in files:
+            delete(file)
+
     def _changing(self) -> AbstractContextManager[None]:
         return _locked(self.data / "views.lock", wait=True)
 
-    def _named(self) -> ViewsPointer:
-        try:
-            return msgspec.json.decode(self._pointer.read_bytes(), type=ViewsPointer)
-        except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return ViewsPointer()
+    def _pointers(self) -> ViewsPointers:
+        return ViewsPointers.read(self._file)
 
-    def _write(self, in_use: ViewsPointer) -> None:
-        aside = self._pointer.with_suffix(".new")
-        with aside.open("wb") as file:
-            file.write(msgspec.json.encode(in_use))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self._pointer)
+    def _pointer(self) -> ViewsPointer:
+        return self._pointers().of(self.digest)
 
-    def _existing(self, name: str | None) -> str | None:
-        return name if name and _NAME.fullmatch(name) and (self.data / name).exists() else None
+    def _point(self, pointer: ViewsPointer) -> None:
+        self._pointers().replaced(self.digest, pointer).write(self._file)
+
+    def _files(self) -> list[Path]:
+        return list(self.data.glob("views-*.sqlite"))
+
+    def _existing(self, name: str | None) -> Path | None:
+        return file if name and (file := self.data / name).exists() else None
 
 
 def digest_of(projectors: Sequence[Projector]) -> str:
-    """Return the digest in the names of files that `projectors` made: of their names, versions and SQL alone.
+    """Return the digest in the names of files that `projectors` made: of their names, versions, parts and SQL alone.
 
     So it identifies a set of features by what they write. The order of features does not matter.
     """
     made_by = sorted(
-        f"{projector.name} {projector.version} {' '.join(sorted(map(normalized, statements(projector.schema + projector.indexes))))}"
+        f"{projector.name} {projector.version} {_sql(projector.schema + projector.indexes)}{_newer_parts(projector)}"
         for projector in projectors
     )
     text = "\n".join((normalized(checkpoints.SCHEMA), *made_by))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return _NAMED_BEFORE.get(digest, digest)
+
+
+def _sql(script: str) -> str:
+    return " ".join(sorted(map(normalized, statements(script))))
+
+
+def _newer_parts(projector: Projector) -> str:
+    """Return the parts whose version is not the first: two sets may have the same version of a projection by others."""
+    parts = projector.parts if isinstance(projector, ProjectorOfParts) else ()
+    return "".join(sorted(f"\n{part.version} {_sql(part.schema)}" for part in parts if part.version > 1))
 
 
 def delete(views: Path) -> None:
@@ -196,14 +261,17 @@ def delete(views: Path) -> None:
         Path(f"{views}{suffix}").unlink(missing_ok=True)
 
 
-def _digest(name: str) -> str | None:
-    match = _NAME.fullmatch(name)
-    return match["digest"] if match else None
+def _last_use(views: Path) -> float:
+    """Return when a process last used a file, in seconds since 1970, UTC: it recorded that, or it wrote something.
 
-
-def _number(name: str) -> int:
-    match = _NAME.fullmatch(name)
-    return int(match["number"]) if match else 0
+    Reading a file may create an empty write-ahead log.
+    """
+    times = [0.0]
+    for file in (views, Path(f"{views}-wal")):
+        with suppress(FileNotFoundError):
+            stat = file.stat()
+            times.append(stat.st_mtime if stat.st_size else 0.0)
+    return max(times)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -155,6 +155,24 @@ class ViewsFile:
         db = open_to_read(self._path)
         db.execute("PRAGMA query_only = 1")
         return db
+
+
+def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
+    """Return the views files that may still hold what the event at `position` withdrew.
+
+    A file without that event does, and one from which a process has not swept it. Unreadable files count too.
+    """
+    return [file for file in files if not _is_past(file, position)]
+
+
+def _is_past(views: Path, position: int) -> bool:
+    try:
+        with closing(open_to_read(views)) as db:
+            points = checkpoints.read(db).values()
+            is_swept = db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT
+            return is_swept and bool(points) and all(point.position >= position for point in points)
+    except sqlite3.Error:
+        return not views.exists()
 
 
 def _end(db: sqlite3.Connection, statement: str) -> None:

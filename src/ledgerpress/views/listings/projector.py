@@ -183,5 +183,10 @@ class ListingsProjector:
         self.schema = membership_btree.SCHEMA + "".join(contribution.schema for contribution in contributions)
         self._contributions = tuple(contributions)
 
+    @property
+    def parts(self) -> Sequence[ListingContribution]:
+        """What features contribute."""
+        return self._contributions
+
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
         return ListingChanges(db, self._contributions)

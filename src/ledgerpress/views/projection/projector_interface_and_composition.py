@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -56,6 +56,23 @@ class Projector(Protocol):
         ...
 
 
+class ProjectorPart(Protocol):
+    """A part of a projection that one feature contributes, with tables of its own."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def schema(self) -> str: ...
+
+
+@runtime_checkable
+class ProjectorOfParts(Protocol):
+    """A projector whose version goes up with each of its parts. It does not say with which: the parts do."""
+
+    @property
+    def parts(self) -> Sequence[ProjectorPart]: ...
+
+
 Apply: TypeAlias = Callable[[Recorded[Event], sqlite3.Connection], None]
 
 
@@ -97,10 +114,10 @@ class ComposedProjector:
         self.name, self.version = parts[0].name, composed_version(part.version for part in parts)
         self.schema = "\n".join(part.schema for part in parts)
         self.indexes = "\n".join(part.indexes for part in parts)
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
 
     def begin(self, db: sqlite3.Connection) -> ProjectorBatch:
-        return _ComposedBatch([part.begin(db) for part in self._parts])
+        return _ComposedBatch([part.begin(db) for part in self.parts])
 
 
 def composed_version(versions: Iterable[int]) -> int:
