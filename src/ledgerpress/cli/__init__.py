@@ -25,6 +25,7 @@ from ledgerpress.cli import (
 )
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, out, print_error
 from ledgerpress.cli.stdout_write_errors import OutputUnwritable, check_standard_output
+from ledgerpress.feature import InvalidFeature
 
 app = typer.Typer(
     name="ledgerpress",
@@ -71,6 +72,6 @@ def main() -> None:
     try:
         check_standard_output()
         app()
-    except OutputUnwritable as error:
+    except (InvalidFeature, OutputUnwritable) as error:
         print_error(str(error))
         sys.exit(UNUSABLE)

@@ -7,13 +7,14 @@ from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, UNUSABLE, fail, out, print_json, progress, run
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.status import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Show what is in the store. Exits with 1 where a projection is paused, with 3 where the log cannot be reached."""
     with progress("Building the views") as report:
-        found = run(read_status(data, log=log, progress=report))
+        found = run(read_status(data, log=log, features=installed_features(), progress=report))
     if json:
         print_json(found)
     else:

@@ -248,6 +248,7 @@ class CommandHandler:
             request=execution.request,
             now=now,
             content=self._declarations.content,
+            roles=self._declarations.roles,
             catch_up=self._catch_up,
         )
 

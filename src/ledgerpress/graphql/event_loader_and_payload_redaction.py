@@ -8,7 +8,6 @@ import msgspec
 from strawberry.dataloader import DataLoader
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 
@@ -21,7 +20,7 @@ class EventAccess:
     """How clients see an event's payload: without the fields in `secret`, and only with `permission` if one is set."""
 
     secret: frozenset[str] = frozenset()
-    permission: Permission | None = None
+    permission: str | None = None
 
 
 EVERYONE: Final = EventAccess()

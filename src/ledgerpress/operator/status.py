@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
@@ -20,7 +21,9 @@ from ledgerpress.views.projection.lag import Lag, lags
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
-async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> dict[str, Any]:
+async def read_status(
+    data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
+) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data.
 
     If the log cannot be reached, it is what the node's views contain: the head and the lags are `None`, and
@@ -28,7 +31,9 @@ async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None
     """
     url = LogUrl.parse(log)
     try:
-        async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+        async with open_store(
+            data, log=log, features=features, create=False, resume=False, progress=progress
+        ) as store:
             head, points = await store.log.head(), store.checkpoints
             behind = await lags(store.log, points, store.clock.now(), store.log_health)
             with store.snapshot() as snapshot:
@@ -39,14 +44,16 @@ async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None
                     **_views(snapshot, points, behind),
                 }
     except LogUnavailable as error:
-        if status := _status_of_views(data, url, str(error)):
+        if status := _status_of_views(data, url, str(error), features):
             return status
         raise
 
 
-def _status_of_views(data: Path, url: LogUrl, unreachable: str) -> dict[str, Any] | None:
+def _status_of_views(
+    data: Path, url: LogUrl, unreachable: str, features: FeatureSet
+) -> dict[str, Any] | None:
     try:
-        with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
+        with reading(ViewsDirectory(data, features.projectors).current) as snapshot:
             if snapshot is None:
                 return None
             return {

@@ -1,12 +1,12 @@
-"""The manifest of a feature: the only thing that the kernel and the features share.
+"""The manifest of a feature, the only thing that the kernel and the features share; and the features of a process.
 
-A feature is a folder that owns one concept from the event to the page. Its `FEATURE` lists everything that it adds. The
-kernel knows no feature: it works with what the manifests declare, first-party and third-party alike.
+The kernel knows no feature: it works with what the manifests declare, first-party and third-party alike.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +19,22 @@ from ledgerpress.commands.command_and_guard_declarations import (
 )
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
 from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.commands.executed_commands_view import CommandsProjector
+from ledgerpress.commands.roles_and_permissions import ContributedPermission, Permission, RolePermissions
 from ledgerpress.commands.skip_event import LOG_COMMANDS
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import Codec, EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.kernel_events import LOG_EVENTS
-from ledgerpress.views.feature_declarations import DependencyRule, HiddenRule, RecentEvents, Subject
+from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
+from ledgerpress.feature.third_party_names import InvalidFeature, check_names
+from ledgerpress.views.feature_declarations import (
+    DeclaredViews,
+    DependencyRule,
+    HiddenRule,
+    RecentEvents,
+    Subject,
+)
 from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -36,7 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """What one feature adds. `requires` names the features below it, on which it builds."""
+    """What one feature adds. `requires` names the features below it, on which it builds.
+
+    The names in a third-party feature begin with `x.<name>` (`ledgerpress.feature.third_party_names`).
+    """
 
     name: str
     requires: tuple[str, ...] = ()
@@ -47,6 +61,10 @@ class Feature:
     """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
     first_events: tuple[tuple[str, Event], ...] = ()
     """What a new log begins with, by stream."""
+    streams: tuple[StreamCategory[Any], ...] = ()
+    """The categories of its own streams. Events may also be recorded in streams of features below."""
+    permissions: tuple[ContributedPermission, ...] = ()
+    """Permissions of its own, each with the roles that have it."""
     commands: tuple[CommandDeclaration, ...] = ()
     error_codes: tuple[str, ...] = ()
     guards: tuple[GuardDeclaration, ...] = ()
@@ -81,19 +99,29 @@ def load(reference: str) -> Any:
 class FeatureSet:
     """The features of a process in order: each one after those that it requires."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
-        """Merge the manifests. Raises `ValueError` if they contradict one another."""
-        self.features = tuple(features)
+    def __init__(self, features: Sequence[Feature], *, third_party: Sequence[Feature] = ()) -> None:
+        """Merge the manifests of `features`, then of those of `third_party`, which may come in any order.
+
+        Raises `InvalidFeature` if they contradict one another, or if the names in one of `third_party` break a rule.
+        """
+        for feature in third_party:
+            check_names(feature)
+        self.features = (*features, *_in_order(features, third_party))
+        self.third_party = tuple(feature.name for feature in self.features[len(features) :])
+        """The names of the third-party features."""
         known: set[str] = set()
         for feature in self.features:
             if feature.name in known:
-                raise ValueError(f"there are two features {feature.name}")
+                raise InvalidFeature(f"there are two features {feature.name}")
             if missing := set(feature.requires) - known:
-                raise ValueError(f"feature {feature.name} requires {', '.join(sorted(missing))} before it")
+                raise InvalidFeature(
+                    f"feature {feature.name} requires {', '.join(sorted(missing))} before it"
+                )
             known.add(feature.name)
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
         commands = (*LOG_COMMANDS, *self._all(lambda feature: feature.commands))
         self.error_codes = self._all(lambda feature: feature.error_codes)
+        permissions = self._all(lambda feature: feature.permissions)
         self.first_events = self._all(lambda feature: feature.first_events)
         self.declarations = CommandDeclarations(
             commands={declared.command: declared for declared in commands},
@@ -101,14 +129,34 @@ class FeatureSet:
             adds=self._all(lambda feature: feature.adds),
             inputs=self._all(lambda feature: feature.inputs),
             content=self._all(lambda feature: feature.content),
+            roles=RolePermissions(permissions),
         )
         _check_unique("event", [event.name for event in self.events])
         _check_unique("command", [declared.command.__name__ for declared in commands])
         _check_unique("error code", (*ErrorCode, *self.error_codes))
+        _check_unique("permission", (*Permission, *permissions))
+
+    @property
+    def roles(self) -> RolePermissions:
+        """The permissions that come with each role, those of the features too."""
+        return self.declarations.roles
+
+    @cached_property
+    def views(self) -> DeclaredViews:
+        """What the features declare for the views."""
+        return DeclaredViews.of(self.features, kernel=[CommandsProjector()])
+
+    @property
+    def projectors(self) -> tuple[Projector, ...]:
+        """Every projector, in the order of their names."""
+        return self.views.projectors
 
     def codec(self) -> Codec[Event]:
-        """Return a codec that reads every version of the events, and writes the newest."""
-        return Codec(self.events, withdrawn)
+        """Return a codec that reads every version of the events, and writes the newest.
+
+        It passes over events of third-party features that are not among these.
+        """
+        return Codec(self.events, withdrawn, of_features_not_in(self.third_party))
 
     def graphql_schema(self) -> "Schema":
         """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""
@@ -119,6 +167,7 @@ class FeatureSet:
             commands=self.declarations.commands,
             error_codes=self.error_codes,
             event_types=[event.name for event in self.events],
+            permissions=self.roles.contributed,
         )
 
     def page_contributions(self) -> "list[PageContribution]":
@@ -129,6 +178,23 @@ class FeatureSet:
         return tuple(item for feature in self.features for item in section(feature))
 
 
+def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Feature]:
+    """Return `features` by name, but each one after those that it requires. Raises `InvalidFeature`."""
+    known, waiting = {feature.name for feature in below}, sorted(features, key=lambda feature: feature.name)
+    ordered: list[Feature] = []
+    while waiting:
+        following = next((feature for feature in waiting if known.issuperset(feature.requires)), None)
+        if following is None:
+            missing = sorted(set(waiting[0].requires) - known)
+            raise InvalidFeature(
+                f"feature {waiting[0].name} requires {', '.join(missing)}: not installed, or required in a circle"
+            )
+        waiting.remove(following)
+        ordered.append(following)
+        known.add(following.name)
+    return ordered
+
+
 def _check_unique(what: str, names: Sequence[str]) -> None:
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise ValueError(f"two features declare the {what} {', '.join(twice)}")
+        raise InvalidFeature(f"two features declare the {what} {', '.join(twice)}")
