@@ -39,7 +39,11 @@ from ledgerpress.views.listings.projector import ListingContribution
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 if TYPE_CHECKING:
+    import msgspec
+    from starlette.routing import BaseRoute
+
     from ledgerpress.graphql.schema import Schema
+    from ledgerpress.http.feature_routes import RouteContext
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
@@ -83,11 +87,18 @@ class Feature:
     recent_events: RecentEvents | None = None
     """Reads recent events from the views. One feature declares it."""
 
-    # --- GraphQL, pages: lazy references, "module:attribute" ---
+    # --- GraphQL, HTTP, settings, terminal: lazy references, "module:attribute" ---
+
     schema: str | None = None
     """A `ledgerpress.graphql.feature_declarations.SchemaContribution`, loaded when a schema is built."""
     pages: str | None = None
     """A `ledgerpress.http.pages.page_contributions_and_rendering.PageContribution`, loaded when an application is made."""
+    routes: str | None = None
+    """A function from a `ledgerpress.http.feature_routes.RouteContext` to routes of Starlette."""
+    settings: str | None = None
+    """A `msgspec.Struct` with defaults: the section `x_<feature>` of the settings."""
+    cli: str | None = None
+    """A function, or a `typer.Typer`: the command `ledgerpress <feature>`."""
 
 
 def load(reference: str) -> Any:
@@ -173,6 +184,18 @@ class FeatureSet:
     def page_contributions(self) -> "list[PageContribution]":
         """Return what the features contribute to the pages."""
         return [load(feature.pages) for feature in self.features if feature.pages]
+
+    def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
+        """Return the routes of the features. `context` returns what those of the feature of that name work with."""
+        found: list[BaseRoute] = []
+        for feature in self.features:
+            if feature.routes:
+                found += load(feature.routes)(context(feature.name))
+        return found
+
+    def settings(self) -> "dict[str, type[msgspec.Struct]]":
+        """Return the sections of settings that features declare, by the section's name."""
+        return {f"x_{feature.name}": load(feature.settings) for feature in self.features if feature.settings}
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))

@@ -2,11 +2,14 @@
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
+from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, PageHandler, Pages
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 __all__ = [
+    "BaseRoute",
     "JSONResponse",
     "Link",
     "PageContribution",
@@ -14,5 +17,7 @@ __all__ = [
     "Pages",
     "Request",
     "Response",
+    "Route",
+    "RouteContext",
     "Snapshot",
 ]

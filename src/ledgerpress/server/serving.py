@@ -14,6 +14,7 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
+from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
@@ -126,11 +127,15 @@ def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
 
 
 def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime: Runtime) -> ASGIApp:
+    def context_of(feature: str) -> RouteContext:
+        return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))
+
     try:
         return make_app(
             store,
             store.features.graphql_schema(),
             pages=store.features.page_contributions(),
+            routes=store.features.routes(context_of),
             authenticator=authenticator,
             settings=settings.http,
             limits=settings.limits,

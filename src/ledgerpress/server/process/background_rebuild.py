@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.settings import LOG_VARIABLE
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
@@ -20,10 +21,12 @@ RETRY_INTERVAL: Final = 60.0
 """Seconds until a failed rebuild is retried."""
 
 
-async def rebuild_in_background(data: Path, log: str, program: Sequence[str], features: FeatureSet) -> None:
+async def rebuild_in_background(
+    data: Path, log: str, program: Sequence[str], features: FeatureSet = FEATURES
+) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
+    `features` are those of this process and of `program`. Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
     password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
