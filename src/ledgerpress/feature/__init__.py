@@ -53,6 +53,7 @@ from ledgerpress.views.listings.projector import (
     ListingWriter,
 )
 from ledgerpress.views.listings.queries import changed_listings
+from ledgerpress.views.named_listings import MemberChange, NamedListings
 from ledgerpress.views.projection.projector_interface_and_composition import (
     ImmediateProjector,
     Projector,
@@ -90,6 +91,8 @@ __all__ = [
     "ListingContribution",
     "ListingWriter",
     "LoadedStream",
+    "MemberChange",
+    "NamedListings",
     "Permission",
     "PermissionDenied",
     "PlannedWrite",

@@ -17,8 +17,8 @@ FEATURE: Final = Feature(
     adds=(commands.ADDS,),
     inputs=(commands.INPUT,),
     projectors=(projection.PROJECTOR,),
-    listings=(projection.LISTING,),
-    dependencies=(projection.DEPENDENCIES,),
+    listings=(projection.LISTINGS.contribution,),
+    dependencies=projection.DEPENDENCIES,
     schema="ledgerpress_factcheck.schema:SCHEMA",
     pages="ledgerpress_factcheck.pages:PAGES",
 )

@@ -1,4 +1,4 @@
-"""The checks of a post: one stream for each post. The state of a stream is the last verdict."""
+"""The checks of a post: one stream for each post, whose state is whether the post passed the last one."""
 
 from typing import Final
 
@@ -9,16 +9,16 @@ FAILED_CHECK: Final = "X_FACTCHECK_FAILED"
 
 
 class PostChecked(Event, frozen=True):
-    """The facts of a post were checked. The verdict is `passed` or `failed`."""
+    """The facts of a post were checked."""
 
     post_id: str
-    verdict: str
+    passed: bool
     note: str
 
 
-def evolve(verdict: str | None, event: Event) -> str | None:
-    return event.verdict if isinstance(event, PostChecked) else verdict
+def evolve(passed: bool | None, event: Event) -> bool | None:
+    return event.passed if isinstance(event, PostChecked) else passed
 
 
 EVENTS: Final = (EventType[Event](CHECKED, 1, PostChecked),)
-CHECKS: Final = StreamCategory[str | None]("x.factcheck", None, evolve)
+CHECKS: Final = StreamCategory[bool | None]("x.factcheck", None, evolve)

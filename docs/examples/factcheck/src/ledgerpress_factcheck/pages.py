@@ -5,13 +5,13 @@ from typing import Final
 
 from ledgerpress.feature.pages import Link, PageContribution, Pages, Request, Response, Snapshot
 from ledgerpress.features.posts.html_pages import article_list
-from ledgerpress_factcheck.projection import listing_keys
+from ledgerpress_factcheck.projection import LISTINGS
 
 
 def checked_articles(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    keys, cursor = listing_keys(snapshot), request.query_params.get("after")
-    cards = article_list(snapshot, keys, pages.now, after=cursor, before=None).cards if keys else []
-    return pages.page(snapshot, "x_factcheck.html", cards=cards)
+    after = request.query_params.get("after")
+    listing = article_list(snapshot, [LISTINGS.key(snapshot)], pages.now, after=after, before=None)
+    return pages.page(snapshot, "x_factcheck.html", cards=listing.cards)
 
 
 PAGES: Final = PageContribution(

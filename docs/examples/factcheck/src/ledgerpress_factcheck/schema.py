@@ -4,30 +4,17 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.feature.schema import (
-    AddedInput,
-    AsOf,
-    Connection,
-    EventAccess,
-    MutationInput,
-    PageRequest,
-    Payload,
-    RequestInfo,
-    SchemaContribution,
-    command_mutation,
-    global_ids,
-    moment_of,
-)  # fmt: skip
-from ledgerpress.features.posts.schema.mutations import PostCreateInput
-from ledgerpress.features.posts.schema.types import Article, Post, listed_articles, load_post
-from ledgerpress_factcheck import projection
+from ledgerpress.feature import schema as graphql
+from ledgerpress.feature.schema import AsOf, Connection, RequestInfo
+from ledgerpress.features.posts.schema.mutations import PostCreateInput, PostPayload
+from ledgerpress.features.posts.schema.types import Article, listed_articles, load_post
 from ledgerpress_factcheck.commands import CheckPost, FirstCheck
+from ledgerpress_factcheck.projection import LISTINGS, checks_of
 
 
-@strawberry.type(description="A check of the facts of an article.")
+@strawberry.type(description="A check of the facts of an article; null values were withdrawn.")
 class FactCheck:
-    position: int
-    verdict: str | None = strawberry.field(description="`passed` or `failed`; null once it was withdrawn.")
+    passed: bool | None
     note: str | None
 
 
@@ -36,8 +23,10 @@ class ArticleFields:
     @strawberry.field(description="The checks of its facts, oldest first.")
     @staticmethod
     def fact_checks(article: strawberry.Parent[Article]) -> list[FactCheck]:
-        checks = projection.checks_of(article.moment.snapshot, article.record.id)
-        return [FactCheck(position=at, verdict=verdict, note=note) for at, verdict, note in checks]
+        checks = checks_of(article.moment.snapshot, article.record.id)
+        return [
+            FactCheck(passed=None if passed is None else bool(passed), note=note) for passed, note in checks
+        ]
 
 
 @strawberry.type
@@ -46,63 +35,45 @@ class Queries:
     def checked_articles(
         self, info: RequestInfo, first: int | None = None, after: str | None = None, as_of: AsOf | None = None
     ) -> Connection[Article]:
-        moment = moment_of(info.context, as_of)
-        keys = projection.listing_keys(moment.snapshot)
-        return listed_articles(moment, keys or [0], PageRequest(first if keys else 0, after))
+        moment = graphql.moment_of(info.context, as_of)
+        return listed_articles(moment, [LISTINGS.key(moment.snapshot)], graphql.PageRequest(first, after))
 
 
 @strawberry.input
-class CheckInput:
+class FactCheckInput:
     passed: bool
     note: str = ""
 
 
 @strawberry.input
-class PostCreateFields(AddedInput):
-    fact_check: CheckInput | None = None
+class PostCreateFields(graphql.AddedInput):
+    fact_check: FactCheckInput | None = None
 
     def command_input(self) -> FirstCheck | None:
-        given = self.fact_check
-        return FirstCheck(verdict=verdict(given.passed), note=given.note) if given else None
+        return FirstCheck(self.fact_check.passed, self.fact_check.note) if self.fact_check else None
 
 
 @strawberry.input
-class PostCheckInput(MutationInput):
+class PostCheckInput(graphql.MutationInput):
     id: strawberry.ID = strawberry.field(description="The post's id, or its article's.")
-    passed: bool
-    note: str = ""
+    check: FactCheckInput
 
     def command(self) -> CheckPost:
-        post_id = global_ids.in_input(self.id, "Post", "Article", field=("id",))
-        return CheckPost(post_id=post_id, verdict=verdict(self.passed), note=self.note)
-
-
-def verdict(passed: bool) -> str:
-    return "passed" if passed else "failed"
-
-
-@strawberry.type
-class PostCheckPayload(Payload):
-    post: Post | None
+        post_id = graphql.global_ids.in_input(self.id, "Post", "Article", field=("id",))
+        return CheckPost(post_id, self.check.passed, self.check.note)
 
 
 @strawberry.type
 class Mutations:
-    post_check = command_mutation(
-        CheckPost,
-        PostCheckInput,
-        "Record a fact check.",
-        payload=PostCheckPayload,
-        field="post",
-        load=load_post,
+    post_check = graphql.command_mutation(
+        CheckPost, PostCheckInput, "Record a fact check.", payload=PostPayload, field="post", load=load_post
     )
 
 
-SCHEMA: Final = SchemaContribution(
+SCHEMA: Final = graphql.SchemaContribution(
     query=Queries,
     mutation=Mutations,
     extends={Article: ArticleFields, PostCreateInput: PostCreateFields},
     permissions={"Query.checkedArticles": None, "Article.factChecks": None},
     objects={"FactCheck": None},
-    events={"x.factcheck.checked": EventAccess()},
 )
