@@ -34,6 +34,8 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
     out.print(f"head         {_known(found['head'], 'position {:,}')}")
+    for type_, count in found["unknown"].items():
+        out.print(f"passed over  {count:,} events {type_}: the feature is not installed", style="yellow")
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for projection in found["projections"]:

@@ -65,16 +65,21 @@ def _mistakes(feature: "Feature") -> Iterator[str]:
 
 
 def _tables(feature: "Feature") -> Iterator[str]:
-    """Yield the tables and indexes whose names lack the feature's prefix."""
+    """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
     prefix = f"x_{feature.name}_"
     schemas = [
         *(f"{projector.schema}\n{projector.indexes}" for projector in feature.projectors),
         *(listing.schema for listing in feature.listings),
     ]
     for schema in schemas:
+        if schema.strip() and not sqlite3.complete_statement(schema):
+            yield f"the last statement of its SQL must end with a semicolon: {schema.strip()[-40:]!r}"
         with closing(sqlite3.connect(":memory:")) as db:
-            for statement in statements(schema):
-                db.execute(statement)
+            try:
+                for statement in statements(schema):
+                    db.execute(statement)
+            except sqlite3.Error as error:
+                yield f"its SQL is not valid: {error}"
             for kind, name in db.execute(_OBJECTS):
                 if not name.startswith(prefix):
                     yield f"the {kind} {name!r} must begin with {prefix}"

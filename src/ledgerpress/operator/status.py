@@ -7,6 +7,7 @@ from typing import Any
 
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.feature import FeatureSet
+from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.operator import Progress
@@ -41,7 +42,7 @@ async def read_status(
                     "publication": store.log.publication,
                     "log": _log(url, notices=store.log_health.notices),
                     "head": head,
-                    **_views(snapshot, points, behind),
+                    **_views(snapshot, points, behind, features),
                 }
     except LogUnavailable as error:
         if status := _status_of_views(data, url, str(error), features):
@@ -60,7 +61,7 @@ def _status_of_views(
                 "publication": known_publication(data),
                 "log": _log(url, unreachable=unreachable),
                 "head": None,
-                **_views(snapshot, checkpoints.read(snapshot.db), {}),
+                **_views(snapshot, checkpoints.read(snapshot.db), {}, features),
             }
     except (OSError, sqlite3.Error):
         # Damaged, or built by a version with other tables: they are rebuilt when the log can be reached.
@@ -71,10 +72,17 @@ def _log(url: LogUrl, *, notices: tuple[str, ...] = (), unreachable: str | None 
     return {"url": str(url), "engine": url.engine, "notices": list(notices), "unreachable": unreachable}
 
 
-def _views(snapshot: Snapshot, points: Mapping[str, Checkpoint], behind: Mapping[str, Lag]) -> dict[str, Any]:
-    digests = checkpoints.digests(snapshot.db)
+def _views(
+    snapshot: Snapshot,
+    points: Mapping[str, Checkpoint],
+    behind: Mapping[str, Lag],
+    features: FeatureSet,
+) -> dict[str, Any]:
+    digests, codec = checkpoints.digests(snapshot.db), features.codec()
+    recorded = changes.third_party_events(snapshot)
     return {
         "site": site_queries.site_name(snapshot),
+        "unknown": {type_: count for type_, count in recorded.items() if not codec.knows(type_)},
         "projections": [
             {
                 "name": name,

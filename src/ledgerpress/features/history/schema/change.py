@@ -116,7 +116,8 @@ class Change:
     )
     async def event(self, info: RequestInfo) -> JSON:
         stored = await info.context.events.load(self.record.position)
-        access = declarations_of(info).events.get(self.record.type, EVERYONE)
+        declared, type_ = declarations_of(info), self.record.type
+        access = declared.events.get(type_, EVERYONE) if type_ in declared.event_types else None
         return JSON(visible_event(stored, access, self.moment.viewer))
 
     def _changed(self, info: RequestInfo) -> ChangedValues:
