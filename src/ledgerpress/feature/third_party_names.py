@@ -7,13 +7,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ledgerpress.eventlog.envelope import is_event_type_name
+from ledgerpress.feature.manifest import Feature
 from ledgerpress.sqlite.connection import statements
-
-if TYPE_CHECKING:
-    from ledgerpress.feature.manifest_and_feature_set import Feature
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*")
 _OBJECTS: Final = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
@@ -23,7 +21,7 @@ class InvalidFeature(ValueError):
     """A feature cannot be used: its names break a rule, or it contradicts another feature."""
 
 
-def check_names(feature: "Feature") -> None:
+def check_names(feature: Feature) -> None:
     """Raise `InvalidFeature` unless every name that a third-party feature declares is within its own namespace."""
     if not _NAME.fullmatch(feature.name):
         raise InvalidFeature(
@@ -34,7 +32,7 @@ def check_names(feature: "Feature") -> None:
         raise InvalidFeature(f"feature {feature.name}: {'; '.join(mistakes)}")
 
 
-def _mistakes(feature: "Feature") -> Iterator[str]:
+def _mistakes(feature: Feature) -> Iterator[str]:
     """Yield what is wrong with the names of events, streams, commands, projections, permissions and error codes."""
     own = f"x.{feature.name}"
     events = [*feature.events, *(content.event for content in feature.content)]
@@ -64,7 +62,7 @@ def _mistakes(feature: "Feature") -> Iterator[str]:
             yield f"the error code {code!r} must begin with {prefix}"
 
 
-def _tables(feature: "Feature") -> Iterator[str]:
+def _tables(feature: Feature) -> Iterator[str]:
     """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
     prefix = f"x_{feature.name}_"
     schemas = [

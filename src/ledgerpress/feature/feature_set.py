@@ -1,41 +1,23 @@
-"""The manifest of a feature, the only thing that the kernel and the features share; and the features of a process.
-
-The kernel knows no feature: it works with what the manifests declare, first-party and third-party alike.
-"""
+"""The features of a process, merged."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledgerpress.commands.command_and_guard_declarations import (
-    AddedEvents,
-    CommandDeclaration,
-    CommandDeclarations,
-    GuardDeclaration,
-    InputDeclaration,
-)
-from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
+from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.executed_commands_view import CommandsProjector
-from ledgerpress.commands.roles_and_permissions import ContributedPermission, Permission, RolePermissions
+from ledgerpress.commands.roles_and_permissions import Permission, RolePermissions
 from ledgerpress.commands.skip_event import LOG_COMMANDS
-from ledgerpress.commands.streams_and_append_plan import StreamCategory
-from ledgerpress.eventlog.codec import Codec, EventType
+from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
 from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
+from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature, check_names
-from ledgerpress.views.feature_declarations import (
-    DeclaredViews,
-    DependencyRule,
-    HiddenRule,
-    RecentEvents,
-    Subject,
-)
-from ledgerpress.views.listings.projector import ListingContribution
+from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 if TYPE_CHECKING:
@@ -47,58 +29,6 @@ if TYPE_CHECKING:
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    """What one feature adds. `requires` names the features below it, on which it builds.
-
-    The names in a third-party feature begin with `x.<name>` (`ledgerpress.feature.third_party_names`).
-    """
-
-    name: str
-    requires: tuple[str, ...] = ()
-
-    # --- writing: ledgerpress.commands.command_and_guard_declarations ---
-
-    events: tuple[EventType[Event], ...] = ()
-    """The events with the newest versions of their schemas. A name or a version, once shipped, stays."""
-    first_events: tuple[tuple[str, Event], ...] = ()
-    """What a new log begins with, by stream."""
-    streams: tuple[StreamCategory[Any], ...] = ()
-    """The categories of its own streams. Events may also be recorded in streams of features below."""
-    permissions: tuple[ContributedPermission, ...] = ()
-    """Permissions of its own, each with the roles that have it."""
-    commands: tuple[CommandDeclaration, ...] = ()
-    error_codes: tuple[str, ...] = ()
-    guards: tuple[GuardDeclaration, ...] = ()
-    adds: tuple[AddedEvents, ...] = ()
-    inputs: tuple[InputDeclaration, ...] = ()
-    content: tuple[ContentDeclaration, ...] = ()
-
-    # --- views: ledgerpress.views.feature_declarations ---
-
-    projectors: tuple[Projector, ...] = ()
-    """Those of several features that share a name are parts of one projection."""
-    listings: tuple[ListingContribution, ...] = ()
-    dependencies: tuple[DependencyRule, ...] = ()
-    hidden: tuple[HiddenRule, ...] = ()
-    subjects: tuple[Subject, ...] = ()
-    recent_events: RecentEvents | None = None
-    """Reads recent events from the views. One feature declares it."""
-
-    # --- GraphQL, HTTP, settings, terminal: lazy references, "module:attribute" ---
-
-    schema: str | None = None
-    """A `ledgerpress.graphql.feature_declarations.SchemaContribution`, loaded when a schema is built."""
-    pages: str | None = None
-    """A `ledgerpress.http.pages.page_contributions_and_rendering.PageContribution`, loaded when an application is made."""
-    routes: str | None = None
-    """A function from a `ledgerpress.http.feature_routes.RouteContext` to routes of Starlette."""
-    settings: str | None = None
-    """A `msgspec.Struct` with defaults: the section `x_<feature>` of the settings."""
-    cli: str | None = None
-    """A function, or a `typer.Typer`: the command `ledgerpress <feature>`."""
 
 
 def load(reference: str) -> Any:
