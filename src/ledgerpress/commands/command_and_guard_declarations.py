@@ -107,6 +107,15 @@ class CommandDeclarations:
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
     roles: RolePermissions = OWN_PERMISSIONS
+    streams: tuple[str, ...] = ()
+    """The prefixes of the streams in which third-party features may record events."""
+
+    def check_stream(self, event: str, stream: str) -> None:
+        """Raise `ValueError` for an event of a third-party feature in a stream that no feature declares."""
+        if not any(stream == prefix or stream.startswith(f"{prefix}.") for prefix in self.streams):
+            raise ValueError(
+                f"{event} cannot be recorded in {stream}: no feature declares such streams (Feature.streams)"
+            )
 
     def check_input(self, command: object, given: object) -> None:
         """Raise `TypeError` for an input that no feature adds to the command."""

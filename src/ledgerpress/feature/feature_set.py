@@ -71,6 +71,7 @@ class FeatureSet:
             inputs=self._all(lambda feature: feature.inputs),
             content=self._all(lambda feature: feature.content),
             roles=RolePermissions(permissions),
+            streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
         )
         _check_unique("event", [event.name for event in self.events])
         _check_unique("command", [declared.command.__name__ for declared in commands])

@@ -39,7 +39,10 @@ class Feature:
     first_events: tuple[tuple[str, Event], ...] = ()
     """What a new log begins with, by stream."""
     streams: tuple[StreamCategory[Any], ...] = ()
-    """The categories of its own streams. Events may also be recorded in streams of features below."""
+    """The categories of its streams in which this feature and those above it record events.
+
+    Where the views show the version of such a stream, they MUST count events of every type.
+    """
     permissions: tuple[ContributedPermission, ...] = ()
     """Permissions of its own, each with the roles that have it."""
     commands: tuple[CommandDeclaration, ...] = ()

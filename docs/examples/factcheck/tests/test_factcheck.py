@@ -26,6 +26,7 @@ from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.app import make_app
+from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.server.store import Store, open_store
 from ledgerpress_factcheck.commands import CHECK, CheckPost
@@ -107,20 +108,21 @@ async def test_a_post_that_fails_as_it_is_created_is_not_published_in_the_same_s
 
 
 async def test_of_two_racing_commands_one_cannot_bypass_the_guard(desk: Desk) -> None:
-    """A check and a publication at the same moment: if the check is recorded first, the publication is rejected."""
-    for number in range(10):
-        post = (await desk.store.commands.handle(CreatePost(title=f"Tide {number}"))).subject_id
-        checked, published = await asyncio.gather(
-            desk.check(post, passed=False),
-            desk.store.commands.handle(PublishPost(post_id=post)),
-            return_exceptions=True,
-        )
-        assert isinstance(checked, int)
-        if isinstance(published, BaseException):
-            assert isinstance(published, Rejection)
-            assert published.code == "X_FACTCHECK_FAILED"
-        else:
-            assert published.position < checked
+    """Two nodes check and publish at the same moment: if the check is recorded first, the publication is rejected."""
+    async with open_store(desk.data.with_name("other"), log=desk.url, features=FEATURES) as other:
+        for number in range(10):
+            post = (await desk.store.commands.handle(CreatePost(title=f"Tide {number}"))).subject_id
+            checked, published = await asyncio.gather(
+                desk.check(post, passed=False),
+                other.commands.handle(PublishPost(post_id=post)),
+                return_exceptions=True,
+            )
+            assert isinstance(checked, int)
+            if isinstance(published, BaseException):
+                assert isinstance(published, Rejection)
+                assert published.code == "X_FACTCHECK_FAILED"
+            else:
+                assert published.position < checked
 
 
 async def test_a_check_takes_the_permission(desk: Desk) -> None:
@@ -193,6 +195,20 @@ async def test_rebuilt_views_equal_those_that_followed_the_log(desk: Desk) -> No
     assert views.tables["x_factcheck_check"].rows > 0
     verification = await verify_log(desk.data, log=desk.url, features=FEATURES)
     assert (verification.finding, verification.unknown) == (None, {})
+
+
+async def test_views_are_rebuilt_and_switched_while_they_are_served(desk: Desk) -> None:
+    post = await desk.article("Tide")
+    await desk.check(post, passed=True)
+    before = desk.store.views.path
+    compared = await rebuild(desk.data, log=desk.url, features=FEATURES)
+    assert compared is not None
+    assert compared.tables == []
+    async with asyncio.timeout(30):
+        while desk.store.views.path == before:
+            assert (await desk.ask(CHECKED))["checkedArticles"]["totalCount"] == 1
+            await asyncio.sleep(0.05)
+    assert (await desk.ask(CHECKED))["checkedArticles"]["totalCount"] == 1
 
 
 async def test_the_page_lists_checked_articles(desk: Desk) -> None:
