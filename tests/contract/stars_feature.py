@@ -34,8 +34,10 @@ class RatePost:
     lock_key = None
 
     async def plan(self, context: CommandContext) -> AppendPlan:
-        stream = await context.load(POSTS if self.in_post else STARS_OF_POST, self.post_id)
-        return AppendPlan.of(self.post_id, stream.write([Rated(post_id=self.post_id, stars=self.stars)]))
+        events = [Rated(post_id=self.post_id, stars=self.stars)]
+        if self.in_post:
+            return AppendPlan.of(self.post_id, (await context.load(POSTS, self.post_id)).write(events))
+        return AppendPlan.of(self.post_id, (await context.load(STARS_OF_POST, self.post_id)).write(events))
 
 
 STARS: Final = Feature(

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.eventlog.envelope import is_event_type_name
 from ledgerpress.feature.manifest import Feature
@@ -49,8 +49,10 @@ def _mistakes(feature: Feature) -> Iterator[str]:
         for name in names:
             if name != own and not name.startswith(f"{own}."):
                 yield f"{what} {name!r} must be named {own}, or begin with {own}."
-    inputs = [*feature.inputs, *feature.content]
-    for class_ in (*(declared.command for declared in feature.commands), *(one.input for one in inputs)):
+    classes: list[type[Any]] = [one.input for one in feature.inputs]
+    classes += [one.input for one in feature.content]
+    classes += [declared.command for declared in feature.commands]
+    for class_ in classes:
         if not class_.fingerprint_name.startswith(f"{own}."):
             yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
     for permission in feature.permissions:

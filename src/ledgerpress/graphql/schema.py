@@ -68,8 +68,8 @@ class Schema(strawberry.Schema):
         )
         self._check()
         _add_enum_values(self._schema, "ErrorCode", {code: code for code in self.declarations.error_codes})
-        added = {permission.enum_name: str(permission) for permission in declarations.roles.contributed}
-        _add_enum_values(self._schema, "Permission", added)
+        permissions = {permission.enum_name: str(permission) for permission in declarations.roles.contributed}
+        _add_enum_values(self._schema, "Permission", permissions)
         _drop_null_defaults(self._schema)
         guard_fields(self._schema, self.declarations.permissions)
         cost_directives.assign(self._schema, self.declarations)
@@ -171,7 +171,7 @@ def _add_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]
     enum = schema.type_map.get(name)
     if values and isinstance(enum, CustomGraphQLEnumType):
         enum.values.update({name: GraphQLEnumValue(value) for name, value in values.items()})
-        enum.wrapped_cls = _Name
+        enum.wrapped_cls = _Name  # type: ignore[assignment]  # called, and used by isinstance
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:

@@ -73,11 +73,17 @@ async def verify_log(
 async def verify_views(
     data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
 ) -> ViewsVerification | None:
-    """Compare the views in `data` with rebuilt ones; return `None` if there are none. Raises `LogUnusable`."""
+    """Compare the views in `data` with rebuilt ones; return `None` if there are none of these features and versions.
+
+    Raises `LogUnusable`.
+    """
     projectors = features.projectors
     async with log_of_views(data, log) as opened:
-        path = ViewsDirectory(data, projectors).current
-        return await check_views(path, opened, features.codec(), projectors, progress) if path else None
+        directory = ViewsDirectory(data, projectors)
+        path = directory.current
+        if path is None or not directory.is_ours(path):
+            return None
+        return await check_views(path, opened, features.codec(), projectors, progress)
 
 
 def _head_of(views: Snapshot, publication: str) -> TreeHead | None:

@@ -32,7 +32,7 @@ def checks_of(snapshot: Snapshot, post_id: str) -> list[tuple[bool | None, str |
     return snapshot.about(topic(post_id)).execute(query, (post_id, snapshot.position)).fetchall()
 
 
-EVENTS: Final = frozenset({PostChecked, Withdrawn})
+EVENTS: Final = frozenset[type[Event]]({PostChecked, Withdrawn})
 PROJECTOR: Final = feature.ImmediateProjector(
     name="x.factcheck",
     version=1,
