@@ -94,7 +94,7 @@ def _summary(checked: LogVerification, views: ViewsVerification | None, saved: T
     if saved is not None:
         lines.append(f"It extends the head kept at position {saved.size:,}.")
     if views is None:
-        lines.append("There are no views of this version and these features yet.")
+        lines.append("There are no views yet of this version and these features.")
     else:
         rows = sum(table.rows for table in views.tables.values())
         lines.append(
