@@ -136,6 +136,7 @@ DESK: Final = Feature(
         NOTE,
         EventType("x.desk.signed", 1, PostSigned),
     ),
+    streams=(LOCKS,),
     commands=commands(RequiredPermission(Permission.WRITE_POSTS), LockPost),
     error_codes=("X_DESK_LOCKED",),
     guards=(GuardDeclaration((PublishPost,), load_lock, check_lock),),
@@ -391,3 +392,13 @@ def test_manifests_that_contradict_one_another_are_rejected() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             FeatureSet(features)
+
+
+async def test_an_event_of_a_third_party_feature_is_recorded_in_declared_streams_only(tmp_path: Path) -> None:
+    undeclared = FeatureSet((*FIRST_PARTY, replace(DESK, streams=())))
+    async with opened_desk(tmp_path, undeclared) as desk:
+        post = await desk.do(CreatePost(title="Night"))
+        with pytest.raises(ValueError, match=r"x\.desk\.locked cannot be recorded in x\.desk\."):
+            await desk.do(LockPost(post_id=post))
+        await desk.do(EditPost(post_id=post, title="Day"), Signature(name="Ada"))
+        assert isinstance((await desk.last(post, 1))[0], PostSigned)

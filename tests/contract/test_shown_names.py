@@ -135,7 +135,7 @@ COMMAND_LINE: Final = """
     projection resume NAME --data --log
     projection skip NAME --data --log --reason
     rebuild --check --data --json --limit --log --projection
-    schema --access --check --directory
+    schema --access --check --directory --installed
     serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile
     settings --config --json --profile --reference
     status --data --json --log

@@ -1,9 +1,10 @@
 """The command-line program. Results go to standard output, everything else to standard error."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ledgerpress import __version__
 from ledgerpress.cli import (
@@ -25,8 +26,36 @@ from ledgerpress.cli import (
 )
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, out, print_error
 from ledgerpress.cli.stdout_write_errors import OutputUnwritable, check_standard_output
+from ledgerpress.feature import InvalidFeature, load
+from ledgerpress.features.registry import installed_features
+
+
+class _Commands(TyperGroup):
+    """The commands of the program. Those of installed features are loaded when they are needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_of_features()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or (reference := _of_features().get(cmd_name)) is None:
+            return own
+        command = load(reference)
+        if not isinstance(command, typer.Typer):
+            command, function = typer.Typer(add_completion=False, pretty_exceptions_enable=False), command
+            command.command()(function)
+        made = typer.main.get_command(command)
+        made.name = cmd_name
+        return made
+
+
+def _of_features() -> dict[str, str]:
+    """Return the references to the commands of installed features, by the feature's name."""
+    return {feature.name: feature.cli for feature in installed_features().features if feature.cli}
+
 
 app = typer.Typer(
+    cls=_Commands,
     name="ledgerpress",
     help="An event-sourced content store for newsrooms and blogs.",
     no_args_is_help=True,
@@ -71,6 +100,6 @@ def main() -> None:
     try:
         check_standard_output()
         app()
-    except OutputUnwritable as error:
+    except (InvalidFeature, OutputUnwritable) as error:
         print_error(str(error))
         sys.exit(UNUSABLE)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import UNUSABLE, err, fail, progress, run
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.demo import load_demo_into
 from ledgerpress.server.log_url import LogUrl
 
@@ -23,4 +24,4 @@ def demo(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG) -> None:
 def load(data: Path, url: LogUrl, *, log_timeout: float = 0.0) -> bool:
     """Load the demo, and show the progress; return `False` if there is a store already."""
     with progress("Writing the demo newsroom") as report:
-        return run(load_demo_into(data, url, report, log_timeout=log_timeout))
+        return run(load_demo_into(data, url, report, features=installed_features(), log_timeout=log_timeout))

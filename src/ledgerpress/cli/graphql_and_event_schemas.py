@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, err, fail
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.features.registry import FEATURES, installed_features
 from ledgerpress.operator import event_schemas
 
 GRAPHQL_FILE: Final = "schema.graphql"
@@ -22,22 +22,26 @@ def schema(
         Path | None,
         typer.Option("--access", help="Where the table of who may have what is, if it is wanted."),
     ] = None,
+    installed: Annotated[
+        bool, typer.Option("--installed", help="Include the features of all installed packages.")
+    ] = False,
 ) -> None:
     """Write schema.graphql, a JSON Schema for every event, and the table of who may have what."""
     if not directory.is_dir():
         fail(f"{directory} is not a directory", MISUSED)
     from ledgerpress.graphql import access_reference  # noqa: PLC0415 - imports strawberry
 
-    made = graphql_schema()
+    features = installed_features() if installed else FEATURES
+    made = features.graphql_schema()
     texts = {directory / GRAPHQL_FILE: made.as_str().rstrip() + "\n"}
     if access is not None:
         texts[access] = access_reference.page(made)
     if not check:
         for file, text in texts.items():
             file.write_text(text, encoding="utf-8")
-        event_schemas.write(directory / EVENTS)
+        event_schemas.write(directory / EVENTS, features)
         return
-    differences = event_schemas.check(directory / EVENTS)
+    differences = event_schemas.check(directory / EVENTS, features)
     for file, text in texts.items():
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             differences.append(f"{file} differs from the schema of the code")

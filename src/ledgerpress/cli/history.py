@@ -11,6 +11,7 @@ from rich.text import Text
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, fail, out, print_json, run
 from ledgerpress.features.posts.text_diff import unified
+from ledgerpress.features.registry import installed_features
 
 
 def history(
@@ -32,7 +33,7 @@ async def _print(data: Path, log: str, slug: str, *, json: bool) -> bool:
     from ledgerpress.operator.history import changes_of  # noqa: PLC0415 - imports strawberry
 
     is_first = True
-    async with aclosing(changes_of(data, log, slug)) as changes:
+    async with aclosing(changes_of(data, log, slug, features=installed_features())) as changes:
         async for change in changes:
             if json:
                 print_json(change)

@@ -13,6 +13,7 @@ from ledgerpress.cli.printing_and_exit_codes import MISUSED, err, fail, out, pri
 from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import PageUnreadable, ParsedPage, parse_page
 from ledgerpress.features.page_import.report import ImportReport
+from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 
@@ -81,7 +82,9 @@ async def _import(
     reached: Callable[[int, int], None],
 ) -> ImportReport:
     create = not dry_run or LogUrl.parse(log).is_local
-    async with open_store(data, log=log, create=create, progress=reached) as store:
+    async with open_store(
+        data, log=log, features=installed_features(), create=create, progress=reached
+    ) as store:
         return await import_page(store, parsed, retrieved_at=retrieved_at, dry_run=dry_run)
 
 

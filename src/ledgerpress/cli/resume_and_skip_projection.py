@@ -7,7 +7,7 @@ import typer
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, REFUSED, err, fail, out, progress, run
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.resume_projection_or_skip_event import resume_projection, skip_event
 from ledgerpress.views.projection.checkpoints import Checkpoint
 
@@ -21,7 +21,7 @@ def resume(name: NameArgument, data: DataOption = DEFAULT_DATA, log: LogOption =
     """Let the paused projection NAME try again, once what it failed at is mended."""
     _check_name(name)
     with progress("Following the log") as report:
-        point = run(resume_projection(data, log, name, report))
+        point = run(resume_projection(data, log, name, report, features=installed_features()))
     _report(name, point)
 
 
@@ -35,13 +35,15 @@ def skip(
     """Record that the paused projection NAME may do without the event that it failed at, and let it go on."""
     _check_name(name)
     with progress("Following the log") as report:
-        skipped, point = run(skip_event(data, log, name, CommandRequest(reason=reason), report))
+        skipped, point = run(
+            skip_event(data, log, name, CommandRequest(reason=reason), report, features=installed_features())
+        )
     out.print(f"skipped  position {skipped.position:,}  {skipped.type}  {skipped.stream}")
     _report(name, point)
 
 
 def _check_name(name: str) -> None:
-    names = [projector.name for projector in all_projectors()]
+    names = [projector.name for projector in installed_features().projectors]
     if name not in names:
         fail(f"there is no projection {name}; there are {', '.join(names)}", MISUSED)
 

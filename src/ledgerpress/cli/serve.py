@@ -14,6 +14,7 @@ from ledgerpress.cli import demo as demo_command
 from ledgerpress.cli.options import ConfigOption, ProfileOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, err, fail, out, progress, run, this_program
 from ledgerpress.cli.settings import loaded
+from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.process.sockets import AddressTaken, bind, url_of
 from ledgerpress.server.tracing.settings import TracingUnavailable
@@ -115,6 +116,7 @@ async def _serve(settings: "Settings", listeners: list[socket.socket]) -> None:
         program=this_program(),
         progress=progress("Building the views"),
         announce=partial(_announce, settings, [url_of(listener) for listener in listeners]),
+        features=installed_features(),
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from ledgerpress.cli.options import ConfigOption, JsonOption, ProfileOption
 from ledgerpress.cli.printing_and_exit_codes import MISUSED, out, print_error
+from ledgerpress.features.registry import installed_features
 from ledgerpress.server.log_url import mask
 from ledgerpress.server.settings import InvalidSettings
 
@@ -25,7 +26,7 @@ def loaded(options: Mapping[str, object], config: Path | None) -> "LoadedSetting
 
     try:
         used = {name: value for name, value in options.items() if value is not None}
-        return load(used, os.environ, config)
+        return load(used, os.environ, config, installed_features().settings())
     except InvalidSettings as error:
         for mistake in error.mistakes:
             print_error(mistake)
@@ -48,10 +49,14 @@ def settings(
         typer.echo(reference(), nl=False)
         return
     known = loaded({"profile": profile}, config)
+    sections = {
+        **msgspec.structs.asdict(known.settings),
+        **known.settings.features,
+    }
     default = f"the profile {known.profile.value}"
     rows = []
-    for name, setting in declared().items():
-        value = getattr(getattr(known.settings, setting.section), setting.field)
+    for name, setting in declared(installed_features().settings()).items():
+        value = getattr(sections[setting.section], setting.field)
         source = known.sources.get(name, default)
         rows.append((name, _HIDDEN if setting.is_secret and value else value, source))
     if json:

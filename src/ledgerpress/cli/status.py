@@ -7,13 +7,14 @@ from rich.table import Table
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import REFUSED, UNUSABLE, fail, out, print_json, progress, run
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.status import read_status
 
 
 def status(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Show what is in the store. Exits with 1 where a projection is paused, with 3 where the log cannot be reached."""
     with progress("Building the views") as report:
-        found = run(read_status(data, log=log, progress=report))
+        found = run(read_status(data, log=log, features=installed_features(), progress=report))
     if json:
         print_json(found)
     else:
@@ -33,6 +34,8 @@ def _show(data: Path, found: dict[str, Any]) -> None:
     out.print(f"site         {found['site'] or '(not named yet)'}")
     out.print(f"publication  {found['publication']}")
     out.print(f"head         {_known(found['head'], 'position {:,}')}")
+    for type_, count in found["unknown"].items():
+        out.print(f"passed over  {count:,} events {type_}: the feature is not installed", style="yellow")
     columns = ("projection", "state", "checkpoint", "lag", "seconds", "failed at", "digest", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for projection in found["projections"]:

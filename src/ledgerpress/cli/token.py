@@ -17,7 +17,8 @@ from ledgerpress.cli.printing_and_exit_codes import (
     rfc3339,
     run,
 )
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.features.registry import installed_features
 from ledgerpress.features.tokens.projector_and_queries import Token
 from ledgerpress.operator.tokens import create_token, list_tokens, revoke_token
 
@@ -29,13 +30,22 @@ _HOURS: Final = {"d": 24, "h": 1}
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; it is recorded, and kept.")]
 
 
+def _known(scopes: list[str] | None) -> list[str] | None:
+    """Return the scopes. One that is not a permission, of LedgerPress or of an installed feature, ends the program."""
+    permissions = installed_features().roles.in_order
+    for scope in scopes or ():
+        if scope not in permissions:
+            raise typer.BadParameter(f"{scope!r} is not one of {', '.join(permissions)}")
+    return scopes
+
+
 @commands.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the token is for; people see it in the history.")],
     role: Annotated[Role, typer.Option("--role", help="What it may do.")],
     scopes: Annotated[
-        list[Permission] | None,
-        typer.Option("--scope", help="Only this, of what the role may do; may be repeated."),
+        list[str] | None,
+        typer.Option("--scope", callback=_known, help="Only this, of what the role may do; may be repeated."),
     ] = None,
     expires: Annotated[
         str | None,
@@ -63,6 +73,7 @@ def create(
             actor_id=actor.lower() if actor else None,
             reason=reason,
             progress=report,
+            features=installed_features(),
         )
         token, secret = run(creation)
     if json:
@@ -78,7 +89,7 @@ def create(
 def show(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """List every token that was ever made, the oldest first."""
     with progress("Building the views") as report:
-        tokens, now = run(list_tokens(data, log, report))
+        tokens, now = run(list_tokens(data, log, report, features=installed_features()))
     for token in tokens:
         if json:
             print_json({**_plain(token), "state": _state(token, now)})
@@ -100,7 +111,7 @@ def revoke(
 ) -> None:
     """Let the token ID work no more, at once and in every process. It cannot be undone."""
     with progress("Building the views") as report:
-        run(revoke_token(data, log, token_id.lower(), reason, report))
+        run(revoke_token(data, log, token_id.lower(), reason, report, features=installed_features()))
     err.print(f"Token {token_id.lower()} is revoked.")
 
 

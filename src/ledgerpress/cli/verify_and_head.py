@@ -1,5 +1,6 @@
 """`ledgerpress head` and `verify`: read the head of the log; verify the log, and compare the views with rebuilt ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     run,
 )
 from ledgerpress.eventlog.merkle import TreeHead
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.log_verifier import LogVerification
 from ledgerpress.operator.verify import read_head, verify_log, verify_views
 from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
@@ -25,7 +27,7 @@ from ledgerpress.views.files.verification_by_rebuild import ViewsVerification
 
 def head(data: DataOption = DEFAULT_DATA, log: LogOption = DEFAULT_LOG, json: JsonOption = False) -> None:
     """Print the size of the log and the root of the Merkle tree over it. Keep the JSON for `verify --head`."""
-    tree_head = run(read_head(data, log))
+    tree_head = run(read_head(data, log, features=installed_features()))
     if json:
         print_json(tree_head)
         return
@@ -47,11 +49,11 @@ def verify(
     """Check every stored event, and compare the views with ones made anew. Exits with 1 where something is wrong."""
     saved = _read(head) if head else None
     with progress("Checking the log") as report:
-        checked = run(verify_log(data, saved, log=log, progress=report))
+        checked = run(verify_log(data, saved, log=log, features=installed_features(), progress=report))
     views = None
     if checked.finding is None:
         with progress("Making the views anew") as report:
-            views = run(verify_views(data, log=log, progress=report))
+            views = run(verify_views(data, log=log, features=installed_features(), progress=report))
     wrong = _wrong(checked, views)
     if json:
         print_json(_as_data(checked, views, wrong, saved))
@@ -87,16 +89,27 @@ def _summary(checked: LogVerification, views: ViewsVerification | None, saved: T
     lines = [
         f"The log is intact: {head.size:,} events, {checked.withdrawn:,} payloads withdrawn, root {head.root}."
     ]
+    if checked.unknown:
+        lines.append(_unknown(checked.unknown))
     if saved is not None:
         lines.append(f"It extends the head kept at position {saved.size:,}.")
     if views is None:
-        lines.append("There are no views yet.")
+        lines.append("There are no views yet of this version and these features.")
     else:
         rows = sum(table.rows for table in views.tables.values())
         lines.append(
             f"The views are what follows from it: {rows:,} rows in {len(views.tables)} tables, at position {views.position:,}."
         )
     return "\n".join(lines)
+
+
+def _unknown(events: Mapping[str, int]) -> str:
+    """Return how many events belong to features that are not installed."""
+    types = ", ".join(f"{type_} ({count:,})" for type_, count in sorted(events.items()))
+    return (
+        f"{sum(events.values()):,} events have types of features that are not installed; their hashes and their order "
+        f"are right, their content was not read: {types}."
+    )
 
 
 def _as_data(
@@ -109,6 +122,7 @@ def _as_data(
         "position": finding.position if finding else None,
         "head": checked.head,
         "withdrawn": checked.withdrawn,
+        "unknown": checked.unknown,
         "extends": saved,
         "views": views
         and {

@@ -19,6 +19,7 @@ from ledgerpress.cli.printing_and_exit_codes import (
     progress,
     run,
 )
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.views_copies import PIPE, copy_views, copy_views_to_file, restore_views
 
@@ -29,7 +30,7 @@ commands = typer.Typer(help="The files that hold the read models.", no_args_is_h
 def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
     """List the views files: the one in use, the former one, and what was begun."""
     with clear_errors():
-        files = list_views(data)
+        files = list_views(data, features=installed_features())
     if json:
         print_json(files)
         return
@@ -47,7 +48,7 @@ def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
 def rollback(data: DataOption = DEFAULT_DATA) -> None:
     """Use the former views again, in every process of this version on the data directory."""
     with clear_errors():
-        views = roll_back(data)
+        views = roll_back(data, features=installed_features())
     out.print(f"{views.name} is in use again; what was in use is kept as the former.")
 
 
@@ -55,7 +56,7 @@ def rollback(data: DataOption = DEFAULT_DATA) -> None:
 def drop(data: DataOption = DEFAULT_DATA) -> None:
     """Delete the former views, and what was begun and never switched to; views of other versions stay."""
     with clear_errors():
-        dropped = drop_views(data)
+        dropped = drop_views(data, features=installed_features())
     out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")
 
 
@@ -71,10 +72,10 @@ def snapshot(
         fail("standard output is a terminal: name a file, or pipe it to another program", MISUSED)
     with progress("Copying the views") as report:
         if str(file) == PIPE:
-            manifest = run(copy_views(data, sys.stdout.buffer, report))
+            manifest = run(copy_views(data, sys.stdout.buffer, report, features=installed_features()))
             sys.stdout.buffer.flush()
         else:
-            manifest = run(copy_views_to_file(data, file, report))
+            manifest = run(copy_views_to_file(data, file, report, features=installed_features()))
     err.print(f"The snapshot holds the views as of position {manifest.position:,} ({manifest.size:,} bytes).")
 
 
@@ -89,12 +90,18 @@ def restore(
     """Put the views in FILE to use for a node that has none yet; its server goes on from there."""
     with progress("Copying the views") as report:
         if str(file) == PIPE:
-            manifest = run(restore_views(sys.stdin.buffer, "standard input", data, log, report))
+            manifest = run(
+                restore_views(
+                    sys.stdin.buffer, "standard input", data, log, report, features=installed_features()
+                )
+            )
         else:
             try:
                 source = file.open("rb")
             except OSError as error:
                 fail(f"{file} cannot be read: {error.strerror}", MISUSED)
             with source:
-                manifest = run(restore_views(source, str(file), data, log, report))
+                manifest = run(
+                    restore_views(source, str(file), data, log, report, features=installed_features())
+                )
     err.print(f"{data} has the views as of position {manifest.position:,}; its server goes on from there.")

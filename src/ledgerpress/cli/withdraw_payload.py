@@ -6,6 +6,7 @@ import typer
 
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, MAX_POSITION, DataOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import err, progress, run
+from ledgerpress.features.registry import installed_features
 from ledgerpress.operator.withdraw import withdraw as withdraw_payload
 
 
@@ -22,6 +23,8 @@ def withdraw(
 ) -> None:
     """Erase what the event at POSITION says, from the log and the views. That it happened stays. It cannot be undone."""
     with progress("Building the views") as report:
-        record = run(withdraw_payload(data, position, reason, log=log, progress=report))
+        record = run(
+            withdraw_payload(data, position, reason, log=log, features=installed_features(), progress=report)
+        )
     err.print(f"The payload at position {position:,} is withdrawn; the log is at position {record:,}.")
     err.print("Backups and exports made earlier still hold it: delete them, and make new ones.")

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import (
+    GRANTED,
+    OWN_PERMISSIONS,
+    Permission,
+    RequiredPermission,
+    Role,
+    RolePermissions,
+)
 
 OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
 """Records what is done on the data directory itself, such as through the command line."""
@@ -13,23 +20,25 @@ OPERATOR_ACTOR_ID: Final = "00000000-0000-8000-8000-000000000002"
 class Identity:
     """The client of a request. `actor_id` is `None` for anonymous clients, who cannot change anything.
 
-    An actor with `actor_name` who is not registered yet is registered with the first command.
+    An actor with `actor_name` who is not registered yet is registered with the first command. One that `may_everything`
+    has the permissions of every feature, too.
     """
 
     role: Role
-    permissions: frozenset[Permission]
+    permissions: frozenset[str]
     actor_id: str | None = None
     token_id: str | None = None
     actor_name: str | None = None
+    may_everything: bool = False
 
-    def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
+    def may(self, permission: str) -> bool:
+        return self.may_everything or permission in self.permissions
 
     def meets(self, need: RequiredPermission) -> bool:
         """Return whether the client has what is required for any post."""
         if need.permission is None:
             return self.permissions >= frozenset(Permission)
-        return need.permission in self.permissions
+        return self.may(need.permission)
 
     def meets_with_own(self, need: RequiredPermission) -> bool:
         """Return whether the client has what is required for posts of its own."""
@@ -41,11 +50,11 @@ class Identity:
 
         It includes the actor, since `viewer` shows who the client is.
         """
-        return (self.role, tuple(sorted(self.permissions)), self.actor_id)
+        return (self.role, tuple(sorted(self.permissions)), self.actor_id, self.may_everything)
 
 
 ANONYMOUS: Final = Identity(Role.READER, frozenset())
-LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR_ACTOR_ID)
+LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR_ACTOR_ID, may_everything=True)
 """The user of the command line, who has the data directory."""
 
 
@@ -53,11 +62,12 @@ def identity(
     role: Role,
     actor_id: str | None,
     *,
-    scopes: frozenset[Permission] | None = None,
+    scopes: frozenset[str] | None = None,
     token_id: str | None = None,
+    roles: RolePermissions = OWN_PERMISSIONS,
 ) -> Identity:
     """Return the identity of a client with `role`, restricted to `scopes` if they are given."""
-    granted = GRANTED[role]
+    granted = roles.of(role)
     return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
-from ledgerpress.commands.roles_and_permissions import RequiredPermission
+from ledgerpress.commands.roles_and_permissions import OWN_PERMISSIONS, RequiredPermission, RolePermissions
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
@@ -106,6 +106,16 @@ class CommandDeclarations:
     adds: tuple[AddedEvents, ...] = ()
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
+    roles: RolePermissions = OWN_PERMISSIONS
+    streams: tuple[str, ...] = ()
+    """The prefixes of the streams in which third-party features may record events."""
+
+    def check_stream(self, event: str, stream: str) -> None:
+        """Raise `ValueError` for an event of a third-party feature in a stream that no feature declares."""
+        if not any(stream == prefix or stream.startswith(f"{prefix}.") for prefix in self.streams):
+            raise ValueError(
+                f"{event} cannot be recorded in {stream}: no feature declares such streams (Feature.streams)"
+            )
 
     def check_input(self, command: object, given: object) -> None:
         """Raise `TypeError` for an input that no feature adds to the command."""

@@ -33,6 +33,7 @@ from ledgerpress.eventlog.errors import DuplicateEvent, PayloadTooLarge, WrongEx
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.leases import Fence
 from ledgerpress.eventlog.log import EventLog, StreamWrite
+from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 
 MAX_ATTEMPTS: Final = 4
 """A command is decided once, and again up to three times after a conflict."""
@@ -248,6 +249,7 @@ class CommandHandler:
             request=execution.request,
             now=now,
             content=self._declarations.content,
+            roles=self._declarations.roles,
             catch_up=self._catch_up,
         )
 
@@ -257,7 +259,10 @@ class CommandHandler:
         for write in plan.writes:
             events = []
             for event in write.events:
-                events.append(self._new_event(event, execution, index, now))
+                new = self._new_event(event, execution, index, now)
+                if new.type.startswith(THIRD_PARTY):
+                    self._declarations.check_stream(new.type, write.stream)
+                events.append(new)
                 index += 1
             writes.append(StreamWrite(write.stream, write.expected, tuple(events)))
         return writes

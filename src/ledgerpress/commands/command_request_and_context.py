@@ -9,6 +9,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
 from ledgerpress.commands.errors import ErrorCode, Rejection, version_conflict
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, RolePermissions
 from ledgerpress.commands.streams_and_append_plan import LoadedStream, StateLoader, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -101,7 +102,7 @@ class CommandContext:
     """One attempt at one command. `now` is in microseconds since 1970, UTC.
 
     `loaded` are the versions at which streams were first loaded. `content` is what features above add to the content of
-    features below. `catch_up` waits until a projection has reached the head of the log, and raises `Rejection` if that
+    features below, and `roles` are the permissions that come with each role. `catch_up` waits until a projection has reached the head of the log, and raises `Rejection` if that
     takes too long.
     """
 
@@ -112,6 +113,7 @@ class CommandContext:
     request: CommandRequest
     now: int
     content: Sequence[ContentDeclaration]
+    roles: RolePermissions
     catch_up: Callable[[str], Awaitable[None]]
     loaded: dict[str, int] = field(default_factory=dict)
 
@@ -122,6 +124,11 @@ class CommandContext:
     def input(self, type_: type[T]) -> T | None:
         """Return the input of that class, if the client gave it."""
         return next((given for given in self.request.inputs if isinstance(given, type_)), None)
+
+    def require(self, permission: str) -> None:
+        """Raise `PermissionDenied` if the user lacks a permission that the command itself does not require."""
+        if not self.request.identity.may(permission):
+            raise PermissionDenied(permission)
 
     def check_version(self, current: int) -> None:
         """Raise `Rejection` if the client expects another version than the current one."""

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.eventlog.unknown_third_party_events import feature_of
 from ledgerpress.views.projection.projector_interface_and_composition import ProjectorBatch, write_all
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -70,7 +71,12 @@ class _CommandRows:
 
 
 def _subject_id(recorded: Recorded[Event]) -> str:
-    """Return what the event is about: the id in its first field, or else the last part of its stream's name."""
-    event = recorded.event
+    """Return what the event is about: the id in its first field, or else the last part of its stream's name.
+
+    For an event of a third-party feature it is always the latter, so that processes without the feature write the same.
+    """
+    event, header = recorded.event, recorded.header
     first = event.__struct_fields__[0]
-    return str(getattr(event, first)) if first.endswith("_id") else recorded.header.stream.rpartition(".")[2]
+    if first.endswith("_id") and feature_of(header.type) is None:
+        return str(getattr(event, first))
+    return header.stream.rpartition(".")[2]

@@ -87,6 +87,10 @@ class StreamCategory(NamedTuple, Generic[S]):
         """Return the name of a stream; a category with a single stream needs no id."""
         return f"{self.prefix}.{id}" if id else self.prefix
 
+    def id_in(self, stream: str) -> str:
+        """Return the id in the name of a stream of this category."""
+        return stream.removeprefix(f"{self.prefix}.")
+
 
 class LoadedStream(NamedTuple, Generic[S]):
     """A stream's state, its version, and the id of the actor who recorded its first event."""

@@ -1,13 +1,14 @@
 """The codec between events and stored bytes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from ledgerpress.eventlog.envelope import JSON_ENCODING, Header, NewEvent, SealedPayload, StoredEvent
 from ledgerpress.eventlog.errors import UndecodableEvent
 from ledgerpress.eventlog.event_and_withdrawn_event import SYSTEM_ACTOR_ID
+from ledgerpress.eventlog.unknown_third_party_events import PassOver, UnknownEvent
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -64,13 +65,15 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
 class Codec(Generic[E]):
     """Encodes events of one catalogue, and decodes every stored version of them.
 
-    `withdrawn` returns the event that stands for a withdrawn one, from its type, stream and recorded-at.
+    `withdrawn` returns the event that stands for a withdrawn one, from its type, stream and recorded-at. An event of an
+    unknown type that `passes_over` accepts is decoded as an `UnknownEvent`.
     """
 
     def __init__(
         self,
         catalogue: Iterable[EventType[E]],
         withdrawn: Callable[[str, str, int], E],
+        passes_over: PassOver = lambda _type: False,
     ) -> None:
         """Take a catalogue with one entry per event."""
         entries = list(catalogue)
@@ -87,12 +90,17 @@ class Codec(Generic[E]):
             for version, step in enumerate(entry.upcasters, start=1)
         }
         self._withdrawn = withdrawn
+        self._passes_over = passes_over
         self._older = msgspec.json.Decoder(PayloadBody[JsonObject])
         self._encode = msgspec.json.Encoder().encode
 
     def name_of(self, event: E) -> tuple[str, int]:
         """Return the stored name and the schema version under which `event` is recorded."""
         return self._names[type(event)]
+
+    def knows(self, type: str) -> bool:
+        """Return whether the catalogue has a type of that stored name."""
+        return type in self._versions
 
     def encode(
         self,
@@ -131,14 +139,18 @@ class Codec(Generic[E]):
     def decode(self, stored: StoredEvent) -> Recorded[E]:
         """Return the event of `stored`, upcast to the newest version of its schema.
 
-        Raises `UndecodableEvent` for a type, version, encoding or data that this program does not know.
+        Raises `UndecodableEvent` for a type, version, encoding or data that this program does not know, apart from
+        types that are passed over.
         """
         header = stored.header
         known = self._versions.get(header.type)
-        if known is None or header.schema_version > known:
+        is_passed_over = known is None and self._passes_over(header.type)
+        if not is_passed_over and (known is None or header.schema_version > known):
             raise self._undecodable(header, "is not known here: a newer LedgerPress wrote it")
         if stored.payload is None:
             return Recorded(header, self._withdrawn(header.type, header.stream, header.recorded_at))
+        if known is None:
+            return self._unknown(stored)
         if stored.payload.encoding != JSON_ENCODING:
             raise self._undecodable(header, f"has an unknown encoding {stored.payload.encoding!r}")
         try:
@@ -150,6 +162,18 @@ class Codec(Generic[E]):
                 event = self._upcast(header, body.data, known)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._undecodable(header, f"cannot be read: {error}") from error
+        return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
+
+    def _unknown(self, stored: StoredEvent) -> Recorded[E]:
+        """Return what stands for an event that is passed over, with what every payload has, as far as it can be read."""
+        header, payload = stored.header, stored.payload
+        event = cast("E", UnknownEvent(type=header.type))
+        if payload is None or payload.encoding != JSON_ENCODING:
+            return Recorded(header, event)
+        try:
+            body = self._older.decode(payload.plaintext)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return Recorded(header, event)
         return Recorded(header, event, body.reason, body.idempotency_key, body.trace_id, body.fingerprint)
 
     def decode_all(self, stored: Sequence[StoredEvent]) -> list[Recorded[E]]:

@@ -119,7 +119,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         for uuid in (*ids, self.on_behalf_of_actor_id, self.causation_id):
             if uuid is not None and not _UUID.fullmatch(uuid):
                 raise InvalidEnvelope(f"{uuid!r} is not a UUID in lower case")
-        if not _TYPE.fullmatch(self.type):
+        if not is_event_type_name(self.type):
             raise InvalidEnvelope(f"{self.type!r} is not the stored name of an event type")
         if not (0 < self.schema_version <= MAX_INTEGER and 0 <= self.recorded_at <= MAX_INTEGER):
             raise InvalidEnvelope("schema version and recorded-at must lie between 0 and 2^53-1")
@@ -180,6 +180,11 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     @property
     def position(self) -> int:
         return self.header.position
+
+
+def is_event_type_name(name: str) -> bool:
+    """Return whether `name` has the form of the stored name of an event type."""
+    return _TYPE.fullmatch(name) is not None
 
 
 def check_stream_name(stream: str) -> None:

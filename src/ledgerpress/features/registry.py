@@ -1,9 +1,8 @@
-"""The features that LedgerPress ships, and what follows from their manifests."""
+"""The features that LedgerPress ships, and those that are installed in addition."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features import (
     actors,
@@ -18,6 +17,7 @@ from ledgerpress.features import (
     slugs,
     tokens,
 )
+from ledgerpress.features.third_party_loading import load_features
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -28,19 +28,26 @@ _ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, inte
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """Each feature after those that it requires."""
 FEATURES: Final = FeatureSet(FIRST_PARTY)
+"""The features of a process without third-party ones."""
 EVENT_TYPES: Final = FEATURES.events
 event_codec: Final = FEATURES.codec
 page_contributions: Final = FEATURES.page_contributions
 
 
+@lru_cache(maxsize=1)
+def installed_features() -> FeatureSet:
+    """Return our own features and those of all installed packages. Raises `InvalidFeature`."""
+    return FeatureSet(FIRST_PARTY, third_party=load_features())
+
+
 def declared_views(*more: Feature) -> DeclaredViews:
-    """Return what these features, and `more`, declare for the views."""
-    return DeclaredViews.of([*FIRST_PARTY, *more], kernel=[CommandsProjector()])
+    """Return what our own features, and `more`, declare for the views."""
+    return FeatureSet((*FIRST_PARTY, *more)).views
 
 
 def all_projectors() -> tuple[Projector, ...]:
-    """Return every projector, in the order of their names."""
-    return declared_views().projectors
+    """Return every projector of our own features, in the order of their names."""
+    return FEATURES.projectors
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from graphql import (
 )
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 
 GUARDED: Final = "ledgerpress-guarded"
 """The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""
@@ -28,8 +28,8 @@ GUARDED: Final = "ledgerpress-guarded"
 class AccessDenied(GraphQLError):
     """The viewer may not do or see this: `FORBIDDEN`, or `UNAUTHENTICATED` for anonymous clients."""
 
-    def __init__(self, identity: Identity, permission: Permission | None) -> None:
-        needed = f"the permission “{permission.value}”" if permission else "all permissions"
+    def __init__(self, identity: Identity, permission: str | None) -> None:
+        needed = f"the permission “{permission}”" if permission else "all permissions"
         if identity.actor_id is None:
             message = f"Say who you are, with “Authorization: Bearer …”: this needs {needed}."
             super().__init__(message, extensions={"code": "UNAUTHENTICATED"})

@@ -13,7 +13,7 @@ from graphql import (
     is_object_type,
 )
 
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, Role, RolePermissions
 from ledgerpress.graphql.access_control import required_permission
 from ledgerpress.graphql.schema import Schema
 
@@ -70,10 +70,13 @@ has changed; and, for who writes posts, that a slug is taken.
 def rows(schema: Schema) -> Iterator[Row]:
     """Yield a row for each field of each object type, by name."""
     reached = {role: _reached(schema, role) for role in Role}
+    roles = schema.declarations.roles
     for type_ in _object_types(schema._schema):
         for name, field in sorted(type_.fields.items()):
             need = required_permission(field)
-            levels = tuple(min(reached[role].get(type_.name, Access.NO), _level(role, need)) for role in Role)
+            levels = tuple(
+                min(reached[role].get(type_.name, Access.NO), _level(roles, role, need)) for role in Role
+            )
             yield Row(f"{type_.name}.{name}", need, levels)
 
 
@@ -82,15 +85,15 @@ def page(schema: Schema) -> str:
         f"| {row.field} | {_takes(row.need)} | {' | '.join(level.name.lower() for level in row.roles)} |"
         for row in rows(schema)
     ]
-    return _HEAD.format(permissions=_permissions()) + "\n".join(lines) + "\n"
+    return _HEAD.format(permissions=_permissions(schema.declarations.roles)) + "\n".join(lines) + "\n"
 
 
-def _permissions() -> str:
+def _permissions(roles: RolePermissions) -> str:
     names = " | ".join(role.name for role in Role)
     lines = [f"| Permission | {names} |", f"| --- |{' --- |' * len(Role)}"]
-    for permission in Permission:
-        marks = " | ".join("yes" if permission in GRANTED[role] else "" for role in Role)
-        lines.append(f"| `{permission.value}` | {marks} |")
+    for permission in roles.in_order:
+        marks = " | ".join("yes" if permission in roles.of(role) else "" for role in Role)
+        lines.append(f"| `{permission}` | {marks} |")
     return "\n".join(lines)
 
 
@@ -99,20 +102,20 @@ def _takes(need: RequiredPermission | None) -> str:
         return ""
     if need.permission is None:
         return "every permission"
-    own = f", or `{need.own.value}`" if need.own else ""
-    return f"`{need.permission.value}`{own}"
+    own = f", or `{need.own}`" if need.own else ""
+    return f"`{need.permission}`{own}"
 
 
-def _level(role: Role, need: RequiredPermission | None) -> Access:
-    granted = GRANTED[role]
-    if need is None or granted >= ({need.permission} if need.permission else set(Permission)):
+def _level(roles: RolePermissions, role: Role, need: RequiredPermission | None) -> Access:
+    granted = roles.of(role)
+    if need is None or granted >= ({need.permission} if need.permission else roles.every):
         return Access.YES
     return Access.OWN if need.own in granted else Access.NO
 
 
 def _reached(schema: Schema, role: Role) -> dict[str, Access]:
     """Return which object types a role can reach from the roots, and how much of them it sees."""
-    graph = schema._schema
+    graph, roles = schema._schema, schema.declarations.roles
     roots = (graph.query_type, graph.mutation_type, graph.subscription_type)
     reached = {root.name: Access.YES for root in roots if root}
     grown = True
@@ -121,9 +124,9 @@ def _reached(schema: Schema, role: Role) -> dict[str, Access]:
         for type_ in _object_types(graph):
             here = reached.get(type_.name, Access.NO)
             for field in type_.fields.values():
-                level = min(here, _level(role, required_permission(field)))
+                level = min(here, _level(roles, role, required_permission(field)))
                 for target in _targets(graph, field.type):
-                    seen = min(level, _level(role, schema.declarations.objects.get(target)))
+                    seen = min(level, _level(roles, role, schema.declarations.objects.get(target)))
                     if seen > reached.get(target, Access.NO):
                         reached[target] = seen
                         grown = True

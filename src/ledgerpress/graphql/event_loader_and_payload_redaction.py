@@ -8,7 +8,6 @@ import msgspec
 from strawberry.dataloader import DataLoader
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.eventlog.envelope import JSON_ENCODING, StoredEvent
 from ledgerpress.eventlog.log import EventLog
 
@@ -21,7 +20,7 @@ class EventAccess:
     """How clients see an event's payload: without the fields in `secret`, and only with `permission` if one is set."""
 
     secret: frozenset[str] = frozenset()
-    permission: Permission | None = None
+    permission: str | None = None
 
 
 EVERYONE: Final = EventAccess()
@@ -50,11 +49,14 @@ def plaintext(stored: StoredEvent) -> dict[str, Any] | None:
     return payload
 
 
-def visible_event(stored: StoredEvent, access: EventAccess, viewer: Identity) -> dict[str, Any]:
-    """Return header and payload as they are recorded, without secrets and without a payload that the viewer may not see."""
-    visible = access.permission is None or viewer.may(access.permission)
+def visible_event(stored: StoredEvent, access: EventAccess | None, viewer: Identity) -> dict[str, Any]:
+    """Return header and payload as they are recorded, without secrets and without a payload that the viewer may not see.
+
+    Without `access`, nobody may see the payload: the event's type is unknown, and so is who may see it.
+    """
+    visible = access is not None and (access.permission is None or viewer.may(access.permission))
     payload = plaintext(stored) if visible else None
-    if payload and access.secret:
+    if payload and access and access.secret:
         payload["data"] = {
             name: value for name, value in payload["data"].items() if name not in access.secret
         }

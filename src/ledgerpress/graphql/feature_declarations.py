@@ -9,7 +9,11 @@ from strawberry.schema.name_converter import NameConverter
 from strawberry.types import Info
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
-from ledgerpress.commands.roles_and_permissions import RequiredPermission
+from ledgerpress.commands.roles_and_permissions import (
+    ContributedPermission,
+    RequiredPermission,
+    RolePermissions,
+)
 from ledgerpress.graphql.context import PointInTime
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.relay.global_ids import Node
@@ -59,7 +63,7 @@ class SchemaContribution:
 class SchemaDeclarations:
     """The contributions of several features, merged. Raises `SchemaError` if two declare the same thing.
 
-    `commands`, `error_codes` and `event_types` are those of the same features. A mutation that runs a declared command
+    `commands`, `error_codes`, `event_types` and `permissions` are those of the same features. A mutation that runs a declared command
     (`runs`) requires the command's permission.
     """
 
@@ -70,6 +74,7 @@ class SchemaDeclarations:
         commands: Mapping[type, CommandDeclaration],
         error_codes: Iterable[str],
         event_types: Iterable[str],
+        permissions: Iterable[ContributedPermission] = (),
     ) -> None:
         parts: Final = tuple(contributions)
         self.queries: Final = [part.query for part in parts if part.query]
@@ -90,6 +95,14 @@ class SchemaDeclarations:
         self.events: Final = _merged("event access", (part.events for part in parts))
         self.error_codes: Final = tuple(error_codes)
         self.event_types: Final = frozenset(event_types)
+        self.roles: Final = RolePermissions(permissions)
+        for coordinate, need in {**self.permissions, **self.objects}.items():
+            if need is not None and not self.roles.every.issuperset(
+                filter(None, (need.permission, need.own))
+            ):
+                raise SchemaError(
+                    f"{coordinate} requires {need.permission}, a permission that no feature declares."
+                )
 
 
 def runs(command: type) -> dict[str, type]:

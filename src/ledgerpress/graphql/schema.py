@@ -10,7 +10,6 @@ from typing import Final
 
 import strawberry
 from graphql import (
-    GraphQLEnumType,
     GraphQLEnumValue,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
@@ -19,10 +18,12 @@ from graphql import (
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
+from ledgerpress.commands.roles_and_permissions import ContributedPermission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
@@ -66,7 +67,9 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self._check()
-        _add_enum_values(self._schema, "ErrorCode", self.declarations.error_codes)
+        _add_enum_values(self._schema, "ErrorCode", {code: code for code in self.declarations.error_codes})
+        permissions = {permission.enum_name: str(permission) for permission in declarations.roles.contributed}
+        _add_enum_values(self._schema, "Permission", permissions)
         _drop_null_defaults(self._schema)
         guard_fields(self._schema, self.declarations.permissions)
         cost_directives.assign(self._schema, self.declarations)
@@ -133,11 +136,18 @@ def build_schema(
     commands: Mapping[type, CommandDeclaration] | None = None,
     error_codes: Iterable[str] = (),
     event_types: Iterable[str] = (),
+    permissions: Iterable[ContributedPermission] = (),
 ) -> Schema:
     """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
     parts = (viewer_node_and_projection_queries.KERNEL, *contributions)
     return Schema(
-        SchemaDeclarations(parts, commands=commands or {}, error_codes=error_codes, event_types=event_types)
+        SchemaDeclarations(
+            parts,
+            commands=commands or {},
+            error_codes=error_codes,
+            event_types=event_types,
+            permissions=permissions,
+        )
     )
 
 
@@ -150,11 +160,18 @@ def _definition(class_: type) -> StrawberryObjectDefinition:
     return definition
 
 
-def _add_enum_values(schema: GraphQLSchema, name: str, values: Iterable[str]) -> None:
-    """Add values to an enum of this schema alone."""
+class _Name(str):
+    """A value of an enum to which features add values: strawberry converts inputs to the class of an enum."""
+
+    __slots__ = ()
+
+
+def _add_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]) -> None:
+    """Add values, by their names, to an enum of this schema alone. Inputs are strings then."""
     enum = schema.type_map.get(name)
-    if isinstance(enum, GraphQLEnumType):
-        enum.values.update({value: GraphQLEnumValue(value) for value in values})
+    if values and isinstance(enum, CustomGraphQLEnumType):
+        enum.values.update({name: GraphQLEnumValue(value) for name, value in values.items()})
+        enum.wrapped_cls = _Name  # type: ignore[assignment]  # called, and used by isinstance
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:

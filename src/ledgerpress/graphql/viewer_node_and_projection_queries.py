@@ -73,7 +73,9 @@ class KernelQueries:
     @strawberry.field(description="Who asks, as this server takes them.")
     def viewer(self, info: RequestInfo) -> Viewer:
         identity = info.context.identity
-        return Viewer(role=identity.role, permissions=sorted(identity.permissions))
+        every = declarations_of(info).roles.every
+        permissions = every if identity.may_everything else identity.permissions
+        return Viewer(role=identity.role, permissions=sorted(permissions))
 
     @strawberry.field(description="An object by its id; null where there is none, or none to be seen.")
     def node(self, info: RequestInfo, id: strawberry.ID) -> Node | None:

@@ -121,12 +121,13 @@ def make_app(
     allowed_hosts: Sequence[str] = ("*",),
     open_past: bool = False,
     pages: Sequence[PageContribution] = (),
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application. The caller closes the store when the application has stopped.
 
     The default settings are those for production. `runtime` is also in `app.state.runtime`; when its `stopping` is set,
     subscriptions end. Requests for hosts other than `allowed_hosts` are rejected. With `open_past`, everyone may see the
-    past of what is public today. Raises `BadManifest` where the manifest of trusted documents cannot be used.
+    past of what is public today. `pages` and `routes` are those of the features. Raises `BadManifest` where the manifest of trusted documents cannot be used.
     """
     settings, runtime = settings or HttpSettings(), runtime or Runtime()
     site = Pages(store, pages)
@@ -169,7 +170,7 @@ def make_app(
         Middleware(ConcurrencyLimit, slots=slots),
     ]
     app = Starlette(
-        routes=[*runtime.routes(store, authenticator), *site.routes()],
+        routes=[*runtime.routes(store, authenticator), *routes, *site.routes()],
         exception_handlers={LogReplaced: _log_replaced},
     )
     # Other exceptions are handled by the middleware around all requests.

@@ -7,7 +7,9 @@ from tempfile import TemporaryDirectory
 
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
+from ledgerpress.feature import FeatureSet
 from ledgerpress.features.demo.load import DEMO_WEEKS, DemoClock, load_demo
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_copy import copy_of
 from ledgerpress.server.data_directory import LOG_FILE, TEMPORARY, is_vacant
@@ -16,7 +18,14 @@ from ledgerpress.server.log_url import LogUrl
 from ledgerpress.server.store import open_store
 
 
-async def load_demo_into(data: Path, url: LogUrl, progress: Progress, *, log_timeout: float = 0.0) -> bool:
+async def load_demo_into(
+    data: Path,
+    url: LogUrl,
+    progress: Progress,
+    *,
+    features: FeatureSet = FEATURES,
+    log_timeout: float = 0.0,
+) -> bool:
     """Create a store with the demo in `data`, or at the URL of a log; return `False` if there is a store already.
 
     Raises `LogUnusable` for a directory with other files, and `LogUnavailable` if the log cannot be reached for
@@ -29,7 +38,7 @@ async def load_demo_into(data: Path, url: LogUrl, progress: Progress, *, log_tim
     with TemporaryDirectory(prefix=TEMPORARY, dir=data) as temporary:
         # Written elsewhere and then moved, the log last: an interruption leaves no incomplete demo.
         place = Path(temporary) / "store"
-        await _write_demo(place, progress)
+        await _write_demo(place, progress, features)
         for file in sorted(place.iterdir(), key=lambda file: file.name == LOG_FILE):
             file.rename(data / file.name)
     return True
@@ -45,14 +54,14 @@ async def _copy_demo_to(url: LogUrl, data: Path, progress: Progress, log_timeout
         pass
     with TemporaryDirectory() as temporary:
         place = Path(temporary) / "store"
-        await _write_demo(place, progress)
+        await _write_demo(place, progress, FEATURES)
         async with existing_log(place) as log:
             await copy_of(log, url, data)
     return True
 
 
-async def _write_demo(place: Path, progress: Progress) -> None:
+async def _write_demo(place: Path, progress: Progress, features: FeatureSet) -> None:
     start = SystemClock().now() - timedelta(weeks=DEMO_WEEKS) // timedelta(microseconds=1)
     clock = DemoClock(start)
-    async with open_store(place, clock=clock) as store:
+    async with open_store(place, features=features, clock=clock) as store:
         await load_demo(store.commands, clock, progress=progress)

@@ -7,35 +7,37 @@ from typing import Any, Final
 import msgspec
 
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
-from ledgerpress.features.registry import EVENT_TYPES
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 
 SUFFIX: Final = ".schema.json"
 
 
-def schemas() -> dict[str, str]:
+def schemas(features: FeatureSet = FEATURES) -> dict[str, str]:
     """Return the text of each schema by the name of its file."""
     return {
-        f"{name}.v{version}{SUFFIX}": _text(name, version, type_) for name, version, type_, _ in EVENT_TYPES
+        f"{name}.v{version}{SUFFIX}": _text(name, version, type_)
+        for name, version, type_, _ in features.events
     }
 
 
-def write(directory: Path) -> None:
+def write(directory: Path, features: FeatureSet = FEATURES) -> None:
     """Write the schema of each event's newest version; the schemas of older versions stay."""
     directory.mkdir(exist_ok=True)
-    for name, text in schemas().items():
+    for name, text in schemas(features).items():
         (directory / name).write_text(text, encoding="utf-8")
 
 
-def check(directory: Path) -> list[str]:
+def check(directory: Path, features: FeatureSet = FEATURES) -> list[str]:
     """Return each difference between the files in `directory` and the declarations, as a sentence."""
     differences = []
-    for name, text in schemas().items():
+    for name, text in schemas(features).items():
         path = directory / name
         if not path.exists():
             differences.append(f"{path} is missing")
         elif path.read_text(encoding="utf-8") != text:
             differences.append(f"{path} differs from the event in the code")
-    newest = {name: version for name, version, *_ in EVENT_TYPES}
+    newest = {name: version for name, version, *_ in features.events}
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         event, _, version = path.name.removesuffix(SUFFIX).rpartition(".v")
         if not version.isdigit() or not 1 <= int(version) <= newest.get(event, 0):

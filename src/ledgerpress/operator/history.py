@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
-from ledgerpress.features.registry import graphql_schema
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.operator import TaskFailed
 from ledgerpress.server.store import Store, open_store
@@ -24,9 +25,11 @@ query ($slug: String!, $first: Int!, $after: String) {
 """
 
 
-async def changes_of(data: Path, log: str, slug: str) -> AsyncGenerator[dict[str, Any], None]:
+async def changes_of(
+    data: Path, log: str, slug: str, *, features: FeatureSet = FEATURES
+) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the changes of the post with a slug, else those of the category. Raises `LogUnusable`, `TaskFailed`."""
-    async with open_store(data, log=log, create=False) as store:
+    async with open_store(data, log=log, features=features, create=False) as store:
         for kind in ("post", "category"):
             is_found = False
             async for change in _changes(store, kind, slug):
@@ -37,7 +40,7 @@ async def changes_of(data: Path, log: str, slug: str) -> AsyncGenerator[dict[str
 
 
 async def _changes(store: Store, kind: str, slug: str) -> AsyncGenerator[dict[str, Any], None]:
-    executor = Executor(graphql_schema())
+    executor = Executor(store.features.graphql_schema())
     after: str | None = None
     while True:
         variables = {"slug": slug, "first": PAGE, "after": after}

@@ -5,6 +5,7 @@ rewritten with all its hashes cannot be detected so: its events are compared wit
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
@@ -43,12 +44,14 @@ class Finding(NamedTuple):
 class LogVerification:
     """The result: the head over all events before the finding, and the number of withdrawn payloads.
 
+    `unknown` counts the events of third-party features that are not loaded, by type: what they contain was not read.
     `roots` holds the roots at the requested sizes that were reached.
     """
 
     head: TreeHead
     withdrawn: int
     finding: Finding | None
+    unknown: Mapping[str, int] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
 
     def compare(self, earlier: TreeHead, source: str) -> Finding | None:
@@ -91,6 +94,7 @@ class LogVerifier:
         self._command_id, self._command_events = "", 0
         self._recorded_time: int | None = None
         self._withdrawn = 0
+        self._unknown = Counter[str]()
 
     async def run(self, progress: Progress | None = None) -> LogVerification:
         """Read up to the current head, or to the first invalid event."""
@@ -106,7 +110,7 @@ class LogVerifier:
             self._versions.close()
         size, root = self._tree.size, self._tree.root().hex()
         head = TreeHead(TREE_HEAD_VERSION, self._log.publication, size, root, self._recorded_time)
-        return LogVerification(head, self._withdrawn, finding, self._roots)
+        return LogVerification(head, self._withdrawn, finding, dict(self._unknown), self._roots)
 
     async def _read(self, end: int) -> Sequence[StoredEvent] | EventLogError:
         """Return the next events; if they cannot be read together, the next one, or the error of reading it."""
@@ -171,6 +175,8 @@ class LogVerifier:
         else:
             verify_payload(event)
         fact = self._codec.decode(event).event
+        if not self._codec.knows(event.header.type):
+            self._unknown[event.header.type] += 1
         if isinstance(fact, LogOpened) != (event.position == 1):
             raise EventInvalid("a log begins with log.opened, and has it nowhere else")
         if isinstance(fact, PayloadWithdrawn):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.log import EventLog
-from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import check_views_directory
 from ledgerpress.server.log_factory import log_of_views
@@ -48,6 +49,7 @@ async def rebuild(
     names: Collection[str] = (),
     *,
     log: str = LOCAL,
+    features: FeatureSet = FEATURES,
     check: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
     restarted: Callable[[], None] = lambda: None,
@@ -62,10 +64,10 @@ async def rebuild(
     `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
     Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
     """
-    projectors = all_projectors() if projectors is None else projectors
+    projectors = features.projectors if projectors is None else projectors
     async with log_of_views(data, log, create=True) as opened:
         directory = ViewsDirectory(data, projectors)
-        builder = ViewsBuilder(opened, event_codec(), directory, projectors, batch_size=batch_size)
+        builder = ViewsBuilder(opened, features.codec(), directory, projectors, batch_size=batch_size)
         with directory.building():
             for _ in range(MAX_ATTEMPTS):
                 try:
@@ -75,25 +77,27 @@ async def rebuild(
             raise RebuildFailed("payloads are being withdrawn; try again when that is done")
 
 
-async def rebuild_now(log: EventLog, data: Path) -> None:
+async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES) -> None:
     """Rebuild the views of `log` and use them without a comparison; a projection that fails is paused in them."""
-    projectors = all_projectors()
+    projectors = features.projectors
     directory = ViewsDirectory(data, projectors)
     while True:
         try:
             with directory.building():
-                return await ViewsBuilder(log, event_codec(), directory, projectors).build()
+                return await ViewsBuilder(log, features.codec(), directory, projectors).build()
         except ViewsBusy:
             await asyncio.sleep(BUSY_RETRY_INTERVAL)
 
 
-def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path:
+def roll_back(
+    data: Path, projectors: Sequence[Projector] | None = None, *, features: FeatureSet = FEATURES
+) -> Path:
     """Switch every process of this set of features on `data` back to its former views; return their path.
 
     Raises `LogUnusable`, `NoFormerViews`, and `RebuildFailed` if this version cannot read them.
     """
     check_views_directory(data)
-    projectors = all_projectors() if projectors is None else projectors
+    projectors = features.projectors if projectors is None else projectors
     directory = ViewsDirectory(data, projectors)
     if former := directory.former:
         with closing(open_to_read(former)) as db:
@@ -104,16 +108,16 @@ def roll_back(data: Path, projectors: Sequence[Projector] | None = None) -> Path
     return directory.roll_back()
 
 
-def drop_views(data: Path) -> list[Path]:
+def drop_views(data: Path, *, features: FeatureSet = FEATURES) -> list[Path]:
     """Delete the views in `data` that are not in use, and return them; those of other sets stay. Raises `LogUnusable`."""
     check_views_directory(data)
-    return ViewsDirectory(data, all_projectors()).drop()
+    return ViewsDirectory(data, features.projectors).drop()
 
 
-def list_views(data: Path) -> list[ViewsFileInfo]:
+def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFileInfo]:
     """Return the views files in `data`, those in use first, and those of other sets last. Raises `LogUnusable`."""
     check_views_directory(data)
-    directory = ViewsDirectory(data, all_projectors())
+    directory = ViewsDirectory(data, features.projectors)
     return [
         ViewsFileInfo(path.name, state, _position(path), path.stat().st_size, directory.is_ours(path))
         for path, state in directory.states().items()

@@ -7,6 +7,8 @@ from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.envelope import Header
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.projection.checkpoints import Checkpoint
@@ -15,15 +17,25 @@ PROGRESS_INTERVAL: Final = 1.0
 """Seconds between two reports of a projection's progress."""
 
 
-async def resume_projection(data: Path, log: str, name: str, progress: Progress) -> Checkpoint:
+async def resume_projection(
+    data: Path, log: str, name: str, progress: Progress, *, features: FeatureSet = FEATURES
+) -> Checkpoint:
     """Let a paused projection try again; return its checkpoint at the head, or where it is paused again."""
-    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+    async with open_store(
+        data, log=log, features=features, create=False, resume=False, progress=progress
+    ) as store:
         _failed_at(store, name, "resume")
         return await _resume(store, name, progress)
 
 
 async def skip_event(
-    data: Path, log: str, name: str, request: CommandRequest, progress: Progress
+    data: Path,
+    log: str,
+    name: str,
+    request: CommandRequest,
+    progress: Progress,
+    *,
+    features: FeatureSet = FEATURES,
 ) -> tuple[Header, Checkpoint]:
     """Record that a paused projection skips the event at which it failed, and let it continue.
 
@@ -31,7 +43,9 @@ async def skip_event(
     """
     if request.checked_reason() is None:
         raise Rejection(ErrorCode.BLANK, "A skip needs a reason.", field=("reason",))
-    async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+    async with open_store(
+        data, log=log, features=features, create=False, resume=False, progress=progress
+    ) as store:
         position = _failed_at(store, name, "skip")
         (event,) = await store.log.read(position - 1, 1)
         await store.commands.handle(SkipEvent(projection=name, position=position), request)
@@ -47,7 +61,9 @@ def _failed_at(store: Store, name: str, action: str) -> int:
     return position
 
 
-async def _resume(store: Store, name: str, progress: Progress) -> Checkpoint:
+async def _resume(
+    store: Store, name: str, progress: Progress, *, features: FeatureSet = FEATURES
+) -> Checkpoint:
     """Resume a projection, and wait until it reaches the head or is paused."""
     await store.views.resume(name)
     head = await store.log.head()

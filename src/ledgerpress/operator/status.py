@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledgerpress.eventlog.errors import LogUnavailable
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.history import change_queries as changes
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site import projector_and_queries as site_queries
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import known_publication
@@ -26,7 +28,9 @@ NO_VIEWS: Final = (
 )
 
 
-async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None = None) -> dict[str, Any]:
+async def read_status(
+    data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
+) -> dict[str, Any]:
     """Return what is in the store in `data`, as plain data.
 
     If only other versions or features have views there, none are built for it: there are no projections then, and a
@@ -34,11 +38,13 @@ async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None
     `log.unreachable` says why. Raises `LogUnusable`, and `LogUnavailable` if there are no views either.
     """
     url = LogUrl.parse(log)
-    directory = ViewsDirectory(data, all_projectors())
+    directory = ViewsDirectory(data, features.projectors)
     try:
         if directory.current is None and directory.of_other_sets():
             return await _status_of_log(data, url, log)
-        async with open_store(data, log=log, create=False, resume=False, progress=progress) as store:
+        async with open_store(
+            data, log=log, features=features, create=False, resume=False, progress=progress
+        ) as store:
             head, points = await store.log.head(), store.checkpoints
             behind = await lags(store.log, points, store.clock.now(), store.log_health)
             with store.snapshot() as snapshot:
@@ -46,10 +52,10 @@ async def read_status(data: Path, *, log: str = LOCAL, progress: Progress | None
                     "publication": store.log.publication,
                     "log": _log(url, notices=store.log_health.notices),
                     "head": head,
-                    **_views(snapshot, points, behind),
+                    **_views(snapshot, points, behind, features),
                 }
     except LogUnavailable as error:
-        if status := _status_of_views(data, url, str(error)):
+        if status := _status_of_views(data, url, str(error), features):
             return status
         raise
 
@@ -61,20 +67,23 @@ async def _status_of_log(data: Path, url: LogUrl, log: str) -> dict[str, Any]:
             "log": _log(url, notices=(NO_VIEWS,)),
             "head": await opened.head(),
             "site": None,
+            "unknown": {},
             "projections": [],
         }
 
 
-def _status_of_views(data: Path, url: LogUrl, unreachable: str) -> dict[str, Any] | None:
+def _status_of_views(
+    data: Path, url: LogUrl, unreachable: str, features: FeatureSet
+) -> dict[str, Any] | None:
     try:
-        with reading(ViewsDirectory(data, all_projectors()).current) as snapshot:
+        with reading(ViewsDirectory(data, features.projectors).current) as snapshot:
             if snapshot is None:
                 return None
             return {
                 "publication": known_publication(data),
                 "log": _log(url, unreachable=unreachable),
                 "head": None,
-                **_views(snapshot, checkpoints.read(snapshot.db), {}),
+                **_views(snapshot, checkpoints.read(snapshot.db), {}, features),
             }
     except (OSError, sqlite3.Error):
         # Damaged, or built by a version with other tables: they are rebuilt when the log can be reached.
@@ -85,10 +94,17 @@ def _log(url: LogUrl, *, notices: tuple[str, ...] = (), unreachable: str | None 
     return {"url": str(url), "engine": url.engine, "notices": list(notices), "unreachable": unreachable}
 
 
-def _views(snapshot: Snapshot, points: Mapping[str, Checkpoint], behind: Mapping[str, Lag]) -> dict[str, Any]:
-    digests = checkpoints.digests(snapshot.db)
+def _views(
+    snapshot: Snapshot,
+    points: Mapping[str, Checkpoint],
+    behind: Mapping[str, Lag],
+    features: FeatureSet,
+) -> dict[str, Any]:
+    digests, codec = checkpoints.digests(snapshot.db), features.codec()
+    recorded = changes.third_party_events(snapshot)
     return {
         "site": site_queries.site_name(snapshot),
+        "unknown": {type_: count for type_, count in recorded.items() if not codec.knows(type_)},
         "projections": [
             {
                 "name": name,

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
 from ledgerpress.operator import Progress, TaskFailed
@@ -22,14 +24,15 @@ async def create_token(
     *,
     name: str,
     role: Role,
-    scopes: tuple[Permission, ...] | None,
+    scopes: tuple[str, ...] | None,
     expires: timedelta | datetime | None,
     actor_id: str | None,
     reason: str | None,
     progress: Progress,
+    features: FeatureSet = FEATURES,
 ) -> tuple[queries.Token, str]:
     """Create a token; return it and its secret. `expires` is an age or a time."""
-    async with open_store(data, log=log, create=False, progress=progress) as store:
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         if isinstance(expires, timedelta):
             expires = EPOCH + timedelta(microseconds=store.clock.now()) + expires
         secret = new_secret(store.randomness)
@@ -51,17 +54,27 @@ async def create_token(
         return token, secret
 
 
-async def list_tokens(data: Path, log: str, progress: Progress) -> tuple[list[queries.Token], int]:
+async def list_tokens(
+    data: Path, log: str, progress: Progress, *, features: FeatureSet = FEATURES
+) -> tuple[list[queries.Token], int]:
     """Return all tokens, the oldest first, and the current time in microseconds since 1970, UTC."""
     tokens: list[queries.Token] = []
-    async with open_store(data, log=log, create=False, progress=progress) as store:
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         with store.snapshot() as snapshot:
             while page := queries.tokens_after(snapshot, tokens[-1].seq if tokens else 0, _PAGE):
                 tokens += page
         return tokens, store.clock.now()
 
 
-async def revoke_token(data: Path, log: str, token_id: str, reason: str | None, progress: Progress) -> None:
+async def revoke_token(
+    data: Path,
+    log: str,
+    token_id: str,
+    reason: str | None,
+    progress: Progress,
+    *,
+    features: FeatureSet = FEATURES,
+) -> None:
     """Revoke a token immediately, in every process."""
-    async with open_store(data, log=log, create=False, progress=progress) as store:
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         await store.commands.handle(RevokeToken(token_id=token_id), CommandRequest(reason=reason))

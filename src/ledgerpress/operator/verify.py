@@ -4,9 +4,10 @@ from pathlib import Path
 
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.eventlog.merkle import TreeHead
+from ledgerpress.feature import FeatureSet
 from ledgerpress.features.integrity import merkle_tree_projection as integrity
 from ledgerpress.features.integrity.merkle_tree_projection import TreeIncomplete, tree_head
-from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.operator.log_verifier import LogVerification, LogVerifier
 from ledgerpress.server.log_factory import log_of_views
@@ -17,18 +18,18 @@ from ledgerpress.views.files.views_directory import ViewsDirectory
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 
-async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
+async def read_head(data: Path, log: str = LOCAL, *, features: FeatureSet = FEATURES) -> TreeHead:
     """Return the head of the log whose views are in `data`. Without views it is computed from the events.
 
     So no views are built for it. Raises `LogUnusable`, and `EventLogError` if an event is invalid or a projection is
     paused.
     """
-    if ViewsDirectory(data, all_projectors()).current is None:
-        verification = await verify_log(data, log=log)
+    if ViewsDirectory(data, features.projectors).current is None:
+        verification = await verify_log(data, log=log, features=features)
         if (finding := verification.finding) is not None:
             raise EventLogError(str(finding))
         return verification.head
-    async with open_store(data, log=log, create=False) as store:
+    async with open_store(data, log=log, features=features, create=False) as store:
         with store.snapshot() as snapshot:
             head = await store.log.head()
             if snapshot.position < head:
@@ -39,14 +40,19 @@ async def read_head(data: Path, log: str = LOCAL) -> TreeHead:
 
 
 async def verify_log(
-    data: Path, saved: TreeHead | None = None, *, log: str = LOCAL, progress: Progress | None = None
+    data: Path,
+    saved: TreeHead | None = None,
+    *,
+    log: str = LOCAL,
+    features: FeatureSet = FEATURES,
+    progress: Progress | None = None,
 ) -> LogVerification:
     """Verify the bytes of every event in the log of `data`, and that the log extends the head of the views and `saved`.
 
     Raises `LogUnusable` if there is no log that can be opened.
     """
     async with log_of_views(data, log) as opened:
-        path = ViewsDirectory(data, all_projectors()).current
+        path = ViewsDirectory(data, features.projectors).current
         with reading(path) as snapshot:
             viewed = None if snapshot is None else _head_of(snapshot, opened.publication)
         heads = ((saved, "the head kept"), (viewed, "what the views saw"))
@@ -57,7 +63,7 @@ async def verify_log(
                 return {} if snapshot is None else integrity.leaf_hashes(snapshot, after, limit)
 
         sizes = {head.size for head, _ in earlier}
-        verifier = LogVerifier(opened, event_codec(), known_leaves=known_leaves, roots_at=sizes)
+        verifier = LogVerifier(opened, features.codec(), known_leaves=known_leaves, roots_at=sizes)
         verification = await verifier.run(progress)
         for head, source in earlier:
             verification.finding = verification.finding or verification.compare(head, source)
@@ -65,13 +71,19 @@ async def verify_log(
 
 
 async def verify_views(
-    data: Path, *, log: str = LOCAL, progress: Progress | None = None
+    data: Path, *, log: str = LOCAL, features: FeatureSet = FEATURES, progress: Progress | None = None
 ) -> ViewsVerification | None:
-    """Compare the views in `data` with rebuilt ones; return `None` if there are none. Raises `LogUnusable`."""
-    projectors = all_projectors()
+    """Compare the views in `data` with rebuilt ones; return `None` if there are none of these features and versions.
+
+    Raises `LogUnusable`.
+    """
+    projectors = features.projectors
     async with log_of_views(data, log) as opened:
-        path = ViewsDirectory(data, projectors).current
-        return await check_views(path, opened, event_codec(), projectors, progress) if path else None
+        directory = ViewsDirectory(data, projectors)
+        path = directory.current
+        if path is None or not directory.is_ours(path):
+            return None
+        return await check_views(path, opened, features.codec(), projectors, progress)
 
 
 def _head_of(views: Snapshot, publication: str) -> TreeHead | None:

@@ -8,7 +8,8 @@ from typing import BinaryIO, Final
 from ledgerpress.eventlog.clock_randomness_ids import SystemClock
 from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.eventlog.log import OpenedLog
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import (
     LOG_FILE,
@@ -32,7 +33,9 @@ PIPE: Final = "-"
 """Instead of a file: standard output, or standard input."""
 
 
-async def copy_views_to_file(data: Path, file: Path, progress: Progress) -> Manifest:
+async def copy_views_to_file(
+    data: Path, file: Path, progress: Progress, *, features: FeatureSet = FEATURES
+) -> Manifest:
     """Write a copy of the views in use in `data` to the new file `file`; return its manifest.
 
     Leaves no file if it fails. Raises `LogUnusable`, `sqlite3.Error`.
@@ -41,7 +44,7 @@ async def copy_views_to_file(data: Path, file: Path, progress: Progress) -> Mani
         check_free(file)
         with unfinished(file) as temporary:
             with temporary.open("wb", buffering=0) as target:
-                manifest = await copy_views(data, target, progress)
+                manifest = await copy_views(data, target, progress, features=features)
                 sync_open(target.fileno())
             give_name(temporary, file)
     except FileExistsError as error:
@@ -51,20 +54,30 @@ async def copy_views_to_file(data: Path, file: Path, progress: Progress) -> Mani
     return manifest
 
 
-async def copy_views(data: Path, target: BinaryIO, progress: Progress) -> Manifest:
+async def copy_views(
+    data: Path, target: BinaryIO, progress: Progress, *, features: FeatureSet = FEATURES
+) -> Manifest:
     """Write a copy of the views in use in `data` to `target`; return its manifest. It blocks the event loop."""
     check_views_directory(data)
-    directory = ViewsDirectory(data, all_projectors())
+    directory = ViewsDirectory(data, features.projectors)
     return create_copy(directory, await _publication(data), SystemClock().now(), target, progress)
 
 
-async def restore_views(source: BinaryIO, name: str, data: Path, log: str, progress: Progress) -> Manifest:
+async def restore_views(
+    source: BinaryIO,
+    name: str,
+    data: Path,
+    log: str,
+    progress: Progress,
+    *,
+    features: FeatureSet = FEATURES,
+) -> Manifest:
     """Start the node in `data`, whose log is at the URL `log`, with the views copy in `source`; return its manifest.
 
     `name` names the copy in messages. Changes nothing if it fails. It blocks the event loop. Raises `LogUnusable`,
     `LogUnavailable`, `ViewsBusy`, `OSError`.
     """
-    url, projectors = LogUrl.parse(log), all_projectors()
+    url, projectors = LogUrl.parse(log), features.projectors
     if url.is_local and not (data / LOG_FILE).exists():
         raise LogUnusable(f"there is no log in {data}: say with --log where the log of the publication is")
     copy = ViewsCopy(source, name)

@@ -14,7 +14,8 @@ from ledgerpress.eventlog.errors import WithdrawalUnfinished, WrongExpectedVersi
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn, withdrawal_stream
 from ledgerpress.eventlog.log import NO_STREAM, EventLog, StreamWrite
-from ledgerpress.features.registry import all_projectors, event_codec
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator import Progress
 from ledgerpress.operator.rebuild_and_switch_views import rebuild_now
 from ledgerpress.retry import poll
@@ -35,18 +36,24 @@ NEVER_WITHDRAWN: Final = {
 
 
 async def withdraw(
-    data: Path, position: int, reason: str, *, log: str = LOCAL, progress: Progress | None = None
+    data: Path,
+    position: int,
+    reason: str,
+    *,
+    log: str = LOCAL,
+    features: FeatureSet = FEATURES,
+    progress: Progress | None = None,
 ) -> int:
     """Withdraw the payload of the event at `position` from the log and from all views; return the position of the record.
 
     Raises `LogUnusable`, `Rejection`, `WithdrawalUnfinished`.
     """
-    async with open_store(data, log=log, create=False, progress=progress) as store:
+    async with open_store(data, log=log, features=features, create=False, progress=progress) as store:
         request = CommandRequest(reason=reason)
         record = await withdraw_payload(
-            store.log, event_codec(), store.clock, SystemRandomness(), position, request
+            store.log, store.codec, store.clock, SystemRandomness(), position, request
         )
-        directory = ViewsDirectory(data, all_projectors())
+        directory = ViewsDirectory(data, features.projectors)
         while True:
             # Views that are kept for a roll-back, or being built, may hold the text; a rebuild starts again.
             directory.drop()
@@ -56,7 +63,7 @@ async def withdraw(
                 return record
             if any(point.is_paused and point.position < record for point in store.checkpoints.values()):
                 # This projection will not reach the withdrawal. Rebuilt views never contain the text.
-                await rebuild_now(store.log, data)
+                await rebuild_now(store.log, data, features)
                 if not await _switched(store, directory):
                     raise WithdrawalUnfinished(
                         "the payload is withdrawn from the log, but views that still hold it are being served: "

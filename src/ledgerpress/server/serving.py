@@ -11,8 +11,10 @@ from starlette.types import ASGIApp
 from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
 from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.features.registry import graphql_schema, page_contributions
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.http.app import Runtime, make_app
+from ledgerpress.http.feature_routes import RouteContext
 from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
@@ -55,10 +57,11 @@ async def serve(
     program: Sequence[str],
     progress: AbstractContextManager[Callable[[int, int], None]],
     announce: Announce,
+    features: FeatureSet = FEATURES,
 ) -> None:
     """Serve on bound sockets, the second of them for operators, until a signal.
 
-    `program` is the command that rebuilds views. `progress` reports how far the views are built. `announce` is called
+    `features` are those of the process, and of `program`, the command that rebuilds views. `progress` reports how far the views are built. `announce` is called
     when clients can connect. Raises `InvalidSettings`, `TracingUnavailable`, `AddressTaken`, and what `open_store` raises.
     """
     server = settings.server
@@ -71,6 +74,7 @@ async def serve(
                 open_store(
                     server.data,
                     log=server.log,
+                    features=features,
                     progress=report,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
@@ -99,7 +103,7 @@ async def serve(
         token = await first_admin_token(store) if needs_token else None
         announce(await store.log.head(), token)
         rebuilding = asyncio.create_task(
-            rebuild_in_background(server.data, server.log, program), name="background rebuild"
+            rebuild_in_background(server.data, server.log, program, features), name="background rebuild"
         )
         try:
             await ServerProcess(server, settings.live, runtime.stopping).run(
@@ -124,11 +128,15 @@ def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
 
 
 def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime: Runtime) -> ASGIApp:
+    def context_of(feature: str) -> RouteContext:
+        return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))
+
     try:
         return make_app(
             store,
-            graphql_schema(),
-            pages=page_contributions(),
+            store.features.graphql_schema(),
+            pages=store.features.page_contributions(),
+            routes=store.features.routes(context_of),
             authenticator=authenticator,
             settings=settings.http,
             limits=settings.limits,

@@ -14,9 +14,10 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemC
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts.body import html_rendering_and_sections
-from ledgerpress.features.registry import FEATURES, all_projectors, declared_views, event_codec
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.data_directory import check_data_directory, check_node_directory, claim_directory
 from ledgerpress.server.log_factory import open_when_available
 from ledgerpress.server.log_url import LOCAL, LogUrl
@@ -44,8 +45,8 @@ class Store:
     commands: CommandHandler
     clock: Clock
     randomness: Randomness
-    declared: DeclaredViews
-    """What the features declare for the views."""
+    features: FeatureSet
+    """The features of the process."""
     caches: list[Callable[[], None]]
     """Functions that clear a cache. They are called after a withdrawal, and when other views are in use."""
 
@@ -68,6 +69,11 @@ class Store:
         return self.views.snapshot()
 
     @property
+    def declared(self) -> DeclaredViews:
+        """What the features declare for the views."""
+        return self.features.views
+
+    @property
     def checkpoints(self) -> dict[str, Checkpoint]:
         return self.views.checkpoints
 
@@ -82,6 +88,7 @@ async def open_store(
     data: Path,
     *,
     log: str = LOCAL,
+    features: FeatureSet = FEATURES,
     create: bool = True,
     clock: Clock | None = None,
     randomness: Randomness | None = None,
@@ -95,7 +102,7 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Open the store in the directory `data`, with views that have caught up with the log at the URL `log`.
 
-    With `create`, a missing or empty directory becomes a new store, and a missing log is created. `progress` is called
+    `features` are those of the process. With `create`, a missing or empty directory becomes a new store, and a missing log is created. `progress` is called
     with the position reached and the head while the views are built or catch up, at most `batch_size` events at a time.
     With `resume`, paused projections are tried again. With `serve_while_rebuilding`, a copy of views that other versions of
     the projectors made is used if there are no others; the caller MUST have them rebuilt. Raises `LogUnusable` for a
@@ -103,7 +110,7 @@ async def open_store(
     seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
-    projectors = all_projectors() if projectors is None else projectors
+    projectors = features.projectors if projectors is None else projectors
     url = LogUrl.parse(log)
     if url.is_local:
         check_data_directory(data, create=create)
@@ -115,9 +122,9 @@ async def open_store(
         if not url.is_local:
             check_node_directory(data)
             claim_directory(data, opened.publication)
-        codec = event_codec()
+        codec = features.codec()
         checked_log = HealthCheckedLog(opened)
-        name_key = await open_publication(checked_log, codec, clock, randomness, FEATURES.first_events)
+        name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
         directory = ViewsDirectory(data, projectors)
         caches = [html_rendering_and_sections.forget]
         views = ActiveViews(
@@ -143,7 +150,7 @@ async def open_store(
             commands = CommandHandler(
                 log=checked_log,
                 codec=codec,
-                declarations=FEATURES.declarations,
+                declarations=features.declarations,
                 views=views,
                 clock=clock,
                 randomness=randomness,
@@ -166,7 +173,7 @@ async def open_store(
                     commands,
                     clock,
                     randomness,
-                    declared_views(),
+                    features,
                     caches,
                 )
             finally:

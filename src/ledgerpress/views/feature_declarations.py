@@ -5,10 +5,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 from ledgerpress.views.listings.projector import ListingContribution, ListingsProjector
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, compose
 from ledgerpress.views.recorded_time_positions import MomentsProjector
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
+
+
+def kind_and_id(subject: str) -> tuple[str, str]:
+    """Return the kind and the id in a subject's name: `post` in `post.<id>`, `x.<feature>` in `x.<feature>.<id>`."""
+    prefix = THIRD_PARTY if subject.startswith(THIRD_PARTY) else ""
+    kind, _, subject_id = subject.removeprefix(prefix).partition(".")
+    return prefix + kind, subject_id
 
 
 class RecentEvent(NamedTuple):
@@ -19,8 +27,8 @@ class RecentEvent(NamedTuple):
 
     @property
     def subject_id(self) -> str:
-        """The id of what it changed."""
-        return self.subject.partition(".")[2]
+        """The id of what it changed: `<id>` in `post.<id>` and in `x.<feature>.<id>`."""
+        return kind_and_id(self.subject)[1]
 
 
 RecentEvents: TypeAlias = Callable[[Snapshot, int], Sequence[RecentEvent] | None]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ledgerpress.eventlog.kernel_events import SKIP
+from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 from ledgerpress.features.actors.projector_and_queries import actor_topic
 from ledgerpress.features.authors.projector_and_queries import author_topic
 from ledgerpress.features.categories import queries as categories
@@ -141,6 +142,16 @@ def count(snapshot: Snapshot, query: ChangeQuery) -> int:
         ).fetchone()
         total += matching
     return total
+
+
+def third_party_events(snapshot: Snapshot) -> dict[str, int]:
+    """Return how many events of third-party features there are, by type."""
+    rows = snapshot.db.execute(
+        "SELECT name, count(*) FROM change_key JOIN change ON type = k WHERE name GLOB ? AND position <= ?"
+        " GROUP BY name ORDER BY name",
+        (f"{THIRD_PARTY}*", snapshot.position),
+    )
+    return dict(rows.fetchall())
 
 
 def _about(snapshot: Snapshot, query: ChangeQuery) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from typing import Final
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
+from ledgerpress.eventlog.unknown_third_party_events import feature_of
 from ledgerpress.views.projection.projector_interface_and_composition import write_all
 
 _INSERT_CHANGE: Final = "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
@@ -33,13 +34,13 @@ class _Changes:
         keys = self._keys
         type_ = keys.get(header.type) or self._key(header.type)
         actor = keys.get(header.actor_id) or self._key(header.actor_id)
-        about = _subject(header.stream, event)
+        about = _subject(header.stream, header.type, event)
         subject = keys.get(about) or self._key(about)
         represented = header.on_behalf_of_actor_id
         on_behalf_of = None if represented is None else self._key(represented)
         version, at = header.stream_version, header.recorded_at
         self._rows[_INSERT_CHANGE].append((header.position, subject, version, type_, actor, on_behalf_of, at))
-        category_id = getattr(event, "category_id", None)
+        category_id = _category_id(header.type, event)
         if category_id is not None and header.stream.startswith("post."):
             category = self._key(f"category.{category_id}")
             self._rows[_INSERT_IN_CATEGORY].append((category, type_, header.position, actor))
@@ -97,12 +98,20 @@ class ChangesProjector:
     begin: Final = _Changes
 
 
-def _subject(stream: str, event: Event) -> str:
+def _subject(stream: str, type_: str, event: Event) -> str:
     """Return the name of what the event is a change of; a withdrawal is one of what the lost event had changed."""
     if isinstance(event, PayloadWithdrawn):
         stream = str(event.header.get("stream"))
     kind = stream.partition(".")[0]
-    if kind in _OWN_STREAMS:
+    if kind in _OWN_STREAMS or feature_of(stream) is not None:
         return stream
-    category_id = getattr(event, "category_id", None)
+    category_id = _category_id(type_, event)
     return kind if category_id is None else f"category.{category_id}"
+
+
+def _category_id(type_: str, event: Event) -> str | None:
+    """Return the category that the event names.
+
+    An event of a third-party feature names none: processes with and without the feature write the same rows.
+    """
+    return None if feature_of(type_) is not None else getattr(event, "category_id", None)

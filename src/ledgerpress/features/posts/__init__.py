@@ -18,6 +18,7 @@ FEATURE: Final = Feature(
     name="posts",
     requires=("slugs", "authors", "categories"),
     events=model.EVENTS,
+    streams=(model.POSTS,),
     commands=(
         *create_edit_categorize_commands.COMMANDS,
         *lifecycle_commands.COMMANDS,

@@ -10,7 +10,7 @@ from typing import Final
 from ledgerpress.features.categories.queries import changed_counts
 from ledgerpress.features.posts.article_queries import article_topic, public_slug_topic
 from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE, EVERY_POST
-from ledgerpress.features.posts.model import EVENTS
+from ledgerpress.features.posts.model import EVENTS, POSTS
 from ledgerpress.features.posts.post_queries import categories_topic, post_slug_topic, post_topic
 from ledgerpress.views.feature_declarations import DependencyRule, RecentEvent
 from ledgerpress.views.listings.queries import changed_listings
@@ -52,7 +52,8 @@ _OWN_LISTINGS: Final = """
 
 
 def _invalidated(snapshot: Snapshot, after: int, events: Sequence[RecentEvent]) -> set[Topic] | None:
-    post_ids = {event.subject_id for event in events if event.type in _EVENTS}
+    # Events of features above in the stream of a post are versions of it, and part of its history.
+    post_ids = {event.subject_id for event in events if event.subject.startswith(f"{POSTS.prefix}.")}
     if not post_ids:
         return set()
     db = snapshot.about()

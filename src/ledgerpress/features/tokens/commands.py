@@ -9,7 +9,7 @@ from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.clock_randomness_ids import Randomness, uuid8
 from ledgerpress.eventlog.log import NO_STREAM
@@ -49,19 +49,19 @@ class CreateToken:
     """Create a token that acts for the actor `acts_for`, or for a new one of its own name.
 
     `secret_hash` is that of a new secret. It is not part of the fingerprint: a repeated command brings another one, which
-    is not recorded. `giver` holds the permissions of the user.
+    is not recorded. `giver` holds the permissions of the user, `None` for every permission.
     """
 
     fingerprint_name: ClassVar[str] = "CreateToken"
 
     name: str
     role: Role
-    scopes: tuple[Permission, ...] | None = None
+    scopes: tuple[str, ...] | None = None
     expires_at: int | None = None
     acts_for: str | None = None
     token_id: str | None = None
     secret_hash: str = field(compare=False, repr=False)
-    giver: frozenset[Permission] = field(default=GRANTED[Role.ADMIN], compare=False)
+    giver: frozenset[str] | None = field(default=None, compare=False)
 
     lock_key = None
 
@@ -80,7 +80,7 @@ class CreateToken:
             actor_id=facts.actor_id,
             name=text_rules.line(self.name, field="name", limit=text_rules.MAX_NAME),
             role=self.role.value,
-            scopes=None if self.scopes is None else tuple(sorted({scope.value for scope in self.scopes})),
+            scopes=None if self.scopes is None else tuple(sorted(map(str, {*self.scopes}))),
             expires_at=self.expires_at,
             secret_hash=self.secret_hash,
         )
@@ -88,7 +88,7 @@ class CreateToken:
 
     async def plan(self, context: CommandContext) -> AppendPlan:
         context.check_version(NO_STREAM)
-        self._check_permissions()
+        self._check_permissions(context.roles.of(self.role))
         token_id = self.token_id or context.new_id("token")
         token = await context.load(TOKENS, token_id)
         actor_id, registration = await self._actor(context)
@@ -97,13 +97,13 @@ class CreateToken:
             return AppendPlan(token_id)
         return AppendPlan.of(token_id, token.write(events), registration)
 
-    def _check_permissions(self) -> None:
+    def _check_permissions(self, role: frozenset[str]) -> None:
         """Raise `Rejection` for scopes that the role lacks, and for permissions that the giver lacks."""
-        role, asked = GRANTED[self.role], frozenset(self.scopes or ())
+        asked = frozenset(self.scopes or ())
         if beyond := asked - role:
             message = f"The role {self.role.value} does not come with {_names(beyond)}."
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=("scopes",))
-        if beyond := (role if self.scopes is None else asked) - self.giver:
+        if self.giver is not None and (beyond := (role if self.scopes is None else asked) - self.giver):
             message = f"You cannot give what you do not have yourself: {_names(beyond)}."
             place = "role" if self.scopes is None else "scopes"
             raise Rejection(ErrorCode.INVALID_VALUE, message, field=(place,))
@@ -144,7 +144,7 @@ class RevokeToken:
         return AppendPlan.of(token.state.id, token.write(self.decide(token.state, Facts())))
 
 
-def _names(permissions: frozenset[Permission]) -> str:
+def _names(permissions: frozenset[str]) -> str:
     return ", ".join(sorted(permissions))
 
 

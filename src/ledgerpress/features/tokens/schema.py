@@ -11,7 +11,7 @@ from ledgerpress.features.tokens import commands
 from ledgerpress.features.tokens import projector_and_queries as queries
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
-from ledgerpress.graphql.feature_declarations import SchemaContribution, runs
+from ledgerpress.graphql.feature_declarations import SchemaContribution, declarations_of, runs
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation, run_command
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
@@ -20,6 +20,12 @@ from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.viewer_node_and_projection_queries import PermissionEnum, RoleEnum
 
 _READ: Final = RequiredPermission(Permission.READ_TOKENS)
+
+
+def _scopes(token: strawberry.Parent["ApiToken"], info: RequestInfo) -> list[str] | None:
+    """Return the scopes that are permissions of this process: a feature may have been uninstalled."""
+    names = token.scope_names
+    return None if names is None else [one for one in declarations_of(info).roles.in_order if one in names]
 
 
 @strawberry.type(description="What a program shows in order to be let in. Its secret is not kept.")
@@ -33,8 +39,9 @@ class ApiToken(Node):
     role: RoleEnum | None = strawberry.field(  # type: ignore[valid-type]
         description="What the token may do; null where it was withdrawn."
     )
+    scope_names: strawberry.Private[tuple[str, ...] | None]
     scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
-        description="Only this, of what the role may do; null for all of it."
+        resolver=_scopes, description="Only this, of what the role may do; null for all of it."
     )
     created_at: DateTime
     expires_at: DateTime | None = strawberry.field(
@@ -55,7 +62,7 @@ def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
         version=record.version,
         name=record.name,
         role=Role(record.role) if record.role in set(Role) else None,
-        scopes=None if record.scopes is None else [one for one in Permission if one.value in record.scopes],
+        scope_names=record.scopes,
         created_at=DateTime(record.created_at),
         expires_at=None if record.expires_at is None else DateTime(record.expires_at),
         revoked_at=None if record.revoked_at is None else DateTime(record.revoked_at),
@@ -96,12 +103,12 @@ class TokenCreateInput(MutationInput):
         default=None, description="The id of the actor that it acts for; a new one of its name where absent."
     )
 
-    def command_with(self, secret_hash: str, giver: frozenset[Permission]) -> commands.CreateToken:
+    def command_with(self, secret_hash: str, giver: frozenset[str] | None) -> commands.CreateToken:
         """Return the command for a new secret, from a user with the permissions `giver`. Raises `Rejection`."""
         return commands.CreateToken(
             name=self.name,
             role=self.role,
-            scopes=None if self.scopes is None else tuple(self.scopes),
+            scopes=None if self.scopes is None else tuple(map(str, self.scopes)),
             expires_at=self.expires_at,
             acts_for=global_ids.in_input(self.actor, "Actor", field=("actor",)) if self.actor else None,
             secret_hash=secret_hash,
@@ -139,8 +146,9 @@ class TokenMutations:
     )
     async def token_create(self, info: RequestInfo, input: TokenCreateInput) -> TokenCreatePayload:
         context = info.context
-        secret = commands.new_secret(context.store.randomness)
-        build = partial(input.command_with, commands.secret_hash(secret), context.identity.permissions)
+        identity, secret = context.identity, commands.new_secret(context.store.randomness)
+        giver = None if identity.may_everything else identity.permissions
+        build = partial(input.command_with, commands.secret_hash(secret), giver)
         payload = partial(TokenCreatePayload, secret=None)
         result = await run_command(info, input, build, payload, "token", _token)
         if not result.replayed and not result.user_errors:

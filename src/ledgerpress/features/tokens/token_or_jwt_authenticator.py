@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 from ledgerpress.commands.client_identity import (
@@ -15,7 +16,7 @@ from ledgerpress.commands.client_identity import (
     Verifier,
     identity,
 )
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
+from ledgerpress.commands.roles_and_permissions import OWN_PERMISSIONS, Role, RolePermissions
 from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import projector_and_queries as tokens
@@ -29,15 +30,15 @@ _NO_HASH: Final = "0" * 64
 _LEAST_FIRST: Final = (Role.READER, Role.AUTHOR, Role.EDITOR, Role.AUDITOR, Role.ADMIN)
 
 
-def anonymous(role: Role) -> Identity:
+def anonymous(role: Role, roles: RolePermissions = OWN_PERMISSIONS) -> Identity:
     """Return who comes without a token, where they are to have `role`. What they write bears the operator's name."""
     match role:
         case Role.READER:
-            return ANONYMOUS
+            return replace(ANONYMOUS, permissions=roles.of(role))
         case Role.ADMIN:
             return LOCAL_OPERATOR
         case _:
-            return identity(role, OPERATOR.id)
+            return identity(role, OPERATOR.id, roles=roles)
 
 
 class TokenAuthenticator:
@@ -54,6 +55,7 @@ class TokenAuthenticator:
         publication: str,
         *,
         anonymous: Identity = ANONYMOUS,
+        roles: RolePermissions = OWN_PERMISSIONS,
         verifier: Verifier | None = None,
         is_paused: Callable[[], bool] = lambda: False,
         is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,
@@ -63,6 +65,7 @@ class TokenAuthenticator:
         self._clock = clock
         self._publication = publication
         self._anonymous = anonymous
+        self._roles = roles
         self._verifier = verifier
         self._is_paused = is_paused
         self._is_current = is_current
@@ -93,16 +96,16 @@ class TokenAuthenticator:
             raise Unauthenticated("This token has expired.")
         if found.role not in set(Role):
             raise Unauthenticated("This token is for a newer version of this server.")
-        scopes = None if found.scopes is None else _permissions(found.scopes)
-        return identity(Role(found.role), found.actor_id, scopes=scopes, token_id=found.id)
+        scopes = None if found.scopes is None else self._roles.named(found.scopes)
+        return identity(Role(found.role), found.actor_id, scopes=scopes, token_id=found.id, roles=self._roles)
 
     def _by_claims(self, claimed: VerifiedClaims) -> Identity:
         """Return the identity of a subject. It has what any of its roles comes with; of roles unknown here, nothing."""
         roles = [role for role in _LEAST_FIRST if role.value in claimed.roles] or [Role.READER]
-        granted = frozenset[Permission]().union(*(GRANTED[role] for role in roles))
+        granted = self._roles.of(*roles)
         return Identity(
             roles[-1],
-            granted if claimed.scopes is None else granted & _permissions(claimed.scopes),
+            granted if claimed.scopes is None else granted & self._roles.named(claimed.scopes),
             uuid8(self._publication, claimed.issuer, claimed.subject),
             actor_name=claimed.name,
         )
@@ -114,8 +117,3 @@ def _bearer(authorization: str) -> str:
     if match is None or match[1].lower() != "bearer" or not match[2]:
         raise Unauthenticated("The Authorization header must be: Bearer, a space, and a token.")
     return match[2]
-
-
-def _permissions(scopes: tuple[str, ...] | frozenset[str]) -> frozenset[Permission]:
-    """Return the permissions that `scopes` name; others are none of ours."""
-    return frozenset(one for one in Permission if one.value in scopes)

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.settings import LOG_VARIABLE
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
@@ -20,14 +21,16 @@ RETRY_INTERVAL: Final = 60.0
 """Seconds until a failed rebuild is retried."""
 
 
-async def rebuild_in_background(data: Path, log: str, program: Sequence[str]) -> None:
+async def rebuild_in_background(
+    data: Path, log: str, program: Sequence[str], features: FeatureSet = FEATURES
+) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
+    `features` are those of this process and of `program`. Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
     password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
-    directory = ViewsDirectory(data, all_projectors())
+    directory = ViewsDirectory(data, features.projectors)
     while True:
         failed = False
         try:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from ledgerpress.server.settings import PREFIX
-from ledgerpress.server.settings.sections import sections
+from ledgerpress.server.settings.sections import Sections, sections
 
 UNPREFIXED: Final = frozenset({"server", "access"})
 """Sections that are not part of the variable's name: LEDGERPRESS_PORT, not LEDGERPRESS_SERVER_PORT."""
@@ -37,9 +37,13 @@ class Setting:
         return f"{PREFIX}{section}{self.field}".upper()
 
 
-def declared() -> dict[str, Setting]:
-    """Return all settings by their names, in the order of the sections."""
-    return {setting.name: setting for section, type_ in sections().items() for setting in _of(section, type_)}
+def declared(features: Sections | None = None) -> dict[str, Setting]:
+    """Return all settings by their names, in the order of the sections. `features` are the sections of features."""
+    return {
+        setting.name: setting
+        for section, type_ in sections(features).items()
+        for setting in _of(section, type_)
+    }
 
 
 def _of(section: str, type_: type[msgspec.Struct]) -> Iterator[Setting]:

@@ -17,7 +17,14 @@ from ledgerpress.eventlog.errors import LogUnusable
 from ledgerpress.server.log_url import LogUrl, mask
 from ledgerpress.server.settings import FILE, FILE_VARIABLE, PREFIX, PROFILE_VARIABLE, InvalidSettings
 from ledgerpress.server.settings.introspection import Setting, allowed, declared
-from ledgerpress.server.settings.sections import Profile, Settings, contradiction, defaults, sections
+from ledgerpress.server.settings.sections import (
+    Profile,
+    Sections,
+    Settings,
+    contradiction,
+    defaults,
+    sections,
+)
 from ledgerpress.server.settings.server_section import ServerSettings
 
 PROFILE: Final = "profile"
@@ -48,20 +55,24 @@ class _Value:
 
 
 def load(
-    options: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    features: Sections | None = None,
 ) -> LoadedSettings:
-    """Return the settings. Raises `InvalidSettings`.
+    """Return the settings, `features` being the sections of features. Raises `InvalidSettings`.
 
     `options` holds the used options of the command line by the settings' names (`profile`, `server.port`); `file` is the
     file named there.
     """
     mistakes: list[str] = []
-    values = _of_file(file, environment, mistakes) | _of_environment(environment, mistakes)
+    values = _of_file(file, environment, mistakes, features)
+    values |= _of_environment(environment, mistakes, features)
     values |= {name: _Value(value, "the command line") for name, value in options.items()}
     profile = _profile(values.pop(PROFILE, None), mistakes)
-    converted_values = _convert_all(values, mistakes)
+    converted_values = _convert_all(values, mistakes, features)
     sources = {name: value.source for name, value in values.items()}
-    return LoadedSettings(profile, _compose(converted_values, profile), sources)
+    return LoadedSettings(profile, _compose(converted_values, profile, features), sources)
 
 
 def data_directory(environment: Mapping[str, str]) -> Path:
@@ -89,9 +100,11 @@ def _only(environment: Mapping[str, str], *names: str) -> dict[str, object]:
     return _convert_all({name: value for name, value in values.items() if name in names}, mistakes)
 
 
-def _convert_all(values: Mapping[str, _Value], mistakes: list[str]) -> dict[str, object]:
+def _convert_all(
+    values: Mapping[str, _Value], mistakes: list[str], features: Sections | None = None
+) -> dict[str, object]:
     """Return each value as its setting's type. Raises `InvalidSettings` with these mistakes and `mistakes`."""
-    known, converted_values = declared(), dict[str, object]()
+    known, converted_values = declared(features), dict[str, object]()
     for name, value in values.items():
         try:
             converted_values[name] = converted(known[name], value.value, is_text=value.is_text)
@@ -102,10 +115,10 @@ def _convert_all(values: Mapping[str, _Value], mistakes: list[str]) -> dict[str,
     return converted_values
 
 
-def _compose(values: Mapping[str, object], profile: Profile) -> Settings:
+def _compose(values: Mapping[str, object], profile: Profile, features: Sections | None) -> Settings:
     composed: dict[str, Any] = {}
     mistakes = []
-    for section, type_ in sections().items():
+    for section, type_ in sections(features).items():
         prefix = f"{section}."
         own = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         try:
@@ -114,7 +127,8 @@ def _compose(values: Mapping[str, object], profile: Profile) -> Settings:
             mistakes.append(f"settings of {section}: {error}")
     if mistakes:
         raise InvalidSettings(*mistakes)
-    settings = Settings(**composed)
+    of_features = {section: composed.pop(section) for section in features or ()}
+    settings = Settings(**composed, features=of_features)
     if wrong := contradiction(settings, profile):
         raise InvalidSettings(wrong)
     return settings
@@ -151,8 +165,10 @@ def _path(type_: type, value: object) -> object:
     raise ValueError(f"Expected `{type_.__name__}`")
 
 
-def _of_environment(environment: Mapping[str, str], mistakes: list[str]) -> dict[str, _Value]:
-    variables = {setting.variable: name for name, setting in declared().items()}
+def _of_environment(
+    environment: Mapping[str, str], mistakes: list[str], features: Sections | None = None
+) -> dict[str, _Value]:
+    variables = {setting.variable: name for name, setting in declared(features).items()}
     variables |= {PROFILE_VARIABLE: PROFILE}
     values = {}
     for variable, value in environment.items():
@@ -165,7 +181,12 @@ def _of_environment(environment: Mapping[str, str], mistakes: list[str]) -> dict
     return values
 
 
-def _of_file(file: Path | None, environment: Mapping[str, str], mistakes: list[str]) -> dict[str, _Value]:
+def _of_file(
+    file: Path | None,
+    environment: Mapping[str, str],
+    mistakes: list[str],
+    features: Sections | None = None,
+) -> dict[str, _Value]:
     named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     path = named or FILE
     try:
@@ -180,11 +201,13 @@ def _of_file(file: Path | None, environment: Mapping[str, str], mistakes: list[s
     except ValueError as error:
         mistakes.append(f"{path} is no TOML: {error}")
         return {}
-    return _of_tables(path, content, mistakes)
+    return _of_tables(path, content, mistakes, features)
 
 
-def _of_tables(path: Path, content: Mapping[str, object], mistakes: list[str]) -> dict[str, _Value]:
-    known, tables = declared(), sections()
+def _of_tables(
+    path: Path, content: Mapping[str, object], mistakes: list[str], features: Sections | None
+) -> dict[str, _Value]:
+    known, tables = declared(features), sections(features)
     values = {}
     for key, value in content.items():
         if key == PROFILE:

@@ -1,7 +1,8 @@
 """The sections of the settings, each declared next to what it configures, and the two profiles."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -47,11 +48,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tracing: TracingSettings
     cors: CorsSettings
     headers: HeaderSettings
+    features: Mapping[str, msgspec.Struct] = {}
+    """The sections of features, by name."""
 
 
-def sections() -> dict[str, type[msgspec.Struct]]:
-    """Return the type of each section by its name."""
-    return {field.name: field.type for field in msgspec.structs.fields(Settings)}
+Sections: TypeAlias = Mapping[str, type[msgspec.Struct]]
+"""The type of each section by its name."""
+
+
+def sections(features: Sections | None = None) -> Sections:
+    """Return the type of each section by its name, those of features last."""
+    own = {field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != "features"}
+    return {**own, **(features or {})}
 
 
 def defaults(section: type[msgspec.Struct], profile: Profile) -> Any:

@@ -15,7 +15,7 @@ from ledgerpress.graphql.feature_declarations import declarations_of
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position, iso_time
-from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Reference, Subject
+from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Reference, Subject, kind_and_id
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 _NONE: Final = FieldValue(None, lambda: None)
@@ -34,7 +34,7 @@ class ChangedValues(NamedTuple):
 
 def changed(snapshot: Snapshot, change: changes.Change, subjects: Mapping[str, Subject]) -> ChangedValues:
     """Return what `change` changed of its subject, as of the views that `snapshot` reads."""
-    kind, _, subject_id = change.subject.partition(".")
+    kind, subject_id = kind_and_id(change.subject)
     subject = subjects.get(kind)
     if subject is None:
         return ChangedValues({}, {})
@@ -79,7 +79,7 @@ class Change:
         description="What was changed, as of the moment of the answer; null for what is gone, or no object of its own."
     )
     def subject(self, info: RequestInfo) -> Node | None:
-        kind, _, subject_id = self.record.subject.partition(".")
+        kind, subject_id = kind_and_id(self.record.subject)
         load = declarations_of(info).nodes.get(kind.capitalize())
         return load(self.moment, subject_id) if load else None
 
@@ -116,7 +116,8 @@ class Change:
     )
     async def event(self, info: RequestInfo) -> JSON:
         stored = await info.context.events.load(self.record.position)
-        access = declarations_of(info).events.get(self.record.type, EVERYONE)
+        declared, type_ = declarations_of(info), self.record.type
+        access = declared.events.get(type_, EVERYONE) if type_ in declared.event_types else None
         return JSON(visible_event(stored, access, self.moment.viewer))
 
     def _changed(self, info: RequestInfo) -> ChangedValues:

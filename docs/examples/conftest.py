@@ -1,0 +1,21 @@
+"""The fixtures of the tests, for the tests of the examples."""
+
+from tests.conftest import (
+    jetstream_url,
+    log_url,
+    nats_server,
+    postgres_server,
+    postgres_url,
+    pytest_runtest_protocol,
+    sqlite_url,
+)
+
+__all__ = [
+    "jetstream_url",
+    "log_url",
+    "nats_server",
+    "postgres_server",
+    "postgres_url",
+    "pytest_runtest_protocol",
+    "sqlite_url",
+]

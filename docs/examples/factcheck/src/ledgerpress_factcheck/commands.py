@@ -1,0 +1,67 @@
+"""Record a check, alone or together with a new post; reject the publication of a post that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from ledgerpress import feature
+from ledgerpress.feature import AppendPlan, CommandContext, Event, PlannedWrite, Rejection
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
+from ledgerpress.features.posts.model import POSTS, PostPublished
+from ledgerpress_factcheck.model import CHECKS, FAILED_CHECK, PostChecked, evolve
+
+CHECK: Final = feature.ContributedPermission("x.factcheck:write", roles=[feature.Role.EDITOR])
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCheck:
+    """A check that is recorded together with a new post."""
+
+    fingerprint_name: ClassVar[str] = "x.factcheck.FirstCheck"
+    passed: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPost:
+    fingerprint_name: ClassVar[str] = "x.factcheck.CheckPost"
+    lock_key = None
+    post_id: str
+    passed: bool
+    note: str
+
+    async def plan(self, context: CommandContext) -> AppendPlan:
+        if (await context.load(POSTS, self.post_id)).state is None:
+            raise Rejection(feature.ErrorCode.NOT_FOUND, "There is no such post.", field=("id",))
+        return AppendPlan.of(self.post_id, await check(context, self.post_id, self))
+
+
+async def check(context: CommandContext, post_id: str, given: CheckPost | FirstCheck) -> PlannedWrite:
+    note = feature.text_rules.optional_text(given.note, field="note", limit=feature.text_rules.MAX_NOTE)
+    stream = await context.load(CHECKS, post_id)
+    return stream.write([PostChecked(post_id=post_id, passed=given.passed, note=note or "")])
+
+
+async def add_check(command: CreatePost, plan: AppendPlan, context: CommandContext) -> list[PlannedWrite]:
+    first = context.input(FirstCheck)
+    if first is None:
+        return []
+    context.require(CHECK)
+    return [await check(context, plan.subject_id, first)]
+
+
+async def load_last_check(command: Any, plan: AppendPlan, context: CommandContext) -> bool | None:
+    return (await context.load(CHECKS, plan.subject_id)).state
+
+
+def reject_if_failed(command: Any, events: Sequence[Event], passed: bool | None) -> None:
+    for event in events:
+        passed = evolve(passed, event)
+    if passed is False:
+        raise Rejection(FAILED_CHECK, "This post failed its fact check: check it again before publishing.")
+
+
+COMMANDS: Final = feature.commands(feature.RequiredPermission(CHECK), CheckPost)
+GUARD: Final = feature.GuardDeclaration((), load_last_check, reject_if_failed, events=(PostPublished,))
+ADDS: Final = feature.AddedEvents((CreatePost,), add_check)
+INPUT: Final = feature.InputDeclaration((CreatePost,), FirstCheck)

@@ -1,0 +1,24 @@
+"""The checks of a post: one stream for each post, whose state is whether the post passed the last one."""
+
+from typing import Final
+
+from ledgerpress.feature import Event, EventType, StreamCategory
+
+CHECKED: Final = "x.factcheck.checked"
+FAILED_CHECK: Final = "X_FACTCHECK_FAILED"
+
+
+class PostChecked(Event, frozen=True):
+    """The facts of a post were checked."""
+
+    post_id: str
+    passed: bool
+    note: str
+
+
+def evolve(passed: bool | None, event: Event) -> bool | None:
+    return event.passed if isinstance(event, PostChecked) else passed
+
+
+EVENTS: Final = (EventType[Event](CHECKED, 1, PostChecked),)
+CHECKS: Final = StreamCategory[bool | None]("x.factcheck", None, evolve)

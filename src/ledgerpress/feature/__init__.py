@@ -1,0 +1,119 @@
+"""The interface for features, our own and those of others: `docs/how-to/extend.md`.
+
+A feature is a folder or a package that owns one concept from the event to the page. Its `Feature` lists everything that it
+adds. This module has the manifest and everything that a feature needs to write and to project events;
+`ledgerpress.feature.schema` has what its part of the GraphQL schema needs, and `ledgerpress.feature.pages` its pages.
+"""
+
+from ledgerpress.commands import text_rules
+from ledgerpress.commands.client_identity import Identity
+from ledgerpress.commands.command_and_guard_declarations import (
+    AddedEvents,
+    CommandDeclaration,
+    GuardDeclaration,
+    InputDeclaration,
+    commands,
+)
+from ledgerpress.commands.command_request_and_context import CommandContext, CommandRequest, Facts
+from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration, ContentField
+from ledgerpress.commands.errors import ErrorCode, Rejection
+from ledgerpress.commands.roles_and_permissions import (
+    ContributedPermission,
+    Permission,
+    PermissionDenied,
+    RequiredPermission,
+    Role,
+)
+from ledgerpress.commands.streams_and_append_plan import (
+    AppendPlan,
+    LoadedStream,
+    PlannedWrite,
+    StreamCategory,
+)
+from ledgerpress.eventlog.codec import EventType, Recorded
+from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.eventlog.unknown_third_party_events import UnknownEvent
+from ledgerpress.feature.feature_set import FeatureSet, load
+from ledgerpress.feature.manifest import Feature
+from ledgerpress.feature.third_party_names import InvalidFeature
+from ledgerpress.views.feature_declarations import (
+    DependencyRule,
+    FieldValue,
+    FieldValues,
+    HiddenRule,
+    RecentEvent,
+    Reference,
+    Subject,
+    plain,
+)
+from ledgerpress.views.listings.projector import (
+    Entry,
+    ListedItem,
+    ListingChanges,
+    ListingContribution,
+    ListingWriter,
+)
+from ledgerpress.views.listings.queries import changed_listings
+from ledgerpress.views.named_listings import MemberChange, NamedListings
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ImmediateProjector,
+    Projector,
+    ProjectorBatch,
+)
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
+
+__all__ = [
+    "AddedEvents",
+    "AppendPlan",
+    "CommandContext",
+    "CommandDeclaration",
+    "CommandRequest",
+    "ContentDeclaration",
+    "ContentField",
+    "ContributedPermission",
+    "DependencyRule",
+    "Entry",
+    "ErrorCode",
+    "Event",
+    "EventType",
+    "Facts",
+    "Feature",
+    "FeatureSet",
+    "FieldValue",
+    "FieldValues",
+    "GuardDeclaration",
+    "HiddenRule",
+    "Identity",
+    "ImmediateProjector",
+    "InputDeclaration",
+    "InvalidFeature",
+    "ListedItem",
+    "ListingChanges",
+    "ListingContribution",
+    "ListingWriter",
+    "LoadedStream",
+    "MemberChange",
+    "NamedListings",
+    "Permission",
+    "PermissionDenied",
+    "PlannedWrite",
+    "Projector",
+    "ProjectorBatch",
+    "RecentEvent",
+    "Recorded",
+    "Reference",
+    "Rejection",
+    "RequiredPermission",
+    "Role",
+    "Snapshot",
+    "StreamCategory",
+    "Subject",
+    "Topic",
+    "UnknownEvent",
+    "Withdrawn",
+    "changed_listings",
+    "commands",
+    "load",
+    "plain",
+    "text_rules",
+]

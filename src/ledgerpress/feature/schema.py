@@ -1,0 +1,44 @@
+"""What a feature's part of the GraphQL schema needs. It imports strawberry, so a manifest names that part by a string."""
+
+from ledgerpress.graphql.as_of import AsOf, moment_of
+from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
+from ledgerpress.graphql.feature_declarations import NodeLoader, SchemaContribution, SchemaError, runs
+from ledgerpress.graphql.mutations import (
+    AddedInput,
+    MutationInput,
+    Payload,
+    command_mutation,
+    given_value,
+    run_command,
+)
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
+from ledgerpress.graphql.relay.global_ids import Node
+from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.views.paging import PageRequest
+
+__all__ = [
+    "AddedInput",
+    "AsOf",
+    "Connection",
+    "DateTime",
+    "EventAccess",
+    "MutationInput",
+    "Node",
+    "NodeLoader",
+    "PageRequest",
+    "Payload",
+    "PointInTime",
+    "Position",
+    "RequestInfo",
+    "SchemaContribution",
+    "SchemaError",
+    "command_mutation",
+    "connect_in_order_of_creation",
+    "given_value",
+    "global_ids",
+    "moment_of",
+    "run_command",
+    "runs",
+]

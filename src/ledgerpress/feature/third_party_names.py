@@ -1,0 +1,85 @@
+"""The names that a third-party feature may use, so that no other feature, now or later, has the same ones.
+
+docs/decisions/0036-third-party-features.md explains the rules.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, Final
+
+from ledgerpress.eventlog.envelope import is_event_type_name
+from ledgerpress.feature.manifest import Feature
+from ledgerpress.sqlite.connection import statements
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*")
+_OBJECTS: Final = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+
+
+class InvalidFeature(ValueError):
+    """A feature cannot be used: its names break a rule, or it contradicts another feature."""
+
+
+def check_names(feature: Feature) -> None:
+    """Raise `InvalidFeature` unless every name that a third-party feature declares is within its own namespace."""
+    if not _NAME.fullmatch(feature.name):
+        raise InvalidFeature(
+            f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
+        )
+    mistakes = [*_mistakes(feature), *_tables(feature)]
+    if mistakes:
+        raise InvalidFeature(f"feature {feature.name}: {'; '.join(mistakes)}")
+
+
+def _mistakes(feature: Feature) -> Iterator[str]:
+    """Yield what is wrong with the names of events, streams, commands, projections, permissions and error codes."""
+    own = f"x.{feature.name}"
+    events = [*feature.events, *(content.event for content in feature.content)]
+    for name in dict.fromkeys(event.name for event in events):
+        if not (name.startswith(f"{own}.") and is_event_type_name(name)):
+            yield f"the event {name!r} must be named {own}.<name>, with the letters a to z in <name>"
+    for what, names in (
+        ("the stream category", [category.prefix for category in feature.streams]),
+        ("the stream", [stream for stream, _ in feature.first_events]),
+        ("the projection", [projector.name for projector in feature.projectors]),
+        ("the listing contribution", [listing.name for listing in feature.listings]),
+        ("the subject", [subject.kind for subject in feature.subjects]),
+    ):
+        for name in names:
+            if name != own and not name.startswith(f"{own}."):
+                yield f"{what} {name!r} must be named {own}, or begin with {own}."
+    classes: list[type[Any]] = [one.input for one in feature.inputs]
+    classes += [one.input for one in feature.content]
+    classes += [declared.command for declared in feature.commands]
+    for class_ in classes:
+        if not class_.fingerprint_name.startswith(f"{own}."):
+            yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
+    for permission in feature.permissions:
+        if not permission.startswith(f"{own}:"):
+            yield f"the permission {str(permission)!r} must begin with {own}:"
+    prefix = f"X_{feature.name.upper()}_"
+    for code in feature.error_codes:
+        if not code.startswith(prefix):
+            yield f"the error code {code!r} must begin with {prefix}"
+
+
+def _tables(feature: Feature) -> Iterator[str]:
+    """Yield the tables and indexes whose names lack the feature's prefix, and SQL that cannot be used."""
+    prefix = f"x_{feature.name}_"
+    schemas = [
+        *(f"{projector.schema}\n{projector.indexes}" for projector in feature.projectors),
+        *(listing.schema for listing in feature.listings),
+    ]
+    for schema in schemas:
+        if schema.strip() and not sqlite3.complete_statement(schema):
+            yield f"the last statement of its SQL must end with a semicolon: {schema.strip()[-40:]!r}"
+        with closing(sqlite3.connect(":memory:")) as db:
+            try:
+                for statement in statements(schema):
+                    db.execute(statement)
+            except sqlite3.Error as error:
+                yield f"its SQL is not valid: {error}"
+            for kind, name in db.execute(_OBJECTS):
+                if not name.startswith(prefix):
+                    yield f"the {kind} {name!r} must begin with {prefix}"

@@ -1,0 +1,32 @@
+"""Load third-party features by entry point."""
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from ledgerpress.feature import Feature, InvalidFeature
+
+GROUP: Final = "ledgerpress.features"
+"""The group of entry points. Each one names the `Feature` of a package: `factcheck = "ledgerpress_factcheck:FEATURE"`."""
+
+
+def load_features(installed: Sequence[EntryPoint] | None = None) -> list[Feature]:
+    """Return the features of all installed packages, or of the entry points `installed`, by name.
+
+    Raises `InvalidFeature` for an entry point that cannot be imported, or that does not name a `Feature`.
+    """
+    points = entry_points(group=GROUP) if installed is None else installed
+    return [_load(point) for point in sorted(points, key=lambda point: point.name)]
+
+
+def _load(point: EntryPoint) -> Feature:
+    source = f"the entry point {point.name} = {point.value} of {point.dist.name if point.dist else GROUP}"
+    try:
+        feature = point.load()
+    except Exception as error:
+        raise InvalidFeature(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(feature, Feature):
+        raise InvalidFeature(f"{source} is a {type(feature).__name__}, not a ledgerpress.feature.Feature")
+    if feature.name != point.name:
+        raise InvalidFeature(f"{source} has the feature {feature.name!r}: both must have the same name")
+    return feature

@@ -1,0 +1,120 @@
+"""An installed package adds settings, a command and routes; one that cannot be loaded stops the program."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import msgspec
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FIRST_PARTY
+from ledgerpress.http.app import make_app
+from ledgerpress.http.feature_routes import RouteContext
+from ledgerpress.server.store import open_store
+from tests.contract.stars_feature import STARS
+
+MODULE: Final = """
+from typing import Annotated
+import msgspec
+from ledgerpress.feature import Feature
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    most: Annotated[int, msgspec.Meta(ge=1, description="The most stars that a post can have.")] = 5
+
+def rate(stars: int) -> None:
+    print(f"rated {stars}")
+
+FEATURE = Feature(name="stars", settings="ledgerpress_stars:Settings", cli="ledgerpress_stars:rate")
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory with an installed package."""
+    site = tmp_path / "site"
+    metadata = site / "ledgerpress_stars-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ledgerpress-stars\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[ledgerpress.features]\nstars = ledgerpress_stars:FEATURE\n")
+    (site / "ledgerpress_stars.py").write_text(MODULE)
+    return site
+
+
+def ledgerpress(site: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ledgerpress", *arguments],
+        cwd=site,
+        env={**os.environ, "PYTHONPATH": str(site), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_its_settings_are_a_section_of_their_own(site: Path) -> None:
+    shown = ledgerpress(site, "settings", "--json", LEDGERPRESS_X_STARS_MOST="3")
+    assert json.loads(shown.stdout)["settings"]["x_stars.most"] == {
+        "value": 3,
+        "source": "LEDGERPRESS_X_STARS_MOST in the environment",
+    }
+    (site / "ledgerpress.toml").write_text("[x_stars]\nmost = 0\nleast = 1\n")
+    refused = ledgerpress(site, "settings")
+    assert refused.returncode == 2
+    assert "x_stars.least in ledgerpress.toml is no setting" in refused.stderr
+
+
+def test_its_command_is_a_command_of_the_program(site: Path) -> None:
+    assert ledgerpress(site, "stars", "4").stdout == "rated 4\n"
+    assert "stars" in ledgerpress(site, "--help").stdout
+    assert ledgerpress(site, "suns").returncode == 2
+
+
+def test_a_package_that_cannot_be_loaded_stops_the_program(site: Path) -> None:
+    (site / "ledgerpress_stars.py").write_text("import nothing_of_this_name")
+    stopped = ledgerpress(site, "status")
+    assert stopped.returncode == 3
+    assert (
+        "ledgerpress_stars:FEATURE of ledgerpress-stars cannot be loaded: ModuleNotFoundError"
+        in stopped.stderr
+    )
+    assert "Traceback" not in stopped.stderr
+
+
+class Settings(msgspec.Struct, frozen=True):
+    most: int = 5
+
+
+def routes(context: RouteContext) -> list[BaseRoute]:
+    async def rate(request: Request) -> Response:
+        who = await context.identify(request)
+        assert isinstance(context.settings, Settings)
+        return JSONResponse({"role": who.role, "most": context.settings.most})
+
+    return [Route("/stars", rate, methods=["POST"])]
+
+
+async def test_its_routes_take_any_method_and_know_the_client(tmp_path: Path) -> None:
+    features = FeatureSet(FIRST_PARTY, third_party=[replace(STARS, routes=f"{__name__}:routes")])
+    async with open_store(tmp_path / "data", features=features) as store:
+        authenticator = FixedIdentity(LOCAL_OPERATOR)
+        app = make_app(
+            store,
+            features.graphql_schema(),
+            authenticator=authenticator,
+            pages=features.page_contributions(),
+            routes=features.routes(lambda _: RouteContext(store, authenticator, Settings(most=3))),
+        )
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            assert (await http.post("/stars")).json() == {"role": "admin", "most": 3}
+            assert (await http.get("/stars")).status_code == 404

@@ -1,0 +1,121 @@
+"""Events of a feature that is not installed any more are passed over and counted; other unknown events are not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.commands.command_request_and_context import CommandRequest
+from ledgerpress.eventlog.codec import EventType
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.posts import post_queries
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
+from ledgerpress.features.registry import FEATURES, FIRST_PARTY
+from ledgerpress.operator.status import read_status
+from ledgerpress.operator.verify import verify_log, verify_views
+from ledgerpress.operator.withdraw import withdraw
+from ledgerpress.server.store import Store, open_store
+from tests.contract.stars_feature import STARS, WITH_STARS, Rated, RatePost
+
+TYPE = "x.stars.rated"
+
+
+async def rated_post(data: Path, *, in_post: bool = False) -> str:
+    async with open_store(data, features=WITH_STARS) as store:
+        post = (await store.commands.handle(CreatePost(title="Night"))).subject_id
+        await store.commands.handle(RatePost(post_id=post, stars=3, in_post=in_post))
+        return post
+
+
+def version_of(store: Store, post: str) -> int:
+    with store.snapshot() as snapshot:
+        record = post_queries.by_id(snapshot, post)
+        assert record is not None
+        return record.version
+
+
+async def test_they_are_passed_over_and_counted(tmp_path: Path) -> None:
+    post = await rated_post(tmp_path / "data")
+    async with open_store(tmp_path / "data") as store:
+        assert store.position == await store.log.head()
+        await store.commands.handle(EditPost(post_id=post, title="Day"))
+    assert (await read_status(tmp_path / "data"))["unknown"] == {TYPE: 1}
+    assert (await read_status(tmp_path / "data", features=WITH_STARS))["unknown"] == {}
+
+
+async def test_verify_checks_and_counts_them(tmp_path: Path) -> None:
+    await rated_post(tmp_path / "data")
+    without, within = (
+        await verify_log(tmp_path / "data"),
+        await verify_log(tmp_path / "data", features=WITH_STARS),
+    )
+    assert (without.finding, without.unknown) == (None, {TYPE: 1})
+    assert (within.finding, within.unknown) == (None, {})
+    assert without.head == within.head
+
+
+async def test_processes_with_and_without_a_feature_that_has_no_tables_write_the_same_views(
+    tmp_path: Path,
+) -> None:
+    """They use one views file, so that a row of an event must not depend on who wrote it."""
+    await rated_post(tmp_path / "data", in_post=True)
+    for features in (FEATURES, WITH_STARS):
+        views = await verify_views(tmp_path / "data", features=features)
+        assert views is not None
+        assert (views.failure, views.differing) == (None, [])
+
+
+async def test_an_event_in_the_stream_of_a_post_counts_as_a_version_of_it(tmp_path: Path) -> None:
+    post = await rated_post(tmp_path / "data", in_post=True)
+    async with open_store(tmp_path / "data") as store:
+        assert version_of(store, post) == 2
+        await store.commands.handle(EditPost(post_id=post, title="Day"), CommandRequest(expected_version=2))
+        assert version_of(store, post) == 3
+
+
+async def test_a_repeated_command_is_recognized_without_the_feature_that_added_to_it(tmp_path: Path) -> None:
+    data, once = tmp_path / "data", CommandRequest(idempotency_key="once")
+    async with open_store(data, features=WITH_STARS) as store:
+        post = (await store.commands.handle(CreatePost(title="Night"), once)).subject_id
+        rated = await store.commands.handle(
+            RatePost(post_id=post, stars=3), replace(once, idempotency_key="rate")
+        )
+    async with open_store(data) as store:
+        assert (await store.commands.handle(CreatePost(title="Night"), once)).replayed
+    async with open_store(data, features=WITH_STARS) as store:
+        again = await store.commands.handle(
+            RatePost(post_id=post, stars=3), replace(once, idempotency_key="rate")
+        )
+        assert (again.replayed, again.subject_id) == (True, rated.subject_id)
+
+
+async def test_their_payload_can_be_withdrawn(tmp_path: Path) -> None:
+    await rated_post(tmp_path / "data")
+    async with open_store(tmp_path / "data") as store:
+        position = await store.log.head()
+    await withdraw(tmp_path / "data", position, "a court's order")
+    verification = await verify_log(tmp_path / "data")
+    assert (verification.finding, verification.withdrawn, verification.unknown) == (None, 1, {TYPE: 1})
+
+
+@pytest.mark.parametrize(
+    ("features", "why"),
+    [
+        # The feature is loaded, in a version that does not know the event.
+        (FeatureSet(FIRST_PARTY, third_party=[replace(STARS, events=(), commands=())]), "is not known here"),
+        # It is loaded, and the event has a newer version of its schema.
+        (
+            FeatureSet(FIRST_PARTY, third_party=[replace(STARS, events=(EventType(TYPE, 0, Rated),))]),
+            "is not known here",
+        ),
+    ],
+)  # fmt: skip
+async def test_an_unknown_event_of_a_loaded_feature_pauses_projections(
+    tmp_path: Path, features: FeatureSet, why: str
+) -> None:
+    await rated_post(tmp_path / "data")
+    for file in (tmp_path / "data").glob("views*"):
+        file.unlink()
+    async with open_store(tmp_path / "data", features=features) as store:
+        paused = {name: point.error for name, point in store.checkpoints.items()}
+    assert all(error is not None and why in error for error in paused.values())

@@ -1,0 +1,67 @@
+"""Permissions that features add: which roles have them, and who may give them."""
+
+import pytest
+
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, identity
+from ledgerpress.commands.roles_and_permissions import (
+    GRANTED,
+    ContributedPermission,
+    Permission,
+    RequiredPermission,
+    Role,
+    RolePermissions,
+)
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.features.tokens.token_or_jwt_authenticator import anonymous
+from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
+from ledgerpress.graphql.schema import build_schema
+from tests.contract.stars_feature import RATE, WITH_STARS
+
+ROLES = WITH_STARS.roles
+
+
+def test_the_roles_that_a_permission_names_have_it_and_administrators_always() -> None:
+    assert {role for role in Role if RATE in ROLES.of(role)} == {Role.AUTHOR, Role.ADMIN}
+    for role in Role:
+        assert ROLES.of(role) - {RATE} == GRANTED[role]
+        assert FEATURES.roles.of(role) == GRANTED[role]
+    assert ROLES.of(Role.AUTHOR, Role.AUDITOR) == ROLES.of(Role.AUTHOR) | ROLES.of(Role.AUDITOR)
+
+
+def test_a_scope_of_a_feature_that_is_not_loaded_permits_nothing() -> None:
+    assert ROLES.named(["x.stars:write", "posts:read"]) == {RATE, Permission.READ_POSTS}
+    assert FEATURES.roles.named(["x.stars:write", "posts:read"]) == {Permission.READ_POSTS}
+
+
+def test_two_clients_that_differ_in_a_contributed_permission_share_no_cached_answer() -> None:
+    everything = identity(Role.AUTHOR, "a", roles=ROLES)
+    narrowed = identity(Role.AUTHOR, "a", roles=ROLES, scopes=frozenset(Permission))
+    assert everything.meets(RequiredPermission(RATE))
+    assert not narrowed.meets(RequiredPermission(RATE))
+    assert everything.scope != narrowed.scope
+
+
+def test_the_user_of_the_command_line_has_the_permissions_of_whatever_feature() -> None:
+    assert LOCAL_OPERATOR.meets(RequiredPermission(ContributedPermission("x.other:write")))
+    assert not identity(Role.ADMIN, "a").meets(RequiredPermission(RATE))
+    assert LOCAL_OPERATOR.scope != identity(Role.ADMIN, LOCAL_OPERATOR.actor_id).scope
+
+
+def test_readers_may_have_a_permission() -> None:
+    roles = RolePermissions([ContributedPermission("x.stars:read", roles=[Role.READER])])
+    assert anonymous(Role.READER, roles).permissions == {"x.stars:read"}
+    assert anonymous(Role.READER) == ANONYMOUS
+
+
+def test_the_enum_of_a_schema_has_the_permissions_of_its_features() -> None:
+    def names(schema: str) -> list[str]:
+        return [line.strip() for line in schema.splitlines() if line.strip() == "X_STARS_WRITE"]
+
+    assert names(WITH_STARS.graphql_schema().as_str()) == ["X_STARS_WRITE"]
+    assert names(FEATURES.graphql_schema().as_str()) == []
+
+
+def test_a_permission_that_no_feature_declares_cannot_be_required() -> None:
+    contribution = SchemaContribution(permissions={"Query.stars": RequiredPermission(RATE)})
+    with pytest.raises(SchemaError, match=r"x\.stars:write, a permission that no feature declares"):
+        build_schema([contribution])
