@@ -29,6 +29,7 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
+    from ledgerpress.graphql.schema_extensions import ExtensionFactory
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
 T = TypeVar("T")
@@ -110,8 +111,11 @@ class FeatureSet:
         """Return a codec that reads every version of the events, and writes the newest."""
         return Codec(self.events, withdrawn)
 
-    def graphql_schema(self) -> "Schema":
-        """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""
+    def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
+        """Return the GraphQL schema, with Strawberry extensions. Raises `SchemaError`.
+
+        A contribution of a feature may be incomplete, or an extension unable to take effect.
+        """
         from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
 
         return build_schema(
@@ -119,6 +123,7 @@ class FeatureSet:
             commands=self.declarations.commands,
             error_codes=self.error_codes,
             event_types=[event.name for event in self.events],
+            extensions=extensions,
         )
 
     def page_contributions(self) -> "list[PageContribution]":

@@ -1,7 +1,7 @@
 """The application on an open store, its middleware, and its routes for operators."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import msgspec
@@ -55,6 +55,8 @@ class Runtime:
     headers: HeaderSettings = field(default_factory=HeaderSettings)
     access_log: AccessLog | None = None
     spans: RequestSpans | None = None
+    on_document_thread_start: Callable[[], None] | None = None
+    """Called in the thread that checks long documents, when the first one arrives."""
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -135,7 +137,11 @@ def make_app(
         response = await site.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    executor, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
+    executor = Executor(
+        schema, limits=limits or Limits(), on_document_thread_start=runtime.on_document_thread_start
+    )
+    executor.log_effect_of_extensions()
+    persisted = PersistedDocuments(settings)
     rates = RateLimiter(authenticator, settings)
     cached_executor = CachedExecutor(executor, cache)
     slots = ConcurrencySlots(settings.max_concurrent_requests)
