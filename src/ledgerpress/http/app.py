@@ -37,6 +37,7 @@ from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 
@@ -208,8 +209,8 @@ def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
     """
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        app = pages
-        match scope["type"], scope.get("path"):
+        app, kind = pages, scope["type"]
+        match kind, None if kind == "lifespan" else route_path(scope):
             case "http", "/graphql":
                 streams = scope["method"] in {"GET", "POST"} and prefers_event_stream(scope["headers"])
                 app = streaming if streams else endpoint
