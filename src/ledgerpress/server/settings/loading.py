@@ -48,16 +48,20 @@ class _Value:
 
 
 def load(
-    options: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    *,
+    source_of_options: str = "the command line",
 ) -> LoadedSettings:
     """Return the settings. Raises `InvalidSettings`.
 
     `options` holds the used options of the command line by the settings' names (`profile`, `server.port`); `file` is the
-    file named there.
+    file named there. Messages name `source_of_options` as the source of options.
     """
     mistakes: list[str] = []
     values = _of_file(file, environment, mistakes) | _of_environment(environment, mistakes)
-    values |= {name: _Value(value, "the command line") for name, value in options.items()}
+    values |= {name: _Value(value, source_of_options) for name, value in options.items()}
     profile = _profile(values.pop(PROFILE, None), mistakes)
     converted_values = _convert_all(values, mistakes)
     sources = {name: value.source for name, value in values.items()}
