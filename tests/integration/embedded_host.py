@@ -13,6 +13,7 @@ import httpx2
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from websockets.asyncio.client import connect, unix_connect
 from websockets.typing import Subprotocol
 
@@ -80,7 +81,7 @@ class Host:
 
 @asynccontextmanager
 async def served(
-    app: Starlette, *, unix: Path | None = None, headers: Mapping[str, str] | None = None
+    app: ASGIApp, *, unix: Path | None = None, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Host]:
     """Serve an application with its lifespan, on a free port or on a Unix socket."""
     headers = headers or {}

@@ -220,6 +220,13 @@ async def test_the_lifespan_runs_again_but_not_twice_at_a_time(tmp_path: Path) -
                     pass
 
 
+async def test_a_server_runs_the_lifespan_of_an_application_that_is_not_mounted(tmp_path: Path) -> None:
+    async with served(ledgerpress.create_app(tmp_path, environment={})) as host:
+        page = await host.http.get("/")
+        assert page.status_code == 200
+        assert 'href="/graphql"' in page.text
+
+
 async def test_a_host_that_leaves_its_prefix_out_of_the_path_is_understood(tmp_path: Path) -> None:
     content = ledgerpress.create_app(tmp_path, environment={})
     host = Starlette(routes=[Mount("/content", content)])
