@@ -5,7 +5,7 @@ address of the proxy: it belongs outside of a middleware that replaces it with t
 """
 
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -43,8 +43,9 @@ class ForwardedPrefix:
                 self._names.add(entry)
         self._addresses = BoundedCache[str, bool](max_entries=_MAX_ADDRESSES)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with the prefix in `root_path` and `path`."""
+        # A coroutine function: by that, uvicorn recognises an ASGI 3 application.
         if scope["type"] != "lifespan":
             value = b",".join(value for name, value in scope["headers"] if name == HEADER)
             if value and self._is_trusted(scope) and (prefix := forwarded_prefix(value)):
@@ -53,7 +54,7 @@ class ForwardedPrefix:
                     "root_path": prefix + scope.get("root_path", ""),
                     "path": prefix + scope["path"],
                 }
-        return self._app(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def _is_trusted(self, scope: Scope) -> bool:
         client = scope.get("client")
