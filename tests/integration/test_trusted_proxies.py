@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.integration.server_process import Servers
+from tests.integration.server_process import EVERYONE_IS_ADMIN, Servers
 from tests.integration.test_logs import accesses, base
 
 FORWARDED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Prefix": "/news"}
@@ -18,7 +18,7 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Prefix": "/news"}
 async def test_headers_count_from_trusted_proxies_alone(
     proxies: str, client: str, prefix: str, tmp_path: Path
 ) -> None:
-    async with Servers(tmp_path, {"LEDGERPRESS_TRUSTED_PROXIES": proxies}) as servers:
+    async with Servers(tmp_path, {**EVERYONE_IS_ADMIN, "LEDGERPRESS_TRUSTED_PROXIES": proxies}) as servers:
         server = await servers.start(tmp_path / "data", "--profile", "production")
         async with httpx2.AsyncClient(base_url=await base(server), headers=FORWARDED) as http:
             page = await http.get("/")
