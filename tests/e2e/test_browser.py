@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e import chromium
 from tests.e2e.chromium import Page
+from tests.integration import embedded_host
+from tests.integration.embedded_host import example
 from tests.integration.graphql_client import client
 from tests.integration.server_process import Servers
 
@@ -32,9 +34,11 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield one
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a server with a few articles."""
+@pytest.fixture(params=["server", "embedded"])
+async def site(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """The address of a site with a few articles: of the program, and below a prefix in another application."""
     data = tmp_path / "store"
     async with client(data) as door:
         await door.do("siteName", name="The Courier")
@@ -44,6 +48,12 @@ async def site(tmp_path: Path) -> AsyncIterator[str]:
         for slug, title in (("mill", "The tide mill turns again"), ("sons", HOSTILE), ("tram", LONG)):
             body = f"# {title}\n\n{wide}"
             await door.write(title, body=body, slug=slug, categories=[{"slug": "town"}], publish=True)
+    if request.param == "embedded":
+        shown = {"LEDGERPRESS_HTTP_GRAPHIQL": "true", "LEDGERPRESS_LIMITS_INTROSPECTION": "true"}
+        app, _ = example(monkeypatch, data, shown)
+        async with embedded_host.served(app) as embedding:
+            yield str(embedding.http.base_url).rstrip("/") + "/content"
+        return
     async with Servers(tmp_path) as servers:
         host, port = await (await servers.start(data)).address()
         yield f"http://{host}:{port}"

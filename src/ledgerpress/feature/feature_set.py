@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from ledgerpress.graphql.schema import Schema
+    from ledgerpress.graphql.schema_extensions import ExtensionFactory
     from ledgerpress.http.feature_routes import RouteContext
     from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution
 
@@ -100,8 +101,11 @@ class FeatureSet:
         """
         return Codec(self.events, withdrawn, of_features_not_in(self.third_party))
 
-    def graphql_schema(self) -> "Schema":
-        """Return the GraphQL schema. Raises `SchemaError` if a feature's contribution is not complete."""
+    def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
+        """Return the GraphQL schema, with Strawberry extensions.
+
+        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect.
+        """
         from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
 
         return build_schema(
@@ -110,6 +114,7 @@ class FeatureSet:
             error_codes=self.error_codes,
             event_types=[event.name for event in self.events],
             permissions=self.roles.contributed,
+            extensions=extensions,
         )
 
     def page_contributions(self) -> "list[PageContribution]":

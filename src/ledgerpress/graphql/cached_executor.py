@@ -132,7 +132,7 @@ class CachedExecutor:
         open_past: bool,
     ) -> Hashable | None:
         """Return the key of a query's result, `None` where it is not cached."""
-        if not self._max_bytes:
+        if not self._max_bytes or self.executor.has_extensions:
             return None
         values = _canonical(variables) if variables else b""
         if values is None:

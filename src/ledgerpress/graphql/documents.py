@@ -1,8 +1,7 @@
 """Documents: limited, parsed and validated once, and cached; and the operation that a request selects."""
 
 import asyncio
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +34,6 @@ MAX_PLANS: Final = 16
 MAX_ERRORS: Final = 20
 SHORT: Final = 1_000
 """Up to so many characters a document is checked in a few milliseconds, on the event loop."""
-SWITCH_SECONDS: Final = 0.0001
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
@@ -136,8 +134,17 @@ class Documents:
     Invalid documents have a cache of their own, so that they evict no valid one.
     """
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits | None = None) -> None:
-        """Accept documents within `limits`; the default is the development profile's."""
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: Limits | None = None,
+        *,
+        on_thread_start: Callable[[], None] | None = None,
+    ) -> None:
+        """Accept documents within `limits`; the default is the development profile's.
+
+        `on_thread_start` is called in the thread that checks long documents, when the first one arrives.
+        """
         self._schema = schema
         self._limits = limits or Limits.development()
         self._valid = BoundedCache[str, tuple[Operation, ...]](
@@ -152,7 +159,7 @@ class Documents:
             max_entry_bytes=self._limits.document_bytes,
             size_of=_characters,
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=_switch_sooner)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents", initializer=on_thread_start)
 
     async def resolve(self, text: str, name: str | None = None) -> Operation:
         """Return the operation that a request selects. Raises `RequestError`.
@@ -246,8 +253,3 @@ def _named(operations: tuple[Operation, ...], name: str | None) -> Operation:
 
 def _characters(text: str, _: object) -> int:
     return len(text)
-
-
-def _switch_sooner() -> None:
-    """Let the event loop continue sooner, in the whole process, than after Python's 5 ms."""
-    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))

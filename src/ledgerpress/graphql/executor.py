@@ -1,12 +1,14 @@
 """Execute an operation on one snapshot of the views, and return its result: a response with presentable errors."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import DocumentNode, ExecutionResult, GraphQLError, MiddlewareManager, OperationType
 from graphql import execute as execute_document
 from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
@@ -26,15 +28,44 @@ from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
+from ledgerpress.graphql.schema_extensions import (
+    check_extensions,
+    execute_with_extensions,
+    extension_names,
+    has_extensions,
+)
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
+
+logger = logging.getLogger(__name__)
 
 
 class Executor:
-    def __init__(self, schema: strawberry.Schema, *, limits: Limits | None = None) -> None:
-        """Execute within `limits`; the default is the development profile's."""
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        limits: Limits | None = None,
+        on_document_thread_start: Callable[[], None] | None = None,
+    ) -> None:
+        """Execute within `limits`; the default is the development profile's.
+
+        Raises `SchemaError` if the schema has an extension that cannot take effect.
+        """
+        check_extensions(schema.extensions)
         self.schema = schema
         self.limits = limits or Limits.development()
-        self.documents = Documents(self.schema._schema, self.limits)
+        self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
+        self.has_extensions: Final = has_extensions(schema)
+        """Whether hooks run around each execution. Then no query is compiled, and no response may be cached."""
+
+    def log_effect_of_extensions(self) -> None:
+        """Log what the extensions of the schema turn off, if it has any."""
+        if self.has_extensions:
+            logger.warning(
+                "the schema has extensions (%s): every operation is executed by graphql-core with their hooks, queries are "
+                "not compiled, and responses are not cached",
+                ", ".join(extension_names(self.schema)),
+            )
 
     async def execute(
         self,
@@ -118,31 +149,48 @@ class Executor:
             return result if isinstance(result, ExecutionResult) else await result
         except (TimeLimitExceeded, AbortedGraphQLExecutionError):
             return ExecutionResult(None, [TimeLimitExceeded()])
+        except RequestError as error:
+            return ExecutionResult(None, list(error.errors))
 
     def _run(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Context
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
         """Execute a query by a compiled plan where that is possible, and everything else by graphql-core."""
+        if self.has_extensions:
+            execute = partial(self._execute_document, operation, variables, context)
+            return execute_with_extensions(self.schema, operation, variables, context, execute)
         if operation.type is OperationType.QUERY:
             compiled = execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled
+        return self._execute_document(operation, variables, context, operation.document)
+
+    def _execute_document(
+        self,
+        operation: Operation,
+        variables: Mapping[str, Any] | None,
+        context: Context,
+        document: DocumentNode,
+        middleware: MiddlewareManager | None = None,
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
         signal = None if context.deadline is None else DeadlineSignal(context.deadline)
         return execute_document(
             self.schema._schema,
-            operation.document,
+            document,
             context_value=context,
             variable_values=dict(variables) if variables else None,
             operation_name=operation.name,
             hide_suggestions=not self.limits.suggestions,
             abort_signal=cast("AbortSignal | None", signal),
+            middleware=middleware,
         )
 
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
         position = context.today.snapshot.position
-        extensions: ResponseMap = (
-            {"extensions": {"cost": cost_extension(cost)}} if self.limits.tell_cost else {}
-        )
+        members = dict(result.extensions or {})
+        if self.limits.tell_cost:
+            members["cost"] = cost_extension(cost)
+        extensions: ResponseMap = {"extensions": members} if members else {}
         if not result.errors:
             return Result(ResultKind.COMPLETE, {"data": result.data, **extensions}, position)
         errors = self._presentable(result.errors)

@@ -5,7 +5,7 @@ never in the classes of types, which schemas share.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import strawberry
@@ -28,6 +28,7 @@ from ledgerpress.graphql import cost_directives, viewer_node_and_projection_quer
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
+from ledgerpress.graphql.schema_extensions import ExtensionFactory, check_extensions
 
 
 @strawberry.type
@@ -48,7 +49,8 @@ class Subscription:
 class Schema(strawberry.Schema):
     """A schema, with the declarations that it was built from. Raises `SchemaError`."""
 
-    def __init__(self, declarations: SchemaDeclarations) -> None:
+    def __init__(self, declarations: SchemaDeclarations, extensions: Sequence[ExtensionFactory] = ()) -> None:
+        check_extensions(extensions)
         self.declarations: Final = declarations
         self._added: Final = defaultdict[type, list[StrawberryField]](list)
         roots = {
@@ -64,6 +66,7 @@ class Schema(strawberry.Schema):
             mutation=Mutation if self.declarations.mutations else None,
             subscription=Subscription if self.declarations.subscriptions else None,
             types=self.declarations.types,
+            extensions=extensions,
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self._check()
@@ -137,6 +140,7 @@ def build_schema(
     error_codes: Iterable[str] = (),
     event_types: Iterable[str] = (),
     permissions: Iterable[ContributedPermission] = (),
+    extensions: Sequence[ExtensionFactory] = (),
 ) -> Schema:
     """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
     parts = (viewer_node_and_projection_queries.KERNEL, *contributions)
@@ -147,7 +151,8 @@ def build_schema(
             error_codes=error_codes,
             event_types=event_types,
             permissions=permissions,
-        )
+        ),
+        extensions,
     )
 
 

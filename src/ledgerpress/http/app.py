@@ -1,7 +1,7 @@
 """The application on an open store, its middleware, and its routes for operators."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import msgspec
@@ -37,6 +37,7 @@ from ledgerpress.http.middleware.telemetry import RequestSpans, Telemetry
 from ledgerpress.http.middleware.trusted_hosts import ANY, TrustedHosts
 from ledgerpress.http.pages.page_contributions_and_rendering import PageContribution, Pages
 from ledgerpress.http.persisted_documents import PersistedDocuments
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.stream_requests import StreamRequests
 from ledgerpress.http.streaming.websocket_and_sse_dispatch import StreamingEndpoint
 
@@ -55,6 +56,8 @@ class Runtime:
     headers: HeaderSettings = field(default_factory=HeaderSettings)
     access_log: AccessLog | None = None
     spans: RequestSpans | None = None
+    on_document_thread_start: Callable[[], None] | None = None
+    """Called in the thread that checks long documents, when the first one arrives."""
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -136,7 +139,11 @@ def make_app(
         response = await site.graphiql(Request(scope))
         await response(scope, receive, send)
 
-    executor, persisted = Executor(schema, limits=limits or Limits()), PersistedDocuments(settings)
+    executor = Executor(
+        schema, limits=limits or Limits(), on_document_thread_start=runtime.on_document_thread_start
+    )
+    executor.log_effect_of_extensions()
+    persisted = PersistedDocuments(settings)
     rates = RateLimiter(authenticator, settings)
     cached_executor = CachedExecutor(executor, cache)
     slots = ConcurrencySlots(settings.max_concurrent_requests)
@@ -203,8 +210,8 @@ def _dispatch(endpoint: ASGIApp, streaming: ASGIApp, pages: ASGIApp) -> ASGIApp:
     """
 
     def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        app = pages
-        match scope["type"], scope.get("path"):
+        app, kind = pages, scope["type"]
+        match kind, None if kind == "lifespan" else route_path(scope):
             case "http", "/graphql":
                 streams = scope["method"] in {"GET", "POST"} and prefers_event_stream(scope["headers"])
                 app = streaming if streams else endpoint

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledgerpress.commands.client_identity import Authenticator, Identity, Unauthenticated
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.request_rejection_error import Header, HttpError, invalid_token, retry_after
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import send_error
 
 
@@ -179,7 +180,7 @@ class ConcurrencyLimit:
         self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
+        if scope["type"] != "http" or route_path(scope).startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return
         slots = self._slots

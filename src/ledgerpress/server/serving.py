@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, closing, contextm
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from ledgerpress.commands.client_identity import Authenticator
 from ledgerpress.commands.command_handler import NO_INSTRUMENTATION
@@ -20,7 +20,7 @@ from ledgerpress.http.persisted_documents import BadManifest
 from ledgerpress.server.authenticator_and_first_admin_token import first_admin_token, make_authenticator
 from ledgerpress.server.logging import log_to_standard_error
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
-from ledgerpress.server.process.server_process import ServerProcess
+from ledgerpress.server.process.server_process import ServerProcess, switch_threads_sooner
 from ledgerpress.server.process.sockets import begin_to_listen
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.sections import Settings
@@ -28,6 +28,7 @@ from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.tracing.settings import TracingSettings
 
 if TYPE_CHECKING:
+    from ledgerpress.graphql.schema import Schema
     from ledgerpress.server.tracing.spans import OpenTelemetry
 
 Announce = Callable[[int, str | None], None]
@@ -88,13 +89,18 @@ async def serve(
             headers=settings.headers,
             access_log=access_log,
             spans=tracer.requests if tracer else None,
+            on_document_thread_start=switch_threads_sooner,
         )
         command_metrics.register(runtime.metrics)
-        try:
-            authenticator = make_authenticator(store, settings.access)
-        except ValueError as error:
-            raise InvalidSettings(str(error)) from error
-        app = _app(store, authenticator, settings, runtime)
+        authenticator = authenticator_of(store, settings)
+        app = application(
+            store,
+            authenticator,
+            settings,
+            runtime,
+            schema=features.graphql_schema(),
+            allowed_hosts=server.hosts,
+        )
         apps: list[Any] = [app, runtime.operations_app(store, authenticator)]
         for listener in listeners:
             begin_to_listen(listener)
@@ -127,14 +133,32 @@ def _tracing(settings: TracingSettings) -> Iterator["OpenTelemetry | None"]:
         yield tracer
 
 
-def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime: Runtime) -> ASGIApp:
+def authenticator_of(store: Store, settings: Settings) -> Authenticator:
+    """Return the authenticator that the settings describe. Raises `InvalidSettings`."""
+    try:
+        return make_authenticator(store, settings.access)
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from error
+
+
+def application(
+    store: Store,
+    authenticator: Authenticator,
+    settings: Settings,
+    runtime: Runtime,
+    *,
+    schema: "Schema",
+    allowed_hosts: Sequence[str],
+) -> Starlette:
+    """Return the application that the settings describe. Raises `InvalidSettings` and `SchemaError`."""
+
     def context_of(feature: str) -> RouteContext:
         return RouteContext(store, authenticator, settings.features.get(f"x_{feature}"))
 
     try:
         return make_app(
             store,
-            store.features.graphql_schema(),
+            schema,
             pages=store.features.page_contributions(),
             routes=store.features.routes(context_of),
             authenticator=authenticator,
@@ -142,7 +166,7 @@ def _app(store: Store, authenticator: Authenticator, settings: Settings, runtime
             limits=settings.limits,
             cache=settings.cache,
             subscriptions=settings.live,
-            allowed_hosts=settings.server.hosts,
+            allowed_hosts=allowed_hosts,
             open_past=settings.server.open_past,
             runtime=runtime,
         )

@@ -44,7 +44,8 @@ def message_of(result: ExecutionResult, position: int, *, is_state: bool) -> Res
     if result.errors:
         parts = {"errors": client_errors(result.errors, suggestions=False), **parts}
     text = to_json(parts)[:-1]
-    payload = f'{text},"extensions":{{"position":{position}}}}}'
+    extensions = to_json({**(result.extensions or {}), "position": position})
+    payload = f'{text},"extensions":{extensions}}}'
     return ResultMessage(position, payload, text if is_state else None)
 
 

@@ -23,6 +23,7 @@ from ledgerpress.http.persisted_documents import PersistedDocuments
 from ledgerpress.http.request_rejection_error import Header, HttpError
 from ledgerpress.http.requests.graphql_request import GraphQLRequest
 from ledgerpress.http.requests.headers_and_body import BufferedReceive
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 
 NOTE: Final = "ledgerpress.repeatable"
 """The key of the mark in the ASGI scope."""
@@ -101,7 +102,7 @@ class FastPath:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request, or pass it on."""
-        if scope["type"] != "http" or scope["path"] != PATH:
+        if scope["type"] != "http" or route_path(scope) != PATH:
             return self.app(scope, receive, send)
         head = (
             scope["method"],

@@ -25,6 +25,7 @@ from ledgerpress.http.health.metrics import Metrics
 from ledgerpress.http.middleware.access_log import AccessLog
 from ledgerpress.http.middleware.security_headers import SecurityHeaders
 from ledgerpress.http.request_rejection_error import HttpError
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.responses import NOT_MODIFIED, POSITION, send_error
 
 TRACEPARENT: Final = b"traceparent"
@@ -180,7 +181,7 @@ def _kind(context: RequestContext, scope: Scope) -> str:
         return context.operation.type.value
     if scope["type"] == "websocket":
         return "websocket"
-    path = scope["path"]
+    path = route_path(scope)
     if path.startswith("/graphql"):
         return "graphql"
     if path.startswith("/static/"):

@@ -32,8 +32,8 @@ class Assets:
         files = (path for path in FOLDER.rglob("*") if path.suffix in _MEDIA_TYPES)
         self._assets = {path.relative_to(FOLDER).as_posix(): _read(path) for path in files}
 
-    def href(self, name: str) -> str:
-        """Return the address of a file; what is answered there may be kept for ever. Raises `KeyError`."""
+    def path(self, name: str) -> str:
+        """Return the path of a file with its digest; the response may be cached permanently. Raises `KeyError`."""
         return f"/static/{name}?v={self._assets[name].digest}"
 
     async def serve(self, request: Request) -> Response:

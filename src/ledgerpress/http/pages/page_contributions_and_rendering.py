@@ -1,6 +1,7 @@
 """Pages for readers, which work without JavaScript and are contributed by features, and the page with GraphiQL."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -10,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ledgerpress.bounded_cache import BoundedCache
 from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
+from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -42,6 +45,8 @@ def page_headers(position: int, policy: str = SITE_POLICY) -> dict[str, str]:
 
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_MAX_PREFIXES: Final = 16
+"""Prefixes whose compiled templates are cached: an application has one, unless its host mounts it by a pattern."""
 _DEFAULT_NAME: Final = "LedgerPress"
 """The name of a site that has none yet."""
 
@@ -51,6 +56,8 @@ PageHandler: TypeAlias = "Callable[[Pages, Snapshot, Request], Response]"
 
 @dataclass(frozen=True, slots=True)
 class Link:
+    """A link to a page; `href` is its path on this site, without the prefix."""
+
     name: str
     href: str
 
@@ -60,6 +67,8 @@ class PageContribution:
     """What one feature adds to the pages.
 
     `routes` are handlers by path, as Starlette's routes have it, and `templates` is the folder of their Jinja templates.
+    Paths never contain the prefix under which the application is mounted. A template passes each path to `url(…)`, which
+    adds it, and each name of a file under `static/` to `asset(…)`.
     `site_name` and `navigation` are shown on every page. `examples` returns values for the example operations of
     GraphiQL, by the name of the data attribute.
     """
@@ -72,10 +81,12 @@ class PageContribution:
 
 
 class Pages:
-    """The pages of the site. Each is read from one snapshot, and has its position in a header."""
+    """The pages of the site under one prefix. Each is read from one snapshot, and has its position in a header."""
 
     def __init__(self, store: Store, contributions: Sequence[PageContribution] = ()) -> None:
+        """Render pages without a prefix; `under` returns those of another prefix."""
         self._store = store
+        self._prefix = ""
         self._contributions = contributions
         self._assets = Assets()
         folders = [_TEMPLATES, *(part.templates for part in contributions if part.templates)]
@@ -86,7 +97,30 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals["asset"] = self._assets.href
+        self._templates.globals |= {"asset": self.asset, "url": self.url}
+        self._by_prefix = BoundedCache[str, Pages](max_entries=_MAX_PREFIXES)
+
+    def under(self, prefix: str) -> "Pages":
+        """Return the same pages with links that begin with `prefix` (`url_prefix`)."""
+        if prefix == self._prefix:
+            return self
+        pages = self._by_prefix.get(prefix)
+        if pages is None:
+            pages = copy(self)
+            pages._prefix = prefix
+            # Templates that import others see only the globals of their environment.
+            pages._templates = self._templates.overlay()
+            pages._templates.globals = {**self._templates.globals, "asset": pages.asset, "url": pages.url}
+            self._by_prefix.put(prefix, pages)
+        return pages
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path of this site, which begins with a slash."""
+        return self._prefix + path
+
+    def asset(self, name: str) -> str:
+        """Return the URL of a file under `static/`. Raises `KeyError`."""
+        return self.url(self._assets.path(name))
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the pages. The last one matches every path, so they come after all others."""
@@ -105,12 +139,14 @@ class Pages:
         """The time from which ages are counted, in microseconds since 1970, UTC."""
         return self._store.clock.now()
 
-    async def graphiql(self, _: Request) -> Response:
+    async def graphiql(self, request: Request) -> Response:
+        """Return the page with GraphiQL."""
+        pages = self.under(url_prefix(request.scope))
         with self._store.snapshot() as snapshot:
             examples: dict[str, str] = {}
             for part in self._contributions:
                 examples.update(part.examples(snapshot) if part.examples else {})
-            page = self.page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
+            page = pages.page(snapshot, "graphiql.html", policy=GRAPHIQL_POLICY, examples=examples)
         page.headers["Vary"] = "Accept"
         return page
 
@@ -136,15 +172,15 @@ class Pages:
         """Return the page for an address that leads nowhere."""
         return self.page(snapshot, "missing.html", status=404)
 
-    def moved(self, snapshot: Snapshot, href: str) -> Response:
-        """Return a redirect to the current address of a page."""
+    def moved(self, snapshot: Snapshot, path: str) -> Response:
+        """Return a redirect to the current path of a page."""
         # Not cached ("no-cache"): a former slug may become current again, and a browser would redirect in circles.
-        return RedirectResponse(href, status_code=301, headers=page_headers(snapshot.position))
+        return RedirectResponse(self.url(path), status_code=301, headers=page_headers(snapshot.position))
 
     def _endpoint(self, handler: PageHandler) -> Any:
         async def endpoint(request: Request) -> Response:
             with self._store.snapshot() as snapshot:
-                return handler(self, snapshot, request)
+                return handler(self.under(url_prefix(request.scope)), snapshot, request)
 
         return endpoint
 

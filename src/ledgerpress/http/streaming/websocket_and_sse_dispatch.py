@@ -4,6 +4,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ledgerpress.http.requests.url_prefix_and_route_path import route_path
 from ledgerpress.http.streaming.sse import EventStreams
 from ledgerpress.http.streaming.sse_single_connection import Reservations
 from ledgerpress.http.streaming.stream_requests import StreamRequests
@@ -25,7 +26,7 @@ class StreamingEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a WebSocket, a request that prefers an event stream, or one at `/graphql/stream`."""
-        handler: ASGIApp = self._event_streams if scope["path"] == "/graphql" else self._reservations
+        handler: ASGIApp = self._event_streams if route_path(scope) == "/graphql" else self._reservations
         if scope["type"] == "websocket":
             handler = self._sockets
         self._connections += 1

@@ -12,13 +12,16 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import Generator
-from typing import Final
+import sys
+from collections.abc import Generator, Sequence
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
+from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
 from ledgerpress.retry import poll
 from ledgerpress.server.process.limited_protocol import ConnectionLimits, SlowBodyLimit, limited_protocol
 from ledgerpress.server.settings.server_section import ServerSettings
@@ -33,6 +36,8 @@ OPERATOR_CONNECTIONS: Final = 50
 """The limit of connections on the second socket."""
 RESERVED_FILES: Final = 200
 """Files for everything else: the store, the operators' port, and connections that are being rejected."""
+SWITCH_SECONDS: Final = 0.0001
+"""Seconds after which a thread that checks a document lets the event loop continue; Python's default is 0.005."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -80,7 +85,6 @@ class ServerProcess:
                 loop.remove_signal_handler(number)
 
     def _config(self, app: ASGIApp, connections: int) -> uvicorn.Config:
-        proxies = self._settings.trusted_proxies
         limits = ConnectionLimits(
             head_bytes=self._settings.max_head_bytes,
             head_seconds=self._settings.head_seconds,
@@ -88,7 +92,7 @@ class ServerProcess:
             slow_bodies=SlowBodyLimit(self._settings.max_unfinished_bodies),
         )
         return uvicorn.Config(
-            app,
+            _behind_proxies(app, self._settings.trusted_proxies),
             http=limited_protocol(limits),
             ws="websockets-sansio",
             ws_max_size=self._subscriptions.max_message_bytes,
@@ -99,8 +103,7 @@ class ServerProcess:
             access_log=False,
             server_header=False,
             lifespan="off",
-            proxy_headers=bool(proxies),
-            forwarded_allow_ips=list(proxies),
+            proxy_headers=False,
             timeout_graceful_shutdown=self._settings.stop_seconds,
         )
 
@@ -126,6 +129,20 @@ class ServerProcess:
             for connection in server.server_state.connections
         )
         return None if has_any else True
+
+
+def _behind_proxies(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
+    """Return the application, with the headers of trusted proxies accepted."""
+    if not proxies:
+        return app
+    # The prefix comes first: it is accepted by the address of the proxy, which the other one replaces.
+    clients: Any = ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type]  # uvicorn's own types
+    return ForwardedPrefix(clients, proxies)
+
+
+def switch_threads_sooner() -> None:
+    """Let the event loop continue sooner, in the whole process."""
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
 
 
 def available_connections(limit: int) -> int:

@@ -59,16 +59,18 @@ def load(
     environment: Mapping[str, str],
     file: Path | None = None,
     features: Sections | None = None,
+    *,
+    source_of_options: str = "the command line",
 ) -> LoadedSettings:
     """Return the settings, `features` being the sections of features. Raises `InvalidSettings`.
 
     `options` holds the used options of the command line by the settings' names (`profile`, `server.port`); `file` is the
-    file named there.
+    file named there. Messages name `source_of_options` as the source of options.
     """
     mistakes: list[str] = []
     values = _of_file(file, environment, mistakes, features)
     values |= _of_environment(environment, mistakes, features)
-    values |= {name: _Value(value, "the command line") for name, value in options.items()}
+    values |= {name: _Value(value, source_of_options) for name, value in options.items()}
     profile = _profile(values.pop(PROFILE, None), mistakes)
     converted_values = _convert_all(values, mistakes, features)
     sources = {name: value.source for name, value in values.items()}

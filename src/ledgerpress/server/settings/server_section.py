@@ -67,8 +67,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
-            description="The addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
-            "believed. Nothing: none is, and a client's address is that of whoever connects.",
+            description="The addresses or networks of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
+            "`X-Forwarded-Prefix` are believed. Nothing: none is, and a client's address is that of whoever connects.",
         ),
     ] = ()
     max_head_bytes: Annotated[

@@ -38,8 +38,8 @@ query FrontPage {
 
 const article = `# An article as readers see it, and all that was
 # ever done to it. The history is for staff: put
-# a token into the tab Headers, or open this page
-# as /graphql#token=…
+# a token into the tab Headers, or add #token=… to
+# the address of this page.
 query ArticleWithHistory($slug: String!) {
   article(slug: $slug) {
     title
@@ -115,7 +115,7 @@ function pretty(value) {
 }
 
 const create = React.createElement;
-const home = create("a", { href: "/", className: "home" }, about.site);
+const home = create("a", { href: about.home, className: "home" }, about.site);
 const explorer = create(
   GraphiQL,
   {

@@ -1,0 +1,229 @@
+"""`ledgerpress.create_app`: LedgerPress as an ASGI application that another application mounts, and whose lifespan it runs.
+
+It changes nothing in the process: no logging, signal handlers, limits of the system, garbage collection or switch interval.
+What the server of `ledgerpress serve` provides and the host has to provide is in docs/how-to/embed.md.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.features.registry import FEATURES, graphql_schema
+from ledgerpress.graphql.schema import Schema
+from ledgerpress.graphql.schema_extensions import ExtensionFactory
+from ledgerpress.http.app import Runtime
+from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
+from ledgerpress.http.middleware.trusted_hosts import ANY
+from ledgerpress.http.requests.url_prefix_and_route_path import with_prefix_in_path
+from ledgerpress.retry import poll
+from ledgerpress.server.process.background_rebuild import rebuild_in_background
+from ledgerpress.server.serving import CommandMetrics, application, authenticator_of
+from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.server.settings.introspection import declared
+from ledgerpress.server.settings.loading import DATA, LOG, PROFILE, load
+from ledgerpress.server.settings.sections import Settings
+from ledgerpress.server.store import open_store
+
+logger = logging.getLogger(__name__)
+
+STREAM_CLOSE_TIMEOUT: Final = 1.0
+"""Seconds in which WebSockets and event streams are closed when the lifespan ends."""
+STREAM_POLL_INTERVAL: Final = 0.02
+"""Seconds between two checks whether they are closed."""
+
+_SERVER: Final = "the server of the host application decides that"
+_LOGGING: Final = "the host application configures logging"
+_TRACING: Final = "the host application records traces"
+_ONE_PORT: Final = "an embedded application has no port of its own; operators read /metrics with a token"
+SETTINGS_OF_HOST: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("server.host", "server.port", "server.stop_delay_seconds", "server.stop_seconds"), _SERVER
+    ),
+    **dict.fromkeys(("server.max_head_bytes", "server.head_seconds"), _SERVER),
+    **dict.fromkeys(("server.max_connections", "server.max_unfinished_bodies"), _SERVER),
+    **{name: _LOGGING for name in declared() if name.startswith("logs.")},
+    **{name: _TRACING for name in declared() if name.startswith("tracing.")},
+    **dict.fromkeys(("metrics.host", "metrics.port"), _ONE_PORT),
+}
+"""The settings that have no effect when LedgerPress is embedded, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    app: ASGIApp
+    runtime: Runtime
+
+
+class EmbeddedApp:
+    """An ASGI application that answers requests while its `lifespan` runs.
+
+    A mounted application receives no lifespan events, so the host runs the lifespan: `Starlette(lifespan=content.lifespan)`
+    and the same for FastAPI, or `async with content.lifespan():` in a lifespan of its own. If the application is served by
+    itself, the server runs it. It may run several times, one after another.
+    """
+
+    def __init__(self, settings: Settings, schema: Schema) -> None:
+        self._settings = settings
+        self._schema = schema
+        self._running: _Running | None = None
+        self._has_lifespan = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. Raises `RuntimeError` while the lifespan does not run."""
+        if scope["type"] == "lifespan":
+            await Router(lifespan=self.lifespan).lifespan(scope, receive, send)
+            return
+        if self._running is None:
+            raise RuntimeError(
+                "The store of LedgerPress is not open: the host application has to run the lifespan of what create_app() "
+                "returned, for example with Starlette(lifespan=content.lifespan)."
+            )
+        await self._running.app(with_prefix_in_path(scope), receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        """Open the store, answer requests, and close the store.
+
+        The parameter is the host application, which Starlette and FastAPI pass. Raises `InvalidSettings`, `LogUnusable`,
+        `LogUnavailable`, and `RuntimeError` if the lifespan runs already.
+        """
+        if self._has_lifespan:
+            raise RuntimeError("The lifespan of this LedgerPress application runs already.")
+        self._has_lifespan = True
+        try:
+            async with self._serving():
+                yield
+        finally:
+            self._has_lifespan = False
+
+    def begin_to_stop(self) -> None:
+        """Close WebSockets and event streams, and let `/health/ready` report that the server stops.
+
+        For hosts that know of the end before the lifespan ends: many servers run its end only when all connections are
+        closed, and event streams stay open until then.
+        """
+        if self._running is not None:
+            self._running.runtime.stopping.set()
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        settings = self._settings
+        server = settings.server
+        runtime = Runtime(
+            health=settings.health,
+            exposure=settings.metrics,
+            cors=settings.cors,
+            headers=settings.headers,
+        )
+        command_metrics = CommandMetrics(None)
+        command_metrics.register(runtime.metrics)
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(
+                open_store(
+                    server.data,
+                    log=server.log,
+                    instrumentation=command_metrics,
+                    log_timeout=server.log_wait_seconds,
+                )
+            )
+            authenticator = authenticator_of(store, settings)
+            # Unless names are set, the host application checks the Host header, or accepts any.
+            hosts = server.allowed_hosts or (ANY,)
+            app = application(
+                store, authenticator, settings, runtime, schema=self._schema, allowed_hosts=hosts
+            )
+            program = (sys.executable, "-m", "ledgerpress")
+            rebuilding = asyncio.create_task(
+                rebuild_in_background(server.data, server.log, program), name="background rebuild"
+            )
+            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime)
+            logger.info("LedgerPress serves %s in this process, at position %d", server.data, store.position)
+            try:
+                yield
+            finally:
+                runtime.stopping.set()
+                self._running = None
+                rebuilding.cancel()
+                with suppress(asyncio.CancelledError):
+                    await rebuilding
+                await _wait_for_end_of_streams(app)
+
+
+async def _wait_for_end_of_streams(app: Starlette) -> None:
+    async def has_none() -> bool | None:
+        return None if any(app.state.streaming.counts.values()) else True
+
+    await poll(has_none, interval=STREAM_POLL_INTERVAL, timeout=STREAM_CLOSE_TIMEOUT)
+
+
+def create_app(
+    data: str | Path | None = None,
+    *,
+    log: str | None = None,
+    profile: Literal["development", "production"] = "production",
+    settings: Mapping[str, object] | None = None,
+    schema_extensions: Sequence[ExtensionFactory] = (),
+    config: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> EmbeddedApp:
+    """Return LedgerPress as an ASGI application, for Starlette, FastAPI or any ASGI server.
+
+    `data` is the directory of the store and `log` the URL of its log; by default the settings `server.data` and
+    `server.log`. `settings` are values by name, such as `{"http.graphiql": True}`; a setting of SETTINGS_OF_HOST is rejected
+    here. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the process)
+    and from the file `config`, by default `ledgerpress.toml` where it exists; only the profile comes from this call alone.
+
+    `schema_extensions` are Strawberry extensions: classes, or functions that return a new instance. With any of them, every
+    operation is executed by graphql-core, and no response is cached. Raises `InvalidSettings`, and `SchemaError` for an
+    extension that cannot take effect.
+    """
+    options: dict[str, object] = {**(settings or {}), PROFILE: profile}
+    options |= {} if data is None else {DATA: str(data)}
+    options |= {} if log is None else {LOG: log}
+    _check_names(settings or {})
+    loaded = load(
+        options,
+        os.environ if environment is None else environment,
+        None if config is None else Path(config),
+        source_of_options="create_app()",
+    ).settings
+    if loaded.access.anonymous_role is not Role.READER:
+        raise InvalidSettings(
+            "access.anonymous_role has to be reader in an embedded application, which cannot know that only this machine "
+            "reaches it"
+        )
+    # There is no second port; a value for `ledgerpress serve` does not open /metrics to readers.
+    metrics = msgspec.structs.replace(
+        loaded.metrics, public=loaded.metrics.public and loaded.metrics.port is None, port=None
+    )
+    schema = FEATURES.graphql_schema(schema_extensions) if schema_extensions else graphql_schema()
+    return EmbeddedApp(msgspec.structs.replace(loaded, metrics=metrics), schema)
+
+
+def _check_names(settings: Mapping[str, object]) -> None:
+    """Raise `InvalidSettings` for names that are no settings, and for settings that would have no effect."""
+    known = declared()
+    mistakes = [
+        f"{name} has no effect in an embedded application: {SETTINGS_OF_HOST[name]}"
+        for name in settings
+        if name in SETTINGS_OF_HOST
+    ]
+    for name in settings:
+        if name == PROFILE or name not in known:
+            near = get_close_matches(name, known, n=1)
+            mistakes.append(f"{name} is no setting{f': is {near[0]} meant?' if near else ''}")
+    if mistakes:
+        raise InvalidSettings(*mistakes)

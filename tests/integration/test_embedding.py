@@ -1,0 +1,289 @@
+"""LedgerPress inside another application, mounted under a prefix: the example of docs/how-to/embed.md, and its edges."""
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+import ledgerpress
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.server.embedded_app import SETTINGS_OF_HOST
+from ledgerpress.server.settings import InvalidSettings
+from ledgerpress.server.settings.introspection import declared
+from tests.integration.embedded_host import EXAMPLE, Host, example, new_token, served
+from tests.integration.sse_client import opened
+from tests.integration.test_pages import Outline
+
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "embed.md"
+CREATE = """mutation ($input: PostCreateInput!) { postCreate(input: $input) { post { slug } userErrors { message } } }"""
+ARTICLE = "query ($slug: String!) { article(slug: $slug) { title } }"
+CHANGED = "subscription ($slug: String!) { articleChanged(slug: $slug) { article { title } } }"
+HTML = {"Accept": "text/html"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the host application is reached: what a proxy adds, and the prefix that clients see."""
+
+    prefix: str
+    headers: Mapping[str, str]
+    environment: Mapping[str, str]
+    is_unix: bool = False
+
+
+PLACES = {
+    "port": Place("/content", {}, {}),
+    "proxy": Place(
+        "/site/content", {"X-Forwarded-Prefix": "/site"}, {"LEDGERPRESS_TRUSTED_PROXIES": "127.0.0.1"}
+    ),
+    "untrusted proxy": Place("/content", {"X-Forwarded-Prefix": "/site"}, {}),
+    "unix": Place(
+        "/site/content",
+        {"X-Forwarded-Prefix": "/site"},
+        {"LEDGERPRESS_TRUSTED_PROXIES": "*"},
+        is_unix=True,
+    ),
+}
+
+
+async def create_article(host: Host, token: Mapping[str, str], title: str, slug: str) -> None:
+    given = {"title": title, "slug": slug, "body": "# One\n\nText.", "publish": True}
+    body = {"query": CREATE, "variables": {"input": given}}
+    response = await host.http.post("/content/graphql", json=body, headers=token)
+    assert response.json()["data"]["postCreate"] == {"post": {"slug": slug}, "userErrors": []}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+async def test_the_example_serves_everything_under_its_prefix(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"LEDGERPRESS_HTTP_GRAPHIQL": "true", **place.environment}
+    app, _ = example(monkeypatch, tmp_path / "data", environment)
+    socket = tmp_path / "host.sock" if place.is_unix else None
+    async with served(app, unix=socket, headers=place.headers) as host:
+        assert (await host.http.get("/")).text == "The newsroom's own application.\n"
+        token = await new_token(tmp_path / "data", Role.EDITOR)
+        await create_article(host, token, "The tide mill", "mill")
+
+        response = await host.http.post(
+            "/content/graphql", json={"query": ARTICLE, "variables": {"slug": "mill"}}
+        )
+        assert response.json()["data"] == {"article": {"title": "The tide mill"}}
+
+        for path in ("/content/", "/content/articles/mill", "/content/nowhere", "/content/graphql"):
+            page = await host.http.get(path, headers=HTML)
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            await check_links(host, page, place.prefix)
+
+        # WebSocket and server-sent events; the proxy, which is this test, has removed its own prefix.
+        async with host.websocket("/content/graphql") as client:
+            await client.subscribe(CHANGED, slug="mill")
+            variables = {"slug": "mill"}
+            async with opened(host.http, "POST", "/content/graphql", CHANGED, **variables) as stream:
+                await asyncio.sleep(0.2)
+                edit = (
+                    "mutation ($input: PostEditInput!) { postEdit(input: $input) { userErrors { message } } }"
+                )
+                ids = await host.http.post(
+                    "/content/graphql", json={"query": '{ post(slug: "mill") { id } }'}, headers=token
+                )
+                given = {"id": ids.json()["data"]["post"]["id"], "title": "The mill turns", "publish": True}
+                await host.http.post(
+                    "/content/graphql", json={"query": edit, "variables": {"input": given}}, headers=token
+                )
+                received = [await client.next(), (await stream.next()).data]
+        for payload in received:
+            assert payload["data"] == {"articleChanged": {"article": {"title": "The mill turns"}}}
+
+
+async def check_links(host: Host, page: httpx2.Response, prefix: str) -> None:
+    """Check that every link of a page begins with the prefix, and that its files are there."""
+    outline = Outline(page)
+    links = [link for link in outline.links if not link.startswith(("#", "?"))]
+    assert all(link.startswith(f"{prefix}/") for link in [*links, *outline.loaded])
+    for link in outline.loaded:
+        behind_proxy = link.removeprefix(prefix.removesuffix("/content"))
+        assert (await host.http.get(behind_proxy)).status_code == 200
+    homes = [attributes["data-home"] for _, attributes in outline.elements if "data-home" in attributes]
+    assert homes in ([], [f"{prefix}/"])
+
+
+async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = example(monkeypatch, tmp_path / "data")
+    async with served(app) as host:
+        token = await new_token(tmp_path / "data", Role.EDITOR)
+        await create_article(host, token, "The tide mill", "mill")
+        ids = await host.http.post(
+            "/content/graphql", json={"query": '{ post(slug: "mill") { id } }'}, headers=token
+        )
+        rename = "mutation ($input: PostEditInput!) { postEdit(input: $input) { userErrors { message } } }"
+        given = {"id": ids.json()["data"]["post"]["id"], "slug": "tide-mill", "publish": True}
+        await host.http.post(
+            "/content/graphql", json={"query": rename, "variables": {"input": given}}, headers=token
+        )
+        moved = await host.http.get("/content/articles/mill")
+        assert moved.status_code == 301
+        assert moved.headers["location"] == "/content/articles/tide-mill"
+
+
+async def test_the_guide_shows_the_example_that_is_tested() -> None:
+    assert EXAMPLE.read_text("utf-8").partition('"""\n\n')[2].strip() in GUIDE.read_text("utf-8")
+
+
+async def test_the_guide_lists_every_setting_that_has_no_effect() -> None:
+    guide = GUIDE.read_text("utf-8")
+    sections = {name.partition(".")[0] for name in SETTINGS_OF_HOST}
+    whole = {
+        section
+        for section in sections
+        if all(name in SETTINGS_OF_HOST for name in declared() if name.startswith(f"{section}."))
+    }
+    for name in SETTINGS_OF_HOST:
+        section = name.partition(".")[0]
+        assert f"`{section}.*`" in guide if section in whole else f"`{name}`" in guide
+
+
+async def test_nothing_in_the_process_changes(tmp_path: Path) -> None:
+    def process_state() -> object:
+        root = logging.getLogger()
+        loggers = [
+            (name, logger.level, logger.handlers, logger.propagate)
+            for name, logger in sorted(root.manager.loggerDict.items())
+            if isinstance(logger, logging.Logger) and (logger.level or logger.handlers)
+        ]
+        return (
+            (root.level, list(root.handlers), loggers),
+            [
+                signal.getsignal(number)
+                for number in signal.Signals
+                if number not in {signal.SIGKILL, signal.SIGSTOP}
+            ],
+            [resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_AS)],
+            (sys.getswitchinterval(), gc.get_freeze_count(), gc.get_threshold(), gc.isenabled()),
+            (warnings.showwarning, sys.excepthook, type(asyncio.get_event_loop_policy())),
+        )
+
+    before = process_state()
+    content = ledgerpress.create_app(tmp_path, profile="development", environment={})
+    async with content.lifespan():
+        transport = httpx2.ASGITransport(app=content)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            long = "{ __typename } #" + "." * 5_000  # is checked in a thread
+            assert (await http.post("/graphql", json={"query": long})).status_code == 200
+        assert process_state() == before
+    assert process_state() == before
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_importing_the_package_imports_no_web_framework() -> None:
+    code = (
+        "import sys, ledgerpress; print(ledgerpress.__version__, {'starlette', 'strawberry'} & set(sys.modules));"
+        "ledgerpress.create_app; print('starlette' in sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: ASYNC221
+    assert output == f"{ledgerpress.__version__} set()\nTrue\n"
+    with pytest.raises(AttributeError, match="no attribute 'create_ap'"):
+        ledgerpress.create_ap  # noqa: B018
+
+
+async def test_without_the_lifespan_a_request_fails_and_says_why(tmp_path: Path) -> None:
+    content = ledgerpress.create_app(tmp_path, environment={})
+    host = Starlette(routes=[Mount("/content", content)])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=host), base_url="http://test") as http:
+        with pytest.raises(RuntimeError, match="has to run the lifespan"):
+            await http.get("/content/")
+
+
+async def test_the_lifespan_runs_again_but_not_twice_at_a_time(tmp_path: Path) -> None:
+    content = ledgerpress.create_app(tmp_path, environment={})
+    transport = httpx2.ASGITransport(app=content)
+    for _ in range(2):
+        async with content.lifespan():
+            async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+                assert (await http.get("/")).status_code == 200
+            with pytest.raises(RuntimeError, match="runs already"):
+                async with content.lifespan():
+                    pass
+
+
+async def test_a_server_runs_the_lifespan_of_an_application_that_is_not_mounted(tmp_path: Path) -> None:
+    async with served(ledgerpress.create_app(tmp_path, environment={})) as host:
+        page = await host.http.get("/")
+        assert page.status_code == 200
+        assert 'href="/graphql"' in page.text
+
+
+async def test_a_host_that_leaves_its_prefix_out_of_the_path_is_understood(tmp_path: Path) -> None:
+    content = ledgerpress.create_app(tmp_path, environment={})
+    host = Starlette(routes=[Mount("/content", content)])
+    async with content.lifespan():
+        transport = httpx2.ASGITransport(app=host, root_path="/site")  # as FastAPI(root_path="/site") does
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            page = await http.get("/content/")
+            assert page.status_code == 200
+            assert 'href="/site/content/graphql"' in page.text
+            answer = await http.post("/content/graphql", json={"query": "{ __typename }"})
+            assert answer.json()["data"] == {"__typename": "Query"}
+
+
+async def test_streams_end_when_the_host_begins_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, content = example(monkeypatch, tmp_path / "data")
+    async with served(app) as host:
+        async with opened(
+            host.http, "POST", "/content/graphql", "subscription { recentPosts(first: 1) { totalCount } }"
+        ) as stream:
+            await stream.next()
+            assert (await host.http.get("/content/health/ready")).status_code == 200
+            content.begin_to_stop()
+            await stream.rest()
+        ready = await host.http.get("/content/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "stopping")
+
+
+@pytest.mark.parametrize("name", SETTINGS_OF_HOST)
+async def test_a_setting_without_effect_is_rejected_with_the_reason(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=f"{name} has no effect in an embedded application: .{{20}}"):
+        ledgerpress.create_app(tmp_path, environment={}, settings={name: 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"http.graphiqll": True}, "http.graphiqll is no setting: is http.graphiql meant?"),
+        ({"profile": "development"}, "profile is no setting"),
+        ({"http.max_body_bytes": 0}, r"http.max_body_bytes from create_app\(\) is 0"),
+        ({"access.anonymous_role": "ADMIN"}, "access.anonymous_role"),
+        ({"access.anonymous_role": "admin"}, "access.anonymous_role"),
+    ],
+)
+async def test_invalid_settings_are_rejected(
+    settings: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidSettings, match=message):
+        ledgerpress.create_app(tmp_path, environment={}, settings=settings)
+
+
+async def test_only_the_call_chooses_the_profile_and_it_is_production(tmp_path: Path) -> None:
+    content = ledgerpress.create_app(tmp_path, environment={"LEDGERPRESS_PROFILE": "development"})
+    async with content.lifespan():
+        transport = httpx2.ASGITransport(app=content)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://news.example.org") as http:
+            assert "graphiql" not in (await http.get("/graphql", headers=HTML)).text.lower()
+            assert (await http.get("/metrics")).status_code == 401
+            assert (await http.get("/")).status_code == 200  # any host, as the application around it decides

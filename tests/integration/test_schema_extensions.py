@@ -1,0 +1,284 @@
+"""Strawberry schema extensions take effect, with compiled execution and caching off, or are rejected with the reason."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import strawberry
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo
+from starlette.applications import Starlette
+from strawberry.directive import DirectiveLocation, DirectiveValue
+from strawberry.extensions import (
+    DisableValidation,
+    MaskErrors,
+    MaxTokensLimiter,
+    ParserCache,
+    QueryDepthLimiter,
+    SchemaExtension,
+    ValidationCache,
+)
+
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.graphql.executor import Executor
+from ledgerpress.graphql.feature_declarations import SchemaError
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.results import ResultKind
+from ledgerpress.graphql.schema_extensions import ExtensionFactory
+from ledgerpress.http.app import make_app
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.server.embedded_app import create_app
+from ledgerpress.server.store import Store, open_store
+from tests.integration.embedded_host import served
+from tests.integration.sse_client import opened
+
+CREATE = 'mutation { postCreate(input: {title: "The mill", slug: "mill", publish: true}) { post { slug } position } }'
+
+
+class Recorder(SchemaExtension):
+    """Notes which hooks run, and shouts every title."""
+
+    calls: list[str]
+
+    def on_operation(self) -> Iterator[None]:
+        self.calls.append("operation")
+        yield
+        result = self.execution_context.result
+        assert isinstance(result, ExecutionResult)
+        self.calls.append("result" if result.data else "error")
+
+    async def on_parse(self) -> AsyncIterator[None]:
+        self.calls.append("parse")
+        yield
+        assert self.execution_context.graphql_document is not None
+
+    def on_validate(self) -> Iterator[None]:
+        self.calls.append("validate")
+        yield
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        self.calls.append("execute")
+        yield
+
+    def on_stream_result(self, result: object) -> Iterator[None]:
+        self.calls.append("stream result")
+        yield
+
+    def resolve(
+        self, _next: Callable[..., Any], root: Any, info: GraphQLResolveInfo[Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        value = _next(root, info, *args, **kwargs)
+        return value.upper() if info.field_name == "title" else value
+
+    def get_results(self) -> dict[str, Any]:
+        return {"recorder": len(self.calls)}
+
+
+def recorder() -> tuple[list[str], ExtensionFactory]:
+    """Return a list, and a factory of extensions that note their calls in it."""
+    noted: list[str] = []
+    return noted, type("NotingRecorder", (Recorder,), {"calls": noted})
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "data") as store:
+        yield store
+
+
+def application(store: Store, *extensions: ExtensionFactory) -> Starlette:
+    return make_app(
+        store,
+        FEATURES.graphql_schema(extensions),
+        authenticator=FixedIdentity(LOCAL_OPERATOR),
+        settings=HttpSettings(requests_per_second=0),
+        limits=Limits(tell_cost=False),
+    )
+
+
+@asynccontextmanager
+async def client(store: Store, *extensions: ExtensionFactory) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=application(store, *extensions))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield http
+
+
+async def answer(http: httpx2.AsyncClient, query: str) -> dict[str, Any]:
+    body: dict[str, Any] = (await http.post("/graphql", json={"query": query})).json()
+    return body
+
+
+async def test_a_depth_limit_holds_for_queries_mutations_and_subscriptions(store: Store) -> None:
+    async with client(store, lambda: QueryDepthLimiter(max_depth=2)) as http:
+        assert "errors" not in await answer(http, CREATE)
+        assert "errors" not in await answer(http, '{ article(slug: "mill") { title } }')
+        deep = await http.post(
+            "/graphql", json={"query": '{ article(slug: "mill") { categories { ancestors { name } } } }'}
+        )
+        assert deep.status_code == 422
+        assert "exceeds maximum operation depth of 2" in deep.json()["errors"][0]["message"]
+        assert "data" not in deep.json()
+
+        mutation = 'mutation { postCreate(input: {title: "No"}) { post { categories { name } } } }'
+        assert "depth" in (await answer(http, mutation))["errors"][0]["message"]
+        posts = await answer(http, "{ posts { totalCount } }")
+        assert posts["data"]["posts"]["totalCount"] == 1
+
+        subscription = (
+            'subscription { articleChanged(slug: "mill") { article { categories { ancestors { name } } } } }'
+        )
+        async with opened(http, "POST", "/graphql", subscription) as stream:
+            events = await stream.rest()
+        assert "depth" in str([event.text for event in events])
+
+
+async def test_all_hooks_of_a_custom_extension_run_around_each_operation(store: Store) -> None:
+    calls, extension = recorder()
+    around = ["operation", "parse", "validate", "execute", "result"]
+    async with client(store, extension) as http:
+        assert (await answer(http, CREATE))["extensions"] == {"recorder": 5}
+        assert calls == around
+
+        for _ in range(3):  # nothing is cached
+            calls.clear()
+            found = await answer(http, '{ article(slug: "mill") { title } }')
+            assert found == {"data": {"article": {"title": "THE MILL"}}, "extensions": {"recorder": 5}}
+            assert calls == around
+
+
+async def test_the_hooks_run_for_each_event_of_a_subscription(store: Store) -> None:
+    calls, extension = recorder()
+    async with served(application(store, extension)) as host:
+        subscription = "subscription { changes(fromPosition: 0) { position } }"
+        async with opened(host.http, "POST", "/graphql", subscription) as stream:
+            first, second = (await stream.next()).data, (await stream.next()).data
+    assert (first["data"], second["data"]) == ({"changes": {"position": 1}}, {"changes": {"position": 2}})
+    assert first["extensions"]["position"] == 1
+    assert first["extensions"]["recorder"] > 0
+    step = ["operation", "parse", "validate", "execute", "stream result", "result"]
+    end = len(calls) - calls[::-1].index("result")  # the next step may have begun
+    assert calls[end - len(step) : end] == step
+    assert calls.count("stream result") >= 2
+
+
+@pytest.mark.parametrize(
+    ("extension", "reason"),
+    [
+        (QueryDepthLimiter(max_depth=2), r"is an instance, .* lambda: QueryDepthLimiter"),
+        (DisableValidation, "cannot take effect: every document is validated"),
+        (ParserCache, "cannot take effect: each document is parsed once and cached already"),
+        (lambda: ValidationCache(maxsize=5), "cannot take effect: each document is validated once"),
+        (dict, "is not a schema extension"),
+        ("QueryDepthLimiter", "is not a schema extension"),
+    ],
+)
+async def test_an_extension_that_cannot_take_effect_is_rejected_with_the_reason(
+    extension: Any, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SchemaError, match=reason):
+        FEATURES.graphql_schema([extension])
+    with pytest.raises(SchemaError, match=reason):
+        create_app(tmp_path, environment={}, schema_extensions=[extension])
+
+
+@pytest.mark.filterwarnings("ignore:Passing an extension instance")
+async def test_a_schema_that_was_built_elsewhere_is_checked_too(store: Store) -> None:
+    with pytest.raises(SchemaError, match="is an instance"):
+        Executor(strawberry.Schema(query=Word, extensions=[MaskErrors()]))  # type: ignore[list-item]
+
+
+async def test_the_start_reports_once_what_extensions_turn_off(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def about_extensions() -> list[str]:
+        return [record.message for record in caplog.records if "schema has extensions" in record.message]
+
+    with caplog.at_level(logging.WARNING):
+        async with client(store) as http:
+            await answer(http, "{ __typename }")
+        assert about_extensions() == []
+        async with client(store, MaskErrors, lambda: QueryDepthLimiter(max_depth=9)) as http:
+            for _ in range(3):
+                await answer(http, "{ __typename }")
+    (message,) = about_extensions()
+    assert "(MaskErrors, QueryDepthLimiter)" in message
+    assert "queries are not compiled, and responses are not cached" in message
+
+
+async def test_a_limit_of_tokens_holds(store: Store) -> None:
+    async with client(store, lambda: MaxTokensLimiter(max_token_count=6)) as http:
+        assert "errors" not in await answer(http, "{ site { name } }")
+        longer = await http.post("/graphql", json={"query": "{ site { name position } viewer { role } }"})
+        assert longer.status_code == 400  # it is not even parsed
+        assert "data" not in longer.json()
+
+
+class Forbidding(SchemaExtension):
+    def on_operation(self) -> Iterator[None]:
+        if self.execution_context.query:
+            raise GraphQLError("The site is closed.", extensions={"code": "CLOSED"})
+        yield
+
+
+async def test_an_error_of_a_hook_is_a_request_error(store: Store) -> None:
+    before = await store.log.head()
+    async with client(store, Forbidding) as http:
+        response = await http.post("/graphql", json={"query": CREATE})
+        assert response.status_code == 422
+        assert response.json() == {
+            "errors": [{"message": "The site is closed.", "extensions": {"code": "CLOSED"}}]
+        }
+    assert await store.log.head() == before
+
+
+class Failing(SchemaExtension):
+    def on_execute(self) -> Iterator[None]:
+        if self.execution_context.query:
+            raise ZeroDivisionError("secret")
+        yield
+
+
+async def test_a_failure_of_a_hook_reveals_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    async with client(store, Failing) as http:
+        response = await http.post("/graphql", json={"query": "{ __typename }"})
+        assert response.status_code == 500
+        assert "secret" not in response.text
+    assert "secret" in caplog.text
+
+
+async def test_the_time_limit_holds_with_extensions(store: Store) -> None:
+    _, extension = recorder()
+    executor = Executor(FEATURES.graphql_schema([extension]), limits=Limits(seconds=0.0))
+    result = await executor.execute_document(store, "{ site { name } }")
+    assert result.kind is ResultKind.REQUEST_ERROR
+    assert result.body["errors"][0]["extensions"]["code"] == "TIMEOUT"
+
+
+async def test_permissions_are_checked_before_an_extension_sees_a_value(store: Store) -> None:
+    _, extension = recorder()
+    executor = Executor(FEATURES.graphql_schema([extension]), limits=Limits())
+    await executor.execute_document(store, 'mutation { postCreate(input: {title: "Draft"}) { position } }')
+    result = await executor.execute_document(store, "{ posts { nodes { title } } }", identity=ANONYMOUS)
+    assert result.body["data"] == {"posts": None}
+
+
+@strawberry.type
+class Word:
+    @strawberry.field
+    def word(self) -> str:
+        return "abc"
+
+
+@strawberry.directive(locations=[DirectiveLocation.FIELD])
+def reversed_text(value: DirectiveValue[str]) -> str:
+    return value[::-1]
+
+
+async def test_operation_directives_of_a_schema_take_effect(store: Store) -> None:
+    executor = Executor(strawberry.Schema(query=Word, directives=[reversed_text]))
+    result = await executor.execute_document(store, "{ word @reversedText }")
+    assert result.body.get("data") == {"word": "cba"}, result.body
