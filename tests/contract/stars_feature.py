@@ -8,7 +8,7 @@ from ledgerpress.feature import AppendPlan, CommandContext, Event, EventType, Fe
 from ledgerpress.features.posts.model import POSTS
 from ledgerpress.features.registry import FIRST_PARTY
 
-RATE: Final = feature.ContributedPermission("x.stars:write", roles=[feature.Role.AUTHOR])
+RATE: Final = feature.Permission("x.stars:write", roles=[feature.Role.AUTHOR])
 
 
 class Rated(Event, frozen=True):

@@ -7,6 +7,7 @@ from ledgerpress.features.authors import commands, model, projector_and_queries
 
 FEATURE: Final = Feature(
     name="authors",
+    requires=("actors",),
     events=model.EVENTS,
     commands=commands.COMMANDS,
     projectors=(projector_and_queries.PROJECTOR,),

@@ -9,6 +9,7 @@ FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     events=model.EVENTS,
+    permissions=(commands.WRITE_CATEGORIES,),
     commands=commands.COMMANDS,
     error_codes=model.ERROR_CODES,
     projectors=(projector.PROJECTOR,),

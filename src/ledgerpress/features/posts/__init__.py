@@ -9,6 +9,7 @@ from ledgerpress.features.posts import (
     lifecycle_commands,
     listings_projection,
     model,
+    permissions,
     post_queries,
     projector,
     restore_version_and_revert_change_commands,
@@ -16,9 +17,10 @@ from ledgerpress.features.posts import (
 
 FEATURE: Final = Feature(
     name="posts",
-    requires=("slugs", "authors", "categories"),
+    requires=("slugs", "actors", "authors", "categories"),
     events=model.EVENTS,
     streams=(model.POSTS,),
+    permissions=permissions.PERMISSIONS,
     commands=(
         *create_edit_categorize_commands.COMMANDS,
         *lifecycle_commands.COMMANDS,

@@ -9,6 +9,7 @@ FEATURE: Final = Feature(
     name="site",
     requires=("actors",),
     events=model.EVENTS,
+    permissions=(commands.WRITE_SITE,),
     commands=commands.COMMANDS,
     projectors=(projector_and_queries.PROJECTOR,),
     dependencies=(projector_and_queries.DEPENDENCIES,),

@@ -10,7 +10,7 @@ from ledgerpress.features.posts.create_edit_categorize_commands import CreatePos
 from ledgerpress.features.posts.model import POSTS, PostPublished
 from ledgerpress_factcheck.model import CHECKS, FAILED_CHECK, PostChecked, evolve
 
-CHECK: Final = feature.ContributedPermission("x.factcheck:write", roles=[feature.Role.EDITOR])
+CHECK: Final = feature.Permission("x.factcheck:write", roles=[feature.Role.EDITOR])
 
 
 @dataclass(frozen=True, slots=True)

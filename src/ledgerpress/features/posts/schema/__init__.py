@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category_type_and_queries import Category
+from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
 from ledgerpress.features.posts.schema.mutations import PostMutations
 from ledgerpress.features.posts.schema.queries import PostQueries
@@ -12,7 +14,7 @@ from ledgerpress.features.posts.schema.subscriptions import ArticleSubscriptions
 from ledgerpress.features.posts.schema.types import Article, Post, load_article, load_post
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 
-_READ: Final = RequiredPermission(Permission.READ_POSTS, own=Permission.READ_OWN_POSTS)
+_READ: Final = RequiredPermission(READ_POSTS, own=READ_OWN_POSTS)
 
 SCHEMA: Final = SchemaContribution(
     query=PostQueries,
