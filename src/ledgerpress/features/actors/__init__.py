@@ -1,9 +1,28 @@
-"""Actors: who records events."""
+"""Actors, who record events: the manifest, and what features above actors need to write.
+
+`actors.queries` has what they need to read, `actors.schema` what they need to show: docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.actors import commands, model, permissions, projector_and_queries
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
+from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, WRITE_PEOPLE
+
+__all__ = [
+    "ACTORS",
+    "FEATURE",
+    "READ_OWN_POSTS",
+    "WRITE_PEOPLE",
+    "Actor",
+    "ActorKind",
+    "ActorRegistered",
+    "ActorRenamed",
+    "RegisterActor",
+    "RenameActor",
+]
 
 FEATURE: Final = Feature(
     name="actors",

@@ -1,4 +1,4 @@
-"""The GraphQL schema of actors."""
+"""The GraphQL schema of actors, and what features above actors need for theirs."""
 
 from typing import Final
 
@@ -14,6 +14,8 @@ from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
+
+__all__ = ["SCHEMA", "Actor", "ActorKindEnum", "actor_of", "load_actor", "sees_actor"]
 
 ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
 

@@ -24,7 +24,7 @@ from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
-WRITE_POSTS: Final = RequiredPermission(permissions.WRITE_POSTS, own=permissions.WRITE_OWN_POSTS)
+WRITE_ANY_OR_OWN_POST: Final = RequiredPermission(permissions.WRITE_POSTS, own=permissions.WRITE_OWN_POSTS)
 
 F = TypeVar("F", bound=Facts)
 
@@ -299,9 +299,9 @@ async def _check_authors(context: CommandContext, author_ids: Sequence[str]) -> 
 
 
 COMMANDS: Final = (
-    *commands(WRITE_POSTS, CreatePost, check_own=_check_new_post),
+    *commands(WRITE_ANY_OR_OWN_POST, CreatePost, check_own=_check_new_post),
     *commands(
-        WRITE_POSTS,
+        WRITE_ANY_OR_OWN_POST,
         EditPost,
         CategorizePost,
         UncategorizePost,
