@@ -70,6 +70,7 @@ class PageContribution:
     `routes` are handlers by path, as Starlette's routes have it, and `templates` is the folder of their Jinja templates.
     Paths never contain the prefix under which the application is mounted. A template passes each path to `url(…)`, which
     adds it, and each name of a file under `static/` to `asset(…)`.
+    A handler that raises `BadPageRequest` is answered with the page for an address that leads nowhere.
     `site_name` and `navigation` are shown on every page. `examples` returns values for the example operations of
     GraphiQL, by the name of the data attribute.
     """
