@@ -9,11 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+    from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
     from ledgerpress.commands.command_request_and_context import CommandResult
-    from ledgerpress.commands.errors import Rejection
-    from ledgerpress.commands.roles_and_permissions import PermissionDenied, Role
-    from ledgerpress.eventlog.codec import Recorded
     from ledgerpress.eventlog.errors import (
         AppendUnresolved,
         LogReplaced,
@@ -21,23 +18,27 @@ if TYPE_CHECKING:
         LogUnusable,
         UndecodableEvent,
     )
-    from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
     from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
-    from ledgerpress.eventlog.unknown_third_party_events import UnknownEvent
-    from ledgerpress.feature.third_party_names import InvalidFeature
-    from ledgerpress.features.actors.commands import RegisterActor, RenameActor
-    from ledgerpress.features.actors.model import ActorKind, ActorRegistered, ActorRenamed
-    from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
-    from ledgerpress.features.authors.model import AuthorRegistered, AuthorRenamed
-    from ledgerpress.features.categories.commands import (
-        CreateCategory,
-        DeleteCategory,
-        DescribeCategory,
-        MergeCategory,
-        MoveCategory,
-        RenameCategory,
+    from ledgerpress.feature import (
+        Event,
+        Identity,
+        InvalidFeature,
+        PermissionDenied,
+        Recorded,
+        Rejection,
+        Role,
+        UnknownEvent,
+        Withdrawn,
     )
-    from ledgerpress.features.categories.model import (
+    from ledgerpress.features.actors import (
+        ActorKind,
+        ActorRegistered,
+        ActorRenamed,
+        RegisterActor,
+        RenameActor,
+    )
+    from ledgerpress.features.authors import AuthorRegistered, AuthorRenamed, RegisterAuthor, RenameAuthor
+    from ledgerpress.features.categories import (
         CategoryCreated,
         CategoryDeleted,
         CategoryDescribed,
@@ -45,20 +46,18 @@ if TYPE_CHECKING:
         CategoryMoved,
         CategoryRef,
         CategoryRenamed,
+        CreateCategory,
+        DeleteCategory,
+        DescribeCategory,
+        MergeCategory,
+        MoveCategory,
+        RenameCategory,
     )
-    from ledgerpress.features.posts.create_edit_categorize_commands import (
+    from ledgerpress.features.posts import (
+        ArchivePost,
         CategorizePost,
         CreatePost,
         EditPost,
-        UncategorizePost,
-    )
-    from ledgerpress.features.posts.lifecycle_commands import (
-        ArchivePost,
-        PublishPost,
-        UnarchivePost,
-        UnpublishPost,
-    )
-    from ledgerpress.features.posts.model import (
         PostArchived,
         PostCategorized,
         PostCreated,
@@ -69,10 +68,14 @@ if TYPE_CHECKING:
         PostUnarchived,
         PostUncategorized,
         PostUnpublished,
+        PublishPost,
+        RestorePost,
+        RevertPost,
+        UnarchivePost,
+        UncategorizePost,
+        UnpublishPost,
     )
-    from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
-    from ledgerpress.features.site.commands import NameSite
-    from ledgerpress.features.site.model import SiteNamed
+    from ledgerpress.features.site import NameSite, SiteNamed
     from ledgerpress.server.embedded_app import create_app
     from ledgerpress.server.library.graphql_execution import GraphQLResult, global_id
     from ledgerpress.server.library.open_store import OpenStore, StoreClosed, open_store
@@ -151,28 +154,27 @@ __all__ = [
 ]
 
 _NAMES: Final = {
-    "commands.client_identity": "ANONYMOUS LOCAL_OPERATOR Identity",
+    "commands.client_identity": "ANONYMOUS LOCAL_OPERATOR",
     "commands.command_request_and_context": "CommandResult",
-    "commands.errors": "Rejection",
-    "commands.roles_and_permissions": "PermissionDenied Role",
-    "eventlog.codec": "Recorded",
     "eventlog.errors": "AppendUnresolved LogReplaced LogUnavailable LogUnusable UndecodableEvent",
-    "eventlog.event_and_withdrawn_event": "Event Withdrawn",
     "eventlog.kernel_events": "PayloadWithdrawn",
-    "eventlog.unknown_third_party_events": "UnknownEvent",
-    "feature.third_party_names": "InvalidFeature",
-    "features.actors.commands": "RegisterActor RenameActor",
-    "features.actors.model": "ActorKind ActorRegistered ActorRenamed",
-    "features.authors.commands": "RegisterAuthor RenameAuthor",
-    "features.authors.model": "AuthorRegistered AuthorRenamed",
-    "features.categories.commands": "CreateCategory DeleteCategory DescribeCategory MergeCategory MoveCategory RenameCategory",
-    "features.categories.model": "CategoryCreated CategoryDeleted CategoryDescribed CategoryMerged CategoryMoved CategoryRef CategoryRenamed",
-    "features.posts.create_edit_categorize_commands": "CategorizePost CreatePost EditPost UncategorizePost",
-    "features.posts.lifecycle_commands": "ArchivePost PublishPost UnarchivePost UnpublishPost",
-    "features.posts.model": "PostArchived PostCategorized PostCreated PostEdited PostPublished PostRestored PostReverted PostUnarchived PostUncategorized PostUnpublished",
-    "features.posts.restore_version_and_revert_change_commands": "RestorePost RevertPost",
-    "features.site.commands": "NameSite",
-    "features.site.model": "SiteNamed",
+    "feature": (
+        "Event Identity InvalidFeature PermissionDenied Recorded Rejection Role UnknownEvent Withdrawn"
+    ),
+    "features.actors": "ActorKind ActorRegistered ActorRenamed RegisterActor RenameActor",
+    "features.authors": "AuthorRegistered AuthorRenamed RegisterAuthor RenameAuthor",
+    "features.categories": (
+        "CategoryCreated CategoryDeleted CategoryDescribed CategoryMerged CategoryMoved "
+        "CategoryRef CategoryRenamed CreateCategory DeleteCategory DescribeCategory MergeCategory "
+        "MoveCategory RenameCategory"
+    ),
+    "features.posts": (
+        "ArchivePost CategorizePost CreatePost EditPost PostArchived PostCategorized PostCreated "
+        "PostEdited PostPublished PostRestored PostReverted PostUnarchived PostUncategorized "
+        "PostUnpublished PublishPost RestorePost RevertPost UnarchivePost UncategorizePost "
+        "UnpublishPost"
+    ),
+    "features.site": "NameSite SiteNamed",
     "server.embedded_app": "create_app",
     "server.library.graphql_execution": "GraphQLResult global_id",
     "server.library.open_store": "OpenStore StoreClosed open_store",
