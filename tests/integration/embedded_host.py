@@ -18,6 +18,8 @@ from websockets.asyncio.client import connect, unix_connect
 from websockets.typing import Subprotocol
 
 from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator.tokens import create_token
 from ledgerpress.server.embedded_app import EmbeddedApp
 from tests.integration.websocket_client import Socket
@@ -36,7 +38,7 @@ def example(
     return names["app"], names["content"]
 
 
-async def new_token(data: Path, role: Role) -> dict[str, str]:
+async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> dict[str, str]:
     """Return the header with a new token for the store in `data`, as `ledgerpress token create` makes it."""
     _, secret = await create_token(
         data,
@@ -48,6 +50,7 @@ async def new_token(data: Path, role: Role) -> dict[str, str]:
         actor_id=None,
         reason=None,
         progress=lambda *_: None,
+        features=features,
     )
     return {"Authorization": f"Bearer {secret}"}
 
