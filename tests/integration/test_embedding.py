@@ -1,8 +1,10 @@
 """LedgerPress inside another application, mounted under a prefix: the example of docs/how-to/embed.md, and its edges."""
 
+import ast
 import asyncio
 import gc
 import logging
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from graphql import get_introspection_query
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -87,6 +90,17 @@ async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
 async def test_the_guide_shows_the_examples_that_are_tested(name: str) -> None:
     code = (EXAMPLES / f"{name}.py").read_text("utf-8")
     assert code.partition('"""\n\n')[2].strip() in GUIDE.read_text("utf-8")
+
+
+async def test_graphiql_can_describe_the_schema_with_the_settings_of_the_guide(tmp_path: Path) -> None:
+    found = re.search(r"settings=(\{\n.*?\n    \})", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    content = ledgerpress.create_app(tmp_path, environment={}, settings=ast.literal_eval(found[1]))
+    async with content.lifespan():
+        transport = httpx2.ASGITransport(app=content)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            answer = await http.post("/graphql", json={"query": get_introspection_query()})
+            assert "errors" not in answer.json()
 
 
 async def test_the_guide_lists_every_setting_that_has_no_effect() -> None:
