@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgerpress.feature import FeatureSet
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.operator.withdraw import withdraw
@@ -104,8 +105,7 @@ async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
     await make(data)
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
-    for module in ("operator.rebuild_and_switch_views", "server.store", "operator.withdraw"):
-        monkeypatch.setattr(f"ledgerpress.{module}.all_projectors", lambda: tuple(broken))
+    monkeypatch.setattr(FeatureSet, "projectors", property(lambda _: tuple(broken)))
     async with open_store(data) as store:
         for number in range(4):
             await store.commands.handle(CreatePost(title=f"Post {number}"))
