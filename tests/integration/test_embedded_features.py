@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 import ledgerpress_factcheck
-from ledgerpress import create_app
+from ledgerpress import CommandResult, StoreClosed, create_app
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
 from ledgerpress.features import registry
@@ -107,7 +107,8 @@ async def test_the_installed_features_are_the_default(tmp_path: Path, installed:
     content = create_app(tmp_path, environment={})
     async with mounted(content) as http:
         assert (await http.get("/content/factchecks")).status_code == 200
-        assert content.store.features is installed
+        checks = await content.store.graphql("{ checkedArticles { totalCount } }")
+        assert checks.data == {"checkedArticles": {"totalCount": 0}}
 
 
 async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
@@ -116,11 +117,13 @@ async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
         _ = content.store
     async with mounted(content) as http:
         store = content.store
-        done = await store.commands.handle(CreatePost(title="By the host", slug="host", publish=True))
-        assert await store.views.wait_for(done.position, LONG)
+        created = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
+        assert isinstance(created, CommandResult)
         assert (await http.get("/content/articles/host")).status_code == 200
     with pytest.raises(RuntimeError, match="has to run the lifespan"):
         _ = content.store
+    with pytest.raises(StoreClosed):
+        await store.head()
 
 
 def delete_views(data: Path) -> None:
@@ -151,7 +154,7 @@ async def test_views_of_a_former_version_are_served_and_rebuilt_in_the_process(
 ) -> None:
     former = app_with(tmp_path, FACTCHECK)
     async with former.lifespan():
-        await former.store.commands.handle(CreatePost(title="The tide mill", slug="mill", publish=True))
+        await former.store.execute(CreatePost(title="The tide mill", slug="mill", publish=True))
     (projector,) = FACTCHECK.projectors
     later = replace(FACTCHECK, projectors=(replace(projector, version=2),))  # type: ignore[type-var]
     content = app_with(tmp_path, later)
