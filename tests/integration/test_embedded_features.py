@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from strawberry.extensions import QueryDepthLimiter
 
 import ledgerpress_factcheck
 from ledgerpress import CommandResult, StoreClosed, create_app
@@ -107,8 +108,6 @@ async def test_the_installed_features_are_the_default(tmp_path: Path, installed:
     content = create_app(tmp_path, environment={})
     async with mounted(content) as http:
         assert (await http.get("/content/factchecks")).status_code == 200
-        checks = await content.store.graphql("{ checkedArticles { totalCount } }")
-        assert checks.data == {"checkedArticles": {"totalCount": 0}}
 
 
 async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
@@ -117,13 +116,22 @@ async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
         _ = content.store
     async with mounted(content) as http:
         store = content.store
-        created = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
-        assert isinstance(created, CommandResult)
+        done = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
+        assert isinstance(done, CommandResult)
         assert (await http.get("/content/articles/host")).status_code == 200
+        answer = await store.graphql('{ post(slug: "host") { title } }')
+        assert answer.data == {"post": {"title": "By the host"}}
     with pytest.raises(RuntimeError, match="has to run the lifespan"):
         _ = content.store
     with pytest.raises(StoreClosed):
-        await store.head()
+        _ = store.position
+
+
+async def test_schema_extensions_take_effect_in_operations_of_the_host(tmp_path: Path) -> None:
+    content = app_with(tmp_path, schema_extensions=[lambda: QueryDepthLimiter(max_depth=1)])
+    async with content.lifespan():
+        (error,) = (await content.store.graphql("{ categories { nodes { parent { name } } } }")).errors
+    assert "depth" in error["message"]
 
 
 def delete_views(data: Path) -> None:

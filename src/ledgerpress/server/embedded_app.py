@@ -94,7 +94,10 @@ class EmbeddedApp:
 
     @property
     def store(self) -> OpenStore:
-        """The open store, as from `ledgerpress.open_store`. Raises `RuntimeError` while the lifespan does not run."""
+        """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run.
+
+        It is what `ledgerpress.open_store` lends, with the limits of the settings and the schema of the application.
+        """
         return self._while_running().store
 
     @asynccontextmanager
@@ -153,6 +156,7 @@ class EmbeddedApp:
                     serve_while_rebuilding=True,
                 )
             )
+            published = stack.enter_context(published_store(store, settings.limits, self._schema))
             authenticator = authenticator_of(store, settings)
             # Unless names are set, the host application checks the Host header, or accepts any.
             hosts = server.allowed_hosts or (ANY,)
@@ -164,8 +168,7 @@ class EmbeddedApp:
                 rebuild_in_background(server.data, server.log, program, self._features),
                 name="background rebuild",
             )
-            opened = stack.enter_context(published_store(store, settings.limits))
-            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, opened)
+            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, published)
             logger.info("LedgerPress serves %s in this process, at position %d", server.data, store.position)
             try:
                 yield
