@@ -1,9 +1,8 @@
 """Rebuild the views alongside those in use, roll back to the former ones, delete and list views files."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,14 +19,16 @@ from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
-from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
+from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
 MAX_ATTEMPTS: Final = 3
 """Attempts to build views while payloads are withdrawn."""
-BUSY_RETRY_INTERVAL: Final = 1.0
-"""Seconds until the next attempt while another process builds views."""
+
+
+class ViewsUpToDate(Exception):
+    """No views have to be rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ async def rebuild(
     log: str = LOCAL,
     features: FeatureSet = FEATURES,
     check: bool = False,
+    if_outdated: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
     restarted: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
@@ -59,16 +61,23 @@ async def rebuild(
 ) -> ViewsComparison | None:
     """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
 
-    With `check`, they are only compared. `names` are the projections to rebuild; the others are copied. `report` takes
+    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only if
+    the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied. `report` takes
     each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
     `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
-    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
+    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
     """
     projectors = features.projectors if projectors is None else projectors
     async with log_of_views(data, log, create=True) as opened:
         directory = ViewsDirectory(data, projectors)
         builder = ViewsBuilder(opened, features.codec(), directory, projectors, batch_size=batch_size)
-        with directory.building():
+        async with AsyncExitStack() as stack:
+            if if_outdated:
+                await stack.enter_async_context(directory.building_in_turn())
+                if not directory.needs_rebuild:
+                    raise ViewsUpToDate("the views in use are up to date")
+            else:
+                stack.enter_context(directory.building())
             for _ in range(MAX_ATTEMPTS):
                 try:
                     return await builder.rebuild(names, report, check=check, progress=progress)
@@ -81,12 +90,8 @@ async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES
     """Rebuild the views of `log` and use them without a comparison; a projection that fails is paused in them."""
     projectors = features.projectors
     directory = ViewsDirectory(data, projectors)
-    while True:
-        try:
-            with directory.building():
-                return await ViewsBuilder(log, features.codec(), directory, projectors).build()
-        except ViewsBusy:
-            await asyncio.sleep(BUSY_RETRY_INTERVAL)
+    async with directory.building_in_turn():
+        await ViewsBuilder(log, features.codec(), directory, projectors).build()
 
 
 def roll_back(

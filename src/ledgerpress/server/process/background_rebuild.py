@@ -34,14 +34,13 @@ async def rebuild_in_background(
     while True:
         failed = False
         try:
-            if directory.current is None or directory.is_outdated:
-                logger.warning(
-                    "the views in use are gone, or not those of this version: they are made anew beside"
-                )
-                failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
+            if directory.needs_rebuild:
+                logger.warning("the views in use are missing or outdated: rebuilding them alongside")
+                command = [*program, "rebuild", "--if-outdated", "--data", str(data)]
+                failed = not await _run(command, environment)
         except OSError as error:
             failed = True
-            logger.warning("the views could not be made anew: %s", error)
+            logger.warning("the views could not be rebuilt: %s", error)
         await asyncio.sleep(RETRY_INTERVAL if failed else POLL_INTERVAL)
 
 
@@ -61,5 +60,5 @@ async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
         await process.wait()
         raise
     if process.returncode:
-        logger.warning("the views could not be made anew: %s", errors.decode(errors="replace").strip())
+        logger.warning("the views could not be rebuilt: %s", errors.decode(errors="replace").strip())
     return process.returncode == 0

@@ -17,7 +17,7 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
-from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, delete
+from ledgerpress.views.files.views_directory import ViewsDirectory, delete
 from ledgerpress.views.files.views_file_connections import ViewsFile, behind_withdrawal
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
@@ -96,27 +96,23 @@ class ActiveViews:
                     await self._try(path, resume=resume)
                 except _UnusableViews as error:
                     is_unusable = True
-                    logger.warning(
-                        "%s cannot be used (%s): the views are made anew from the log", path, error
-                    )
+                    logger.warning("%s cannot be used (%s): the views are rebuilt from the log", path, error)
                 else:
                     return
             try:
-                with self._directory.building():
+                async with self._directory.building_in_turn():
                     if self._directory.current in (path, None):
                         if path and is_unusable:
                             delete(path)
                         elif self._directory.of_other_sets():
                             logger.warning(
-                                "%s has views of other versions or features alone: those of this version are "
-                                "made beside",
+                                "%s has only views of other versions or features: views of this version are built "
+                                "alongside",
                                 self._directory.data,
                             )
                         await build()
-            except ViewsBusy:
-                await asyncio.sleep(POLL_INTERVAL)
             except (sqlite3.Error, OSError) as error:
-                raise LogUnusable(f"the views in {self._directory.data} cannot be made: {error}") from error
+                raise LogUnusable(f"the views in {self._directory.data} cannot be built: {error}") from error
 
     def follow(self) -> None:
         self._live.follow()

@@ -5,12 +5,20 @@ made them, and identifies the set. A small file, `views.json`, names the file in
 replaced in one step, and every process on the directory looks at it. A process MUST NOT write to the file of another set.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +31,8 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 
 UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
 """Seconds after its last use until the files of a set of features are dropped."""
+BUSY_RETRY_INTERVAL: Final = 0.2
+"""Seconds until the next attempt while another process builds views."""
 _NAMED_BEFORE: Final = {"eaca085b": "34636194"}
 """The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
 
@@ -64,6 +74,11 @@ class ViewsDirectory:
         return self._existing(self._pointer().former)
 
     @property
+    def needs_rebuild(self) -> bool:
+        """Whether this set has no views, or outdated ones."""
+        return self.current is None or self.is_outdated
+
+    @property
     def is_outdated(self) -> bool:
         """Whether projectors of other versions made the rows of the views in use, and no operator went back to them."""
         current = self.current
@@ -103,6 +118,21 @@ class ViewsDirectory:
     def building(self) -> AbstractContextManager[None]:
         """Be the one process that builds views here, of whichever set. Raises `ViewsBusy` if another one does."""
         return _locked(self.data / "views.build.lock", wait=False)
+
+    @asynccontextmanager
+    async def building_in_turn(self) -> AsyncIterator[None]:
+        """Wait until no other process builds views here, and be the one that does.
+
+        Check again whether anything has to be built: the other process may have built views of the same set.
+        """
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(self.building())
+                    break
+                except ViewsBusy:
+                    await asyncio.sleep(BUSY_RETRY_INTERVAL)
+            yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
         """Make every process of this set use the file `to`; the one in use until now is then the former.

@@ -1,0 +1,168 @@
+"""Four processes on one data directory under load, with stops; and an upgrade with a downgrade. Used by a test and a benchmark."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ledgerpress.eventlog.log import NO_STREAM, StreamWrite
+from ledgerpress.retry import poll
+from ledgerpress.server.store import open_store
+from tests.integration.failing_projectors import sparkled
+from tests.integration.server_process import Servers
+from tests.integration.several_versions import (
+    SETTLE_TIMEOUT,
+    Files,
+    Load,
+    Node,
+    Version,
+    head,
+    load,
+    recorded,
+    restart_in_turn,
+    settle,
+)
+
+CHECKED: Final = "x.factcheck.checked"
+REBUILDS: Final = re.compile(r"rebuilt from the log|rebuilding them alongside|made anew")
+"""What processes log when they build views; an earlier version says it in other words."""
+FIRST_POSTS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run has shown: requests by version and kind, files by set, restarts by version, and the events in the end."""
+
+    counts: dict[tuple[str, str], int]
+    files: dict[str, list[str]]
+    restarts: dict[str, int]
+    builds: dict[str, int]
+    position: int
+    checks: int
+
+
+async def side_by_side(
+    place: Path, versions: Sequence[Version], *, seconds: float, pause: float, readers: int
+) -> Report:
+    """Serve one directory with all `versions`, of which the first was there first, and check everything.
+
+    The load lasts `seconds` at least; `pause` is the time between two restarts. Raises `AssertionError`.
+    """
+    data = place / "data"
+    old, *others = versions
+    async with Servers(place) as servers, Files(data).watched() as files:
+        first = await Node.start(old, servers, data)
+        await fill(first)
+        nodes = [first, *(await start_together(others, servers, data))]
+        async with load(nodes, readers) as working:
+            await settle(nodes, data)
+            settled, working.is_settled = files.total(), True
+            await restart_in_turn(nodes, servers, data, seconds, pause)
+        check_load(working, nodes)
+        position = head(data)
+        for node in nodes:
+            await node.reach(position)
+            assert await node.paused() == {}, node.version.name
+        assert files.total() == settled, f"views were built again: {files.names}"
+        for version in versions:
+            await check_store(version, data)
+        await check_checks_without_the_feature(versions, data)
+        await check_unknown_event(nodes, data)
+        assert max(map(len, files.names.values())) <= 2, f"a set was built twice: {files.names}"
+        builds = {node.version.name: len(REBUILDS.findall(node.words())) for node in nodes}
+        assert max(builds.values()) <= 1, builds
+    restarts = {node.version.name: node.restarts for node in nodes}
+    return Report(working.counts, files.names, restarts, builds, position, recorded(data, CHECKED))
+
+
+async def upgrade_and_downgrade(place: Path, old: Version, new: Version) -> dict[str, list[str]]:
+    """Serve with `old`, with both, with `new`, and with `old` again, all the time under load; return the files by set."""
+    data = place / "data"
+    async with Servers(place) as servers, Files(data).watched() as files:
+        before = await Node.start(old, servers, data)
+        await fill(before)
+        after = await Node.start(new, servers, data)
+        async with load([before, after], 1) as working:
+            await settle([before, after], data)
+            working.is_settled = True
+            await asyncio.sleep(1)
+        check_load(working, [before, after])
+        await before.stop()
+        async with load([after], 1) as working:
+            await after.restart(servers, data, signal.SIGKILL)
+        check_load(working, [after])
+        await after.stop()
+        built, position = files.total(), head(data)
+        again = await Node.start(old, servers, data)
+        async with load([again], 1) as working:
+            await again.reach(position)
+        check_load(working, [again])
+        await check_store(old, data)
+        files.note()
+        assert files.total() == built, f"the downgrade has built views: {files.names}"
+        assert REBUILDS.findall(again.words()) == [], again.words()
+    return files.names
+
+
+async def fill(node: Node) -> None:
+    """Let a node record the first posts."""
+    async with await node.server.connect() as client:
+        for number in range(FIRST_POSTS):
+            await client.mutate(
+                "postCreate", title=f"First {number}", teaser="As it was Written", publish=True
+            )
+
+
+async def start_together(versions: Sequence[Version], servers: Servers, data: Path) -> list[Node]:
+    return list(await asyncio.gather(*(Node.start(version, servers, data) for version in versions)))
+
+
+def check_load(working: Load, nodes: Sequence[Node]) -> None:
+    assert working.wrong == [], working.wrong[:10]
+    for node in nodes:
+        for kind in ("postCreate", "query", "change"):
+            assert working.counts.get((node.version.name, kind)), f"{node.version.name}: no {kind}"
+
+
+async def check_store(version: Version, data: Path) -> None:
+    """Check a store by the commands of one version: its log and its views, and those of a rebuild, which is thrown away."""
+    await version.run("verify", "--data", data)
+    status = json.loads(await version.run("status", "--json", "--data", data))
+    states = {(one["state"], one["checkpoint"], one["lag"]) for one in status["projections"]}
+    assert states == {("RUNNING", status["head"], 0)}, f"{version.name}: {status}"
+    result = json.loads(await version.run("rebuild", "--check", "--json", "--data", data))
+    assert result["compared"]["tables"] == [], f"{version.name}: {result}"
+    assert result["compared"]["position"] == status["head"]
+    await version.run("views", "drop", "--data", data)
+
+
+async def check_checks_without_the_feature(versions: Sequence[Version], data: Path) -> None:
+    """Versions without the feature count its events; the one with it has none that are unknown."""
+    checks = recorded(data, CHECKED)
+    assert checks
+    for version in versions:
+        if not version.knows_third_party:
+            continue
+        status = json.loads(await version.run("status", "--json", "--data", data))
+        assert status["unknown"] == ({} if version.has_factcheck else {CHECKED: checks}), version.name
+        said = " ".join((await version.run("verify", "--data", data)).split())
+        sentence = f"{checks:,} events have types of features that are not installed"
+        assert (sentence in said) is not version.has_factcheck, said
+
+
+async def check_unknown_event(nodes: Sequence[Node], data: Path) -> None:
+    """An event of an unknown type that no feature can have pauses the projections of every process."""
+    async with open_store(data) as store:
+        await store.log.append([StreamWrite("post.sparks", NO_STREAM, (sparkled(),))])
+    for node in nodes:
+
+        async def is_paused(node: Node = node) -> Any:
+            return await node.paused() or None
+
+        paused = await poll(is_paused, interval=0.1, timeout=SETTLE_TIMEOUT)
+        assert paused is not None, f"{node.version.name} passed over an unknown event"
+        assert all("post.sparkled" in why for why in paused.values()), paused
