@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.eventlog.kernel_events import WITHDRAWAL
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors, declared_views
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, rebuild, roll_back
@@ -22,7 +24,13 @@ from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files import active_views
 from ledgerpress.views.files.build import ViewsBuild
-from ledgerpress.views.files.views_directory import UNUSED_SET_LIFETIME, NoPreviousViews, ViewsDirectory
+from ledgerpress.views.files.views_directory import (
+    UNUSED_SET_LIFETIME,
+    NoPreviousViews,
+    ViewsDirectory,
+    digest_of,
+)
+from ledgerpress.views.files.views_pointers import digest_in
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from tests.contract.tags_feature import TAGS
 from tests.integration.other_version_program import changed_projectors
@@ -30,6 +38,8 @@ from tests.integration.program_runs import done
 from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.property.view_rows import rebuilt, rows_of
 
+FOREVER: Final = 1e6
+"""Seconds: what is to happen without a wait happens within the test."""
 SECRET: Final = "what nobody may read any more"
 SETS: Final[Mapping[str, Sequence[Projector]]] = {
     "first-party": all_projectors(),
@@ -115,6 +125,13 @@ async def gone(path: Path) -> None:
     """Wait until a file is deleted."""
     async with asyncio.timeout(20):
         while path.exists():  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.05)
+
+
+async def gone_from(views: Path, text: str) -> None:
+    """Wait until a views file and its write-ahead log hold a text no more."""
+    async with asyncio.timeout(60):
+        while any(text.encode() in file.read_bytes() for file in files_called(views.parent, views.name)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -321,8 +338,8 @@ async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list
 async def test_a_withdrawal_reaches_the_views_of_every_set(
     data: Path, monkeypatch: pytest.MonkeyPatch, builds: list[str]
 ) -> None:
-    """A set with a process applies it. Nobody would apply it to the others: they are deleted."""
-    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", 5.0)
+    """A set with a process applies it. No process would apply it to the others: they are deleted at once."""
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
     unused = (await build_all(data))["changed tables"]
@@ -340,7 +357,7 @@ async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other node cannot know the files here: a process that follows the log deletes those that nobody follows."""
-    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", 0.3)
+    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", FOREVER)
     log = f"sqlite:{data / LOG_FILE}"
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
@@ -366,6 +383,65 @@ async def test_a_process_that_ends_early_leaves_no_withdrawn_text(data: Path, tm
     async with open_store(node, log=log):
         pass
     assert files_with(node, SECRET) == []
+
+
+async def test_a_process_that_is_killed_leaves_text_until_the_next_one_starts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = f"sqlite:{data / LOG_FILE}"
+    async with open_store(data) as store:
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
+    node = tmp_path / "node"
+    for projectors in (CHANGED, SETS["changed tables"]):
+        async with open_store(node, log=log, projectors=projectors):
+            pass
+    await rebuild(node, log=log, projectors=CHANGED)
+    await withdraw(data, last_post(data), "by law")
+    with monkeypatch.context() as killed:
+        killed.setattr(ViewsDirectory, "drop", lambda _: [])
+        killed.setattr(ViewsDirectory, "drop_withdrawn_of_other_sets", lambda *_, **__: True)
+        async with open_store(node, log=log, projectors=CHANGED) as store:
+            in_use = store.views.path
+    assert {digest_in(file.name) for file in files_with(node, SECRET) if file.suffix == ".sqlite"} == {
+        digest_of(CHANGED),
+        digest_of(SETS["changed tables"]),
+    }
+    async with open_store(node, log=log, projectors=CHANGED) as store:
+        assert store.views.path == in_use
+        assert files_with(node, SECRET) == []
+
+
+async def test_a_withdrawal_waits_for_a_process_of_another_set_until_it_is_killed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
+    async with open_store(data) as store:
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
+    async with Servers(tmp_path) as servers, open_store(data) as store:
+        server = await servers.start(data, program=program_with("more-tables"))
+        path = ViewsDirectory(data, SETS["changed tables"]).current
+        assert path
+        server.signal(signal.SIGSTOP)
+        withdrawing = asyncio.create_task(withdraw(data, last_post(data), "by law"))
+        await gone_from(store.views.path, SECRET)
+        assert not withdrawing.done()
+        assert path.exists()
+        await server.kill()
+        await withdrawing
+    assert files_with(data, SECRET) == []
+
+
+async def test_views_that_are_begun_after_a_withdrawal_are_not_deleted_for_it(data: Path) -> None:
+    """A long build is behind every withdrawal for a while, and holds nothing of what was withdrawn."""
+    await withdraw(data, last_post(data), "by law")
+    async with open_store(data) as store:
+        head = await store.log.head()
+        path = ViewsDirectory(data, CHANGED).vacant()
+        build = ViewsBuild.open(path, CHANGED, began_at=head)
+        build.close()
+        (withdrawal,) = (event for event in await store.log.read(0, head) if event.header.type == WITHDRAWAL)
+        assert ViewsDirectory(data, FIRST_PARTY).drop_withdrawn_of_other_sets(withdrawal.position)
+    assert path.exists()
 
 
 # --- the program --------------------------------------------------------------------------------------

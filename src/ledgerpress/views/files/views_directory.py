@@ -25,6 +25,7 @@ from typing import Final
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.sqlite.connection import open_to_read, statements
 from ledgerpress.views.files.tables import normalized
+from ledgerpress.views.files.views_file_connections import behind_withdrawal, is_open
 from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
@@ -221,11 +222,23 @@ class ViewsDirectory:
             self._drop_others(unused)
             return unused
 
-    def drop_of_other_sets(self, files: Collection[Path]) -> None:
-        """Delete `files` of other sets: they contain what was withdrawn. A process of their set rebuilds them."""
-        if others := [file for file in files if not self.is_ours(file)]:
+    def drop_withdrawn_of_other_sets(self, position: int, *, spare_open: bool = True) -> bool:
+        """Delete files of other sets that may hold what the event at `position` withdrew; return whether none is left.
+
+        With `spare_open`, those stay that a process has open: it applies the withdrawal. Without, it rebuilds them.
+        """
+        behind = behind_withdrawal(self.files_of_other_sets(), position)
+        dropped = [file for file in behind if not (spare_open and is_open(file))]
+        if dropped:
             with self._changing():
-                self._drop_others(others)
+                self._drop_others(dropped)
+        return len(dropped) == len(behind)
+
+    def withdrawn_files(self, position: int) -> list[Path]:
+        """Return files of this set that are not in use and may hold what the event at `position` withdrew."""
+        current = self.current
+        files = [file for file in self._files() if self.is_ours(file) and file != current]
+        return behind_withdrawal(files, position)
 
     def _unused(self) -> list[Path]:
         """Return the files of unused sets. The last use of the own views says what the time is: it is recorded hourly."""
