@@ -18,12 +18,19 @@ import pytest
 from ledgerpress.eventlog.kernel_events import WITHDRAWAL
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors, declared_views
-from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, rebuild, roll_back
+from ledgerpress.operator.rebuild_and_switch_views import (
+    ViewsUpToDate,
+    drop_views,
+    list_views,
+    rebuild,
+    roll_back,
+)
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files import active_views
 from ledgerpress.views.files.build import ViewsBuild
+from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed
 from ledgerpress.views.files.views_directory import (
     UNUSED_SET_LIFETIME,
     NoPreviousViews,
@@ -31,7 +38,11 @@ from ledgerpress.views.files.views_directory import (
     digest_of,
 )
 from ledgerpress.views.files.views_pointers import digest_in
-from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ComposedProjector,
+    ImmediateProjector,
+    Projector,
+)
 from tests.contract.tags_feature import TAGS
 from tests.integration.other_version_program import changed_projectors
 from tests.integration.program_runs import done
@@ -193,6 +204,67 @@ async def test_the_files_of_all_sets_are_listed(data: Path) -> None:
     assert listed.pop(paths["changed rules"].name) == ("former", False)
     assert set(listed.values()) == {("in use", False)}
     assert len(listed) == len(SETS) - 1
+
+
+async def test_files_of_other_sets_are_deleted_on_request_unless_a_process_has_them_open(data: Path) -> None:
+    paths = await build_all(data)
+    async with open_store(data, projectors=CHANGED):
+        listed = {file.name: (file.set, file.open) for file in list_views(data)}
+        assert listed == {
+            path.name: (digest_of(SETS[name]), name == "changed rules") for name, path in paths.items()
+        }
+        await done("views", "drop", "--other-sets", "--data", data)
+        assert set(views_files(data)) == {paths["first-party"].name, paths["changed rules"].name}
+    assert drop_views(data, other_sets=True) == [paths["changed rules"]]
+    assert json.loads((data / "views.json").read_bytes()) == {"current": paths["first-party"].name}
+
+
+async def test_a_rebuild_of_some_projections_copies_none_that_another_set_made_of_other_parts(
+    data: Path,
+) -> None:
+    """The version of a projection of parts does not say which part is newer."""
+
+    def in_versions(first: int, second: int) -> Sequence[Projector]:
+        parts = [
+            ImmediateProjector(
+                name="parted",
+                version=version,
+                schema=f"CREATE TABLE {table} (position INTEGER PRIMARY KEY) STRICT;",
+                events=frozenset(),
+                apply=lambda *_: None,
+            )
+            for table, version in (("first_part", first), ("second_part", second))
+        ]
+        return [*FIRST_PARTY, ComposedProjector(parts)]
+
+    async with open_store(data, projectors=in_versions(1, 2)):
+        pass
+    for path in data.glob("views-34636194-*"):  # noqa: ASYNC240
+        path.unlink()
+    with pytest.raises(RebuildFailed, match="another version of parted"):
+        await rebuild(data, ["posts"], projectors=in_versions(2, 1))
+    compared = await rebuild(data, ["parted"], projectors=in_versions(2, 1))
+    assert compared is not None
+    assert digest_in(compared.before) == digest_of(in_versions(1, 2))
+
+
+async def test_a_rebuild_of_outdated_views_waits_its_turn_and_leaves_others(
+    data: Path, builds: list[str]
+) -> None:
+    """Servers of one set that start together each begin such a rebuild."""
+    async with open_store(data, projectors=CHANGED, serve_while_rebuilding=True):
+        with ViewsDirectory(data, FIRST_PARTY).building():
+            rebuilding = [
+                asyncio.create_task(rebuild(data, if_outdated=True, projectors=CHANGED)) for _ in range(3)
+            ]
+            await asyncio.sleep(0.5)
+            assert not any(task.done() for task in rebuilding)
+        results = await asyncio.gather(*rebuilding, return_exceptions=True)
+        assert sum(isinstance(result, ViewsUpToDate) for result in results) == 2, results
+        assert len(builds) == 1
+        assert not ViewsDirectory(data, CHANGED).is_outdated
+        assert "up to date" in await done("rebuild", "--if-outdated", "--data", data)
+        assert len(views_files(data)) == 3
 
 
 async def test_a_rebuild_compares_with_the_views_of_another_set_and_does_not_write_to_them(

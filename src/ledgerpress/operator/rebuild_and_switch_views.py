@@ -20,6 +20,8 @@ from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder, ViewsComparison
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
 from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone
+from ledgerpress.views.files.views_file_connections import is_open
+from ledgerpress.views.files.views_pointers import digest_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -35,7 +37,8 @@ class ViewsUpToDate(Exception):
 class ViewsFileInfo:
     """A views file of a data directory. `state` is `in use`, `former` or `unfinished` in its set; `size` is in bytes.
 
-    `own` says whether it is of the set of features of this program, and not of another one.
+    `set` is the digest of its set of features; `None` for a name without one. `own` says whether that is the set of this
+    program, and `open` whether a process uses the file.
     """
 
     name: str
@@ -43,6 +46,8 @@ class ViewsFileInfo:
     position: int | None
     size: int
     own: bool
+    set: str | None
+    open: bool
 
 
 async def rebuild(
@@ -113,10 +118,14 @@ def roll_back(
     return directory.roll_back()
 
 
-def drop_views(data: Path, *, features: FeatureSet = FEATURES) -> list[Path]:
-    """Delete the views in `data` that are not in use, and return them; those of other sets stay. Raises `LogUnusable`."""
+def drop_views(data: Path, *, features: FeatureSet = FEATURES, other_sets: bool = False) -> list[Path]:
+    """Delete the views in `data` that are not in use, and return them.
+
+    Those of other sets stay; with `other_sets`, all that no process has open are deleted, too. Raises `LogUnusable`.
+    """
     check_views_directory(data)
-    return ViewsDirectory(data, features.projectors).drop()
+    directory = ViewsDirectory(data, features.projectors)
+    return [*directory.drop(), *(directory.drop_other_sets() if other_sets else ())]
 
 
 def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFileInfo]:
@@ -124,7 +133,15 @@ def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFile
     check_views_directory(data)
     directory = ViewsDirectory(data, features.projectors)
     return [
-        ViewsFileInfo(path.name, state, _position(path), path.stat().st_size, directory.is_ours(path))
+        ViewsFileInfo(
+            path.name,
+            state,
+            _position(path),
+            path.stat().st_size,
+            directory.is_ours(path),
+            digest_in(path.name),
+            is_open(path),
+        )
         for path, state in directory.states().items()
     ]
 

@@ -213,6 +213,13 @@ class ViewsDirectory:
             states.setdefault(file, "unfinished")
         return states
 
+    def drop_other_sets(self) -> list[Path]:
+        """Delete the files of other sets that no process has open, and return them."""
+        with self._changing():
+            dropped = [file for file in self.files_of_other_sets() if not is_open(file)]
+            self._drop_others(dropped)
+            return dropped
+
     def drop_unused_sets(self) -> list[Path]:
         """Delete the files of other sets that no process has used for `UNUSED_SET_LIFETIME`, and return them."""
         if not self._unused():
@@ -290,6 +297,11 @@ def digest_of(projectors: Sequence[Projector]) -> str:
 
 def _sql(script: str) -> str:
     return " ".join(sorted(map(normalized, statements(script))))
+
+
+def has_only_first_parts(projector: Projector) -> bool:
+    """Return whether the version of a projector says which parts it has: none is in a later version than the first."""
+    return not _newer_parts(projector)
 
 
 def _newer_parts(projector: Projector) -> str:
