@@ -26,7 +26,7 @@ from tests.integration.sse_client import opened
 
 FACTCHECK: Final = ROOT / "docs" / "examples" / "factcheck" / "src"
 TEASER: Final = "As it was Written"
-PAUSE: Final = 0.05
+PAUSE: Final = 0.1
 """Seconds between two requests of a client."""
 POLL_INTERVAL: Final = 0.02
 """Seconds between two listings of the views files, which exist for longer than that."""
@@ -238,7 +238,6 @@ class Load:
     async def follow(self, node: Node) -> None:
         """Subscribe to the changes; after a restart from the last one: none is missing, and none comes twice."""
         name = node.version.name
-        _, self.seen_to[name] = await node.execute("{ site { name } }")
         while not self.ended.is_set():
             await node.is_up.wait()
             restarts = node.restarts
@@ -331,6 +330,8 @@ class Load:
 async def load(nodes: Sequence[Node], readers: int) -> AsyncIterator[Load]:
     """Let a writer, a subscriber and some readers work on each node until the end of the block."""
     load = Load()
+    for node in nodes:
+        _, load.seen_to[node.version.name] = await node.execute("{ site { name } }")
     async with asyncio.TaskGroup() as tasks:
         followers = [tasks.create_task(load.follow(node)) for node in nodes]
         for number, node in enumerate(nodes):
