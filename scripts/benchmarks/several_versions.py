@@ -50,7 +50,7 @@ async def measure(commit: str, seconds: float, readers: int) -> None:
     """Run both scenarios, and print what they have shown. Raises `AssertionError`."""
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=CHECKOUT) as directory:
         place = Path(directory)
-        old = version_of_source(source_of(commit, place / "old"))
+        old = version_of_source(f"old, {commit}", source_of(commit, place / "old"))
         new = changed_version("changed projector", "capitals", str.upper)
         versions: list[Version] = [old, new, version_with_factcheck(place / "site"), this_version()]
         (place / "several").mkdir()
