@@ -60,8 +60,7 @@ class Store:
 
     def last_withdrawal(self, snapshot: Snapshot) -> int:
         """Return the position of the last withdrawal of a payload: older responses may contain it."""
-        query = changes.ChangeQuery(types=("payload.withdrawn",))
-        return next(iter(changes.positions(snapshot, query, limit=1, newest_first=True)), 0)
+        return _last_withdrawal(snapshot)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
@@ -147,6 +146,9 @@ async def open_store(
         try:
             head = await checked_log.head()
             await views.catch_up(partial(_report, progress, head))
+            with views.snapshot() as snapshot:
+                if withdrawal := _last_withdrawal(snapshot):
+                    views.drop_files_before(withdrawal)
             commands = CommandHandler(
                 log=checked_log,
                 codec=codec,
@@ -184,6 +186,11 @@ async def open_store(
             await views.aclose()
     finally:
         await opened.aclose()
+
+
+def _last_withdrawal(snapshot: Snapshot) -> int:
+    query = changes.ChangeQuery(types=("payload.withdrawn",))
+    return next(iter(changes.positions(snapshot, query, limit=1, newest_first=True)), 0)
 
 
 def _clear(caches: Sequence[Callable[[], None]]) -> None:
