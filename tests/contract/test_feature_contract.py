@@ -187,7 +187,7 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
         with_dependencies(feature.DependencyRule.by_type({CHECKED: []}), projection.LISTINGS.dependencies),
         ["a cached answer is stale", ARTICLE, "x.factcheck.checked", "cached answer depended on Topic(", "no DependencyRule of factcheck covers what x.factcheck.checked changes"],
     ),
-    ("resolver fails", "cache", with_schema("FAILS"), ["a probe fails", "as operator", "INTERNAL_SERVER_ERROR"]),
+    ("resolver fails", "cache", with_schema("FAILS"), ["a probe fails", "as anonymous", "INTERNAL_SERVER_ERROR"]),
     ("withdrawn payload", "withdrawal", with_failure_on_withdrawn, ["projection x.factcheck fails at position", "if the payload of x.factcheck.checked is withdrawn: AttributeError", "ledgerpress.feature.Withdrawn"]),
     ("leak", "withdrawal", with_leak, ["still in x_factcheck_check.note", "it contains '", "x.factcheck.checked"]),
     ("no upcaster", "stored-versions", with_event(2), ["has version 2 and 0 upcasters"]),

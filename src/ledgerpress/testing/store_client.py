@@ -27,6 +27,7 @@ from ledgerpress.http.responses import POSITION_HEADER
 from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 
+_EXECUTED: Final = 'ledgerpress_answers_total{kind="executed"}'
 _UNCACHED: Final = CacheSettings(max_bytes=0)
 
 
@@ -192,11 +193,24 @@ class StoreClient:
         body = response.json() if is_json else response.text
         return Answer(response.status_code, body, response.headers.get(POSITION_HEADER))
 
+    async def is_executed(
+        self, document: str, variables: Mapping[str, Any] | None = None, *, identity: Identity = ANONYMOUS
+    ) -> bool:
+        """Ask through the cache, and return whether the answer was computed: `False` if it was cached and is still true."""
+        before = await self._executed()
+        await self.graphql(document, variables, identity=identity)
+        return await self._executed() != before
+
     async def page(self, path: str, *, identity: Identity = ANONYMOUS, cached: bool = True) -> Answer:
         """Return the response to GET."""
         http = self.http if cached else self._uncached
         response = await http.get(path, headers=self._tokens.headers(identity))
         return Answer(response.status_code, response.text, response.headers.get(POSITION_HEADER))
+
+    async def _executed(self) -> str:
+        """Return how many answers were computed, as the metrics have it."""
+        lines = (await self.http.get("/metrics")).text.splitlines()
+        return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
 
     async def _check_rejected(self, what: str, codes: list[str], expected: str, head: int) -> None:
         assert expected in codes, f"{what} was not rejected with {expected}, but with {codes}"

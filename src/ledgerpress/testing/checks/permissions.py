@@ -79,7 +79,7 @@ def _fields(definition: Definition) -> Iterator[tuple[AddedField, RequiredPermis
             object_ = types[name]
             assert isinstance(object_, GraphQLObjectType)
             fields += [AddedField(feature, name, field) for field in object_.fields]
-    for field in dict.fromkeys(fields):
+    for field in {field.coordinate: field for field in reversed(fields)}.values():
         if (need := declared.get(field.coordinate)) is not None:
             yield field, need
 
@@ -218,13 +218,12 @@ def _some_value(type_: GraphQLInputType) -> Any:
     if isinstance(type_, GraphQLEnumType):
         return next(iter(type_.values))
     if isinstance(type_, GraphQLInputObjectType):
-        fields = type_.fields.items()
-        if type_.is_one_of:
-            name, field = next(iter(fields))
-            return {name: _some_value(field.type)}
-        return {
-            name: _some_value(field.type)
-            for name, field in fields
+        fields = {
+            name: field.type
+            for name, field in type_.fields.items()
             if isinstance(field.type, GraphQLNonNull) and field.default_value is Undefined
         }
+        # One of its fields is enough for an input that takes exactly one.
+        needed = fields or {name: field.type for name, field in [*type_.fields.items()][:1]}
+        return {name: _some_value(needed_type) for name, needed_type in needed.items()}
     return _VALUES.get(type_.name, "x")

@@ -1,5 +1,6 @@
 """Checks of events whose payload was withdrawn: they are applied, and nothing of their text is left anywhere."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -104,8 +105,9 @@ async def _withdraw(live: LiveRecording, stored: StoredEvent, probes: Sequence[P
     places = [(f"{table}.{column}", value) for table, column, value in _values(store.views.path)]
     places += await _ask(live, probes)
     for text in texts:
+        words = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
         for place, value in places:
-            if text in value:
+            if words.search(value):
                 raise recording.definition.violation(
                     f"a payload that was withdrawn is still in {place}.",
                     feature=recording.definition.feature_of_event(type_),
