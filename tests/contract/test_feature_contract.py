@@ -12,8 +12,7 @@ import strawberry
 from ledgerpress import feature
 from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.feature import Event, EventType, Feature, Recorded
-from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.posts.lifecycle_commands import PublishPost
+from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.posts.schema.types import Article
 from ledgerpress.graphql import schema as graphql_schema_module
 from ledgerpress.graphql.access_control import guard_fields
@@ -267,7 +266,7 @@ def test_a_permission_that_is_not_enforced_is_found(
     monkeypatch.setattr(
         graphql_schema_module,
         "guard_fields",
-        lambda schema, permissions: guard_fields(schema, {**permissions, coordinate: None}),
+        lambda schema, permissions, roles: guard_fields(schema, {**permissions, coordinate: None}, roles),
     )
     message = failure(contract(with_schema("GUARDED")()), "permissions", tmp_path / "broken")
     assert f"{coordinate} requires x.factcheck:write, and is not refused to anonymous" in message

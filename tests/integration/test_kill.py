@@ -21,6 +21,7 @@ from tests.integration.server_process import Server, Servers
 from tests.property.view_rows import Rows, rebuilt, rows_of, views_in_use
 
 EDITORS: Final = 12
+KILLS: Final = int(os.environ.get("LEDGERPRESS_TEST_KILLS") or 10)
 LONGEST_RUN_SECONDS: Final = 0.8
 LONGEST_START_SECONDS: Final = 1.5
 
@@ -78,7 +79,9 @@ def tables_that_differ(found: Rows, wanted: Rows) -> list[str]:
 
 
 @pytest.mark.serial
-@pytest.mark.parametrize(("processes", "kills"), [(1, 26), (2, 12)], ids=["one process", "two processes"])
+@pytest.mark.parametrize(
+    ("processes", "kills"), [(1, KILLS), (2, KILLS)], ids=["one process", "two processes"]
+)
 async def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done(
     tmp_path: Path, processes: int, kills: int
 ) -> None:

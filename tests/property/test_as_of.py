@@ -19,9 +19,9 @@ from tests.property.long_scenario import BusyYear, StandingClock
 from tests.property.stores_with_history import answers, copying, give, store_of
 
 SEED: Final = int(os.environ.get("LEDGERPRESS_TEST_SEED", "1"))
-EVENTS: Final = 20_000
-POSTS: Final = 2_000
-POSITIONS: Final = 500
+EVENTS: Final = int(os.environ.get("LEDGERPRESS_TEST_EVENTS", "8000"))
+POSTS: Final = EVENTS // 10
+POSITIONS: Final = EVENTS // 40
 NOT_RECORDED: Final = {
     "actor.renamed",
     "token.created",

@@ -1,6 +1,6 @@
 """Whatever is written and asked, by whomever, through whichever store: an answer that was kept is the one that is true.
 
-`LEDGERPRESS_EXAMPLES=1000 scripts/test tests/property/test_cache.py` looks longer. A failure prints how to repeat it.
+`LEDGERPRESS_TEST_EXAMPLES=1000 scripts/test tests/property/test_cache.py` looks longer. A failure prints how to repeat it.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Whatever is asked, compiled operations answer as graphql-core does, to the byte: data, errors and their order.
 
-`LEDGERPRESS_EXAMPLES=5000 scripts/test tests/property/test_compiled.py` looks longer.
+`LEDGERPRESS_TEST_EXAMPLES=5000 scripts/test tests/property/test_compiled.py` looks longer.
 """
 
 import json
@@ -31,7 +31,7 @@ from tests.property.store_session import Session
 
 T = TypeVar("T")
 
-EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_EXAMPLES", "400"))
+EXAMPLES: Final = int(os.environ.get("LEDGERPRESS_TEST_EXAMPLES", "400"))
 
 
 async def test_a_compiled_operation_answers_as_graphql_core_does(tmp_path: Path) -> None:

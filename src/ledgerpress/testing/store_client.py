@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import httpx2
 from graphql import GraphQLObjectType
+from starlette.applications import Starlette
 
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Authenticator, Identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
 from ledgerpress.commands.errors import Rejection
@@ -75,12 +76,15 @@ class StoreClient:
         self,
         store: Store,
         schema: Schema,
+        app: Starlette,
         tokens: _TokensOfIdentities,
         cached: httpx2.AsyncClient,
         uncached: httpx2.AsyncClient,
     ) -> None:
         self.store: Final = store
         self.schema: Final = schema
+        self.app: Final = app
+        """The application with the response cache."""
         self.http: Final = cached
         """Sends requests to the application, as an anonymous client."""
         self.run_commands: Final = set[type]()
@@ -224,27 +228,25 @@ async def client_of(store: Store, schema: Schema) -> AsyncIterator[StoreClient]:
     tokens = _TokensOfIdentities()
     settings = {name: section() for name, section in store.features.settings().items()}
 
-    def app(cache: CacheSettings) -> Any:
-        authenticator: Authenticator = tokens
+    def application(cache: CacheSettings) -> Starlette:
         return make_app(
             store,
             schema,
-            authenticator=authenticator,
+            authenticator=tokens,
             settings=HttpSettings.development(),
             limits=Limits.development(),
             cache=cache,
             pages=store.features.page_contributions(),
-            routes=store.features.routes(
-                lambda name: RouteContext(store, authenticator, settings.get(f"x_{name}"))
-            ),
+            routes=store.features.routes(lambda name: RouteContext(store, tokens, settings.get(f"x_{name}"))),
         )
 
-    def http(cache: CacheSettings) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=app(cache), raise_app_exceptions=False)
+    def http(app: Starlette) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url="http://localhost")
 
-    async with http(CacheSettings()) as cached, http(_UNCACHED) as uncached:
-        yield StoreClient(store, schema, tokens, cached, uncached)
+    app = application(CacheSettings())
+    async with http(app) as cached, http(application(_UNCACHED)) as uncached:
+        yield StoreClient(store, schema, app, tokens, cached, uncached)
 
 
 @asynccontextmanager

@@ -6,8 +6,7 @@ from typing import Final
 import pytest
 
 import ledgerpress_factcheck
-from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
+from ledgerpress.features.posts import CreatePost, PublishPost, UnpublishPost
 from ledgerpress.testing import Check, FeatureContract, StoreClient
 from ledgerpress_factcheck.commands import CheckPost
 

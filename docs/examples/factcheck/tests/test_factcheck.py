@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
+import httpx2
 import pytest
 
 import ledgerpress_factcheck
@@ -17,8 +18,7 @@ from ledgerpress.commands.client_identity import ANONYMOUS, identity
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
-from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.posts.lifecycle_commands import PublishPost
+from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.operator.verify import verify_log
 from ledgerpress.server.store import open_store
@@ -128,9 +128,14 @@ async def test_the_page_lists_checked_articles(desk: StoreClient) -> None:
     await article(desk, "Ebb")
     await desk.command(CheckPost(await article(desk, "Tide"), True, ""))
     page = (await desk.page("/factchecks")).body
+    mounted = httpx2.ASGITransport(app=desk.app, root_path="/content")
+    async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
+        page_under_prefix = (await http.get("/content/factchecks")).text
     assert "Tide</a>" in page
     assert "Ebb</a>" not in page
     assert '<a href="/factchecks">Fact checks</a>' in (await desk.page("/")).body
+    assert (await desk.page("/factchecks?after=tide")).status == 404
+    assert '<a href="/content/articles/tide">Tide</a>' in page_under_prefix
 
 
 def test_the_state_of_a_stream_is_the_last_check() -> None:

@@ -22,7 +22,6 @@ from ledgerpress.commands.client_identity import ANONYMOUS, OPERATOR_ACTOR_ID, I
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.roles_and_permissions import (
-    Permission,
     PermissionDenied,
     RequiredPermission,
     Role,
@@ -93,7 +92,7 @@ def _definition_of(definition: Definition, field: AddedField) -> GraphQLField:
 
 def _without(need: RequiredPermission, roles: RolePermissions) -> dict[str, Identity]:
     """Return clients that do not meet a requirement: an anonymous one, and one with every permission but those that it names."""
-    missing = {need.permission or Permission.WRITE_SITE, need.own}
+    missing = {need.permission or min(roles.first_party), need.own}
     limited = Identity(Role.ADMIN, roles.every - missing, OPERATOR_ACTOR_ID)
     return {"anonymous": ANONYMOUS, f"a client with every permission but {need.permission}": limited}
 
