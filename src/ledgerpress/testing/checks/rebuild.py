@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.envelope import StoredEvent
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.retry import poll
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.sqlite.connection import open_to_read, statements
 from ledgerpress.testing.checks.projecting import MemoryViews
 from ledgerpress.testing.contract_violation import ContractViolation, differences
