@@ -13,7 +13,7 @@ from scripts.scaling.publications import ALL, HUNDRED_MILLION, Publication
 from scripts.scaling.units import in_bytes, in_time, short
 
 PARTS: Final = (1, 8, 40)
-LINE_LENGTH: Final = 120
+LINE_LENGTH: Final = 118
 
 
 def measured(constants: Constants) -> str:
