@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.error import HTTPError
@@ -95,8 +96,14 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         stop_server(self._state)
 
-    def run(self, block: Block) -> None:
-        """Run a block, or compare it with the result before it; fails where it does not do what the page says."""
+    def run_page(self, page: Iterable[Block]) -> None:
+        """Run those blocks of a page that can run."""
+        for block in page:
+            if block.not_run is None:
+                self._run(block)
+
+    def _run(self, block: Block) -> None:
+        """Run a block, or compare it with the result before it; fail if it does not do what the page says."""
         if block.saved_as is not None:
             self._path(block.saved_as).write_text(self._local(block.code), "utf-8")
         elif block.language == "sh":
@@ -215,10 +222,8 @@ def stop_server(state: Path) -> None:
     """End the server that a page has started, if there is one."""
     process = state / "process"
     if process.exists():
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(int(process.read_text()), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.unlink()
     (state / "address").unlink(missing_ok=True)
 

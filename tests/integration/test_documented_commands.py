@@ -29,9 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES_TO_RUN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_query_of_a_page_works_in_order(page: Path, demo: Path, tmp_path: Path) -> None:
     with Reader(tmp_path, demo) as reader:
-        for block in blocks(page):
-            if block.not_run is None:
-                reader.run(block)
+        reader.run_page(blocks(page))
 
 
 def test_the_language_of_every_block_is_known() -> None:
@@ -60,7 +58,7 @@ def test_most_commands_run() -> None:
 # --- the test notices what is wrong ---------------------------------------------------------------
 
 
-def block_of(markdown: str) -> list[Block]:
+def blocks_of(markdown: str) -> list[Block]:
     return list(blocks(Path("page.md"), markdown))
 
 
@@ -85,13 +83,12 @@ def block_of(markdown: str) -> list[Block]:
 )
 def test_a_page_that_is_wrong_fails(markdown: str, demo: Path, tmp_path: Path) -> None:
     with Reader(tmp_path, demo) as reader, pytest.raises(AssertionError):
-        for block in block_of(markdown):
-            reader.run(block)
+        reader.run_page(blocks_of(markdown))
 
 
 def test_a_comment_belongs_to_the_next_block() -> None:
     page = "<!-- not run: needs a printer -->\n\n```sh\nprint\n```\n\nText.\n\n```sh\nledgerpress head\n```\n"
-    assert [block.not_run for block in block_of(page)] == ["needs a printer", None]
+    assert [block.not_run for block in blocks_of(page)] == ["needs a printer", None]
 
 
 def test_a_result_is_compared_in_names_lengths_and_numbers() -> None:
