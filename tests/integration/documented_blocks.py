@@ -24,12 +24,26 @@ PAGES: Final = (
 COMMANDS: Final = frozenset({"sh", "graphql"})
 """Languages whose blocks run."""
 OTHER_LANGUAGES: Final = frozenset(
-    {"haproxy", "http", "ini", "json", "mermaid", "nginx", "python", "sql", "text", "toml", "yaml", ""}
+    {
+        "diff",
+        "haproxy",
+        "http",
+        "ini",
+        "json",
+        "mermaid",
+        "nginx",
+        "python",
+        "sql",
+        "text",
+        "toml",
+        "yaml",
+        "",
+    }
 )
 """Languages that are no commands. A `json` block after a command is its result."""
 
 _COMMENT: Final = re.compile(r"<!-- *(not run|run with|fails|saved as): *(.+?) *-->")
-_WHOLE_PAGE: Final = re.compile(r"<!-- *page not run: *(.+?) *-->")
+_WHOLE_PAGE: Final = re.compile(r"^<!-- *page not run: *(.+?) *-->", re.MULTILINE)
 _FENCE: Final = re.compile(r"( *)```(\S*)$")
 
 

@@ -15,6 +15,7 @@ PAGES = sorted(
 LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 NAMED_CODE = re.compile(r"`([\w/]+\.py): ([\w.]+)`")
+QUOTED_CODE = re.compile(r"<!-- from: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 NAMED_FILE = re.compile(r"`((?:src|tests|scripts|docs)/[\w./-]+\.\w+)`")
 
 
@@ -48,6 +49,12 @@ def test_every_function_and_file_that_a_page_names_exists(page: Path) -> None:
         assert has(path, qualified_name.split(".")), f"{module}: {qualified_name}"
     for file in NAMED_FILE.findall(text):
         assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_code_that_a_page_quotes_is_in_the_file(page: Path) -> None:
+    for file, code in QUOTED_CODE.findall(page.read_text("utf-8")):
+        assert code in (ROOT / file).read_text("utf-8"), file
 
 
 def has(module: Path, names: list[str]) -> bool:
