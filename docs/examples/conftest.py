@@ -6,7 +6,6 @@ from tests.conftest import (
     nats_server,
     postgres_server,
     postgres_url,
-    pytest_runtest_protocol,
     sqlite_url,
 )
 
@@ -16,6 +15,5 @@ __all__ = [
     "nats_server",
     "postgres_server",
     "postgres_url",
-    "pytest_runtest_protocol",
     "sqlite_url",
 ]

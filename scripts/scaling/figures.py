@@ -22,7 +22,7 @@ def reads(constants: Constants) -> Chart:
     numbers = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     lines = [
         Line(
-            "every answer kept",
+            "everything cached",
             [(n, n * reader_capacity.BUSY * rates.kept) for n in numbers],
             dashed=True,
             colour=5,
@@ -31,12 +31,12 @@ def reads(constants: Constants) -> Chart:
     needed = []
     for place, one in enumerate(ALL):
         found = [(n, *reader_capacity.capacity(one, rates, n, one.events_at_peak)) for n in numbers]
-        name = f"{_short_name(one.name)}: {found[0][2]:.0%} kept"
+        name = f"{_short_name(one.name)}: {found[0][2]:.0%} cached"
         lines.append(Line(name, [(n, many) for n, many, _ in found], colour=place))
         needed.append((reader_capacity.processes_for(one, rates), one.reads_at_peak))
     lines.append(
         Line(
-            "none kept",
+            "nothing cached",
             [(n, n * reader_capacity.BUSY * rates.uncached) for n in numbers],
             dashed=True,
             colour=3,
@@ -44,9 +44,9 @@ def reads(constants: Constants) -> Chart:
     )
     lines += [Line("", [at], joined=False, colour=place) for place, at in enumerate(needed)]
     return Chart(
-        "Requests that nodes answer, by the number of processes",
-        "processes of all nodes (one a core); dots: the busiest second of each publication",
-        "requests a second",
+        "Requests per second, by number of processes",
+        "processes of all nodes (one per core); dots: the busiest second of each publication",
+        "requests per second",
         Scale(1, 256, logarithmic=True, marks=tuple(numbers)),
         Scale(100, 1e7, logarithmic=True),
         lines,
@@ -66,8 +66,8 @@ def lag(constants: Constants) -> Chart:
     lines = []
     for name, busy, stalled in (
         ("the log stalls", 0.0, ((stall, stall + leader_loss.KILLED[1]),)),
-        ("readers take 0.7", 0.7, ()),
-        ("readers take 0.5 or less", 0.5, ()),
+        ("reads take 70%", 0.7, ()),
+        ("reads take 50% or less", 0.5, ()),
     ):
         result = follow(record(iter(asked), capacity, stalled), Follower.measured(size, busy))
         waits = [(at, shown - at) for at, shown in zip(asked, result.shown, strict=True)]
@@ -79,9 +79,9 @@ def lag(constants: Constants) -> Chart:
             )
         )
     return Chart(
-        f"From written to shown, while {short(burst * 30)} events come in half a minute",
-        "second at which an event is sent (“readers take”: of the process’s time)",
-        "seconds until a node shows it; the log is in JetStream",
+        f"Delay from recording to reading, with {short(burst * 30)} events in half a minute",
+        "second at which an event is sent (“reads take”: share of the process’s time)",
+        "seconds until a node shows it (log in JetStream)",
         Scale(0, seconds),
         Scale(0, 1.4 * max(y for line in lines for _, y in line.points)),
         lines,
@@ -123,7 +123,7 @@ def disk(constants: Constants) -> Chart:
             )
         )
     return Chart(
-        "Disk over ten years, with bodies as long as those measured",
+        "Disk space over ten years, with bodies of the measured length",
         "years after the import of the archive",
         "bytes",
         Scale(0, YEARS),
@@ -142,11 +142,11 @@ def whole(constants: Constants) -> Chart:
         ("withdrawal", growth.withdrawal),
         ("replay", growth.replay),
         ("backup", growth.backup),
-        ("join by snapshot", growth.join),
+        ("join from views copy", growth.join),
     )
     lines = [Line(name, [(size, work(size)) for size in sizes]) for name, work in takes]
     lines.append(
-        Line("replay, at most", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
+        Line("replay, worst case", [(size, worst.replay(size)) for size in sizes], dashed=True, colour=2)
     )
     measured: Sequence[Callable[[OfSize], float]] = (
         lambda one: one.verify_log + one.verify_views,
@@ -158,8 +158,8 @@ def whole(constants: Constants) -> Chart:
         dots = [(one.events, took(one)) for one in constants.sizes]
         lines.append(Line("", dots, joined=False, colour=place))
     return Chart(
-        "What reads the whole log or writes all views",
-        "events in the log (dots: measured; joining is computed)",
+        "Tasks that read the whole log or write all views",
+        "events in the log (dots: measured; joining is calculated)",
         "time",
         Scale(1e4, 1e10, logarithmic=True),
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
@@ -183,9 +183,9 @@ def appends(constants: Constants) -> Chart:
     night = HUNDRED_MILLION.archive * HUNDRED_MILLION.events_a_post / NIGHT
     levels = [(one.events_at_peak, f"busiest second of {_within(one.name)}") for one in ALL]
     return Chart(
-        "Appends a second, by the number of publications with servers of their own",
-        "publications, each with a log and servers of its own (one is measured)",
-        "events a second",
+        "Appends per second, by number of publications with separate servers",
+        "publications, each with its own log and servers (one is measured)",
+        "events per second",
         Scale(1, 64, logarithmic=True, marks=tuple(parts)),
         Scale(0.1, 1e7, logarithmic=True),
         lines,
@@ -212,13 +212,13 @@ def stalls(constants: Constants) -> Chart:
     ]
     year = 365 * 86_400
     return Chart(
-        "Writes of JetStream that stand still, by how often its leader is lost",
-        "losses a year",
-        "time a year without writes (reads go on)",
+        "Time without writes in JetStream, by number of lost leaders",
+        "losses per year",
+        "time per year without writes (reads continue)",
         Scale(1, 1_000, logarithmic=True),
         Scale(0.1, 1e7, logarithmic=True, marks=TIMES),
         lines,
-        levels=[(year * 1e-3, "99.9 % of a year left"), (year * 1e-5, "99.999 % left")],
+        levels=[(year * 1e-3, "99.9% available"), (year * 1e-5, "99.999% available")],
         format_y=in_time,
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import Final
 
 from scripts.scaling import leader_loss, reader_capacity
@@ -12,54 +13,55 @@ from scripts.scaling.publications import ALL, HUNDRED_MILLION, Publication
 from scripts.scaling.units import in_bytes, in_time, short
 
 PARTS: Final = (1, 8, 40)
+LINE_LENGTH: Final = 118
 
 
 def measured(constants: Constants) -> str:
     """What was measured, by size."""
     rows: list[tuple[str, Callable[[OfSize], str]]] = [
         (
-            "log, bytes an event (payload)",
+            "log, bytes per event (payload)",
             lambda o: f"{o.log_bytes / o.events:,.0f} ({o.payload_bytes / o.events:,.0f})",
         ),
         (
-            "views, bytes an event (texts)",
+            "views, bytes per event (texts)",
             lambda o: f"{o.views_bytes / o.events:,.0f} ({o.text_bytes / o.events:,.0f})",
         ),
-        ("views, bytes an article", lambda o: f"{o.views_bytes / o.posts:,.0f}"),
+        ("views, bytes per article", lambda o: f"{o.views_bytes / o.posts:,.0f}"),
         (
-            "replay, events a second",
+            "replay, events per second",
             lambda o: f"{o.events / (o.rebuild + o.rebuild_indexes + o.rebuild_digests):,.0f}",
         ),
-        ("replay, memory at most", lambda o: in_bytes(o.rebuild_peak_bytes)),
-        ("followed in batches of 500, events a second", lambda o: f"{1 / o.follow_batch:,.0f}"),
-        ("followed one by one", lambda o: in_time(o.follow_single)),
+        ("replay, peak memory", lambda o: in_bytes(o.rebuild_peak_bytes)),
+        ("following in batches of 500, events per second", lambda o: f"{1 / o.follow_batch:,.0f}"),
+        ("following one by one, per event", lambda o: in_time(o.follow_single)),
         (
-            "replay, bytes read an event where memory holds none of the views",
+            "replay with none of the views in memory, bytes read per event",
             lambda o: f"{o.cold_read_bytes:,.0f}",
         ),
-        ("a page of 4 KB from the disk", lambda o: in_time(o.page_read)),
-        ("start of a server that is up to date", lambda o: in_time(o.start)),
+        ("a page of 4 KB from disk", lambda o: in_time(o.page_read)),
+        ("start of an up-to-date server", lambda o: in_time(o.start)),
         ("front page of 20, executed", lambda o: in_time(o.front_page)),
         ("an article, from memory", lambda o: in_time(o.article_warm)),
         (
-            "an article, from the disk",
+            "an article, from disk",
             lambda o: f"{in_time(o.article_cold)}, {in_bytes(o.article_cold_read_bytes)} read",
         ),
-        ("memory of a process that has read", lambda o: in_bytes(o.resident_bytes)),
-        ("appends a second, one client (SQLite)", lambda o: f"{o.append_one:,.0f}"),
-        ("appends a second, 256 clients (SQLite)", lambda o: f"{o.append_many:,.0f}"),
-        ("backup, checked", lambda o: in_time(o.backup)),
+        ("memory of a process after reads", lambda o: in_bytes(o.resident_bytes)),
+        ("appends per second, one client (SQLite)", lambda o: f"{o.append_one:,.0f}"),
+        ("appends per second, 256 clients (SQLite)", lambda o: f"{o.append_many:,.0f}"),
+        ("backup, with check", lambda o: in_time(o.backup)),
         ("`verify`: log; views", lambda o: f"{in_time(o.verify_log)}; {in_time(o.verify_views)}"),
         (
-            "`verify`, memory at most: log; views",
+            "`verify`, peak memory: log; views",
             lambda o: f"{in_bytes(o.verify_log_peak_bytes)}; {in_bytes(o.verify_views_peak_bytes)}",
         ),
         ("a withdrawal", lambda o: in_time(o.withdrawal)),
         (
-            "its write-ahead log, against the views",
+            "its write-ahead log, relative to the views",
             lambda o: f"{o.withdrawal_wal_bytes / o.views_bytes:.2f} times",
         ),
-        ("views copied with checksum and sync", lambda o: in_time(o.copy)),
+        ("views copy with checksum and sync", lambda o: in_time(o.copy)),
     ]
     heads = [f"{one.events:,} events" for one in constants.sizes]
     return table(["", *heads], [[name, *map(tell, constants.sizes)] for name, tell in rows])
@@ -72,19 +74,19 @@ def one_process(constants: Constants) -> str:
         ["one process", ""],
         [
             [
-                f"kept answers of {in_bytes(rates.answer_bytes)}, a second of processor time",
+                f"cached responses of {in_bytes(rates.answer_bytes)}, per second of processor time",
                 f"{rates.kept:,.0f}",
             ],
-            ["answers “not modified” (304)", f"{rates.unchanged:,.0f}"],
-            ["answers executed anew", f"{rates.uncached:,.0f}"],
-            ["memory of one kept answer", in_bytes(rates.kept_answer_bytes)],
-            ["whole commands a second by the clock, one editor", f"{rates.commands_one:,.0f}"],
-            ["whole commands a second by the clock, 64 editors", f"{rates.commands_many:,.0f}"],
-            ["processor time of a command, its views and the answer", in_time(rates.command_processor)],
-            ["processor time to find out what an event touched", in_time(rates.touched)],
-            ["processor time of an event for each subscriber who is told of it", in_time(rates.subscriber)],
+            ["“not modified” responses (304), per second of processor time", f"{rates.unchanged:,.0f}"],
+            ["executed responses, per second of processor time", f"{rates.uncached:,.0f}"],
+            ["memory of one cached response", in_bytes(rates.kept_answer_bytes)],
+            ["complete commands per second of wall-clock time, one editor", f"{rates.commands_one:,.0f}"],
+            ["complete commands per second of wall-clock time, 64 editors", f"{rates.commands_many:,.0f}"],
+            ["processor time of a command, its views and the response", in_time(rates.command_processor)],
+            ["processor time to find what an event invalidates", in_time(rates.touched)],
+            ["processor time of an event for each subscriber that receives it", in_time(rates.subscriber)],
             [
-                "… for each subscription different from the others, told or not",
+                "… for each distinct subscription, whether it concerns it or not",
                 in_time(rates.different_subscription),
             ],
         ],
@@ -96,8 +98,8 @@ def engines(constants: Constants) -> str:
     return table(
         [
             "engine, log of",
-            "bytes an event",
-            "appends a second: one client",
+            "bytes per event",
+            "appends per second: one client",
             "256 clients",
             "256 clients on 1, 2, 4 publications of one server",
             "read by one follower",
@@ -110,7 +112,7 @@ def engines(constants: Constants) -> str:
                 f"{one.append_one:,.0f}",
                 f"{one.append_many:,.0f}",
                 "; ".join(f"{rate:,.0f}" for rate in one.several),
-                f"{one.read:,.0f} a second",
+                f"{one.read:,.0f} per second",
                 one.source,
             ]
             for one in constants.engines
@@ -151,7 +153,7 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
     def processes(one: Publication) -> str:
         needed = reader_capacity.processes_for(one, rates)
         _, share = reader_capacity.capacity(one, rates, needed, one.events_at_peak)
-        return f"{needed:,} ({share:.0%} kept)"
+        return f"{needed:,} ({share:.0%} cached)"
 
     def by_engine(one: Publication, tell: Callable[[float], str]) -> str:
         return "; ".join(f"{name} {tell(constants.engine(name).append_many)}" for name in one.engines)
@@ -161,39 +163,39 @@ def _of(constants: Constants, which: Sequence[Publication], heads: Sequence[str]
 
     rows: list[tuple[str, Callable[[Publication], str]]] = [
         (
-            "*assumed:* articles imported; posts a day",
+            "*assumed:* articles imported; posts per day",
             lambda p: f"{short(p.archive)}; {short(p.posts_a_day)}",
         ),
         (
-            "*assumed:* requests a day; busiest second",
+            "*assumed:* requests per day; busiest second",
             lambda p: f"{short(p.requests_a_day)}; {short(p.reads_at_peak)}/s",
         ),
         ("articles; events after ten years", lambda p: f"{short(p.articles)}; {short(p.events)}"),
-        ("events a second: mean; busiest", lambda p: f"{p.events_a_second:.2g}; {p.events_at_peak:.2g}"),
+        ("events per second: mean; busiest", lambda p: f"{p.events_a_second:.2g}; {p.events_at_peak:.2g}"),
         (
             "log; views on each node",
             lambda p: f"{in_bytes(growth.log_bytes(p.events))}; {in_bytes(growth.views_bytes(p.events))}",
         ),
         ("processes (cores) for the busiest second", processes),
-        ("archive recorded by", lambda p: by_engine(p, lambda rate: in_time(archived(p) / rate))),
+        ("time to record the archive", lambda p: by_engine(p, lambda rate: in_time(archived(p) / rate))),
         (
-            "archive's views made",
+            "time to build the views of the archive",
             lambda p: between(growth.replay(archived(p)), worst.replay(archived(p))),
         ),
         ("replay", lambda p: between(growth.replay(p.events), worst.replay(p.events))),
-        ("join from a snapshot", lambda p: in_time(growth.join(p.events, p.events_a_second))),
+        ("join from a views copy", lambda p: in_time(growth.join(p.events, p.events_a_second))),
         ("`verify`", lambda p: between(growth.verify(p.events), worst.verify(p.events))),
-        ("checked backup", lambda p: in_time(growth.backup(p.events))),
+        ("backup, with check", lambda p: in_time(growth.backup(p.events))),
         (
             "a withdrawal, on every node",
             lambda p: between(growth.withdrawal(p.events), worst.withdrawal(p.events)),
         ),
         (
-            "log's room over the busiest second",
+            "log capacity, relative to the busiest second",
             lambda p: by_engine(p, lambda rate: f"{short(rate / p.events_at_peak)} times"),
         ),
         (
-            "node's room over the busiest second",
+            "node capacity, relative to the busiest second",
             lambda p: f"{short(follower.rate / p.events_at_peak)} times",
         ),
     ]
@@ -218,11 +220,12 @@ def where(constants: Constants) -> str:
     machine = constants.machine
     runs = "in one run" if machine.one_run else "**put together from several runs**"
     least, most = machine.load
-    return (
+    text = (
         f"{machine.processor}, {machine.cores} cores shared with others, {in_bytes(machine.memory_bytes)} of memory, "
         f"Linux {machine.kernel.split('-')[0]}, Python {machine.python}, SQLite {machine.sqlite}, on {machine.measured_on}, "
         f"{runs}, with a load of {least:g} to {most:g}."
     )
+    return fill(text, LINE_LENGTH)
 
 
 TABLES: Final[dict[str, Callable[[Constants], str]]] = {
