@@ -5,10 +5,10 @@ from typing import ClassVar, Final
 
 from ledgerpress import feature
 from ledgerpress.feature import AppendPlan, CommandContext, Event, EventType, Feature, FeatureSet
-from ledgerpress.features.posts.model import POSTS
+from ledgerpress.features.posts import POSTS
 from ledgerpress.features.registry import FIRST_PARTY
 
-RATE: Final = feature.ContributedPermission("x.stars:write", roles=[feature.Role.AUTHOR])
+RATE: Final = feature.Permission("x.stars:write", roles=[feature.Role.AUTHOR])
 
 
 class Rated(Event, frozen=True):

@@ -17,7 +17,6 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands import text_rules
-from ledgerpress.commands.client_identity import identity
 from ledgerpress.commands.command_and_guard_declarations import (
     AddedEvents,
     GuardDeclaration,
@@ -30,7 +29,7 @@ from ledgerpress.commands.content_field_declarations_and_revert import ContentDe
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.executed_commands_view import CommandsProjector
 from ledgerpress.commands.first_events_of_publication import open_publication
-from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StreamCategory
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.codec import EventType, Recorded
@@ -39,12 +38,14 @@ from ledgerpress.feature import Feature, FeatureSet
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost
 from ledgerpress.features.posts.model import POSTS, PostEdited, PostPublished, PostRestored, PostReverted
+from ledgerpress.features.posts.permissions import WRITE_POSTS
 from ledgerpress.features.posts.projector import PostsProjector
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from tests.apply_projector import apply_all
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.identities import identity
 
 
 class PostLocked(Event, frozen=True):
@@ -137,7 +138,7 @@ DESK: Final = Feature(
         EventType("x.desk.signed", 1, PostSigned),
     ),
     streams=(LOCKS,),
-    commands=commands(RequiredPermission(Permission.WRITE_POSTS), LockPost),
+    commands=commands(RequiredPermission(WRITE_POSTS), LockPost),
     error_codes=("X_DESK_LOCKED",),
     guards=(GuardDeclaration((PublishPost,), load_lock, check_lock),),
     adds=(AddedEvents((EditPost,), add_signature),),

@@ -13,10 +13,11 @@ from msgspec import UNSET
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_handler import fingerprint
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
 from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
 from ledgerpress.features.categories.commands import (
     CreateCategory,
@@ -41,10 +42,12 @@ from ledgerpress.features.posts.lifecycle_commands import (
     UnarchivePost,
     UnpublishPost,
 )
+from ledgerpress.features.posts.permissions import WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
+from tests.identities import GRANTED
 
 ID: Final = "00000000-0000-8000-8000-00000000000a"
 OTHER_ID: Final = "00000000-0000-8000-8000-00000000000b"
@@ -118,7 +121,7 @@ FINGERPRINTS: Final[Sequence[tuple[str, Command, CommandRequest]]] = (
         CreateToken(
             name="Feed",
             role=Role.EDITOR,
-            scopes=(Permission.WRITE_POSTS, Permission.READ_OWN_POSTS),
+            scopes=(WRITE_POSTS, READ_OWN_POSTS),
             expires_at=1,
             acts_for=ID,
             token_id=OTHER_ID,

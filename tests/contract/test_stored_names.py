@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from ledgerpress.commands.executed_commands_view import CommandsProjector
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.kernel_events import LOG_STREAM, lease_stream, projection_stream, withdrawal_stream
 from ledgerpress.eventlog.lease_compare_and_set import LeaseEntry
@@ -30,7 +30,7 @@ from ledgerpress.features.posts.listings_projection import (
     ListedPost,
 )
 from ledgerpress.features.posts.model import CONTENT, POSTS, PostStatus
-from ledgerpress.features.registry import EVENT_TYPES, all_projectors, event_codec
+from ledgerpress.features.registry import EVENT_TYPES, FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.model import SITE
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.model import SlugKind
@@ -87,10 +87,20 @@ def test_names_and_values_in_events() -> None:
     assert [kind.value for kind in ActorKind] == ["human", "token", "system"]
     assert [kind.value for kind in SlugKind] == ["post", "category"]
     assert [role.value for role in Role] == ["reader", "author", "editor", "auditor", "admin"]
-    assert {permission.value for permission in Permission} == {
-        "posts:read-own", "posts:read", "history:read", "posts:write-own", "posts:write", "categories:write",
-        "people:write", "site:write", "operations:read", "operations:write", "tokens:read", "tokens:write",
-    }  # fmt: skip
+    assert [(str(permission), permission.enum_name) for permission in FEATURES.roles.in_order] == [
+        ("posts:read-own", "READ_OWN_POSTS"),
+        ("posts:read", "READ_POSTS"),
+        ("history:read", "READ_HISTORY"),
+        ("posts:write-own", "WRITE_OWN_POSTS"),
+        ("posts:write", "WRITE_POSTS"),
+        ("categories:write", "WRITE_CATEGORIES"),
+        ("people:write", "WRITE_PEOPLE"),
+        ("site:write", "WRITE_SITE"),
+        ("operations:read", "READ_OPERATIONS"),
+        ("operations:write", "WRITE_OPERATIONS"),
+        ("tokens:read", "READ_TOKENS"),
+        ("tokens:write", "WRITE_TOKENS"),
+    ]
     assert tuple(field.name for field in CONTENT) == ("slug", "title", "teaser", "body", "author_ids")
     assert [(actor.id, actor.kind.value, actor.name) for actor in RESERVED] == [
         ("00000000-0000-8000-8000-000000000001", "system", "LedgerPress"),

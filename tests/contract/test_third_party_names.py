@@ -64,7 +64,8 @@ STARS = Feature(name="stars", requires=("posts",), events=(EventType("x.stars.ra
         ({"subjects": (feature.Subject(kind="post", values=lambda _, __: {}),)}, "the subject 'post'"),
         ({"commands": feature.commands(feature.RequiredPermission(None), RatePost)}, "'RatePost' of RatePost"),
         ({"inputs": (feature.InputDeclaration((), FirstRating),)}, "'x.other.FirstRating' of FirstRating"),
-        ({"permissions": (feature.ContributedPermission("stars:write"),)}, "the permission 'stars:write'"),
+        ({"permissions": (feature.Permission("stars:write"),)}, "the permission 'stars:write'"),
+        ({"permissions": (feature.Permission("x.stars:read", enum_name="READ_STARS"),)}, "the enum_name 'READ_STARS'"),
         ({"error_codes": ("TOO_MANY_STARS",)}, "the error code 'TOO_MANY_STARS'"),
     ],
 )  # fmt: skip

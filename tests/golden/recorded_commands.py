@@ -11,7 +11,7 @@ from typing import Final
 from ledgerpress.commands.command_handler import CommandHandler
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.first_events_of_publication import open_publication
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.skip_event import SkipEvent
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.eventlog.leases import Leases
@@ -40,6 +40,7 @@ from ledgerpress.features.posts.lifecycle_commands import (
     UnarchivePost,
     UnpublishPost,
 )
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
 from ledgerpress.features.registry import FEATURES, all_projectors, event_codec
 from ledgerpress.features.site.commands import NameSite
@@ -197,7 +198,7 @@ async def _tokens(handler: CommandHandler) -> None:
         CreateToken(
             name="Feed — प्रवाह",
             role=Role.EDITOR,
-            scopes=(Permission.WRITE_POSTS, Permission.READ_POSTS),
+            scopes=(WRITE_POSTS, READ_POSTS),
             expires_at=1_999_999_999_000_000,
             secret_hash=secret_hash("lp_golden"),
         ),

@@ -13,7 +13,6 @@ from ledgerpress.commands.client_identity import (
     LOCAL_OPERATOR,
     Identity,
     Unauthenticated,
-    identity,
 )
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema, page_contributions
@@ -22,6 +21,7 @@ from ledgerpress.http.health.metrics import MetricsSettings
 from ledgerpress.http.health.probes import HealthSettings
 from ledgerpress.server.serving import CommandMetrics
 from ledgerpress.server.store import Store, open_store
+from tests.identities import identity
 
 OPERATOR: Final = {"Authorization": "Bearer operator"}
 EDITOR: Final = {"Authorization": "Bearer editor"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ledgerpress.commands.client_identity import identity
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.model import IMPORTER
+from tests.identities import identity
 from tests.integration.graphql_client import Client
 
 CHANGE = """

@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledgerpress.adapters.oidc import jwks
 from ledgerpress.commands.client_identity import Unauthenticated
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
+from ledgerpress.commands.roles_and_permissions import Permission, Role
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.model import ActorRegistered
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import ALGORITHMS, AccessSettings
 from tests.fixed_sources import SetClock
+from tests.identities import GRANTED
 from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.jwt_issuer import AUDIENCE, NOW, Issuer, SigningKey, issuing
 from tests.integration.log_history import recorded
@@ -166,8 +168,8 @@ async def test_the_role_claim(
 @pytest.mark.parametrize(
     ("scope", "permissions"),
     [
-        ("openid posts:read  posts:write profile", {Permission.READ_POSTS, Permission.WRITE_POSTS}),
-        (["posts:read", "tokens:write"], {Permission.READ_POSTS}),
+        ("openid posts:read  posts:write profile", {READ_POSTS, WRITE_POSTS}),
+        (["posts:read", "tokens:write"], {READ_POSTS}),
         ("", set()),
         (None, set()),
     ],

@@ -79,7 +79,9 @@ def tables_that_differ(found: Rows, wanted: Rows) -> list[str]:
 
 
 @pytest.mark.serial
-@pytest.mark.parametrize(("processes", "kills"), [(1, KILLS), (2, KILLS)], ids=["one process", "two processes"])
+@pytest.mark.parametrize(
+    ("processes", "kills"), [(1, KILLS), (2, KILLS)], ids=["one process", "two processes"]
+)
 async def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_half_done(
     tmp_path: Path, processes: int, kills: int
 ) -> None:

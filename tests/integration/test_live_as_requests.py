@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
@@ -17,6 +17,7 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.identities import identity
 from tests.integration.sse_client import opened
 from tests.integration.test_streaming_endpoints import Tokens
 from tests.integration.websocket_client import served, websocket

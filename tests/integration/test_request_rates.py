@@ -8,13 +8,14 @@ from pathlib import Path
 import httpx2
 from starlette.types import Message, Scope
 
-from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity, Identity, Unauthenticated, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, FixedIdentity, Identity, Unauthenticated
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.registry import graphql_schema
 from ledgerpress.http.app import make_app
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.http.limits import client_address
 from ledgerpress.server.store import open_store
+from tests.identities import identity
 from tests.integration.graphql_client import Client, client
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts.create_edit_categorize_commands import CategorizePost, CreatePost, EditPost
 from ledgerpress.features.posts.lifecycle_commands import PublishPost, UnpublishPost
@@ -20,6 +21,7 @@ from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result
 from ledgerpress.server.store import Store, open_store
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import StandingClock
+from tests.identities import identity
 from tests.integration.graphql_client import Client
 from tests.integration.test_withdraw import run_beside
 from tests.property.store_session import Session
@@ -115,6 +117,23 @@ async def test_whether_an_answer_was_kept_does_not_tell_readers_of_drafts(desk: 
     assert not await desk.executed(article, slug="secret"), "another slug was published"
 
 
+@pytest.mark.parametrize(
+    ("who", "is_cached"),
+    [
+        (identity(Role.AUTHOR, "a"), False),
+        (identity(Role.EDITOR, "a"), True),
+        (identity(Role.EDITOR, "a", scopes=frozenset({"posts:read-own", "history:read"})), False),
+        (LOCAL_OPERATOR, True),
+    ],
+)
+async def test_answers_about_drafts_are_kept_for_those_who_see_all_of_them(
+    desk: Desk, who: Identity, is_cached: bool
+) -> None:
+    desk.identity, post = who, '{ post(slug: "secret") { title } }'
+    assert await desk.executed(post)
+    assert await desk.executed(post) is not is_cached
+
+
 async def test_a_hit_tells_the_position_of_today(desk: Desk) -> None:
     article = global_ids.encode("Article", desk.articles[0])
     first = await desk.ask(ARTICLE, id=article)
@@ -149,8 +168,8 @@ async def test_variables_are_the_same_in_any_order_and_null_is_not_absent(desk: 
 
 async def test_those_who_may_see_the_same_share_an_answer_and_others_do_not(desk: Desk) -> None:
     query = "{ articles { totalCount } }"
-    for identity, hits in ((ANONYMOUS, 0), (ANONYMOUS, 1), (LOCAL_OPERATOR, 1), (LOCAL_OPERATOR, 2)):
-        await execute_cached(desk.answers, desk.store, query, identity=identity)
+    for who, hits in ((ANONYMOUS, 0), (ANONYMOUS, 1), (LOCAL_OPERATOR, 1), (LOCAL_OPERATOR, 2)):
+        await execute_cached(desk.answers, desk.store, query, identity=who)
         assert desk.answers.counts.hits == hits
     await execute_cached(desk.answers, desk.store, query, identity=ANONYMOUS, open_past=True)
     assert desk.answers.counts.hits == 2

@@ -6,11 +6,14 @@ from typing import Any, Final
 
 import pytest
 
-from ledgerpress.commands.client_identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, Identity
 from ledgerpress.commands.command_request_and_context import CommandRequest
-from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, Role
+from ledgerpress.commands.roles_and_permissions import PermissionDenied, Role
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.features.posts.create_edit_categorize_commands import EditPost
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.graphql.relay import global_ids
+from tests.identities import PERMISSIONS, identity
 from tests.integration.graphql_client import Client, client
 from tests.integration.users_by_role import AUTHOR, OTHER_AUTHOR, people
 
@@ -250,16 +253,14 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
     await door.do("categoryCreate", name="News")
     history = "query ($id: ID!) { post(id: $id) { title history { totalCount } } }"
 
-    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS}))):
+    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS}))):
         body = (await door.post(history, id=foreign)).json()
         assert body["data"] == {"post": {"title": "Foreign", "history": None}}
         assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
         assert (await door.errors('{ post(slug: "own", asOf: { position: 1 }) { title } }'))[0]["extensions"]
         assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
 
-    with door.acting_as(
-        identity(Role.EDITOR, editor, scopes=frozenset({Permission.READ_POSTS, Permission.READ_OWN_POSTS}))
-    ):
+    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({READ_POSTS, READ_OWN_POSTS}))):
         past = (
             'query ($at: AsOf) { post(slug: "foreign", asOf: $at) { title } posts(asOf: $at) { totalCount } }'
         )
@@ -268,13 +269,13 @@ async def test_a_scope_takes_away_from_a_role_and_adds_nothing(
         assert (await door.ask(history, id=own))["post"]["history"] == {"totalCount": 1}
         assert (await door.post(history, id=foreign)).json()["data"]["post"]["history"] is None
 
-    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({Permission.WRITE_POSTS}))):
+    with door.acting_as(identity(Role.EDITOR, editor, scopes=frozenset({WRITE_POSTS}))):
         done = await door.do("postEdit", "post { title }", id=foreign, title="Edited")
         assert done["userErrors"] == []
         assert done["position"]
         assert done["post"] is None
 
-    with door.acting_as(identity(Role.AUTHOR, editor, scopes=frozenset(Permission))):
+    with door.acting_as(identity(Role.AUTHOR, editor, scopes=PERMISSIONS)):
         assert await door.errors('mutation { siteName(input: { name: "X" }) { position } }')
 
 
@@ -284,7 +285,7 @@ async def test_the_press_refuses_by_itself(door: Client, walkers: dict[str, Iden
     named = global_ids.decode(foreign)
     assert named
     before = await door.store.log.head()
-    nobody = Identity(Role.ADMIN, frozenset(Permission))
+    nobody = Identity(Role.ADMIN, PERMISSIONS)
     for who in (ANONYMOUS, nobody, walkers["auditor"]):
         with pytest.raises(PermissionDenied):
             await door.store.commands.handle(

@@ -17,7 +17,6 @@ from ledgerpress.commands.client_identity import (
     FixedIdentity,
     Identity,
     Unauthenticated,
-    identity,
 )
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.authors.commands import RegisterAuthor
@@ -27,6 +26,7 @@ from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
 from ledgerpress.http.graphql_over_http_settings import HttpSettings
 from ledgerpress.server.store import Store, open_store
 from tests.fixed_sources import SeededBytes, SetClock
+from tests.identities import identity
 from tests.integration.sse_client import opened
 from tests.integration.websocket_client import Socket, served, websocket
 

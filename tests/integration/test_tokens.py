@@ -14,19 +14,21 @@ from typer.testing import CliRunner, Result
 
 from ledgerpress.cli import app
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, Role
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY, Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.actors.model import IMPORTER, SYSTEM, ActorKind, ActorRegistered
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.tokens.anonymous_role_and_oidc_settings import AccessSettings
-from ledgerpress.features.tokens.commands import RevokeToken, first_token_id, secret_hash
+from ledgerpress.features.tokens.commands import WRITE_TOKENS, RevokeToken, first_token_id, secret_hash
 from ledgerpress.features.tokens.model import TokenCreated, TokenRevoked
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.server.settings.loading import load
 from ledgerpress.server.store import open_store
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorBatch
 from tests.altered_projectors import Altered
+from tests.identities import GRANTED
 from tests.integration.authenticated_client import Visitors, visitors
 from tests.integration.log_history import recorded
 from tests.integration.program_runs import done, program
@@ -147,9 +149,9 @@ async def test_a_withdrawn_token_is_as_one_that_never_was(tmp_path: Path) -> Non
 
 
 async def test_a_token_lets_in_as_its_actor_with_what_role_and_scopes_allow(gate: Visitors) -> None:
-    secret = await gate.new_token(Role.EDITOR, scopes=(Permission.READ_POSTS, Permission.READ_HISTORY))
+    secret = await gate.new_token(Role.EDITOR, scopes=(READ_POSTS, READ_HISTORY))
     who = await gate.door.identify(f"bearer   {secret}  ")
-    assert who.permissions == {Permission.READ_POSTS, Permission.READ_HISTORY}
+    assert who.permissions == {READ_POSTS, READ_HISTORY}
     assert who.role is Role.EDITOR
     (made,) = [one for one in await history(gate) if isinstance(one.event, TokenCreated)]
     assert isinstance(made.event, TokenCreated)
@@ -245,8 +247,8 @@ async def test_tokens_are_made_listed_and_revoked_through_graphql(gate: Visitors
     assert (made["userErrors"], made["replayed"]) == ([], False)
     token = made["token"]
     assert (await gate.door.identify(f"Bearer {made['secret']}")).permissions == {
-        Permission.READ_POSTS,
-        Permission.WRITE_POSTS,
+        READ_POSTS,
+        WRITE_POSTS,
     }
     listed = (await gate.ask(ASK))["tokens"]["nodes"][1]
     assert (listed["id"], listed["role"], listed["scopes"]) == (
@@ -318,7 +320,7 @@ async def test_who_may_not_look_after_tokens_neither_sees_nor_makes_nor_revokes_
 
 
 async def test_nobody_gives_more_than_they_have(gate: Visitors) -> None:
-    scopes = (Permission.WRITE_TOKENS, Permission.READ_POSTS)
+    scopes = (WRITE_TOKENS, READ_POSTS)
     gate.show(await gate.new_token(Role.ADMIN, scopes=scopes))
     for given, field in (
         ({"role": "ADMIN"}, "role"),

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from ledgerpress.commands.client_identity import ANONYMOUS, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, Identity
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.actors.commands import RegisterActor
 from ledgerpress.server.store import Store
+from tests.identities import identity
 
 AUTHOR: Final = "author"
 OTHER_AUTHOR: Final = "another author"

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandContext
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.eventlog.clock_randomness_ids import uuid8
 from ledgerpress.features.actors.commands import RegisterActor, RenameActor
@@ -22,6 +22,7 @@ from ledgerpress.features.categories.model import CategoryRef
 from ledgerpress.features.posts import create_edit_categorize_commands as posts
 from ledgerpress.features.posts import lifecycle_commands, restore_version_and_revert_change_commands
 from ledgerpress.features.posts.model import POSTS, PostCategorized
+from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.site.commands import NameSite
 from ledgerpress.features.tokens import commands as tokens
 
@@ -192,7 +193,7 @@ def command_of(ask: Ask, known: Known) -> Command:
         tokens.CreateToken: tokens.CreateToken(
             name=name,
             role=Role.EDITOR,
-            scopes=(Permission.READ_POSTS,) if ask.by_slug else None,
+            scopes=(READ_POSTS,) if ask.by_slug else None,
             expires_at=ask.date,
             acts_for=actor if ask.flag else None,
             secret_hash=tokens.secret_hash(f"{name} {ask.post}"),

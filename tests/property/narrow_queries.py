@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeVar
 
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.codec import Recorded
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -16,6 +16,7 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.views.listings.queries import ListingKey
 from ledgerpress.views.paging import encode_cursor
+from tests.identities import identity
 from tests.newsroom_model import Newsroom
 from tests.property.command_generator import DAY
 

@@ -9,9 +9,10 @@ from typing import Final
 import pytest
 
 from ledgerpress import commands, features
-from ledgerpress.commands.client_identity import ANONYMOUS, identity
-from ledgerpress.commands.roles_and_permissions import GRANTED, Permission, RequiredPermission, Role
+from ledgerpress.commands.client_identity import ANONYMOUS
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, Role
 from ledgerpress.features.registry import FEATURES
+from tests.identities import GRANTED, PERMISSIONS, identity
 
 COMMANDS: Final = {command: declared.required for command, declared in FEATURES.declarations.commands.items()}
 
@@ -50,20 +51,20 @@ def test_what_is_for_ones_own_posts_names_a_post_or_makes_one() -> None:
 
 
 def test_an_auditor_writes_nothing_and_a_reader_has_no_permission() -> None:
-    assert not [one for one in GRANTED[Role.AUDITOR] if ":write" in one.value]
+    assert not [one for one in GRANTED[Role.AUDITOR] if ":write" in one]
     assert GRANTED[Role.READER] == frozenset()
     for need in COMMANDS.values():
-        assert not identity(Role.AUDITOR, "a").meets(need)
+        assert not identity(Role.AUDITOR, "a").meets(need, FEATURES.roles)
         assert not identity(Role.AUDITOR, "a").meets_with_own(need)
-        assert identity(Role.ADMIN, "a").meets(need)
+        assert identity(Role.ADMIN, "a").meets(need, FEATURES.roles)
 
 
 def test_what_takes_every_permission_takes_them_all() -> None:
     admin = identity(Role.ADMIN, "a")
-    assert admin.meets(RequiredPermission(None))
-    for permission in Permission:
-        assert not identity(Role.ADMIN, "a", scopes=frozenset(Permission) - {permission}).meets(
-            RequiredPermission(None)
+    assert admin.meets(RequiredPermission(None), FEATURES.roles)
+    for permission in PERMISSIONS:
+        assert not identity(Role.ADMIN, "a", scopes=PERMISSIONS - {permission}).meets(
+            RequiredPermission(None), FEATURES.roles
         )
 
 

@@ -2,20 +2,21 @@
 
 import pytest
 
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
 from ledgerpress.commands.roles_and_permissions import (
-    GRANTED,
-    ContributedPermission,
     Permission,
     RequiredPermission,
     Role,
     RolePermissions,
 )
+from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
+from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.features.tokens.token_or_jwt_authenticator import anonymous
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaError
 from ledgerpress.graphql.schema import build_schema
 from tests.contract.stars_feature import RATE, WITH_STARS
+from tests.identities import GRANTED, PERMISSIONS, identity
 
 ROLES = WITH_STARS.roles
 
@@ -29,28 +30,42 @@ def test_the_roles_that_a_permission_names_have_it_and_administrators_always() -
 
 
 def test_a_scope_of_a_feature_that_is_not_loaded_permits_nothing() -> None:
-    assert ROLES.named(["x.stars:write", "posts:read"]) == {RATE, Permission.READ_POSTS}
-    assert FEATURES.roles.named(["x.stars:write", "posts:read"]) == {Permission.READ_POSTS}
+    assert ROLES.named(["x.stars:write", "posts:read"]) == {RATE, READ_POSTS}
+    assert FEATURES.roles.named(["x.stars:write", "posts:read"]) == {READ_POSTS}
 
 
 def test_two_clients_that_differ_in_a_contributed_permission_share_no_cached_answer() -> None:
     everything = identity(Role.AUTHOR, "a", roles=ROLES)
-    narrowed = identity(Role.AUTHOR, "a", roles=ROLES, scopes=frozenset(Permission))
-    assert everything.meets(RequiredPermission(RATE))
-    assert not narrowed.meets(RequiredPermission(RATE))
+    narrowed = identity(Role.AUTHOR, "a", roles=ROLES, scopes=PERMISSIONS)
+    assert everything.meets(RequiredPermission(RATE), ROLES)
+    assert not narrowed.meets(RequiredPermission(RATE), ROLES)
     assert everything.scope != narrowed.scope
 
 
 def test_the_user_of_the_command_line_has_the_permissions_of_whatever_feature() -> None:
-    assert LOCAL_OPERATOR.meets(RequiredPermission(ContributedPermission("x.other:write")))
-    assert not identity(Role.ADMIN, "a").meets(RequiredPermission(RATE))
+    assert LOCAL_OPERATOR.meets(RequiredPermission(Permission("x.other:write")), ROLES)
+    assert not identity(Role.ADMIN, "a").meets(RequiredPermission(RATE), ROLES)
     assert LOCAL_OPERATOR.scope != identity(Role.ADMIN, LOCAL_OPERATOR.actor_id).scope
 
 
+def test_every_permission_means_those_of_first_party_features() -> None:
+    everything = RequiredPermission(None)
+    without = [identity(Role.ADMIN, "a", roles=ROLES, scopes=PERMISSIONS - {one}) for one in PERMISSIONS]
+    assert not [one for one in without if one.meets(everything, ROLES)]
+    assert identity(Role.ADMIN, "a", roles=ROLES, scopes=PERMISSIONS).meets(everything, ROLES)
+    assert LOCAL_OPERATOR.meets(everything, ROLES)
+
+
+def test_a_client_is_public_only_without_any_permission() -> None:
+    assert ANONYMOUS.is_public
+    assert not LOCAL_OPERATOR.is_public
+    assert not identity(Role.AUTHOR, "a", roles=ROLES, scopes=frozenset({RATE})).is_public
+
+
 def test_readers_may_have_a_permission() -> None:
-    roles = RolePermissions([ContributedPermission("x.stars:read", roles=[Role.READER])])
+    roles = RolePermissions([Permission("x.stars:read", roles=[Role.READER])])
     assert anonymous(Role.READER, roles).permissions == {"x.stars:read"}
-    assert anonymous(Role.READER) == ANONYMOUS
+    assert anonymous(Role.READER, FEATURES.roles) == ANONYMOUS
 
 
 def test_the_enum_of_a_schema_has_the_permissions_of_its_features() -> None:
@@ -65,3 +80,18 @@ def test_a_permission_that_no_feature_declares_cannot_be_required() -> None:
     contribution = SchemaContribution(permissions={"Query.stars": RequiredPermission(RATE)})
     with pytest.raises(SchemaError, match=r"x\.stars:write, a permission that no feature declares"):
         build_schema([contribution])
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        Permission("x.stars:write", enum_name="X_STARS_RATE"),
+        Permission("x.stars:rate", enum_name="X_STARS_WRITE"),
+        Permission("posts:write", enum_name="X_STARS_READ"),
+        Permission("operations:read", enum_name="X_STARS_READ"),
+    ],
+)
+def test_a_permission_belongs_to_one_feature(permission: Permission) -> None:
+    other = Feature(name="other", permissions=(permission,))
+    with pytest.raises(InvalidFeature, match=r"two features declare the (name of a )?permission"):
+        FeatureSet((*WITH_STARS.features, other))

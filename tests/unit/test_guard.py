@@ -8,9 +8,12 @@ from typing import Any, Final
 import pytest
 from graphql import ExecutionResult, GraphQLSchema, build_schema, graphql_sync, parse, subscribe
 
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity, identity
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY, READ_OPERATIONS, RequiredPermission, Role
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.features.site.commands import WRITE_SITE
 from ledgerpress.graphql.access_control import GUARDED, guard_fields
+from tests.identities import identity
 
 TEXT: Final = """
     type Query { projections: Int! viewer: Int! undecided: Int! }
@@ -46,12 +49,13 @@ def schema(begun: list[str]) -> GraphQLSchema:
     guard_fields(
         made,
         {
-            "Query.projections": RequiredPermission(Permission.READ_OPERATIONS),
+            "Query.projections": RequiredPermission(READ_OPERATIONS),
             "Query.viewer": None,
-            "Mutation.siteName": RequiredPermission(Permission.WRITE_SITE),
-            "Subscription.changes": RequiredPermission(Permission.READ_HISTORY),
+            "Mutation.siteName": RequiredPermission(WRITE_SITE),
+            "Subscription.changes": RequiredPermission(READ_HISTORY),
             "Subscription.articleChanged": None,
         },
+        FEATURES.roles,
     )
     return made
 

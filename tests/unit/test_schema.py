@@ -12,11 +12,12 @@ from strawberry.types.field import StrawberryField
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.feature import load
 from ledgerpress.features.posts.schema.mutations import PostCreateInput
 from ledgerpress.features.posts.schema.types import Post
 from ledgerpress.features.registry import FEATURES, FIRST_PARTY, graphql_schema
+from ledgerpress.features.site.commands import WRITE_SITE
 from ledgerpress.features.site.schema import SCHEMA as SITE
 from ledgerpress.features.site.schema import Site
 from ledgerpress.graphql import cost_directives
@@ -29,7 +30,8 @@ from ledgerpress.graphql.request_telemetry_record import NO_TRACE
 from ledgerpress.graphql.schema import Schema, build_schema
 
 COMMANDS: Final = FEATURES.declarations.commands
-READ_SITE: Final = RequiredPermission(Permission.WRITE_SITE)
+PERMISSIONS: Final = FEATURES.roles.contributed
+READ_SITE: Final = RequiredPermission(WRITE_SITE)
 
 
 @strawberry.type
@@ -116,7 +118,9 @@ def field(schema: Schema, coordinate: str) -> Any:
 
 
 def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
-    schema = build_schema([SITE, VISITS], commands=COMMANDS, error_codes=["TOO_MANY_VISITS"])
+    schema = build_schema(
+        [SITE, VISITS], commands=COMMANDS, permissions=PERMISSIONS, error_codes=["TOO_MANY_VISITS"]
+    )
     assert list(field(schema, "Query.site").type.of_type.fields)[-1] == "visits"
     assert cost_directives.weight_of(field(schema, "Site.visits")) == 4.0
     size = cost_directives.size_of(field(schema, "Query.visits"))
@@ -129,16 +133,16 @@ def test_a_feature_adds_fields_to_the_types_of_features_below() -> None:
 
 def test_schemas_with_different_features_do_not_influence_each_other() -> None:
     before = graphql_schema().as_str()
-    alone = build_schema([SITE], commands=COMMANDS).as_str()
-    both = build_schema([SITE, VISITS], commands=COMMANDS).as_str()
-    assert build_schema([SITE], commands=COMMANDS).as_str() == alone
+    alone = build_schema([SITE], commands=COMMANDS, permissions=PERMISSIONS).as_str()
+    both = build_schema([SITE, VISITS], commands=COMMANDS, permissions=PERMISSIONS).as_str()
+    assert build_schema([SITE], commands=COMMANDS, permissions=PERMISSIONS).as_str() == alone
     assert both not in {alone, before}
     assert "visits" not in alone
     assert graphql_schema().as_str() == before
     assert 'name: String @cost(weight: "2.0")' in both
-    definition = field(build_schema([SITE, VISITS], commands=COMMANDS), "Site.name").extensions[
-        "strawberry-definition"
-    ]
+    definition = field(
+        build_schema([SITE, VISITS], commands=COMMANDS, permissions=PERMISSIONS), "Site.name"
+    ).extensions["strawberry-definition"]
     shared = next(one for one in _fields(Site) if one.python_name == "name")
     assert definition.directives
     assert not shared.directives
@@ -158,7 +162,7 @@ async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
 ) -> None:
     contributions = [load(feature.schema) for feature in FIRST_PARTY if feature.schema]
     contributions.append(SchemaContribution(extends={PostCreateInput: PostTags}))
-    schema = build_schema(contributions, commands=COMMANDS)
+    schema = build_schema(contributions, commands=COMMANDS, permissions=PERMISSIONS)
     requests = list[CommandRequest]()
 
     async def handle(_: object, request: CommandRequest) -> NoReturn:
@@ -184,7 +188,7 @@ async def test_a_feature_adds_fields_to_the_inputs_of_features_below(
 
 def test_a_mutation_requires_the_permission_of_its_command() -> None:
     needed = graphql_schema().declarations.permissions
-    assert needed["Mutation.siteName"] == RequiredPermission(Permission.WRITE_SITE)
+    assert needed["Mutation.siteName"] == RequiredPermission(WRITE_SITE)
     with pytest.raises(SchemaError, match=r"Mutation\.siteName runs NameSite, which no feature declares"):
         build_schema([SITE])
 
@@ -217,4 +221,4 @@ def test_a_contribution_that_is_not_complete_is_rejected(
     contribution: SchemaContribution, error: str
 ) -> None:
     with pytest.raises(SchemaError, match=error):
-        build_schema([SITE, contribution], commands=COMMANDS)
+        build_schema([SITE, contribution], commands=COMMANDS, permissions=PERMISSIONS)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from ledgerpress.commands.command_request_and_context import Facts
 from ledgerpress.commands.errors import ErrorCode
-from ledgerpress.commands.roles_and_permissions import Permission, Role
+from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, Withdrawn
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_POSTS
 from ledgerpress.features.tokens import model as tokens
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, TokenFacts
 from ledgerpress.features.tokens.model import Token, TokenCreated, TokenRevoked
@@ -28,7 +29,7 @@ MADE: Final = TokenCreated(
 MAKE: Final = CreateToken(
     name=" Feed ",
     role=Role.EDITOR,
-    scopes=(Permission.WRITE_POSTS, Permission.READ_POSTS, Permission.WRITE_POSTS),
+    scopes=(WRITE_POSTS, READ_POSTS, WRITE_POSTS),
     expires_at=NOW + 1,
     secret_hash="5e",
 )

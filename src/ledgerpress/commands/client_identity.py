@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledgerpress.commands.roles_and_permissions import (
-    GRANTED,
-    OWN_PERMISSIONS,
-    Permission,
     RequiredPermission,
     Role,
     RolePermissions,
@@ -34,15 +31,20 @@ class Identity:
     def may(self, permission: str) -> bool:
         return self.may_everything or permission in self.permissions
 
-    def meets(self, need: RequiredPermission) -> bool:
-        """Return whether the client has what is required for any post."""
+    def meets(self, need: RequiredPermission, roles: RolePermissions) -> bool:
+        """Return whether the client has what is required for any object. `roles` are those of the process."""
         if need.permission is None:
-            return self.permissions >= frozenset(Permission)
+            return self.may_everything or self.permissions >= roles.first_party
         return self.may(need.permission)
 
     def meets_with_own(self, need: RequiredPermission) -> bool:
-        """Return whether the client has what is required for posts of its own."""
+        """Return whether the client has what is required for objects of its own."""
         return need.own is not None and self.actor_id is not None and need.own in self.permissions
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client has no permission at all, and so sees what every reader sees."""
+        return not (self.permissions or self.may_everything)
 
     @property
     def scope(self) -> tuple[object, ...]:
@@ -54,7 +56,7 @@ class Identity:
 
 
 ANONYMOUS: Final = Identity(Role.READER, frozenset())
-LOCAL_OPERATOR: Final = Identity(Role.ADMIN, GRANTED[Role.ADMIN], OPERATOR_ACTOR_ID, may_everything=True)
+LOCAL_OPERATOR: Final = Identity(Role.ADMIN, frozenset(), OPERATOR_ACTOR_ID, may_everything=True)
 """The user of the command line, who has the data directory."""
 
 
@@ -62,11 +64,11 @@ def identity(
     role: Role,
     actor_id: str | None,
     *,
+    roles: RolePermissions,
     scopes: frozenset[str] | None = None,
     token_id: str | None = None,
-    roles: RolePermissions = OWN_PERMISSIONS,
 ) -> Identity:
-    """Return the identity of a client with `role`, restricted to `scopes` if they are given."""
+    """Return the identity of a client with `role`, restricted to `scopes` if they are given. `roles` are those of the process."""
     granted = roles.of(role)
     return Identity(role, granted if scopes is None else granted & scopes, actor_id, token_id)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ledgerpress.commands.command_request_and_context import CommandContext
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
-from ledgerpress.commands.roles_and_permissions import OWN_PERMISSIONS, RequiredPermission, RolePermissions
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, RolePermissions
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 
@@ -106,7 +106,7 @@ class CommandDeclarations:
     adds: tuple[AddedEvents, ...] = ()
     inputs: tuple[InputDeclaration, ...] = ()
     content: tuple[ContentDeclaration, ...] = ()
-    roles: RolePermissions = OWN_PERMISSIONS
+    roles: RolePermissions = field(default_factory=RolePermissions)
     streams: tuple[str, ...] = ()
     """The prefixes of the streams in which third-party features may record events."""
 

@@ -24,7 +24,7 @@ from ledgerpress.commands.command_request_and_context import (
 )
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.executed_commands_view import previous_result
-from ledgerpress.commands.roles_and_permissions import PermissionDenied, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, PermissionDenied, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, StateLoader
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, uuid7, uuid8
 from ledgerpress.eventlog.codec import Codec
@@ -136,7 +136,7 @@ class CommandHandler:
         required = declaration.required if declaration else RequiredPermission(None)
         if identity.actor_id is None:
             raise PermissionDenied(required.permission)
-        if identity.meets(required):
+        if identity.meets(required, self._declarations.roles):
             return
         if declaration is None or declaration.check_own is None or not identity.meets_with_own(required):
             raise PermissionDenied(required.permission)
@@ -308,9 +308,16 @@ def fingerprint(command: Command, request: CommandRequest) -> str:
     if request.inputs:
         asked += ({one.fingerprint_name: _values(one) for one in request.inputs},)
     try:
-        return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(asked, order="sorted", enc_hook=_plain)).hexdigest()
     except UnicodeEncodeError as error:
         raise Rejection(ErrorCode.INVALID_TEXT, "Some of the text is not Unicode.") from error
+
+
+def _plain(value: object) -> str:
+    """Return a permission as the string that it is. Raises `NotImplementedError` for other objects."""
+    if isinstance(value, Permission):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be part of a command")
 
 
 def _values(command: Any) -> dict[str, object]:

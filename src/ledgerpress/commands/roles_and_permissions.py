@@ -1,10 +1,15 @@
-"""Roles, the permissions that come with them, and the permissions that fields and commands require."""
+"""Roles, permissions and the roles that have them, and the permissions that fields and commands require.
+
+Roles are a closed set; permissions are declared by the kernel and by each feature.
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
+
+from ledgerpress.eventlog.unknown_third_party_events import THIRD_PARTY
 
 
 class Role(StrEnum):
@@ -22,81 +27,74 @@ class Role(StrEnum):
     """May do everything."""
 
 
-class Permission(StrEnum):
-    """Something that not everyone may do. A token's scopes are permissions too: it has those that its role has as well.
+class Permission(str):
+    """Something that not everyone may do, such as `posts:write`, and the roles that have it. ADMIN always has it.
 
-    These are the permissions of LedgerPress itself. A feature adds others as `ContributedPermission`.
+    A token's scopes are permissions too: it has those that its role has as well. Names are stored in tokens and in the
+    configurations of issuers of JWTs: a name, once shipped, stays. docs/decisions/0036-third-party-features.md has the rules.
     """
 
-    READ_OWN_POSTS = "posts:read-own"
-    READ_POSTS = "posts:read"
-    READ_HISTORY = "history:read"
-    WRITE_OWN_POSTS = "posts:write-own"
-    WRITE_POSTS = "posts:write"
-    WRITE_CATEGORIES = "categories:write"
-    WRITE_PEOPLE = "people:write"
-    WRITE_SITE = "site:write"
-    READ_OPERATIONS = "operations:read"
-    WRITE_OPERATIONS = "operations:write"
-    READ_TOKENS = "tokens:read"
-    WRITE_TOKENS = "tokens:write"
+    __slots__ = ("enum_name", "order", "roles", "shows_internal")
 
-
-_OWN: Final = frozenset({Permission.READ_OWN_POSTS, Permission.WRITE_OWN_POSTS})
-_CONTENT: Final = _OWN | {
-    Permission.READ_POSTS,
-    Permission.READ_HISTORY,
-    Permission.WRITE_POSTS,
-    Permission.WRITE_CATEGORIES,
-    Permission.WRITE_PEOPLE,
-    Permission.WRITE_SITE,
-}
-GRANTED: Final[dict[Role, frozenset[Permission]]] = {
-    Role.READER: frozenset(),
-    Role.AUTHOR: _OWN,
-    Role.EDITOR: _CONTENT,
-    Role.AUDITOR: frozenset(
-        {
-            Permission.READ_OWN_POSTS,
-            Permission.READ_POSTS,
-            Permission.READ_HISTORY,
-            Permission.READ_OPERATIONS,
-            Permission.READ_TOKENS,
-        }
-    ),
-    Role.ADMIN: frozenset(Permission),
-}
-"""The permissions of LedgerPress itself that come with each role."""
-
-
-class ContributedPermission(str):
-    """A permission that a feature adds, such as `x.factcheck:write`, and the roles that have it. ADMIN always has it."""
-
-    __slots__ = ("roles",)
-
+    enum_name: str
+    """Its name in the GraphQL enum."""
+    order: int
+    """Its place in lists of permissions."""
     roles: frozenset[Role]
+    shows_internal: bool
+    """Whether what is not public requires it, so that cached answers with an internal `Topic` do, too."""
 
-    def __new__(cls, name: str, *, roles: Iterable[Role] = ()) -> Self:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        roles: Iterable[Role] = (),
+        enum_name: str | None = None,
+        order: int = 100,
+        shows_internal: bool = False,
+    ) -> Self:
+        """Return a permission. `enum_name` is derived from `name` by default: `X_FACTCHECK_WRITE` for `x.factcheck:write`.
+
+        Permissions are listed by `order`, then in the order of the features: without one, after those of LedgerPress.
+        """
         self = super().__new__(cls, name)
         self.roles = frozenset({*roles, Role.ADMIN})
+        self.enum_name = enum_name or re.sub(r"[^A-Z0-9]+", "_", name.upper())
+        self.order = order
+        self.shows_internal = shows_internal
         return self
 
-    @property
-    def enum_name(self) -> str:
-        """Its name in the GraphQL enum: `X_FACTCHECK_WRITE` for `x.factcheck:write`."""
-        return re.sub(r"[^A-Z0-9]+", "_", self.upper())
+
+READ_HISTORY: Final = Permission(
+    "history:read", roles=[Role.EDITOR, Role.AUDITOR], enum_name="READ_HISTORY", order=3
+)
+"""See what was recorded before, and by whom: the past of every object (`asOf`), changes and actors."""
+READ_OPERATIONS: Final = Permission(
+    "operations:read", roles=[Role.AUDITOR], enum_name="READ_OPERATIONS", order=9
+)
+WRITE_OPERATIONS: Final = Permission("operations:write", enum_name="WRITE_OPERATIONS", order=10)
+KERNEL_PERMISSIONS: Final = (READ_HISTORY, READ_OPERATIONS, WRITE_OPERATIONS)
 
 
 class RolePermissions:
     """The permissions that exist in a process, and those that come with each role."""
 
-    def __init__(self, contributed: Iterable[ContributedPermission] = ()) -> None:
+    def __init__(self, contributed: Iterable[Permission] = ()) -> None:
         self.contributed: Final = tuple(contributed)
-        """The permissions that features add."""
-        self.in_order: Final[tuple[str, ...]] = (*Permission, *self.contributed)
-        self.every: Final = frozenset(self.in_order)
+        """The permissions of features, first-party and third-party alike."""
+        permissions = (*KERNEL_PERMISSIONS, *self.contributed)
+        self.in_order: Final = tuple(sorted(permissions, key=lambda permission: permission.order))
+        self.every: Final = frozenset[str](permissions)
+        self.first_party: Final = frozenset(
+            permission for permission in permissions if not permission.startswith(THIRD_PARTY)
+        )
+        """Those of the kernel and of first-party features: what `RequiredPermission(None)` requires."""
+        self.showing_internal: Final = frozenset(
+            permission for permission in permissions if permission.shows_internal
+        )
+        """Those that are all required for cached answers with an internal `Topic`."""
         self._granted: Final[dict[Role, frozenset[str]]] = {
-            role: GRANTED[role].union(added for added in self.contributed if role in added.roles)
+            role: frozenset(permission for permission in permissions if role in permission.roles)
             for role in Role
         }
 
@@ -109,15 +107,12 @@ class RolePermissions:
         return self.every.intersection(names)
 
 
-OWN_PERMISSIONS: Final = RolePermissions()
-"""Those of a process without third-party features."""
-
-
 @dataclass(frozen=True, slots=True)
 class RequiredPermission:
-    """The permission that a field or a command requires; for the actor's own posts, `own` suffices.
+    """The permission that a field or a command requires; for the actor's own objects, `own` suffices.
 
-    Without `permission`, all permissions of LedgerPress itself are required.
+    Without `permission`, everything is required that LedgerPress itself has: the permissions of the kernel and of the
+    first-party features of the process, whatever third-party features are installed.
     """
 
     permission: str | None

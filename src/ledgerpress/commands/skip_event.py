@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import WRITE_OPERATIONS, RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, StreamCategory
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.kernel_events import ProjectionSkipped, projection_stream
@@ -42,4 +42,4 @@ class SkipEvent:
         return AppendPlan.of(self.projection, skips.write([event]))
 
 
-LOG_COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_OPERATIONS), SkipEvent)
+LOG_COMMANDS: Final = commands(RequiredPermission(WRITE_OPERATIONS), SkipEvent)

@@ -18,7 +18,9 @@ from ledgerpress.commands.command_request_and_context import CommandContext, Com
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration, ContentField
 from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.commands.roles_and_permissions import (
-    ContributedPermission,
+    READ_HISTORY,
+    READ_OPERATIONS,
+    WRITE_OPERATIONS,
     Permission,
     PermissionDenied,
     RequiredPermission,
@@ -63,6 +65,9 @@ from ledgerpress.views.projection.projector_interface_and_composition import (
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
 __all__ = [
+    "READ_HISTORY",
+    "READ_OPERATIONS",
+    "WRITE_OPERATIONS",
     "AddedEvents",
     "AppendPlan",
     "CommandContext",
@@ -70,7 +75,6 @@ __all__ = [
     "CommandRequest",
     "ContentDeclaration",
     "ContentField",
-    "ContributedPermission",
     "DependencyRule",
     "Entry",
     "ErrorCode",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclarations
 from ledgerpress.commands.errors import ErrorCode
 from ledgerpress.commands.executed_commands_view import CommandsProjector
-from ledgerpress.commands.roles_and_permissions import Permission, RolePermissions
+from ledgerpress.commands.roles_and_permissions import RolePermissions
 from ledgerpress.commands.skip_event import LOG_COMMANDS
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event, withdrawn
@@ -63,7 +63,6 @@ class FeatureSet:
         self.events = (*LOG_EVENTS, *self._all(lambda feature: feature.events))
         commands = (*LOG_COMMANDS, *self._all(lambda feature: feature.commands))
         self.error_codes = self._all(lambda feature: feature.error_codes)
-        permissions = self._all(lambda feature: feature.permissions)
         self.first_events = self._all(lambda feature: feature.first_events)
         self.declarations = CommandDeclarations(
             commands={declared.command: declared for declared in commands},
@@ -71,17 +70,18 @@ class FeatureSet:
             adds=self._all(lambda feature: feature.adds),
             inputs=self._all(lambda feature: feature.inputs),
             content=self._all(lambda feature: feature.content),
-            roles=RolePermissions(permissions),
+            roles=RolePermissions(self._all(lambda feature: feature.permissions)),
             streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
         )
         _check_unique("event", [event.name for event in self.events])
         _check_unique("command", [declared.command.__name__ for declared in commands])
         _check_unique("error code", (*ErrorCode, *self.error_codes))
-        _check_unique("permission", (*Permission, *permissions))
+        _check_unique("permission", self.roles.in_order)
+        _check_unique("name of a permission", [permission.enum_name for permission in self.roles.in_order])
 
     @property
     def roles(self) -> RolePermissions:
-        """The permissions that come with each role, those of the features too."""
+        """The permissions of the kernel and of the features, and those that come with each role."""
         return self.declarations.roles
 
     @cached_property

@@ -13,7 +13,7 @@ from ledgerpress.commands.command_and_guard_declarations import (
     InputDeclaration,
 )
 from ledgerpress.commands.content_field_declarations_and_revert import ContentDeclaration
-from ledgerpress.commands.roles_and_permissions import ContributedPermission
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.codec import EventType
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
@@ -43,8 +43,8 @@ class Feature:
 
     Where the views show the version of such a stream, they MUST count events of every type.
     """
-    permissions: tuple[ContributedPermission, ...] = ()
-    """Permissions of its own, each with the roles that have it."""
+    permissions: tuple[Permission, ...] = ()
+    """The permissions that it and the features above it require, each with the roles that have it."""
     commands: tuple[CommandDeclaration, ...] = ()
     error_codes: tuple[str, ...] = ()
     guards: tuple[GuardDeclaration, ...] = ()

@@ -1,7 +1,9 @@
 """What a feature's part of the GraphQL schema needs. It imports strawberry, so a manifest names that part by a string."""
 
+from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.as_of import AsOf, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
+from ledgerpress.graphql.errors import BadRequest
 from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import NodeLoader, SchemaContribution, SchemaError, runs
 from ledgerpress.graphql.mutations import (
@@ -16,11 +18,14 @@ from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime, Position
+from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
 from ledgerpress.views.paging import PageRequest
 
 __all__ = [
+    "AccessDenied",
     "AddedInput",
     "AsOf",
+    "BadRequest",
     "Connection",
     "DateTime",
     "EventAccess",
@@ -34,6 +39,7 @@ __all__ = [
     "RequestInfo",
     "SchemaContribution",
     "SchemaError",
+    "Viewer",
     "command_mutation",
     "connect_in_order_of_creation",
     "given_value",

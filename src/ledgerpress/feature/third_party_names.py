@@ -55,13 +55,15 @@ def _mistakes(feature: Feature) -> Iterator[str]:
     for class_ in classes:
         if not class_.fingerprint_name.startswith(f"{own}."):
             yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
-    for permission in feature.permissions:
-        if not permission.startswith(f"{own}:"):
-            yield f"the permission {str(permission)!r} must begin with {own}:"
     prefix = f"X_{feature.name.upper()}_"
-    for code in feature.error_codes:
-        if not code.startswith(prefix):
-            yield f"the error code {code!r} must begin with {prefix}"
+    for what, beginning, names in (
+        ("the permission", f"{own}:", [str(permission) for permission in feature.permissions]),
+        ("the enum_name", prefix, [permission.enum_name for permission in feature.permissions]),
+        ("the error code", prefix, list(feature.error_codes)),
+    ):
+        for name in names:
+            if not name.startswith(beginning):
+                yield f"{what} {name!r} must begin with {beginning}"
 
 
 def _tables(feature: Feature) -> Iterator[str]:

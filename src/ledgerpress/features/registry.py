@@ -24,6 +24,8 @@ from ledgerpress.views.projection.projector_interface_and_composition import Pro
 if TYPE_CHECKING:
     from ledgerpress.graphql.schema import Schema
 
+__all__ = ["FIRST_PARTY", "installed_features"]
+
 _ORDER = (slugs, actors, tokens, site, authors, categories, posts, history, integrity, demo, page_import)
 FIRST_PARTY: Final[tuple[Feature, ...]] = tuple(package.FEATURE for package in _ORDER)
 """Each feature after those that it requires."""

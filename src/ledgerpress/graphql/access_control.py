@@ -19,7 +19,7 @@ from graphql import (
 )
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.commands.roles_and_permissions import RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, RolePermissions
 
 GUARDED: Final = "ledgerpress-guarded"
 """The extension of a field that holds its required permission. Its resolver, which checks it, must always be called."""
@@ -44,8 +44,10 @@ def required_permission(field: GraphQLField) -> RequiredPermission | None:
     return need
 
 
-def guard_fields(schema: GraphQLSchema, permissions: Mapping[str, RequiredPermission | None]) -> None:
-    """Let every field that requires a permission check it before anything is read for it.
+def guard_fields(
+    schema: GraphQLSchema, permissions: Mapping[str, RequiredPermission | None], roles: RolePermissions
+) -> None:
+    """Let every field that requires a permission check it before anything is read for it. `roles` are those of the process.
 
     Such a field becomes nullable, so that a denial removes only the field itself from the answer. A subscription checks
     when it begins.
@@ -57,26 +59,30 @@ def guard_fields(schema: GraphQLSchema, permissions: Mapping[str, RequiredPermis
         default = RequiredPermission(None) if named in roots else None
         for name, field in named.fields.items():
             if need := permissions.get(f"{named.name}.{name}", default):
-                _guard(field, need)
+                _guard(field, need, roles)
 
 
-def _guard(field: GraphQLField, need: RequiredPermission) -> None:
+def _guard(field: GraphQLField, need: RequiredPermission, roles: RolePermissions) -> None:
     if field.subscribe:
-        field.subscribe = _checking(field.subscribe, need)
+        field.subscribe = _checking(field.subscribe, need, roles)
     else:
-        field.resolve = _checking(field.resolve or default_field_resolver, need)
+        field.resolve = _checking(field.resolve or default_field_resolver, need, roles)
         if isinstance(field.type, GraphQLNonNull):
             field.type = field.type.of_type
     field.extensions = {**field.extensions, GUARDED: need}
 
 
-def _checking(resolve: Callable[..., Any], need: RequiredPermission) -> Callable[..., Any]:
+def _checking(
+    resolve: Callable[..., Any], need: RequiredPermission, roles: RolePermissions
+) -> Callable[..., Any]:
     """Return a resolver of the same kind that first raises `AccessDenied` unless the viewer has what the field requires."""
 
     @wraps(resolve)
     def checking(source: Any, info: Any, **arguments: Any) -> Any:
         identity: Identity = info.context.identity
-        if identity.meets(need) or (identity.meets_with_own(need) and (source is None or source.is_own)):
+        if identity.meets(need, roles) or (
+            identity.meets_with_own(need) and (source is None or source.is_own)
+        ):
             return resolve(source, info, **arguments)
         raise AccessDenied(identity, need.permission)
 

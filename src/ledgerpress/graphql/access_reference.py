@@ -108,7 +108,7 @@ def _takes(need: RequiredPermission | None) -> str:
 
 def _level(roles: RolePermissions, role: Role, need: RequiredPermission | None) -> Access:
     granted = roles.of(role)
-    if need is None or granted >= ({need.permission} if need.permission else roles.every):
+    if need is None or granted >= ({need.permission} if need.permission else roles.first_party):
         return Access.YES
     return Access.OWN if need.own in granted else Access.NO
 

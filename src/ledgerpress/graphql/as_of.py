@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY
 from ledgerpress.graphql.access_control import AccessDenied
 from ledgerpress.graphql.context import Context, PointInTime
 from ledgerpress.graphql.errors import BadRequest
@@ -43,10 +43,10 @@ def moment_of(context: Context, as_of: AsOf | None) -> PointInTime:
     and `AccessDenied`.
     """
     moment = named_moment(context, as_of)
-    if not is_past(context, moment) or context.identity.may(Permission.READ_HISTORY):
+    if not is_past(context, moment) or context.identity.may(READ_HISTORY):
         return moment
     if not context.open_past:
-        raise AccessDenied(context.identity, Permission.READ_HISTORY)
+        raise AccessDenied(context.identity, READ_HISTORY)
     return replace(moment, snapshot=replace(moment.snapshot, only=context.public_today))
 
 

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
-from ledgerpress.commands.roles_and_permissions import Permission
+from ledgerpress.commands.roles_and_permissions import RolePermissions
 from ledgerpress.graphql.documents import Operation
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.response_cache import CacheableStore, Invalidation, ResponseCache
 from ledgerpress.graphql.results import EncodedResult, ResponseMap, Result, encoded
+from ledgerpress.graphql.schema import Schema
 from ledgerpress.views.cache_invalidation import invalidated_topics
 from ledgerpress.views.snapshot_and_cache_dependencies import FOREVER, CacheDependencies
 
@@ -72,6 +73,8 @@ class CachedExecutor:
         self.executor = executor
         self._max_bytes = (settings or CacheSettings()).max_bytes
         self._invalidation = invalidation
+        schema = executor.schema
+        self._roles = schema.declarations.roles if isinstance(schema, Schema) else RolePermissions()
         self._cache = ResponseCache(self._max_bytes, invalidation)
         self._shared: dict[Hashable, _SharedExecution] = {}
         self._store: CacheableStore | None = None
@@ -194,18 +197,23 @@ class CachedExecutor:
     ) -> _Execution:
         """Execute and encode.
 
-        What work on drafts invalidates is not cached for those who do not see drafts: a missing entry would reveal it.
+        What changes that are not public invalidate is not cached for those who do not see them: a missing entry would
+        reveal them.
         """
         self.counts.executed += 1
         reads = CacheDependencies()
         response = await execute(reads=reads)
         result = encoded(response)
-        reveals = reads.internal and not identity.may(Permission.READ_POSTS)
+        reveals = reads.internal and not self._sees_internal(identity)
         if reveals or not (reads.cacheable and result.executed and _has_client_errors_only(response.body)):
             return _Execution(result, None)
         etag = hashlib.blake2b(result.body, digest_size=16).hexdigest()
         expires_at = None if reads.until == FOREVER else reads.until
         return _Execution(replace(result, etag=etag, expires_at=expires_at), reads)
+
+    def _sees_internal(self, identity: Identity) -> bool:
+        required = self._roles.showing_internal
+        return bool(required) and all(map(identity.may, required))
 
 
 def _canonical(variables: Mapping[str, Any]) -> bytes | None:

@@ -10,7 +10,7 @@ from strawberry.types import Info
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
 from ledgerpress.commands.roles_and_permissions import (
-    ContributedPermission,
+    Permission,
     RequiredPermission,
     RolePermissions,
 )
@@ -74,7 +74,7 @@ class SchemaDeclarations:
         commands: Mapping[type, CommandDeclaration],
         error_codes: Iterable[str],
         event_types: Iterable[str],
-        permissions: Iterable[ContributedPermission] = (),
+        permissions: Iterable[Permission] = (),
     ) -> None:
         parts: Final = tuple(contributions)
         self.queries: Final = [part.query for part in parts if part.query]

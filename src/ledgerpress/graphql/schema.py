@@ -23,7 +23,8 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from ledgerpress.commands.command_and_guard_declarations import CommandDeclaration
-from ledgerpress.commands.roles_and_permissions import ContributedPermission
+from ledgerpress.commands.errors import ErrorCode
+from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.graphql import cost_directives, viewer_node_and_projection_queries
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
@@ -70,11 +71,13 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self._check()
-        _add_enum_values(self._schema, "ErrorCode", {code: code for code in self.declarations.error_codes})
-        permissions = {permission.enum_name: str(permission) for permission in declarations.roles.contributed}
-        _add_enum_values(self._schema, "Permission", permissions)
+        _set_enum_values(
+            self._schema, "ErrorCode", {code: code for code in (*ErrorCode, *declarations.error_codes)}
+        )
+        permissions = {permission.enum_name: str(permission) for permission in declarations.roles.in_order}
+        _set_enum_values(self._schema, "Permission", permissions)
         _drop_null_defaults(self._schema)
-        guard_fields(self._schema, self.declarations.permissions)
+        guard_fields(self._schema, declarations.permissions, declarations.roles)
         cost_directives.assign(self._schema, self.declarations)
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
@@ -139,7 +142,7 @@ def build_schema(
     commands: Mapping[type, CommandDeclaration] | None = None,
     error_codes: Iterable[str] = (),
     event_types: Iterable[str] = (),
-    permissions: Iterable[ContributedPermission] = (),
+    permissions: Iterable[Permission] = (),
     extensions: Sequence[ExtensionFactory] = (),
 ) -> Schema:
     """Return the schema of the kernel and of features, which have these commands and events. Raises `SchemaError`."""
@@ -171,10 +174,11 @@ class _Name(str):
     __slots__ = ()
 
 
-def _add_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]) -> None:
-    """Add values, by their names, to an enum of this schema alone. Inputs are strings then."""
+def _set_enum_values(schema: GraphQLSchema, name: str, values: Mapping[str, str]) -> None:
+    """Give an enum of this schema alone its values, by their names. Inputs are strings then."""
     enum = schema.type_map.get(name)
-    if values and isinstance(enum, CustomGraphQLEnumType):
+    if isinstance(enum, CustomGraphQLEnumType):
+        enum.values.clear()
         enum.values.update({name: GraphQLEnumValue(value) for name, value in values.items()})
         enum.wrapped_cls = _Name  # type: ignore[assignment]  # called, and used by isinstance
 

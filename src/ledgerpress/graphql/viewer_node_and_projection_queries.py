@@ -5,7 +5,12 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import (
+    KERNEL_PERMISSIONS,
+    READ_OPERATIONS,
+    RequiredPermission,
+    Role,
+)
 from ledgerpress.graphql.as_of import AsOf, MomentType, describe, moment_of
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.errors import BadRequest
@@ -52,9 +57,12 @@ class Projection:
 
 
 RoleEnum = strawberry.enum(Role, name="Role", description="What somebody is to the publication.")
-PermissionEnum = strawberry.enum(
-    Permission, name="Permission", description="Something that not everyone may do: a scope of a token."
+PermissionEnum = strawberry.enum(  # type: ignore[call-overload]
+    Enum("Permission", {permission.enum_name: str(permission) for permission in KERNEL_PERMISSIONS}),
+    name="Permission",
+    description="Something that not everyone may do: a scope of a token.",
 )
+"""Each schema has the permissions of its features, too."""
 
 
 @strawberry.type(description="Who asks, as this server takes them.")
@@ -131,7 +139,7 @@ KERNEL: Final = SchemaContribution(
         "Query.node": None,
         "Query.nodes": None,
         "Query.moment": None,
-        "Query.projections": RequiredPermission(Permission.READ_OPERATIONS),
+        "Query.projections": RequiredPermission(READ_OPERATIONS),
     },
     objects=dict.fromkeys(("Digest", "Moment", "PageInfo", "Projection", "UserError", "Viewer")),
     weights={"Query.projections": 10.0, "*.totalCount": 2.0},

@@ -189,7 +189,7 @@ class GraphQLEndpoint:
             self.persisted.register(document)
             key = None
         if scope["method"] in _SAFE and result.kind is ResultKind.COMPLETE:
-            public = not identity.permissions and b"authorization" not in headers
+            public = identity.is_public and b"authorization" not in headers
             response = self._responses.cacheable(
                 result, media_type, headers.get(b"if-none-match"), public=public
             )

@@ -19,8 +19,7 @@ from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Fixe
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
-from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.posts.lifecycle_commands import PublishPost
+from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
@@ -224,9 +223,15 @@ async def test_the_page_lists_checked_articles(desk: Desk) -> None:
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         page = (await http.get("/factchecks")).text
         front = (await http.get("/")).text
+        no_cursor = await http.get("/factchecks?after=tide")
+    mounted = httpx2.ASGITransport(app=app, root_path="/content")
+    async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
+        page_under_prefix = (await http.get("/content/factchecks")).text
     assert "Tide</a>" in page
     assert "Ebb</a>" not in page
     assert '<a href="/factchecks">Fact checks</a>' in front
+    assert no_cursor.status_code == 404
+    assert '<a href="/content/articles/tide">Tide</a>' in page_under_prefix
 
 
 def test_the_state_of_a_stream_is_the_last_check() -> None:

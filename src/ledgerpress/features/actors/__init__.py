@@ -1,14 +1,34 @@
-"""Actors: who records events."""
+"""Actors, who record events: the manifest, and what features above actors need to write.
+
+`actors.queries` has what they need to read, `actors.schema` what they need to show: docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
-from ledgerpress.features.actors import commands, model, projector_and_queries
+from ledgerpress.features.actors import commands, model, permissions, projector_and_queries
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
+from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS, WRITE_PEOPLE
+
+__all__ = [
+    "ACTORS",
+    "FEATURE",
+    "READ_OWN_POSTS",
+    "WRITE_PEOPLE",
+    "Actor",
+    "ActorKind",
+    "ActorRegistered",
+    "ActorRenamed",
+    "RegisterActor",
+    "RenameActor",
+]
 
 FEATURE: Final = Feature(
     name="actors",
     events=model.EVENTS,
     first_events=model.FIRST_EVENTS,
+    permissions=permissions.PERMISSIONS,
     commands=commands.COMMANDS,
     adds=commands.ADDS,
     projectors=(projector_and_queries.PROJECTOR,),

@@ -7,11 +7,12 @@ from typing import ClassVar, Final
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import AddedEvents, commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.actors import model as actors
 from ledgerpress.features.actors.model import ACTORS, Actor, ActorKind, ActorRegistered, ActorRenamed
+from ledgerpress.features.actors.permissions import WRITE_PEOPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +69,5 @@ async def _register_with_first_command(
     return (actor.write(actors.register(actor.state, actor_id=actor_id, kind=ActorKind.HUMAN, name=name)),)
 
 
-COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_PEOPLE), RegisterActor, RenameActor)
+COMMANDS: Final = commands(RequiredPermission(WRITE_PEOPLE), RegisterActor, RenameActor)
 ADDS: Final = (AddedEvents((object,), _register_with_first_command, for_named_actor=True),)

@@ -1,18 +1,21 @@
-"""The GraphQL schema of actors."""
+"""The GraphQL schema of actors, and what features above actors need for theirs."""
 
 from typing import Final
 
 import strawberry
 
 from ledgerpress.commands.client_identity import Identity
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY, RequiredPermission
 from ledgerpress.features.actors import projector_and_queries as actors_queries
 from ledgerpress.features.actors.model import ActorKind
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.graphql.context import PointInTime, RequestInfo
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.viewer_node_and_projection_queries import Viewer
+
+__all__ = ["SCHEMA", "Actor", "ActorKindEnum", "actor_of", "load_actor", "sees_actor"]
 
 ActorKindEnum = strawberry.enum(ActorKind, name="ActorKind", description="What an actor is.")
 
@@ -58,14 +61,14 @@ def load_actor(moment: PointInTime, actor_id: str) -> Actor | None:
 
 def sees_actor(viewer: Identity, actor_id: str) -> bool:
     """Return whether a viewer may look up an actor: any with the history, and otherwise their own."""
-    own = viewer.may(Permission.READ_OWN_POSTS) and viewer.actor_id == actor_id
-    return own or viewer.may(Permission.READ_HISTORY)
+    own = viewer.may(READ_OWN_POSTS) and viewer.actor_id == actor_id
+    return own or viewer.may(READ_HISTORY)
 
 
 SCHEMA: Final = SchemaContribution(
     types=(Actor,),
     extends={Viewer: ViewerFields},
     permissions={"Viewer.actor": None},
-    objects={"Actor": RequiredPermission(Permission.READ_HISTORY, own=Permission.READ_OWN_POSTS)},
+    objects={"Actor": RequiredPermission(READ_HISTORY, own=READ_OWN_POSTS)},
     nodes={"Actor": load_actor},
 )

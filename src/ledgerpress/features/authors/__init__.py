@@ -1,12 +1,30 @@
-"""Authors: the names in the byline."""
+"""Authors, the names in the byline: the manifest, and what features above authors need to write.
+
+`authors.queries` has what they need to read, `authors.schema` what they need to show: docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.actors.permissions import WRITE_PEOPLE
 from ledgerpress.features.authors import commands, model, projector_and_queries
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
+
+__all__ = [
+    "AUTHORS",
+    "FEATURE",
+    "WRITE_PEOPLE",
+    "Author",
+    "AuthorRegistered",
+    "AuthorRenamed",
+    "RegisterAuthor",
+    "RenameAuthor",
+]
 
 FEATURE: Final = Feature(
     name="authors",
+    requires=("actors",),
     events=model.EVENTS,
     commands=commands.COMMANDS,
     projectors=(projector_and_queries.PROJECTOR,),

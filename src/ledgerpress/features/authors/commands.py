@@ -6,9 +6,10 @@ from typing import ClassVar, Final
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, PlannedWrite
 from ledgerpress.eventlog.log import NO_STREAM
+from ledgerpress.features.actors.permissions import WRITE_PEOPLE
 from ledgerpress.features.authors.model import AUTHORS, Author, AuthorRegistered, AuthorRenamed
 
 
@@ -55,4 +56,4 @@ class RenameAuthor:
         return AppendPlan.of(author.state.id, author.write(self.decide(author.state, Facts())))
 
 
-COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_PEOPLE), RegisterAuthor, RenameAuthor)
+COMMANDS: Final = commands(RequiredPermission(WRITE_PEOPLE), RegisterAuthor, RenameAuthor)

@@ -1,4 +1,4 @@
-"""The GraphQL schema of authors."""
+"""The GraphQL schema of authors, and what features above authors need for theirs."""
 
 from functools import partial
 from typing import Final
@@ -14,6 +14,16 @@ from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutati
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.relay.connection import Connection, connect_in_order_of_creation
 from ledgerpress.graphql.relay.global_ids import Node
+
+__all__ = [
+    "SCHEMA",
+    "Author",
+    "AuthorPayload",
+    "AuthorRegisterInput",
+    "AuthorRenameInput",
+    "author_of",
+    "load_author",
+]
 
 
 @strawberry.type(description="Whose name stands above an article.")

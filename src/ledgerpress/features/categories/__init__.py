@@ -1,14 +1,67 @@
-"""The category tree."""
+"""The category tree: the manifest, and what features above categories need to write.
+
+`categories.queries` has what they need to read, `categories.schema` and `categories.pages` what they need to show:
+docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.categories import article_counts_and_listings, commands, model, projector, queries
+from ledgerpress.features.categories.commands import (
+    WRITE_CATEGORIES,
+    CreateCategory,
+    DeleteCategory,
+    DescribeCategory,
+    MergeCategory,
+    MoveCategory,
+    RenameCategory,
+)
+from ledgerpress.features.categories.model import (
+    CATEGORY_CYCLE,
+    CATEGORY_NOT_EMPTY,
+    CATEGORY_TOO_DEEP,
+    TAXONOMY,
+    Category,
+    CategoryCreated,
+    CategoryDeleted,
+    CategoryDescribed,
+    CategoryMerged,
+    CategoryMoved,
+    CategoryRef,
+    CategoryRenamed,
+    Taxonomy,
+)
+
+__all__ = [
+    "CATEGORY_CYCLE",
+    "CATEGORY_NOT_EMPTY",
+    "CATEGORY_TOO_DEEP",
+    "FEATURE",
+    "TAXONOMY",
+    "WRITE_CATEGORIES",
+    "Category",
+    "CategoryCreated",
+    "CategoryDeleted",
+    "CategoryDescribed",
+    "CategoryMerged",
+    "CategoryMoved",
+    "CategoryRef",
+    "CategoryRenamed",
+    "CreateCategory",
+    "DeleteCategory",
+    "DescribeCategory",
+    "MergeCategory",
+    "MoveCategory",
+    "RenameCategory",
+    "Taxonomy",
+]
 
 FEATURE: Final = Feature(
     name="categories",
     requires=("slugs",),
     events=model.EVENTS,
+    permissions=(commands.WRITE_CATEGORIES,),
     commands=commands.COMMANDS,
     error_codes=model.ERROR_CODES,
     projectors=(projector.PROJECTOR,),

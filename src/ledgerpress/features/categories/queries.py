@@ -16,6 +16,21 @@ from ledgerpress.views.feature_declarations import (
 )
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot, Topic
 
+__all__ = [
+    "TAXONOMY",
+    "Category",
+    "ancestors",
+    "by_id",
+    "by_seq",
+    "by_slug",
+    "categories_after",
+    "children",
+    "count_articles",
+    "count_categories",
+    "listing_keys",
+    "reference",
+]
+
 TAXONOMY: Final = Topic("taxonomy", 0)
 """All categories: their names, slugs and places in the tree."""
 

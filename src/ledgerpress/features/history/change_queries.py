@@ -19,6 +19,14 @@ from ledgerpress.views.feature_declarations import RecentEvent
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 from ledgerpress.views.temporal_and_step_rows import OPEN
 
+__all__ = [
+    "Change",
+    "ChangeQuery",
+    "by_position",
+    "count",
+    "positions",
+]
+
 MEMBERSHIP: Final = ("post.categorized", "post.uncategorized")
 """The events by which a post enters or leaves a category."""
 _ENTERED: Final = """

@@ -1,24 +1,111 @@
-"""Posts and articles."""
+"""Posts and articles: the manifest, and what features above posts need to write.
+
+`posts.article_queries` and `posts.post_queries` have what they need to read, `posts.schema` and `posts.pages` what they need
+to show: docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.features.posts import (
     cache_invalidation,
     create_edit_categorize_commands,
     lifecycle_commands,
     listings_projection,
     model,
+    permissions,
     post_queries,
     projector,
     restore_version_and_revert_change_commands,
 )
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+    check_own_post,
+)
+from ledgerpress.features.posts.lifecycle_commands import (
+    ArchivePost,
+    PublishPost,
+    UnarchivePost,
+    UnpublishPost,
+)
+from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
+from ledgerpress.features.posts.model import (
+    POST_ARCHIVED,
+    POST_NOT_PUBLISHED,
+    POSTS,
+    PUBLISHED_AT_IN_FUTURE,
+    REVERT_CONFLICT,
+    Content,
+    ContentChanged,
+    Lifecycle,
+    Post,
+    PostArchived,
+    PostCategorized,
+    PostChange,
+    PostCreated,
+    PostEdited,
+    PostPublished,
+    PostRestored,
+    PostReverted,
+    PostStatus,
+    PostUnarchived,
+    PostUncategorized,
+    PostUnpublished,
+)
+from ledgerpress.features.posts.permissions import READ_POSTS, WRITE_OWN_POSTS, WRITE_POSTS
+from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
+
+__all__ = [
+    "EVERY_ARTICLE",
+    "FEATURE",
+    "POSTS",
+    "POST_ARCHIVED",
+    "POST_NOT_PUBLISHED",
+    "PUBLISHED_AT_IN_FUTURE",
+    "READ_OWN_POSTS",
+    "READ_POSTS",
+    "REVERT_CONFLICT",
+    "WRITE_OWN_POSTS",
+    "WRITE_POSTS",
+    "ArchivePost",
+    "CategorizePost",
+    "Content",
+    "ContentChanged",
+    "CreatePost",
+    "EditPost",
+    "Lifecycle",
+    "Post",
+    "PostArchived",
+    "PostCategorized",
+    "PostChange",
+    "PostCreated",
+    "PostEdited",
+    "PostPublished",
+    "PostRestored",
+    "PostReverted",
+    "PostStatus",
+    "PostUnarchived",
+    "PostUncategorized",
+    "PostUnpublished",
+    "PublishPost",
+    "RestorePost",
+    "RevertPost",
+    "UnarchivePost",
+    "UncategorizePost",
+    "UnpublishPost",
+    "check_own_post",
+]
 
 FEATURE: Final = Feature(
     name="posts",
-    requires=("slugs", "authors", "categories"),
+    requires=("slugs", "actors", "authors", "categories"),
     events=model.EVENTS,
     streams=(model.POSTS,),
+    permissions=permissions.PERMISSIONS,
     commands=(
         *create_edit_categorize_commands.COMMANDS,
         *lifecycle_commands.COMMANDS,

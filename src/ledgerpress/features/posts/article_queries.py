@@ -10,6 +10,20 @@ from ledgerpress.features.posts.projector import COLUMNS, ContentRow, values_of_
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
+__all__ = [
+    "Article",
+    "Correction",
+    "article_topic",
+    "by_id",
+    "by_seq",
+    "by_seqs",
+    "by_slug",
+    "corrections",
+    "count_articles",
+    "previous_slugs",
+    "public_slug_topic",
+]
+
 _COLUMNS: Final = f"post.seq, post.id, article.published_at, article.updated_at, {COLUMNS}"
 _ARTICLE: Final = """
     SELECT {columns}

@@ -12,19 +12,19 @@ from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
 from ledgerpress.commands.content_field_declarations_and_revert import checked, differing, values_of
 from ledgerpress.commands.errors import ErrorCode, Rejection
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
 from ledgerpress.commands.streams_and_append_plan import AppendPlan, LoadedStream, PlannedWrite, StateLoader
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import NO_STREAM
 from ledgerpress.features.authors.model import AUTHORS
 from ledgerpress.features.categories.model import TAXONOMY, CategoryRef
-from ledgerpress.features.posts import model
+from ledgerpress.features.posts import model, permissions
 from ledgerpress.features.posts.model import CONTENT, POSTS, Post
 from ledgerpress.features.slugs import model as slugs
 from ledgerpress.features.slugs.claim_and_release_writes import claim_derived_slug, claim_slug, release_slug
 from ledgerpress.features.slugs.model import SlugKind
 
-WRITE_POSTS: Final = RequiredPermission(Permission.WRITE_POSTS, own=Permission.WRITE_OWN_POSTS)
+WRITE_ANY_OR_OWN_POST: Final = RequiredPermission(permissions.WRITE_POSTS, own=permissions.WRITE_OWN_POSTS)
 
 F = TypeVar("F", bound=Facts)
 
@@ -299,9 +299,9 @@ async def _check_authors(context: CommandContext, author_ids: Sequence[str]) -> 
 
 
 COMMANDS: Final = (
-    *commands(WRITE_POSTS, CreatePost, check_own=_check_new_post),
+    *commands(WRITE_ANY_OR_OWN_POST, CreatePost, check_own=_check_new_post),
     *commands(
-        WRITE_POSTS,
+        WRITE_ANY_OR_OWN_POST,
         EditPost,
         CategorizePost,
         UncategorizePost,

@@ -24,7 +24,7 @@ from ledgerpress.features.posts.listings_projection import EVERY_ARTICLE
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.graphql.scalars import iso_time
 from ledgerpress.http.pages.page_contributions_and_rendering import Link, PageContribution, Pages
-from ledgerpress.views.paging import BadPageRequest, PageRequest, encode_cursor, page_of
+from ledgerpress.views.paging import PageRequest, encode_cursor, page_of
 from ledgerpress.views.relative_time_text import relative_time
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
@@ -134,10 +134,7 @@ def _moment(microseconds: int, now: int) -> Moment:
 
 
 def _front(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
-    try:
-        listing = _listing(pages, snapshot, [EVERY_ARTICLE], request)
-    except BadPageRequest:
-        return pages.not_found(snapshot)
+    listing = _listing(pages, snapshot, [EVERY_ARTICLE], request)
     return pages.page(
         snapshot,
         "front.html",
@@ -165,11 +162,8 @@ def _category(pages: Pages, snapshot: Snapshot, request: Request) -> Response:
         return pages.not_found(snapshot)
     if category.slug != slug:
         return pages.moved(snapshot, category_href(category.slug))
-    try:
-        keys = category_queries.listing_keys(snapshot, category, descend=True)
-        listing = _listing(pages, snapshot, keys, request)
-    except BadPageRequest:
-        return pages.not_found(snapshot)
+    keys = category_queries.listing_keys(snapshot, category, descend=True)
+    listing = _listing(pages, snapshot, keys, request)
     return pages.page(
         snapshot,
         "category.html",

@@ -10,7 +10,7 @@ from ledgerpress.commands.streams_and_append_plan import LoadedStream
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.features.posts import model
 from ledgerpress.features.posts.create_edit_categorize_commands import (
-    WRITE_POSTS,
+    WRITE_ANY_OR_OWN_POST,
     PostCommand,
     check_own_post,
     publication,
@@ -79,5 +79,5 @@ class UnarchivePost(TimedCommand):
 
 
 COMMANDS: Final = commands(
-    WRITE_POSTS, PublishPost, UnpublishPost, ArchivePost, UnarchivePost, check_own=check_own_post
+    WRITE_ANY_OR_OWN_POST, PublishPost, UnpublishPost, ArchivePost, UnarchivePost, check_own=check_own_post
 )

@@ -15,6 +15,18 @@ from ledgerpress.views.feature_declarations import FieldValue, FieldValues, Subj
 from ledgerpress.views.listings.queries import count, listing_topic
 from ledgerpress.views.snapshot_and_cache_dependencies import NO_POSITION, Snapshot, Topic
 
+__all__ = [
+    "Post",
+    "by_id",
+    "by_seq",
+    "by_slug",
+    "categories_of",
+    "count_posts",
+    "created_by",
+    "markdown",
+    "post_topic",
+]
+
 _POST: Final = f"""
     SELECT post.seq, post.id, post.created_at, state.version, state.status, state.revision, state.live_revision,
         state.published_at, {COLUMNS}

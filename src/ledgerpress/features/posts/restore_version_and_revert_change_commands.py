@@ -214,5 +214,5 @@ def _conflict(version: int, conflicts: dict[str, str]) -> Rejection:
 
 
 COMMANDS: Final = commands(
-    post_commands.WRITE_POSTS, RestorePost, RevertPost, check_own=post_commands.check_own_post
+    post_commands.WRITE_ANY_OR_OWN_POST, RestorePost, RevertPost, check_own=post_commands.check_own_post
 )

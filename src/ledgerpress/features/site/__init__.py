@@ -1,14 +1,22 @@
-"""The site."""
+"""The site: the manifest, and what features above the site need to write.
+
+`site.queries` has what they need to read, `site.schema` what they need to show: docs/reference/public-modules.md.
+"""
 
 from typing import Final
 
 from ledgerpress.feature import Feature
 from ledgerpress.features.site import commands, model, projector_and_queries
+from ledgerpress.features.site.commands import WRITE_SITE, NameSite
+from ledgerpress.features.site.model import SITE, Site, SiteNamed
+
+__all__ = ["FEATURE", "SITE", "WRITE_SITE", "NameSite", "Site", "SiteNamed"]
 
 FEATURE: Final = Feature(
     name="site",
     requires=("actors",),
     events=model.EVENTS,
+    permissions=(commands.WRITE_SITE,),
     commands=commands.COMMANDS,
     projectors=(projector_and_queries.PROJECTOR,),
     dependencies=(projector_and_queries.DEPENDENCIES,),

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from ledgerpress.commands import text_rules
 from ledgerpress.commands.command_and_guard_declarations import commands
 from ledgerpress.commands.command_request_and_context import CommandContext, Facts
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
 from ledgerpress.commands.streams_and_append_plan import AppendPlan
 from ledgerpress.features.site.model import SITE, Site, SiteNamed
 
@@ -30,4 +30,5 @@ class NameSite:
         return AppendPlan.of("site", site.write(self.decide(site.state, Facts())))
 
 
-COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_SITE), NameSite)
+WRITE_SITE: Final = Permission("site:write", roles=[Role.EDITOR], enum_name="WRITE_SITE", order=8)
+COMMANDS: Final = commands(RequiredPermission(WRITE_SITE), NameSite)

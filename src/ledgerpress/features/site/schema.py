@@ -1,4 +1,4 @@
-"""The GraphQL schema of the site."""
+"""The GraphQL schema of the site, and what features above the site need for theirs."""
 
 from functools import partial
 from typing import Final
@@ -13,6 +13,8 @@ from ledgerpress.graphql.event_loader_and_payload_redaction import EventAccess
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 from ledgerpress.graphql.mutations import MutationInput, Payload, command_mutation
 from ledgerpress.graphql.scalars import Position
+
+__all__ = ["SCHEMA", "Site", "SiteNameInput", "SitePayload", "site_of"]
 
 
 @strawberry.type(description="The site that is being published.")

@@ -10,6 +10,7 @@ FEATURE: Final = Feature(
     name="tokens",
     requires=("actors",),
     events=model.EVENTS,
+    permissions=commands.PERMISSIONS,
     commands=commands.COMMANDS,
     projectors=(projector_and_queries.PROJECTOR,),
     dependencies=(DependencyRule.by_type({"token.created": [], "token.revoked": []}),),

@@ -148,4 +148,7 @@ def _names(permissions: frozenset[str]) -> str:
     return ", ".join(sorted(permissions))
 
 
-COMMANDS: Final = commands(RequiredPermission(Permission.WRITE_TOKENS), CreateToken, RevokeToken)
+READ_TOKENS: Final = Permission("tokens:read", roles=[Role.AUDITOR], enum_name="READ_TOKENS", order=11)
+WRITE_TOKENS: Final = Permission("tokens:write", enum_name="WRITE_TOKENS", order=12)
+PERMISSIONS: Final = (READ_TOKENS, WRITE_TOKENS)
+COMMANDS: Final = commands(RequiredPermission(WRITE_TOKENS), CreateToken, RevokeToken)

@@ -5,7 +5,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission, Role
+from ledgerpress.commands.roles_and_permissions import RequiredPermission, Role
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.tokens import commands
 from ledgerpress.features.tokens import projector_and_queries as queries
@@ -19,7 +19,7 @@ from ledgerpress.graphql.relay.global_ids import Node
 from ledgerpress.graphql.scalars import DateTime
 from ledgerpress.graphql.viewer_node_and_projection_queries import PermissionEnum, RoleEnum
 
-_READ: Final = RequiredPermission(Permission.READ_TOKENS)
+_READ: Final = RequiredPermission(commands.READ_TOKENS)
 
 
 def _scopes(token: strawberry.Parent["ApiToken"], info: RequestInfo) -> list[str] | None:
@@ -40,7 +40,7 @@ class ApiToken(Node):
         description="What the token may do; null where it was withdrawn."
     )
     scope_names: strawberry.Private[tuple[str, ...] | None]
-    scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
+    scopes: list[PermissionEnum] | None = strawberry.field(
         resolver=_scopes, description="Only this, of what the role may do; null for all of it."
     )
     created_at: DateTime
@@ -71,7 +71,7 @@ def token_of(record: queries.Token, moment: PointInTime) -> ApiToken:
 
 def load_token(moment: PointInTime, token_id: str) -> ApiToken | None:
     """Return a token by id if the viewer sees tokens."""
-    return _token(moment, token_id) if moment.viewer.may(Permission.READ_TOKENS) else None
+    return _token(moment, token_id) if moment.viewer.may(commands.READ_TOKENS) else None
 
 
 def _token(moment: PointInTime, token_id: str) -> ApiToken | None:
@@ -95,7 +95,7 @@ class TokenQueries:
 class TokenCreateInput(MutationInput):
     name: str = strawberry.field(description="What it is for; the history tells it.")
     role: RoleEnum  # type: ignore[valid-type]
-    scopes: list[PermissionEnum] | None = strawberry.field(  # type: ignore[valid-type]
+    scopes: list[PermissionEnum] | None = strawberry.field(
         default=None, description="Only this, of what the role may do."
     )
     expires_at: DateTime | None = strawberry.field(default=None, description="From then on it is of no use.")
@@ -173,7 +173,7 @@ SCHEMA: Final = SchemaContribution(
     objects={"ApiToken": _READ},
     nodes={"ApiToken": load_token},
     events={
-        "token.created": EventAccess(frozenset({"secretHash"}), Permission.READ_TOKENS),
-        "token.revoked": EventAccess(permission=Permission.READ_TOKENS),
+        "token.created": EventAccess(frozenset({"secretHash"}), commands.READ_TOKENS),
+        "token.revoked": EventAccess(permission=commands.READ_TOKENS),
     },
 )

@@ -16,7 +16,7 @@ from ledgerpress.commands.client_identity import (
     Verifier,
     identity,
 )
-from ledgerpress.commands.roles_and_permissions import OWN_PERMISSIONS, Role, RolePermissions
+from ledgerpress.commands.roles_and_permissions import Role, RolePermissions
 from ledgerpress.eventlog.clock_randomness_ids import Clock, uuid8
 from ledgerpress.features.actors.model import OPERATOR
 from ledgerpress.features.tokens import projector_and_queries as tokens
@@ -30,7 +30,7 @@ _NO_HASH: Final = "0" * 64
 _LEAST_FIRST: Final = (Role.READER, Role.AUTHOR, Role.EDITOR, Role.AUDITOR, Role.ADMIN)
 
 
-def anonymous(role: Role, roles: RolePermissions = OWN_PERMISSIONS) -> Identity:
+def anonymous(role: Role, roles: RolePermissions) -> Identity:
     """Return who comes without a token, where they are to have `role`. What they write bears the operator's name."""
     match role:
         case Role.READER:
@@ -54,8 +54,8 @@ class TokenAuthenticator:
         clock: Clock,
         publication: str,
         *,
+        roles: RolePermissions,
         anonymous: Identity = ANONYMOUS,
-        roles: RolePermissions = OWN_PERMISSIONS,
         verifier: Verifier | None = None,
         is_paused: Callable[[], bool] = lambda: False,
         is_current: Callable[[tokens.Token], Awaitable[bool]] | None = None,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledgerpress.commands.client_identity import Authenticator, Unauthenticated
-from ledgerpress.commands.roles_and_permissions import Permission
+from ledgerpress.commands.roles_and_permissions import READ_OPERATIONS
 from ledgerpress.eventlog.errors import LogUnavailable
 from ledgerpress.graphql.context import Store
 from ledgerpress.graphql.scalars import iso_time
@@ -113,7 +113,7 @@ async def may_see_operations(authenticator: Authenticator, request: Request) -> 
         identity = await authenticator.identify(request.headers.get("authorization"))
     except Unauthenticated:
         return False
-    return identity.may(Permission.READ_OPERATIONS)
+    return identity.may(READ_OPERATIONS)
 
 
 _FRESH = {"Cache-Control": "no-store"}

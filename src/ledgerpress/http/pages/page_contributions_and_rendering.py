@@ -16,6 +16,7 @@ from ledgerpress.graphql.context import Store
 from ledgerpress.http.pages.assets import Assets
 from ledgerpress.http.requests.url_prefix_and_route_path import url_prefix
 from ledgerpress.http.responses import POSITION_HEADER
+from ledgerpress.views.paging import BadPageRequest
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 # Pictures may come from elsewhere: an article's body may show them. Nothing else does, and nothing runs.
@@ -69,6 +70,7 @@ class PageContribution:
     `routes` are handlers by path, as Starlette's routes have it, and `templates` is the folder of their Jinja templates.
     Paths never contain the prefix under which the application is mounted. A template passes each path to `url(…)`, which
     adds it, and each name of a file under `static/` to `asset(…)`.
+    A handler that raises `BadPageRequest` is answered with the page for an address that leads nowhere.
     `site_name` and `navigation` are shown on every page. `examples` returns values for the example operations of
     GraphiQL, by the name of the data attribute.
     """
@@ -179,8 +181,12 @@ class Pages:
 
     def _endpoint(self, handler: PageHandler) -> Any:
         async def endpoint(request: Request) -> Response:
+            pages = self.under(url_prefix(request.scope))
             with self._store.snapshot() as snapshot:
-                return handler(self.under(url_prefix(request.scope)), snapshot, request)
+                try:
+                    return handler(pages, snapshot, request)
+                except BadPageRequest:
+                    return pages.not_found(snapshot)
 
         return endpoint
 

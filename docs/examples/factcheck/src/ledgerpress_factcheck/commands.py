@@ -6,11 +6,10 @@ from typing import Any, ClassVar, Final
 
 from ledgerpress import feature
 from ledgerpress.feature import AppendPlan, CommandContext, Event, PlannedWrite, Rejection
-from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.posts.model import POSTS, PostPublished
+from ledgerpress.features.posts import POSTS, CreatePost, PostPublished
 from ledgerpress_factcheck.model import CHECKS, FAILED_CHECK, PostChecked, evolve
 
-CHECK: Final = feature.ContributedPermission("x.factcheck:write", roles=[feature.Role.EDITOR])
+CHECK: Final = feature.Permission("x.factcheck:write", roles=[feature.Role.EDITOR])
 
 
 @dataclass(frozen=True, slots=True)

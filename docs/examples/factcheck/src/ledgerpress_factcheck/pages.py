@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgerpress.feature.pages import Link, PageContribution, Pages, Request, Response, Snapshot
-from ledgerpress.features.posts.html_pages import article_list
+from ledgerpress.features.posts.pages import article_list
 from ledgerpress_factcheck.projection import LISTINGS
 
 

@@ -6,8 +6,7 @@ import strawberry
 
 from ledgerpress.feature import schema as graphql
 from ledgerpress.feature.schema import AsOf, Connection, RequestInfo
-from ledgerpress.features.posts.schema.mutations import PostCreateInput, PostPayload
-from ledgerpress.features.posts.schema.types import Article, listed_articles, load_post
+from ledgerpress.features.posts.schema import Article, PostCreateInput, listed_articles, post_mutation
 from ledgerpress_factcheck.commands import CheckPost, FirstCheck
 from ledgerpress_factcheck.projection import LISTINGS, checks_of
 
@@ -65,9 +64,7 @@ class PostCheckInput(graphql.MutationInput):
 
 @strawberry.type
 class Mutations:
-    post_check = graphql.command_mutation(
-        CheckPost, PostCheckInput, "Record a fact check.", payload=PostPayload, field="post", load=load_post
-    )
+    post_check = post_mutation(CheckPost, PostCheckInput, "Record a fact check.")
 
 
 SCHEMA: Final = graphql.SchemaContribution(

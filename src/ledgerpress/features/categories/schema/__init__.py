@@ -1,14 +1,42 @@
-"""What categories contribute to the GraphQL schema."""
+"""What categories contribute to the GraphQL schema, and what features above categories need for theirs."""
 
 from typing import Final
 
 from ledgerpress.features.categories.schema.category_type_and_queries import (
     Category,
     CategoryQueries,
+    category_of,
     load_category,
+    named_category,
 )
-from ledgerpress.features.categories.schema.mutations import CategoryMutations
+from ledgerpress.features.categories.schema.mutations import (
+    CategoryBy,
+    CategoryCreateInput,
+    CategoryDeleteInput,
+    CategoryDescribeInput,
+    CategoryMergeInput,
+    CategoryMoveInput,
+    CategoryMutations,
+    CategoryPayload,
+    CategoryRenameInput,
+)
 from ledgerpress.graphql.feature_declarations import SchemaContribution
+
+__all__ = [
+    "SCHEMA",
+    "Category",
+    "CategoryBy",
+    "CategoryCreateInput",
+    "CategoryDeleteInput",
+    "CategoryDescribeInput",
+    "CategoryMergeInput",
+    "CategoryMoveInput",
+    "CategoryPayload",
+    "CategoryRenameInput",
+    "category_of",
+    "load_category",
+    "named_category",
+]
 
 SCHEMA: Final = SchemaContribution(
     query=CategoryQueries,

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY
 from ledgerpress.features.actors.schema import Actor, actor_of
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
@@ -163,7 +163,7 @@ class PostDiff:
 
     def _related_moment(self, then: PointInTime) -> PointInTime:
         """Return the moment of categories and authors: `then` for viewers of the history, else that of the answer."""
-        return then if self.moment.viewer.may(Permission.READ_HISTORY) else self.moment.for_related
+        return then if self.moment.viewer.may(READ_HISTORY) else self.moment.for_related
 
     def _moment_of(self, version: PostVersion) -> PointInTime:
         return replace(self.moment, snapshot=self.moment.snapshot.at(version.position))

@@ -7,7 +7,7 @@ from typing import Final
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission
+from ledgerpress.commands.roles_and_permissions import READ_HISTORY
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.history.change_queries import ChangeQuery
 from ledgerpress.features.history.schema.change import Change, change_of
@@ -104,13 +104,13 @@ def require_change_access(context: Context, query: ChangeQuery) -> None:
 
     The error is the same for another user's post and for one that does not exist.
     """
-    if context.identity.may(Permission.READ_HISTORY):
+    if context.identity.may(READ_HISTORY):
         return
     kind, _, post_id = (query.subject or "").partition(".")
     own = kind == "post" and own_actor_id(context.identity)
     post = post_queries.by_id(context.today.snapshot, post_id) if own else None
     if post is None or not owns_post(context.today, post.seq):
-        raise AccessDenied(context.identity, Permission.READ_HISTORY)
+        raise AccessDenied(context.identity, READ_HISTORY)
 
 
 def _subject(global_id: str) -> str:

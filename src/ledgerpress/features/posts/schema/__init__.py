@@ -1,18 +1,81 @@
-"""What posts contribute to the GraphQL schema."""
+"""What posts contribute to the GraphQL schema, and what features above posts need for theirs."""
 
 from typing import Final
 
-from ledgerpress.commands.roles_and_permissions import Permission, RequiredPermission
+from ledgerpress.commands.roles_and_permissions import RequiredPermission
+from ledgerpress.features.actors.permissions import READ_OWN_POSTS
 from ledgerpress.features.authors.schema import Author
 from ledgerpress.features.categories.schema.category_type_and_queries import Category
+from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.posts.schema.added_fields import AuthorFields, CategoryFields
-from ledgerpress.features.posts.schema.mutations import PostMutations
+from ledgerpress.features.posts.schema.mutations import (
+    PostArchiveInput,
+    PostCategorizeInput,
+    PostCreateInput,
+    PostEditInput,
+    PostMutations,
+    PostPayload,
+    PostPublishInput,
+    PostRestoreInput,
+    PostRestorePayload,
+    PostRevertInput,
+    PostUnarchiveInput,
+    PostUncategorizeInput,
+    PostUnpublishInput,
+    post_mutation,
+)
 from ledgerpress.features.posts.schema.queries import PostQueries
-from ledgerpress.features.posts.schema.subscriptions import ArticleSubscriptions
-from ledgerpress.features.posts.schema.types import Article, Post, load_article, load_post
+from ledgerpress.features.posts.schema.subscriptions import ArticleChanged, ArticleSubscriptions
+from ledgerpress.features.posts.schema.types import (
+    Article,
+    Body,
+    Correction,
+    Post,
+    PostStatusEnum,
+    Section,
+    article_of,
+    listed_articles,
+    listed_posts,
+    load_article,
+    load_post,
+    post_of,
+)
+from ledgerpress.features.posts.schema.visibility import moment_of_posts, sees_post
 from ledgerpress.graphql.feature_declarations import SchemaContribution
 
-_READ: Final = RequiredPermission(Permission.READ_POSTS, own=Permission.READ_OWN_POSTS)
+__all__ = [
+    "SCHEMA",
+    "Article",
+    "ArticleChanged",
+    "Body",
+    "Correction",
+    "Post",
+    "PostArchiveInput",
+    "PostCategorizeInput",
+    "PostCreateInput",
+    "PostEditInput",
+    "PostPayload",
+    "PostPublishInput",
+    "PostRestoreInput",
+    "PostRestorePayload",
+    "PostRevertInput",
+    "PostStatusEnum",
+    "PostUnarchiveInput",
+    "PostUncategorizeInput",
+    "PostUnpublishInput",
+    "Section",
+    "article_of",
+    "listed_articles",
+    "listed_posts",
+    "load_article",
+    "load_post",
+    "moment_of_posts",
+    "post_mutation",
+    "post_of",
+    "sees_post",
+]
+
+_READ: Final = RequiredPermission(READ_POSTS, own=READ_OWN_POSTS)
 
 SCHEMA: Final = SchemaContribution(
     query=PostQueries,

@@ -183,44 +183,45 @@ class PostRestorePayload(Payload):
         return slug_differs(self.post, self.position, self.to_version)
 
 
-_mutation = partial(command_mutation, payload=PostPayload, field="post", load=load_post)
+post_mutation = partial(command_mutation, payload=PostPayload, field="post", load=load_post)
+"""Returns a mutation of a post, from its command, its input and its description."""
 
 
 @strawberry.type
 class PostMutations:
-    post_create = _mutation(
+    post_create = post_mutation(
         create_edit_categorize_commands.CreatePost,
         PostCreateInput,
         "Write a post; with publish, publish it in the same step.",
     )
-    post_edit = _mutation(
+    post_edit = post_mutation(
         create_edit_categorize_commands.EditPost,
         PostEditInput,
         "Change a post; only what differs is recorded.",
     )
-    post_categorize = _mutation(
+    post_categorize = post_mutation(
         create_edit_categorize_commands.CategorizePost,
         PostCategorizeInput,
         "Put a post into a category; the listings show it at once.",
     )
-    post_uncategorize = _mutation(
+    post_uncategorize = post_mutation(
         create_edit_categorize_commands.UncategorizePost,
         PostUncategorizeInput,
         "Take a post out of a category.",
     )
-    post_publish = _mutation(
+    post_publish = post_mutation(
         lifecycle_commands.PublishPost, PostPublishInput, "Publish a post as it is, or publish it anew."
     )
-    post_unpublish = _mutation(
+    post_unpublish = post_mutation(
         lifecycle_commands.UnpublishPost, PostUnpublishInput, "Take a post's article away from readers."
     )
-    post_archive = _mutation(
+    post_archive = post_mutation(
         lifecycle_commands.ArchivePost, PostArchiveInput, "Put a post away: no article, no edits."
     )
-    post_unarchive = _mutation(
+    post_unarchive = post_mutation(
         lifecycle_commands.UnarchivePost, PostUnarchiveInput, "Bring an archived post back, unpublished."
     )
-    post_revert = _mutation(
+    post_revert = post_mutation(
         restore_version_and_revert_change_commands.RevertPost,
         PostRevertInput,
         "Take back what one version changed, as a new version that keeps what came since; refused with "

@@ -6,13 +6,13 @@ from typing import Any
 
 import strawberry
 
-from ledgerpress.commands.roles_and_permissions import Permission
 from ledgerpress.features.authors import projector_and_queries as authors_queries
 from ledgerpress.features.authors.schema import Author, author_of
 from ledgerpress.features.categories.schema.category_type_and_queries import Category, category_of
 from ledgerpress.features.posts import article_queries, post_queries
 from ledgerpress.features.posts.body.html_rendering_and_sections import RenderedBody, render, teaser_of
 from ledgerpress.features.posts.model import PostStatus
+from ledgerpress.features.posts.permissions import READ_POSTS
 from ledgerpress.features.posts.projector import ContentRow
 from ledgerpress.features.posts.schema.article_authors_and_categories_loading import ArticlePage
 from ledgerpress.features.posts.schema.visibility import (
@@ -247,7 +247,7 @@ def slug_differs(post: Post, position: int, version: int) -> bool:
 def listed_posts(moment: PointInTime, status: PostStatus | None, request: PageRequest) -> Connection[Post]:
     """Return a page of the posts that the viewer sees, with a status if one is given, the newest first."""
     snapshot = moment.snapshot
-    if moment.viewer.may(Permission.READ_POSTS):
+    if moment.viewer.may(READ_POSTS):
         page = read_page(snapshot, post_queries.listing_keys(status), request)
         count = partial(post_queries.count_posts, snapshot, status)
     else:

@@ -1,0 +1,21 @@
+"""What features above posts need to show articles on their pages."""
+
+from ledgerpress.features.posts.html_pages import (
+    ArticleContent,
+    ArticleList,
+    Card,
+    Moment,
+    article_content,
+    article_href,
+    article_list,
+)
+
+__all__ = [
+    "ArticleContent",
+    "ArticleList",
+    "Card",
+    "Moment",
+    "article_content",
+    "article_href",
+    "article_list",
+]
