@@ -258,7 +258,7 @@ def curl(state: Path, arguments: Sequence[str]) -> int:
     program, *options = arguments
     streams = any(re.fullmatch(r"-\w*N\w*|--no-buffer", argument) for argument in options)
     ended = subprocess.run(
-        [program, *(["--max-time", "5"] if streams else ["--fail"]), *(one.replace(_ADDRESS, address) for one in options)],
+        [program, *(["--max-time", "5"] if streams else ["--fail"]), *(option.replace(_ADDRESS, address) for option in options)],
         stdout=subprocess.PIPE, check=False,
     )  # fmt: skip
     sys.stdout.buffer.write(ended.stdout)

@@ -62,14 +62,14 @@ def data(tmp_path: Path) -> Path:
 @needs_git
 def test_adding_a_field(data: Path, tmp_path: Path) -> None:
     source = changed_source("add-a-field.md", tmp_path)
-    found = scenario(source, "subtitle", data)
-    assert found["old"]["subtitle"] is None
-    assert found["old"]["article"] == {"subtitle": None}
-    assert found["forOld"]["post"] == {"subtitle": "Late"}
-    assert found["reverted"]["post"] == {"subtitle": "Second"}
-    now = found["now"]
+    result = scenario(source, "subtitle", data)
+    assert result["old"]["subtitle"] is None
+    assert result["old"]["article"] == {"subtitle": None}
+    assert result["forOld"]["post"] == {"subtitle": "Late"}
+    assert result["reverted"]["post"] == {"subtitle": "Second"}
+    now = result["now"]
     assert (now["subtitle"], now["article"]) == ("Second", {"subtitle": "First"})
-    assert found["then"] == {"subtitle": "Second"}
+    assert result["then"] == {"subtitle": "Second"}
     assert now["diff"] == {"subtitle": {"before": "First", "after": "Second"}}
     assert [(node["type"], "subtitle" in node["changedFields"]) for node in now["history"]["nodes"]] == [
         ("post.created", True),
@@ -87,14 +87,14 @@ def test_adding_a_field(data: Path, tmp_path: Path) -> None:
 @needs_git
 def test_adding_an_event(data: Path, tmp_path: Path) -> None:
     source = changed_source("add-an-event.md", tmp_path)
-    found = scenario(source, "pin", data)
-    version = found["before"]["version"] + 1
-    assert found["first"]["post"] == {"version": version}
-    assert (found["again"]["post"], found["again"]["position"]) == (
+    result = scenario(source, "pin", data)
+    version = result["before"]["version"] + 1
+    assert result["first"]["post"] == {"version": version}
+    assert (result["again"]["post"], result["again"]["position"]) == (
         {"version": version},
-        found["first"]["position"],
+        result["first"]["position"],
     )
-    assert found["post"]["history"]["nodes"][-1]["type"] == "post.pinned"
+    assert result["post"]["history"]["nodes"][-1]["type"] == "post.pinned"
     run(source, "ledgerpress", "verify", "--data", data)
     (tmp_path / "schema").mkdir()
     run(source, "ledgerpress", "schema", "--directory", tmp_path / "schema")
