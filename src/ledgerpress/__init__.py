@@ -1,21 +1,196 @@
 """LedgerPress: an event-sourced content store for newsrooms and blogs.
 
-`create_app` returns LedgerPress as an ASGI application; it is loaded when it is first used.
+`create_app` returns LedgerPress as an ASGI application, and `open_store` opens a store in the caller's process. Programs import
+everything for that from here (docs/how-to/use-as-a-library.md); authors of features import from `ledgerpress.feature`. A name is
+loaded when it is first used, so that importing this package alone imports no web framework.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ledgerpress.server.embedded_app import create_app as create_app
+    from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR
+    from ledgerpress.commands.command_request_and_context import CommandResult
+    from ledgerpress.eventlog.errors import (
+        AppendUnresolved,
+        LogReplaced,
+        LogUnavailable,
+        LogUnusable,
+        UndecodableEvent,
+    )
+    from ledgerpress.eventlog.kernel_events import PayloadWithdrawn
+    from ledgerpress.feature import (
+        Event,
+        Identity,
+        InvalidFeature,
+        PermissionDenied,
+        Recorded,
+        Rejection,
+        Role,
+        UnknownEvent,
+        Withdrawn,
+    )
+    from ledgerpress.features.actors import (
+        ActorKind,
+        ActorRegistered,
+        ActorRenamed,
+        RegisterActor,
+        RenameActor,
+    )
+    from ledgerpress.features.authors import AuthorRegistered, AuthorRenamed, RegisterAuthor, RenameAuthor
+    from ledgerpress.features.categories import (
+        CategoryCreated,
+        CategoryDeleted,
+        CategoryDescribed,
+        CategoryMerged,
+        CategoryMoved,
+        CategoryRef,
+        CategoryRenamed,
+        CreateCategory,
+        DeleteCategory,
+        DescribeCategory,
+        MergeCategory,
+        MoveCategory,
+        RenameCategory,
+    )
+    from ledgerpress.features.posts import (
+        ArchivePost,
+        CategorizePost,
+        CreatePost,
+        EditPost,
+        PostArchived,
+        PostCategorized,
+        PostCreated,
+        PostEdited,
+        PostPublished,
+        PostRestored,
+        PostReverted,
+        PostUnarchived,
+        PostUncategorized,
+        PostUnpublished,
+        PublishPost,
+        RestorePost,
+        RevertPost,
+        UnarchivePost,
+        UncategorizePost,
+        UnpublishPost,
+    )
+    from ledgerpress.features.site import NameSite, SiteNamed
+    from ledgerpress.server.embedded_app import create_app
+    from ledgerpress.server.library.graphql_execution import GraphQLResult, global_id
+    from ledgerpress.server.library.open_store import OpenStore, StoreClosed, open_store
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "create_app"]
+__all__ = [
+    "ANONYMOUS",
+    "LOCAL_OPERATOR",
+    "ActorKind",
+    "ActorRegistered",
+    "ActorRenamed",
+    "AppendUnresolved",
+    "ArchivePost",
+    "AuthorRegistered",
+    "AuthorRenamed",
+    "CategorizePost",
+    "CategoryCreated",
+    "CategoryDeleted",
+    "CategoryDescribed",
+    "CategoryMerged",
+    "CategoryMoved",
+    "CategoryRef",
+    "CategoryRenamed",
+    "CommandResult",
+    "CreateCategory",
+    "CreatePost",
+    "DeleteCategory",
+    "DescribeCategory",
+    "EditPost",
+    "Event",
+    "GraphQLResult",
+    "Identity",
+    "InvalidFeature",
+    "LogReplaced",
+    "LogUnavailable",
+    "LogUnusable",
+    "MergeCategory",
+    "MoveCategory",
+    "NameSite",
+    "OpenStore",
+    "PayloadWithdrawn",
+    "PermissionDenied",
+    "PostArchived",
+    "PostCategorized",
+    "PostCreated",
+    "PostEdited",
+    "PostPublished",
+    "PostRestored",
+    "PostReverted",
+    "PostUnarchived",
+    "PostUncategorized",
+    "PostUnpublished",
+    "PublishPost",
+    "Recorded",
+    "RegisterActor",
+    "RegisterAuthor",
+    "Rejection",
+    "RenameActor",
+    "RenameAuthor",
+    "RenameCategory",
+    "RestorePost",
+    "RevertPost",
+    "Role",
+    "SiteNamed",
+    "StoreClosed",
+    "UnarchivePost",
+    "UncategorizePost",
+    "UndecodableEvent",
+    "UnknownEvent",
+    "UnpublishPost",
+    "Withdrawn",
+    "__version__",
+    "create_app",
+    "global_id",
+    "open_store",
+]
+
+_NAMES: Final = {
+    "commands.client_identity": "ANONYMOUS LOCAL_OPERATOR",
+    "commands.command_request_and_context": "CommandResult",
+    "eventlog.errors": "AppendUnresolved LogReplaced LogUnavailable LogUnusable UndecodableEvent",
+    "eventlog.kernel_events": "PayloadWithdrawn",
+    "feature": (
+        "Event Identity InvalidFeature PermissionDenied Recorded Rejection Role UnknownEvent Withdrawn"
+    ),
+    "features.actors": "ActorKind ActorRegistered ActorRenamed RegisterActor RenameActor",
+    "features.authors": "AuthorRegistered AuthorRenamed RegisterAuthor RenameAuthor",
+    "features.categories": (
+        "CategoryCreated CategoryDeleted CategoryDescribed CategoryMerged CategoryMoved "
+        "CategoryRef CategoryRenamed CreateCategory DeleteCategory DescribeCategory MergeCategory "
+        "MoveCategory RenameCategory"
+    ),
+    "features.posts": (
+        "ArchivePost CategorizePost CreatePost EditPost PostArchived PostCategorized PostCreated "
+        "PostEdited PostPublished PostRestored PostReverted PostUnarchived PostUncategorized "
+        "PostUnpublished PublishPost RestorePost RevertPost UnarchivePost UncategorizePost "
+        "UnpublishPost"
+    ),
+    "features.site": "NameSite SiteNamed",
+    "server.embedded_app": "create_app",
+    "server.library.graphql_execution": "GraphQLResult global_id",
+    "server.library.open_store": "OpenStore StoreClosed open_store",
+}
+"""The public names in each module, below this package. The imports for type checkers above are the same."""
+_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name. Importing this package alone imports no web framework."""
-    if name == "create_app":
-        from ledgerpress.server.embedded_app import create_app  # noqa: PLC0415
+    """Load a public name, and keep it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
 
-        return create_app
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from ledgerpress.retry import poll
+
 PATIENCE = 30.0
 """How long anything may take, in seconds."""
 
@@ -77,10 +79,13 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Wait until a JavaScript expression is truthy."""
-        async with asyncio.timeout(PATIENCE):
-            while not await self.value(f"Boolean({expression})"):  # noqa: ASYNC110 - it changes in another process
-                await asyncio.sleep(0.05)
+        """Wait until a JavaScript expression is truthy. Raises `TimeoutError`."""
+
+        async def is_truthy() -> bool | None:
+            return bool(await self.value(f"Boolean({expression})")) or None
+
+        if not await poll(is_truthy, interval=0.05, timeout=PATIENCE):
+            raise TimeoutError(expression)
 
     async def picture(self) -> bytes:
         """What is to be seen, as PNG."""

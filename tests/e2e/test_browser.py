@@ -3,16 +3,23 @@
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from ledgerpress import create_app
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
+from ledgerpress.server.store import open_store
 from tests.e2e import chromium
 from tests.e2e.chromium import Page
 from tests.integration import embedded_host
-from tests.integration.embedded_host import example
+from tests.integration.embedded_host import FASTAPI, new_token, served
 from tests.integration.graphql_client import client
 from tests.integration.server_process import Servers
 
@@ -34,11 +41,9 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield one
 
 
-@pytest.fixture(params=["server", "embedded"])
-async def site(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[str]:
-    """The address of a site with a few articles: of the program, and below a prefix in another application."""
+@pytest.fixture(params=["server", "FastAPI"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a site with a few articles: of the program, and below a prefix in a FastAPI application."""
     data = tmp_path / "store"
     async with client(data) as door:
         await door.do("siteName", name="The Courier")
@@ -48,11 +53,16 @@ async def site(
         for slug, title in (("mill", "The tide mill turns again"), ("sons", HOSTILE), ("tram", LONG)):
             body = f"# {title}\n\n{wide}"
             await door.write(title, body=body, slug=slug, categories=[{"slug": "town"}], publish=True)
-    if request.param == "embedded":
-        shown = {"LEDGERPRESS_HTTP_GRAPHIQL": "true", "LEDGERPRESS_LIMITS_INTROSPECTION": "true"}
-        app, _ = example(monkeypatch, data, shown)
-        async with embedded_host.served(app) as embedding:
-            yield str(embedding.http.base_url).rstrip("/") + "/content"
+    if request.param == "FastAPI":
+        shown = {
+            "LEDGERPRESS_DATA": str(data),
+            "LEDGERPRESS_HTTP_GRAPHIQL": "true",
+            "LEDGERPRESS_LIMITS_INTROSPECTION": "true",
+            "LEDGERPRESS_LIMITS_FIELD_COST": "20000",
+            "LEDGERPRESS_LIMITS_TYPE_COST": "20000",
+        }
+        async with embedded_host.process(f"{FASTAPI}:app", tmp_path, environment=shown) as address:
+            yield f"http://{address}/content"
         return
     async with Servers(tmp_path) as servers:
         host, port = await (await servers.start(data)).address()
@@ -64,7 +74,9 @@ def foreign(page: Page, site: str) -> list[str]:
     return [url for url in page.requests if not url.startswith((site, "data:", "about:"))]
 
 
-async def test_the_front_page_shows_its_titles_and_fits_a_phone(page: Page, site: str) -> None:
+async def test_the_front_page_shows_its_titles_and_fits_a_phone(
+    page: Page, site: str, tmp_path: Path
+) -> None:
     for width in (1200, 390, 320):
         await page.go(f"{site}/", width=width)
         shown = await page.value("document.body.innerText")
@@ -72,6 +84,7 @@ async def test_the_front_page_shows_its_titles_and_fits_a_phone(page: Page, site
             assert title in shown
         assert await page.value("document.documentElement.scrollWidth") <= width
         assert await page.value("document.styleSheets.length") == 1
+        await keep_picture(page, f"front-page-{name_of(site)}-{width}", tmp_path)
     assert foreign(page, site) == []
     assert page.complaints == []
 
@@ -113,6 +126,63 @@ async def test_graphiql_shows_its_examples_and_runs_one(page: Page, site: str) -
     await page.until("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Mutation')")
     assert foreign(page, site) == []
     assert page.complaints == []
+
+
+async def test_graphiql_shows_each_event_of_a_subscription(page: Page, site: str, tmp_path: Path) -> None:
+    await page.go(f"{site}/graphql")
+    await page.until("document.querySelector('.graphiql-execute-button')")
+    document = "subscription { recentPosts(first: 1) { nodes { title } } }"
+    editor = "document.querySelector('.graphiql-query-editor .CodeMirror')"
+    await page.until(f"{editor}?.CodeMirror.getValue()")
+    await page.value(f"{editor}.CodeMirror.setValue({json.dumps(document)})")
+    # GraphiQL notes which operation there is by a timer of its own, which ends before this one.
+    await page.value("new Promise(done => setTimeout(done, 500))")
+    await page.value("document.querySelector('.graphiql-execute-button').click()")
+    await page.until(f"{ANSWER}?.includes({json.dumps(LONG)})")
+    async with open_store(tmp_path / "store") as store:  # in another process than the server
+        await store.commands.handle(CreatePost(title="The ferry is late", slug="ferry", publish=True))
+    await page.until(f"{ANSWER}?.includes('The ferry is late')")
+    await keep_picture(page, f"subscription-{name_of(site)}", tmp_path)
+    await page.value("document.querySelector('.graphiql-execute-button').click()")  # it stops now
+    await page.until(
+        "document.querySelector('.graphiql-execute-button').getAttribute('aria-label').includes('Execute')"
+    )
+    assert page.complaints == []
+
+
+async def test_a_token_is_for_one_of_two_publications_on_one_origin(page: Page, tmp_path: Path) -> None:
+    apps = {
+        name: create_app(tmp_path / name, environment={}, settings={"http.graphiql": True})
+        for name in ("one", "two")
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with apps["one"].lifespan(), apps["two"].lifespan():
+            yield
+
+    host_app = Starlette(routes=[Mount(f"/{name}", app) for name, app in apps.items()], lifespan=lifespan)
+    async with served(host_app) as host:
+        token = (await new_token(tmp_path / "one", Role.ADMIN))["Authorization"]
+        site = f"http://{host.address}"
+        secret = token.removeprefix("Bearer ")
+        editors = "[...document.querySelectorAll('.CodeMirror')].map(one => one.CodeMirror.getValue()).join()"
+        first, second = f"{site}/one/graphql", f"{site}/two/graphql"
+        for address, lands in ((f"{first}#token={secret}", first), (second, second), (first, first)):
+            await page.go(address, lands=lands)
+            await page.until("document.querySelector('.graphiql-execute-button')")
+            await page.until(f"{editors}.includes('query FrontPage')")
+            assert (token in await page.value(editors)) is (lands == first)
+
+
+def name_of(site: str) -> str:
+    return "content" if site.endswith("/content") else "root"
+
+
+async def keep_picture(page: Page, name: str, tmp_path: Path) -> None:
+    """Save what is to be seen, in the folder that an environment variable names."""
+    folder = Path(os.environ.get("LEDGERPRESS_TEST_PICTURES", tmp_path))
+    (folder / f"{name}.png").write_bytes(await page.picture())
 
 
 async def execute(page: Page, tab: int, expected: str) -> None:
@@ -164,7 +234,7 @@ async def test_with_a_token_every_example_is_answered_and_no_other_host_is_neede
 
         # What has been executed is to be seen.
         after = await page.picture()
-        (Path(os.environ.get("LEDGERPRESS_TEST_PICTURES", tmp_path)) / "graphiql.png").write_bytes(after)
+        await keep_picture(page, "graphiql", tmp_path)
         assert after != before
         shown = await page.value(
             "document.querySelector('.result-window .CodeMirror').getBoundingClientRect().toJSON()"

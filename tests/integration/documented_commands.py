@@ -47,6 +47,7 @@ _SHIMS: Final = {
     "ledgerpress": f'if [ "$1" = serve ]; then exec "{sys.executable}" -m {__name__} "$@"; fi\n{_PROGRAM}',
     "scripts/serve": f'exec "{sys.executable}" -m {__name__} serve "$@"',
     ".venv/bin/ledgerpress": 'exec ledgerpress "$@"',
+    "python": f'exec "{sys.executable}" "$@"',
     "curl": f'exec "{sys.executable}" -m {__name__} curl "{shutil.which("curl")}" "$@"',
     "sudo": 'if [ "$1" = -u ]; then shift 2; fi; exec "$@"',
     "ssh": 'shift; exec sh -c "$*"',

@@ -1,13 +1,18 @@
-"""The example of docs/how-to/embed.md, served by a real uvicorn in this process, and its clients."""
+"""The examples of docs/how-to/embed.md, served by a real uvicorn, in this process or in one of its own, and their clients."""
 
 import asyncio
+import os
+import re
 import runpy
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -18,25 +23,36 @@ from websockets.asyncio.client import connect, unix_connect
 from websockets.typing import Subprotocol
 
 from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
 from ledgerpress.operator.tokens import create_token
+from ledgerpress.retry import poll
 from ledgerpress.server.embedded_app import EmbeddedApp
 from tests.integration.websocket_client import Socket
 
-EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "embed" / "newsroom.py"
+EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples" / "embed"
+STARLETTE: Final = "starlette_newsroom"
+FASTAPI: Final = "fastapi_newsroom"
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
 _SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
 
 
 def example(
-    monkeypatch: pytest.MonkeyPatch, data: Path, environment: Mapping[str, str] | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    name: str = STARLETTE,
 ) -> tuple[Starlette, EmbeddedApp]:
-    """Load the example with a store in `data`; return the application and what it mounts."""
-    for name, value in {"LEDGERPRESS_DATA": str(data), **(environment or {})}.items():
-        monkeypatch.setenv(name, value)
-    names = runpy.run_path(str(EXAMPLE))
+    """Load an example with a store in `data`; return the application and what it mounts."""
+    for variable, value in {"LEDGERPRESS_DATA": str(data), **(environment or {})}.items():
+        monkeypatch.setenv(variable, value)
+    names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
     return names["app"], names["content"]
 
 
-async def new_token(data: Path, role: Role) -> dict[str, str]:
+async def new_token(data: Path, role: Role, features: FeatureSet = FEATURES) -> dict[str, str]:
     """Return the header with a new token for the store in `data`, as `ledgerpress token create` makes it."""
     _, secret = await create_token(
         data,
@@ -48,43 +64,52 @@ async def new_token(data: Path, role: Role) -> dict[str, str]:
         actor_id=None,
         reason=None,
         progress=lambda *_: None,
+        features=features,
     )
     return {"Authorization": f"Bearer {secret}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A running host application. `headers` are those that a proxy would add to each request."""
+    """A client of a running server at `address`: a host and port, or the path of a Unix socket.
+
+    `headers` are sent with each request, as a proxy would add them.
+    """
 
     http: httpx2.AsyncClient
-    listener: socket.socket
+    address: str | Path
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def websocket(self, path: str) -> AsyncIterator[Socket]:
         """Open a WebSocket, initialised."""
-        is_unix = self.listener.family == socket.AF_UNIX
-        address = self.listener.getsockname()
-        place = "localhost" if is_unix else f"127.0.0.1:{address[1]}"
-        opening = unix_connect if is_unix else connect
-        arguments = {"path": address} if is_unix else {}
+        is_unix = isinstance(self.address, Path)
+        opening: Any = partial(unix_connect, str(self.address)) if is_unix else connect
         async with opening(
-            uri=f"ws://{place}{path}",
+            uri=f"ws://{'localhost' if is_unix else self.address}{path}",
             subprotocols=[_SUBPROTOCOL],
             additional_headers=self.headers,
             compression=None,
             ping_interval=None,
-            **arguments,
         ) as connection:
             yield await Socket(connection).init()
+
+
+@asynccontextmanager
+async def client_of(address: str | Path, headers: Mapping[str, str] | None = None) -> AsyncIterator[Host]:
+    """Lend a client of a running server."""
+    is_unix = isinstance(address, Path)
+    transport = httpx2.AsyncHTTPTransport(uds=str(address)) if is_unix else None
+    base = "http://localhost" if is_unix else f"http://{address}"
+    async with httpx2.AsyncClient(transport=transport, base_url=base, headers=headers or {}) as http:
+        yield Host(http, address, headers or {})
 
 
 @asynccontextmanager
 async def served(
     app: ASGIApp, *, unix: Path | None = None, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Host]:
-    """Serve an application with its lifespan, on a free port or on a Unix socket."""
-    headers = headers or {}
+    """Serve an application with its lifespan in this process, on a free port or on a Unix socket."""
     with _listener(unix) as listener:
         config = uvicorn.Config(
             app,
@@ -96,17 +121,18 @@ async def served(
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
+
+        async def has_started() -> bool | None:
+            return server.started or task.done() or None
+
         try:
-            async with asyncio.timeout(20):
-                while not server.started:
-                    if task.done():
-                        await task
-                        raise AssertionError("the server has not started")
-                    await asyncio.sleep(0.01)
-            transport = None if unix is None else httpx2.AsyncHTTPTransport(uds=str(unix))
-            base = "http://localhost" if unix else f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with httpx2.AsyncClient(transport=transport, base_url=base, headers=headers) as http:
-                yield Host(http, listener, headers)
+            assert await poll(has_started, interval=0.01, timeout=_START_SECONDS)
+            if task.done():
+                await task
+                raise AssertionError("the server has not started")
+            address = unix or "{}:{}".format(*listener.getsockname())
+            async with client_of(address, headers) as host:
+                yield host
         finally:
             server.should_exit = True
             await task
@@ -119,3 +145,46 @@ def _listener(unix: Path | None) -> socket.socket:
     listener.bind(str(unix))
     listener.listen()
     return listener
+
+
+@asynccontextmanager
+async def process(
+    app: str,
+    folder: Path,
+    *options: str,
+    environment: Mapping[str, str],
+    code: Path = EXAMPLES,
+    unix: Path | None = None,
+) -> AsyncIterator[str | Path]:
+    """Serve the application `app` of the folder `code` by the program uvicorn; lend its address.
+
+    At the end, the process gets SIGTERM and has to end its lifespan. What it says goes to a file in `folder`.
+    """
+    output = folder / "uvicorn.log"
+    place = ["--port", "0"] if unix is None else ["--uds", str(unix)]
+    with output.open("wb") as file:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "uvicorn", "--app-dir", str(code), *place, *options, app,
+            stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+
+    async def address() -> str | Path | None:
+        said = output.read_text("utf-8")
+        assert running.returncode is None, said
+        if unix is not None:
+            return unix if "Uvicorn running on unix socket" in said else None
+        found = re.search(r"Uvicorn running on http://([0-9.:]+)", said)
+        return found and found[1]
+
+    try:
+        started: str | Path | None = await poll(address, interval=0.02, timeout=_START_SECONDS)
+        assert started, output.read_text("utf-8")
+        yield started
+        running.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(running.wait(), _STOP_SECONDS)
+        assert "Application shutdown complete" in output.read_text("utf-8")
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()

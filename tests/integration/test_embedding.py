@@ -1,8 +1,10 @@
 """LedgerPress inside another application, mounted under a prefix: the example of docs/how-to/embed.md, and its edges."""
 
+import ast
 import asyncio
 import gc
 import logging
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from graphql import get_introspection_query
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -22,15 +25,11 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.server.embedded_app import SETTINGS_OF_HOST
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.introspection import declared
-from tests.integration.embedded_host import EXAMPLE, Host, example, new_token, served
+from tests.integration.embedded_host import EXAMPLES, FASTAPI, STARLETTE, example, new_token, served
+from tests.integration.site_under_prefix import HTML, check_site, create_article, edit_article
 from tests.integration.sse_client import opened
-from tests.integration.test_pages import Outline
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "embed.md"
-CREATE = """mutation ($input: PostCreateInput!) { postCreate(input: $input) { post { slug } userErrors { message } } }"""
-ARTICLE = "query ($slug: String!) { article(slug: $slug) { title } }"
-CHANGED = "subscription ($slug: String!) { articleChanged(slug: $slug) { article { title } } }"
-HTML = {"Accept": "text/html"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,66 +57,20 @@ PLACES = {
 }
 
 
-async def create_article(host: Host, token: Mapping[str, str], title: str, slug: str) -> None:
-    given = {"title": title, "slug": slug, "body": "# One\n\nText.", "publish": True}
-    body = {"query": CREATE, "variables": {"input": given}}
-    response = await host.http.post("/content/graphql", json=body, headers=token)
-    assert response.json()["data"]["postCreate"] == {"post": {"slug": slug}, "userErrors": []}
-
-
+@pytest.mark.parametrize("name", [STARLETTE, FASTAPI])
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
-async def test_the_example_serves_everything_under_its_prefix(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_the_examples_serve_everything_under_their_prefix(
+    place: Place, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {"LEDGERPRESS_HTTP_GRAPHIQL": "true", **place.environment}
-    app, _ = example(monkeypatch, tmp_path / "data", environment)
+    app, content = example(monkeypatch, tmp_path / "data", environment, name=name)
     socket = tmp_path / "host.sock" if place.is_unix else None
     async with served(app, unix=socket, headers=place.headers) as host:
-        assert (await host.http.get("/")).text == "The newsroom's own application.\n"
-        token = await new_token(tmp_path / "data", Role.EDITOR)
-        await create_article(host, token, "The tide mill", "mill")
-
-        response = await host.http.post(
-            "/content/graphql", json={"query": ARTICLE, "variables": {"slug": "mill"}}
-        )
-        assert response.json()["data"] == {"article": {"title": "The tide mill"}}
-
-        for path in ("/content/", "/content/articles/mill", "/content/nowhere", "/content/graphql"):
-            page = await host.http.get(path, headers=HTML)
-            assert page.headers["content-type"] == "text/html; charset=utf-8"
-            await check_links(host, page, place.prefix)
-
-        # WebSocket and server-sent events; the proxy, which is this test, has removed its own prefix.
-        async with host.websocket("/content/graphql") as client:
-            await client.subscribe(CHANGED, slug="mill")
-            variables = {"slug": "mill"}
-            async with opened(host.http, "POST", "/content/graphql", CHANGED, **variables) as stream:
-                await asyncio.sleep(0.2)
-                edit = (
-                    "mutation ($input: PostEditInput!) { postEdit(input: $input) { userErrors { message } } }"
-                )
-                ids = await host.http.post(
-                    "/content/graphql", json={"query": '{ post(slug: "mill") { id } }'}, headers=token
-                )
-                given = {"id": ids.json()["data"]["post"]["id"], "title": "The mill turns", "publish": True}
-                await host.http.post(
-                    "/content/graphql", json={"query": edit, "variables": {"input": given}}, headers=token
-                )
-                received = [await client.next(), (await stream.next()).data]
-        for payload in received:
-            assert payload["data"] == {"articleChanged": {"article": {"title": "The mill turns"}}}
-
-
-async def check_links(host: Host, page: httpx2.Response, prefix: str) -> None:
-    """Check that every link of a page begins with the prefix, and that its files are there."""
-    outline = Outline(page)
-    links = [link for link in outline.links if not link.startswith(("#", "?"))]
-    assert all(link.startswith(f"{prefix}/") for link in [*links, *outline.loaded])
-    for link in outline.loaded:
-        behind_proxy = link.removeprefix(prefix.removesuffix("/content"))
-        assert (await host.http.get(behind_proxy)).status_code == 200
-    homes = [attributes["data-home"] for _, attributes in outline.elements if "data-home" in attributes]
-    assert homes in ([], [f"{prefix}/"])
+        await check_site(host, "/content", place.prefix, await new_token(tmp_path / "data", Role.EDITOR))
+        if name == STARLETTE:
+            assert (await host.http.get("/")).text == "The newsroom's own application.\n"
+        else:
+            assert (await host.http.get("/position")).json() == {"position": content.store.position}
 
 
 async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
@@ -126,22 +79,28 @@ async def test_a_former_slug_leads_to_the_current_one_below_the_prefix(
     app, _ = example(monkeypatch, tmp_path / "data")
     async with served(app) as host:
         token = await new_token(tmp_path / "data", Role.EDITOR)
-        await create_article(host, token, "The tide mill", "mill")
-        ids = await host.http.post(
-            "/content/graphql", json={"query": '{ post(slug: "mill") { id } }'}, headers=token
-        )
-        rename = "mutation ($input: PostEditInput!) { postEdit(input: $input) { userErrors { message } } }"
-        given = {"id": ids.json()["data"]["post"]["id"], "slug": "tide-mill", "publish": True}
-        await host.http.post(
-            "/content/graphql", json={"query": rename, "variables": {"input": given}}, headers=token
-        )
+        await create_article(host, "/content", token, "The tide mill", "mill")
+        await edit_article(host, "/content", token, "mill", slug="tide-mill")
         moved = await host.http.get("/content/articles/mill")
         assert moved.status_code == 301
         assert moved.headers["location"] == "/content/articles/tide-mill"
 
 
-async def test_the_guide_shows_the_example_that_is_tested() -> None:
-    assert EXAMPLE.read_text("utf-8").partition('"""\n\n')[2].strip() in GUIDE.read_text("utf-8")
+@pytest.mark.parametrize("name", [STARLETTE, FASTAPI])
+async def test_the_guide_shows_the_examples_that_are_tested(name: str) -> None:
+    code = (EXAMPLES / f"{name}.py").read_text("utf-8")
+    assert code.partition('"""\n\n')[2].strip() in GUIDE.read_text("utf-8")
+
+
+async def test_graphiql_can_describe_the_schema_with_the_settings_of_the_guide(tmp_path: Path) -> None:
+    found = re.search(r"settings=(\{\n.*?\n    \})", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    content = ledgerpress.create_app(tmp_path, environment={}, settings=ast.literal_eval(found[1]))
+    async with content.lifespan():
+        transport = httpx2.ASGITransport(app=content)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+            answer = await http.post("/graphql", json={"query": get_introspection_query()})
+            assert "errors" not in answer.json()
 
 
 async def test_the_guide_lists_every_setting_that_has_no_effect() -> None:

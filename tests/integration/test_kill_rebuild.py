@@ -13,9 +13,9 @@ import pytest
 
 from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from scripts.workloads.generated_posts import Generator, make_categories
 from tests.fixed_sources import SeededBytes, SetClock

@@ -14,8 +14,9 @@ from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.features.posts.body import html_rendering_and_sections
 from ledgerpress.features.registry import event_codec
 from ledgerpress.features.tokens.commands import CreateToken, RevokeToken, new_secret, secret_hash
-from ledgerpress.operator.rebuild_and_switch_views import list_views, rebuild
+from ledgerpress.operator.rebuild_and_switch_views import list_views
 from ledgerpress.operator.withdraw import withdraw_payload
+from ledgerpress.server.views_rebuild import rebuild
 from tests.integration.in_process_nodes import Node, node
 from tests.integration.keep_alive_client import Client as WireClient
 from tests.integration.keep_alive_client import Outcome, close_all

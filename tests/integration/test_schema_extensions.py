@@ -9,18 +9,24 @@ from typing import Any
 import httpx2
 import pytest
 import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo
+from graphql import DirectiveNode, ExecutionResult, GraphQLError, GraphQLResolveInfo, ValidationRule
 from starlette.applications import Starlette
 from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import (
+    AddValidationRules,
+    DisableIntrospection,
     DisableValidation,
     MaskErrors,
+    MaxAliasesLimiter,
     MaxTokensLimiter,
     ParserCache,
     QueryDepthLimiter,
     SchemaExtension,
     ValidationCache,
 )
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.graphql import OperationType
 
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity
 from ledgerpress.features.registry import FEATURES
@@ -165,6 +171,13 @@ async def test_the_hooks_run_for_each_event_of_a_subscription(store: Store) -> N
     assert calls.count("stream result") >= 2
 
 
+class OldHook(MaskErrors):
+    def on_request_start(self) -> None: ...
+
+
+SHARED = QueryDepthLimiter(max_depth=2)
+
+
 @pytest.mark.parametrize(
     ("extension", "reason"),
     [
@@ -172,6 +185,9 @@ async def test_the_hooks_run_for_each_event_of_a_subscription(store: Store) -> N
         (DisableValidation, "cannot take effect: every document is validated"),
         (ParserCache, "cannot take effect: each document is parsed once and cached already"),
         (lambda: ValidationCache(maxsize=5), "cannot take effect: each document is validated once"),
+        (SchemaExtension, "cannot take effect: it has none of the hooks on_execute"),
+        (OldHook, "cannot take effect: on_request_start is no hook of this version of Strawberry"),
+        (lambda: SHARED, "returns the same instance again"),
         (dict, "is not a schema extension"),
         ("QueryDepthLimiter", "is not a schema extension"),
     ],
@@ -185,10 +201,37 @@ async def test_an_extension_that_cannot_take_effect_is_rejected_with_the_reason(
         create_app(tmp_path, environment={}, schema_extensions=[extension])
 
 
+class LoudSchema(strawberry.Schema):
+    def process_errors(self, errors: object, execution_context: object = None) -> None: ...
+
+
 @pytest.mark.filterwarnings("ignore:Passing an extension instance")
-async def test_a_schema_that_was_built_elsewhere_is_checked_too(store: Store) -> None:
-    with pytest.raises(SchemaError, match="is an instance"):
-        Executor(strawberry.Schema(query=Word, extensions=[MaskErrors()]))  # type: ignore[list-item]
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (lambda: strawberry.Schema(Word, extensions=[MaskErrors()]), "is an instance"),  # type: ignore[list-item]
+        (lambda: LoudSchema(Word), "LoudSchema.process_errors cannot take effect: LedgerPress logs errors"),
+        (
+            lambda: strawberry.Schema(Word, config=StrawberryConfig(batching_config={"max_operations": 2})),
+            "batching_config in the configuration of a schema cannot take effect",
+        ),
+        (
+            lambda: strawberry.Schema(Word, config=StrawberryConfig(disable_field_suggestions=True)),
+            "disable_field_suggestions .* limits.suggestions",
+        ),
+        (
+            lambda: strawberry.Schema(
+                Word, config=StrawberryConfig(enable_experimental_incremental_execution=True)
+            ),
+            "enable_experimental_incremental_execution",
+        ),
+    ],
+)
+async def test_a_schema_that_was_built_elsewhere_is_checked_too(
+    schema: Callable[[], strawberry.Schema], reason: str
+) -> None:
+    with pytest.raises(SchemaError, match=reason):
+        Executor(schema())
 
 
 async def test_the_start_reports_once_what_extensions_turn_off(
@@ -272,10 +315,110 @@ class Word:
     def word(self) -> str:
         return "abc"
 
+    @strawberry.field
+    def other(self) -> "Word":
+        return Word()
+
+    @strawberry.field
+    def echo(self, text: str | None) -> str | None:
+        return text
+
+    @strawberry.field
+    def fails(self) -> str:
+        raise ValueError("secret")
+
 
 @strawberry.directive(locations=[DirectiveLocation.FIELD])
 def reversed_text(value: DirectiveValue[str]) -> str:
     return value[::-1]
+
+
+class ShoutingExecutor(StrawberryGraphQLCoreExecutionContext):
+    def complete_value(self, *args: Any, **kwargs: Any) -> Any:
+        value = super().complete_value(*args, **kwargs)
+        return value.upper() if isinstance(value, str) else value
+
+
+async def test_an_execution_context_class_takes_effect(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = Executor(strawberry.Schema(query=Word, execution_context_class=ShoutingExecutor))
+    for _ in range(2):
+        assert (await executor.execute_document(store, "{ word }")).body["data"] == {"word": "ABC"}
+    executor.log_effect_of_extensions()
+    assert "(ShoutingExecutor)" in caplog.text
+
+
+class SchemaWithAnExtension(strawberry.Schema):
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
+        return [*super().get_extensions(sync), QueryDepthLimiter(max_depth=0)]
+
+
+async def test_extensions_that_only_a_method_of_the_schema_adds_take_effect(store: Store) -> None:
+    executor = Executor(SchemaWithAnExtension(query=Word))
+    result = await executor.execute_document(store, "{ word other { word } }")
+    assert "depth" in result.body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("extension", "document", "expected"),
+    [
+        (DisableIntrospection, "{ __schema { types { name } } }", "introspection"),
+        (lambda: MaxAliasesLimiter(max_alias_count=1), "{ a: word b: word }", "aliases"),
+        (lambda: AddValidationRules([NoDirectivesRule]), "{ word @skip(if: false) }", "no directives here"),
+        (lambda: MaskErrors(error_message="masked"), "{ fails }", "masked"),
+    ],
+)
+async def test_extensions_of_strawberry_take_effect(
+    extension: ExtensionFactory, document: str, expected: str, store: Store
+) -> None:
+    assert expected not in str(
+        (await Executor(strawberry.Schema(Word)).execute_document(store, document)).body
+    )
+    executor = Executor(strawberry.Schema(Word, extensions=[extension]))
+    assert expected in (await executor.execute_document(store, document)).body["errors"][0]["message"]
+
+
+class NoDirectivesRule(ValidationRule):
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.report_error(GraphQLError("no directives here", node))
+
+
+class Rewriting(SchemaExtension):
+    """Changes what is executed, before it is parsed."""
+
+    def on_operation(self) -> Iterator[None]:
+        execution = self.execution_context
+        if execution.query == "{ word }":
+            execution.query = "{ other { word } }"
+        if execution.query == "mutation { other }":
+            execution.query = "{ word }"
+        if execution.query == "{ fails }":
+            execution.allowed_operations = [OperationType.MUTATION]
+        execution.variables = {"letters": "xyz"}
+        yield
+
+
+@strawberry.type
+class Mutations:
+    @strawberry.mutation
+    def other(self) -> str:
+        return "done"
+
+
+async def test_what_an_extension_changes_is_executed(store: Store) -> None:
+    executor = Executor(strawberry.Schema(Word, mutation=Mutations, extensions=[Rewriting]))
+
+    async def body(document: str) -> Any:
+        return (await executor.execute_document(store, document)).body
+
+    assert (await body("{ word }"))["data"] == {"other": {"word": "abc"}}
+    assert (await body("query ($letters: String) { echo(text: $letters) }"))["data"] == {"echo": "xyz"}
+    assert (await body("{ fails }"))["errors"][0][
+        "message"
+    ] == "Operations of the type query are not allowed."
+    # A query in the place of a mutation, or the other way around, would evade the checks of HTTP methods.
+    assert (await body("mutation { other }"))["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 
 async def test_operation_directives_of_a_schema_take_effect(store: Store) -> None:

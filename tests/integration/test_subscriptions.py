@@ -24,9 +24,9 @@ from ledgerpress.features.registry import event_codec
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay.global_ids import encode
 from ledgerpress.graphql.subscriptions.settings import SubscriptionSettings
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw_payload
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.integration.websocket_client import Served, Socket, served, websocket
 

@@ -10,10 +10,10 @@ import pytest
 
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.integration.failing_projectors import with_failing

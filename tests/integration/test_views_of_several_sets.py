@@ -16,10 +16,11 @@ import pytest
 
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors, declared_views
-from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, rebuild, roll_back
+from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files import active_views
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.views_directory import UNUSED_SET_LIFETIME, NoPreviousViews, ViewsDirectory

@@ -14,8 +14,9 @@ from ledgerpress.features.posts import post_queries
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors
 from ledgerpress.features.site.commands import NameSite
-from ledgerpress.operator.rebuild_and_switch_views import drop_views, rebuild, roll_back
+from ledgerpress.operator.rebuild_and_switch_views import drop_views, roll_back
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.active_views import POLL_INTERVAL
 from ledgerpress.views.files.views_directory import ViewsDirectory
 from tests.fixed_sources import SeededBytes, SetClock

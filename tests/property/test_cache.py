@@ -26,11 +26,11 @@ from ledgerpress.features.registry import EVENT_TYPES, event_codec, graphql_sche
 from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.results import encoded
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import NEVER_WITHDRAWN, withdraw_payload
 from ledgerpress.server.log_factory import open_log
 from ledgerpress.server.log_url import LOCAL, LogUrl
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from tests.cached_documents import execute_cached
 from tests.fixed_sources import SeededBytes, StandingClock
 from tests.property.command_generator import KINDS

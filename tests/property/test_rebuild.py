@@ -19,10 +19,10 @@ from ledgerpress.adapters.sqlite_log.event_log import SqliteEventLog
 from ledgerpress.commands.command_request_and_context import CommandRequest
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost, EditPost
 from ledgerpress.features.registry import all_projectors, event_codec
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.withdraw import withdraw, withdraw_payload
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 from tests.fixed_sources import SeededBytes, SetClock
 from tests.property.day_scenario import WHOLE_DAY

@@ -10,7 +10,7 @@ from rich.table import Table
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
 from ledgerpress.features.registry import installed_features
-from ledgerpress.operator.rebuild_and_switch_views import rebuild as rebuild_views
+from ledgerpress.server.views_rebuild import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
 

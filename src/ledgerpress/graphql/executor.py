@@ -12,6 +12,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLError, MiddlewareManag
 from graphql import execute as execute_document
 from graphql.execution import AbortedGraphQLExecutionError
 from graphql.pyutils import AbortSignal
+from strawberry.types import ExecutionContext
 
 from ledgerpress.commands.client_identity import LOCAL_OPERATOR, Identity
 from ledgerpress.graphql.compiled.compiled_executor import execute_compiled
@@ -28,12 +29,8 @@ from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 from ledgerpress.graphql.limits.settings import Limits
 from ledgerpress.graphql.request_telemetry_record import CURRENT, NO_TRACE
 from ledgerpress.graphql.results import ResponseMap, Result, ResultKind, error_result
-from ledgerpress.graphql.schema_extensions import (
-    check_extensions,
-    execute_with_extensions,
-    extension_names,
-    has_extensions,
-)
+from ledgerpress.graphql.schema_checks import check_schema
+from ledgerpress.graphql.schema_extensions import execute_with_extensions, extension_names
 from ledgerpress.views.snapshot_and_cache_dependencies import CacheDependencies
 
 logger = logging.getLogger(__name__)
@@ -49,14 +46,15 @@ class Executor:
     ) -> None:
         """Execute within `limits`; the default is the development profile's.
 
-        Raises `SchemaError` if the schema has an extension that cannot take effect.
+        Raises `SchemaError` if the schema has an extension, or anything else, that cannot take effect.
         """
-        check_extensions(schema.extensions)
+        check_schema(schema)
         self.schema = schema
         self.limits = limits or Limits.development()
         self.documents = Documents(self.schema._schema, self.limits, on_thread_start=on_document_thread_start)
-        self.has_extensions: Final = has_extensions(schema)
-        """Whether hooks run around each execution. Then no query is compiled, and no response may be cached."""
+        self._extension_names = extension_names(schema)
+        self.has_extensions: Final = bool(self._extension_names)
+        """Whether others take part in each execution. Then no query is compiled, and no response may be cached."""
 
     def log_effect_of_extensions(self) -> None:
         """Log what the extensions of the schema turn off, if it has any."""
@@ -64,7 +62,7 @@ class Executor:
             logger.warning(
                 "the schema has extensions (%s): every operation is executed by graphql-core with their hooks, queries are "
                 "not compiled, and responses are not cached",
-                ", ".join(extension_names(self.schema)),
+                ", ".join(self._extension_names),
             )
 
     async def execute(
@@ -157,32 +155,38 @@ class Executor:
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
         """Execute a query by a compiled plan where that is possible, and everything else by graphql-core."""
         if self.has_extensions:
-            execute = partial(self._execute_document, operation, variables, context)
+            execute = partial(self._execute_for_extensions, context)
             return execute_with_extensions(self.schema, operation, variables, context, execute)
         if operation.type is OperationType.QUERY:
             compiled = execute_compiled(operation, variables, context)
             if compiled is not None:
                 return compiled
-        return self._execute_document(operation, variables, context, operation.document)
-
-    def _execute_document(
-        self,
-        operation: Operation,
-        variables: Mapping[str, Any] | None,
-        context: Context,
-        document: DocumentNode,
-        middleware: MiddlewareManager | None = None,
-    ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        signal = None if context.deadline is None else DeadlineSignal(context.deadline)
         return execute_document(
             self.schema._schema,
-            document,
+            operation.document,
             context_value=context,
             variable_values=dict(variables) if variables else None,
             operation_name=operation.name,
             hide_suggestions=not self.limits.suggestions,
-            abort_signal=cast("AbortSignal | None", signal),
+            abort_signal=_abort_signal(context),
+        )
+
+    def _execute_for_extensions(
+        self, context: Context, execution: ExecutionContext, middleware: MiddlewareManager
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """Execute what extensions may have changed, as `strawberry.Schema.execute` does."""
+        return execute_document(
+            self.schema._schema,
+            cast("DocumentNode", execution.graphql_document),
+            root_value=execution.root_value,
+            context_value=execution.context,
+            variable_values=execution.variables,
+            operation_name=execution.operation_name,
+            hide_suggestions=not self.limits.suggestions,
+            abort_signal=_abort_signal(context),
             middleware=middleware,
+            executor_class=self.schema.execution_context_class,
+            operation_extensions=execution.operation_extensions,
         )
 
     def _result(self, result: ExecutionResult, context: Context, cost: Cost) -> Result[ResponseMap]:
@@ -204,6 +208,11 @@ class Executor:
 
     def _presentable(self, errors: Iterable[GraphQLError]) -> list[ResponseMap]:
         return client_errors(errors, suggestions=self.limits.suggestions)
+
+
+def _abort_signal(context: Context) -> "AbortSignal | None":
+    signal = None if context.deadline is None else DeadlineSignal(context.deadline)
+    return cast("AbortSignal | None", signal)
 
 
 def _was_not_begun(result: ExecutionResult, errors: Sequence[GraphQLError]) -> bool:

@@ -29,7 +29,8 @@ from ledgerpress.graphql import cost_directives, viewer_node_and_projection_quer
 from ledgerpress.graphql.access_control import guard_fields
 from ledgerpress.graphql.feature_declarations import SchemaContribution, SchemaDeclarations, SchemaError
 from ledgerpress.graphql.scalars import SCALARS
-from ledgerpress.graphql.schema_extensions import ExtensionFactory, check_extensions
+from ledgerpress.graphql.schema_checks import check_extensions
+from ledgerpress.graphql.schema_extensions import ExtensionFactory
 
 
 @strawberry.type

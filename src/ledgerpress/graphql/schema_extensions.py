@@ -1,15 +1,14 @@
-"""Strawberry schema extensions: run their hooks around each execution, and reject those that cannot take effect.
+"""Run the hooks of Strawberry schema extensions around each execution.
 
 Compiled plans and cached responses call no hooks. So an operation of a schema with extensions is executed by graphql-core
-each time.
+each time. What cannot take effect is rejected by `schema_checks`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 import strawberry
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     MiddlewareManager,
@@ -17,58 +16,32 @@ from graphql import (
     specified_rules,
     validate,
 )
-from strawberry.extensions import DisableValidation, ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.extensions.runner import SchemaExtensionsRunner
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from ledgerpress.graphql.documents import Operation, RequestError
-from ledgerpress.graphql.feature_declarations import SchemaError
 from ledgerpress.graphql.limits.exceeded import TimeLimitExceeded
 
 ExtensionFactory: TypeAlias = Callable[[], SchemaExtension]
 """An extension class, or a function that returns a new instance."""
-ExecuteDocument: TypeAlias = Callable[
-    [DocumentNode, MiddlewareManager], ExecutionResult | Awaitable[ExecutionResult]
+Execute: TypeAlias = Callable[
+    [ExecutionContext, MiddlewareManager], ExecutionResult | Awaitable[ExecutionResult]
 ]
-
-_INEFFECTIVE: Final[Mapping[type[SchemaExtension], str]] = {
-    DisableValidation: "every document is validated, since limits and permissions depend on it",
-    ParserCache: "each document is parsed once and cached already",
-    ValidationCache: "each document is validated once and cached already",
-}
-
-
-def has_extensions(schema: strawberry.Schema) -> bool:
-    """Return whether hooks have to run around each execution. Operation directives are implemented by a hook."""
-    return bool(schema.extensions or schema.directives)
+"""Executes the document of a Strawberry execution context, with the `resolve` hooks as middleware."""
 
 
 def extension_names(schema: strawberry.Schema) -> list[str]:
-    """Return the class names of the extensions of a schema."""
-    return [type(extension).__name__ for extension in schema.get_extensions()]
+    """Return the class names of what takes part in each execution: extensions, and an execution context class.
 
-
-def check_extensions(extensions: Iterable[object]) -> None:
-    """Raise `SchemaError` for an extension that cannot take effect, with the reason."""
-    for given in extensions:
-        if isinstance(given, SchemaExtension):
-            name = type(given).__name__
-            raise SchemaError(
-                f"The schema extension {name} is an instance, which requests at the same time would share. Pass the class, or "
-                f"a function that returns a new one: lambda: {name}(…)."
-            )
-        extension = given() if callable(given) else given
-        if not isinstance(extension, SchemaExtension):
-            raise SchemaError(
-                f"{given!r} is not a schema extension: a subclass of strawberry.extensions.SchemaExtension, or a function that "
-                "returns an instance of one."
-            )
-        for class_, reason in _INEFFECTIVE.items():
-            if isinstance(extension, class_):
-                raise SchemaError(
-                    f"The schema extension {type(extension).__name__} cannot take effect: {reason}. Remove it."
-                )
+    Operation directives are implemented by an extension.
+    """
+    names = [type(extension).__name__ for extension in schema.get_extensions()]
+    if schema.execution_context_class is not StrawberryGraphQLCoreExecutionContext:
+        names.append(schema.execution_context_class.__name__)
+    return names
 
 
 async def execute_with_extensions(
@@ -76,7 +49,7 @@ async def execute_with_extensions(
     operation: Operation,
     variables: Mapping[str, Any] | None,
     context: object,
-    execute: ExecuteDocument,
+    execute: Execute,
 ) -> ExecutionResult:
     """Execute a valid operation with all hooks of the schema's extensions, in the order of `strawberry.Schema.execute`.
 
@@ -131,13 +104,14 @@ async def _parse_and_validate(
         if execution.graphql_document is None:
             try:
                 options: Any = execution.parse_options
-                execution.graphql_document = (
-                    parse(operation.text, **options) if options else operation.document
-                )
+                text = execution.query or ""
+                is_same = text == operation.text and not options
+                execution.graphql_document = operation.document if is_same else parse(text, **options)
             except GraphQLError as error:
                 execution.pre_execution_errors = [error]
     if execution.pre_execution_errors:
         return execution.pre_execution_errors
+    _check_type(execution, operation)
     async with runner.validation():
         if execution.pre_execution_errors is None:
             document = execution.graphql_document or operation.document
@@ -148,16 +122,29 @@ async def _parse_and_validate(
     return execution.pre_execution_errors or []
 
 
+def _check_type(execution: ExecutionContext, operation: Operation) -> None:
+    """Check the type of the operation. Raises `GraphQLError` for one that an extension does not allow."""
+    try:
+        type_ = execution.operation_type
+    except RuntimeError as error:
+        raise GraphQLError("The document has no operation of the name given in operationName.") from error
+    if type_ not in execution.allowed_operations:
+        raise GraphQLError(f"Operations of the type {type_.value} are not allowed.")
+    if type_.value != operation.type.value:
+        # GET requests, for example, have been accepted because they are queries.
+        raise RuntimeError(f"an extension has replaced a {operation.type.value} by a {type_.value}")
+
+
 async def _execute(
     execution: ExecutionContext,
     runner: SchemaExtensionsRunner,
     middleware: MiddlewareManager,
-    execute: ExecuteDocument,
+    execute: Execute,
 ) -> None:
     """Execute the document, unless an extension has set a result, and set the result."""
     async with runner.executing():
-        if execution.result is None and execution.graphql_document is not None:
-            executed = execute(execution.graphql_document, middleware)
+        if execution.result is None:
+            executed = execute(execution, middleware)
             execution.result = executed if isinstance(executed, ExecutionResult) else await executed
-        if execution.result is not None and execution.result.errors:
+        if execution.result.errors:
             execution.pre_execution_errors = execution.result.errors

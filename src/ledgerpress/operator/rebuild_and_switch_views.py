@@ -1,8 +1,8 @@
-"""Rebuild the views alongside those in use, roll back to the former ones, delete and list views files."""
+"""Views files of a data directory: rebuild after a withdrawal, roll back to the former ones, delete and list them."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,14 @@ from typing import Final
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
-from ledgerpress.operator import Progress
 from ledgerpress.server.data_directory import check_views_directory
-from ledgerpress.server.log_factory import log_of_views
-from ledgerpress.server.log_url import LOCAL
 from ledgerpress.sqlite.connection import open_to_read
-from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
-from ledgerpress.views.files.comparison import RowDifference
-from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder, ViewsComparison
+from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
-from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, ViewsGone
+from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
-MAX_ATTEMPTS: Final = 3
-"""Attempts to build views while payloads are withdrawn."""
 BUSY_RETRY_INTERVAL: Final = 1.0
 """Seconds until the next attempt while another process builds views."""
 
@@ -42,39 +35,6 @@ class ViewsFileInfo:
     position: int | None
     size: int
     own: bool
-
-
-async def rebuild(
-    data: Path,
-    names: Collection[str] = (),
-    *,
-    log: str = LOCAL,
-    features: FeatureSet = FEATURES,
-    check: bool = False,
-    report: Callable[[RowDifference], None] = lambda _: None,
-    restarted: Callable[[], None] = lambda: None,
-    progress: Progress | None = None,
-    projectors: Sequence[Projector] | None = None,
-    batch_size: int | None = None,
-) -> ViewsComparison | None:
-    """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
-
-    With `check`, they are only compared. `names` are the projections to rebuild; the others are copied. `report` takes
-    each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
-    `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
-    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
-    """
-    projectors = features.projectors if projectors is None else projectors
-    async with log_of_views(data, log, create=True) as opened:
-        directory = ViewsDirectory(data, projectors)
-        builder = ViewsBuilder(opened, features.codec(), directory, projectors, batch_size=batch_size)
-        with directory.building():
-            for _ in range(MAX_ATTEMPTS):
-                try:
-                    return await builder.rebuild(names, report, check=check, progress=progress)
-                except (PayloadWithdrawnDuringBuild, ViewsGone):
-                    restarted()
-            raise RebuildFailed("payloads are being withdrawn; try again when that is done")
 
 
 async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES) -> None:

@@ -21,7 +21,8 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledgerpress.commands.roles_and_permissions import Role
-from ledgerpress.features.registry import FEATURES, graphql_schema
+from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
+from ledgerpress.features.registry import FIRST_PARTY, installed_features
 from ledgerpress.graphql.schema import Schema
 from ledgerpress.graphql.schema_extensions import ExtensionFactory
 from ledgerpress.http.app import Runtime
@@ -34,8 +35,8 @@ from ledgerpress.server.serving import CommandMetrics, application, authenticato
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.settings.loading import DATA, LOG, PROFILE, load
-from ledgerpress.server.settings.sections import Settings
-from ledgerpress.server.store import open_store
+from ledgerpress.server.settings.sections import Sections, Settings
+from ledgerpress.server.store import Store, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ SETTINGS_OF_HOST: Final[Mapping[str, str]] = {
 class _Running:
     app: ASGIApp
     runtime: Runtime
+    store: Store
 
 
 class EmbeddedApp:
@@ -75,9 +77,10 @@ class EmbeddedApp:
     itself, the server runs it. It may run several times, one after another.
     """
 
-    def __init__(self, settings: Settings, schema: Schema) -> None:
+    def __init__(self, settings: Settings, schema: Schema, features: FeatureSet) -> None:
         self._settings = settings
         self._schema = schema
+        self._features = features
         self._running: _Running | None = None
         self._has_lifespan = False
 
@@ -86,12 +89,12 @@ class EmbeddedApp:
         if scope["type"] == "lifespan":
             await Router(lifespan=self.lifespan).lifespan(scope, receive, send)
             return
-        if self._running is None:
-            raise RuntimeError(
-                "The store of LedgerPress is not open: the host application has to run the lifespan of what create_app() "
-                "returned, for example with Starlette(lifespan=content.lifespan)."
-            )
-        await self._running.app(with_prefix_in_path(scope), receive, send)
+        await self._while_running().app(with_prefix_in_path(scope), receive, send)
+
+    @property
+    def store(self) -> Store:
+        """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run."""
+        return self._while_running().store
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
@@ -118,6 +121,14 @@ class EmbeddedApp:
         if self._running is not None:
             self._running.runtime.stopping.set()
 
+    def _while_running(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError(
+                "The store of LedgerPress is not open: the host application has to run the lifespan of what create_app() "
+                "returned, for example with Starlette(lifespan=content.lifespan)."
+            )
+        return self._running
+
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         settings = self._settings
@@ -135,8 +146,10 @@ class EmbeddedApp:
                 open_store(
                     server.data,
                     log=server.log,
+                    features=self._features,
                     instrumentation=command_metrics,
                     log_timeout=server.log_wait_seconds,
+                    serve_while_rebuilding=True,
                 )
             )
             authenticator = authenticator_of(store, settings)
@@ -145,11 +158,12 @@ class EmbeddedApp:
             app = application(
                 store, authenticator, settings, runtime, schema=self._schema, allowed_hosts=hosts
             )
-            program = (sys.executable, "-m", "ledgerpress")
+            program = (sys.executable, "-m", "ledgerpress") if _are_installed(self._features) else None
             rebuilding = asyncio.create_task(
-                rebuild_in_background(server.data, server.log, program), name="background rebuild"
+                rebuild_in_background(server.data, server.log, program, self._features),
+                name="background rebuild",
             )
-            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime)
+            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, store)
             logger.info("LedgerPress serves %s in this process, at position %d", server.data, store.position)
             try:
                 yield
@@ -173,6 +187,7 @@ def create_app(
     data: str | Path | None = None,
     *,
     log: str | None = None,
+    features: Sequence[Feature] | None = None,
     profile: Literal["development", "production"] = "production",
     settings: Mapping[str, object] | None = None,
     schema_extensions: Sequence[ExtensionFactory] = (),
@@ -186,18 +201,26 @@ def create_app(
     here. As for `ledgerpress serve`, other values come from the environment (`environment`, by default that of the process)
     and from the file `config`, by default `ledgerpress.toml` where it exists; only the profile comes from this call alone.
 
+    `features` are the third-party features, in addition to our own; by default those of all installed packages, which are also
+    those of the command line.
+
     `schema_extensions` are Strawberry extensions: classes, or functions that return a new instance. With any of them, every
-    operation is executed by graphql-core, and no response is cached. Raises `InvalidSettings`, and `SchemaError` for an
-    extension that cannot take effect.
+    operation is executed by graphql-core, and no response is cached. Raises `InvalidSettings`, `InvalidFeature`, and
+    `SchemaError` for an extension that cannot take effect.
     """
+    feature_set = (
+        installed_features() if features is None else FeatureSet(FIRST_PARTY, third_party=tuple(features))
+    )
+    feature_sections = feature_set.settings()
     options: dict[str, object] = {**(settings or {}), PROFILE: profile}
     options |= {} if data is None else {DATA: str(data)}
     options |= {} if log is None else {LOG: log}
-    _check_names(settings or {})
+    _check_names(settings or {}, feature_sections)
     loaded = load(
         options,
         os.environ if environment is None else environment,
         None if config is None else Path(config),
+        feature_sections,
         source_of_options="create_app()",
     ).settings
     if loaded.access.anonymous_role is not Role.READER:
@@ -209,13 +232,21 @@ def create_app(
     metrics = msgspec.structs.replace(
         loaded.metrics, public=loaded.metrics.public and loaded.metrics.port is None, port=None
     )
-    schema = FEATURES.graphql_schema(schema_extensions) if schema_extensions else graphql_schema()
-    return EmbeddedApp(msgspec.structs.replace(loaded, metrics=metrics), schema)
+    schema = feature_set.graphql_schema(schema_extensions)
+    return EmbeddedApp(msgspec.structs.replace(loaded, metrics=metrics), schema, feature_set)
 
 
-def _check_names(settings: Mapping[str, object]) -> None:
+def _are_installed(features: FeatureSet) -> bool:
+    """Return whether the command line has the same features, so that it can rebuild their views."""
+    try:
+        return installed_features().features == features.features
+    except InvalidFeature:
+        return False
+
+
+def _check_names(settings: Mapping[str, object], features: Sections) -> None:
     """Raise `InvalidSettings` for names that are no settings, and for settings that would have no effect."""
-    known = declared()
+    known = declared(features)
     mistakes = [
         f"{name} has no effect in an embedded application: {SETTINGS_OF_HOST[name]}"
         for name in settings

@@ -25,9 +25,9 @@ from ledgerpress.graphql.cached_executor import CachedExecutor
 from ledgerpress.graphql.executor import Executor
 from ledgerpress.graphql.relay import global_ids
 from ledgerpress.http.app import make_app
-from ledgerpress.operator.rebuild_and_switch_views import rebuild
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress_factcheck.commands import CHECK, CheckPost
 from ledgerpress_factcheck.model import CHECKS
 from tests.cached_documents import execute_cached

@@ -1,16 +1,19 @@
-"""Rebuild outdated views in a separate process while the old ones are served, so that requests do not wait."""
+"""Rebuild outdated views while the old ones are served, in a separate process or thread, so that requests do not wait."""
 
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.settings import LOG_VARIABLE
+from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
 logger = logging.getLogger(__name__)
@@ -22,27 +25,76 @@ RETRY_INTERVAL: Final = 60.0
 
 
 async def rebuild_in_background(
-    data: Path, log: str, program: Sequence[str], features: FeatureSet = FEATURES
+    data: Path, log: str, program: Sequence[str] | None, features: FeatureSet = FEATURES
 ) -> None:
     """Run `program rebuild` whenever the views in `data` are outdated or missing, until cancelled.
 
-    `features` are those of this process and of `program`. Views that an operator rolled back to stay in use. The URL of the log is passed in the environment: it may contain a
-    password, and every user of a machine can see the arguments of a program.
+    `features` are those of this process and of `program`. If no program has them, `program` is `None`, and a thread of this
+    process rebuilds the views. Views that an operator rolled back to stay in use. The URL of the log is passed in the
+    environment: it may contain a password, and every user of a machine can see the arguments of a program.
     """
     environment = {**os.environ, LOG_VARIABLE: log}
     directory = ViewsDirectory(data, features.projectors)
     while True:
         failed = False
         try:
-            if directory.current is None or directory.is_outdated:
+            if _is_due(directory):
                 logger.warning(
                     "the views in use are gone, or not those of this version: they are made anew beside"
                 )
-                failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
+                if program is None:
+                    failed = not await _rebuild_in_thread(data, log, features)
+                else:
+                    failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
+                if not failed and _is_due(directory):
+                    # Without this, two programs with other features would rebuild for ever.
+                    failed = True
+                    logger.warning("the views were made anew by a program with other features or versions")
         except OSError as error:
             failed = True
             logger.warning("the views could not be made anew: %s", error)
         await asyncio.sleep(RETRY_INTERVAL if failed else POLL_INTERVAL)
+
+
+def _is_due(directory: ViewsDirectory) -> bool:
+    return directory.current is None or directory.is_outdated
+
+
+async def _rebuild_in_thread(data: Path, log: str, features: FeatureSet) -> bool:
+    """Rebuild the views in a thread, and return whether that succeeded."""
+    try:
+        await _run_in_thread(partial(rebuild, data, log=log, features=features))
+    except Exception as error:  # noqa: BLE001 - whatever fails, the old views are served
+        logger.warning("the views could not be made anew: %s", error)
+        return False
+    return True
+
+
+async def _run_in_thread(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Run a coroutine in a thread with an event loop of its own. Cancelling this cancels it, and waits until it has ended."""
+    tasks: list[asyncio.Task[Any]] = []
+    is_cancelled = False
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        tasks.extend([task] if task else [])
+        if not is_cancelled:
+            with suppress(asyncio.CancelledError):
+                await work()
+
+    executor = ThreadPoolExecutor(1, thread_name_prefix="views rebuild")
+    ended = asyncio.get_running_loop().run_in_executor(executor, lambda: asyncio.run(run()))
+    executor.shutdown(wait=False)  # the thread ends when this is done
+    try:
+        await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        # The thread adds its task, then reads the variable; so one of the two is seen.
+        is_cancelled = True
+        for task in tasks:
+            with suppress(RuntimeError):  # its event loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        await asyncio.wait([ended])
+        raise
 
 
 async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:

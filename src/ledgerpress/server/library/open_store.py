@@ -1,0 +1,286 @@
+"""`ledgerpress.open_store`: a store in the caller's process. docs/how-to/use-as-a-library.md is its guide.
+
+It changes nothing in the process: no logging, signal handlers, limits of the system or garbage collection. Its object belongs to
+the event loop in which it was opened.
+"""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ledgerpress.commands import client_identity
+from ledgerpress.commands.client_identity import LOCAL_OPERATOR, OPERATOR_ACTOR_ID, Identity
+from ledgerpress.commands.command_and_guard_declarations import Command, CommandInput
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
+from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.eventlog.codec import Recorded
+from ledgerpress.eventlog.errors import LogClosed
+from ledgerpress.eventlog.event_and_withdrawn_event import Event
+from ledgerpress.feature import Feature, FeatureSet
+from ledgerpress.features.registry import FIRST_PARTY, installed_features
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.server.library.event_reading import follow_events, read_events
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import Store
+from ledgerpress.server.store import open_store as open_internal_store
+from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
+
+if TYPE_CHECKING:
+    from ledgerpress.server.library.graphql_execution import GraphQLExecution, GraphQLResult
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class StoreClosed(Exception):
+    """The store was used after the end of `async with open_store(…)`."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed: use it inside of `async with ledgerpress.open_store(…)`.")
+
+
+class OpenStore:
+    """An open store.
+
+    Each method raises `StoreClosed` once it is closed, and `LogUnavailable` if it needs a log that cannot be reached.
+    """
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        """`limits` are those of GraphQL operations."""
+        self._store = store
+        self._limits = limits
+        self._execution: GraphQLExecution | None = None
+        self._is_closed = False
+
+    # --- writing ---
+
+    async def execute(
+        self,
+        command: Command,
+        *,
+        identity: Identity = LOCAL_OPERATOR,
+        reason: str | None = None,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+        on_behalf_of_actor_id: str | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        inputs: Sequence[CommandInput] = (),
+    ) -> CommandResult | Rejection:
+        """Execute a command, wait until the views show it, and return the result; or the `Rejection`, if it was rejected.
+
+        A rejection is not raised: nothing was recorded, for a reason that a user can correct. `identity` decides what the
+        command may do, and its actor is recorded with the events; the default may do everything, as the command line may.
+        `reason` is recorded, too. `expected_version` is the version of the object that the caller has seen, 0 if it must not
+        exist; without it, the command is decided again after a conflict. The same `idempotency_key` from the same actor
+        makes a command take effect once. `causation_id` is the id of the event that led to the command. `inputs` are values
+        that features add to the command.
+
+        Raises `PermissionDenied`; `LogUnavailable` if nothing was recorded, and `AppendUnresolved` if that is not known:
+        then repeat the command with its idempotency key.
+        """
+        store = self._opened()
+        request = CommandRequest(
+            actor_id=identity.actor_id or OPERATOR_ACTOR_ID,
+            identity=identity,
+            actor_name=identity.actor_name,
+            on_behalf_of_actor_id=on_behalf_of_actor_id,
+            idempotency_key=idempotency_key,
+            reason=reason,
+            expected_version=expected_version,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            inputs=tuple(inputs),
+        )
+        with self._closed_meanwhile():
+            try:
+                return await store.commands.handle(command, request)
+            except Rejection as rejection:
+                return rejection
+
+    def identity(
+        self, role: Role, actor_id: str, *, name: str | None = None, scopes: Collection[str] | None = None
+    ) -> Identity:
+        """Return the identity of a user with `role`, restricted to the permissions in `scopes` if they are given.
+
+        `actor_id` is a UUID in lower case. An actor that is not registered yet is registered under `name` with the first
+        command. Raises `ValueError`.
+        """
+        if not _UUID.fullmatch(actor_id):
+            raise ValueError(f"{actor_id!r} is not a UUID in lower case, which the id of an actor has to be")
+        roles = self._opened().features.roles
+        granted = roles.of(role) if scopes is None else roles.of(role).intersection(scopes)
+        return client_identity.Identity(role, granted, actor_id, actor_name=name)
+
+    # --- GraphQL ---
+
+    async def graphql(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        identity: Identity = LOCAL_OPERATOR,
+        operation_name: str | None = None,
+    ) -> "GraphQLResult":
+        """Execute a query or a mutation. Every failure is in the `errors` of the result, and nothing but `StoreClosed` is raised.
+
+        Permissions are those of `identity`: pass `ANONYMOUS` for what readers see. The first call builds the schema.
+        """
+        return await self._graphql().execute(
+            document, variables, identity=identity, operation_name=operation_name
+        )
+
+    def subscribe(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        identity: Identity = LOCAL_OPERATOR,
+        operation_name: str | None = None,
+    ) -> "AsyncGenerator[GraphQLResult, None]":
+        """Return the results of a subscription, which begins with the first iteration.
+
+        A subscription that is rejected, or ends with errors, has them in its last result. It ends when the store is closed.
+        """
+        return self._graphql().subscribe(
+            document, variables, identity=identity, operation_name=operation_name
+        )
+
+    # --- events ---
+
+    def events(
+        self,
+        after: int = 0,
+        *,
+        until: int | None = None,
+        stream: str | None = None,
+        types: Collection[str] = (),
+    ) -> AsyncGenerator[Recorded[Event], None]:
+        """Return the events after the position `after`, up to and including `until`, by default the head as it is now.
+
+        They may be restricted to one stream, such as `post.<id>`, and to types, such as `["post.published"]`. Raises
+        `ValueError` for an unknown type, and `UndecodableEvent` for an event that a newer version wrote.
+        """
+        store = self._opened()
+        return self._until_closed(
+            read_events(store.log, store.codec, after=after, until=until, stream=stream, types=types)
+        )
+
+    def follow(self, after: int = 0, *, types: Collection[str] = ()) -> AsyncGenerator[Recorded[Event], None]:
+        """Return the events after the position `after` in their order, without a gap; at the head, wait for more.
+
+        Events are read as they are taken, at most 500 at a time. While the log cannot be reached, wait until it can. The
+        iterator ends when the store is closed. Raises what `events` raises, and `ValueError` if `after` lies beyond the head.
+        """
+        store = self._opened()
+        return follow_events(
+            store.log, store.codec, after=after, types=types, is_closed=lambda: self._is_closed
+        )
+
+    async def head(self) -> int:
+        """Return the position of the last recorded event."""
+        with self._closed_meanwhile():
+            return await self._opened().log.head()
+
+    # --- views ---
+
+    @property
+    def position(self) -> int:
+        """The position that the views have reached, as far as this process knows."""
+        return self._opened().position
+
+    @property
+    def publication(self) -> str:
+        """The UUID of the publication. Positions are those of its log."""
+        return self._opened().log.publication
+
+    async def wait_for(self, position: int, timeout: float = 5.0) -> bool:
+        """Wait until the views have reached `position`; return whether they have within `timeout` seconds."""
+        return await self._opened().views.wait_for(position, timeout)
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Lend the views as of one position, for queries of a feature's own tables."""
+        return self._opened().snapshot()
+
+    def _opened(self) -> Store:
+        if self._is_closed:
+            raise StoreClosed
+        return self._store
+
+    def _graphql(self) -> "GraphQLExecution":
+        store = self._opened()
+        if self._execution is None:
+            from ledgerpress.server.library.graphql_execution import GraphQLExecution  # noqa: PLC0415 - slow to import
+
+            self._execution = GraphQLExecution(store, self._limits)
+        return self._execution
+
+    async def _until_closed(
+        self, events: AsyncGenerator[Recorded[Event], None]
+    ) -> AsyncGenerator[Recorded[Event], None]:
+        with self._closed_meanwhile():
+            async with aclosing(events):
+                async for recorded in events:
+                    yield recorded
+
+    @contextmanager
+    def _closed_meanwhile(self) -> Iterator[None]:
+        """Raise `LogClosed` as `StoreClosed`."""
+        try:
+            yield
+        except LogClosed as error:
+            raise StoreClosed from error
+
+    def _close(self) -> None:
+        self._is_closed = True
+        if self._execution is not None:
+            self._execution.end_subscriptions()
+
+
+@contextmanager
+def published_store(store: Store, limits: Limits) -> Iterator[OpenStore]:
+    """Lend an internal store to users of the library. Afterwards it is closed for them."""
+    opened = OpenStore(store, limits)
+    try:
+        yield opened
+    finally:
+        opened._close()
+
+
+@asynccontextmanager
+async def open_store(
+    data: str | Path,
+    *,
+    log: str = LOCAL,
+    features: Sequence[Feature] | None = None,
+    profile: Literal["development", "production"] = "production",
+    create: bool = True,
+    log_timeout: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> AsyncIterator[OpenStore]:
+    """Open the store in the directory `data`; its log is there, or at the URL `log`. Views have caught up when it is open.
+
+    `features` are third-party features, in addition to our own; by default those of all installed packages, as for the
+    command line. `profile` has the limits of GraphQL operations. With `create`, a missing store is created. The log may
+    take `log_timeout` seconds until it can be reached. `progress` is called with the position reached and the head while views
+    are built or catch up. Settings in files and the environment are not used.
+
+    Raises `LogUnusable` if the directory or the log holds something else, `LogUnavailable` if the log cannot be reached, and
+    `InvalidFeature`.
+    """
+    if profile not in {"development", "production"}:
+        raise ValueError(f"{profile!r} is no profile: development or production")
+    feature_set = installed_features() if features is None else FeatureSet(FIRST_PARTY, third_party=features)
+    opening = open_internal_store(
+        Path(data),
+        log=log,
+        features=feature_set,
+        create=create,
+        log_timeout=log_timeout,
+        progress=progress,
+    )
+    async with opening as store:
+        with published_store(store, Limits() if profile == "production" else Limits.development()) as opened:
+            yield opened

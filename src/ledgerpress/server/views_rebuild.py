@@ -1,0 +1,56 @@
+"""Rebuild the views of a data directory alongside those in use: for the command, and for a server in the background."""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from ledgerpress.feature import FeatureSet
+from ledgerpress.features.registry import FEATURES
+from ledgerpress.server.log_factory import log_of_views
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.views.files.build import PayloadWithdrawnDuringBuild
+from ledgerpress.views.files.comparison import RowDifference
+from ledgerpress.views.files.rebuild_compare_and_switch import (
+    Progress,
+    RebuildFailed,
+    ViewsBuilder,
+    ViewsComparison,
+)
+from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
+
+MAX_ATTEMPTS: Final = 3
+"""Attempts to build views while payloads are withdrawn."""
+
+
+async def rebuild(
+    data: Path,
+    names: Collection[str] = (),
+    *,
+    log: str = LOCAL,
+    features: FeatureSet = FEATURES,
+    check: bool = False,
+    report: Callable[[RowDifference], None] = lambda _: None,
+    restarted: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+    projectors: Sequence[Projector] | None = None,
+    batch_size: int | None = None,
+) -> ViewsComparison | None:
+    """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
+
+    With `check`, they are only compared. `names` are the projections to rebuild; the others are copied. `report` takes
+    each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
+    `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
+    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
+    """
+    projectors = features.projectors if projectors is None else projectors
+    async with log_of_views(data, log, create=True) as opened:
+        directory = ViewsDirectory(data, projectors)
+        builder = ViewsBuilder(opened, features.codec(), directory, projectors, batch_size=batch_size)
+        with directory.building():
+            for _ in range(MAX_ATTEMPTS):
+                try:
+                    return await builder.rebuild(names, report, check=check, progress=progress)
+                except (PayloadWithdrawnDuringBuild, ViewsGone):
+                    restarted()
+            raise RebuildFailed("payloads are being withdrawn; try again when that is done")

@@ -1,0 +1,147 @@
+"""Behind nginx, which adds a prefix: an application that embeds LedgerPress, and `ledgerpress serve`, on a port or a Unix socket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ledgerpress.commands.roles_and_permissions import Role
+from tests.integration import embedded_host
+from tests.integration.embedded_host import FASTAPI, STARLETTE, client_of, new_token
+from tests.integration.nginx import proxied
+from tests.integration.server_process import Servers
+from tests.integration.site_under_prefix import HTML, check_site
+from tests.integration.test_pages import Outline
+
+TRUSTED = "LEDGERPRESS_TRUSTED_PROXIES"
+CODE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How the host is started, and what nginx does with the prefix /site."""
+
+    app: str = f"{FASTAPI}:app"
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str]
+    code: Path = embedded_host.EXAMPLES
+    is_unix: bool = False
+    keeps_prefix: bool = False
+    header: str = ""
+    path: str = "/site/content"
+    own_page: str | None = "/site/position"
+
+
+SETUPS = {
+    "nginx names the prefix that it removes": Setup(
+        options=("--no-proxy-headers",), environment={TRUSTED: "127.0.0.1"}, header="/site"
+    ),
+    "Starlette": Setup(
+        app=f"{STARLETTE}:app",
+        options=("--no-proxy-headers",),
+        environment={TRUSTED: "127.0.0.1"},
+        header="/site",
+        own_page="/site/",
+    ),
+    "a Unix socket": Setup(environment={TRUSTED: "*"}, is_unix=True, header="/site"),
+    "uvicorn knows the prefix that nginx removes": Setup(options=("--root-path", "/site"), environment={}),
+    "uvicorn knows it, on a Unix socket": Setup(
+        options=("--root-path", "/site"), environment={}, is_unix=True
+    ),
+    "FastAPI knows the prefix that nginx keeps": Setup(
+        app="fastapi_host:app",
+        code=CODE,
+        environment={"HOST_ROOT_PATH": "/site"},
+        keeps_prefix=True,
+        own_page="/site/openapi.json",
+    ),
+    "LedgerPress alone on a Unix socket": Setup(
+        app="ledgerpress:create_app",
+        options=("--factory",),
+        environment={TRUSTED: "*"},
+        is_unix=True,
+        header="/site",
+        path="/site",
+        own_page=None,
+    ),
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS.keys())
+async def test_an_embedding_application(setup: Setup, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment = {
+        "LEDGERPRESS_DATA": str(data),
+        "LEDGERPRESS_HTTP_GRAPHIQL": "true",
+        "PYTHONWARNINGS": "ignore",
+        **setup.environment,
+    }
+    unix = tmp_path / "host.sock" if setup.is_unix else None
+    async with (
+        embedded_host.process(
+            setup.app, tmp_path, *setup.options, environment=environment, code=setup.code, unix=unix
+        ) as address,
+        proxied(
+            address, tmp_path / "nginx", "/site", keeps_prefix=setup.keeps_prefix, header=setup.header
+        ) as proxy,
+        client_of(proxy) as host,
+    ):
+        token = await new_token(data, Role.EDITOR)
+        await check_site(host, setup.path, setup.path, token)
+        if setup.own_page:
+            assert (await host.http.get(setup.own_page)).status_code == 200
+
+
+@pytest.mark.parametrize("trusted", ["", "10.0.0.0/8"])
+async def test_an_embedding_application_does_not_believe_other_proxies(trusted: str, tmp_path: Path) -> None:
+    environment = {"LEDGERPRESS_DATA": str(tmp_path / "data"), TRUSTED: trusted}
+    async with (
+        embedded_host.process(f"{FASTAPI}:app", tmp_path, environment=environment) as address,
+        proxied(address, tmp_path / "nginx", "/site", header="/site") as proxy,
+        client_of(proxy) as host,
+    ):
+        await links_begin_with(host, "/site/content/", "/content/")
+
+
+@pytest.mark.parametrize(("trusted", "shown"), [("127.0.0.1", "/site"), ("10.0.0.0/8", "")])
+async def test_the_program(trusted: str, shown: str, tmp_path: Path) -> None:
+    async with Servers(tmp_path, {TRUSTED: trusted, "LEDGERPRESS_HTTP_GRAPHIQL": "true"}) as servers:
+        server = await servers.start(tmp_path / "data", "--profile", "production")
+        async with (
+            proxied(
+                "{}:{}".format(*await server.address()), tmp_path / "nginx", "/site", header="/site"
+            ) as proxy,
+            client_of(proxy) as host,
+        ):
+            if shown:
+                await check_site(host, "/site", "/site", await new_token(tmp_path / "data", Role.EDITOR))
+            else:
+                await links_begin_with(host, "/site/", "/")
+        assert await server.stop() == 0
+
+
+@pytest.mark.parametrize("sent", ["/evil", "//evil.example"])
+async def test_clients_do_not_choose_the_prefix(sent: str, tmp_path: Path) -> None:
+    async with Servers(tmp_path, {TRUSTED: "127.0.0.1"}) as servers:
+        server = await servers.start(tmp_path / "data")
+        async with (
+            proxied(
+                "{}:{}".format(*await server.address()), tmp_path / "nginx", "", keeps_prefix=True
+            ) as proxy,
+            client_of(proxy, {"X-Forwarded-Prefix": sent}) as host,
+        ):
+            await links_begin_with(host, "/", "/", but_not="/evil")
+
+
+async def links_begin_with(
+    host: embedded_host.Host, path: str, shown: str, *, but_not: str = "/site"
+) -> None:
+    page = await host.http.get(path, headers=HTML)
+    assert page.status_code == 200
+    outline = Outline(page)
+    links = [link for link in [*outline.links, *outline.loaded] if not link.startswith("#")]
+    assert len(links) > 2
+    for link in links:
+        assert link.startswith(shown)
+        assert not link.startswith((but_not, "//"))
