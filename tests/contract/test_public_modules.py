@@ -33,8 +33,8 @@ def test_a_public_module_has_the_names_that_the_page_lists(name: str) -> None:
     assert [one for one in NAMES[name] if not hasattr(module, one)] == []
 
 
-def test_only_modules_of_schemas_and_pages_import_the_web_frameworks() -> None:
-    plain = [name for name in NAMES if not name.endswith((".schema", ".pages"))]
+def test_only_modules_of_schemas_pages_and_tests_import_the_web_frameworks() -> None:
+    plain = [name for name in NAMES if not name.endswith((".schema", ".pages", ".testing"))]
     code = f"import sys; import {', '.join(plain)}; print(*{FRAMEWORKS}.intersection(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert len(plain) > 10

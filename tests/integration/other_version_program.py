@@ -38,8 +38,22 @@ class CapitalTeasers:
     def _apply(self, _: sqlite3.Connection, writing: ProjectorBatch, recorded: Recorded[Event]) -> None:
         event = recorded.event
         if isinstance(event, PostCreated | PostEdited) and event.teaser and recorded.position % 2 == 0:
-            event = msgspec.structs.replace(event, teaser=event.teaser.upper())
+            event = msgspec.structs.replace(event, teaser=self.changed(event.teaser))
         writing.apply(msgspec.structs.replace(recorded, event=event))
+
+    def changed(self, teaser: str) -> str:
+        return teaser.upper()
+
+
+class SmallLetterTeasers(CapitalTeasers):
+    """Posts of another version, whose tables are the same, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version += 2
+
+    def changed(self, teaser: str) -> str:
+        return teaser.lower()
 
 
 class UnversionedCapitalTeasers(CapitalTeasers):
@@ -74,6 +88,7 @@ class Failing(CapitalTeasers):
 
 CHANGES: Final[dict[str, Callable[[], Projector]]] = {
     "capitals": CapitalTeasers,
+    "small-letters": SmallLetterTeasers,
     "unversioned": UnversionedCapitalTeasers,
     "more-tables": MoreTables,
     "failing": Failing,

@@ -15,9 +15,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from strawberry.extensions import QueryDepthLimiter
 
 import ledgerpress_factcheck
-from ledgerpress import create_app
+from ledgerpress import CommandResult, StoreClosed, create_app
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import Feature, FeatureSet, InvalidFeature
 from ledgerpress.features import registry
@@ -107,7 +108,6 @@ async def test_the_installed_features_are_the_default(tmp_path: Path, installed:
     content = create_app(tmp_path, environment={})
     async with mounted(content) as http:
         assert (await http.get("/content/factchecks")).status_code == 200
-        assert content.store.features is installed
 
 
 async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
@@ -116,11 +116,22 @@ async def test_the_host_uses_the_open_store(tmp_path: Path) -> None:
         _ = content.store
     async with mounted(content) as http:
         store = content.store
-        done = await store.commands.handle(CreatePost(title="By the host", slug="host", publish=True))
-        assert await store.views.wait_for(done.position, LONG)
+        done = await store.execute(CreatePost(title="By the host", slug="host", publish=True))
+        assert isinstance(done, CommandResult)
         assert (await http.get("/content/articles/host")).status_code == 200
+        answer = await store.graphql('{ post(slug: "host") { title } }')
+        assert answer.data == {"post": {"title": "By the host"}}
     with pytest.raises(RuntimeError, match="has to run the lifespan"):
         _ = content.store
+    with pytest.raises(StoreClosed):
+        _ = store.position
+
+
+async def test_schema_extensions_take_effect_in_operations_of_the_host(tmp_path: Path) -> None:
+    content = app_with(tmp_path, schema_extensions=[lambda: QueryDepthLimiter(max_depth=1)])
+    async with content.lifespan():
+        (error,) = (await content.store.graphql("{ categories { nodes { parent { name } } } }")).errors
+    assert "depth" in error["message"]
 
 
 def delete_views(data: Path) -> None:
@@ -151,7 +162,7 @@ async def test_views_of_a_former_version_are_served_and_rebuilt_in_the_process(
 ) -> None:
     former = app_with(tmp_path, FACTCHECK)
     async with former.lifespan():
-        await former.store.commands.handle(CreatePost(title="The tide mill", slug="mill", publish=True))
+        await former.store.execute(CreatePost(title="The tide mill", slug="mill", publish=True))
     (projector,) = FACTCHECK.projectors
     later = replace(FACTCHECK, projectors=(replace(projector, version=2),))  # type: ignore[type-var]
     content = app_with(tmp_path, later)

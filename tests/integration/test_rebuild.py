@@ -143,7 +143,7 @@ async def test_what_a_person_sees(data: Path) -> None:
 
     same = await done("rebuild", "--data", data)
     assert "Every row is the same." in same
-    assert "The views made anew are in use." in same
+    assert "The rebuilt views are in use." in same
     assert len(files(data)) == 3, "what the check had made for the other program stays"
 
 

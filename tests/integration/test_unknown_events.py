@@ -14,6 +14,7 @@ from ledgerpress.features.registry import FEATURES, FIRST_PARTY
 from ledgerpress.operator.status import read_status
 from ledgerpress.operator.verify import verify_log, verify_views
 from ledgerpress.operator.withdraw import withdraw
+from ledgerpress.retry import poll
 from ledgerpress.server.store import Store, open_store
 from tests.contract.stars_feature import STARS, WITH_STARS, Rated, RatePost
 
@@ -119,3 +120,31 @@ async def test_an_unknown_event_of_a_loaded_feature_pauses_projections(
     async with open_store(tmp_path / "data", features=features) as store:
         paused = {name: point.error for name, point in store.checkpoints.items()}
     assert all(error is not None and why in error for error in paused.values())
+
+
+async def test_a_process_that_cannot_decode_an_event_does_not_stop_others_on_the_same_views(
+    tmp_path: Path,
+) -> None:
+    """They share the file, as the feature has no tables; an earlier version that knows no third-party events does so too."""
+    data = tmp_path / "data"
+    post = await rated_post(data)
+    for file in data.glob("views*"):
+        file.unlink()
+    earlier = FeatureSet(FIRST_PARTY, third_party=[replace(STARS, events=(), commands=())])
+    async with open_store(data, features=earlier) as pausing:
+        assert all(point.is_paused for point in pausing.checkpoints.values())
+        async with open_store(data, resume=False) as store:
+            assert store.views.path == pausing.views.path
+            assert store.position == await store.log.head()
+            for title in ("Dusk", "Day"):
+                async with open_store(data, features=WITH_STARS) as rating:
+                    await rating.commands.handle(RatePost(post_id=post, stars=4))
+                edited = await store.commands.handle(EditPost(post_id=post, title=title))
+                assert not edited.views_behind
+
+                async def is_level(position: int = edited.position) -> bool | None:
+                    return pausing.position >= position or None
+
+                assert await poll(is_level, interval=0.05, timeout=10), (
+                    "the one that pauses goes on with the file"
+                )

@@ -4,19 +4,22 @@ import asyncio
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ledgerpress.feature import FeatureSet
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
-from ledgerpress.features.registry import all_projectors
+from ledgerpress.features.registry import FIRST_PARTY, all_projectors
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.server.views_rebuild import rebuild
 from ledgerpress.views.files.build import ViewsBuild
 from ledgerpress.views.files.views_directory import ViewsDirectory
-from tests.integration.failing_projectors import with_failing
+from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from tests.integration.failing_projectors import failing
 from tests.integration.program_runs import done
 from tests.integration.test_cli import run
 from tests.property.view_rows import views_in_use
@@ -96,21 +99,28 @@ async def test_a_store_whose_views_are_damaged_takes_those_made_anew(tmp_path: P
             assert snapshot.db.execute("SELECT count(*) FROM post").fetchone() == (1,)
 
 
-async def test_a_withdrawal_reaches_views_that_are_paused_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = tmp_path / "data"
-    broken = with_failing("people", lambda recorded: recorded.position > 8)
+def with_failing_people(after: int) -> FeatureSet:
+    """The first-party features, whose projection of people fails at each event after a position."""
+
+    def altered(projector: Projector) -> Projector:
+        is_altered = projector.name == "people"
+        return failing(projector, lambda recorded: recorded.position > after) if is_altered else projector
+
+    return FeatureSet(
+        [replace(feature, projectors=tuple(map(altered, feature.projectors))) for feature in FIRST_PARTY]
+    )
+
+
+async def test_a_withdrawal_reaches_views_that_are_paused_before_it(tmp_path: Path) -> None:
+    data, broken = tmp_path / "data", with_failing_people(after=8)
     await make(data)
     with closing(sqlite3.connect(data / LOG_FILE)) as db:
         (position,) = db.execute("SELECT position FROM event WHERE type = 'post.created'").fetchone()
-    for module in ("operator.rebuild_and_switch_views", "server.store", "operator.withdraw"):
-        monkeypatch.setattr(f"ledgerpress.{module}.all_projectors", lambda: tuple(broken))
-    async with open_store(data) as store:
+    async with open_store(data, features=broken) as store:
         for number in range(4):
             await store.commands.handle(CreatePost(title=f"Post {number}"))
         assert store.checkpoints["people"].is_paused
-        await withdraw(data, position, "by law")
+        await withdraw(data, position, "by law", features=broken)
         await becomes(store, views_in_use(data))
     for file in data.iterdir():
         assert SECRET.encode() not in file.read_bytes(), file

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -14,23 +15,37 @@ from typing import Final
 
 import pytest
 
+from ledgerpress.eventlog.kernel_events import WITHDRAWAL
 from ledgerpress.features.posts.create_edit_categorize_commands import CreatePost
 from ledgerpress.features.registry import all_projectors, declared_views
 from ledgerpress.operator.rebuild_and_switch_views import drop_views, list_views, roll_back
 from ledgerpress.operator.withdraw import withdraw
 from ledgerpress.server.data_directory import LOG_FILE
 from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.views_rebuild import rebuild
+from ledgerpress.server.views_rebuild import ViewsUpToDate, rebuild
 from ledgerpress.views.files import active_views
 from ledgerpress.views.files.build import ViewsBuild
-from ledgerpress.views.files.views_directory import UNUSED_SET_LIFETIME, NoPreviousViews, ViewsDirectory
-from ledgerpress.views.projection.projector_interface_and_composition import Projector
+from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed
+from ledgerpress.views.files.views_directory import (
+    UNUSED_SET_LIFETIME,
+    NoPreviousViews,
+    ViewsDirectory,
+    digest_of,
+)
+from ledgerpress.views.files.views_pointers import digest_in
+from ledgerpress.views.projection.projector_interface_and_composition import (
+    ComposedProjector,
+    ImmediateProjector,
+    Projector,
+)
 from tests.contract.tags_feature import TAGS
 from tests.integration.other_version_program import changed_projectors
 from tests.integration.program_runs import done
 from tests.integration.server_process import PROGRAM, Server, Servers
 from tests.property.view_rows import rebuilt, rows_of
 
+FOREVER: Final = 1e6
+"""Seconds: what is to happen without a wait happens within the test."""
 SECRET: Final = "what nobody may read any more"
 SETS: Final[Mapping[str, Sequence[Projector]]] = {
     "first-party": all_projectors(),
@@ -119,6 +134,13 @@ async def gone(path: Path) -> None:
             await asyncio.sleep(0.05)
 
 
+async def gone_from(views: Path, text: str) -> None:
+    """Wait until a views file and its write-ahead log hold a text no more."""
+    async with asyncio.timeout(60):
+        while any(text.encode() in file.read_bytes() for file in files_called(views.parent, views.name)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 def files_with(data: Path, text: str) -> list[Path]:
     return [file for file in data.iterdir() if text.encode() in file.read_bytes()]
 
@@ -177,6 +199,67 @@ async def test_the_files_of_all_sets_are_listed(data: Path) -> None:
     assert listed.pop(paths["changed rules"].name) == ("former", False)
     assert set(listed.values()) == {("in use", False)}
     assert len(listed) == len(SETS) - 1
+
+
+async def test_files_of_other_sets_are_deleted_on_request_unless_a_process_has_them_open(data: Path) -> None:
+    paths = await build_all(data)
+    async with open_store(data, projectors=CHANGED):
+        listed = {file.name: (file.set, file.open) for file in list_views(data)}
+        assert listed == {
+            path.name: (digest_of(SETS[name]), name == "changed rules") for name, path in paths.items()
+        }
+        await done("views", "drop", "--other-sets", "--data", data)
+        assert set(views_files(data)) == {paths["first-party"].name, paths["changed rules"].name}
+    assert drop_views(data, other_sets=True) == [paths["changed rules"]]
+    assert json.loads((data / "views.json").read_bytes()) == {"current": paths["first-party"].name}
+
+
+async def test_a_rebuild_of_some_projections_copies_none_that_another_set_made_of_other_parts(
+    data: Path,
+) -> None:
+    """The version of a projection of parts does not say which part is newer."""
+
+    def in_versions(first: int, second: int) -> Sequence[Projector]:
+        parts = [
+            ImmediateProjector(
+                name="parted",
+                version=version,
+                schema=f"CREATE TABLE {table} (position INTEGER PRIMARY KEY) STRICT;",
+                events=frozenset(),
+                apply=lambda *_: None,
+            )
+            for table, version in (("first_part", first), ("second_part", second))
+        ]
+        return [*FIRST_PARTY, ComposedProjector(parts)]
+
+    async with open_store(data, projectors=in_versions(1, 2)):
+        pass
+    for path in data.glob("views-34636194-*"):  # noqa: ASYNC240
+        path.unlink()
+    with pytest.raises(RebuildFailed, match="another version of parted"):
+        await rebuild(data, ["posts"], projectors=in_versions(2, 1))
+    compared = await rebuild(data, ["parted"], projectors=in_versions(2, 1))
+    assert compared is not None
+    assert digest_in(compared.before) == digest_of(in_versions(1, 2))
+
+
+async def test_a_rebuild_of_outdated_views_waits_its_turn_and_leaves_others(
+    data: Path, builds: list[str]
+) -> None:
+    """Servers of one set that start together each begin such a rebuild."""
+    async with open_store(data, projectors=CHANGED, serve_while_rebuilding=True):
+        with ViewsDirectory(data, FIRST_PARTY).building():
+            rebuilding = [
+                asyncio.create_task(rebuild(data, if_outdated=True, projectors=CHANGED)) for _ in range(3)
+            ]
+            await asyncio.sleep(0.5)
+            assert not any(task.done() for task in rebuilding)
+        results = await asyncio.gather(*rebuilding, return_exceptions=True)
+        assert sum(isinstance(result, ViewsUpToDate) for result in results) == 2, results
+        assert len(builds) == 1
+        assert not ViewsDirectory(data, CHANGED).is_outdated
+        assert "up to date" in await done("rebuild", "--if-outdated", "--data", data)
+        assert len(views_files(data)) == 3
 
 
 async def test_a_rebuild_compares_with_the_views_of_another_set_and_does_not_write_to_them(
@@ -322,8 +405,8 @@ async def test_the_first_set_is_dropped_like_the_others(data: Path, builds: list
 async def test_a_withdrawal_reaches_the_views_of_every_set(
     data: Path, monkeypatch: pytest.MonkeyPatch, builds: list[str]
 ) -> None:
-    """A set with a process applies it. Nobody would apply it to the others: they are deleted."""
-    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", 5.0)
+    """A set with a process applies it. No process would apply it to the others: they are deleted at once."""
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
     unused = (await build_all(data))["changed tables"]
@@ -341,7 +424,7 @@ async def test_a_withdrawal_on_another_node_reaches_the_views_of_every_set(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other node cannot know the files here: a process that follows the log deletes those that nobody follows."""
-    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", 0.3)
+    monkeypatch.setattr(active_views, "OTHER_SETS_TIMEOUT", FOREVER)
     log = f"sqlite:{data / LOG_FILE}"
     async with open_store(data) as store:
         await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
@@ -367,6 +450,65 @@ async def test_a_process_that_ends_early_leaves_no_withdrawn_text(data: Path, tm
     async with open_store(node, log=log):
         pass
     assert files_with(node, SECRET) == []
+
+
+async def test_a_process_that_is_killed_leaves_text_until_the_next_one_starts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = f"sqlite:{data / LOG_FILE}"
+    async with open_store(data) as store:
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
+    node = tmp_path / "node"
+    for projectors in (CHANGED, SETS["changed tables"]):
+        async with open_store(node, log=log, projectors=projectors):
+            pass
+    await rebuild(node, log=log, projectors=CHANGED)
+    await withdraw(data, last_post(data), "by law")
+    with monkeypatch.context() as killed:
+        killed.setattr(ViewsDirectory, "drop", lambda _: [])
+        killed.setattr(ViewsDirectory, "drop_withdrawn_of_other_sets", lambda *_, **__: True)
+        async with open_store(node, log=log, projectors=CHANGED) as store:
+            in_use = store.views.path
+    assert {digest_in(file.name) for file in files_with(node, SECRET) if file.suffix == ".sqlite"} == {
+        digest_of(CHANGED),
+        digest_of(SETS["changed tables"]),
+    }
+    async with open_store(node, log=log, projectors=CHANGED) as store:
+        assert store.views.path == in_use
+        assert files_with(node, SECRET) == []
+
+
+async def test_a_withdrawal_waits_for_a_process_of_another_set_until_it_is_killed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledgerpress.operator.withdraw.OTHER_SETS_TIMEOUT", FOREVER)
+    async with open_store(data) as store:
+        await store.commands.handle(CreatePost(title="A post", body=SECRET, publish=True))
+    async with Servers(tmp_path) as servers, open_store(data) as store:
+        server = await servers.start(data, program=program_with("more-tables"))
+        path = ViewsDirectory(data, SETS["changed tables"]).current
+        assert path
+        server.signal(signal.SIGSTOP)
+        withdrawing = asyncio.create_task(withdraw(data, last_post(data), "by law"))
+        await gone_from(store.views.path, SECRET)
+        assert not withdrawing.done()
+        assert path.exists()
+        await server.kill()
+        await withdrawing
+    assert files_with(data, SECRET) == []
+
+
+async def test_views_that_are_begun_after_a_withdrawal_are_not_deleted_for_it(data: Path) -> None:
+    """A long build is behind every withdrawal for a while, and holds nothing of what was withdrawn."""
+    await withdraw(data, last_post(data), "by law")
+    async with open_store(data) as store:
+        head = await store.log.head()
+        path = ViewsDirectory(data, CHANGED).vacant()
+        build = ViewsBuild.open(path, CHANGED, began_at=head)
+        build.close()
+        (withdrawal,) = (event for event in await store.log.read(0, head) if event.header.type == WITHDRAWAL)
+        assert ViewsDirectory(data, FIRST_PARTY).drop_withdrawn_of_other_sets(withdrawal.position)
+    assert path.exists()
 
 
 # --- the program --------------------------------------------------------------------------------------

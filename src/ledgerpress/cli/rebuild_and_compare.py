@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.table import Table
 from ledgerpress.cli.options import DEFAULT_DATA, DEFAULT_LOG, DataOption, JsonOption, LogOption
 from ledgerpress.cli.printing_and_exit_codes import err, out, print_json, progress, run
 from ledgerpress.features.registry import installed_features
+from ledgerpress.server.views_rebuild import ViewsUpToDate
 from ledgerpress.server.views_rebuild import rebuild as rebuild_views
 from ledgerpress.views.files.comparison import RowDifference
 from ledgerpress.views.files.rebuild_compare_and_switch import ViewsComparison
@@ -21,10 +22,17 @@ NICE: Final = 10
 def rebuild(
     projection: Annotated[
         list[str] | None,
-        typer.Option("--projection", help="Make only this one anew; may be given more than once."),
+        typer.Option("--projection", help="Rebuild only this one; may be given more than once."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare, and leave the views in use as they are.")
+    ] = False,
+    if_outdated: Annotated[
+        bool,
+        typer.Option(
+            "--if-outdated",
+            help="Rebuild only views that are outdated or missing; first wait for other processes that build views.",
+        ),
     ] = False,
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="How many rows that differ to show; 0 shows all.")
@@ -33,7 +41,7 @@ def rebuild(
     log: LogOption = DEFAULT_LOG,
     json: JsonOption = False,
 ) -> None:
-    """Make the views anew from the log, beside those in use, show what differs, and switch to them."""
+    """Rebuild the views from the log alongside those in use, show what differs, and switch to them."""
     os.nice(NICE)
     shown: list[RowDifference] = []
 
@@ -41,20 +49,24 @@ def rebuild(
         if not limit or len(shown) < limit:
             shown.append(row)
 
-    with progress("Making views beside those in use") as report:
-        rebuilding = rebuild_views(
+    with progress("Building views alongside those in use") as report:
+        rebuilding = _rebuild(
             data,
             projection or (),
             log=log,
             features=installed_features(),
             check=check,
+            if_outdated=if_outdated,
             report=keep,
             restarted=shown.clear,
             progress=report,
         )
-        compared = run(rebuilding)
+        compared, is_up_to_date = run(rebuilding)
     if json:
-        print_json({"switched": not check, "compared": compared, "rows": shown})
+        print_json({"switched": not check and not is_up_to_date, "compared": compared, "rows": shown})
+        return
+    if is_up_to_date:
+        out.print("The views in use are up to date.")
         return
     if compared is None:
         out.print("There were no views to compare with.")
@@ -66,13 +78,21 @@ def rebuild(
         )
     else:
         out.print(
-            "The views made anew are in use. `ledgerpress views rollback` goes back, `ledgerpress views drop` deletes the former."
+            "The rebuilt views are in use. `ledgerpress views rollback` goes back, `ledgerpress views drop` deletes the former."
         )
+
+
+async def _rebuild(*arguments: Any, **options: Any) -> tuple[ViewsComparison | None, bool]:
+    """Return the comparison, and whether the views were up to date, so that none were built."""
+    try:
+        return await rebuild_views(*arguments, **options), False
+    except ViewsUpToDate:
+        return None, True
 
 
 def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
     out.print(
-        f"Compared at position {compared.position:,}: {compared.before} in use, {compared.after} made anew."
+        f"Compared at position {compared.position:,}: {compared.before} in use, {compared.after} rebuilt."
     )
     for name, why in compared.paused.items():
         err.print(f"Projection {name} is paused in the views in use, and was not compared: {why}")
@@ -80,7 +100,15 @@ def _show(compared: ViewsComparison, rows: list[RowDifference]) -> None:
         out.print("Every row is the same.")
         return
     table = Table(
-        "table", "rows", "anew", "added", "removed", "changed", box=None, pad_edge=False, header_style="bold"
+        "table",
+        "rows",
+        "rebuilt",
+        "added",
+        "removed",
+        "changed",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
     )
     for difference in compared.tables:
         sizes = (f"{digest.rows:,}" if digest else "none" for digest in (difference.before, difference.after))

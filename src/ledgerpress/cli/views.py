@@ -28,19 +28,31 @@ commands = typer.Typer(help="The files that hold the read models.", no_args_is_h
 
 @commands.command("list")
 def show(data: DataOption = DEFAULT_DATA, json: JsonOption = False) -> None:
-    """List the views files: the one in use, the former one, and what was begun."""
+    """List the views files of each set of features: the one in use, the former one, and unfinished ones."""
     with clear_errors():
         files = list_views(data, features=installed_features())
     if json:
         print_json(files)
         return
     table = Table(
-        "file", "state", "position", "size", "made by", box=None, pad_edge=False, header_style="bold"
+        "set",
+        "file",
+        "state",
+        "position",
+        "size",
+        "open",
+        "made by",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
     )
     for file in files:
         position = "unknown" if file.position is None else f"{file.position:,}"
         made_by = "this version" if file.own else "another version or other features"
-        table.add_row(file.name, file.state, position, decimal(file.size), made_by)
+        is_open = "yes" if file.open else "no"
+        table.add_row(
+            file.set or "unknown", file.name, file.state, position, decimal(file.size), is_open, made_by
+        )
     out.print(table)
 
 
@@ -53,10 +65,19 @@ def rollback(data: DataOption = DEFAULT_DATA) -> None:
 
 
 @commands.command()
-def drop(data: DataOption = DEFAULT_DATA) -> None:
-    """Delete the former views, and what was begun and never switched to; views of other versions stay."""
+def drop(
+    data: DataOption = DEFAULT_DATA,
+    other_sets: Annotated[
+        bool,
+        typer.Option(
+            "--other-sets",
+            help="Delete the views of other versions and features, too, if no process has them open.",
+        ),
+    ] = False,
+) -> None:
+    """Delete the former views and unfinished ones; views of other versions and features stay."""
     with clear_errors():
-        dropped = drop_views(data, features=installed_features())
+        dropped = drop_views(data, features=installed_features(), other_sets=other_sets)
     out.print("\n".join(f"{file.name} deleted" for file in dropped) or "There was nothing to delete.")
 
 

@@ -1,12 +1,10 @@
 """Views files of a data directory: rebuild after a withdrawal, roll back to the former ones, delete and list them."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.feature import FeatureSet
@@ -15,19 +13,19 @@ from ledgerpress.server.data_directory import check_views_directory
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.rebuild_compare_and_switch import RebuildFailed, ViewsBuilder
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, check_tables
-from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory
+from ledgerpress.views.files.views_directory import ViewsDirectory
+from ledgerpress.views.files.views_file_connections import is_open
+from ledgerpress.views.files.views_pointers import digest_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
-
-BUSY_RETRY_INTERVAL: Final = 1.0
-"""Seconds until the next attempt while another process builds views."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewsFileInfo:
     """A views file of a data directory. `state` is `in use`, `former` or `unfinished` in its set; `size` is in bytes.
 
-    `own` says whether it is of the set of features of this program, and not of another one.
+    `set` is the digest of its set of features; `None` for a name without one. `own` says whether that is the set of this
+    program, and `open` whether a process uses the file.
     """
 
     name: str
@@ -35,18 +33,16 @@ class ViewsFileInfo:
     position: int | None
     size: int
     own: bool
+    set: str | None
+    open: bool
 
 
 async def rebuild_now(log: EventLog, data: Path, features: FeatureSet = FEATURES) -> None:
     """Rebuild the views of `log` and use them without a comparison; a projection that fails is paused in them."""
     projectors = features.projectors
     directory = ViewsDirectory(data, projectors)
-    while True:
-        try:
-            with directory.building():
-                return await ViewsBuilder(log, features.codec(), directory, projectors).build()
-        except ViewsBusy:
-            await asyncio.sleep(BUSY_RETRY_INTERVAL)
+    async with directory.building_in_turn():
+        await ViewsBuilder(log, features.codec(), directory, projectors).build()
 
 
 def roll_back(
@@ -68,10 +64,14 @@ def roll_back(
     return directory.roll_back()
 
 
-def drop_views(data: Path, *, features: FeatureSet = FEATURES) -> list[Path]:
-    """Delete the views in `data` that are not in use, and return them; those of other sets stay. Raises `LogUnusable`."""
+def drop_views(data: Path, *, features: FeatureSet = FEATURES, other_sets: bool = False) -> list[Path]:
+    """Delete the views in `data` that are not in use, and return them.
+
+    Those of other sets stay; with `other_sets`, all that no process has open are deleted, too. Raises `LogUnusable`.
+    """
     check_views_directory(data)
-    return ViewsDirectory(data, features.projectors).drop()
+    directory = ViewsDirectory(data, features.projectors)
+    return [*directory.drop(), *(directory.drop_other_sets() if other_sets else ())]
 
 
 def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFileInfo]:
@@ -79,7 +79,15 @@ def list_views(data: Path, *, features: FeatureSet = FEATURES) -> list[ViewsFile
     check_views_directory(data)
     directory = ViewsDirectory(data, features.projectors)
     return [
-        ViewsFileInfo(path.name, state, _position(path), path.stat().st_size, directory.is_ours(path))
+        ViewsFileInfo(
+            path.name,
+            state,
+            _position(path),
+            path.stat().st_size,
+            directory.is_ours(path),
+            digest_in(path.name),
+            is_open(path),
+        )
         for path, state in directory.states().items()
     ]
 

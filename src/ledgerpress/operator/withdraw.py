@@ -23,14 +23,13 @@ from ledgerpress.server.log_url import LOCAL
 from ledgerpress.server.store import Store, open_store
 from ledgerpress.views.files.active_views import OTHER_SETS_TIMEOUT, POLL_INTERVAL
 from ledgerpress.views.files.views_directory import ViewsDirectory
-from ledgerpress.views.files.views_file_connections import behind_withdrawal
 
 SWITCH_TIMEOUT: Final = 30.0
 """Seconds until the store must use the views that were rebuilt."""
 NEVER_WITHDRAWN: Final = {
     "log.opened": "it holds the key of the names of streams",
     "payload.withdrawn": "it holds no text but the reason of a withdrawal, and proves that that was one",
-    "projection.skipped": "it holds no text but the reason of a skip, and views that are made anew go by it",
+    "projection.skipped": "it holds no text but the reason of a skip, and a rebuild depends on it",
 }
 """Types of events whose payload cannot be withdrawn, and why."""
 
@@ -128,13 +127,13 @@ async def withdraw_payload(
 
 
 async def _reach_other_sets(directory: ViewsDirectory, record: int) -> None:
-    """Wait until the processes of other sets of features have applied the withdrawal; delete files that have none."""
+    """Delete files of other sets of features that no process has open; wait until the processes have applied the withdrawal."""
 
     async def is_everywhere() -> bool | None:
-        return not behind_withdrawal(directory.files_of_other_sets(), record) or None
+        return directory.drop_withdrawn_of_other_sets(record) or None
 
-    await poll(is_everywhere, interval=POLL_INTERVAL, timeout=OTHER_SETS_TIMEOUT)
-    directory.drop_of_other_sets(behind_withdrawal(directory.files_of_other_sets(), record))
+    if not await poll(is_everywhere, interval=POLL_INTERVAL, timeout=OTHER_SETS_TIMEOUT):
+        directory.drop_withdrawn_of_other_sets(record, spare_open=False)
 
 
 async def _switched(store: Store, directory: ViewsDirectory) -> bool:

@@ -30,13 +30,14 @@ from ledgerpress.http.middleware.forwarded_prefix import ForwardedPrefix
 from ledgerpress.http.middleware.trusted_hosts import ANY
 from ledgerpress.http.requests.url_prefix_and_route_path import with_prefix_in_path
 from ledgerpress.retry import poll
+from ledgerpress.server.library.open_store import OpenStore, published_store
 from ledgerpress.server.process.background_rebuild import rebuild_in_background
 from ledgerpress.server.serving import CommandMetrics, application, authenticator_of
 from ledgerpress.server.settings import InvalidSettings
 from ledgerpress.server.settings.introspection import declared
 from ledgerpress.server.settings.loading import DATA, LOG, PROFILE, load
 from ledgerpress.server.settings.sections import Sections, Settings
-from ledgerpress.server.store import Store, open_store
+from ledgerpress.server.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ SETTINGS_OF_HOST: Final[Mapping[str, str]] = {
 class _Running:
     app: ASGIApp
     runtime: Runtime
-    store: Store
+    store: OpenStore
 
 
 class EmbeddedApp:
@@ -92,8 +93,11 @@ class EmbeddedApp:
         await self._while_running().app(with_prefix_in_path(scope), receive, send)
 
     @property
-    def store(self) -> Store:
-        """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run."""
+    def store(self) -> OpenStore:
+        """The open store, for commands and queries of the host. Raises `RuntimeError` while the lifespan does not run.
+
+        It is what `ledgerpress.open_store` lends, with the limits of the settings and the schema of the application.
+        """
         return self._while_running().store
 
     @asynccontextmanager
@@ -152,6 +156,7 @@ class EmbeddedApp:
                     serve_while_rebuilding=True,
                 )
             )
+            published = stack.enter_context(published_store(store, settings.limits, self._schema))
             authenticator = authenticator_of(store, settings)
             # Unless names are set, the host application checks the Host header, or accepts any.
             hosts = server.allowed_hosts or (ANY,)
@@ -163,7 +168,7 @@ class EmbeddedApp:
                 rebuild_in_background(server.data, server.log, program, self._features),
                 name="background rebuild",
             )
-            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, store)
+            self._running = _Running(ForwardedPrefix(app, server.trusted_proxies), runtime, published)
             logger.info("LedgerPress serves %s in this process, at position %d", server.data, store.position)
             try:
                 yield

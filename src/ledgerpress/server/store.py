@@ -14,6 +14,7 @@ from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness, SystemC
 from ledgerpress.eventlog.codec import Codec
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.health_checked_log import HealthCheckedLog, LogHealth
+from ledgerpress.eventlog.log import OpenedLog
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.history import change_queries as changes
 from ledgerpress.features.posts.body import html_rendering_and_sections
@@ -60,8 +61,7 @@ class Store:
 
     def last_withdrawal(self, snapshot: Snapshot) -> int:
         """Return the position of the last withdrawal of a payload: older responses may contain it."""
-        query = changes.ChangeQuery(types=("payload.withdrawn",))
-        return next(iter(changes.positions(snapshot, query, limit=1, newest_first=True)), 0)
+        return _last_withdrawal(snapshot)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Lend the views as of the position that every projection has reached. Raises `LogReplaced`."""
@@ -110,7 +110,6 @@ async def open_store(
     seconds.
     """
     clock, randomness = clock or SystemClock(), randomness or SystemRandomness()
-    projectors = features.projectors if projectors is None else projectors
     url = LogUrl.parse(log)
     if url.is_local:
         check_data_directory(data, create=create)
@@ -122,68 +121,112 @@ async def open_store(
         if not url.is_local:
             check_node_directory(data)
             claim_directory(data, opened.publication)
-        codec = features.codec()
-        checked_log = HealthCheckedLog(opened)
-        name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
-        directory = ViewsDirectory(data, projectors)
-        caches = [html_rendering_and_sections.forget]
-        views = ActiveViews(
-            checked_log,
-            codec,
-            directory,
-            projectors,
-            clock,
-            batch_size=batch_size or FOLLOW_BATCH_SIZE,
-            clear_caches=partial(_clear, caches),
-        )
-        builder = ViewsBuilder(checked_log, codec, directory, projectors, batch_size=batch_size)
-
-        async def build() -> None:
-            if serve_while_rebuilding and await copy_from_another_set(checked_log, directory, projectors):
-                return
-            await builder.build(progress)
-
-        await views.start(build, resume=resume)
-        try:
-            head = await checked_log.head()
-            await views.catch_up(partial(_report, progress, head))
-            commands = CommandHandler(
-                log=checked_log,
-                codec=codec,
-                declarations=features.declarations,
-                views=views,
-                clock=clock,
-                randomness=randomness,
-                name_key=name_key,
-                observer=instrumentation,
-            )
-            caches.append(commands.clear_cache)
-            checked_log.verify_applied(lambda: views.applied)
-            views.follow()
-            tasks = [
-                asyncio.create_task(views.watch(), name="views in use"),
-                asyncio.create_task(checked_log.watch(), name="log health"),
-            ]
-            try:
-                yield Store(
-                    checked_log,
-                    codec,
-                    checked_log.health,
-                    views,
-                    commands,
-                    clock,
-                    randomness,
-                    features,
-                    caches,
-                )
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-        finally:
-            await views.aclose()
+        async with store_on_log(
+            opened,
+            data,
+            features=features,
+            clock=clock,
+            randomness=randomness,
+            projectors=projectors,
+            progress=progress,
+            batch_size=batch_size,
+            resume=resume,
+            instrumentation=instrumentation,
+            serve_while_rebuilding=serve_while_rebuilding,
+        ) as store:
+            yield store
     finally:
         await opened.aclose()
+
+
+def _last_withdrawal(snapshot: Snapshot) -> int:
+    query = changes.ChangeQuery(types=("payload.withdrawn",))
+    return next(iter(changes.positions(snapshot, query, limit=1, newest_first=True)), 0)
+
+
+@asynccontextmanager
+async def store_on_log(
+    opened: OpenedLog,
+    data: Path,
+    *,
+    features: FeatureSet = FEATURES,
+    clock: Clock,
+    randomness: Randomness,
+    projectors: Sequence[Projector] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    batch_size: int | None = None,
+    resume: bool = True,
+    instrumentation: Instrumentation = NO_INSTRUMENTATION,
+    serve_while_rebuilding: bool = False,
+) -> AsyncIterator[Store]:
+    """Open the store of an opened log, with views in the directory `data`, which exists. The caller closes the log.
+
+    The parameters are those of `open_store`.
+    """
+    projectors = features.projectors if projectors is None else projectors
+    codec = features.codec()
+    checked_log = HealthCheckedLog(opened)
+    name_key = await open_publication(checked_log, codec, clock, randomness, features.first_events)
+    directory = ViewsDirectory(data, projectors)
+    caches = [html_rendering_and_sections.forget]
+    views = ActiveViews(
+        checked_log,
+        codec,
+        directory,
+        projectors,
+        clock,
+        batch_size=batch_size or FOLLOW_BATCH_SIZE,
+        clear_caches=partial(_clear, caches),
+    )
+    builder = ViewsBuilder(checked_log, codec, directory, projectors, batch_size=batch_size)
+
+    async def build() -> None:
+        if serve_while_rebuilding and await copy_from_another_set(checked_log, directory, projectors):
+            return
+        await builder.build(progress)
+
+    await views.start(build, resume=resume)
+    try:
+        head = await checked_log.head()
+        await views.catch_up(partial(_report, progress, head))
+        with views.snapshot() as snapshot:
+            if withdrawal := _last_withdrawal(snapshot):
+                views.drop_files_before(withdrawal)
+        commands = CommandHandler(
+            log=checked_log,
+            codec=codec,
+            declarations=features.declarations,
+            views=views,
+            clock=clock,
+            randomness=randomness,
+            name_key=name_key,
+            observer=instrumentation,
+        )
+        caches.append(commands.clear_cache)
+        checked_log.verify_applied(lambda: views.applied)
+        views.follow()
+        tasks = [
+            asyncio.create_task(views.watch(), name="views in use"),
+            asyncio.create_task(checked_log.watch(), name="log health"),
+        ]
+        try:
+            yield Store(
+                checked_log,
+                codec,
+                checked_log.health,
+                views,
+                commands,
+                clock,
+                randomness,
+                features,
+                caches,
+            )
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+    finally:
+        await views.aclose()
 
 
 def _clear(caches: Sequence[Callable[[], None]]) -> None:

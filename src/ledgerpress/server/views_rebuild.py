@@ -1,6 +1,7 @@
 """Rebuild the views of a data directory alongside those in use: for the command, and for a server in the background."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,10 @@ MAX_ATTEMPTS: Final = 3
 """Attempts to build views while payloads are withdrawn."""
 
 
+class ViewsUpToDate(Exception):
+    """No views have to be rebuilt."""
+
+
 async def rebuild(
     data: Path,
     names: Collection[str] = (),
@@ -30,6 +35,7 @@ async def rebuild(
     log: str = LOCAL,
     features: FeatureSet = FEATURES,
     check: bool = False,
+    if_outdated: bool = False,
     report: Callable[[RowDifference], None] = lambda _: None,
     restarted: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
@@ -38,16 +44,23 @@ async def rebuild(
 ) -> ViewsComparison | None:
     """Rebuild the views in `data` alongside those in use, compare them, and switch every process to them.
 
-    With `check`, they are only compared. `names` are the projections to rebuild; the others are copied. `report` takes
-    each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
+    With `check`, they are only compared. With `if_outdated`, wait while another process builds views, and rebuild only if
+    the views in use are then outdated or missing. `names` are the projections to rebuild; the others are copied. `report`
+    takes each row that differs; `restarted` is called if the rebuild starts again, and what was reported is void. At most
     `batch_size` events are written in one transaction. Returns the comparison, or `None` if there were no views in use.
-    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`.
+    Raises `LogUnusable`, `ViewsBusy`, `RebuildFailed`, and with `if_outdated` `ViewsUpToDate`.
     """
     projectors = features.projectors if projectors is None else projectors
     async with log_of_views(data, log, create=True) as opened:
         directory = ViewsDirectory(data, projectors)
         builder = ViewsBuilder(opened, features.codec(), directory, projectors, batch_size=batch_size)
-        with directory.building():
+        async with AsyncExitStack() as stack:
+            if if_outdated:
+                await stack.enter_async_context(directory.building_in_turn())
+                if not directory.needs_rebuild:
+                    raise ViewsUpToDate("the views in use are up to date")
+            else:
+                stack.enter_context(directory.building())
             for _ in range(MAX_ATTEMPTS):
                 try:
                     return await builder.rebuild(names, report, check=check, progress=progress)

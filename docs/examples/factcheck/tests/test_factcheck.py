@@ -1,4 +1,4 @@
-"""The fact checks, in a store on each engine, through GraphQL and as a page."""
+"""The fact checks, in a store on each engine: what the contract suite (test_contract.py) does not know of them."""
 
 import asyncio
 import os
@@ -6,231 +6,135 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import pytest
 
 import ledgerpress_factcheck
-from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, FixedIdentity, Identity, identity
+from ledgerpress.commands.client_identity import ANONYMOUS, identity
 from ledgerpress.commands.errors import Rejection
 from ledgerpress.commands.roles_and_permissions import Role
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
-from ledgerpress.graphql.cached_executor import CachedExecutor
-from ledgerpress.graphql.executor import Executor
-from ledgerpress.graphql.relay import global_ids
-from ledgerpress.http.app import make_app
-from ledgerpress.operator.verify import verify_log, verify_views
-from ledgerpress.server.store import Store, open_store
-from ledgerpress.server.views_rebuild import rebuild
+from ledgerpress.operator.verify import verify_log
+from ledgerpress.server.store import open_store
+from ledgerpress.testing import StoreClient, open_client
 from ledgerpress_factcheck.commands import CHECK, CheckPost
 from ledgerpress_factcheck.model import CHECKS
-from tests.cached_documents import execute_cached
 
 ROOT: Final = Path(__file__).parents[4]
 PACKAGE: Final = Path(__file__).parents[1]
 FEATURES: Final = FeatureSet(FIRST_PARTY, third_party=[ledgerpress_factcheck.FEATURE])
 CHECKS_OF: Final = "query ($id: ID!) { article(id: $id) { factChecks { passed note } } }"
 CHECKED: Final = "{ checkedArticles { totalCount nodes { title } } }"
-CREATE: Final = "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position post { id } userErrors { code } } }"
-RECORD: Final = (
-    "mutation ($input: PostCheckInput!) { postCheck(input: $input) { position userErrors { code } } }"
-)
-PUBLISH: Final = (
-    "mutation ($id: ID!) { postPublish(input: {id: $id}) { position userErrors { code message } } }"
-)
-
-
-@dataclass
-class Desk:
-    store: Store
-    data: Path
-    url: str
-    cache: CachedExecutor
-
-    async def ask(self, document: str, who: Identity = LOCAL_OPERATOR, **variables: Any) -> dict[str, Any]:
-        """Execute an operation, without the cache, and return its data."""
-        executor = Executor(FEATURES.graphql_schema())
-        result = await executor.execute_document(self.store, document, variables=variables, identity=who)
-        assert "errors" not in result.body, result.body
-        data: dict[str, Any] = result.body["data"]
-        return data
-
-    async def executes(self, document: str, **variables: Any) -> bool:
-        """Ask as a reader, and return whether the answer was executed, and not cached."""
-        before = self.cache.counts.executed
-        await execute_cached(self.cache, self.store, document, variables=variables, identity=ANONYMOUS)
-        return self.cache.counts.executed > before
-
-    async def article(self, title: str) -> str:
-        """Create and publish a post; return its id."""
-        command = CreatePost(title=title, body="Low.", publish=True)
-        return (await self.store.commands.handle(command)).subject_id
-
-    async def check(self, post_id: str, *, passed: bool) -> int:
-        return (await self.store.commands.handle(CheckPost(post_id, passed, ""))).position
+CREATE: Final = "mutation ($input: PostCreateInput!) { postCreate(input: $input) { position } }"
+RECORD: Final = "mutation ($input: PostCheckInput!) { postCheck(input: $input) { position } }"
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, log_url: str) -> AsyncIterator[Desk]:
-    data = tmp_path / "data"
-    async with open_store(data, log=log_url, features=FEATURES) as store:
-        yield Desk(store, data, log_url, CachedExecutor(Executor(FEATURES.graphql_schema())))
+async def desk(tmp_path: Path, log_url: str) -> AsyncIterator[StoreClient]:
+    async with open_client(FEATURES, tmp_path / "data", log=log_url) as client:
+        yield client
 
 
-async def test_a_post_that_failed_is_not_published_until_it_passes(desk: Desk) -> None:
-    created = await desk.ask(
-        CREATE, input={"title": "Tide", "factCheck": {"passed": False, "note": "Wrong."}}
-    )
-    post = created["postCreate"]["post"]["id"]
-    (error,) = (await desk.ask(PUBLISH, id=post))["postPublish"]["userErrors"]
-    assert error["code"] == "X_FACTCHECK_FAILED"
-    await desk.ask(RECORD, input={"id": post, "check": {"passed": True}})
-    assert (await desk.ask(PUBLISH, id=post))["postPublish"]["userErrors"] == []
-    article = global_ids.encode("Article", global_ids.argument(post, "Post"))
-    assert (await desk.ask(CHECKS_OF, id=article))["article"]["factChecks"] == [
-        {"passed": False, "note": "Wrong."},
-        {"passed": True, "note": ""},
-    ]
+async def article(desk: StoreClient, title: str) -> str:
+    """Create and publish a post; return its id."""
+    return await desk.create(CreatePost(title=title, body="Low.", publish=True))
 
 
-async def test_a_post_that_fails_as_it_is_created_is_not_published_in_the_same_step(desk: Desk) -> None:
-    head = await desk.store.log.head()
+async def test_a_post_that_failed_is_not_published_until_it_passes(desk: StoreClient) -> None:
+    check = {"passed": False, "note": "Wrong."}
+    created = await desk.mutate("postCreate", {"title": "Tide", "factCheck": check}, "post { id }")
+    post = created["post"]["id"]
+    await desk.mutate("postPublish", {"id": post}, rejected="X_FACTCHECK_FAILED")
+    await desk.mutate("postCheck", {"id": post, "check": {"passed": True}})
+    published = await desk.mutate("postPublish", {"id": post}, "post { article { id } }")
+    shown = await desk.graphql(CHECKS_OF, {"id": published["post"]["article"]["id"]})
+    assert shown["article"]["factChecks"] == [check, {"passed": True, "note": ""}]
+
+
+async def test_a_post_that_fails_as_it_is_created_is_not_published_in_the_same_step(
+    desk: StoreClient,
+) -> None:
     post = {"title": "Tide", "publish": True, "factCheck": {"passed": False}}
-    (error,) = (await desk.ask(CREATE, input=post))["postCreate"]["userErrors"]
-    assert (error["code"], await desk.store.log.head()) == ("X_FACTCHECK_FAILED", head)
+    await desk.mutate("postCreate", post, rejected="X_FACTCHECK_FAILED")
 
 
-async def test_of_two_racing_commands_one_cannot_bypass_the_guard(desk: Desk) -> None:
+async def test_of_two_racing_commands_one_cannot_bypass_the_guard(
+    desk: StoreClient, tmp_path: Path, log_url: str
+) -> None:
     """Two nodes check and publish at the same moment: if the check is recorded first, the publication is rejected."""
-    async with open_store(desk.data.with_name("other"), log=desk.url, features=FEATURES) as other:
+    async with open_store(tmp_path / "other", log=log_url, features=FEATURES) as other:
         for number in range(10):
-            post = (await desk.store.commands.handle(CreatePost(title=f"Tide {number}"))).subject_id
+            post = await desk.create(CreatePost(title=f"Tide {number}"))
             checked, published = await asyncio.gather(
-                desk.check(post, passed=False),
+                desk.store.commands.handle(CheckPost(post, False, "")),
                 other.commands.handle(PublishPost(post_id=post)),
                 return_exceptions=True,
             )
-            assert isinstance(checked, int)
+            assert not isinstance(checked, BaseException)
             if isinstance(published, BaseException):
                 assert isinstance(published, Rejection)
                 assert published.code == "X_FACTCHECK_FAILED"
             else:
-                assert published.position < checked
+                assert published.position < checked.position
 
 
-async def test_a_check_takes_the_permission(desk: Desk) -> None:
-    post = await desk.article("Tide")
+async def test_a_check_takes_the_permission(desk: StoreClient) -> None:
+    """An editor has it. The field of a new post requires it, too, which the command of the post does not."""
+    post = await article(desk, "Tide")
     author = identity(Role.AUTHOR, "00000000-0000-8000-8000-0000000000aa", roles=FEATURES.roles)
     editor = identity(Role.EDITOR, author.actor_id, roles=FEATURES.roles)
     only_posts = identity(
         Role.EDITOR, author.actor_id, roles=FEATURES.roles, scopes=frozenset({"posts:write"})
     )
-    check = {"input": {"id": global_ids.encode("Post", post), "check": {"passed": True}}}
-    first = {"input": {"title": "Ebb", "factCheck": {"passed": True}}}
-    executor, head = Executor(FEATURES.graphql_schema()), await desk.store.log.head()
+    check = {"id": desk.global_id("Post", post), "check": {"passed": True}}
+    first, head = {"title": "Ebb", "factCheck": {"passed": True}}, await desk.store.log.head()
     for who in (ANONYMOUS, author, only_posts):
-        for document, variables in ((RECORD, check), (CREATE, first)):
-            result = await executor.execute_document(desk.store, document, variables=variables, identity=who)
-            code = result.body["errors"][0]["extensions"]["code"]
-            assert code == ("UNAUTHENTICATED" if who is ANONYMOUS else "FORBIDDEN")
+        for document, given in ((RECORD, check), (CREATE, first)):
+            (error,) = (await desk.post(document, {"input": given}, identity=who)).errors
+            code = "UNAUTHENTICATED" if who is ANONYMOUS else "FORBIDDEN"
+            assert error["extensions"]["code"] == code
     assert await desk.store.log.head() == head
-    assert (await desk.ask(RECORD, editor, **check))["postCheck"]["userErrors"] == []
+    await desk.mutate("postCheck", check, identity=editor)
     assert CHECK in editor.permissions
 
 
-async def test_any_past_moment_shows_the_checks_of_that_moment(desk: Desk) -> None:
-    post, other = await desk.article("Tide"), await desk.article("Ebb")
-    positions = [
-        await desk.check(post, passed=False),
-        await desk.check(post, passed=True),
-        await desk.check(other, passed=True),
-    ]
-    document = """query ($id: ID!, $at: Position!) {
-        article(id: $id, asOf: {position: $at}) { factChecks { passed } }
-        checkedArticles(asOf: {position: $at}) { totalCount nodes { title } } }"""
-    seen = []
-    for position in (positions[0] - 1, *positions):
-        data = await desk.ask(document, id=global_ids.encode("Article", post), at=position)
-        listing = data["checkedArticles"]
-        titles = sorted(node["title"] for node in listing["nodes"])
-        assert listing["totalCount"] == len(titles)
-        seen.append(([check["passed"] for check in data["article"]["factChecks"]], titles))
-    assert seen == [
-        ([], []),
-        ([False], ["Tide"]),
-        ([False, True], ["Tide"]),
-        ([False, True], ["Ebb", "Tide"]),
-    ]
-
-
-async def test_a_check_takes_exactly_the_cached_answers_that_show_it(desk: Desk) -> None:
-    post, other = await desk.article("Tide"), await desk.article("Ebb")
-    ids = [global_ids.encode("Article", one) for one in (post, other)]
-    await desk.check(other, passed=True)
+async def test_a_check_takes_exactly_the_cached_answers_that_show_it(desk: StoreClient) -> None:
+    post, other = await article(desk, "Tide"), await article(desk, "Ebb")
+    ids = [desk.global_id("Article", one) for one in (post, other)]
+    await desk.command(CheckPost(other, True, ""))
     for expected in (True, False):
-        assert [await desk.executes(CHECKS_OF, id=id) for id in ids] == [expected, expected]
-        assert await desk.executes(CHECKED) == expected
-    await desk.check(post, passed=True)
-    assert [await desk.executes(CHECKS_OF, id=id) for id in ids] == [True, False]
-    assert await desk.executes(CHECKED)
-    await desk.check(post, passed=True)  # it is in the listing already
-    assert not await desk.executes(CHECKED)
+        assert [await desk.is_executed(CHECKS_OF, {"id": id}) for id in ids] == [expected, expected]
+        assert await desk.is_executed(CHECKED) == expected
+    await desk.command(CheckPost(post, True, ""))
+    assert [await desk.is_executed(CHECKS_OF, {"id": id}) for id in ids] == [True, False]
+    assert await desk.is_executed(CHECKED)
+    await desk.command(CheckPost(post, True, ""))  # it is in the listing already
+    assert not await desk.is_executed(CHECKED)
 
 
-async def test_rebuilt_views_equal_those_that_followed_the_log(desk: Desk) -> None:
-    for number in range(5):
-        post = await desk.article(f"Tide {number}")
-        for passed in (False, True)[: number % 3]:
-            await desk.check(post, passed=passed)
-    views = await verify_views(desk.data, log=desk.url, features=FEATURES)
-    assert views is not None
-    assert (views.failure, views.differing) == (None, [])
-    assert views.tables["x_factcheck_check"].rows > 0
-    verification = await verify_log(desk.data, log=desk.url, features=FEATURES)
+async def test_every_event_of_the_log_is_known(desk: StoreClient, tmp_path: Path, log_url: str) -> None:
+    await desk.command(CheckPost(await article(desk, "Tide"), True, ""))
+    verification = await verify_log(tmp_path / "data", log=log_url, features=FEATURES)
     assert (verification.finding, verification.unknown) == (None, {})
 
 
-async def test_views_are_rebuilt_and_switched_while_they_are_served(desk: Desk) -> None:
-    post = await desk.article("Tide")
-    await desk.check(post, passed=True)
-    before = desk.store.views.path
-    compared = await rebuild(desk.data, log=desk.url, features=FEATURES)
-    assert compared is not None
-    assert compared.tables == []
-    async with asyncio.timeout(30):
-        while desk.store.views.path == before:
-            assert (await desk.ask(CHECKED))["checkedArticles"]["totalCount"] == 1
-            await asyncio.sleep(0.05)
-    assert (await desk.ask(CHECKED))["checkedArticles"]["totalCount"] == 1
-
-
-async def test_the_page_lists_checked_articles(desk: Desk) -> None:
-    await desk.article("Ebb")
-    await desk.check(await desk.article("Tide"), passed=True)
-    app = make_app(
-        desk.store,
-        FEATURES.graphql_schema(),
-        authenticator=FixedIdentity(ANONYMOUS),
-        pages=FEATURES.page_contributions(),
-    )
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        page = (await http.get("/factchecks")).text
-        front = (await http.get("/")).text
-        no_cursor = await http.get("/factchecks?after=tide")
-    mounted = httpx2.ASGITransport(app=app, root_path="/content")
+async def test_the_page_lists_checked_articles(desk: StoreClient) -> None:
+    await article(desk, "Ebb")
+    await desk.command(CheckPost(await article(desk, "Tide"), True, ""))
+    page = (await desk.page("/factchecks")).body
+    mounted = httpx2.ASGITransport(app=desk.app, root_path="/content")
     async with httpx2.AsyncClient(transport=mounted, base_url="http://localhost") as http:
         page_under_prefix = (await http.get("/content/factchecks")).text
     assert "Tide</a>" in page
     assert "Ebb</a>" not in page
-    assert '<a href="/factchecks">Fact checks</a>' in front
-    assert no_cursor.status_code == 404
+    assert '<a href="/factchecks">Fact checks</a>' in (await desk.page("/")).body
+    assert (await desk.page("/factchecks?after=tide")).status == 404
     assert '<a href="/content/articles/tide">Tide</a>' in page_under_prefix
 
 
@@ -250,17 +154,14 @@ def test_it_takes_less_than_two_hundred_lines() -> None:
 
 def test_the_how_to_shows_the_example_as_it_is() -> None:
     page = (ROOT / "docs" / "how-to" / "extend.md").read_text()
-    sources = [path.read_text() for path in (PACKAGE / "src").rglob("*.py")]
+    sources = [path.read_text() for path in PACKAGE.rglob("*.py")]
     blocks = [
         dedent(block) for block in re.findall(r"^ *```python\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
     ]
     shown = [part for block in blocks for part in block.split("\n\n\n")]
-    # The last block is of a test, and the one with the permission has lines of two places.
+    # The block with the permission has lines of two places.
     missing = [part for part in shown if not any(part.strip() in source for source in sources)]
-    assert [part.partition("\n")[0] for part in missing] == [
-        blocks[2].partition("\n")[0],
-        blocks[-1].partition("\n")[0],
-    ]
+    assert [part.partition("\n")[0] for part in missing] == [blocks[2].partition("\n")[0]]
 
 
 def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:

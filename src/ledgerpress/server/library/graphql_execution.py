@@ -54,10 +54,10 @@ def _schema_of(features: FeatureSet) -> Schema:
 class GraphQLExecution:
     """Executes operations on one store, within `limits`. Results are not cached."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        """Build the schema of the store's features. Raises `SchemaError`."""
+    def __init__(self, store: Store, limits: Limits, schema: Schema | None = None) -> None:
+        """Without a `schema`, build that of the store's features. Raises `SchemaError`."""
         self._store = store
-        self._executor = Executor(_schema_of(store.features), limits=limits)
+        self._executor = Executor(schema or _schema_of(store.features), limits=limits)
         # A subscriber in this process is a position, so nothing is lost or stored while it does something else.
         unlimited = SubscriptionSettings(
             max_subscriptions=_NO_LIMIT, max_lag=_NO_LIMIT, send_seconds=_NO_LIMIT

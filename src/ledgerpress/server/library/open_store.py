@@ -29,6 +29,7 @@ from ledgerpress.server.store import open_store as open_internal_store
 from ledgerpress.views.snapshot_and_cache_dependencies import Snapshot
 
 if TYPE_CHECKING:
+    from ledgerpress.graphql.schema import Schema
     from ledgerpress.server.library.graphql_execution import GraphQLExecution, GraphQLResult
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -47,10 +48,11 @@ class OpenStore:
     Each method raises `StoreClosed` once it is closed, and `LogUnavailable` if it needs a log that cannot be reached.
     """
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        """`limits` are those of GraphQL operations."""
+    def __init__(self, store: Store, limits: Limits, schema: "Schema | None" = None) -> None:
+        """`limits` and `schema` are those of GraphQL operations, by default the schema of the features of the store."""
         self._store = store
         self._limits = limits
+        self._schema = schema
         self._execution: GraphQLExecution | None = None
         self._is_closed = False
 
@@ -214,7 +216,7 @@ class OpenStore:
         if self._execution is None:
             from ledgerpress.server.library.graphql_execution import GraphQLExecution  # noqa: PLC0415 - slow to import
 
-            self._execution = GraphQLExecution(store, self._limits)
+            self._execution = GraphQLExecution(store, self._limits, self._schema)
         return self._execution
 
     async def _until_closed(
@@ -240,9 +242,9 @@ class OpenStore:
 
 
 @contextmanager
-def published_store(store: Store, limits: Limits) -> Iterator[OpenStore]:
+def published_store(store: Store, limits: Limits, schema: "Schema | None" = None) -> Iterator[OpenStore]:
     """Lend an internal store to users of the library. Afterwards it is closed for them."""
-    opened = OpenStore(store, limits)
+    opened = OpenStore(store, limits, schema)
     try:
         yield opened
     finally:

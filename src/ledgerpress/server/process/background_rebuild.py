@@ -13,7 +13,7 @@ from typing import Any, Final
 from ledgerpress.feature import FeatureSet
 from ledgerpress.features.registry import FEATURES
 from ledgerpress.server.settings import LOG_VARIABLE
-from ledgerpress.server.views_rebuild import rebuild
+from ledgerpress.server.views_rebuild import ViewsUpToDate, rebuild
 from ledgerpress.views.files.views_directory import ViewsDirectory
 
 logger = logging.getLogger(__name__)
@@ -38,34 +38,31 @@ async def rebuild_in_background(
     while True:
         failed = False
         try:
-            if _is_due(directory):
-                logger.warning(
-                    "the views in use are gone, or not those of this version: they are made anew beside"
-                )
+            if directory.needs_rebuild:
+                logger.warning("the views in use are missing or outdated: rebuilding them alongside")
                 if program is None:
                     failed = not await _rebuild_in_thread(data, log, features)
                 else:
-                    failed = not await _run([*program, "rebuild", "--data", str(data)], environment)
-                if not failed and _is_due(directory):
-                    # Without this, two programs with other features would rebuild for ever.
+                    command = [*program, "rebuild", "--if-outdated", "--data", str(data)]
+                    failed = not await _run(command, environment)
+                if not failed and directory.needs_rebuild:
+                    # Without this delay, two programs with other features would rebuild without end.
                     failed = True
-                    logger.warning("the views were made anew by a program with other features or versions")
+                    logger.warning("the views were rebuilt by a program with other features or versions")
         except OSError as error:
             failed = True
-            logger.warning("the views could not be made anew: %s", error)
+            logger.warning("the views could not be rebuilt: %s", error)
         await asyncio.sleep(RETRY_INTERVAL if failed else POLL_INTERVAL)
-
-
-def _is_due(directory: ViewsDirectory) -> bool:
-    return directory.current is None or directory.is_outdated
 
 
 async def _rebuild_in_thread(data: Path, log: str, features: FeatureSet) -> bool:
     """Rebuild the views in a thread, and return whether that succeeded."""
     try:
-        await _run_in_thread(partial(rebuild, data, log=log, features=features))
+        await _run_in_thread(partial(rebuild, data, log=log, features=features, if_outdated=True))
+    except ViewsUpToDate:
+        return True
     except Exception as error:  # noqa: BLE001 - whatever fails, the old views are served
-        logger.warning("the views could not be made anew: %s", error)
+        logger.warning("the views could not be rebuilt: %s", error)
         return False
     return True
 
@@ -113,5 +110,5 @@ async def _run(command: Sequence[str], environment: Mapping[str, str]) -> bool:
         await process.wait()
         raise
     if process.returncode:
-        logger.warning("the views could not be made anew: %s", errors.decode(errors="replace").strip())
+        logger.warning("the views could not be rebuilt: %s", errors.decode(errors="replace").strip())
     return process.returncode == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -17,8 +18,8 @@ from ledgerpress.eventlog.errors import EventLogError, LogUnusable
 from ledgerpress.eventlog.event_and_withdrawn_event import Event
 from ledgerpress.eventlog.log import EventLog
 from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage
-from ledgerpress.views.files.views_directory import ViewsBusy, ViewsDirectory, delete
-from ledgerpress.views.files.views_file_connections import ViewsFile, behind_withdrawal
+from ledgerpress.views.files.views_directory import ViewsDirectory, delete
+from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection.checkpoints import Checkpoint, belong_to_log
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 from ledgerpress.views.projection.runner import ProjectionRunner
@@ -96,27 +97,23 @@ class ActiveViews:
                     await self._try(path, resume=resume)
                 except _UnusableViews as error:
                     is_unusable = True
-                    logger.warning(
-                        "%s cannot be used (%s): the views are made anew from the log", path, error
-                    )
+                    logger.warning("%s cannot be used (%s): the views are rebuilt from the log", path, error)
                 else:
                     return
             try:
-                with self._directory.building():
+                async with self._directory.building_in_turn():
                     if self._directory.current in (path, None):
                         if path and is_unusable:
                             delete(path)
                         elif self._directory.of_other_sets():
                             logger.warning(
-                                "%s has views of other versions or features alone: those of this version are "
-                                "made beside",
+                                "%s has only views of other versions or features: views of this version are built "
+                                "alongside",
                                 self._directory.data,
                             )
                         await build()
-            except ViewsBusy:
-                await asyncio.sleep(POLL_INTERVAL)
             except (sqlite3.Error, OSError) as error:
-                raise LogUnusable(f"the views in {self._directory.data} cannot be made: {error}") from error
+                raise LogUnusable(f"the views in {self._directory.data} cannot be built: {error}") from error
 
     def follow(self) -> None:
         self._live.follow()
@@ -124,6 +121,16 @@ class ActiveViews:
     async def catch_up(self, progress: Callable[[int], None] | None = None) -> None:
         """Apply all events up to the head. `progress` is called with each position reached."""
         await self._live.runner.catch_up(progress)
+        self._drop_withdrawn()
+
+    def drop_files_before(self, withdrawal: int) -> None:
+        """Delete other views files that lack the last withdrawal, the event at position `withdrawal`.
+
+        A process that met it may have been killed before it could. Files of other sets that are open stay as long as they
+        are: their processes may still be catching up.
+        """
+        self._own_files_hold_text = bool(self._directory.withdrawn_files(withdrawal))
+        self._withdrawal = _Withdrawal(withdrawal, math.inf)
         self._drop_withdrawn()
 
     @property
@@ -198,8 +205,7 @@ class ActiveViews:
         for live in (*self._closing, self._live):
             await live.aclose()
         if self._withdrawal:
-            # Nothing else remembers it. A process of another set that has not come to it yet rebuilds its views.
-            self._drop_others_behind(self._withdrawal.position)
+            self._directory.drop_withdrawn_of_other_sets(self._withdrawal.position)
 
     async def _switch(self, path: Path, inode: int) -> None:
         """Use the views at `path`, once they have caught up with those in use."""
@@ -267,21 +273,16 @@ class ActiveViews:
     def _drop_withdrawn(self) -> None:
         """Delete other files that may hold what was withdrawn, once this process uses the current one.
 
-        The processes of other sets apply the withdrawal to their files themselves; only files without one are deleted.
+        The processes of other sets apply the withdrawal to their files themselves. Files that no process has open are deleted
+        at once, and the others if they are still behind after `OTHER_SETS_TIMEOUT`.
         """
         if self._own_files_hold_text and self._directory.current == self.path:
             self._directory.drop()
             self._own_files_hold_text = False
-        if self._withdrawal and (
-            time.monotonic() > self._withdrawal.deadline
-            or not behind_withdrawal(self._directory.files_of_other_sets(), self._withdrawal.position)
+        if (withdrawal := self._withdrawal) and self._directory.drop_withdrawn_of_other_sets(
+            withdrawal.position, spare_open=time.monotonic() < withdrawal.deadline
         ):
-            self._drop_others_behind(self._withdrawal.position)
             self._withdrawal = None
-
-    def _drop_others_behind(self, position: int) -> None:
-        files = behind_withdrawal(self._directory.files_of_other_sets(), position)
-        self._directory.drop_of_other_sets(files)
 
     def _note_use(self) -> None:
         """Record the use of the views from time to time, and drop the sets that no process uses."""

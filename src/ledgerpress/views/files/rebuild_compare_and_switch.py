@@ -13,8 +13,8 @@ from ledgerpress.eventlog.log import EventLog
 from ledgerpress.sqlite.connection import open_to_read
 from ledgerpress.views.files.build import BATCH, PayloadWithdrawnDuringBuild, ViewsBuild
 from ledgerpress.views.files.comparison import RowDifference, TableDifference, compare, table_digests
-from ledgerpress.views.files.tables import ViewsOfOtherVersions, is_damage, tables_of
-from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone, delete
+from ledgerpress.views.files.tables import ViewsOfOtherVersions, has_tables_of, is_damage, tables_of
+from ledgerpress.views.files.views_directory import ViewsDirectory, ViewsGone, delete, has_only_first_parts
 from ledgerpress.views.files.views_file_connections import ViewsFile
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.batch_apply import recorded_skips
@@ -193,16 +193,26 @@ class ViewsBuilder:
         return None
 
     def _check_versions(self, current: Path, copied: Collection[str]) -> None:
+        """Raise `RebuildFailed` unless the rows of the projections `copied` are those of this version.
+
+        In a file of another set, a projection of the same version may have other parts.
+        """
+        is_ours = self._directory.is_ours(current)
         with closing(open_to_read(current)) as db:
             versions = checkpoints.versions(db)
-        newer = [
-            one.name
-            for one in self._projectors
-            if one.name in copied and versions.get(one.name) != one.version
-        ]
-        if newer:
+            different = [
+                one.name
+                for one in self._projectors
+                if one.name in copied
+                and (
+                    versions.get(one.name) != one.version
+                    or not (is_ours or (has_only_first_parts(one) and has_tables_of(db, one)))
+                )
+            ]
+        if different:
             raise RebuildFailed(
-                f"the views in use were made by another version of {', '.join(newer)}: name them too, or none"
+                f"the views in use were or may have been made by another version of {', '.join(different)}: name them "
+                "too, or none"
             )
 
     async def _skipped(self) -> set[tuple[str, int]]:

@@ -102,6 +102,13 @@ def tables_of(projector: Projector) -> list[str]:
         return [name for (name,) in rows]
 
 
+def has_tables_of(db: sqlite3.Connection, projector: Projector) -> bool:
+    """Return whether a views file has the projector's tables as it declares them."""
+    with closing(sqlite3.connect(":memory:")) as declared:
+        _run(declared, projector.schema)
+        return _normalized_schema(declared) <= _normalized_schema(db)
+
+
 def normalized(sql: str) -> str:
     """Return `sql` without comments and with one space between tokens: neither identifies a table."""
     return " ".join(filter(None, _TOKEN.findall(sql)))

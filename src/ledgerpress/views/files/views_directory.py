@@ -5,24 +5,35 @@ made them, and identifies the set. A small file, `views.json`, names the file in
 replaced in one step, and every process on the directory looks at it. A process MUST NOT write to the file of another set.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
 from typing import Final
 
 from ledgerpress.eventlog.errors import EventLogError
 from ledgerpress.sqlite.connection import open_to_read, statements
 from ledgerpress.views.files.tables import normalized
+from ledgerpress.views.files.views_file_connections import behind_withdrawal, is_open
 from ledgerpress.views.files.views_pointers import ViewsPointer, ViewsPointers, digest_in, number_in
 from ledgerpress.views.projection import checkpoints
 from ledgerpress.views.projection.projector_interface_and_composition import Projector, ProjectorOfParts
 
 UNUSED_SET_LIFETIME: Final = 7 * 86_400.0
 """Seconds after its last use until the files of a set of features are dropped."""
+BUSY_RETRY_INTERVAL: Final = 0.2
+"""Seconds until the next attempt while another process builds views."""
 _NAMED_BEFORE: Final = {"eaca085b": "34636194"}
 """The digest in use for files that were named when comments and the order of the SQL were still part of the digest.
 
@@ -64,6 +75,11 @@ class ViewsDirectory:
         return self._existing(self._pointer().former)
 
     @property
+    def needs_rebuild(self) -> bool:
+        """Whether this set has no views, or outdated ones."""
+        return self.current is None or self.is_outdated
+
+    @property
     def is_outdated(self) -> bool:
         """Whether projectors of other versions made the rows of the views in use, and no operator went back to them."""
         current = self.current
@@ -103,6 +119,21 @@ class ViewsDirectory:
     def building(self) -> AbstractContextManager[None]:
         """Be the one process that builds views here, of whichever set. Raises `ViewsBusy` if another one does."""
         return _locked(self.data / "views.build.lock", wait=False)
+
+    @asynccontextmanager
+    async def building_in_turn(self) -> AsyncIterator[None]:
+        """Wait until no other process builds views here, and be the one that does.
+
+        Check again whether anything has to be built: the other process may have built views of the same set.
+        """
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(self.building())
+                    break
+                except ViewsBusy:
+                    await asyncio.sleep(BUSY_RETRY_INTERVAL)
+            yield
 
     def switch(self, to: Path, *, keep_former: bool = True) -> None:
         """Make every process of this set use the file `to`; the one in use until now is then the former.
@@ -182,6 +213,13 @@ class ViewsDirectory:
             states.setdefault(file, "unfinished")
         return states
 
+    def drop_other_sets(self) -> list[Path]:
+        """Delete the files of other sets that no process has open, and return them."""
+        with self._changing():
+            dropped = [file for file in self.files_of_other_sets() if not is_open(file)]
+            self._drop_others(dropped)
+            return dropped
+
     def drop_unused_sets(self) -> list[Path]:
         """Delete the files of other sets that no process has used for `UNUSED_SET_LIFETIME`, and return them."""
         if not self._unused():
@@ -191,11 +229,23 @@ class ViewsDirectory:
             self._drop_others(unused)
             return unused
 
-    def drop_of_other_sets(self, files: Collection[Path]) -> None:
-        """Delete `files` of other sets: they contain what was withdrawn. A process of their set rebuilds them."""
-        if others := [file for file in files if not self.is_ours(file)]:
+    def drop_withdrawn_of_other_sets(self, position: int, *, spare_open: bool = True) -> bool:
+        """Delete files of other sets that may hold what the event at `position` withdrew; return whether none is left.
+
+        With `spare_open`, those stay that a process has open: it applies the withdrawal. Without, it rebuilds them.
+        """
+        behind = behind_withdrawal(self.files_of_other_sets(), position)
+        dropped = [file for file in behind if not (spare_open and is_open(file))]
+        if dropped:
             with self._changing():
-                self._drop_others(others)
+                self._drop_others(dropped)
+        return len(dropped) == len(behind)
+
+    def withdrawn_files(self, position: int) -> list[Path]:
+        """Return files of this set that are not in use and may hold what the event at `position` withdrew."""
+        current = self.current
+        files = [file for file in self._files() if self.is_ours(file) and file != current]
+        return behind_withdrawal(files, position)
 
     def _unused(self) -> list[Path]:
         """Return the files of unused sets. The last use of the own views says what the time is: it is recorded hourly."""
@@ -247,6 +297,11 @@ def digest_of(projectors: Sequence[Projector]) -> str:
 
 def _sql(script: str) -> str:
     return " ".join(sorted(map(normalized, statements(script))))
+
+
+def has_only_first_parts(projector: Projector) -> bool:
+    """Return whether the version of a projector says which parts it has: none is in a later version than the first."""
+    return not _newer_parts(projector)
 
 
 def _newer_parts(projector: Projector) -> str:

@@ -15,6 +15,7 @@ from ledgerpress.sqlite.connection import (
     open_to_read,
     retry_while_busy,
     transaction,
+    uri,
 )
 from ledgerpress.views.files.tables import check_tables, create_tables, recreate
 from ledgerpress.views.projection import checkpoints
@@ -160,9 +161,26 @@ class ViewsFile:
 def behind_withdrawal(files: Iterable[Path], position: int) -> list[Path]:
     """Return the views files that may still hold what the event at `position` withdrew.
 
-    A file without that event does, and one from which a process has not swept it. Unreadable files count too.
+    A file without that event does, unless it was begun after it, and one from which a process has not swept it.
+    Unreadable files count too.
     """
     return [file for file in files if not _is_past(file, position)]
+
+
+def is_open(views: Path) -> bool:
+    """Return whether a connection to a views file is open, of any process; also if that cannot be found out.
+
+    Every connection to a database with a write-ahead log holds a shared lock while it is open, and the lock ends with the
+    process, however that ends. So an exclusive one is granted only if there is none (https://sqlite.org/wal.html).
+    """
+    try:
+        with closing(sqlite3.connect(uri(views, mode="rw"), uri=True, isolation_level=None, timeout=0)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("ROLLBACK")
+    except sqlite3.Error:
+        return views.exists()
+    return False
 
 
 def _is_past(views: Path, position: int) -> bool:
@@ -170,6 +188,9 @@ def _is_past(views: Path, position: int) -> bool:
         with closing(open_to_read(views)) as db:
             points = checkpoints.read(db).values()
             is_swept = db.execute("PRAGMA user_version").fetchone()[0] != UNSWEPT
+            ((began_at, copied),) = db.execute("SELECT began_at, taken_over <> '[]' FROM views")
+            if began_at >= position and not copied:
+                return bool(is_swept)
             return is_swept and bool(points) and all(point.position >= position for point in points)
     except sqlite3.Error:
         return not views.exists()

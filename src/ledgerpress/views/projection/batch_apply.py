@@ -182,6 +182,10 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, sqlite3.OperationalError) and name.startswith(_PASSING_FAULTS)
 
 
+def _was_undecodable(point: Checkpoint) -> bool:
+    return point.error is not None and point.error.startswith(f"{UndecodableEvent.__name__}:")
+
+
 Write: TypeAlias = Callable[
     [Callable[[sqlite3.Connection], dict[str, Checkpoint]]], Awaitable[dict[str, Checkpoint]]
 ]
@@ -225,26 +229,40 @@ class BatchApplier:
             return apply_batch(db, self._projectors, events, undecodable, self._skipped)
 
         points = await write(work)
-        while going := await self._skipping(points):
+        while going := await self._resumable(points):
             points = await write(partial(work, going=going))
         return points
 
     async def read(self, write: Write) -> dict[str, Checkpoint]:
-        """Return how far each projection has come, after letting those go on that may do without what they failed at."""
+        """Return how far each projection has come, after resuming those that this program can bring past their event."""
         points = await write(checkpoints.read)
-        if going := await self._skipping(points):
+        if going := await self._resumable(points):
             points = await write(partial(checkpoints.resume, names=going))
         return points
 
-    async def _skipping(self, points: Mapping[str, Checkpoint]) -> list[str]:
-        """Return the names of the projections that are paused at an event that they may do without."""
-        paused = {name: point.position + 1 for name, point in points.items() if point.error is not None}
+    async def _resumable(self, points: Mapping[str, Checkpoint]) -> list[str]:
+        """Return the names of the paused projections that can go on.
+
+        They may skip their event, or another program on the same views could not decode it and this one can: an earlier
+        version, or one with other features.
+        """
+        paused = {name: point for name, point in points.items() if point.error is not None}
         if not paused:
             return []
         self._skipped |= await self._recorded(
-            name for name, position in paused.items() if (name, position) not in self._skipped
+            name for name, point in paused.items() if (name, point.position + 1) not in self._skipped
         )
-        return [name for name, position in paused.items() if (name, position) in self._skipped]
+        at_undecodable = {name: point.position for name, point in paused.items() if _was_undecodable(point)}
+        decodable = {after for after in set(at_undecodable.values()) if await self._can_decode_after(after)}
+        return [
+            name
+            for name, point in paused.items()
+            if (name, point.position + 1) in self._skipped or at_undecodable.get(name) in decodable
+        ]
+
+    async def _can_decode_after(self, position: int) -> bool:
+        events, _ = decode(self._codec, await self._log.read(position, 1))
+        return bool(events)
 
     async def _recorded(self, names: Iterable[str]) -> set[tuple[str, int]]:
         return await recorded_skips(self._log, self._codec, names)

@@ -2,7 +2,8 @@
 
 Several processes may run on one views file: each reads the checkpoints inside its write transaction and applies
 only what is missing. A projector that fails pauses its projection at the event that it failed on; the others go on.
-It goes on too where the log says that it may do without that event.
+It goes on too where the log says that it may do without that event, or where another program on the same views could not
+decode the event and this one can.
 """
 
 import asyncio

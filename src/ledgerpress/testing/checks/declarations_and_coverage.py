@@ -1,0 +1,177 @@
+"""Checks of what features declare, and that the scenario and the probes reach all of it."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from graphql import GraphQLObjectType
+from starlette.routing import compile_path
+
+from ledgerpress.eventlog.clock_randomness_ids import uuid8
+from ledgerpress.eventlog.envelope import (
+    ENVELOPE_VERSION,
+    JSON_ENCODING,
+    SALT_BYTES,
+    Header,
+    SealedPayload,
+    StoredEvent,
+)
+from ledgerpress.eventlog.errors import UndecodableEvent
+from ledgerpress.feature import load
+from ledgerpress.testing.definition import Definition
+from ledgerpress.testing.recording import Recording, record
+
+_SALT: Final = bytes(SALT_BYTES)
+
+
+async def check_declarations(definition: Definition, directory: Path, log: str) -> None:
+    """The names are the feature's own, every field has a declared permission, every event type a dependency rule.
+
+    An event type that no `DependencyRule` covers invalidates every cached answer of the publication.
+    """
+    _ = definition.schema
+    known = {type_ for rule in definition.feature_set.views.dependencies for type_ in rule.events}
+    for feature in definition.features:
+        for event in feature.events:
+            if event.name not in known:
+                raise definition.violation(
+                    f"no DependencyRule of {feature.name} covers {event.name}, so that each such event invalidates every "
+                    "cached answer.",
+                    feature=feature.name,
+                    event=event.name,
+                    todo=f'add a rule to `dependencies`: DependencyRule.by_type({{"{event.name}": []}}, subject=…) with the '
+                    "topics that your queries name in snapshot.about(…), or without any if no query shows the event.",
+                )
+
+
+async def check_coverage(definition: Definition, directory: Path, log: str) -> None:
+    """The scenario records every event type of the features; queries and pages reach all fields, objects and pages."""
+    recording = await record(definition, directory, log)
+    types = {event.header.type for event in recording.events}
+    for feature in definition.features:
+        for event in feature.events:
+            if event.name not in types | definition.unreached:
+                raise definition.violation(
+                    f"the scenario records no {event.name}, so that nothing is known about it.",
+                    feature=feature.name,
+                    event=event.name,
+                    todo="run a command in the scenario that records it.",
+                )
+    _check_fields(recording)
+    _check_pages(recording)
+    declared = definition.feature_set.declarations.commands
+    for command in sorted(recording.run_commands - declared.keys(), key=lambda class_: class_.__name__):
+        raise definition.violation(
+            f"no feature declares the command {command.__name__} with a permission.",
+            todo="add it to `commands`: feature.commands(RequiredPermission(…), …).",
+        )
+
+
+async def check_stored_versions(definition: Definition, directory: Path, log: str) -> None:
+    """Every stored version of each event decodes: those of the scenario, and a sample of each older version."""
+    codec = definition.feature_set.codec()
+    for feature in definition.features:
+        for name, newest, class_, upcasters in feature.events:
+            if len(upcasters) != newest - 1:
+                raise definition.violation(
+                    f"{name} has version {newest} and {len(upcasters)} upcasters.",
+                    feature=feature.name,
+                    event=name,
+                    todo=f"EventType needs {newest - 1}: the first one is the step from version 1 to version 2.",
+                )
+            for version in range(1, newest):
+                sample = definition.samples.get((name, version))
+                if sample is None:
+                    raise definition.violation(
+                        f"there is no sample of {name} in version {version}.",
+                        feature=feature.name,
+                        event=name,
+                        todo=f'add the data of an event as it was recorded: samples={{("{name}", {version}): {{…}}}}.',
+                    )
+                try:
+                    event = codec.decode(_stored(name, version, sample)).event
+                except UndecodableEvent as error:
+                    raise definition.violation(
+                        f"version {version} of {name} cannot be read: {error}",
+                        feature=feature.name,
+                        event=name,
+                        todo="correct the upcaster; events that are recorded stay as they are.",
+                    ) from error
+                assert isinstance(event, class_)
+    recording = await record(definition, directory, log)
+    for stored in recording.events:
+        decoded = codec.decode(stored)
+        name, version = codec.name_of(decoded.event)
+        again = codec.decode(_stored(name, version, msgspec.to_builtins(decoded.event)))
+        if again.event != decoded.event:
+            raise definition.violation(
+                f"{name} is not the same after it is recorded and read again.",
+                feature=definition.feature_of_event(name),
+                position=stored.position,
+                event=name,
+                todo="use field types that msgspec encodes and decodes without a loss.",
+            )
+
+
+def _check_fields(recording: Recording) -> None:
+    """Raise `ContractViolation` for a field that the features add, and that no query reads."""
+    definition = recording.definition
+    read = {name for probe in definition.query_probes(recording.values) for name in probe.fields}
+    wanted = [
+        (field.feature, field.coordinate)
+        for field in definition.added_fields()
+        if field.type not in {"Mutation", "Subscription"}
+    ]
+    for feature, part in definition.contributions().items():
+        for name in part.objects:
+            object_ = definition.schema._schema.type_map[name]
+            assert isinstance(object_, GraphQLObjectType)
+            inherited = {field for interface in object_.interfaces for field in interface.fields}
+            wanted += [(feature, f"{name}.{field}") for field in object_.fields if field not in inherited]
+    for feature, coordinate in wanted:
+        if coordinate not in read | definition.unreached:
+            raise definition.violation(
+                f"no query of the contract reads {coordinate}, so that nothing is known about it.",
+                feature=feature,
+                todo="read it in one of `queries`.",
+            )
+
+
+def _check_pages(recording: Recording) -> None:
+    """Raise `ContractViolation` for a page that is not asked for."""
+    definition = recording.definition
+    paths = [probe.path.partition("?")[0] for probe in definition.page_probes(recording.values)]
+    for feature in definition.features:
+        for route in load(feature.pages).routes if feature.pages else ():
+            pattern = compile_path(route)[0]
+            if not any(pattern.match(path) for path in paths) and route not in definition.unreached:
+                raise definition.violation(
+                    f"no page of the contract is one of {route}.",
+                    feature=feature.name,
+                    todo="add an example of its path to `pages`.",
+                )
+
+
+def _stored(name: str, version: int, data: object) -> StoredEvent:
+    """Return an event as a log has it, with this data."""
+    some_id = uuid8("sample", name)
+    body = {"data": data, "reason": None, "idempotencyKey": None, "traceId": None, "fingerprint": None}
+    payload = SealedPayload(JSON_ENCODING, msgspec.json.encode(body), _SALT)
+    header = Header(
+        v=ENVELOPE_VERSION,
+        publication=some_id,
+        position=1,
+        event_id=some_id,
+        stream="log",
+        stream_version=1,
+        type=name,
+        schema_version=version,
+        recorded_at=0,
+        actor_id=some_id,
+        on_behalf_of_actor_id=None,
+        command_id=some_id,
+        correlation_id=some_id,
+        causation_id=None,
+        payload_commitment=payload.commitment(),
+    )
+    return StoredEvent(header, payload)

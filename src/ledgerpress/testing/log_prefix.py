@@ -1,0 +1,74 @@
+"""The first events of a log, as a log of their own: for a store that stops at a position, or follows event by event."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from ledgerpress.eventlog.envelope import StoredEvent
+from ledgerpress.eventlog.lease_compare_and_set import LeaseRegister
+from ledgerpress.eventlog.log import OpenedLog, StreamWrite
+
+
+class LogPrefix:
+    """A log that ends at the position `end`, which `advance` moves forward. Nothing can be appended to it."""
+
+    def __init__(self, log: OpenedLog, end: int) -> None:
+        self._log = log
+        self._end = end
+        self._advanced = asyncio.Condition()
+
+    async def advance(self, end: int) -> None:
+        """Let the log end at the position `end`, and wake those that wait for more events."""
+        async with self._advanced:
+            self._end = end
+            self._advanced.notify_all()
+
+    @property
+    def publication(self) -> str:
+        return self._log.publication
+
+    @property
+    def staleness(self) -> float:
+        return self._log.staleness
+
+    @property
+    def leases(self) -> LeaseRegister:
+        return self._log.leases
+
+    @property
+    def notices(self) -> Sequence[str]:
+        return self._log.notices
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return self._log.counts
+
+    async def append(self, writes: Sequence[StreamWrite]) -> int:
+        raise AssertionError("nothing is appended to a part of a log")
+
+    async def withdraw(self, position: int, writes: Sequence[StreamWrite]) -> int:
+        raise AssertionError("nothing is withdrawn from a part of a log")
+
+    async def head(self) -> int:
+        return self._end
+
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        return self._before_end(await self._log.read(after, limit))
+
+    async def read_stream(self, stream: str, after: int = 0) -> list[StoredEvent]:
+        return self._before_end(await self._log.read_stream(stream, after))
+
+    async def wait_beyond(self, position: int, timeout: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._advanced:
+                await self._advanced.wait_for(lambda: self._end > position)
+        return self._end > position
+
+    async def current_publication(self) -> str:
+        return await self._log.current_publication()
+
+    async def aclose(self) -> None:
+        """Do nothing: the caller closes the log that this is a part of."""
+
+    def _before_end(self, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+        return [event for event in events if event.position <= self._end]

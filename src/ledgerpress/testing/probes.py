@@ -1,0 +1,159 @@
+"""The questions that the checks ask again and again: GraphQL queries and pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from graphql import (
+    ConstArgumentNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    NamedTypeNode,
+    NameNode,
+    OperationDefinitionNode,
+    OperationType,
+    TypeInfo,
+    TypeInfoVisitor,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    is_non_null_type,
+    parse,
+    print_ast,
+    type_from_ast,
+    validate,
+    visit,
+)
+
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.testing.store_client import Answer, StoreClient
+
+CLIENTS: Final[Mapping[str, Identity]] = {"anonymous": ANONYMOUS, "operator": LOCAL_OPERATOR}
+"""The clients as which each probe is asked."""
+_AS_OF: Final = "ledgerpressAsOf"
+
+
+class InvalidProbe(Exception):
+    """A query or the path of a page cannot be used; the message says why."""
+
+
+class Probe(Protocol):
+    """A question whose answer follows from the events of the log."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def ask(self, client: StoreClient, identity: Identity, *, cached: bool = True) -> Answer:
+        """Return the answer of today."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageProbe:
+    """A page, which everyone may see."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        return f"the page {self.path}"
+
+    async def ask(self, client: StoreClient, identity: Identity, *, cached: bool = True) -> Answer:
+        return await client.page(self.path, identity=identity, cached=cached)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProbe:
+    """A query with its variables. `fields` are the coordinates of all fields that it selects, with their paths."""
+
+    document: str
+    variables: Mapping[str, Any]
+    as_of: str | None
+    """The same query with `asOf` at each root field; `None` if one of them has no such argument, or is given it."""
+    fields: Mapping[str, tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.document.split())
+
+    async def ask(self, client: StoreClient, identity: Identity, *, cached: bool = True) -> Answer:
+        return await client.post(self.document, self.variables, identity=identity, cached=cached)
+
+    async def ask_as_of(self, client: StoreClient, identity: Identity, position: int) -> Answer:
+        """Return the answer as of a position. `as_of` MUST not be `None`."""
+        assert self.as_of is not None
+        variables = {**self.variables, _AS_OF: {"position": position}}
+        return await client.post(self.as_of, variables, identity=identity)
+
+
+def query_probe(text: str, values: Mapping[str, Any], schema: GraphQLSchema) -> QueryProbe:
+    """Return the probe of a query, which takes its variables from `values`. Raises `InvalidProbe`."""
+    try:
+        document = parse(text)
+    except GraphQLError as error:
+        raise InvalidProbe(error.message) from error
+    if errors := validate(schema, document):
+        raise InvalidProbe(errors[0].message)
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
+        raise InvalidProbe("a probe is one query")
+    variables = {}
+    for definition in operations[0].variable_definitions or ():
+        name = definition.variable.name.value
+        if name in values:
+            variables[name] = values[name]
+        elif definition.default_value is None and is_non_null_type(type_from_ast(schema, definition.type)):
+            raise InvalidProbe(f"it needs the variable ${name}, which the scenario does not return")
+    visitor = _AsOfVisitor(schema)
+    changed: DocumentNode = visit(document, TypeInfoVisitor(visitor.info, visitor))
+    as_of = print_ast(changed) if visitor.is_complete else None
+    return QueryProbe(text, variables, as_of, visitor.fields)
+
+
+def page_probe(path: str, values: Mapping[str, Any]) -> PageProbe:
+    """Return the probe of a page, whose path may contain `{name}` for values. Raises `InvalidProbe`."""
+    try:
+        return PageProbe(path.format_map(values))
+    except KeyError as error:
+        raise InvalidProbe(f"its path needs {error.args[0]!r}, which the scenario does not return") from error
+
+
+class _AsOfVisitor(Visitor):
+    """Passes `asOf` to each root field, and collects the fields that are selected."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        super().__init__()
+        self.info = TypeInfo(schema)
+        self.fields: dict[str, tuple[str, ...]] = {}
+        self.is_complete = True
+        self._root = schema.query_type
+        self._path: list[str] = []
+
+    def enter_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
+        parent, definition = self.info.get_parent_type(), self.info.get_field_def()
+        assert parent is not None
+        assert definition is not None
+        self._path.append((node.alias or node.name).value)
+        self.fields.setdefault(f"{parent.name}.{node.name.value}", tuple(self._path))
+        if parent is not self._root:
+            return None
+        arguments = node.arguments or ()
+        if "asOf" not in definition.args or any(given.name.value == "asOf" for given in arguments):
+            self.is_complete = False
+            return None
+        as_of = ConstArgumentNode(name=NameNode(value="asOf"), value=_variable())  # type: ignore[arg-type]
+        return replace(node, arguments=(*arguments, as_of))
+
+    def leave_field(self, *_: Any) -> None:
+        self._path.pop()
+
+    def leave_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> OperationDefinitionNode:
+        type_ = NamedTypeNode(name=NameNode(value="AsOf"))
+        declared = VariableDefinitionNode(variable=_variable(), type=type_, directives=())
+        return replace(node, variable_definitions=(*(node.variable_definitions or ()), declared))
+
+
+def _variable() -> VariableNode:
+    return VariableNode(name=NameNode(value=_AS_OF))

@@ -1,0 +1,266 @@
+"""A store with features, and a client of its application: what scenarios and tests of features work with."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from graphql import GraphQLObjectType
+from starlette.applications import Starlette
+
+from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
+from ledgerpress.commands.command_and_guard_declarations import Command
+from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
+from ledgerpress.commands.errors import Rejection
+from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
+from ledgerpress.feature import FeatureSet
+from ledgerpress.graphql.cached_executor import CacheSettings
+from ledgerpress.graphql.limits.settings import Limits
+from ledgerpress.graphql.relay import global_ids
+from ledgerpress.graphql.schema import Schema
+from ledgerpress.http.app import make_app
+from ledgerpress.http.feature_routes import RouteContext
+from ledgerpress.http.graphql_over_http_settings import HttpSettings
+from ledgerpress.http.responses import POSITION_HEADER
+from ledgerpress.server.log_url import LOCAL
+from ledgerpress.server.store import Store, open_store
+
+_EXECUTED: Final = 'ledgerpress_answers_total{kind="executed"}'
+_UNCACHED: Final = CacheSettings(max_bytes=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: its status, its body (JSON of GraphQL, or the text of a page), and the position that it was read at."""
+
+    status: int
+    body: Any
+    position: str | None
+
+    @property
+    def data(self) -> Any:
+        """The data of a GraphQL response; the text of a page."""
+        return self.body.get("data") if isinstance(self.body, dict) else self.body
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The top-level errors of a GraphQL response."""
+        errors: list[dict[str, Any]] = self.body.get("errors", []) if isinstance(self.body, dict) else []
+        return errors
+
+
+class _TokensOfIdentities:
+    """An authenticator that gives each identity a token of its own."""
+
+    def __init__(self) -> None:
+        self._identities = [ANONYMOUS]
+
+    def headers(self, identity: Identity) -> dict[str, str]:
+        """Return the header by which requests have that identity."""
+        if identity not in self._identities:
+            self._identities.append(identity)
+        number = self._identities.index(identity)
+        return {"Authorization": f"Bearer {number}"} if number else {}
+
+    async def identify(self, authorization: str | None) -> Identity:
+        return self._identities[int((authorization or "Bearer 0").removeprefix("Bearer "))]
+
+
+class StoreClient:
+    """A client of an open store: its application with the response cache, the same without, and its commands."""
+
+    def __init__(
+        self,
+        store: Store,
+        schema: Schema,
+        app: Starlette,
+        tokens: _TokensOfIdentities,
+        cached: httpx2.AsyncClient,
+        uncached: httpx2.AsyncClient,
+    ) -> None:
+        self.store: Final = store
+        self.schema: Final = schema
+        self.app: Final = app
+        """The application with the response cache."""
+        self.http: Final = cached
+        """Sends requests to the application, as an anonymous client."""
+        self.run_commands: Final = set[type]()
+        """The classes of the commands that `command` has run."""
+        self._tokens = tokens
+        self._uncached = uncached
+
+    @staticmethod
+    def global_id(type: str, id: str) -> str:
+        """Return the global id of an object, such as `global_id("Article", post_id)`."""
+        return global_ids.encode(type, id)
+
+    async def command(
+        self,
+        command: Command,
+        *,
+        rejected: str | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+        inputs: tuple[Any, ...] = (),
+    ) -> CommandResult | None:
+        """Run a command, with the inputs that features add to it, and return its result.
+
+        With `rejected`, the command must be rejected with that error code, and record nothing; then return `None`.
+        Raises `Rejection`, `PermissionDenied`, and `AssertionError` if it is not rejected as expected.
+        """
+        self.run_commands.add(type(command))
+        request = CommandRequest(
+            actor_id=identity.actor_id or CommandRequest().actor_id, identity=identity, inputs=inputs
+        )
+        if rejected is None:
+            return await self.store.commands.handle(command, request)
+        head = await self.store.log.head()
+        try:
+            result = await self.store.commands.handle(command, request)
+        except Rejection as rejection:
+            await self._check_rejected(type(command).__name__, [rejection.code], rejected, head)
+            return None
+        raise AssertionError(f"{type(command).__name__} was not rejected with {rejected}: {result}")
+
+    async def create(self, command: Command, **options: Any) -> str:
+        """Run a command as `command` does, and return the id of what it was about."""
+        result = await self.command(command, **options)
+        assert result is not None, "create takes no command that is rejected"
+        return result.subject_id
+
+    async def mutate(
+        self,
+        mutation: str,
+        input: Mapping[str, Any],
+        select: str = "",
+        *,
+        rejected: str | None = None,
+        identity: Identity = LOCAL_OPERATOR,
+    ) -> dict[str, Any]:
+        """Run a mutation by its name, and return its payload with the fields of `select`.
+
+        With `rejected`, it must be rejected with that error code, and record nothing. Raises `AssertionError` otherwise.
+        """
+        root = self.schema._schema.mutation_type
+        assert isinstance(root, GraphQLObjectType), "no feature has a mutation"
+        assert mutation in root.fields, f"there is no mutation {mutation}"
+        document = (
+            f"mutation ($input: {root.fields[mutation].args['input'].type}) {{ {mutation}(input: $input)"
+            f" {{ position userErrors {{ code field message }} {select} }} }}"
+        )
+        head = await self.store.log.head()
+        payload: dict[str, Any] = (await self.graphql(document, {"input": input}, identity=identity))[
+            mutation
+        ]
+        codes = [error["code"] for error in payload["userErrors"]]
+        if rejected is not None:
+            await self._check_rejected(mutation, codes, rejected, head)
+        else:
+            assert not codes, f"{mutation} was rejected: {payload['userErrors']}"
+        return payload
+
+    async def graphql(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        identity: Identity = LOCAL_OPERATOR,
+    ) -> dict[str, Any]:
+        """Execute an operation over HTTP and return its data. Raises `AssertionError` for an answer with errors."""
+        answer = await self.post(document, variables, identity=identity)
+        assert not answer.errors, answer.errors
+        data: dict[str, Any] = answer.data
+        return data
+
+    async def post(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        identity: Identity = LOCAL_OPERATOR,
+        cached: bool = True,
+        accept: str = "application/json",
+    ) -> Answer:
+        """Return the response to an operation: by the application with its cache, or by one that caches nothing."""
+        response = await (self.http if cached else self._uncached).post(
+            "/graphql",
+            content=json.dumps({"query": document, "variables": dict(variables or {})}),
+            headers={
+                "Content-Type": "application/json",
+                "Accept": accept,
+                **self._tokens.headers(identity),
+            },
+        )
+        is_json = "json" in response.headers.get("content-type", "")
+        body = response.json() if is_json else response.text
+        return Answer(response.status_code, body, response.headers.get(POSITION_HEADER))
+
+    async def is_executed(
+        self, document: str, variables: Mapping[str, Any] | None = None, *, identity: Identity = ANONYMOUS
+    ) -> bool:
+        """Ask through the cache, and return whether the answer was computed: `False` if it was cached and is still true."""
+        before = await self._executed()
+        await self.graphql(document, variables, identity=identity)
+        return await self._executed() != before
+
+    async def page(self, path: str, *, identity: Identity = ANONYMOUS, cached: bool = True) -> Answer:
+        """Return the response to GET."""
+        http = self.http if cached else self._uncached
+        response = await http.get(path, headers=self._tokens.headers(identity))
+        return Answer(response.status_code, response.text, response.headers.get(POSITION_HEADER))
+
+    async def _executed(self) -> str:
+        """Return how many answers were computed, as the metrics have it."""
+        lines = (await self.http.get("/metrics")).text.splitlines()
+        return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
+
+    async def _check_rejected(self, what: str, codes: list[str], expected: str, head: int) -> None:
+        assert expected in codes, f"{what} was not rejected with {expected}, but with {codes}"
+        now = await self.store.log.head()
+        assert now == head, f"{what} was rejected, and recorded {now - head} events"
+
+
+@asynccontextmanager
+async def client_of(store: Store, schema: Schema) -> AsyncIterator[StoreClient]:
+    """Lend a client of the application on an open store."""
+    tokens = _TokensOfIdentities()
+    settings = {name: section() for name, section in store.features.settings().items()}
+
+    def application(cache: CacheSettings) -> Starlette:
+        return make_app(
+            store,
+            schema,
+            authenticator=tokens,
+            settings=HttpSettings.development(),
+            limits=Limits.development(),
+            cache=cache,
+            pages=store.features.page_contributions(),
+            routes=store.features.routes(lambda name: RouteContext(store, tokens, settings.get(f"x_{name}"))),
+        )
+
+    def http(app: Starlette) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://localhost")
+
+    app = application(CacheSettings())
+    async with http(app) as cached, http(application(_UNCACHED)) as uncached:
+        yield StoreClient(store, schema, app, tokens, cached, uncached)
+
+
+@asynccontextmanager
+async def open_client(
+    features: FeatureSet,
+    data: Path,
+    *,
+    log: str = LOCAL,
+    clock: Clock | None = None,
+    randomness: Randomness | None = None,
+) -> AsyncIterator[StoreClient]:
+    """Open the store with `features` in the directory `data`, with its log at the URL `log`, and lend a client of it."""
+    async with (
+        open_store(data, log=log, features=features, clock=clock, randomness=randomness) as store,
+        client_of(store, features.graphql_schema()) as client,
+    ):
+        yield client

@@ -1,0 +1,149 @@
+"""The features that LedgerPress ships fulfil the contract that those of others have to fulfil."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+
+from ledgerpress.commands.roles_and_permissions import Role
+from ledgerpress.features.actors.commands import RegisterActor, RenameActor
+from ledgerpress.features.authors.commands import RegisterAuthor, RenameAuthor
+from ledgerpress.features.categories.commands import (
+    CreateCategory,
+    DeleteCategory,
+    DescribeCategory,
+    MergeCategory,
+    MoveCategory,
+    RenameCategory,
+)
+from ledgerpress.features.categories.model import CategoryRef
+from ledgerpress.features.posts.create_edit_categorize_commands import (
+    CategorizePost,
+    CreatePost,
+    EditPost,
+    UncategorizePost,
+)
+from ledgerpress.features.posts.lifecycle_commands import (
+    ArchivePost,
+    PublishPost,
+    UnarchivePost,
+    UnpublishPost,
+)
+from ledgerpress.features.posts.restore_version_and_revert_change_commands import RestorePost, RevertPost
+from ledgerpress.features.registry import FIRST_PARTY, graphql_schema
+from ledgerpress.features.site.commands import NameSite
+from ledgerpress.features.tokens.commands import CreateToken, RevokeToken
+from ledgerpress.testing import Check, FeatureContract, StoreClient
+from tests.integration.schema_walk import ARGUMENTS
+
+TOWN: Final = CategoryRef(slug="town")
+NIGHT: Final = CategoryRef(slug="night")
+
+
+async def scenario(client: StoreClient) -> dict[str, str]:
+    await client.command(NameSite(name="The Flood"))
+    desk = await client.create(RegisterActor(name="Night desk"))
+    await client.command(RenameActor(actor_id=desk, name="Late desk"))
+    token = await client.create(CreateToken(name="Feed", role=Role.READER, secret_hash="00" * 32))
+    await client.command(RevokeToken(token_id=token))
+    author = await client.create(RegisterAuthor(name="Ada Brook"))
+    town = await client.create(CreateCategory(name="Town", description="Streets and squares."))
+    await client.command(CreateCategory(name="Town", slug="town"), rejected="SLUG_TAKEN")
+    await client.command(CreateCategory(name="Night", parent=TOWN))
+    tide = await client.create(
+        CreatePost(
+            title="Tide mill", body="# Wheels\n\nTwo of them.", author_ids=(author,), categories=(NIGHT,)
+        )
+    )
+    await client.command(PublishPost(post_id=tide))
+    ebb = await client.create(CreatePost(title="Ebb", body="Low.", teaser="Lower.", categories=(TOWN,)))
+    await client.command(
+        EditPost(post_id=tide, title="Tide mill turns", body="# Wheels\n\nThree.", slug="mill")
+    )
+    await client.command(PublishPost(post_id=tide, correction="It has three wheels."))
+    await client.command(PublishPost(post_id=ebb))
+    await client.command(CategorizePost(post_id=ebb, category=NIGHT))
+    await client.command(UncategorizePost(post_id=ebb, category=TOWN))
+    await client.command(RenameAuthor(author_id=author, name="Ada Brook-Lind"))
+    await client.command(RenameCategory(category=NIGHT, name="Late"))
+    await client.command(DescribeCategory(category=TOWN, description="All of it."))
+    await client.command(MoveCategory(category=NIGHT, parent=None))
+    await client.command(UnpublishPost(post_id=ebb))
+    await client.command(ArchivePost(post_id=ebb))
+    await client.command(PublishPost(post_id=ebb), rejected="POST_ARCHIVED")
+    await client.command(UnarchivePost(post_id=ebb))
+    await client.command(RevertPost(post_id=tide, version=4))
+    await client.command(RestorePost(post_id=tide, to_version=4))
+    await client.command(PublishPost(post_id=ebb))
+    await client.command(MergeCategory(category=NIGHT, into=TOWN))
+    await client.command(CreateCategory(name="Weather"))
+    await client.command(DeleteCategory(category=CategoryRef(slug="weather")))
+    return {
+        "article": client.global_id("Article", tide),
+        "author": client.global_id("Author", author),
+        "category": client.global_id("Category", town),
+        "post": client.global_id("Post", tide),
+    }
+
+
+def fields(schema: GraphQLSchema, name: str, depth: int) -> str:
+    """Return a selection of all fields of an object type, and of the objects `depth` fields away."""
+    type_ = schema.type_map[name]
+    assert isinstance(type_, GraphQLObjectType)
+    return f"{{ __typename {' '.join(_fields(schema, type_, depth))} }}"
+
+
+def _fields(schema: GraphQLSchema, type_: GraphQLObjectType, depth: int) -> Iterator[str]:
+    for name, field in type_.fields.items():
+        target = get_named_type(field.type)
+        alias = f"{type_.name}_{name}: {name}{ARGUMENTS.get(f'{type_.name}.{name}', '')}"
+        if is_leaf_type(target):
+            yield alias
+        elif depth and isinstance(target, GraphQLObjectType):
+            yield f"{alias} {fields(schema, target.name, depth - 1)}"
+        else:
+            yield f"{alias} {{ __typename }}"
+
+
+def queries() -> list[str]:
+    schema = graphql_schema()._schema
+    roots = {
+        "query ($article: ID!) { article(id: $article)": ("Article", 1),
+        '{ article(slug: "tide-mill")': ("Article", 0),
+        "query ($author: ID!) { author(id: $author)": ("Author", 1),
+        "query ($category: ID!) { category(id: $category)": ("Category", 1),
+        '{ category(slug: "night")': ("Category", 0),
+        "query ($post: ID!) { post(id: $post)": ("Post", 2),
+        '{ post(slug: "ebb")': ("Post", 1),
+        "query ($post: ID!) { post(id: $post) { diff(from: 0, to: 4)": ("PostDiff", 2),
+        "query ($post: ID!) { post(id: $post) { blame": ("BlameSpan", 1),
+        "{ articles(first: 5)": ("ArticleConnection", 1),
+        "{ recentPosts(first: 2)": ("ArticleConnection", 1),
+        "{ authors": ("AuthorConnection", 1),
+        "{ categories": ("CategoryConnection", 1),
+        "{ posts(first: 5)": ("PostConnection", 1),
+        "{ site": ("Site", 1),
+        "{ changes(first: 100)": ("ChangeConnection", 2),
+        "{ tokens": ("ApiTokenConnection", 2),
+        "{ viewer": ("Viewer", 1),
+    }
+    return [
+        f"{root} {fields(schema, name, depth)} {'}' * root.count('{')}"
+        for root, (name, depth) in roots.items()
+    ]
+
+
+CONTRACT: Final = FeatureContract(
+    *FIRST_PARTY,
+    scenario=scenario,
+    queries=queries(),
+    pages=["/", "/articles/mill", "/articles/tide-mill", "/categories/town", "/categories/night", "/nothing"],
+    unreached=["ArticleChanged.article", "ArticleChanged.change", "ArticleChanged.position"],
+)
+
+
+@pytest.mark.parametrize("check", CONTRACT.checks, ids=str)
+def test_contract(check: Check, tmp_path: Path) -> None:
+    check.run(tmp_path)
