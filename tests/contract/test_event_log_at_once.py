@@ -54,6 +54,7 @@ async def test_the_same_new_event_at_once_is_recorded_once(log: EventLog) -> Non
     assert await log.head() == 1
 
 
+@pytest.mark.slow
 async def test_many_appends_at_once_leave_no_gap(logs: Logs) -> None:
     several = [await logs.open() for _ in range(3)]
 

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from ledgerpress.features.page_import.import_page import import_page
 from ledgerpress.features.page_import.parser.page import parse_page
 from tests.fixed_sources import SetClock
@@ -21,6 +23,7 @@ TIME_OF_MAKING: Final = ("views", "projection_digest")
 """Tables that tell when and how views were made, and so differ after a rebuild."""
 
 
+@pytest.mark.slow
 async def test_its_views_are_served_without_a_rebuild(tmp_path: Path) -> None:
     data, expected = unpack(tmp_path)
     inode = (data / VIEWS).stat().st_ino

@@ -307,6 +307,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.slow
 def test_time_and_size_grow_no_faster_than_the_body(kind: str) -> None:
     small, large = 10_000, 80_000
 
@@ -325,6 +326,7 @@ GREATEST = 262_144
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.slow
 def test_the_work_for_the_longest_body_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     work = 0
 

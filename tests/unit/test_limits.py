@@ -157,6 +157,7 @@ def test_fragments_deep_in_one_another_are_a_clean_error_at_worst(depth: int) ->
         assert depth < 190
 
 
+@pytest.mark.slow
 def test_refused_documents_push_out_none_that_is_good() -> None:
     documents = Documents(graphql_schema()._schema)
     good = documents.operation("{ site { name } }", None)

@@ -88,6 +88,7 @@ def test_equal_times_are_ordered_by_the_creation_of_the_posts(db: sqlite3.Connec
     assert posts(list_keys(db, [0], NOW, before=ListingKey(100, 4), limit=9, newest_first=False)) == [1, 2]
 
 
+@pytest.mark.slow
 def test_thousands_of_equal_times(db: sqlite3.Connection) -> None:
     for post in range(1, 3001):
         open_membership(db, 0, 100, post, post)
@@ -172,6 +173,7 @@ def scattered(i: int) -> int:
     return i * 7919 % 10007
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [newest_last, newest_first, scattered])
 def test_many_changes_pay_for_each_copy(db: sqlite3.Connection, order: Callable[[int], int]) -> None:
     n = 3000
@@ -197,6 +199,7 @@ def test_many_changes_pay_for_each_copy(db: sqlite3.Connection, order: Callable[
     assert len(list_keys(db, [0], NOW, limit=n)) == n // 100
 
 
+@pytest.mark.slow
 def test_what_came_later_does_not_make_the_past_slow(db: sqlite3.Connection) -> None:
     for i in range(500):
         open_membership(db, 0, i * 1000, i, 1 + i)

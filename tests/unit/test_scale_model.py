@@ -74,6 +74,7 @@ def test_readers_slow_a_follower_down(constants: Constants) -> None:
 # --- reading -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_share_of_kept_answers_is_that_of_a_cache_that_is_simulated() -> None:
     groups = [Group(20, 5.0, 0.5), Group(80, 1.0, 0.0), Group(400, 0.1, 0.05)]
     for room in (30, 100, 300):

@@ -15,6 +15,7 @@ from scripts.scaling.tables import TABLES, filled_in
 from scripts.scaling.units import in_bytes, in_time, short
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_what_follows_from_the_constants() -> None:
     outdated = [file.name for file, text in derived(load()).items() if file.read_text("utf-8") != text]
     assert outdated == [], "run scripts/scale"
@@ -31,6 +32,7 @@ def test_a_table_that_there_is_not_is_refused() -> None:
         filled_in("<!-- table: no such -->\n<!-- end -->", load())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_name_in_a_figure_stands_over_another_or_outside(name: str) -> None:
     with rc_context(STYLE):
