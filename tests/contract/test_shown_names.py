@@ -134,7 +134,7 @@ COMMAND_LINE: Final = """
     log restore FILE --data --log
     projection resume NAME --data --log
     projection skip NAME --data --log --reason
-    rebuild --check --data --json --limit --log --projection
+    rebuild --check --data --if-outdated --json --limit --log --projection
     schema --access --check --directory --installed
     serve --allow-unsynced --config --data --demo --host --log --open-past --port --profile
     settings --config --json --profile --reference
@@ -143,7 +143,7 @@ COMMAND_LINE: Final = """
     token list --data --json --log
     token revoke TOKEN_ID --data --log --reason
     verify --data --head --json --log
-    views drop --data
+    views drop --data --other-sets
     views list --data --json
     views restore FILE --data --log
     views rollback --data
