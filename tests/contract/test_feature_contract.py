@@ -1,5 +1,6 @@
 """The contract suite passes for a sound feature, and fails for each way in which one can be broken, with what to do."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -75,6 +76,31 @@ def with_clock() -> Feature:
             insert(db, recorded, recorded.event.passed, str(time.time_ns()))
 
     return with_projector(apply)
+
+
+def with_process_id() -> Feature:
+    def apply(recorded: Recorded[Event], db: Any) -> None:
+        if isinstance(recorded.event, PostChecked):
+            insert(db, recorded, recorded.event.passed, str(os.getpid()))
+
+    return with_projector(apply)
+
+
+def with_local_time() -> Feature:
+    def apply(recorded: Recorded[Event], db: Any) -> None:
+        if isinstance(recorded.event, PostChecked):
+            insert(db, recorded, recorded.event.passed, time.ctime())
+
+    return with_projector(apply)
+
+
+def with_permission_forgotten() -> Feature:
+    return replace(FEATURE, permissions=())
+
+
+def with_strict_states() -> Feature:
+    strict = CHECKS._replace(evolve=lambda _, event: event.passed)
+    return replace(FEATURE, streams=(strict,))
 
 
 def with_clock_of_sql() -> Feature:
@@ -176,6 +202,12 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
     ("object without permission", "declarations", with_schema("LACKS_PERMISSION_OF_OBJECT"), ["FactCheck has no declared permission"]),
     ("no rule", "declarations", with_dependencies(projection.LISTINGS.dependencies), ["no DependencyRule of factcheck covers x.factcheck.checked"]),
     ("clock", "rebuild", with_clock, ["a projector uses time.time_ns() in", __file__, "x.factcheck.checked", "recorded.header.recorded_at"]),
+    ("process", "rebuild", with_process_id, ["a projector uses posix.getpid() in", __file__]),
+    ("local time", "rebuild", with_local_time, ["a projector uses time.ctime() in", __file__]),
+    ("permission is missing", "declarations", with_permission_forgotten, ["Mutation.postCheck requires x.factcheck:write", "add it to `Feature.permissions`"]),
+    ("command is missing", "declarations", lambda: replace(FEATURE, commands=()), ["runs CheckPost", "add `feature.commands(RequiredPermission(…), CheckPost)` to `Feature.commands`"]),
+    ("streams are missing", "declarations", lambda: replace(FEATURE, streams=()), ["the stream category 'x.factcheck' of ledgerpress_factcheck", "is not in `streams`"]),
+    ("state of withdrawn", "withdrawal", with_strict_states, ["`evolve` of x.factcheck fails", "a withdrawn event is a `Withdrawn`, without your fields"]),
     ("clock of SQL", "rebuild", with_clock_of_sql, ["a projector uses current_timestamp in SQL", "x.factcheck.checked"]),
     ("memory", "rebuild", with_memory, ["feature factcheck: a row of x_factcheck_check differs", "Nobody measured it."]),
     ("memory", "switch", with_memory, ["feature factcheck: a row of x_factcheck_check differs"]),
@@ -291,6 +323,14 @@ def test_a_command_that_no_feature_declares_is_named(tmp_path: Path) -> None:
 
     message = failure(FeatureContract(silent, scenario=run), "coverage", tmp_path)
     assert "no feature declares the command CheckPost with a permission" in message
+
+
+def test_an_error_code_that_no_feature_declares_is_named(tmp_path: Path) -> None:
+    (check,) = (
+        check for check in contract(replace(FEATURE, error_codes=())).checks if check.name == "coverage"
+    )
+    with pytest.raises(AssertionError, match=r"X_FACTCHECK_FAILED is not in `Feature\.error_codes`"):
+        check.run(tmp_path)
 
 
 def test_a_command_that_is_not_rejected_as_expected_fails_the_scenario(tmp_path: Path) -> None:

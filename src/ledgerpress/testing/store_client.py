@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from ledgerpress.commands.client_identity import ANONYMOUS, LOCAL_OPERATOR, Identity
 from ledgerpress.commands.command_and_guard_declarations import Command
 from ledgerpress.commands.command_request_and_context import CommandRequest, CommandResult
-from ledgerpress.commands.errors import Rejection
+from ledgerpress.commands.errors import ErrorCode, Rejection
 from ledgerpress.eventlog.clock_randomness_ids import Clock, Randomness
 from ledgerpress.feature import FeatureSet
 from ledgerpress.graphql.cached_executor import CacheSettings
@@ -217,6 +217,8 @@ class StoreClient:
         return next((line for line in lines if line.startswith(_EXECUTED)), "none yet")
 
     async def _check_rejected(self, what: str, codes: list[str], expected: str, head: int) -> None:
+        known = {*ErrorCode, *self.store.features.error_codes}
+        assert known.issuperset(codes), f"{', '.join({*codes} - known)} is not in `Feature.error_codes`"
         assert expected in codes, f"{what} was not rejected with {expected}, but with {codes}"
         now = await self.store.log.head()
         assert now == head, f"{what} was rejected, and recorded {now - head} events"

@@ -63,7 +63,7 @@ async def check_coverage(definition: Definition, directory: Path, log: str) -> N
     for command in sorted(recording.run_commands - declared.keys(), key=lambda class_: class_.__name__):
         raise definition.violation(
             f"no feature declares the command {command.__name__} with a permission.",
-            todo="add it to `commands`: feature.commands(RequiredPermission(…), …).",
+            todo=f"add `feature.commands(RequiredPermission(…), {command.__name__})` to `Feature.commands`.",
         )
 
 
