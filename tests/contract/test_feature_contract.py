@@ -21,6 +21,7 @@ from ledgerpress.testing import ContractViolation, FeatureContract, StoreClient
 from ledgerpress_factcheck import FEATURE, model, projection
 from ledgerpress_factcheck.commands import CHECK, CheckPost
 from ledgerpress_factcheck.model import CHECKED, CHECKS, PostChecked
+from ledgerpress_factcheck.pages import PAGES
 from ledgerpress_factcheck.schema import SCHEMA, FactCheck
 
 ARTICLE: Final = "query ($article: ID!) { article(id: $article) { factChecks { passed note } } }"
@@ -181,6 +182,9 @@ FAILS: Final = replace(SCHEMA, extends=extended_by(FailingFields))
 LACKS_PERMISSION: Final = replace(SCHEMA, permissions={"Query.checkedArticles": None})
 LACKS_PERMISSION_OF_OBJECT: Final = replace(SCHEMA, objects={})
 GUARDED = SCHEMA
+WRONG_TEMPLATE: Final = replace(
+    PAGES, routes={"/factchecks": lambda pages, snapshot, _: pages.page(snapshot, "x_missing.html")}
+)
 
 
 def with_schema(name: str) -> Callable[[], Feature]:
@@ -221,6 +225,7 @@ BROKEN: Final[list[tuple[str, str, Callable[[], Feature], list[str]]]] = [
     ("resolver fails", "cache", with_schema("FAILS"), ["a probe fails", "as anonymous", "INTERNAL_SERVER_ERROR"]),
     ("withdrawn payload", "withdrawal", with_failure_on_withdrawn, ["projection x.factcheck fails at position", "if the payload of x.factcheck.checked is withdrawn: AttributeError", "ledgerpress.feature.Withdrawn"]),
     ("leak", "withdrawal", with_leak, ["still in x_factcheck_check.note", "it contains '", "x.factcheck.checked"]),
+    ("template is missing", "coverage", lambda: replace(FEATURE, pages=f"{__name__}:WRONG_TEMPLATE"), ["a probe fails", "the page /factchecks", "status 500"]),
     ("no upcaster", "stored-versions", with_event(2), ["has version 2 and 0 upcasters"]),
     ("no sample", "stored-versions", with_event(2, lambda fields: fields), ["no sample of x.factcheck.checked in version 1"]),
 ]  # fmt: skip
@@ -258,6 +263,11 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
     return {"article": client.global_id("Article", post)}
 
 
+async def about_another_post(client: StoreClient) -> Mapping[str, str]:
+    await scenario(client)
+    return await without_checks(client)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -265,6 +275,7 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
         ({"queries": QUERIES[1:]}, "no query of the contract reads Article.factChecks"),
         ({"queries": [*QUERIES[1:], ARTICLE.replace("note", "")]}, "no query of the contract reads FactCheck.note"),
         ({"queries": [ARTICLE]}, "no query of the contract reads Query.checkedArticles"),
+        ({"scenario": about_another_post}, "Article.factChecks is null, or an empty list, in every answer of the scenario"),
         ({"pages": []}, "no page of the contract is one of /factchecks"),
         ({"queries": ["{ factChecks }"]}, "cannot be used: Cannot query field"),
         ({"queries": ["query ($post: ID!) { article(id: $post) { id } }"]}, "needs the variable $post"),
@@ -273,6 +284,14 @@ async def without_checks(client: StoreClient) -> Mapping[str, str]:
 )  # fmt: skip
 def test_what_is_not_reached_is_named(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     assert message in failure(contract(**options), "coverage", tmp_path)
+
+
+def test_a_field_within_a_fragment_is_reached(tmp_path: Path) -> None:
+    document = "query ($article: ID!) { article(id: $article) { ...Checks } } fragment Checks on Article { factChecks { passed note } }"
+    (check,) = (
+        check for check in contract(queries=[document, *QUERIES[1:]]).checks if check.name == "coverage"
+    )
+    check.run(tmp_path)
 
 
 def test_what_is_stated_as_unreached_is_not_asked_for(tmp_path: Path) -> None:
