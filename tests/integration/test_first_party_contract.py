@@ -128,7 +128,7 @@ def queries() -> list[str]:
         "query ($post: ID!) { post(id: $post)": ("Post", 2),
         '{ post(slug: "ebb")': ("Post", 1),
         "query ($post: ID!) { post(id: $post) { diff(from: 0, to: 4)": ("PostDiff", 2),
-        "query ($post: ID!) { post(id: $post) { diff(from: 3, to: 1)": ("PostDiff", 2),
+        "query ($post: ID!) { post(id: $post) { diff(from: 4, to: 0)": ("PostDiff", 2),
         "query ($post: ID!) { post(id: $post) { blame": ("BlameSpan", 1),
         "{ articles(first: 5)": ("ArticleConnection", 1),
         "{ recentPosts(first: 2)": ("ArticleConnection", 1),
