@@ -5,17 +5,18 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import httpx2
 import pytest
 
 import ledgerpress_factcheck
-from ledgerpress.feature import AppendPlan, Command, CommandContext, FeatureSet, Rejection, Role
+from ledgerpress.feature import AppendPlan, Command, CommandContext, FeatureSet, Rejection, Role, Withdrawn
 from ledgerpress.features.posts import CreatePost, PublishPost
 from ledgerpress.features.registry import FIRST_PARTY
 from ledgerpress.testing import ANONYMOUS, StoreClient, open_client
@@ -170,6 +171,9 @@ def test_the_state_of_a_stream_is_the_last_check() -> None:
     for passed in (False, True):
         states.append(CHECKS.evolve(states[-1], check(post_id="p", passed=passed, note="")))
     assert states == [None, False, True]
+    withdrawn = Withdrawn(type="x.factcheck.checked", stream="x.factcheck.p", recorded_at=0)
+    assert CHECKS.evolve(True, withdrawn) is False
+    assert CHECKS.evolve(True, Withdrawn(type="x.other.noted", stream="x.factcheck.p", recorded_at=0)) is True
 
 
 def test_it_takes_less_than_two_hundred_lines() -> None:
@@ -187,7 +191,23 @@ def test_the_how_to_shows_the_example_as_it_is() -> None:
     shown = [part for block in blocks for part in block.split("\n\n\n")]
     # The block with the permission has lines of two places.
     missing = [part for part in shown if not any(part.strip() in source for source in sources)]
-    assert [part.partition("\n")[0] for part in missing] == [blocks[2].partition("\n")[0]]
+    fixture = next(block for block in blocks if "LOG_URL" in block)
+    assert [part.partition("\n")[0] for part in missing] == [
+        block.partition("\n")[0] for block in (blocks[2], fixture)
+    ]
+
+
+def test_the_fixture_of_the_how_to_names_a_new_place_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "extend.md").read_text()
+    (code,) = re.findall(r"^@pytest.fixture\n(def log_url.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"os": os, "uuid": uuid}
+    exec(code, names)
+    monkeypatch.delenv("LOG_URL", raising=False)
+    assert names["log_url"]() == "sqlite:"
+    monkeypatch.setenv("LOG_URL", "postgresql://db.example.org/news?publication=test-NEW")
+    places = {names["log_url"]() for _ in range(2)}
+    assert len(places) == 2
+    assert all(re.search(r"\?publication=test-[0-9a-f]{12}$", place) for place in places)
 
 
 def test_the_program_finds_the_installed_package(tmp_path: Path) -> None:

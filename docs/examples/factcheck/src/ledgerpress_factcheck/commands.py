@@ -50,12 +50,9 @@ async def add_check(command: CreatePost, plan: AppendPlan, context: CommandConte
 
 async def load_last_checks(command: Any, plan: AppendPlan, context: CommandContext) -> LastChecks:
     """Load the last check of each post that is published, whatever the command is about."""
-    published = [
-        POSTS.id_in(write.stream)
-        for write in plan.writes
-        if any(isinstance(event, PostPublished) for event in write.events)
-    ]
-    return {post: (await context.load(CHECKS, post)).state for post in published}
+    published = [write.stream for write in plan.writes if PostPublished in map(type, write.events)]
+    posts = [POSTS.id_in(stream) for stream in published]
+    return {post: (await context.load(CHECKS, post)).state for post in posts}
 
 
 def reject_if_failed(command: Any, events: Sequence[Event], checks: LastChecks) -> None:
