@@ -17,6 +17,7 @@ from ledgerpress.eventlog.kernel_events import LOG_EVENTS
 from ledgerpress.eventlog.unknown_third_party_events import of_features_not_in
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.feature.third_party_names import InvalidFeature, check_names
+from ledgerpress.graphql.exception_hooks import unchanged_exception_hooks
 from ledgerpress.views.feature_declarations import DeclaredViews
 from ledgerpress.views.projection.projector_interface_and_composition import Projector
 
@@ -71,6 +72,11 @@ class FeatureSet:
             inputs=self._all(lambda feature: feature.inputs),
             content=self._all(lambda feature: feature.content),
             roles=RolePermissions(self._all(lambda feature: feature.permissions)),
+            third_party={
+                declared: feature.name
+                for feature in self.features[len(features) :]
+                for declared in (*(one.command for one in feature.commands), *feature.adds)
+            },
             streams=tuple(category.prefix for category in self._all(lambda feature: feature.streams)),
         )
         _check_unique("event", [event.name for event in self.events])
@@ -107,7 +113,10 @@ class FeatureSet:
         Raises `InvalidFeature` if the contribution of a third-party feature is not complete, and `SchemaError` for
         another one or if an extension cannot take effect.
         """
-        from ledgerpress.graphql.feature_declarations import SchemaError  # noqa: PLC0415 - slow to import
+        with unchanged_exception_hooks():
+            from ledgerpress.graphql.feature_declarations import (  # noqa: PLC0415 - slow to import
+                SchemaError,
+            )
 
         try:
             return self._schema_with(len(self.features), extensions)
@@ -124,7 +133,8 @@ class FeatureSet:
 
     def _schema_with(self, count: int, extensions: "Sequence[ExtensionFactory]") -> "Schema":
         """Return the schema with the contributions of the first `count` features."""
-        from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
+        with unchanged_exception_hooks():
+            from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
 
         return build_schema(
             [_load(feature, feature.schema) for feature in self.features[:count] if feature.schema],
