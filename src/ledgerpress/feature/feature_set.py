@@ -110,13 +110,34 @@ class FeatureSet:
     def graphql_schema(self, extensions: "Sequence[ExtensionFactory]" = ()) -> "Schema":
         """Return the GraphQL schema, with Strawberry extensions.
 
-        Raises `SchemaError` if a feature's contribution is not complete, or if an extension cannot take effect.
+        Raises `InvalidFeature` if the contribution of a third-party feature is not complete, and `SchemaError` for
+        another one or if an extension cannot take effect.
         """
+        with unchanged_exception_hooks():
+            from ledgerpress.graphql.feature_declarations import (  # noqa: PLC0415 - slow to import
+                SchemaError,
+            )
+
+        try:
+            return self._schema_with(len(self.features), extensions)
+        except SchemaError as error:
+            # It is the fault of the first feature with which the schema cannot be built.
+            for count in range(len(self.features) - len(self.third_party), len(self.features) + 1):
+                try:
+                    self._schema_with(count, ())
+                except SchemaError as first:
+                    if (name := self.features[count - 1].name) in self.third_party:
+                        raise InvalidFeature(f"feature {name}: {first} What to do: {first.todo}") from first
+                    break
+            raise error from None
+
+    def _schema_with(self, count: int, extensions: "Sequence[ExtensionFactory]") -> "Schema":
+        """Return the schema with the contributions of the first `count` features."""
         with unchanged_exception_hooks():
             from ledgerpress.graphql.schema import build_schema  # noqa: PLC0415 - slow to import
 
         return build_schema(
-            [load(feature.schema) for feature in self.features if feature.schema],
+            [_load(feature, feature.schema) for feature in self.features[:count] if feature.schema],
             commands=self.declarations.commands,
             error_codes=self.error_codes,
             event_types=[event.name for event in self.events],
@@ -126,22 +147,35 @@ class FeatureSet:
 
     def page_contributions(self) -> "list[PageContribution]":
         """Return what the features contribute to the pages."""
-        return [load(feature.pages) for feature in self.features if feature.pages]
+        return [_load(feature, feature.pages) for feature in self.features if feature.pages]
 
     def routes(self, context: Callable[[str], "RouteContext"]) -> "list[BaseRoute]":
         """Return the routes of the features. `context` returns what those of the feature of that name work with."""
         found: list[BaseRoute] = []
         for feature in self.features:
             if feature.routes:
-                found += load(feature.routes)(context(feature.name))
+                found += _load(feature, feature.routes)(context(feature.name))
         return found
 
     def settings(self) -> "dict[str, type[msgspec.Struct]]":
         """Return the sections of settings that features declare, by the section's name."""
-        return {f"x_{feature.name}": load(feature.settings) for feature in self.features if feature.settings}
+        return {
+            f"x_{feature.name}": _load(feature, feature.settings)
+            for feature in self.features
+            if feature.settings
+        }
 
     def _all(self, section: Callable[[Feature], Sequence[T]]) -> tuple[T, ...]:
         return tuple(item for feature in self.features for item in section(feature))
+
+
+def _load(feature: Feature, reference: str) -> Any:
+    """Return what a lazy reference of a feature names. Raises `InvalidFeature` if there is no such thing."""
+    try:
+        return load(reference)
+    except (AttributeError, ImportError) as error:
+        message = f"feature {feature.name}: {reference} cannot be loaded: {type(error).__name__}: {error}"
+        raise InvalidFeature(message) from error
 
 
 def _in_order(below: Sequence[Feature], features: Sequence[Feature]) -> list[Feature]:

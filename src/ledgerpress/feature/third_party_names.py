@@ -5,10 +5,12 @@ docs/decisions/0036-third-party-features.md explains the rules.
 
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
 
+from ledgerpress.commands.streams_and_append_plan import StreamCategory
 from ledgerpress.eventlog.envelope import is_event_type_name
 from ledgerpress.feature.manifest import Feature
 from ledgerpress.sqlite.connection import statements
@@ -27,13 +29,13 @@ def check_names(feature: Feature) -> None:
         raise InvalidFeature(
             f"feature {feature.name!r}: the name must match [a-z][a-z0-9]*, as it is part of other names"
         )
-    mistakes = [*_mistakes(feature), *_tables(feature)]
+    mistakes = [*_mistakes(feature), *_commands(feature), *_tables(feature)]
     if mistakes:
         raise InvalidFeature(f"feature {feature.name}: {'; '.join(mistakes)}")
 
 
 def _mistakes(feature: Feature) -> Iterator[str]:
-    """Yield what is wrong with the names of events, streams, commands, projections, permissions and error codes."""
+    """Yield what is wrong with the names of events, streams, projections, permissions and error codes."""
     own = f"x.{feature.name}"
     events = [*feature.events, *(content.event for content in feature.content)]
     for name in dict.fromkeys(event.name for event in events):
@@ -49,12 +51,10 @@ def _mistakes(feature: Feature) -> Iterator[str]:
         for name in names:
             if name != own and not name.startswith(f"{own}."):
                 yield f"{what} {name!r} must be named {own}, or begin with {own}."
-    classes: list[type[Any]] = [one.input for one in feature.inputs]
-    classes += [one.input for one in feature.content]
-    classes += [declared.command for declared in feature.commands]
-    for class_ in classes:
-        if not class_.fingerprint_name.startswith(f"{own}."):
-            yield f"the fingerprint_name {class_.fingerprint_name!r} of {class_.__name__} must begin with {own}."
+    declared = {category.prefix for category in feature.streams}
+    for prefix, module in sorted(_categories(feature).items()):
+        if (prefix == own or prefix.startswith(f"{own}.")) and prefix not in declared:
+            yield f"the stream category {prefix!r} of {module} is not in `streams`"
     prefix = f"X_{feature.name.upper()}_"
     for what, beginning, names in (
         ("the permission", f"{own}:", [str(permission) for permission in feature.permissions]),
@@ -64,6 +64,33 @@ def _mistakes(feature: Feature) -> Iterator[str]:
         for name in names:
             if not name.startswith(beginning):
                 yield f"{what} {name!r} must begin with {beginning}"
+
+
+def _categories(feature: Feature) -> dict[str, str]:
+    """Return the stream categories in the modules of a feature's events and commands: their prefixes, with the module."""
+    classes = [*(event.type for event in feature.events), *(one.command for one in feature.commands)]
+    return {
+        value.prefix: module
+        for module in sorted({class_.__module__ for class_ in classes}, reverse=True)
+        for value in vars(sys.modules[module]).values()
+        if isinstance(value, StreamCategory)
+    }
+
+
+def _commands(feature: Feature) -> Iterator[str]:
+    """Yield what commands and inputs lack, and the names in fingerprints that are not the feature's own."""
+    own = f"x.{feature.name}."
+    classes: list[tuple[str, type[Any]]] = [("input", one.input) for one in feature.inputs]
+    classes += [("input", one.input) for one in feature.content]
+    classes += [("command", declared.command) for declared in feature.commands]
+    for what, class_ in classes:
+        name = getattr(class_, "fingerprint_name", None)
+        if name is None:
+            yield f"the {what} {class_.__name__} has no `fingerprint_name` ({own}…)"
+        elif not name.startswith(own):
+            yield f"the fingerprint_name {name!r} of {class_.__name__} must begin with {own}"
+        if what == "command" and not hasattr(class_, "lock_key"):
+            yield f"the command {class_.__name__} has no `lock_key`: derive it from ledgerpress.feature.Command"
 
 
 def _tables(feature: Feature) -> Iterator[str]:

@@ -26,7 +26,11 @@ _COMMAND: Final = "ledgerpress-command"
 
 
 class SchemaError(Exception):
-    """The contributions do not make a valid schema."""
+    """The contributions do not make a valid schema. `todo` is what the author of a feature can do."""
+
+    def __init__(self, message: str, *, todo: str = "correct the SchemaContribution.") -> None:
+        super().__init__(message)
+        self.todo = todo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,8 @@ class SchemaDeclarations:
                 filter(None, (need.permission, need.own))
             ):
                 raise SchemaError(
-                    f"{coordinate} requires {need.permission}, a permission that no feature declares."
+                    f"{coordinate} requires {need.permission}, a permission that no feature declares.",
+                    todo="add it to `Feature.permissions`.",
                 )
 
 
@@ -135,6 +140,9 @@ def _command_permissions(
             continue
         name = f"Mutation.{NameConverter().from_field(field_)}"
         if command not in commands:
-            raise SchemaError(f"{name} runs {command.__name__}, which no feature declares with a permission.")
+            raise SchemaError(
+                f"{name} runs {command.__name__}, which no feature declares with a permission.",
+                todo=f"add `feature.commands(RequiredPermission(…), {command.__name__})` to `Feature.commands`.",
+            )
         permissions[name] = commands[command].required
     return permissions
